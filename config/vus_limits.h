@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vus_limits.h: every compile-time bound of the switch, with the reason for its value.
+ *
+ * A bound that a peer can run into is enforced where the input enters and counted or told there.
+ */
+#ifndef VUS_LIMITS_H
+#define VUS_LIMITS_H
+
+enum {
+	/* Ports of one switch. A port id must fit the 16-bit half of a MAC table value. */
+	PORTS_MAX = 1024,
+	/* Threads that move frames, the control thread (which injects announcements) included. Counters are
+	 * kept per thread, so this bounds their memory. */
+	LCORES_MAX = 128,
+	/* Longest port or bridge name, without the terminating zero: fits a column of `vusctl ports`. */
+	NAME_LEN_MAX = 31,
+
+	/* Memory slots of one VM. With one fewer, QEMU's virtio-mem falls back to a single slot (protocol.md
+	 * 3a.1); QEMU itself never uses more than 512. */
+	MEM_SLOTS_MAX = 509,
+	/* Smallest page any front end's file is made of. */
+	MEM_PAGE = 4096,
+
+	/* Queue pairs of one vhost-user port: what the issue of the day asks for, and a power of two. */
+	VHOST_QUEUE_PAIRS_MAX = 16,
+	VHOST_RINGS_MAX = 2 * VHOST_QUEUE_PAIRS_MAX,
+	/* Largest ring. The virtio specification's own bound (2.7: "maximum Queue Size value is 32768"). */
+	VIRTQ_SIZE_MAX = 32768,
+
+	/* Frames one visit of a receive queue takes. Large enough to share the index reads and the interrupt
+	 * decision among many frames, small enough that heads stay in the first-level cache. */
+	BURST_MAX = 32,
+	/* First bytes of a frame that are read once into lcore memory: Ethernet, two VLAN tags, IPv6 with
+	 * options, TCP with options; two cache lines. */
+	FRAME_HEAD = 128,
+	/* Shortest frame that has a destination and a source (O5). */
+	FRAME_LEN_MIN = 14,
+	/* Longest frame that is switched: the largest MTU virtio can name, with an Ethernet header and two tags. */
+	FRAME_LEN_MAX = 65535 + 14 + 2 * 4,
+	/* Pieces of guest memory one burst may refer to, and so one frame at most. A chain of as many one-byte
+	 * descriptors as QEMU's largest ring (1024) still fits. */
+	BURST_SPANS = 2048,
+	/* Bytes one visit of a receive queue takes, so that one queue of jumbo frames cannot make the others
+	 * of its lcore wait (V14). At least one frame is always taken. */
+	BURST_BYTES = 256 * 1024,
+
+	/* Records an lcore may have waiting for the control thread; more are dropped and counted. */
+	REPORTS_MAX = 4096,
+
+	/* Addresses a bridge learns unless the configuration says otherwise. */
+	MAC_TABLE_SIZE_DEFAULT = 65536,
+	/* Seconds after which a silent address is forgotten (IEEE 802.1Q-2018, 8.8.3: 300 s). */
+	MAC_AGING_DEFAULT = 300,
+};
+
+#endif

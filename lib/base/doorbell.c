@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "doorbell.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int doorbell_init(struct doorbell *bell)
+{
+	atomic_init(&bell->armed, false);
+	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return bell->fd < 0 ? -errno : 0;
+}
+
+void doorbell_fini(struct doorbell *bell)
+{
+	if (bell->fd >= 0)
+		close(bell->fd);
+	bell->fd = -1;
+}
+
+void doorbell_arm(struct doorbell *bell)
+{
+	/* Sequentially consistent: the listener's next look for work must not pass this store. Pairs with the
+	 * fence in doorbell_ring(): either the listener sees the work or the ringer sees the flag. */
+	atomic_store(&bell->armed, true);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void doorbell_disarm(struct doorbell *bell)
+{
+	uint64_t rings;
+
+	atomic_store(&bell->armed, false);
+	/* EAGAIN, nobody rang, is as good as a value. */
+	if (read(bell->fd, &rings, sizeof(rings)) < 0)
+		return;
+}
+
+void doorbell_ring(struct doorbell *bell)
+{
+	const uint64_t one = 1;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load_explicit(&bell->armed, memory_order_relaxed))
+		return;
+	/* The first ringer writes; EAGAIN would mean that the descriptor is readable, which is all we want. */
+	if (atomic_exchange(&bell->armed, false) && write(bell->fd, &one, sizeof(one)) < 0)
+		return;
+}

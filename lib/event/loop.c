@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "loop_private.h"
+#include "rcu.h"
+
+/* How soon to look again at readers that have not passed yet: an lcore passes once a burst, in microseconds, unless it
+ * shares its CPU with us, in which case it needs us to sleep. */
+static const uint64_t RCU_LOOK_FIRST_NS = 10 * NS_PER_US;
+static const uint64_t RCU_LOOK_LAST_NS = NS_PER_MS;
+
+struct loop *loop_create(void)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	int error;
+
+	if (loop == NULL)
+		return NULL;
+	role_assert_control();
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0) {
+		free(loop);
+		return NULL;
+	}
+	error = loop_jobs_init(loop);
+	if (error != 0) {
+		close(loop->epoll_fd);
+		free(loop);
+		errno = -error;
+		return NULL;
+	}
+	return loop;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+	role_assert_control();
+	loop_jobs_fini(loop);
+	close(loop->epoll_fd);
+	free(loop);
+}
+
+int loop_fd_add(struct loop *loop, struct loop_fd *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0 ? 0 : -errno;
+}
+
+int loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0 ? 0 : -errno;
+}
+
+void loop_fd_remove(struct loop *loop, struct loop_fd *source)
+{
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	for (int i = loop->events_at; i < loop->events_n; i++)
+		if (loop->events[i].data.ptr == source)
+			loop->events[i].data.ptr = NULL;
+}
+
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
+{
+	if (timer->due_ns == 0)
+		return;
+	for (struct loop_timer **at = &loop->timers; *at != NULL; at = &(*at)->next) {
+		if (*at == timer) {
+			*at = timer->next;
+			break;
+		}
+	}
+	timer->due_ns = 0;
+}
+
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns)
+{
+	struct loop_timer **at = &loop->timers;
+
+	loop_timer_stop(loop, timer);
+	timer->due_ns = clock_ns() + delay_ns;
+	while (*at != NULL && (*at)->due_ns <= timer->due_ns)
+		at = &(*at)->next;
+	timer->next = *at;
+	*at = timer;
+}
+
+static void run_timers(struct loop *loop)
+{
+	uint64_t now = clock_ns();
+
+	/* A timer started by one that fires is due after `now`, unless its delay was 0: bounded by `now` either way. */
+	while (loop->timers != NULL && loop->timers->due_ns < now) {
+		struct loop_timer *timer = loop->timers;
+
+		loop->timers = timer->next;
+		timer->due_ns = 0;
+		timer->fire(timer);
+	}
+}
+
+static void run_events(struct loop *loop, struct epoll_event *events, int n)
+{
+	loop->events = events;
+	loop->events_n = n;
+	for (int i = 0; i < n; i++) {
+		struct loop_fd *source = events[i].data.ptr;
+
+		loop->events_at = i + 1;
+		if (source != NULL)
+			source->ready(source, events[i].events);
+	}
+	loop->events_at = loop->events_n = 0;
+}
+
+/* The time this turn may sleep: until the first timer, and not long while somebody waits for lcores to move on. */
+static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
+{
+	uint64_t sleep = timeout_ns;
+
+	if (loop->timers != NULL) {
+		uint64_t now = clock_ns();
+		uint64_t due = loop->timers->due_ns;
+		uint64_t left = due >= now ? due - now + 1 : 0;
+
+		if (left < sleep)
+			sleep = left;
+	}
+	if (waiting) {
+		uint64_t look = RCU_LOOK_FIRST_NS << (loop->rcu_looks < 8 ? loop->rcu_looks : 8);
+
+		if (look > RCU_LOOK_LAST_NS)
+			look = RCU_LOOK_LAST_NS;
+		loop->rcu_looks++;
+		if (look < sleep)
+			sleep = look;
+	} else {
+		loop->rcu_looks = 0;
+	}
+	return sleep;
+}
+
+void loop_turn(struct loop *loop, uint64_t timeout_ns)
+{
+	struct epoll_event events[LOOP_EVENTS_MAX];
+	bool waiting = rcu_poll();
+	uint64_t sleep = sleep_ns(loop, timeout_ns, waiting);
+	struct timespec ts = {.tv_sec = (time_t)(sleep / NS_PER_S),
+			      .tv_nsec = (long)(sleep % NS_PER_S)};
+	int n = epoll_pwait2(loop->epoll_fd, events, LOOP_EVENTS_MAX, &ts, NULL);
+
+	if (n > 0) {
+		loop->rcu_looks = 0;
+		run_events(loop, events, n);
+	}
+	run_timers(loop);
+	rcu_poll();
+}
+
+void loop_run(struct loop *loop)
+{
+	loop->stopping = false;
+	while (!loop->stopping)
+		loop_turn(loop, NS_PER_S);
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopping = true;
+}

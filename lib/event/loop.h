@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* loop.h: the control thread's event loop: descriptors, timers, RCU continuations, calls from other threads, and jobs
+ * that take too long to do here.
+ *
+ * One thread runs the loop and everything below is called on it, except loop_call(), which any thread but an lcore may
+ * use. No callback blocks: what depends on an lcore is an rcu_wait, what depends on a peer is a descriptor or a timer,
+ * what is slow in the kernel (munmap of a large region) is a job.
+ *
+ * The small structs are embedded in their owner, which gets itself back by container_of(); the loop keeps pointers to
+ * them while they are active and allocates nothing. Times are nanoseconds of clock_ns().
+ */
+#ifndef VUS_LOOP_H
+#define VUS_LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "role.h"
+
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+struct loop;
+
+struct loop *loop_create(void); /* NULL and errno */
+void loop_destroy(struct loop *loop);
+
+/* Runs until loop_stop(). */
+void loop_run(struct loop *loop) RUNS_ON(control_thread);
+/* Runs what is due within `timeout_ns` (0: only what is due already). For tests and shutdown. */
+void loop_turn(struct loop *loop, uint64_t timeout_ns) RUNS_ON(control_thread);
+/* Lets loop_run() return after the present turn. */
+void loop_stop(struct loop *loop) RUNS_ON(control_thread);
+
+/* --- descriptors ------------------------------------------------------------------------------------------------ */
+
+struct loop_fd {
+	int fd; /* the owner's; must be removed before it is closed */
+	void (*ready)(struct loop_fd *source, uint32_t events); /* EPOLLIN, EPOLLOUT, EPOLLHUP ... */
+};
+
+/* Level-triggered. 0 or -errno. A source may be removed inside any callback, its own included; a source that was
+ * removed is not called again, not even for an event of the same turn. */
+int loop_fd_add(struct loop *loop, struct loop_fd *source, uint32_t events)
+	RUNS_ON(control_thread);
+int loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
+	RUNS_ON(control_thread);
+void loop_fd_remove(struct loop *loop, struct loop_fd *source) RUNS_ON(control_thread);
+
+/* --- timers ----------------------------------------------------------------------------------------------------- */
+
+struct loop_timer {
+	void (*fire)(struct loop_timer *timer);
+	uint64_t due_ns; /* 0: not running */
+	struct loop_timer *next;
+};
+
+/* Fires once, `delay_ns` from now; a running timer is moved. */
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns)
+	RUNS_ON(control_thread);
+void loop_timer_stop(struct loop *loop, struct loop_timer *timer) RUNS_ON(control_thread);
+
+/* --- calls from other threads ----------------------------------------------------------------------------------- */
+
+struct loop_call {
+	void (*run)(struct loop_call *call); /* on the loop's thread, in the order of posting */
+	struct loop_call *next;
+};
+
+/* Any thread but an lcore. The call is the loop's until run() is entered. */
+void loop_call(struct loop *loop, struct loop_call *call);
+
+/* --- jobs ------------------------------------------------------------------------------------------------------- */
+
+struct loop_job {
+	void (*run)(struct loop_job *job);  /* on the helper thread, one job after the other */
+	void (*done)(struct loop_job *job); /* then on the loop's thread */
+	struct loop_call call;
+	struct loop *loop;
+	struct loop_job *next;
+};
+
+void loop_job_start(struct loop *loop, struct loop_job *job) RUNS_ON(control_thread);
+
+#endif

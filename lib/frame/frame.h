@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* frame.h: one packet for the time of one burst. It is a view, not a buffer.
+ *
+ * head: the first bytes of the frame, in memory no guest can reach. For a frame from a guest they were read once into
+ * the burst's own room; for a frame from a NIC they are the mbuf's. Every decision is taken on the head, and the head
+ * is what receivers get: what was checked is what is delivered. A short frame is all head.
+ * body: where the rest still lies: spans of guest memory, or the further segments of an mbuf. It is copied once, by
+ * whoever delivers the frame, straight to where it goes; its bytes are looked at by nobody on the way.
+ *
+ * A burst belongs to one lcore and is filled by a port's receive(); frames are valid until the same port's complete().
+ * Deliverers read frames, and change nothing but through the fields marked for them. Units: bytes.
+ */
+#ifndef VUS_FRAME_H
+#define VUS_FRAME_H
+
+#include <linux/virtio_net.h>
+#include <stdint.h>
+
+#include "mem_map.h"
+#include "vus_limits.h"
+
+struct rte_mbuf;
+
+struct frame {
+	uint8_t *head;
+	uint32_t len;		     /* of the frame: head and body, no FCS */
+	uint16_t head_len;	     /* bytes at `head` */
+	uint16_t body_spans;	     /* pieces at `body`, 0 for a frame that is all head */
+	const struct mem_span *body;
+	struct rte_mbuf *mbuf;	     /* a NIC's frame, else NULL; a deliverer that keeps it takes a reference */
+	struct virtio_net_hdr offload; /* what is left to be done to the frame; zero: nothing */
+	uint16_t chain;		     /* the receive queue's own: which descriptor this came from */
+};
+_Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
+
+struct burst {
+	uint16_t n; /* frames received */
+	_Alignas(64) struct frame frame[BURST_MAX];
+	/* Where receive() puts heads; FRAME_HEAD bytes each. */
+	_Alignas(64) uint8_t room[BURST_MAX][FRAME_HEAD];
+	/* Where it puts the spans of chains; a frame points into it. */
+	struct mem_span span[BURST_SPANS];
+};
+
+/* Writes the whole frame to `to`, which has room for frame->len bytes: the one copy of the common case. */
+void frame_copy(const struct frame *frame, uint8_t *to);
+
+/* Writes the whole frame into spans that together hold at least `skip` + frame->len bytes, after the first `skip`. */
+void frame_copy_spans(const struct frame *frame, const struct mem_span *to, uint32_t skip);
+
+/* A hash of the flow (addresses, and ports where there are any) that keeps the packets of a flow together. */
+uint32_t frame_flow_hash(const struct frame *frame);
+
+#endif

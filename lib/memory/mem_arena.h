@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mem_arena.h: the address space of one port, and what happens when the memory under it goes away.
+ *
+ * Everything a front end lets us map, guest memory first of all, is mapped inside address space that was reserved for
+ * its port and holds nothing else. A front end owns the files behind those mappings: it can truncate them, and a huge
+ * page pool can run dry; touching such a page raises SIGBUS on whichever thread does. The handler installed here knows
+ * an address in an arena: it lays anonymous memory over the whole mapping, so that the copy in progress ends and no
+ * further fault follows, marks the arena dead and rings its alarm. The port is then torn down by the control thread;
+ * no other port notices. A SIGBUS anywhere else is a bug or broken hardware and ends the process as before.
+ *
+ * Threads: the control thread creates, maps, unmaps and destroys; mem_arena_release() alone may run on a helper, since
+ * it may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
+ * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB.
+ */
+#ifndef VUS_MEM_ARENA_H
+#define VUS_MEM_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mem_arena;
+
+/* Takes over SIGBUS. Again after anything that may have replaced the handler (EAL does when its heap grows); cheap.
+ * 0 or -errno. */
+int mem_arena_guard(void);
+
+/* `alarm_fd`: an eventfd that the handler writes when the arena dies; the caller's, and it outlives the arena.
+ * NULL and errno. */
+struct mem_arena *mem_arena_create(int alarm_fd);
+/* Unmaps everything. NULL is fine. */
+void mem_arena_destroy(struct mem_arena *arena);
+
+/* Whether SIGBUS has struck. Any thread. */
+bool mem_arena_dead(const struct mem_arena *arena);
+
+/* Maps `len` bytes of `fd` from `offset`, both multiples of `page` (the page size of the file: 4 KiB, 2 MiB or 1 GiB),
+ * readable and writable, shared, never populated, not in core dumps. NULL and errno (ENOSPC: more mappings than
+ * MEM_SLOTS_MAX and some; ENOMEM: no address space, or vm.max_map_count reached). */
+uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page);
+
+/* Gives a mapping back: the range becomes reserved again and may be handed out anew. No reader may hold it. */
+void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
+
+/* Bytes mapped at present. */
+size_t mem_arena_mapped(const struct mem_arena *arena);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mem_guest.h: the one way to read or write what a guest may change at any moment.
+ *
+ * Each function is one load or one store of one naturally aligned field, never torn, never repeated by the compiler.
+ * A field is read once into a local, checked, and only the local is used after that: what was checked is what counts,
+ * whatever the guest scribbles meanwhile. Rings are checked for alignment when they start (virtq.h).
+ */
+#ifndef VUS_MEM_GUEST_H
+#define VUS_MEM_GUEST_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+static inline uint16_t guest_load16(const uint16_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t guest_load32(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t guest_load64(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+/* Everything the guest stored before it stored this value is seen by the loads after this one. */
+static inline uint16_t guest_load16_acquire(const uint16_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+static inline void guest_store16(uint16_t *at, uint16_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+static inline void guest_store64(uint64_t *at, uint64_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+/* A guest that sees this value sees everything stored before it. */
+static inline void guest_store16_release(uint16_t *at, uint16_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+/* Store here, load there: nothing else keeps the two in order (virtio 2.7.7, the notification races). */
+static inline void guest_fence(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mem_map.h: from guest-physical addresses to ours.
+ *
+ * A map is an immutable, sorted array of regions: a guest-physical range each, where the front end has it in its own
+ * address space, and where we have it in ours. A change of the guest's memory is a new map, published in the device's
+ * mem_table (rcu.h); the old one stays whole until every lcore has left it, and so do the mappings under it.
+ *
+ * Threads: mem_map_with(), _without() and mem_map_free() on the thread that publishes (control); translation on any
+ * thread that holds the map between two quiescent states. Nothing here touches guest memory, needs EAL or blocks.
+ *
+ * Translation takes whole ranges. A range may cross from one region to another that follows without a gap; a range
+ * with any byte outside of every region has no translation at all. Guest-physical addresses are any 64-bit value
+ * (virtio-user passes 47-bit virtual addresses); the cost grows with the logarithm of the number of regions, and is one
+ * comparison for a caller that stays in the region it was in last.
+ */
+#ifndef VUS_MEM_MAP_H
+#define VUS_MEM_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rcu.h"
+#include "vus_limits.h"
+
+struct mem_region {
+	uint64_t gpa;  /* guest-physical address of the first byte */
+	uint64_t size; /* bytes; not 0 */
+	uint64_t uva;  /* the front end's address of the first byte */
+	uint8_t *host; /* ours */
+};
+
+struct mem_map {
+	uint32_t n;
+	struct mem_region region[]; /* by ascending gpa, disjoint */
+};
+
+/* What a device's queues read: the map in force, or NULL while there is none. */
+struct mem_table {
+	RCU_PTR(const struct mem_map) map;
+};
+
+/* A contiguous piece of guest memory at our address. */
+struct mem_span {
+	uint8_t *at;
+	uint32_t len;
+};
+
+/* A new map: `old` (may be NULL) and one region more. NULL and errno: EINVAL for a size of 0 or a range that wraps on
+ * either axis, EEXIST for an overlap in gpa or uva, ENOSPC beyond MEM_SLOTS_MAX, ENOMEM. */
+struct mem_map *mem_map_with(const struct mem_map *old, const struct mem_region *region);
+/* A new map: `old` without its region number `index`. NULL and errno ENOMEM. */
+struct mem_map *mem_map_without(const struct mem_map *old, uint32_t index);
+/* A new map of n regions in any order; errors as mem_map_with(). */
+struct mem_map *mem_map_of(const struct mem_region *regions, uint32_t n);
+/* For a map no reader can hold; else rcu_free(). */
+void mem_map_free(struct mem_map *map);
+
+/* The region that is exactly gpa, size and uva, or -ENOENT. */
+int mem_map_find(const struct mem_map *map, uint64_t gpa, uint64_t size, uint64_t uva);
+
+/* Our address of a range given in the front end's addresses, which must lie in one region; NULL if it does not.
+ * This is how rings are named (SET_VRING_ADDR). */
+void *mem_map_uva(const struct mem_map *map, uint64_t uva, uint64_t len);
+
+/* The region that holds gpa: its index, or map->n. */
+static inline uint32_t mem_map_search(const struct mem_map *map, uint64_t gpa)
+{
+	const struct mem_region *base = map->region;
+	uint32_t n = map->n;
+
+	if (n == 0)
+		return 0;
+	/* The last region that begins at or before gpa; the step is a conditional move, not a branch. */
+	while (n > 1) {
+		uint32_t half = n / 2;
+
+		base = base[half].gpa <= gpa ? base + half : base;
+		n -= half;
+	}
+	return gpa - base->gpa < base->size ? (uint32_t)(base - map->region) : map->n;
+}
+
+/* Our address of gpa, and in *avail how many bytes from there lie in the same region. NULL if gpa is nowhere.
+ * `hint` is the caller's memory of the last region; any value is valid. */
+static inline uint8_t *mem_map_at(const struct mem_map *map, uint32_t *hint, uint64_t gpa,
+				  uint64_t *avail)
+{
+	uint32_t i = *hint;
+	uint64_t offset;
+
+	if (i >= map->n || gpa - map->region[i].gpa >= map->region[i].size) {
+		i = mem_map_search(map, gpa);
+		if (i == map->n)
+			return NULL;
+		*hint = i;
+	}
+	offset = gpa - map->region[i].gpa;
+	*avail = map->region[i].size - offset;
+	return map->region[i].host + offset;
+}
+
+/* The spans of [gpa, gpa + len), at most `max`: their number, or -EFAULT if any byte lies nowhere, or -E2BIG. */
+int mem_map_spans(const struct mem_map *map, uint32_t *hint, uint64_t gpa, uint32_t len,
+		  struct mem_span *spans, uint32_t max);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* port.h: the contract between the switch and whatever a port is made of.
+ *
+ * A port is a place where frames enter and leave: a VM's virtio-net device, an ethdev. A driver (drivers/) makes ports
+ * of one type; the switch knows them by this contract only. A port has receive queues, which the switch spreads over
+ * lcores, and one way in, deliver(), which any lcore may call at any time.
+ *
+ * Threads. Control creates, shows and destroys. An lcore calls receive(), complete(), arm() and disarm() of the queues
+ * in its poll set, and deliver() of any port; one queue is in one poll set only. deliver() may run on several lcores at
+ * once: how they share what is behind it is the driver's affair, but it must not wait for anything but another lcore's
+ * burst. A port and its queues are freed only after every lcore has left them.
+ *
+ * Ownership. Frames given to deliver() remain the caller's and are valid during the call; a driver that needs the bytes
+ * later copies them or takes an mbuf reference. deliver() accounts for each frame it is given: tx_ok or one tx_drop.
+ * receive() accounts for what it takes and does not pass on (rx_drop); rx_ok is counted by the bridge.
+ */
+#ifndef VUS_PORT_H
+#define VUS_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "frame.h"
+#include "port_counters.h"
+#include "rcu.h"
+#include "report.h"
+#include "role.h"
+#include "vus_limits.h"
+
+struct bridge;
+struct json_t;
+struct loop;
+struct port;
+
+/* What an lcore brings along to every call. */
+struct lcore_ctx {
+	uint16_t index; /* its number: 0 is the control thread, which injects frames of its own */
+	uint16_t epoch; /* seconds, for aging; wraps */
+	struct report_ring *reports;
+	struct burst *burst;
+};
+
+/* The last addresses a receive queue saw, and where they were: most bursts need no table. bridge.c's. */
+struct port_memo {
+	uint64_t src_mac, dst_mac;
+	uint32_t src_gen, dst_gen;
+	uint16_t src_epoch;
+	uint16_t dst_port;
+};
+
+/* A receive queue. Embedded in the driver's own queue. */
+struct port_rxq {
+	struct port *port;
+	uint16_t index;
+	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
+			 * queue cannot wake anyone, and its lcore looks again every millisecond */
+	int lcore;	/* control's: whose poll set holds the queue, -1 none */
+	_Alignas(64) struct port_memo memo OWNED_BY(lcore_thread);
+	/* What the lcore that polls this queue counts; anyone reads. */
+	_Atomic uint64_t frames, bursts;
+};
+
+struct port_ops {
+	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
+	 * back already. Every receive() that returned frames is followed by one complete(). */
+	uint16_t (*receive)(struct port_rxq *q, struct lcore_ctx *ctx);
+	/* The frames of the last receive() have been delivered: the source may have its buffers back, in order. */
+	void (*complete)(struct port_rxq *q, struct lcore_ctx *ctx);
+	/* Sends n frames (1 to BURST_MAX) out of the port, in order. */
+	void (*deliver)(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
+	/* The lcore is about to sleep: from now on the queue wakes it through wake_fd. Returns true if frames are
+	 * waiting already, in which case the lcore stays awake. */
+	bool (*arm)(struct port_rxq *q);
+	/* The lcore is awake and polls: no wake-ups needed. */
+	void (*disarm)(struct port_rxq *q);
+
+	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
+	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
+	void (*show)(struct port *port, struct json_t *object);
+	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
+	 * in the loop (a close that is not instant); `gone` is called at the end, after which the port is freed. */
+	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
+};
+
+/* What a user asks for: one entry of `ports:`, or one --vhost or --ethdev. Strings are the caller's. */
+struct port_spec {
+	const char *name;
+	const char *bridge;
+	const char *type;   /* "vhost-user" or "ethdev" */
+	const char *socket; /* vhost-user */
+	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
+	unsigned int queues; /* pairs offered; 0: the driver's default */
+	const char *device; /* ethdev: a name or PCI address EAL knows */
+};
+
+/* What the switch does for a port, called by drivers on the control thread. */
+struct port_host {
+	/* The set of receive queues that want polling has changed (a ring started, a link came): port->rxqs of
+	 * `port` is to be read again. */
+	void (*queues_changed)(struct port_host *host, struct port *port);
+	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
+	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
+	struct loop *loop;
+	unsigned int lcores; /* contexts there are, the control thread's included: bound of lcore_ctx.index */
+};
+
+struct port_driver {
+	const char *type;
+	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. */
+	int (*create)(struct port_host *host, const struct port_spec *spec, uint16_t id,
+		      struct port **port, struct fail *fail);
+};
+
+struct port {
+	const struct port_ops *ops;
+	struct bridge *bridge; /* set when it joins, before any lcore sees it */
+	uint16_t id;	       /* index in the port table; reused only after every lcore has left the former owner */
+	uint16_t rxq_n;
+	/* Queues that want polling now are those with rxq->port set and `ready` true: control reads it only. */
+	struct port_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
+	bool rxq_ready[VHOST_QUEUE_PAIRS_MAX];
+	struct port_counters *counters; /* [host->lcores] */
+	unsigned int counters_n;
+	struct port_host *host;
+	char name[NAME_LEN_MAX + 1];
+	const char *type;
+};
+
+/* Sets up the common part and allocates the counters; 0 or -ENOMEM. */
+int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,
+	      const struct port_spec *spec, uint16_t id);
+void port_fini(struct port *port);
+
+/* The sum over all threads. Any thread. */
+void port_counters_sum(const struct port *port, struct port_counters *sum);
+
+static inline struct port_counters *port_counters_of(struct port *port,
+						     const struct lcore_ctx *ctx)
+{
+	return &port->counters[ctx->index];
+}
+
+static inline void port_drop_tx(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,
+				uint64_t n)
+{
+	count(&port_counters_of(port, ctx)->tx_drop[why], n);
+}
+
+#endif

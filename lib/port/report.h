@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* report.h: what an lcore has to tell the control thread: small records through a ring of its own.
+ *
+ * One lcore posts, the control thread drains; neither waits. A full ring drops the record and counts it: everything
+ * told this way is told again if it still matters (an unknown address floods and is reported by its next packet). The
+ * doorbell wakes the control thread, which drains every ring at most once in REPORT_PAUSE and leaves the doorbell
+ * disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
+ */
+#ifndef VUS_REPORT_H
+#define VUS_REPORT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "doorbell.h"
+#include "role.h"
+
+enum report_kind {
+	REPORT_MAC_SEEN,    /* key: the address behind `port`; new, moved, or not refreshed for a second */
+	REPORT_RING_BROKEN, /* key: ring index of `port` */
+};
+
+struct report {
+	uint64_t key;
+	uint16_t kind; /* enum report_kind */
+	uint16_t port;
+	uint16_t bridge;
+	uint16_t spare;
+};
+_Static_assert(sizeof(struct report) == 16, "a report is one element of an rte_ring");
+
+struct report_ring;
+
+/* `bell` is shared by all rings of the process and outlives them. NULL and errno. EAL must be initialised. */
+struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell);
+void report_ring_destroy(struct report_ring *ring);
+
+void report_post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
+/* Takes up to `max` records: their number. */
+unsigned int report_drain(struct report_ring *ring, struct report *reports, unsigned int max)
+	RUNS_ON(control_thread);
+/* Records lost because the ring was full, since the start. */
+uint64_t report_lost(const struct report_ring *ring);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rcu.h: control publishes whole objects, lcores read them, nobody waits.
+ *
+ * An object that lcores read is built complete, published through one pointer (RCU_PTR) and never changed again. A
+ * replaced object is freed only after every lcore has passed a quiescent state: a moment, once a loop, at which it
+ * holds no pointer it loaded before. An lcore that sleeps is offline and holds none. This is rte_rcu_qsbr underneath,
+ * which works without EAL being initialised.
+ *
+ * Threads: one writer (the control thread; in tests the test) publishes, takes tokens and polls. Each reader calls
+ * rcu_online() once with an index of its own, rcu_quiescent() once a loop, rcu_offline() before it may block.
+ *
+ * The writer never blocks on a reader: it starts a `struct rcu_wait` and goes on; rcu_poll(), called by its event loop,
+ * runs what has become safe. RCU_PTR is a struct so that a plain load or store does not compile.
+ */
+#ifndef VUS_RCU_H
+#define VUS_RCU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The type of a pointer to a published object: RCU_PTR(const struct mem_map) map; */
+#define RCU_PTR(type)                                                                              \
+	struct {                                                                                   \
+		_Atomic(type *) rcu_p;                                                             \
+	}
+
+/* Reader: the current object or NULL, valid until the caller's next quiescent state. */
+#define rcu_get(p) atomic_load_explicit(&(p)->rcu_p, memory_order_acquire)
+/* Writer: replaces the object. What was there before must live until a wait started after this has ended.
+ * The release pairs with the acquire of rcu_get(): a reader that sees the pointer sees the object complete. */
+#define rcu_set(p, object) atomic_store_explicit(&(p)->rcu_p, object, memory_order_release)
+/* Writer: the object it published itself. */
+#define rcu_own(p) atomic_load_explicit(&(p)->rcu_p, memory_order_relaxed)
+
+/* A continuation: `done` runs on the writer's thread, inside rcu_poll(), once every reader that was online when the
+ * wait started has passed a quiescent state. Embedded in the waiting object and owned by it until then. */
+struct rcu_wait {
+	void (*done)(struct rcu_wait *wait);
+	uint64_t token;
+	struct rcu_wait *next;
+};
+
+/* Readers have indexes 0 to readers_max - 1. Before any other call; 0 or -ENOMEM. A second call does nothing. */
+int rcu_init(unsigned int readers_max);
+void rcu_fini(void);
+
+void rcu_online(unsigned int reader);
+void rcu_quiescent(unsigned int reader);
+void rcu_offline(unsigned int reader);
+
+/* Writer: runs wait->done later, never inside this call. Waits end in the order they were started. */
+void rcu_wait_start(struct rcu_wait *wait, void (*done)(struct rcu_wait *wait));
+/* Writer: runs what is safe; returns whether waits remain (the caller looks again soon). */
+bool rcu_poll(void);
+/* Writer: blocks until every wait has run. For shutdown and tests only: never in the running switch. */
+void rcu_drain(void);
+
+/* Writer: free(object) once no reader can hold it. `object` may be NULL; never fails (if no memory is left for the
+ * record, it waits for the readers on the spot). */
+void rcu_free(void *object);
+
+#include <stdatomic.h>
+
+#endif

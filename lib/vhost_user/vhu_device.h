@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_device.h: a vhost-user back end: one virtio-net device that a front end (QEMU, virtio-user, ...) drives over a
+ * socket.
+ *
+ * It owns the socket (listens, or connects and retries), the conversation, the guest's memory and the device's
+ * virtqueues, and publishes the last two to the lcores by RCU. It knows no port, no bridge and no other device: what
+ * its owner has to know comes through `struct vhu_events`.
+ *
+ * Threads: everything here runs on the control thread, in the event loop. Nothing blocks; a request whose answer depends
+ * on the lcores (GET_VRING_BASE, REM_MEM_REG, ...) suspends this one conversation until they have moved on, and no
+ * other. Guest memory is never touched.
+ *
+ * The memory table lives as long as the connection: ring stop, RESET_DEVICE and STATUS 0 keep it. Losing the connection
+ * withdraws the rings, waits for the lcores, unmaps, and starts over: listening, or connecting.
+ *
+ * vhost-user specification (QEMU docs/interop/vhost-user.rst); docs/protocol.md lists what is offered.
+ */
+#ifndef VUS_VHU_DEVICE_H
+#define VUS_VHU_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "loop.h"
+#include "mem_map.h"
+#include "role.h"
+#include "virtq.h"
+#include "vus_limits.h"
+
+struct vhu_device;
+
+enum vhu_mode { VHU_SERVER, VHU_CLIENT };
+
+struct vhu_config {
+	const char *name;   /* for log lines; copied */
+	const char *socket; /* path; copied */
+	enum vhu_mode mode;
+	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
+};
+
+/* What the owner is told, on the control thread. `index` is a ring: 2i is receive queue i of the guest (to_guest),
+ * 2i + 1 its transmit queue i (from_guest). */
+struct vhu_events {
+	/* A ring is ready (started, enabled, its memory present: lcores may use it) or no longer. It stays published
+	 * until every lcore has passed after this call, so the owner takes it out of poll sets here and now, and needs
+	 * not wait. */
+	void (*ring)(void *owner, unsigned int index, bool ready);
+	/* NET_SET_MTU: the largest payload of an Ethernet frame, in bytes; 0: back to not said. */
+	void (*mtu)(void *owner, uint16_t mtu);
+	/* SEND_RARP: announce this address (protocol.md 3c.8). */
+	void (*rarp)(void *owner, const uint8_t mac[6]);
+	/* A descriptor that lcores may sleep on is coming (add) or going: the guest's kick eventfd of a from_guest
+	 * ring. Going means: it will be closed after this call. */
+	void (*kick)(void *owner, unsigned int index, int fd);
+};
+
+/* For `vusctl port`: a snapshot in numbers and words. */
+struct vhu_status {
+	bool connected;
+	char state[256];	 /* "waiting: no listener at PATH (ECONNREFUSED), last try 0.4 s ago", "running", ... */
+	uint64_t features;	 /* agreed virtio features */
+	uint64_t protocol_features;
+	unsigned int slots_used; /* memory regions */
+	uint64_t memory_bytes;
+	unsigned int queue_pairs; /* offered */
+	unsigned int rings_ready;
+	uint64_t connections;	 /* since the start */
+	uint64_t refused;	 /* connections closed at once: one was already there */
+	uint64_t messages;	 /* of all connections */
+	char last_error[256];	 /* why the last connection ended badly, or empty */
+};
+
+/* Starts listening or connecting. 0 or -errno with a line in `fail` (a path in use, a folder missing, ...). */
+int vhu_device_create(struct loop *loop, const struct vhu_config *config,
+		      const struct vhu_events *events, void *owner, struct vhu_device **device,
+		      struct fail *fail) RUNS_ON(control_thread);
+
+/* Ends the conversation, withdraws rings and memory, removes the socket file; `gone` is called from the loop once
+ * nothing is left, lcores included. */
+void vhu_device_destroy(struct vhu_device *device, void (*gone)(void *arg), void *arg)
+	RUNS_ON(control_thread);
+
+/* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */
+struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index);
+bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
+	RUNS_ON(control_thread);
+
+/* An lcore reported that this ring broke (virtq_fault()): tells the front end through the error descriptor and logs it,
+ * once. */
+void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
+	RUNS_ON(control_thread);
+
+void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
+	RUNS_ON(control_thread);
+
+/* "VERSION_1", "MRG_RXBUF", ... for a bit; NULL for one without a name. */
+const char *vhu_feature_name(unsigned int bit);
+const char *vhu_protocol_feature_name(unsigned int bit);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vnet.h: between virtqueues and frames: the receive and the deliver body of a virtio-net device.
+ *
+ * Receive reads a burst of the guest's transmit queue: for each chain the virtio-net header and the first bytes of the
+ * frame once into the burst's room, the rest as spans that stay where they are. Complete gives the chains back in the
+ * order they came, with one store of the used index and one interrupt decision for the burst. Deliver writes frames
+ * into the buffers of a guest's receive queue: header, head and body straight to where the guest will read them.
+ *
+ * Any lcore; a from_guest queue is in the poll set of one lcore, a to_guest queue is taken for a burst by one lcore at
+ * a time (vnet_deliver() sees to it). A fault breaks the ring (virtq.h) and the frames before it still count. Every
+ * frame not passed on is counted in `counters` by reason. virtio 1.2, 5.1.6.
+ */
+#ifndef VUS_VNET_H
+#define VUS_VNET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame.h"
+#include "port_counters.h"
+#include "role.h"
+#include "virtq.h"
+
+/* Frames received, in burst->frame[0 .. n); burst->n is set. 0 for a queue that is not published or broken. */
+uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
+	RUNS_ON(lcore_thread);
+void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
+
+/* Delivers n frames in order; `len_max` is the longest frame the port takes (its MTU and the header), in bytes. */
+void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
+		  struct port_counters *counters) RUNS_ON(lcore_thread);
+
+/* Asks for a kick (true: chains are waiting already), or tells the guest that kicks are not needed. */
+bool vnet_arm(struct virtq *q) RUNS_ON(lcore_thread);
+void vnet_disarm(struct virtq *q) RUNS_ON(lcore_thread);
+
+#endif

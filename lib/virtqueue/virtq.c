@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtq.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <stdlib.h>
+
+#include "vus_limits.h"
+
+static bool feature(const struct virtq_setup *setup, unsigned int bit)
+{
+	return (setup->features >> bit) & 1;
+}
+
+void virtq_init(struct virtq *q, const struct mem_table *memory)
+{
+	*q = (struct virtq){.memory = memory, .busy = ATOMIC_FLAG_INIT};
+}
+
+/* Alignments: virtio 1.2, 2.7 (16, 2 and 4). The two event fields exist whether or not they were agreed upon: legacy
+ * layouts reserve them too, but a ring may end with its region, so they are only asked for when they are used. */
+static int conf_place(struct virtq_conf *conf, const struct virtq_setup *setup,
+		      const struct mem_map *map)
+{
+	uint64_t event = conf->event_idx ? sizeof(uint16_t) : 0;
+	uint64_t size = conf->size;
+
+	if (setup->desc_uva % 16 != 0 || setup->avail_uva % 2 != 0 || setup->used_uva % 4 != 0)
+		return EINVAL;
+	conf->desc = mem_map_uva(map, setup->desc_uva, size * sizeof(struct vring_desc));
+	conf->avail = mem_map_uva(map, setup->avail_uva,
+				  sizeof(struct vring_avail) + size * sizeof(uint16_t) + event);
+	conf->used = mem_map_uva(map, setup->used_uva,
+				 sizeof(struct vring_used) +
+					 size * sizeof(struct vring_used_elem) + event);
+	if (conf->desc == NULL || conf->avail == NULL || conf->used == NULL)
+		return EFAULT;
+	/* Ours must be aligned like theirs, or a field is no longer one access. */
+	if ((uintptr_t)conf->desc % 16 != 0 || (uintptr_t)conf->avail % 2 != 0 ||
+	    (uintptr_t)conf->used % 4 != 0)
+		return EINVAL;
+	conf->used_event = &conf->avail->ring[size];
+	conf->avail_event = (uint16_t *)(void *)&conf->used->ring[size];
+	return 0;
+}
+
+struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const struct mem_map *map)
+{
+	struct virtq_conf *conf;
+
+	if (setup->size == 0 || setup->size > VIRTQ_SIZE_MAX ||
+	    (setup->size & (setup->size - 1)) != 0) {
+		errno = EINVAL;
+		return NULL;
+	}
+	conf = malloc(sizeof(*conf));
+	if (conf == NULL)
+		return NULL;
+	*conf = (struct virtq_conf){
+		.size = setup->size,
+		.header_len = feature(setup, VIRTIO_F_VERSION_1) ||
+					      feature(setup, VIRTIO_NET_F_MRG_RXBUF)
+				      ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
+				      : sizeof(struct virtio_net_hdr),
+		.event_idx = feature(setup, VIRTIO_RING_F_EVENT_IDX),
+		.indirect = feature(setup, VIRTIO_RING_F_INDIRECT_DESC),
+		.mergeable = feature(setup, VIRTIO_NET_F_MRG_RXBUF),
+		.call_fd = setup->call_fd,
+	};
+	errno = conf_place(conf, setup, map);
+	if (errno != 0) {
+		int error = errno;
+
+		free(conf);
+		errno = error;
+		return NULL;
+	}
+	return conf;
+}
+
+struct virtq_conf *virtq_conf_with_call(const struct virtq_conf *conf, int call_fd)
+{
+	struct virtq_conf *copy = malloc(sizeof(*copy));
+
+	if (copy != NULL) {
+		*copy = *conf;
+		copy->call_fd = call_fd;
+	}
+	return copy;
+}
+
+/* No lcore sees the queue: its position is control's for the moment. */
+void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
+{
+	q->dp = (struct virtq_dp){.last_avail = base, .avail_seen = base, .fresh = true};
+	atomic_store_explicit(&q->fault, VIRTQ_OK, memory_order_relaxed);
+	rcu_set(&q->conf, conf);
+}
+
+const struct virtq_conf *virtq_publish(struct virtq *q, const struct virtq_conf *conf)
+{
+	const struct virtq_conf *before = rcu_own(&q->conf);
+
+	rcu_set(&q->conf, conf);
+	return before;
+}
+
+uint16_t virtq_position(const struct virtq *q) ROLE_UNCHECKED
+{
+	return q->dp.last_avail;
+}
+
+const char *virtq_fault_text(enum virtq_fault fault)
+{
+	static const char *const text[VIRTQ_FAULTS] = {
+		[VIRTQ_OK] = "ok",
+		[VIRTQ_FAULT_AVAIL_INDEX] = "available index moved by more than the ring holds",
+		[VIRTQ_FAULT_HEAD] = "head index beyond the ring",
+		[VIRTQ_FAULT_NEXT] = "next index beyond the table",
+		[VIRTQ_FAULT_LOOP] = "descriptor loop",
+		[VIRTQ_FAULT_INDIRECT] = "bad indirect table",
+		[VIRTQ_FAULT_ADDRESS] = "buffer outside of guest memory",
+		[VIRTQ_FAULT_DIRECTION] = "buffer of the wrong direction",
+		[VIRTQ_FAULT_PIECES] = "chain of too many pieces",
+		[VIRTQ_FAULT_LENGTH] = "chain longer than any frame",
+	};
+
+	return fault < VIRTQ_FAULTS ? text[fault] : "unknown";
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* virtq.h: one virtqueue, seen from the device: its geometry, its place in the ring, its state of health.
+ *
+ * Three owners, three groups of fields. The geometry (`struct virtq_conf`: size, addresses, negotiated format, call
+ * descriptor) is immutable and published by control through one RCU pointer; NULL means that the queue is not to be
+ * touched: never started, stopped, or paused because its memory is away. The position (`struct virtq_dp`) belongs to
+ * whoever polls or fills the queue, and to control while no geometry is published and every lcore has passed. Counters
+ * have the same writer and may be read by anyone.
+ *
+ * The geometry is checked as a whole when it is made, the only place where it is accepted; what the guest writes into
+ * the ring is checked descriptor by descriptor. The first thing wrong with a ring breaks it: `fault` is set, nothing
+ * is read from it or written to it any more, and a reset (a new virtq_start()) revives it. Control notices the fault,
+ * tells the front end through the error descriptor, and logs it once.
+ *
+ * virtio 1.2, 2.6 and 2.7. A descriptor ring is named by the front end's virtual addresses; it must lie in one region
+ * per part. Units: descriptors for sizes and indexes, bytes for lengths.
+ */
+#ifndef VUS_VIRTQ_H
+#define VUS_VIRTQ_H
+
+#include <linux/virtio_ring.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mem_map.h"
+#include "rcu.h"
+#include "role.h"
+
+/* Why a ring is broken. Names for people: virtq_fault_text(). */
+enum virtq_fault {
+	VIRTQ_OK,
+	VIRTQ_FAULT_AVAIL_INDEX, /* the available index moved by more than the ring holds (V5) */
+	VIRTQ_FAULT_HEAD,	 /* a head index beyond the ring (V3) */
+	VIRTQ_FAULT_NEXT,	 /* a next index beyond its table (V3) */
+	VIRTQ_FAULT_LOOP,	 /* more descriptors than the ring has (V1) */
+	VIRTQ_FAULT_INDIRECT,	 /* an indirect table not negotiated, nested, of odd size or too long (V4) */
+	VIRTQ_FAULT_ADDRESS,	 /* a buffer outside of the guest's memory (T7, V6) */
+	VIRTQ_FAULT_DIRECTION,	 /* device-writable where it must be readable, or the reverse */
+	VIRTQ_FAULT_PIECES,	 /* more pieces of memory than BURST_SPANS (V2) */
+	VIRTQ_FAULT_LENGTH,	 /* more bytes than any frame has, before the first is copied (V10) */
+	VIRTQ_FAULTS,
+};
+
+/* What control knows of a ring and the lcores need: immutable once published. */
+struct virtq_conf {
+	uint16_t size;		/* a power of two */
+	uint8_t header_len;	/* bytes of the virtio-net header: 12 with VERSION_1 or MRG_RXBUF, else 10 */
+	bool event_idx;		/* VIRTIO_RING_F_EVENT_IDX */
+	bool indirect;		/* VIRTIO_RING_F_INDIRECT_DESC */
+	bool mergeable;		/* VIRTIO_NET_F_MRG_RXBUF */
+	int call_fd;		/* the guest's interrupt, or -1: none wanted. Owned by the device */
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t *used_event;	/* end of avail: when the driver wants an interrupt */
+	uint16_t *avail_event;	/* end of used: when we want a kick */
+};
+
+/* Position in the ring, and what the writer of this queue remembers from burst to burst. */
+struct virtq_dp {
+	uint16_t last_avail;	/* next entry of the available ring to take */
+	uint16_t last_used;	/* next entry of the used ring to write; runs ahead of `published` inside a burst */
+	uint16_t published;	/* the used index the guest sees */
+	uint16_t avail_seen;	/* the available index when it was last read */
+	uint16_t signalled;	/* used index at the last interrupt decision */
+	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
+	bool fresh;		/* the used index is still to be taken from the ring (at the first use) */
+	bool kicks_wanted;	/* what we last told the guest */
+	uint32_t region;	/* hint for mem_map_at() */
+};
+
+/* One writer: whoever holds the position. */
+struct virtq_counters {
+	_Atomic uint64_t frames;
+	_Atomic uint64_t interrupts;
+	_Atomic uint64_t full; /* bursts to the guest that ran out of buffers */
+};
+
+struct virtq {
+	RCU_PTR(const struct virtq_conf) conf;
+	const struct mem_table *memory; /* the device's; set once */
+	_Atomic int fault;		/* enum virtq_fault; written by the position's holder, cleared by a start */
+	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
+	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
+	_Alignas(64) struct virtq_counters counters;
+};
+
+/* What a front end says of a ring before it runs. */
+struct virtq_setup {
+	uint16_t size;
+	uint64_t desc_uva, avail_uva, used_uva;
+	uint64_t features; /* virtio feature bits agreed upon */
+	int call_fd;
+};
+
+void virtq_init(struct virtq *q, const struct mem_table *memory) RUNS_ON(control_thread);
+
+/* A geometry ready to be published: NULL and errno EINVAL (size 0, not a power of two, too large; a part misaligned),
+ * EFAULT (a part not inside one region of `map`), ENOMEM. To be freed by rcu_free() once published, else free(). */
+struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const struct mem_map *map);
+/* The same ring with another interrupt descriptor. */
+struct virtq_conf *virtq_conf_with_call(const struct virtq_conf *conf, int call_fd);
+
+/* Begins anew at entry `base` of the available ring with no fault: the queue must be unpublished and passed. */
+void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base)
+	RUNS_ON(control_thread);
+/* Replaces the geometry (or withdraws it: NULL) and keeps the position. Returns the one before, which is to be freed
+ * after every lcore has passed. */
+const struct virtq_conf *virtq_publish(struct virtq *q, const struct virtq_conf *conf)
+	RUNS_ON(control_thread);
+/* Next entry to take, as GET_VRING_BASE reports it: of a queue that is unpublished and passed. */
+uint16_t virtq_position(const struct virtq *q) RUNS_ON(control_thread);
+
+/* "descriptor loop", "buffer outside of guest memory", ... */
+const char *virtq_fault_text(enum virtq_fault fault);
+
+static inline enum virtq_fault virtq_fault(const struct virtq *q)
+{
+	return (enum virtq_fault)atomic_load_explicit(&q->fault, memory_order_relaxed);
+}
+
+#endif

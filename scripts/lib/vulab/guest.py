@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A small Linux guest in QEMU whose network cards are vhost-user ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .process import SLOW, LabError, Process, run, tail, wait_until
+from .qmp import Qmp
+from .shell import Shell
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+KERNEL_LINE = ("console=ttyS0,115200 quiet panic=1 nokaslr tsc=reliable random.trust_cpu=on "
+               "ipv6.disable=1")
+BOOT_SECONDS = 120
+
+
+def cache_folder() -> Path:
+    """Where guest images and unpacked QEMUs are kept, outside the tree."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vuswitch"
+
+
+def qemu_binaries() -> list[Path]:
+    """The QEMUs to test with: $VUSWITCH_QEMU (colons between), or all that are here."""
+    named = os.environ.get("VUSWITCH_QEMU")
+    if named:
+        return [Path(word) for word in named.split(":") if word]
+    found = [Path(word) for word in [shutil.which("qemu-system-x86_64")] if word]
+    backport = cache_folder() / "qemu-backport" / "qemu"
+    return found + ([backport] if backport.exists() else [])
+
+
+def guest_image() -> Path:
+    """The folder with vmlinuz and initrd, built if an input changed."""
+    return Path(run([SCRIPTS / "guest-image"], seconds=180).strip())
+
+
+def qemu_version(qemu: Path) -> tuple[int, int]:
+    found = re.search(r"version (\d+)\.(\d+)", run([qemu, "--version"]))
+    if not found:
+        raise LabError(f"{qemu}: does not tell its version")
+    return int(found[1]), int(found[2])
+
+
+_accel: dict[Path, str] = {}
+
+
+def accelerator(qemu: Path, image: Path) -> str:
+    """`kvm` if this machine's KVM boots the guest's kernel, else `tcg`.
+
+    /dev/kvm may be there and still not run a stock kernel, so a boot that powers off at once is
+    tried. $VUSWITCH_ACCEL overrides.
+    """
+    named = os.environ.get("VUSWITCH_ACCEL")
+    if named:
+        return named
+    if qemu not in _accel:
+        _accel[qemu] = "tcg"
+        if os.access("/dev/kvm", os.R_OK | os.W_OK):
+            argv = [str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                    "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "192M",
+                    "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
+                    "-append", f"{KERNEL_LINE} vu.exit=1", "-serial", "stdio"]
+            try:
+                done = subprocess.run(argv, timeout=10 * SLOW, capture_output=True,
+                                      stdin=subprocess.DEVNULL, check=False)
+                if done.returncode == 0 and b"vu.exit: ok" in done.stdout:
+                    _accel[qemu] = "kvm"
+            except (subprocess.TimeoutExpired, OSError):
+                pass
+    return _accel[qemu]
+
+
+@dataclass
+class Nic:
+    """One virtio-net card. role is QEMU's: `client` connects to the switch, `server` listens."""
+
+    socket: Path
+    mac: str
+    role: str = "client"
+    queues: int = 1
+    mtu: int | None = None
+    options: str = ""
+
+    def arguments(self, index: int, version: tuple[int, int]) -> list[str]:
+        chardev = f"socket,id=vu{index},path={self.socket}"
+        if self.role == "server":
+            chardev += ",server=on,wait=off"
+        elif version >= (9, 2):
+            chardev += ",reconnect-ms=1000"
+        else:
+            chardev += ",reconnect=1"
+        device = (f"virtio-net-pci,id=nic{index},netdev=n{index},mac={self.mac},romfile=,"
+                  "rx_queue_size=1024,tx_queue_size=1024")
+        if self.queues > 1:
+            device += f",mq=on,vectors={2 * self.queues + 2}"
+        if self.mtu:
+            device += f",host_mtu={self.mtu}"
+        if self.options:
+            device += f",{self.options}"
+        return ["-chardev", chardev,
+                "-netdev", f"vhost-user,id=n{index},chardev=vu{index},queues={self.queues}",
+                "-device", device]
+
+
+@dataclass
+class Guest:
+    """One virtual machine. start() and boot() begin it, stop() or kill() ends it.
+
+    address is eth0's, with its prefix length; folder receives sockets and logs.
+    """
+
+    name: str
+    nics: Sequence[Nic]
+    address: str
+    qemu: Path
+    image: Path
+    cpus: int = 1
+    memory: str = "192M"
+    mtu: int | None = None
+    extra: Sequence[str] = ()
+    folder: Path | None = None
+    process: Process | None = field(default=None, init=False)
+    boot_id: str = field(default="", init=False)
+    boot_seconds: float = field(default=0, init=False)
+    _shell: Shell | None = field(default=None, init=False)
+    _qmp: Qmp | None = field(default=None, init=False)
+    _started: float = field(default=0, init=False)
+
+    def start(self) -> None:
+        """Starts QEMU and returns at once; boot() waits."""
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix=f"vulab-{self.name}-"))
+        for name in ("console.log", "shell.sock", "qmp.sock"):
+            (self.folder / name).unlink(missing_ok=True)
+        self._started = time.monotonic()
+        self.process = Process(self.name, self.arguments(), self.folder / "qemu.log")
+        self._shell = self._qmp = None
+
+    def boot(self, seconds: float = BOOT_SECONDS) -> None:
+        """Waits until the guest's shell answers."""
+        assert self.folder and self.process
+        end = time.monotonic() + seconds * SLOW
+        wait_until(lambda: self.must_run() or (self.folder / "shell.sock").exists(), seconds,
+                   f"{self.name}: QEMU to open {self.folder}/shell.sock")
+        self._shell = Shell(self.folder / "shell.sock", self.name, self.must_run)
+        try:
+            self.boot_id, _ = self._shell.wait_ready(max(1, end - time.monotonic()) / SLOW)
+        except LabError as error:
+            raise LabError(f"{error}; its console:\n{self.console()}") from error
+        self.boot_seconds = time.monotonic() - self._started
+
+    def run(self, command: str, seconds: float = 20, check: bool = True) -> str:
+        """Runs a command line in the guest; see Shell.run."""
+        assert self._shell, f"{self.name} has not booted"
+        return self._shell.run(command, seconds, check)
+
+    @property
+    def qmp(self) -> Qmp:
+        assert self.folder and self.process
+        if self._qmp is None:
+            self._qmp = Qmp(self.folder / "qmp.sock")
+        return self._qmp
+
+    @property
+    def ip(self) -> str:
+        return self.address.split("/")[0]
+
+    def ping(self, address: str, count: int = 3, size: int = 56, seconds: float = 20,
+             options: str = "") -> int:
+        """Pings and returns how many answers came."""
+        said = self.run(f"ping -c {count} -s {size} -W 2 {options} {address}", seconds, check=False)
+        found = re.search(r"(\d+) packets received", said)
+        return int(found[1]) if found else 0
+
+    def reboot(self, seconds: float = BOOT_SECONDS) -> None:
+        """Reboots from within and waits for the shell of the new boot."""
+        assert self._shell
+        before = self.boot_id
+        self._started = time.monotonic()
+        self._shell.send("reboot -f")
+        self.boot_id, _ = self._shell.wait_ready(seconds)
+        self.boot_seconds = time.monotonic() - self._started
+        if self.boot_id == before:
+            raise LabError(f"{self.name}: the shell came back without a reboot")
+
+    def must_run(self) -> None:
+        assert self.process
+        self.process.must_run()
+
+    def console(self, lines: int = 15) -> str:
+        """The end of what the guest's kernel said, and of what QEMU said."""
+        assert self.folder
+        return tail(self.folder / "console.log", lines) + "\n" + tail(self.folder / "qemu.log", 5)
+
+    def kill(self) -> None:
+        """kill -9, as a host that runs out of memory does it."""
+        if self.process:
+            self.process.kill()
+        self._close()
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.stop()
+        self._close()
+
+    def _close(self) -> None:
+        for each in (self._shell, self._qmp):
+            if each:
+                each.close()
+        self._shell = self._qmp = None
+        for nic in self.nics:
+            if nic.role == "server":
+                Path(nic.socket).unlink(missing_ok=True)
+
+    def arguments(self) -> list[str]:
+        """QEMU's command line."""
+        version = qemu_version(self.qemu)
+        accel = accelerator(self.qemu, self.image)
+        line = f"{KERNEL_LINE} vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
+        argv = [str(self.qemu), "-name", self.name, "-nodefaults", "-no-user-config",
+                "-display", "none", "-machine", "q35,memory-backend=ram0",
+                "-accel", "tcg,thread=multi" if accel == "tcg" else accel, "-cpu", "max",
+                "-smp", str(self.cpus), "-m", self.memory,
+                "-object", f"memory-backend-memfd,id=ram0,size={self.memory},share=on",
+                "-kernel", str(self.image / "vmlinuz"), "-initrd", str(self.image / "initrd"),
+                "-append", line,
+                "-serial", f"file:{self.folder}/console.log",
+                "-serial", f"unix:{self.folder}/shell.sock,server=on,wait=off",
+                "-qmp", f"unix:{self.folder}/qmp.sock,server=on,wait=off"]
+        for index, nic in enumerate(self.nics):
+            argv += nic.arguments(index, version)
+        return argv + list(self.extra)
