@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bridge.h: a learning Ethernet bridge: classify a burst by destination, send each frame on its way.
+ *
+ * Threads: control creates, adds and removes ports, learns (from the lcores' reports) and ages; lcores forward. The set
+ * of ports is an immutable object published by RCU; a port that left is not called any more once every lcore has passed.
+ *
+ * Forwarding (IEEE 802.1D-2004, 7.7 to 7.9): a frame whose destination is known leaves by that port only; one that is
+ * unknown, broadcast or multicast leaves by every port but the one it came from; nothing is ever sent back where it came
+ * from. A frame whose source is a group address or zero is dropped. Link-local group addresses (01-80-C2-00-00-00 to
+ * -0F) are passed on like other multicast: the guests' LLDP and LACP are their own affair. Order is kept between any
+ * two ports, whether frames were flooded or not.
+ */
+#ifndef VUS_BRIDGE_H
+#define VUS_BRIDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mac_table.h"
+#include "port.h"
+#include "role.h"
+
+struct bridge;
+
+struct bridge_config {
+	const char *name;
+	uint32_t mac_table_size;     /* 0: MAC_TABLE_SIZE_DEFAULT */
+	uint32_t mac_limit_per_port; /* 0: as large as the table */
+	int mac_aging;		     /* seconds, 0: never, negative: MAC_AGING_DEFAULT */
+};
+
+/* `index` is the bridge's number in reports. NULL and errno. */
+struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
+	RUNS_ON(control_thread);
+/* Without ports, and after every lcore has passed. */
+void bridge_destroy(struct bridge *bridge) RUNS_ON(control_thread);
+
+const char *bridge_name(const struct bridge *bridge);
+uint16_t bridge_index(const struct bridge *bridge);
+struct mac_table *bridge_macs(struct bridge *bridge);
+
+/* 0 or -ENOMEM. A port is in one bridge at most (port->bridge). */
+int bridge_add_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
+/* Forgets the port and its addresses. The caller waits for the lcores (rcu.h) before the port may go. 0 or -ENOMEM. */
+int bridge_remove_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
+/* The port's addresses are forgotten: its peer is another one now. */
+void bridge_forget_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
+
+unsigned int bridge_ports(const struct bridge *bridge) RUNS_ON(control_thread);
+
+/* A REPORT_MAC_SEEN. */
+void bridge_learn(struct bridge *bridge, mac_key_t mac, uint16_t port) RUNS_ON(control_thread);
+/* Once a second; `epoch` is that of lcore_ctx. */
+void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
+
+/* --- lcores ----------------------------------------------------------------------------------------------------- */
+
+/* Forwards ctx->burst, which was received from `q`: each frame is delivered, copied to several ports, or dropped and
+ * counted. The frames are the source's again on return. */
+void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+
+/* Sends one frame from `from` to every other port of its bridge: what bridge_forward() does with a broadcast. The
+ * control thread calls this for announcements, with a context of its own. */
+void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame);
+
+static inline mac_key_t mac_key(const uint8_t *bytes)
+{
+	return (mac_key_t)bytes[0] | (mac_key_t)bytes[1] << 8 | (mac_key_t)bytes[2] << 16 |
+	       (mac_key_t)bytes[3] << 24 | (mac_key_t)bytes[4] << 32 | (mac_key_t)bytes[5] << 40;
+}
+
+#endif

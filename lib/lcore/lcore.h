@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lcore.h: the threads that move frames: poll sets, the loop, sleeping, and where the time goes.
+ *
+ * Each EAL worker runs lcore_main(): an endless round over the receive queues in its poll set. The poll set is an
+ * immutable array published by RCU; the control thread makes a new one whenever a queue appears, goes or moves.
+ *
+ * Idle. After LCORE_IDLE_NS without a frame an lcore arms every queue of its set, looks once more, goes offline for RCU
+ * and sleeps on the queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
+ * the control thread rings when the set has changed. A queue that cannot wake anybody limits the sleep to a millisecond.
+ * busy_poll turns sleeping off.
+ *
+ * Threads: lcore_main() is the worker; everything else is the control thread's, but counters may be read by anyone.
+ * Units: TSC cycles for time, unless a name says ns.
+ */
+#ifndef VUS_LCORE_H
+#define VUS_LCORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port.h"
+#include "rcu.h"
+#include "role.h"
+
+/* The set is [n] queues; a queue is in one set only. */
+struct poll_set {
+	uint16_t n;
+	bool all_wake; /* every queue has a wake_fd */
+	struct port_rxq *queue[];
+};
+
+/* Written by the lcore; anyone reads. Cycles are TSC ticks. */
+struct lcore_counters {
+	_Atomic uint64_t frames;
+	_Atomic uint64_t loops;
+	_Atomic uint64_t busy;	  /* cycles of rounds that moved a frame */
+	_Atomic uint64_t idle;	  /* cycles of rounds that found nothing */
+	_Atomic uint64_t asleep;  /* cycles spent waiting in the kernel */
+	_Atomic uint64_t sleeps;
+	_Atomic uint64_t longest; /* longest round, since the last reset */
+	_Atomic uint64_t reset;	  /* bumped by control: forget `longest` */
+};
+
+struct lcore;
+
+/* One for each EAL worker, with contexts 1 to n; context 0 is the control thread's. Takes all memory lcores will ever
+ * need. 0 or -errno with a line in `fail` (no worker lcore). */
+int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fail)
+	RUNS_ON(control_thread);
+void lcores_destroy(void) RUNS_ON(control_thread);
+
+/* Starts the loops / asks them to end and waits for it (they end within a round, or within a wake-up). */
+int lcores_start(void) RUNS_ON(control_thread);
+void lcores_stop(void) RUNS_ON(control_thread);
+
+unsigned int lcores_n(void);
+struct lcore *lcore_at(unsigned int i); /* 0 to lcores_n() - 1 */
+
+/* A queue joins the poll set of the lcore with the least to do, of its NUMA node if there is one; or leaves its set.
+ * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set. 0 or -ENOMEM. */
+int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
+int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
+/* The queue's wake_fd is about to be closed or has been replaced: `before` is the old one or -1. */
+void lcores_wake_fd_changed(struct port_rxq *q, int before) RUNS_ON(control_thread);
+
+/* Takes what lcores reported, lcore by lcore: the number written to `reports`, at most `max`. */
+unsigned int lcores_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);
+uint64_t lcores_reports_lost(void) RUNS_ON(control_thread);
+
+/* Seconds since the start, for aging; control advances it once a second. */
+void lcores_set_epoch(uint16_t epoch) RUNS_ON(control_thread);
+/* The control thread's own context, for bridge_flood(). */
+struct lcore_ctx *lcores_control_ctx(void) RUNS_ON(control_thread);
+
+/* --- to look at --- */
+unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */
+int lcore_cpu(const struct lcore *lcore);	   /* first CPU it may run on */
+const struct lcore_counters *lcore_counters(const struct lcore *lcore);
+const struct poll_set *lcore_poll_set(const struct lcore *lcore) RUNS_ON(control_thread);
+void lcore_reset_longest(struct lcore *lcore) RUNS_ON(control_thread);
+uint64_t lcore_cycles_per_second(void);
+
+#endif
