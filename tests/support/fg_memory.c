@@ -10,8 +10,7 @@
 static const uint64_t USER_BASE = 0x500000000000;
 static const uint64_t USER_STEP = 1ull << 34;
 
-void
-fg_memory_init(struct fg_memory *mem)
+void fg_memory_init(struct fg_memory *mem)
 {
 	mem->n = 0;
 	mem->serial = 0;
@@ -19,16 +18,14 @@ fg_memory_init(struct fg_memory *mem)
 		mem->region[i].fd = -1;
 }
 
-void
-fg_memory_fini(struct fg_memory *mem)
+void fg_memory_fini(struct fg_memory *mem)
 {
 	for (unsigned int i = 0; i < mem->n; i++)
 		fg_memory_remove(mem, i);
 	mem->n = 0;
 }
 
-int
-fg_memory_file(uint64_t size)
+int fg_memory_file(uint64_t size)
 {
 	int fd = memfd_create("fake-guest", MFD_CLOEXEC);
 
@@ -43,8 +40,7 @@ fg_memory_file(uint64_t size)
 	return fd;
 }
 
-int
-fg_memory_add(struct fg_memory *mem, uint64_t gpa, uint64_t size)
+int fg_memory_add(struct fg_memory *mem, uint64_t gpa, uint64_t size)
 {
 	int fd = fg_memory_file(size);
 	int slot;
@@ -56,8 +52,7 @@ fg_memory_add(struct fg_memory *mem, uint64_t gpa, uint64_t size)
 	return slot;
 }
 
-int
-fg_memory_add_file(struct fg_memory *mem, uint64_t gpa, uint64_t size, int fd, uint64_t offset)
+int fg_memory_add_file(struct fg_memory *mem, uint64_t gpa, uint64_t size, int fd, uint64_t offset)
 {
 	unsigned int slot = 0;
 	struct fg_region *r;
@@ -90,8 +85,7 @@ fg_memory_add_file(struct fg_memory *mem, uint64_t gpa, uint64_t size, int fd, u
 	return (int)slot;
 }
 
-void
-fg_memory_remove(struct fg_memory *mem, unsigned int slot)
+void fg_memory_remove(struct fg_memory *mem, unsigned int slot)
 {
 	struct fg_region *r = &mem->region[slot];
 
@@ -102,8 +96,7 @@ fg_memory_remove(struct fg_memory *mem, unsigned int slot)
 	r->fd = -1;
 }
 
-uint64_t
-fg_memory_alloc_in(struct fg_memory *mem, unsigned int slot, uint64_t len, uint64_t align)
+uint64_t fg_memory_alloc_in(struct fg_memory *mem, unsigned int slot, uint64_t len, uint64_t align)
 {
 	struct fg_region *r = &mem->region[slot];
 	uint64_t at;
@@ -117,8 +110,7 @@ fg_memory_alloc_in(struct fg_memory *mem, unsigned int slot, uint64_t len, uint6
 	return r->gpa + at;
 }
 
-uint64_t
-fg_memory_alloc(struct fg_memory *mem, uint64_t len, uint64_t align)
+uint64_t fg_memory_alloc(struct fg_memory *mem, uint64_t len, uint64_t align)
 {
 	uint64_t gpa = FG_NO_GPA;
 
@@ -127,8 +119,7 @@ fg_memory_alloc(struct fg_memory *mem, uint64_t len, uint64_t align)
 	return gpa;
 }
 
-const struct fg_region *
-fg_memory_find(const struct fg_memory *mem, uint64_t gpa, uint64_t len)
+const struct fg_region *fg_memory_find(const struct fg_memory *mem, uint64_t gpa, uint64_t len)
 {
 	for (unsigned int i = 0; i < mem->n; i++) {
 		const struct fg_region *r = &mem->region[i];
@@ -140,16 +131,14 @@ fg_memory_find(const struct fg_memory *mem, uint64_t gpa, uint64_t len)
 	return NULL;
 }
 
-void *
-fg_memory_ptr(const struct fg_memory *mem, uint64_t gpa, uint64_t len)
+void *fg_memory_ptr(const struct fg_memory *mem, uint64_t gpa, uint64_t len)
 {
 	const struct fg_region *r = fg_memory_find(mem, gpa, len);
 
 	return r == NULL ? NULL : r->map + (gpa - r->gpa);
 }
 
-uint64_t
-fg_memory_user(const struct fg_memory *mem, uint64_t gpa)
+uint64_t fg_memory_user(const struct fg_memory *mem, uint64_t gpa)
 {
 	const struct fg_region *r = fg_memory_find(mem, gpa, 1);
 

@@ -6,9 +6,9 @@
  * here an invented number at which nothing is mapped) and the one at which this process has it
  * mapped. A back end that confuses two of them cannot pass.
  *
- * Buffers are taken from a region by a bump allocator; nothing is given back before the region goes.
- * Thread-safety: one thread builds the memory; afterwards any thread may translate.
- * Functions return an index, an address or 0, and -errno (or NULL, or FG_NO_GPA) when they fail.
+ * Buffers are taken from a region by a bump allocator; nothing is given back before the region
+ * goes. Thread-safety: one thread builds the memory; afterwards any thread may translate. Functions
+ * return an index, an address or 0, and -errno (or NULL, or FG_NO_GPA) when they fail.
  */
 #ifndef FG_MEMORY_H
 #define FG_MEMORY_H
@@ -22,10 +22,10 @@ enum { FG_REGIONS_MAX = 512 };
 
 struct fg_region {
 	uint64_t gpa, size, user_addr;
-	int fd;             /* ours; -1: this slot of the table is free */
+	int fd;		    /* ours; -1: this slot of the table is free */
 	uint64_t fd_offset; /* where in the file the region begins */
-	uint8_t *map;       /* @size bytes */
-	uint64_t used;      /* bytes the allocator has given out */
+	uint8_t *map;	    /* @size bytes */
+	uint64_t used;	    /* bytes the allocator has given out */
 };
 
 struct fg_memory {

@@ -9,8 +9,7 @@
 
 /* Receives the answer to @request and checks what every answer must have: the same id, version 1
  * and the REPLY bit and nothing else, and the size that the specification gives. */
-static int
-receive_answer(struct fg_session *s, uint32_t request, uint32_t size, struct fg_msg *m)
+static int receive_answer(struct fg_session *s, uint32_t request, uint32_t size, struct fg_msg *m)
 {
 	int err = fg_wire_recv(s->sock, m, NULL, FG_WAIT_MS);
 
@@ -24,8 +23,7 @@ receive_answer(struct fg_session *s, uint32_t request, uint32_t size, struct fg_
 	return 0;
 }
 
-int
-fg_request(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int n_fds)
+int fg_request(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int n_fds)
 {
 	bool ack = (s->protocol & FG_P_REPLY_ACK) != 0 && m->request != FG_SET_PROTOCOL_FEATURES;
 	struct fg_msg answer;
@@ -41,40 +39,35 @@ fg_request(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int 
 	return answer.u64 == 0 ? 0 : -EREMOTEIO;
 }
 
-int
-fg_request_u64(struct fg_session *s, uint32_t request, uint64_t value)
+int fg_request_u64(struct fg_session *s, uint32_t request, uint64_t value)
 {
 	struct fg_msg m = {.request = request, .size = 8, .u64 = value};
 
 	return fg_request(s, &m, NULL, 0);
 }
 
-int
-fg_request_state(struct fg_session *s, uint32_t request, uint32_t index, uint32_t num)
+int fg_request_state(struct fg_session *s, uint32_t request, uint32_t index, uint32_t num)
 {
 	struct fg_msg m = {.request = request, .size = 8, .state = {.index = index, .num = num}};
 
 	return fg_request(s, &m, NULL, 0);
 }
 
-int
-fg_request_none(struct fg_session *s, uint32_t request)
+int fg_request_none(struct fg_session *s, uint32_t request)
 {
 	struct fg_msg m = {.request = request};
 
 	return fg_request(s, &m, NULL, 0);
 }
 
-int
-fg_request_fd(struct fg_session *s, uint32_t request, uint64_t value, int fd)
+int fg_request_fd(struct fg_session *s, uint32_t request, uint64_t value, int fd)
 {
 	struct fg_msg m = {.request = request, .size = 8, .u64 = value};
 
 	return fg_request(s, &m, &fd, fd >= 0 ? 1 : 0);
 }
 
-int
-fg_ask_u64(struct fg_session *s, uint32_t request, uint64_t *value)
+int fg_ask_u64(struct fg_session *s, uint32_t request, uint64_t *value)
 {
 	struct fg_msg m = {.request = request, .flags = FG_VERSION};
 	int err = fg_wire_send(s->sock, &m, NULL, 0);
@@ -85,10 +78,11 @@ fg_ask_u64(struct fg_session *s, uint32_t request, uint64_t *value)
 	return err;
 }
 
-int
-fg_ask_base(struct fg_session *s, uint32_t index, uint16_t *base)
+int fg_ask_base(struct fg_session *s, uint32_t index, uint16_t *base)
 {
-	struct fg_msg m = {.request = FG_GET_VRING_BASE, .flags = FG_VERSION, .size = 8,
+	struct fg_msg m = {.request = FG_GET_VRING_BASE,
+			   .flags = FG_VERSION,
+			   .size = 8,
 			   .state = {.index = index}};
 	int err = fg_wire_send(s->sock, &m, NULL, 0);
 
@@ -100,22 +94,19 @@ fg_ask_base(struct fg_session *s, uint32_t index, uint16_t *base)
 	return err;
 }
 
-int
-fg_barrier(struct fg_session *s)
+int fg_barrier(struct fg_session *s)
 {
 	uint64_t features;
 
 	return fg_ask_u64(s, FG_GET_FEATURES, &features);
 }
 
-int
-fg_enable_ring(struct fg_session *s, unsigned int index, bool on)
+int fg_enable_ring(struct fg_session *s, unsigned int index, bool on)
 {
 	return fg_request_state(s, FG_SET_VRING_ENABLE, index, on);
 }
 
-int
-fg_send_addr(struct fg_session *s, unsigned int index)
+int fg_send_addr(struct fg_session *s, unsigned int index)
 {
 	const struct fg_ring *r = &s->ring[index];
 	struct fg_msg m = {.request = FG_SET_VRING_ADDR, .size = 40};
@@ -127,20 +118,18 @@ fg_send_addr(struct fg_session *s, unsigned int index)
 	return fg_request(s, &m, NULL, 0);
 }
 
-int
-fg_send_kick(struct fg_session *s, unsigned int index)
+int fg_send_kick(struct fg_session *s, unsigned int index)
 {
 	return fg_request_fd(s, FG_SET_VRING_KICK, index, s->ring[index].kick);
 }
 
-int
-fg_send_call(struct fg_session *s, unsigned int index)
+int fg_send_call(struct fg_session *s, unsigned int index)
 {
 	return fg_request_fd(s, FG_SET_VRING_CALL, index, s->ring[index].call);
 }
 
-void
-fg_region_msg(const struct fg_session *s, unsigned int slot, uint32_t request, struct fg_msg *m)
+void fg_region_msg(const struct fg_session *s, unsigned int slot, uint32_t request,
+		   struct fg_msg *m)
 {
 	const struct fg_region *r = &s->mem->region[slot];
 
@@ -155,8 +144,7 @@ fg_region_msg(const struct fg_session *s, unsigned int slot, uint32_t request, s
 	};
 }
 
-int
-fg_add_region(struct fg_session *s, unsigned int slot)
+int fg_add_region(struct fg_session *s, unsigned int slot)
 {
 	struct fg_msg m;
 
@@ -164,8 +152,7 @@ fg_add_region(struct fg_session *s, unsigned int slot)
 	return fg_request(s, &m, &s->mem->region[slot].fd, 1);
 }
 
-int
-fg_remove_region(struct fg_session *s, unsigned int slot)
+int fg_remove_region(struct fg_session *s, unsigned int slot)
 {
 	struct fg_msg m;
 

@@ -10,28 +10,24 @@
 #include "fg_clock.h"
 
 /* The two event words of EVENT_IDX lie behind the rings (virtio 1.2, 2.7.6 and 2.7.8). */
-static uint16_t *
-used_event(const struct fg_ring *r)
+static uint16_t *used_event(const struct fg_ring *r)
 {
 	return &r->avail->ring[r->num];
 }
 
-static const uint16_t *
-avail_event(const struct fg_ring *r)
+static const uint16_t *avail_event(const struct fg_ring *r)
 {
 	return (const uint16_t *)&r->used->ring[r->num];
 }
 
-static uint64_t
-drain(int fd)
+static uint64_t drain(int fd)
 {
 	uint64_t n = 0;
 
 	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
 
-int
-fg_ring_init(struct fg_ring *r, struct fg_memory *mem, unsigned int slot, uint16_t num)
+int fg_ring_init(struct fg_ring *r, struct fg_memory *mem, unsigned int slot, uint16_t num)
 {
 	memset(r, 0, sizeof(*r));
 	r->mem = mem;
@@ -54,8 +50,7 @@ fg_ring_init(struct fg_ring *r, struct fg_memory *mem, unsigned int slot, uint16
 	return 0;
 }
 
-void
-fg_ring_fini(struct fg_ring *r)
+void fg_ring_fini(struct fg_ring *r)
 {
 	if (r->mem == NULL)
 		return;
@@ -65,8 +60,7 @@ fg_ring_fini(struct fg_ring *r)
 	memset(r, 0, sizeof(*r));
 }
 
-static void
-free_all(struct fg_ring *r)
+static void free_all(struct fg_ring *r)
 {
 	for (uint16_t i = 0; i < r->num; i++)
 		r->desc[i].next = (uint16_t)(i + 1);
@@ -75,8 +69,7 @@ free_all(struct fg_ring *r)
 	r->n_free = r->num;
 }
 
-void
-fg_ring_reset(struct fg_ring *r, bool event_idx)
+void fg_ring_reset(struct fg_ring *r, bool event_idx)
 {
 	memset(r->desc, 0, 16ull * r->num);
 	memset(r->avail, 0, 6 + 2ull * r->num);
@@ -90,8 +83,7 @@ fg_ring_reset(struct fg_ring *r, bool event_idx)
 	drain(r->kick);
 }
 
-void
-fg_ring_rebase(struct fg_ring *r, uint16_t base)
+void fg_ring_rebase(struct fg_ring *r, uint16_t base)
 {
 	free_all(r);
 	r->avail_idx = base;
@@ -101,23 +93,20 @@ fg_ring_rebase(struct fg_ring *r, uint16_t base)
 	__atomic_store_n(&r->used->idx, base, __ATOMIC_RELEASE);
 }
 
-void
-fg_ring_desc(struct fg_ring *r, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags,
-	     uint16_t next)
+void fg_ring_desc(struct fg_ring *r, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags,
+		  uint16_t next)
 {
 	r->desc[i] = (struct fg_desc){.addr = addr, .len = len, .flags = flags, .next = next};
 }
 
-static void
-fill(struct fg_desc *d, const struct fg_buf *b, bool more)
+static void fill(struct fg_desc *d, const struct fg_buf *b, bool more)
 {
 	d->addr = b->gpa;
 	d->len = b->len;
 	d->flags = (uint16_t)((b->write ? FG_DESC_WRITE : 0) | (more ? FG_DESC_NEXT : 0));
 }
 
-static void
-push_head(struct fg_ring *r, uint16_t head, uint16_t len, uint32_t token)
+static void push_head(struct fg_ring *r, uint16_t head, uint16_t len, uint32_t token)
 {
 	r->chain_len[head] = len;
 	r->token[head] = token;
@@ -126,8 +115,7 @@ push_head(struct fg_ring *r, uint16_t head, uint16_t len, uint32_t token)
 	r->avail_idx++;
 }
 
-int
-fg_ring_post(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n, uint32_t token)
+int fg_ring_post(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n, uint32_t token)
 {
 	uint16_t head = r->free_head;
 	uint16_t at = head;
@@ -143,8 +131,8 @@ fg_ring_post(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n, uint3
 	return head;
 }
 
-int
-fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n, uint32_t token)
+int fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n,
+			  uint32_t token)
 {
 	uint16_t head = r->free_head;
 	struct fg_desc *d = &r->desc[head];
@@ -169,21 +157,18 @@ fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned int
 	return head;
 }
 
-void
-fg_ring_publish(struct fg_ring *r)
+void fg_ring_publish(struct fg_ring *r)
 {
 	__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
 }
 
-void
-fg_ring_kick_now(struct fg_ring *r)
+void fg_ring_kick_now(struct fg_ring *r)
 {
 	r->kicks++;
 	eventfd_write(r->kick, 1);
 }
 
-void
-fg_ring_kick(struct fg_ring *r)
+void fg_ring_kick(struct fg_ring *r)
 {
 	uint16_t old = r->published;
 
@@ -200,20 +185,17 @@ fg_ring_kick(struct fg_ring *r)
 	fg_ring_kick_now(r);
 }
 
-uint16_t
-fg_ring_used_idx(const struct fg_ring *r)
+uint16_t fg_ring_used_idx(const struct fg_ring *r)
 {
 	return __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
 }
 
-bool
-fg_ring_ready(const struct fg_ring *r)
+bool fg_ring_ready(const struct fg_ring *r)
 {
 	return fg_ring_used_idx(r) != r->last_used;
 }
 
-int
-fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
+int fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 {
 	struct fg_used_elem e;
 	uint16_t last, n;
@@ -243,8 +225,7 @@ fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 	return 1;
 }
 
-int
-fg_ring_wait(struct fg_ring *r, int ms)
+int fg_ring_wait(struct fg_ring *r, int ms)
 {
 	int64_t deadline = fg_deadline(ms);
 
@@ -262,16 +243,14 @@ fg_ring_wait(struct fg_ring *r, int ms)
 	}
 }
 
-bool
-fg_ring_error(struct fg_ring *r, int ms)
+bool fg_ring_error(struct fg_ring *r, int ms)
 {
 	struct pollfd p = {.fd = r->err, .events = POLLIN};
 
 	return poll(&p, 1, ms) == 1 && drain(r->err) > 0;
 }
 
-uint64_t
-fg_ring_take_interrupts(struct fg_ring *r)
+uint64_t fg_ring_take_interrupts(struct fg_ring *r)
 {
 	uint64_t n = drain(r->call);
 
@@ -279,15 +258,13 @@ fg_ring_take_interrupts(struct fg_ring *r)
 	return n;
 }
 
-void
-fg_ring_set_avail_idx(struct fg_ring *r, uint16_t idx)
+void fg_ring_set_avail_idx(struct fg_ring *r, uint16_t idx)
 {
 	r->avail_idx = idx;
 	fg_ring_publish(r);
 }
 
-void
-fg_ring_avail(struct fg_ring *r, uint16_t head)
+void fg_ring_avail(struct fg_ring *r, uint16_t head)
 {
 	r->avail->ring[r->avail_idx % r->num] = head;
 	fg_ring_set_avail_idx(r, (uint16_t)(r->avail_idx + 1));

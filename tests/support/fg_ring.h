@@ -58,7 +58,7 @@ struct fg_ring {
 	uint16_t published, last_used;
 	uint16_t free_head, n_free;
 	uint16_t chain_len[FG_RING_MAX]; /* descriptors a head holds; 0: not in flight */
-	uint32_t token[FG_RING_MAX];     /* the poster's word for the chain of a head */
+	uint32_t token[FG_RING_MAX];	 /* the poster's word for the chain of a head */
 	uint64_t indirect_gpa[FG_RING_MAX];
 	int kick, call, err; /* eventfds of ours */
 	uint64_t kicks, interrupts;

@@ -7,8 +7,7 @@
 
 #include "fg_clock.h"
 
-static int
-per_pair_questions(struct fg_session *s, unsigned int pair)
+static int per_pair_questions(struct fg_session *s, unsigned int pair)
 {
 	int err = fg_ask_u64(s, FG_GET_FEATURES, &s->offered);
 
@@ -28,8 +27,7 @@ per_pair_questions(struct fg_session *s, unsigned int pair)
 
 /* QEMU asks all of this once for every queue pair; what is asked of the device only once is asked
  * for the first. */
-int
-fg_negotiate(struct fg_session *s)
+int fg_negotiate(struct fg_session *s)
 {
 	for (unsigned int pair = 0; pair < s->n_rings / 2; pair++) {
 		int err = per_pair_questions(s, pair);
@@ -51,9 +49,8 @@ fg_negotiate(struct fg_session *s)
 	return 0;
 }
 
-int
-fg_session_open_on(struct fg_session *s, int sock, struct fg_memory *mem,
-		   const struct fg_options *opt)
+int fg_session_open_on(struct fg_session *s, int sock, struct fg_memory *mem,
+		       const struct fg_options *opt)
 {
 	static const struct fg_options standard;
 	int err = 0;
@@ -71,8 +68,7 @@ fg_session_open_on(struct fg_session *s, int sock, struct fg_memory *mem,
 	if (s->opt.ring_size == 0)
 		s->opt.ring_size = 256;
 	while (err == 0 && s->n_rings < 2 * s->opt.pairs) {
-		err = fg_ring_init(&s->ring[s->n_rings], mem, s->opt.ring_region,
-				   s->opt.ring_size);
+		err = fg_ring_init(&s->ring[s->n_rings], mem, s->opt.ring_region, s->opt.ring_size);
 		s->n_rings += err == 0;
 	}
 	if (err == 0)
@@ -82,9 +78,8 @@ fg_session_open_on(struct fg_session *s, int sock, struct fg_memory *mem,
 	return err;
 }
 
-int
-fg_session_open(struct fg_session *s, const char *path, struct fg_memory *mem,
-		const struct fg_options *opt)
+int fg_session_open(struct fg_session *s, const char *path, struct fg_memory *mem,
+		    const struct fg_options *opt)
 {
 	int sock = fg_wire_connect(path, FG_WAIT_MS);
 
@@ -93,16 +88,14 @@ fg_session_open(struct fg_session *s, const char *path, struct fg_memory *mem,
 	return sock < 0 ? sock : fg_session_open_on(s, sock, mem, opt);
 }
 
-void
-fg_session_drop(struct fg_session *s)
+void fg_session_drop(struct fg_session *s)
 {
 	if (s->sock >= 0)
 		close(s->sock);
 	s->sock = -1;
 }
 
-void
-fg_session_close(struct fg_session *s)
+void fg_session_close(struct fg_session *s)
 {
 	fg_session_drop(s);
 	for (unsigned int i = 0; i < s->n_rings; i++)
@@ -111,8 +104,7 @@ fg_session_close(struct fg_session *s)
 }
 
 /* QEMU sends these ahead of SET_FEATURES, and SET_FEATURES once for each pair. */
-int
-fg_send_features(struct fg_session *s)
+int fg_send_features(struct fg_session *s)
 {
 	int err = 0;
 
@@ -126,8 +118,7 @@ fg_send_features(struct fg_session *s)
 	return err;
 }
 
-static int
-send_memory_table(struct fg_session *s)
+static int send_memory_table(struct fg_session *s)
 {
 	struct fg_msg m = {.request = FG_SET_MEM_TABLE};
 	int fds[64];
@@ -151,8 +142,7 @@ send_memory_table(struct fg_session *s)
 	return fg_request(s, &m, fds, n);
 }
 
-int
-fg_send_memory(struct fg_session *s)
+int fg_send_memory(struct fg_session *s)
 {
 	int err = 0;
 
@@ -164,8 +154,7 @@ fg_send_memory(struct fg_session *s)
 	return err;
 }
 
-int
-fg_start_ring(struct fg_session *s, unsigned int index, uint16_t base)
+int fg_start_ring(struct fg_session *s, unsigned int index, uint16_t base)
 {
 	int err = fg_request_state(s, FG_SET_VRING_NUM, index, s->ring[index].num);
 
@@ -180,8 +169,7 @@ fg_start_ring(struct fg_session *s, unsigned int index, uint16_t base)
 	return err;
 }
 
-int
-fg_session_start(struct fg_session *s)
+int fg_session_start(struct fg_session *s)
 {
 	bool event_idx = (s->features & FG_F_EVENT_IDX) != 0;
 	int err = fg_send_features(s);
@@ -197,14 +185,12 @@ fg_session_start(struct fg_session *s)
 	return err < 0 ? err : fg_barrier(s);
 }
 
-int
-fg_stop_ring(struct fg_session *s, unsigned int index, uint16_t *base)
+int fg_stop_ring(struct fg_session *s, unsigned int index, uint16_t *base)
 {
 	return fg_ask_base(s, index, base);
 }
 
-int
-fg_session_stop(struct fg_session *s)
+int fg_session_stop(struct fg_session *s)
 {
 	int err = 0;
 
@@ -216,8 +202,7 @@ fg_session_stop(struct fg_session *s)
 	return err;
 }
 
-int
-fg_session_reopen(struct fg_session *s, const char *path)
+int fg_session_reopen(struct fg_session *s, const char *path)
 {
 	int err;
 

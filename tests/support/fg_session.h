@@ -34,12 +34,12 @@ enum { FG_RINGS_MAX = 32 };
 struct fg_options {
 	uint64_t features;
 	uint64_t protocol;
-	bool no_protocol;         /* an old front end: knows no protocol features, rings begin enabled */
-	bool leave_disabled;      /* do not SET_VRING_ENABLE at start */
-	unsigned int pairs;       /* queue pairs; 0: 1 */
-	uint16_t ring_size;       /* 0: 256 */
+	bool no_protocol;    /* an old front end: knows no protocol features, rings begin enabled */
+	bool leave_disabled; /* do not SET_VRING_ENABLE at start */
+	unsigned int pairs;  /* queue pairs; 0: 1 */
+	uint16_t ring_size;  /* 0: 256 */
 	unsigned int ring_region; /* the slot of the memory in which the rings lie */
-	uint16_t mtu;             /* 0: do not tell */
+	uint16_t mtu;		  /* 0: do not tell */
 };
 
 struct fg_session {
@@ -53,10 +53,12 @@ struct fg_session {
 	unsigned int n_rings;
 };
 
-/* Connects to @path (or takes over @sock) and negotiates. The memory needs a region for the rings. */
+/* Connects to @path (or takes over @sock) and negotiates. The memory needs a region for the rings.
+ */
 int fg_session_open(struct fg_session *, const char *path, struct fg_memory *,
 		    const struct fg_options *);
-int fg_session_open_on(struct fg_session *, int sock, struct fg_memory *, const struct fg_options *);
+int fg_session_open_on(struct fg_session *, int sock, struct fg_memory *,
+		       const struct fg_options *);
 int fg_session_start(struct fg_session *);
 int fg_session_stop(struct fg_session *);
 /* Hangs up without a word, as a front end that was killed. */

@@ -53,8 +53,7 @@ static const char *const names[FG_REQUEST_MAX] = {
 	[FG_GET_STATUS] = "GET_STATUS",
 };
 
-static int
-unix_address(struct sockaddr_un *addr, const char *path)
+static int unix_address(struct sockaddr_un *addr, const char *path)
 {
 	memset(addr, 0, sizeof(*addr));
 	addr->sun_family = AF_UNIX;
@@ -64,8 +63,7 @@ unix_address(struct sockaddr_un *addr, const char *path)
 	return 0;
 }
 
-int
-fg_wire_connect(const char *path, int ms)
+int fg_wire_connect(const char *path, int ms)
 {
 	int64_t deadline = fg_deadline(ms);
 	struct sockaddr_un addr;
@@ -88,8 +86,7 @@ fg_wire_connect(const char *path, int ms)
 	}
 }
 
-int
-fg_wire_listen(const char *path)
+int fg_wire_listen(const char *path)
 {
 	struct sockaddr_un addr;
 	int err = unix_address(&addr, path);
@@ -109,8 +106,7 @@ fg_wire_listen(const char *path)
 	return sock;
 }
 
-int
-fg_wire_accept(int listener, int ms)
+int fg_wire_accept(int listener, int ms)
 {
 	struct pollfd p = {.fd = listener, .events = POLLIN};
 	int sock;
@@ -121,8 +117,7 @@ fg_wire_accept(int listener, int ms)
 	return sock < 0 ? -errno : sock;
 }
 
-int
-fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds)
+int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds)
 {
 	static _Thread_local char control[CMSG_SPACE(sizeof(int) * FG_FDS_MAX)];
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
@@ -150,8 +145,7 @@ fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigne
 	return (size_t)n == len ? 0 : -EMSGSIZE;
 }
 
-int
-fg_wire_send(int sock, const struct fg_msg *msg, const int *fds, unsigned int n_fds)
+int fg_wire_send(int sock, const struct fg_msg *msg, const int *fds, unsigned int n_fds)
 {
 	size_t payload = msg->size < FG_PAYLOAD_MAX ? msg->size : FG_PAYLOAD_MAX;
 
@@ -159,15 +153,16 @@ fg_wire_send(int sock, const struct fg_msg *msg, const int *fds, unsigned int n_
 }
 
 /* Reads @len bytes; a descriptor among them goes to *@fd. */
-static int
-read_exactly(int sock, void *to, size_t len, int *fd, int64_t deadline)
+static int read_exactly(int sock, void *to, size_t len, int *fd, int64_t deadline)
 {
 	uint8_t *at = to;
 
 	while (len > 0) {
 		char control[CMSG_SPACE(sizeof(int) * 8)] = {0};
 		struct iovec iov = {.iov_base = at, .iov_len = len};
-		struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr h = {.msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = control,
 				   .msg_controllen = sizeof(control)};
 		struct pollfd p = {.fd = sock, .events = POLLIN};
 		struct cmsghdr *c;
@@ -199,8 +194,7 @@ read_exactly(int sock, void *to, size_t len, int *fd, int64_t deadline)
 	return 0;
 }
 
-int
-fg_wire_recv(int sock, struct fg_msg *msg, int *fd, int ms)
+int fg_wire_recv(int sock, struct fg_msg *msg, int *fd, int ms)
 {
 	int64_t deadline = fg_deadline(ms);
 	int err;
@@ -216,8 +210,7 @@ fg_wire_recv(int sock, struct fg_msg *msg, int *fd, int ms)
 	return read_exactly(sock, msg->raw, msg->size, fd, deadline);
 }
 
-bool
-fg_wire_closed(int sock, int ms)
+bool fg_wire_closed(int sock, int ms)
 {
 	int64_t deadline = fg_deadline(ms);
 	char sink[4096];
@@ -234,8 +227,7 @@ fg_wire_closed(int sock, int ms)
 	}
 }
 
-const char *
-fg_wire_name(uint32_t request)
+const char *fg_wire_name(uint32_t request)
 {
 	return request < FG_REQUEST_MAX && names[request] != NULL ? names[request] : "(unknown)";
 }

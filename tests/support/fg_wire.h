@@ -65,29 +65,29 @@ enum { FG_VERSION = 1, FG_REPLY = 1 << 2, FG_NEED_REPLY = 1 << 3 };
 #define FG_NOFD 0x100ull
 
 /* Protocol feature bits */
-#define FG_P_MQ (1ull << 0)
-#define FG_P_LOG_SHMFD (1ull << 1)
-#define FG_P_RARP (1ull << 2)
-#define FG_P_REPLY_ACK (1ull << 3)
-#define FG_P_MTU (1ull << 4)
-#define FG_P_BACKEND_REQ (1ull << 5)
-#define FG_P_PAGEFAULT (1ull << 8)
-#define FG_P_INFLIGHT (1ull << 12)
+#define FG_P_MQ		  (1ull << 0)
+#define FG_P_LOG_SHMFD	  (1ull << 1)
+#define FG_P_RARP	  (1ull << 2)
+#define FG_P_REPLY_ACK	  (1ull << 3)
+#define FG_P_MTU	  (1ull << 4)
+#define FG_P_BACKEND_REQ  (1ull << 5)
+#define FG_P_PAGEFAULT	  (1ull << 8)
+#define FG_P_INFLIGHT	  (1ull << 12)
 #define FG_P_RESET_DEVICE (1ull << 13)
-#define FG_P_MEM_SLOTS (1ull << 15)
-#define FG_P_STATUS (1ull << 16)
+#define FG_P_MEM_SLOTS	  (1ull << 15)
+#define FG_P_STATUS	  (1ull << 16)
 
 /* virtio and virtio-net feature bits (virtio 1.2, 5.1.3 and 6) */
-#define FG_F_MTU (1ull << 3)
-#define FG_F_MRG_RXBUF (1ull << 15)
-#define FG_F_MQ (1ull << 22)
-#define FG_F_LOG_ALL (1ull << 26)
+#define FG_F_MTU	(1ull << 3)
+#define FG_F_MRG_RXBUF	(1ull << 15)
+#define FG_F_MQ		(1ull << 22)
+#define FG_F_LOG_ALL	(1ull << 26)
 #define FG_F_ANY_LAYOUT (1ull << 27)
-#define FG_F_INDIRECT (1ull << 28)
-#define FG_F_EVENT_IDX (1ull << 29)
-#define FG_F_PROTOCOL (1ull << 30)
-#define FG_F_VERSION_1 (1ull << 32)
-#define FG_F_PACKED (1ull << 34)
+#define FG_F_INDIRECT	(1ull << 28)
+#define FG_F_EVENT_IDX	(1ull << 29)
+#define FG_F_PROTOCOL	(1ull << 30)
+#define FG_F_VERSION_1	(1ull << 32)
+#define FG_F_PACKED	(1ull << 34)
 
 struct fg_mem_region {
 	uint64_t gpa, size, user_addr, mmap_offset;
@@ -128,7 +128,8 @@ int fg_wire_connect(const char *path, int ms);
 int fg_wire_listen(const char *path);
 int fg_wire_accept(int listener, int ms);
 
-/* Sends exactly these bytes with these descriptors (which stay the caller's), all in one sendmsg. */
+/* Sends exactly these bytes with these descriptors (which stay the caller's), all in one sendmsg.
+ */
 int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds);
 
 /* Sends header and msg->size bytes of payload (at most FG_PAYLOAD_MAX are really there). */

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stage.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct stage stage;
+
+static const char *const ports[] = {"v0", "v1", "h0", "h1", NULL};
+
+static struct guest *free_guest(void)
+{
+	for (unsigned int i = 0; i < GUESTS; i++) {
+		struct guest *g = &stage.guest[i];
+
+		if (g->open)
+			continue;
+		memset(g, 0, sizeof(*g));
+		g->s.sock = -1;
+		g->open = true;
+		fg_memory_init(&g->mem);
+		return g;
+	}
+	fail_msg("too many guests");
+	return NULL;
+}
+
+struct guest *guest_idle(void)
+{
+	struct guest *g = free_guest();
+
+	assert_true(fg_memory_add(&g->mem, GUEST_GPA, GUEST_MEMORY) >= 0);
+	return g;
+}
+
+/* The switch may not yet have seen that the guest before has gone; then it turns us away, as it
+ * turns away any second connection, and we come again. */
+static void connect_guest(struct guest *g, const char *port, const struct fg_options *opt)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	int err;
+
+	snprintf(g->port, sizeof(g->port), "%s", port);
+	do {
+		err = fg_session_open(&g->s, fg_switch_socket(&stage.sw, port), &g->mem, opt);
+		if (err == 0)
+			return;
+		for (unsigned int i = 0; i < g->mem.n; i++)
+			g->mem.region[i].used = 0;
+		fg_sleep_us(2000);
+	} while (err == -ECONNRESET && fg_left_ms(deadline) > 0);
+	fail_msg("%s: cannot connect: %s", port, strerror(-err));
+}
+
+struct guest *guest_open(const char *port, const struct fg_options *opt)
+{
+	struct guest *g = guest_idle();
+
+	connect_guest(g, port, opt);
+	return g;
+}
+
+struct guest *guest_open_regions(const char *port, const struct fg_options *opt,
+				 unsigned int regions)
+{
+	struct guest *g = free_guest();
+
+	for (unsigned int i = 0; i < regions; i++)
+		assert_true(fg_memory_add(&g->mem, GUEST_GPA + i * (8ull << 20), 4 << 20) >= 0);
+	connect_guest(g, port, opt);
+	return g;
+}
+
+void guest_start(struct guest *g, const struct fg_nic_options *opt)
+{
+	static uint32_t serial;
+
+	OK(fg_session_start(&g->s));
+	OK(fg_nic_init(&g->nic, &g->s, 0, ++serial, opt));
+	OK(fg_nic_fill(&g->nic));
+}
+
+struct guest *guest_run(const char *port, const struct fg_options *opt)
+{
+	struct guest *g = guest_open(port, opt);
+
+	guest_start(g, NULL);
+	return g;
+}
+
+void guest_close(struct guest *g)
+{
+	if (!g->open)
+		return;
+	fg_session_close(&g->s);
+	fg_memory_fini(&g->mem);
+	g->open = false;
+}
+
+static void expect_frame(struct guest *to, struct fg_flow *flow, unsigned int i, unsigned int n)
+{
+	static uint8_t got[FG_FRAME_MAX];
+	int len;
+
+	do { /* floods of others may come in between */
+		len = fg_nic_recv(&to->nic, got, sizeof(got), FG_WAIT_MS);
+		if (len < 0)
+			fail_msg("%s: frame %u of %u: %s", to->port, i, n, strerror(-len));
+	} while (!fg_flow_check(flow, got, (size_t)len));
+}
+
+void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len)
+{
+	static uint8_t frame[FG_FRAME_MAX];
+	static uint32_t id;
+	struct fg_flow flow = {.id = ++id};
+
+	for (unsigned int i = 0; i < n; i++) {
+		fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, len);
+		OK(fg_nic_send(&a->nic, frame, len, NULL));
+		expect_frame(b, &flow, i, n);
+	}
+	OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
+	assert_true(fg_flow_whole(&flow));
+}
+
+static enum verdict verdict_of(struct fg_session *s, const struct fg_msg *m)
+{
+	struct fg_msg answer;
+	int err = fg_wire_recv(s->sock, &answer, NULL, FG_WAIT_MS);
+
+	if (err == -ETIMEDOUT)
+		return V_SILENT;
+	if (err < 0)
+		return V_CLOSED;
+	if (answer.request != m->request || answer.flags != (FG_VERSION | FG_REPLY))
+		fail_msg("request %u answered by %u, flags 0x%x", m->request, answer.request,
+			 answer.flags);
+	switch (m->request) {
+	case FG_GET_FEATURES:
+	case FG_GET_PROTOCOL_FEATURES:
+	case FG_GET_QUEUE_NUM:
+	case FG_GET_VRING_BASE:
+	case FG_GET_MAX_MEM_SLOTS:
+	case FG_GET_STATUS:
+		return V_OK;
+	default:
+		return answer.size == 8 && answer.u64 == 0 ? V_OK : V_REFUSED;
+	}
+}
+
+enum verdict judge(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int n_fds)
+{
+	if (m->flags == 0)
+		m->flags = FG_VERSION | FG_NEED_REPLY;
+	if (fg_wire_send(s->sock, m, fds, n_fds) < 0)
+		return V_CLOSED;
+	return verdict_of(s, m);
+}
+
+enum verdict judge_u64(struct fg_session *s, uint32_t request, uint64_t value)
+{
+	struct fg_msg m = {.request = request, .size = 8, .u64 = value};
+
+	return judge(s, &m, NULL, 0);
+}
+
+enum verdict judge_state(struct fg_session *s, uint32_t request, uint32_t index, uint32_t num)
+{
+	struct fg_msg m = {.request = request, .size = 8, .state = {.index = index, .num = num}};
+
+	return judge(s, &m, NULL, 0);
+}
+
+void assert_no(enum verdict v, const char *what)
+{
+	if (v != V_REFUSED && v != V_CLOSED)
+		fail_msg("%s: %s", what, v == V_OK ? "was accepted" : "got no answer");
+}
+
+void assert_yes(enum verdict v, const char *what)
+{
+	if (v != V_OK)
+		fail_msg("%s: %s", what,
+			 v == V_REFUSED	 ? "was refused"
+			 : v == V_CLOSED ? "was hung up on"
+					 : "got no answer");
+}
+
+void assert_nothing_held(void)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	struct fg_usage now;
+
+	do {
+		OK(fg_switch_usage(&stage.sw, &now));
+		if (now.fds == stage.before.fds && now.guest_maps == stage.before.guest_maps &&
+		    now.guest_bytes == stage.before.guest_bytes)
+			return;
+		fg_sleep_us(5000);
+	} while (fg_left_ms(deadline) > 0);
+	fail_msg("held: %u descriptors (before: %u), %u guest mappings (%u)", now.fds,
+		 stage.before.fds, now.guest_maps, stage.before.guest_maps);
+}
+
+int stage_open(void **state)
+{
+	(void)state;
+	OK(fg_switch_usage(&stage.sw, &stage.before));
+	return fg_victims_run(&stage.victims);
+}
+
+/* The control thread has nothing to wait for, so it answers at once; the bound allows for starting
+ * a process on a busy machine. */
+static void assert_control_answers(void)
+{
+	int64_t began = fg_now_ms();
+	json_t *answer;
+
+	if (stage.sw.stand_in)
+		return;
+	answer = fg_switch_query(&stage.sw, "ports", NULL);
+	assert_non_null(answer);
+	json_decref(answer);
+	assert_true(fg_now_ms() - began < FG_STALL_MS);
+}
+
+int stage_judge(void **state)
+{
+	struct guest *a, *b;
+
+	(void)state;
+	assert_true(fg_switch_alive(&stage.sw));
+	assert_control_answers();
+	for (unsigned int i = 0; i < GUESTS; i++)
+		guest_close(&stage.guest[i]);
+	assert_nothing_held();
+	a = guest_run("h0", NULL);
+	b = guest_run("h1", NULL);
+	assert_traffic(a, b, 3, 100);
+	assert_traffic(b, a, 3, 1514);
+	guest_close(a);
+	guest_close(b);
+	assert_nothing_held();
+	return fg_victims_pause(&stage.victims);
+}
+
+static int raise_curtain(void **state)
+{
+	const struct fg_switch_options opt = {.ports = ports};
+
+	(void)state;
+	if (fg_switch_start(&stage.sw, &opt) < 0)
+		return -1;
+	return fg_victims_start(&stage.victims, &stage.sw, "v0", "v1");
+}
+
+static int lower_curtain(void **state)
+{
+	(void)state;
+	fg_victims_stop(&stage.victims);
+	return fg_switch_stop(&stage.sw);
+}
+
+int stage_main(const char *name, const struct CMUnitTest *stories, size_t n)
+{
+	const char *only = getenv("STORY");
+
+	if (only != NULL)
+		cmocka_set_test_filter(only);
+	alarm(STAGE_LIMIT_S);
+	return _cmocka_run_group_tests(name, stories, n, raise_curtain, lower_curtain);
+}

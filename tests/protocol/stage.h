@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stage: where the protocol tests play.
+ *
+ * One switch with four ports on one bridge serves a whole program. v0 and v1 belong to the victims,
+ * who talk during every story; h0 and h1 are for the story. When a story is over, stage_judge()
+ * holds the switch to robustness.md's one rule: the victims have lost nothing, the control socket
+ * answers at once, descriptors and mapped memory are back to what they were, and two new guests on
+ * h0 and h1 can talk.
+ *
+ * A story opens its guests with guest_open(), and need not close them: the judge does.
+ * stage_main() runs the stories of a program, never for longer than STAGE_LIMIT_S.
+ */
+#ifndef STAGE_H
+#define STAGE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fg_clock.h"
+#include "fg_net.h"
+#include "fg_session.h"
+#include "fg_switch.h"
+#include "fg_victims.h"
+
+enum { STAGE_LIMIT_S = 170, GUESTS = 4, GUEST_MEMORY = 16 << 20 };
+#define GUEST_GPA (1ull << 30)
+
+/* A virtual machine: memory, front end, driver. */
+struct guest {
+	struct fg_memory mem;
+	struct fg_session s;
+	struct fg_nic nic;
+	bool open;
+	char port[16];
+};
+
+struct stage {
+	struct fg_switch sw;
+	struct fg_victims victims;
+	struct fg_usage before;
+	struct guest guest[GUESTS];
+};
+
+extern struct stage stage;
+
+/* What the switch made of a request. */
+enum verdict {
+	V_OK,	   /* acknowledged with 0, or answered as asked */
+	V_REFUSED, /* acknowledged with something else */
+	V_CLOSED,  /* hung up */
+	V_SILENT,  /* neither within FG_WAIT_MS */
+};
+
+#define STORY(f) cmocka_unit_test_setup_teardown(f, stage_open, stage_judge)
+
+int stage_open(void **state);
+int stage_judge(void **state);
+int stage_main(const char *name, const struct CMUnitTest *stories, size_t n);
+
+/* A VM on @port: memory of one region, connected and negotiated. Never fails: asserts. */
+struct guest *guest_open(const char *port, const struct fg_options *);
+/* The same with @regions regions of 4 MiB, their addresses apart; the rings lie in the first. */
+struct guest *guest_open_regions(const char *port, const struct fg_options *, unsigned int regions);
+/* The rings run and the receive buffers are posted. */
+void guest_start(struct guest *, const struct fg_nic_options *);
+/* open and start */
+struct guest *guest_run(const char *port, const struct fg_options *);
+void guest_close(struct guest *);
+/* The guest's memory without a connection, for stories that do that part themselves. */
+struct guest *guest_idle(void);
+
+/* @n frames of @len bytes from a to b arrive whole and in order. */
+void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len);
+
+/* Sends @m (flags and all as they are, NEED_REPLY added if @ask) and reports what came back. */
+enum verdict judge(struct fg_session *, struct fg_msg *m, const int *fds, unsigned int n_fds);
+enum verdict judge_u64(struct fg_session *, uint32_t request, uint64_t value);
+enum verdict judge_state(struct fg_session *, uint32_t request, uint32_t index, uint32_t num);
+/* Refused or hung up: the two ways to say no. */
+void assert_no(enum verdict, const char *what);
+void assert_yes(enum verdict, const char *what);
+
+/* The switch holds as many descriptors and guest mappings as when the story began. */
+void assert_nothing_held(void);
+
+#define OK(call) assert_int_equal(call, 0)
+
+#endif

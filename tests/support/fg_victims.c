@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fg_victims.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fg_clock.h"
+
+enum { MEMORY = 8 << 20, WINDOW = 128, BURST = 16, PAUSE_US = 1000 };
+
+static int open_side(struct fg_victim *v, const char *path, uint32_t number)
+{
+	int err;
+
+	fg_memory_init(&v->mem);
+	err = fg_memory_add(&v->mem, (uint64_t)(number + 1) << 32, MEMORY);
+	if (err < 0)
+		return err;
+	err = fg_session_open(&v->s, path, &v->mem, NULL);
+	if (err == 0)
+		err = fg_session_start(&v->s);
+	if (err == 0)
+		err = fg_nic_init(&v->nic, &v->s, 0, 0xff00 + number, NULL);
+	if (err == 0)
+		err = fg_nic_fill(&v->nic);
+	v->flow = (struct fg_flow){.id = 0xff00 + number};
+	return err;
+}
+
+/* Lengths from the shortest to a full frame, none a favourite. */
+static size_t next_length(const struct fg_flow *f)
+{
+	return 60 + f->next_tx * 97 % 1455;
+}
+
+static int send_burst(struct fg_victim *from, struct fg_victim *to)
+{
+	uint8_t frame[1514];
+	int err = fg_nic_reap(&from->nic);
+
+	for (int i = 0; err == 0 && i < BURST; i++) {
+		size_t len = next_length(&from->flow);
+
+		if (from->flow.next_tx - from->flow.received >= WINDOW)
+			break;
+		fg_flow_build(&from->flow, to->nic.mac, from->nic.mac, frame, len);
+		err = fg_nic_queue(&from->nic, frame, len, NULL);
+	}
+	fg_nic_flush(&from->nic);
+	return err;
+}
+
+/* Takes what has arrived at @to. Frames of others (floods) are not ours to judge. */
+static int receive_all(struct fg_victim *from, struct fg_victim *to)
+{
+	uint8_t frame[2048];
+
+	for (;;) {
+		int len = fg_nic_recv(&to->nic, frame, sizeof(frame), 0);
+
+		if (len < 0)
+			return len == -ETIMEDOUT ? 0 : len;
+		fg_flow_check(&from->flow, frame, (size_t)len);
+	}
+}
+
+static bool on_the_way(const struct fg_victims *v)
+{
+	return v->side[0].flow.received < v->side[0].flow.next_tx ||
+	       v->side[1].flow.received < v->side[1].flow.next_tx;
+}
+
+static int step(struct fg_victims *v, bool send)
+{
+	int err = 0;
+
+	for (int i = 0; err == 0 && send && i < 2; i++)
+		err = send_burst(&v->side[i], &v->side[1 - i]);
+	for (int i = 0; err == 0 && i < 2; i++)
+		err = receive_all(&v->side[i], &v->side[1 - i]);
+	fg_sleep_us(PAUSE_US);
+	return err;
+}
+
+static void *traffic(void *arg)
+{
+	struct fg_victims *v = arg;
+	uint64_t arrival = fg_now_us();
+	uint64_t seen = 0;
+
+	while (v->error == 0) {
+		bool send = !atomic_load(&v->stop);
+		uint64_t received, now;
+
+		if (!send && !on_the_way(v))
+			break;
+		v->error = step(v, send);
+		received = v->side[0].flow.received + v->side[1].flow.received;
+		now = fg_now_us();
+		if (now - arrival > v->longest_us)
+			v->longest_us = now - arrival;
+		if (received != seen)
+			arrival = now;
+		else if (now - arrival > FG_WAIT_MS * 1000ull)
+			v->error = -ETIMEDOUT;
+		v->frames += received - seen;
+		seen = received;
+	}
+	return NULL;
+}
+
+int fg_victims_run(struct fg_victims *v)
+{
+	for (int i = 0; i < 2; i++)
+		v->side[i].flow = (struct fg_flow){.id = v->side[i].flow.id};
+	v->frames = 0;
+	v->longest_us = 0;
+	v->error = 0;
+	atomic_store(&v->stop, false);
+	v->running = pthread_create(&v->thread, NULL, traffic, v) == 0;
+	return v->running ? 0 : -EAGAIN;
+}
+
+static void report(const struct fg_victims *v)
+{
+	fprintf(stderr, "victims: error %d (%s), longest silence %llu us\n", v->error,
+		strerror(-v->error), (unsigned long long)v->longest_us);
+	for (int i = 0; i < 2; i++) {
+		const struct fg_flow *f = &v->side[i].flow;
+
+		fprintf(stderr,
+			"  %d: sent %llu received %llu lost %llu twice %llu late %llu bad %llu\n",
+			i, (unsigned long long)f->next_tx, (unsigned long long)f->received,
+			(unsigned long long)f->lost, (unsigned long long)f->duplicate,
+			(unsigned long long)f->reordered, (unsigned long long)f->damaged);
+	}
+}
+
+int fg_victims_pause(struct fg_victims *v)
+{
+	int err;
+
+	if (!v->running)
+		return 0;
+	atomic_store(&v->stop, true);
+	pthread_join(v->thread, NULL);
+	v->running = false;
+	err = v->error;
+	for (int i = 0; err == 0 && i < 2; i++) {
+		err = fg_nic_drain_tx(&v->side[i].nic, FG_WAIT_MS);
+		if (err == 0 && !fg_flow_whole(&v->side[i].flow))
+			err = -EIO;
+	}
+	if (err == 0 && v->longest_us > FG_STALL_MS * 1000ull)
+		err = -ETIME;
+	if (err < 0)
+		report(v);
+	return err;
+}
+
+/* The first frames also teach the switch where the two live. */
+static int introduce(struct fg_victims *v)
+{
+	int err = fg_victims_run(v);
+
+	fg_sleep_us(20000);
+	return err < 0 ? err : fg_victims_pause(v);
+}
+
+int fg_victims_start(struct fg_victims *v, const struct fg_switch *sw, const char *a, const char *b)
+{
+	int err;
+
+	memset(v, 0, sizeof(*v));
+	err = open_side(&v->side[0], fg_switch_socket(sw, a), 0);
+	if (err == 0)
+		err = open_side(&v->side[1], fg_switch_socket(sw, b), 1);
+	if (err == 0)
+		err = introduce(v);
+	if (err < 0)
+		fprintf(stderr, "the victims cannot start: %s\n", strerror(-err));
+	return err;
+}
+
+void fg_victims_stop(struct fg_victims *v)
+{
+	fg_victims_pause(v);
+	for (int i = 0; i < 2; i++) {
+		if (v->side[i].s.mem == NULL)
+			continue;
+		fg_session_stop(&v->side[i].s);
+		fg_session_close(&v->side[i].s);
+		fg_memory_fini(&v->side[i].mem);
+	}
+}

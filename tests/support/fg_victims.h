@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fg_victims: two well-behaved guests that talk to each other while somebody else misbehaves.
+ *
+ * They hold two ports of the switch and, while running, exchange numbered frames in both directions
+ * from a thread of their own, never with more on the way than the receiver has buffers for: so a
+ * switch that keeps its promises loses none. fg_victims_pause() lets the traffic run dry and judges
+ * it: every frame arrived once, in order, whole, and the switch never stood still for long.
+ *
+ * Thread-safety: start, run, pause and stop from one thread; what the struct holds may be read
+ * while paused. Functions return 0 or -errno with a report on stderr.
+ */
+#ifndef FG_VICTIMS_H
+#define FG_VICTIMS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "fg_net.h"
+#include "fg_switch.h"
+
+/* Nothing a peer does may hold up other ports. On a machine that is busy with sanitizers the
+ * scheduler may; this is far above what it does and far below what a blocked lcore would show. */
+enum { FG_STALL_MS = 1500 };
+
+struct fg_victim {
+	struct fg_memory mem;
+	struct fg_session s;
+	struct fg_nic nic;
+	struct fg_flow flow; /* what this one sends; judged where it arrives */
+};
+
+struct fg_victims {
+	struct fg_victim side[2];
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+	int error;
+	uint64_t frames;     /* since the last run */
+	uint64_t longest_us; /* between two arrivals while frames were on the way */
+};
+
+int fg_victims_start(struct fg_victims *, const struct fg_switch *, const char *a, const char *b);
+int fg_victims_run(struct fg_victims *);
+int fg_victims_pause(struct fg_victims *);
+/* Stops the rings, hangs up and frees. */
+void fg_victims_stop(struct fg_victims *);
+
+#endif
