@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The message parser against peers that cannot, or will not, speak properly: classes M1 to M6 and
+ * M11 to M12 of the threat model. The switch may say no in two ways, a negative acknowledgement or
+ * hanging up; it may not wait, crash, or keep a descriptor.
+ */
+#include "stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A message once begun must be complete within this (M1), and a little for the machine. */
+enum { MESSAGE_DEADLINE_MS = 5000, SLACK_MS = 2500 };
+
+/* Requests with their exact payload, as the specification gives it; the ones without a variable
+ * part. */
+static const struct {
+	uint32_t request, size;
+} exact[] = {
+	{FG_GET_FEATURES, 0},          {FG_SET_FEATURES, 8},    {FG_SET_OWNER, 0},
+	{FG_RESET_OWNER, 0},           {FG_SET_VRING_NUM, 8},   {FG_SET_VRING_ADDR, 40},
+	{FG_SET_VRING_BASE, 8},        {FG_GET_VRING_BASE, 8},  {FG_SET_VRING_KICK, 8},
+	{FG_SET_VRING_CALL, 8},        {FG_SET_VRING_ERR, 8},   {FG_GET_PROTOCOL_FEATURES, 0},
+	{FG_SET_PROTOCOL_FEATURES, 8}, {FG_GET_QUEUE_NUM, 0},   {FG_SET_VRING_ENABLE, 8},
+	{FG_NET_SET_MTU, 8},           {FG_SEND_RARP, 8},       {FG_RESET_DEVICE, 0},
+	{FG_GET_MAX_MEM_SLOTS, 0},     {FG_ADD_MEM_REG, 40},    {FG_REM_MEM_REG, 40},
+	{FG_SET_STATUS, 8},            {FG_GET_STATUS, 0},
+};
+enum { N_EXACT = sizeof(exact) / sizeof(exact[0]) };
+
+/* Sends a header that announces @size bytes, and @sent bytes of zeros behind it. */
+static enum verdict
+judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
+{
+	struct fg_msg m = {
+		.request = request, .flags = FG_VERSION | FG_NEED_REPLY, .size = size};
+	struct fg_msg answer;
+	int err;
+
+	err = fg_wire_send_raw(g->s.sock, &m, FG_HEADER_SIZE + sent, NULL, 0);
+	if (err == 0)
+		err = fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS);
+	if (err == -ETIMEDOUT)
+		return V_SILENT;
+	if (err < 0)
+		return V_CLOSED;
+	return answer.size == 8 && answer.u64 != 0 ? V_REFUSED : V_OK;
+}
+
+/* M1. Whoever begins a message and does not end it is hung up on, and nobody waits meanwhile. */
+static void
+a_message_begun_must_end(void **state)
+{
+	const struct fg_msg m = {.request = FG_SET_VRING_NUM, .flags = FG_VERSION, .size = 8};
+	struct guest *cut_header = guest_open("h0", NULL);
+	struct guest *cut_payload = guest_open("h1", NULL);
+	int64_t began = fg_now_ms();
+
+	(void)state;
+	OK(fg_wire_send_raw(cut_header->s.sock, &m, 5, NULL, 0));
+	OK(fg_wire_send_raw(cut_payload->s.sock, &m, FG_HEADER_SIZE, NULL, 0));
+	assert_true(fg_wire_closed(cut_header->s.sock, MESSAGE_DEADLINE_MS + SLACK_MS));
+	assert_true(fg_wire_closed(cut_payload->s.sock, SLACK_MS));
+	assert_true(fg_now_ms() - began > MESSAGE_DEADLINE_MS / 2); /* and not at once */
+}
+
+/* M1. One byte at a time, but in time: a slow peer is a legal one. Too slow is not. */
+static void
+a_message_may_come_byte_by_byte(void **state)
+{
+	struct guest *g = guest_open("h0", NULL);
+	struct guest *slow = guest_open("h1", NULL);
+	struct fg_msg m = {.request = FG_SET_VRING_NUM,
+			   .flags = FG_VERSION | FG_NEED_REPLY,
+			   .size = 8,
+			   .state = {.num = 128}};
+	struct fg_msg answer;
+	int64_t began;
+
+	(void)state;
+	for (int i = 0; i < FG_HEADER_SIZE + 8; i++) {
+		OK(fg_wire_send_raw(g->s.sock, (const char *)&m + i, 1, NULL, 0));
+		fg_sleep_us(2000);
+	}
+	OK(fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS));
+	assert_int_equal(answer.u64, 0);
+
+	began = fg_now_ms(); /* 20 bytes at one every half second: 10 s */
+	for (int i = 0; i < FG_HEADER_SIZE + 8; i++) {
+		if (fg_wire_send_raw(slow->s.sock, (const char *)&m + i, 1, NULL, 0) < 0)
+			break;
+		fg_sleep_us(500000);
+	}
+	assert_true(fg_wire_closed(slow->s.sock, SLACK_MS));
+	assert_true(fg_now_ms() - began < MESSAGE_DEADLINE_MS + SLACK_MS);
+}
+
+/* Two messages in one write, and one and a half: the stream has no borders. */
+static void
+messages_may_come_together(void **state)
+{
+	struct guest *g = guest_open("h0", NULL);
+	struct fg_msg ask = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct fg_msg answer;
+	uint8_t both[3 * FG_HEADER_SIZE];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		memcpy(both + i * FG_HEADER_SIZE, &ask, FG_HEADER_SIZE);
+	OK(fg_wire_send_raw(g->s.sock, both, 2 * FG_HEADER_SIZE + 7, NULL, 0));
+	for (int i = 0; i < 2; i++) {
+		OK(fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS));
+		assert_int_equal(answer.u64, g->s.offered);
+	}
+	OK(fg_wire_send_raw(g->s.sock, both + 2 * FG_HEADER_SIZE + 7, 5, NULL, 0));
+	OK(fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS));
+	assert_int_equal(answer.u64, g->s.offered);
+}
+
+/* M2. More payload than any request has: refused before it is read. */
+static void
+a_size_too_large_is_refused(void **state)
+{
+	static const uint32_t sizes[] = {4096, 0x7fffffff, 0x80000000, 0xffffffff};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct guest *g = guest_open("h0", NULL);
+
+		assert_no(judge_size(g, FG_SET_VRING_NUM, sizes[i], 64), "an enormous size");
+		guest_close(g);
+	}
+	for (unsigned int i = 0; i < N_EXACT; i++) {
+		struct guest *g = guest_open("h0", NULL);
+		uint32_t size = exact[i].size + 1;
+
+		assert_no(judge_size(g, exact[i].request, size, size),
+			  fg_wire_name(exact[i].request));
+		guest_close(g);
+	}
+}
+
+/* M3. Less payload than the request has: refused, not read as zeros. */
+static void
+a_size_too_small_is_refused(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < N_EXACT; i++) {
+		for (uint32_t size = 0; size < exact[i].size; size += exact[i].size - 1) {
+			struct guest *g = guest_open("h0", NULL);
+
+			assert_no(judge_size(g, exact[i].request, size, size),
+				  fg_wire_name(exact[i].request));
+			guest_close(g);
+		}
+	}
+}
+
+static void
+open_null(int *fds, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		assert_true(fds[i] >= 0);
+	}
+}
+
+static void
+close_all(const int *fds, unsigned int n)
+{
+	while (n > 0)
+		close(fds[--n]);
+}
+
+/* M4. Descriptors that nobody asked for, on every request: refused, and every one of them closed. */
+static void
+surplus_descriptors_are_closed(void **state)
+{
+	int fds[253];
+
+	(void)state;
+	open_null(fds, 253);
+	for (unsigned int round = 0; round < 3; round++) {
+		static const unsigned int counts[] = {1, 8, 253};
+
+		for (unsigned int i = 0; i < N_EXACT; i++) {
+			struct guest *g = guest_open("h0", NULL);
+			struct fg_msg m = {.request = exact[i].request, .size = exact[i].size};
+			enum verdict v = judge(&g->s, &m, fds, counts[round]);
+
+			/* One descriptor is legal on some: what comes then is their own affair. */
+			if (counts[round] > 1)
+				assert_no(v, fg_wire_name(m.request));
+			assert_int_not_equal(v, V_SILENT);
+			guest_close(g);
+		}
+	}
+	close_all(fds, 253);
+	assert_nothing_held();
+}
+
+/* M4. The descriptors of a message that fails for another reason, or never ends. */
+static void
+descriptors_of_bad_messages_are_closed(void **state)
+{
+	int fds[8];
+
+	(void)state;
+	open_null(fds, 8);
+	for (unsigned int i = 0; i < 64; i++) {
+		struct guest *g = guest_open("h0", NULL);
+		struct fg_msg m = {.request = i % 4 == 0 ? FG_ADD_MEM_REG : FG_SET_MEM_TABLE,
+				   .flags = FG_VERSION,
+				   .size = i % 2 ? 3 : 0xffff,
+				   .u64 = 8};
+		/* every second one with its descriptors on the first byte of many */
+		size_t sent = i % 3 == 0 ? 1 : FG_HEADER_SIZE + 3;
+
+		OK(fg_wire_send_raw(g->s.sock, &m, sent, fds, 1 + i % 8));
+		guest_close(g);
+	}
+	close_all(fds, 8);
+	assert_nothing_held();
+}
+
+/* M4. Descriptors split over the pieces of one message: all collected or all refused, none lost. */
+static void
+descriptors_may_come_with_any_byte(void **state)
+{
+	struct guest *g = guest_open("h0", NULL);
+	struct fg_msg m = {.request = FG_SET_VRING_ERR, .flags = FG_VERSION | FG_NEED_REPLY,
+			   .size = 8, .u64 = 0};
+	struct fg_msg answer;
+
+	(void)state;
+	OK(fg_wire_send_raw(g->s.sock, &m, 6, &g->s.ring[0].err, 1));
+	fg_sleep_us(20000);
+	OK(fg_wire_send_raw(g->s.sock, (char *)&m + 6, FG_HEADER_SIZE + 8 - 6, NULL, 0));
+	OK(fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS));
+	assert_int_equal(answer.u64, 0);
+	/* One too many, in the second half. */
+	OK(fg_wire_send_raw(g->s.sock, &m, 6, &g->s.ring[0].err, 1));
+	fg_sleep_us(20000);
+	if (fg_wire_send_raw(g->s.sock, (char *)&m + 6, FG_HEADER_SIZE + 8 - 6, &g->s.ring[1].err,
+			     1) == 0 &&
+	    fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS) == 0)
+		assert_int_not_equal(answer.u64, 0);
+}
+
+/* M5. Bit 8 and the descriptor must agree; without both the call is legal. */
+static void
+the_nofd_bit_decides(void **state)
+{
+	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		const char *name = fg_wire_name(requests[i]);
+		struct guest *g = guest_run("h0", NULL);
+		struct fg_msg neither = {.request = requests[i], .size = 8, .u64 = 0};
+		struct fg_msg both = {.request = requests[i], .size = 8, .u64 = FG_NOFD};
+
+		assert_no(judge(&g->s, &neither, NULL, 0), name);
+		guest_close(g);
+		g = guest_run("h0", NULL);
+		assert_no(judge(&g->s, &both, &g->s.ring[0].err, 1), name);
+		guest_close(g);
+		g = guest_open("h0", NULL);
+		assert_yes(judge_u64(&g->s, requests[i], FG_NOFD | 1), name);
+		guest_close(g);
+	}
+}
+
+/* M6. Ring indexes are compared in full width. */
+static void
+a_wild_ring_index_is_refused(void **state)
+{
+	static const uint32_t wild[] = {0x10000, 0x10001, 0x100,      0xffffffff,
+					0x80000000, 32, 33,        255};
+	static const uint32_t requests[] = {FG_SET_VRING_NUM,  FG_SET_VRING_BASE, FG_GET_VRING_BASE,
+					    FG_SET_VRING_ENABLE, FG_SET_VRING_ADDR};
+
+	(void)state;
+	for (unsigned int r = 0; r < sizeof(requests) / sizeof(requests[0]); r++) {
+		for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
+			struct guest *g = guest_open("h0", NULL);
+			struct fg_msg m = {.request = requests[r],
+					   .size = requests[r] == FG_SET_VRING_ADDR ? 40 : 8,
+					   .state = {.index = wild[i], .num = 1}};
+			enum verdict v;
+
+			m.flags = FG_VERSION | FG_NEED_REPLY;
+			OK(fg_wire_send(g->s.sock, &m, NULL, 0));
+			if (requests[r] == FG_GET_VRING_BASE) { /* there is only one way to say no */
+				assert_true(fg_wire_closed(g->s.sock, FG_WAIT_MS));
+			} else {
+				struct fg_msg answer;
+				int err = fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS);
+
+				v = err == -ETIMEDOUT      ? V_SILENT
+				    : err < 0              ? V_CLOSED
+				    : answer.u64 != 0      ? V_REFUSED
+							   : V_OK;
+				assert_no(v, fg_wire_name(requests[r]));
+			}
+			guest_close(g);
+		}
+	}
+	for (unsigned int i = 0; i < 2; i++) { /* the descriptors' requests carry it in 8 bits */
+		struct guest *g = guest_open("h0", NULL);
+		struct fg_msg m = {.request = FG_SET_VRING_KICK, .size = 8, .u64 = 0x10000 | i};
+
+		assert_no(judge(&g->s, &m, &g->s.ring[0].kick, 1), "SET_VRING_KICK");
+		guest_close(g);
+	}
+}
+
+/* M11. What is no request is refused if an answer is wanted, else hung up on. */
+static void
+unknown_requests_are_refused(void **state)
+{
+	static const uint32_t unknown[] = {26, 27, 33, 46, 200, 0x7fffffff, 0x80000000, 0xffffffff};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		struct guest *g = guest_open("h0", NULL);
+		struct fg_msg m = {.request = unknown[i], .size = 8};
+
+		assert_no(judge(&g->s, &m, NULL, 0), "an unknown request");
+		guest_close(g);
+		g = guest_open("h0", NULL);
+		m.flags = FG_VERSION;
+		OK(fg_wire_send(g->s.sock, &m, NULL, 0));
+		assert_true(fg_wire_closed(g->s.sock, FG_WAIT_MS));
+		guest_close(g);
+	}
+}
+
+/* M11. Only version 1 and only requests. */
+static void
+wrong_flags_end_the_connection(void **state)
+{
+	static const uint32_t flags[] = {0, 2, 3, FG_VERSION | FG_REPLY,
+					 FG_VERSION | FG_REPLY | FG_NEED_REPLY};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct guest *g = guest_open("h0", NULL);
+		struct fg_msg m = {.request = FG_GET_FEATURES, .flags = flags[i]};
+
+		OK(fg_wire_send_raw(g->s.sock, &m, FG_HEADER_SIZE, NULL, 0));
+		assert_true(fg_wire_closed(g->s.sock, FG_WAIT_MS));
+		guest_close(g);
+	}
+}
+
+/* Id 0 is what one release of QEMU sends in place of an acknowledgement: ignored, not fatal. */
+static void
+request_none_is_ignored(void **state)
+{
+	struct guest *g = guest_open("h0", NULL);
+	struct fg_msg m = {.request = FG_NONE, .flags = FG_VERSION, .size = 8};
+
+	(void)state;
+	OK(fg_wire_send(g->s.sock, &m, NULL, 0));
+	OK(fg_barrier(&g->s));
+}
+
+/* M12. Whoever asks and never listens is hung up on once the bounded queue of answers is full; at
+ * no time does the switch wait for him. */
+static void
+a_peer_that_does_not_listen_is_hung_up_on(void **state)
+{
+	struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct guest *g = guest_open("h0", NULL);
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	int err = 0;
+
+	(void)state;
+	while (err != -ECONNRESET && fg_left_ms(deadline) > 0) {
+		ssize_t n = send(g->s.sock, &m, FG_HEADER_SIZE, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN)
+			fg_sleep_us(1000);
+		else if (n < 0)
+			err = -ECONNRESET;
+	}
+	assert_int_equal(err, -ECONNRESET);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest stories[] = {
+		STORY(a_message_begun_must_end),
+		STORY(a_message_may_come_byte_by_byte),
+		STORY(messages_may_come_together),
+		STORY(a_size_too_large_is_refused),
+		STORY(a_size_too_small_is_refused),
+		STORY(surplus_descriptors_are_closed),
+		STORY(descriptors_of_bad_messages_are_closed),
+		STORY(descriptors_may_come_with_any_byte),
+		STORY(the_nofd_bit_decides),
+		STORY(a_wild_ring_index_is_refused),
+		STORY(unknown_requests_are_refused),
+		STORY(wrong_flags_end_the_connection),
+		STORY(request_none_is_ignored),
+		STORY(a_peer_that_does_not_listen_is_hung_up_on),
+	};
+
+	return stage_main("message", stories, sizeof(stories) / sizeof(stories[0]));
+}
