@@ -9,7 +9,7 @@
 enum {
 	/* Ports of one switch. A port id must fit the 16-bit half of a MAC table value. */
 	PORTS_MAX = 1024,
-	/* Threads that move frames, the control thread (which injects announcements) included. Counters are
+	/* Threads that move frames. Counters are
 	 * kept per thread, so this bounds their memory. */
 	LCORES_MAX = 128,
 	/* Longest port or bridge name, without the terminating zero: fits a column of `vusctl ports`. */

@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 int fail_set(struct fail *fail, int error, const char *fmt, ...)
 {
@@ -17,14 +16,13 @@ int fail_set(struct fail *fail, int error, const char *fmt, ...)
 
 int fail_prefix(struct fail *fail, int error, const char *fmt, ...)
 {
+	char prefix[128];
 	struct fail inner = *fail;
 	va_list args;
-	int n;
 
 	va_start(args, fmt);
-	n = vsnprintf(fail->text, sizeof(fail->text), fmt, args);
+	vsnprintf(prefix, sizeof(prefix), fmt, args);
 	va_end(args);
-	if (n >= 0 && (size_t)n < sizeof(fail->text))
-		snprintf(fail->text + n, sizeof(fail->text) - (size_t)n, ": %s", inner.text);
-	return error;
+	/* What does not fit is the end of what was said further down. */
+	return fail_set(fail, error, "%s: %s", prefix, inner.text);
 }

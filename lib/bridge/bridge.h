@@ -59,9 +59,10 @@ void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
  * counted. The frames are the source's again on return. */
 void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
-/* Sends one frame from `from` to every other port of its bridge: what bridge_forward() does with a broadcast. The
- * control thread calls this for announcements, with a context of its own. */
-void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame);
+/* Sends one frame from `from` to every other port of its bridge: what bridge_forward() does with a broadcast. For
+ * frames the switch made itself (lcores_flood()). */
+void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame)
+	RUNS_ON(lcore_thread);
 
 static inline mac_key_t mac_key(const uint8_t *bytes)
 {

@@ -29,12 +29,16 @@ struct frame {
 	const struct mem_span *body;
 	struct rte_mbuf *mbuf;	     /* a NIC's frame, else NULL; a deliverer that keeps it takes a reference */
 	struct virtio_net_hdr offload; /* what is left to be done to the frame; zero: nothing */
-	uint16_t chain;		     /* the receive queue's own: which descriptor this came from */
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
 
 struct burst {
 	uint16_t n; /* frames received */
+	/* What receive() took and complete() gives back, in order: the chains of a guest's ring, those of frames
+	 * that were dropped included, and the ring as it was then, whatever control does to it meanwhile. */
+	const void *source;
+	uint16_t chains;
+	uint16_t chain[BURST_MAX];
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts heads; FRAME_HEAD bytes each. */
 	_Alignas(64) uint8_t room[BURST_MAX][FRAME_HEAD];

@@ -44,8 +44,7 @@ struct lcore_counters {
 
 struct lcore;
 
-/* One for each EAL worker, with contexts 1 to n; context 0 is the control thread's. Takes all memory lcores will ever
- * need. 0 or -errno with a line in `fail` (no worker lcore). */
+/* One for each EAL worker. Takes all memory lcores will ever need. 0 or -errno with a line in `fail` (no worker lcore). */
 int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fail)
 	RUNS_ON(control_thread);
 void lcores_destroy(void) RUNS_ON(control_thread);
@@ -57,7 +56,7 @@ void lcores_stop(void) RUNS_ON(control_thread);
 unsigned int lcores_n(void);
 struct lcore *lcore_at(unsigned int i); /* 0 to lcores_n() - 1 */
 
-/* A queue joins the poll set of the lcore with the least to do, of its NUMA node if there is one; or leaves its set.
+/* A queue joins the poll set of the lcore with the fewest queues, or leaves its set.
  * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set. 0 or -ENOMEM. */
 int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
@@ -70,8 +69,9 @@ uint64_t lcores_reports_lost(void) RUNS_ON(control_thread);
 
 /* Seconds since the start, for aging; control advances it once a second. */
 void lcores_set_epoch(uint16_t epoch) RUNS_ON(control_thread);
-/* The control thread's own context, for bridge_flood(). */
-struct lcore_ctx *lcores_control_ctx(void) RUNS_ON(control_thread);
+/* Lets an lcore send a frame of the switch's own making (an announcement) from `from` to every other port of its
+ * bridge; `from` must stay until the lcores have passed twice (rcu.h). At most FRAME_HEAD bytes. 0 or -errno. */
+int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len) RUNS_ON(control_thread);
 
 /* --- to look at --- */
 unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */

@@ -35,7 +35,7 @@ struct port;
 
 /* What an lcore brings along to every call. */
 struct lcore_ctx {
-	uint16_t index; /* its number: 0 is the control thread, which injects frames of its own */
+	uint16_t index; /* its number: whose counters it writes, which reader it is to RCU */
 	uint16_t epoch; /* seconds, for aging; wraps */
 	struct report_ring *reports;
 	struct burst *burst;
@@ -102,7 +102,7 @@ struct port_host {
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
 	struct loop *loop;
-	unsigned int lcores; /* contexts there are, the control thread's included: bound of lcore_ctx.index */
+	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
 };
 
 struct port_driver {

@@ -38,7 +38,6 @@ enum virtq_fault {
 	VIRTQ_FAULT_ADDRESS,	 /* a buffer outside of the guest's memory (T7, V6) */
 	VIRTQ_FAULT_DIRECTION,	 /* device-writable where it must be readable, or the reverse */
 	VIRTQ_FAULT_PIECES,	 /* more pieces of memory than BURST_SPANS (V2) */
-	VIRTQ_FAULT_LENGTH,	 /* more bytes than any frame has, before the first is copied (V10) */
 	VIRTQ_FAULTS,
 };
 

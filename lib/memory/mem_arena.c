@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mem_arena.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vus_limits.h"
+
+enum {
+	/* Guest memory, and the dirty log and its successor while it is being exchanged. */
+	MAPPINGS_MAX = MEM_SLOTS_MAX + 3,
+	CHUNKS_MAX = 16,
+};
+static const size_t CHUNK_FIRST = (size_t)64 << 30;
+
+/* A mapping as the signal handler sees it: `at` is written last when it appears and first when it goes. */
+struct mapping {
+	_Atomic uintptr_t at; /* 0: free */
+	_Atomic size_t len;
+};
+
+/* Reserved address space. */
+struct chunk {
+	uintptr_t at;
+	size_t len;
+};
+
+struct mem_arena {
+	pthread_mutex_t lock; /* control and its helper, over the mappings; no lcore takes it */
+	struct mapping mapping[MAPPINGS_MAX];
+	struct chunk chunk[CHUNKS_MAX];
+	unsigned int chunks;
+	_Atomic size_t mapped;
+	atomic_bool dead;
+	int alarm_fd;
+};
+
+/* Every arena, for the handler. */
+static _Atomic(struct mem_arena *) arenas[PORTS_MAX];
+static struct sigaction before;
+
+/* --- SIGBUS ------------------------------------------------------------------------------------------------------ */
+
+static struct mem_arena *arena_of(uintptr_t fault, struct mapping **mapping)
+{
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		struct mem_arena *arena = atomic_load(&arenas[i]);
+
+		for (unsigned int m = 0; arena != NULL && m < MAPPINGS_MAX; m++) {
+			uintptr_t at = atomic_load(&arena->mapping[m].at);
+
+			if (at != 0 && fault - at < atomic_load(&arena->mapping[m].len)) {
+				*mapping = &arena->mapping[m];
+				return arena;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Async-signal-safe: loads, mmap and write. */
+static void sigbus(int number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+	struct mapping *mapping;
+	struct mem_arena *arena = arena_of((uintptr_t)info->si_addr, &mapping);
+
+	if (arena != NULL &&
+	    mmap((void *)atomic_load(&mapping->at), atomic_load(&mapping->len),
+		 PROT_READ | PROT_WRITE,
+		 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		 0) != MAP_FAILED) {
+		const uint64_t one = 1;
+
+		/* A full eventfd has rung already. */
+		if (!atomic_exchange(&arena->dead, true) &&
+		    write(arena->alarm_fd, &one, sizeof(one)) < 0)
+			errno = saved;
+		errno = saved;
+		return;
+	}
+	/* Not a peer's doing: as if we had not been here. The faulting instruction runs again. */
+	if ((before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction != NULL)
+		before.sa_sigaction(number, info, context);
+	else
+		signal(SIGBUS, SIG_DFL);
+	errno = saved;
+}
+
+int mem_arena_guard(void)
+{
+	struct sigaction now;
+	struct sigaction ours = {.sa_sigaction = sigbus, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	if (sigaction(SIGBUS, NULL, &now) != 0)
+		return -errno;
+	if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == sigbus)
+		return 0;
+	before = now;
+	return sigaction(SIGBUS, &ours, NULL) == 0 ? 0 : -errno;
+}
+
+/* --- address space ----------------------------------------------------------------------------------------------- */
+
+static uintptr_t round_up(uintptr_t value, size_t to)
+{
+	return (value + to - 1) & ~(uintptr_t)(to - 1);
+}
+
+/* The lowest place in the chunk that is free for `len` bytes aligned to `page`, or 0. A chunk holds few enough
+ * mappings that moving past each one found in the way is quick; it is off the data path. */
+static uintptr_t place_in_chunk(const struct mem_arena *arena, const struct chunk *chunk, size_t len,
+				size_t page)
+{
+	uintptr_t at = round_up(chunk->at, page);
+	bool moved = true;
+
+	while (moved) {
+		if (at - chunk->at > chunk->len || len > chunk->len - (at - chunk->at))
+			return 0;
+		moved = false;
+		for (unsigned int i = 0; i < MAPPINGS_MAX; i++) {
+			uintptr_t other = atomic_load(&arena->mapping[i].at);
+			size_t other_len = atomic_load(&arena->mapping[i].len);
+
+			if (other != 0 && other < at + len && at < other + other_len) {
+				at = round_up(other + other_len, page);
+				moved = true;
+			}
+		}
+	}
+	return at;
+}
+
+static int chunk_add(struct mem_arena *arena, size_t len, size_t page)
+{
+	size_t size = arena->chunks == 0 ? CHUNK_FIRST : 2 * arena->chunk[arena->chunks - 1].len;
+	void *at;
+
+	if (arena->chunks == CHUNKS_MAX || len > SIZE_MAX / 4)
+		return ENOMEM;
+	while (size < len + page)
+		size *= 2;
+	at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return ENOMEM;
+	arena->chunk[arena->chunks++] = (struct chunk){.at = (uintptr_t)at, .len = size};
+	return 0;
+}
+
+static uintptr_t place(struct mem_arena *arena, size_t len, size_t page)
+{
+	for (;;) {
+		for (unsigned int i = 0; i < arena->chunks; i++) {
+			uintptr_t at = place_in_chunk(arena, &arena->chunk[i], len, page);
+
+			if (at != 0)
+				return at;
+		}
+		errno = chunk_add(arena, len, page);
+		if (errno != 0)
+			return 0;
+	}
+}
+
+static struct mapping *mapping_find(struct mem_arena *arena, uintptr_t at)
+{
+	for (unsigned int i = 0; i < MAPPINGS_MAX; i++)
+		if (atomic_load(&arena->mapping[i].at) == at)
+			return &arena->mapping[i];
+	return NULL;
+}
+
+static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page)
+{
+	struct mapping *mapping = mapping_find(arena, 0);
+	uintptr_t at;
+
+	if (mapping == NULL) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	at = place(arena, len, page);
+	if (at == 0)
+		return NULL;
+	if (mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+		 fd, (off_t)offset) == MAP_FAILED)
+		return NULL;
+	madvise((void *)at, len, MADV_DONTDUMP);
+	atomic_store(&mapping->len, len);
+	atomic_store(&mapping->at, at);
+	atomic_fetch_add(&arena->mapped, len);
+	return (uint8_t *)at;
+}
+
+uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page)
+{
+	uint8_t *at;
+
+	if (len == 0 || page == 0 || offset % page != 0 || len % page != 0 || offset > INT64_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	pthread_mutex_lock(&arena->lock);
+	at = map_locked(arena, fd, offset, len, page);
+	pthread_mutex_unlock(&arena->lock);
+	return at;
+}
+
+void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len)
+{
+	struct mapping *mapping;
+
+	/* The slow part first and without the lock: pages and their translations go. The place stays taken until
+	 * the mapping is struck out below. */
+	if (mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		madvise(at, len, MADV_DONTNEED);
+	pthread_mutex_lock(&arena->lock);
+	mapping = mapping_find(arena, (uintptr_t)at);
+	if (mapping != NULL) {
+		atomic_store(&mapping->at, 0);
+		atomic_fetch_sub(&arena->mapped, len);
+	}
+	pthread_mutex_unlock(&arena->lock);
+}
+
+size_t mem_arena_mapped(const struct mem_arena *arena)
+{
+	return atomic_load(&arena->mapped);
+}
+
+bool mem_arena_dead(const struct mem_arena *arena)
+{
+	return atomic_load_explicit(&arena->dead, memory_order_relaxed);
+}
+
+struct mem_arena *mem_arena_create(int alarm_fd)
+{
+	struct mem_arena *arena = calloc(1, sizeof(*arena));
+
+	if (arena == NULL)
+		return NULL;
+	pthread_mutex_init(&arena->lock, NULL);
+	arena->alarm_fd = alarm_fd;
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		struct mem_arena *none = NULL;
+
+		if (atomic_compare_exchange_strong(&arenas[i], &none, arena))
+			return arena;
+	}
+	pthread_mutex_destroy(&arena->lock);
+	free(arena);
+	errno = ENOSPC;
+	return NULL;
+}
+
+void mem_arena_destroy(struct mem_arena *arena)
+{
+	if (arena == NULL)
+		return;
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		struct mem_arena *self = arena;
+
+		if (atomic_compare_exchange_strong(&arenas[i], &self, NULL))
+			break;
+	}
+	for (unsigned int i = 0; i < arena->chunks; i++)
+		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
+	pthread_mutex_destroy(&arena->lock);
+	free(arena);
+}

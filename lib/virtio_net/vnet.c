@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vnet.h"
+
+#include <linux/virtio_net.h>
+#include <sys/eventfd.h>
+
+#include "mem_copy.h"
+#include "virtq_split.h"
+#include "vnet_private.h"
+#include "vus_limits.h"
+
+/* --- what every burst begins and ends with ----------------------------------------------------------------------- */
+
+bool vnet_view_open(struct virtq *q, struct virtq_view *view, const struct virtq_format *format)
+{
+	view->conf = rcu_get(&q->conf);
+	if (view->conf == NULL || virtq_fault(q) != VIRTQ_OK)
+		return false;
+	view->map = rcu_get(&q->memory->map);
+	if (view->map == NULL)
+		return false;
+	view->dp = &q->dp;
+	if (__builtin_expect(view->dp->fresh, 0)) {
+		/* Where the device that served this ring before us stopped. */
+		view->dp->last_used = guest_load16(&view->conf->used->idx);
+		view->dp->published = view->dp->last_used;
+		view->dp->signalled = view->dp->last_used;
+		view->dp->kicks_wanted = true;
+		view->dp->fresh = false;
+		format->want_kicks(view, false);
+	}
+	return true;
+}
+
+void vnet_break(struct virtq *q, int fault)
+{
+	atomic_store_explicit(&q->fault, fault, memory_order_relaxed);
+}
+
+void vnet_interrupt(const struct virtq_view *view)
+{
+	/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full
+	 * means that the interrupt is pending already. */
+	eventfd_write(view->conf->call_fd, 1);
+}
+
+/* --- receive ----------------------------------------------------------------------------------------------------- */
+
+/* Takes bytes off the front of a list of spans, into `to`, and leaves the list at what follows. The caller knows that
+ * there are that many. */
+static void spans_take(struct mem_span **spans, uint8_t *to, uint32_t n)
+{
+	while (n > 0) {
+		struct mem_span *span = *spans;
+		uint32_t part = span->len < n ? span->len : n;
+
+		memcpy(to, span->at, part);
+		to += part;
+		n -= part;
+		span->at += part;
+		span->len -= part;
+		if (span->len == 0)
+			(*spans)++;
+	}
+}
+
+/* Header and head split anywhere over any number of descriptors. */
+static void frame_gather(struct frame *frame, struct mem_span *spans, uint32_t n_spans,
+			 uint32_t header_len)
+{
+	struct virtio_net_hdr_mrg_rxbuf header;
+	struct mem_span *at = spans;
+
+	spans_take(&at, (uint8_t *)&header, header_len);
+	frame->offload = header.hdr;
+	frame->head_len = frame->len < FRAME_HEAD ? (uint16_t)frame->len : FRAME_HEAD;
+	spans_take(&at, frame->head, frame->head_len);
+	frame->body = at;
+	frame->body_spans =
+		frame->len > frame->head_len ? (uint16_t)(n_spans - (uint32_t)(at - spans)) : 0;
+}
+
+/* The common layout: header and frame in one piece. */
+static inline void frame_snapshot(struct frame *frame, struct mem_span *span, uint32_t header_len)
+{
+	const uint8_t *at = span->at + header_len;
+
+	memcpy(&frame->offload, span->at, sizeof(frame->offload));
+	if (frame->len > FRAME_HEAD) {
+		memcpy(frame->head, at, FRAME_HEAD);
+		frame->head_len = FRAME_HEAD;
+		*span = (struct mem_span){.at = span->at + header_len + FRAME_HEAD,
+					  .len = frame->len - FRAME_HEAD};
+		frame->body = span;
+		frame->body_spans = 1;
+	} else {
+		mem_copy_short(frame->head, at, frame->len);
+		frame->head_len = (uint16_t)frame->len;
+		frame->body = NULL;
+		frame->body_spans = 0;
+	}
+}
+
+static inline bool offload_asked(const struct virtio_net_hdr *offload)
+{
+	return (offload->flags | offload->gso_type) != 0;
+}
+
+/* Makes a frame of a chain, or says why it is none (an rx_drop), or -1. */
+static inline int frame_of_chain(struct frame *frame, const struct virtq_chain *chain,
+				 struct mem_span *spans, uint32_t header_len)
+{
+	if (__builtin_expect(chain->len < header_len + FRAME_LEN_MIN, 0))
+		return RX_DROP_SHORT;
+	if (__builtin_expect(chain->len > header_len + FRAME_LEN_MAX, 0))
+		return RX_DROP_LONG;
+	frame->len = (uint32_t)chain->len - header_len;
+	frame->mbuf = NULL;
+	if (__builtin_expect(chain->spans == 1, 1))
+		frame_snapshot(frame, spans, header_len);
+	else
+		frame_gather(frame, spans, chain->spans, header_len);
+	return offload_asked(&frame->offload) ? RX_DROP_OFFLOAD : -1;
+}
+
+static inline __attribute__((always_inline)) void
+receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
+	       struct port_counters *counters, const struct virtq_format *format)
+{
+	uint32_t spans = 0, bytes = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++)
+		format->prefetch(view, i);
+	for (i = 0; i < n && bytes < BURST_BYTES; i++) {
+		struct frame *frame = &burst->frame[burst->n];
+		struct virtq_chain chain;
+		int error = format->peek(view, i, false, &chain, burst->span + spans,
+					 BURST_SPANS - spans);
+		int drop;
+
+		if (__builtin_expect(error != 0, 0)) {
+			/* No room for this chain beside the others: it is the next burst's first. */
+			if (error != -VIRTQ_FAULT_PIECES || spans == 0)
+				vnet_break(q, -error);
+			break;
+		}
+		burst->chain[i] = chain.id;
+		frame->head = burst->room[burst->n];
+		drop = frame_of_chain(frame, &chain, burst->span + spans, view->conf->header_len);
+		if (__builtin_expect(drop >= 0, 0)) {
+			count(&counters->rx_drop[drop], 1);
+			continue;
+		}
+		spans += chain.spans;
+		bytes += frame->len;
+		burst->n++;
+	}
+	burst->source = view->conf;
+	burst->chains = i;
+	format->take(view, i);
+}
+
+static inline __attribute__((always_inline)) void
+complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *format)
+{
+	/* The geometry of receive(): the ring may have been withdrawn since, but control waits for us to pass
+	 * before it looks at the position, and must find every chain we took given back. */
+	struct virtq_view view = {.dp = &q->dp, .conf = burst->source};
+
+	for (uint16_t i = 0; i < burst->chains; i++)
+		format->push(&view, burst->chain[i], 0);
+	burst->chains = 0;
+	if (format->publish(&view)) {
+		count(&q->counters.interrupts, 1);
+		vnet_interrupt(&view);
+	}
+}
+
+uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
+{
+	struct virtq_view view;
+	int n;
+
+	burst->n = 0;
+	burst->chains = 0;
+	if (!vnet_view_open(q, &view, &virtq_split))
+		return 0;
+	n = virtq_split.available(&view, BURST_MAX);
+	if (n <= 0) {
+		if (n < 0)
+			vnet_break(q, -n);
+		return 0;
+	}
+	receive_chains(q, &view, burst, (uint16_t)n, counters, &virtq_split);
+	count(&q->counters.frames, burst->n);
+	if (burst->n == 0)
+		complete_burst(q, burst, &virtq_split);
+	return burst->n;
+}
+
+void vnet_complete(struct virtq *q, struct burst *burst)
+{
+	complete_burst(q, burst, &virtq_split);
+}
+
+/* --- sleeping ---------------------------------------------------------------------------------------------------- */
+
+bool vnet_arm(struct virtq *q)
+{
+	struct virtq_view view;
+
+	if (!vnet_view_open(q, &view, &virtq_split))
+		return false;
+	virtq_split.want_kicks(&view, true);
+	return virtq_split.available(&view, 1) != 0;
+}
+
+void vnet_disarm(struct virtq *q)
+{
+	struct virtq_view view;
+
+	if (vnet_view_open(q, &view, &virtq_split))
+		virtq_split.want_kicks(&view, false);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtq_split.h"
+
+#include <errno.h>
+
+/* Where a walk is: a table of descriptors, and how many more it may have. */
+struct walk {
+	const struct virtq_view *view;
+	bool writable;
+	struct virtq_chain *chain;
+	struct mem_span *spans;
+	uint32_t max;
+};
+
+/* Adds one buffer to the chain. Virtio has no use for an empty one, but drivers that pad with them exist: it is legal as
+ * long as the chain as a whole holds something, which its user checks. */
+static int walk_buffer(struct walk *walk, const struct vring_desc *desc)
+{
+	struct virtq_chain *chain = walk->chain;
+	int n;
+
+	if (((desc->flags & VRING_DESC_F_WRITE) != 0) != walk->writable)
+		return -VIRTQ_FAULT_DIRECTION;
+	chain->len += desc->len;
+	n = mem_map_spans(walk->view->map, &walk->view->dp->region, desc->addr, desc->len,
+			  walk->spans + chain->spans, walk->max - chain->spans);
+	if (n < 0)
+		return n == -E2BIG ? -VIRTQ_FAULT_PIECES : -VIRTQ_FAULT_ADDRESS;
+	chain->spans += (uint32_t)n;
+	return 0;
+}
+
+/* An indirect table may lie in pieces, so each descriptor is translated where it is; it is still read only once. */
+static int walk_indirect(struct walk *walk, const struct vring_desc *indirect)
+{
+	const struct virtq_view *view = walk->view;
+	uint32_t n = indirect->len / sizeof(struct vring_desc);
+	uint32_t next = 0;
+
+	/* virtio 1.2, 2.7.5.3.1: no NEXT beside INDIRECT, a whole number of descriptors, no more than the ring. */
+	if (!view->conf->indirect || (indirect->flags & VRING_DESC_F_NEXT) != 0 || n == 0 ||
+	    indirect->len % sizeof(struct vring_desc) != 0 || n > view->conf->size ||
+	    indirect->addr % sizeof(uint64_t) != 0)
+		return -VIRTQ_FAULT_INDIRECT;
+	for (uint32_t steps = 0; steps < n; steps++) {
+		uint64_t here;
+		const uint8_t *at = mem_map_at(view->map, &view->dp->region,
+					       indirect->addr + next * sizeof(struct vring_desc),
+					       &here);
+		struct vring_desc desc;
+		int error;
+
+		if (at == NULL || here < sizeof(struct vring_desc) ||
+		    (uintptr_t)at % sizeof(uint64_t) != 0)
+			return -VIRTQ_FAULT_ADDRESS;
+		desc = split_desc_load((const struct vring_desc *)(const void *)at);
+		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
+			return -VIRTQ_FAULT_INDIRECT;
+		error = walk_buffer(walk, &desc);
+		if (error != 0)
+			return error;
+		if ((desc.flags & VRING_DESC_F_NEXT) == 0)
+			return 0;
+		next = desc.next;
+		if (next >= n)
+			return -VIRTQ_FAULT_NEXT;
+	}
+	return -VIRTQ_FAULT_LOOP;
+}
+
+/* Follows `next` from `desc` through the ring's own table. An indirect table may come last (virtio 1.2, 2.7.5.3.2). */
+static int walk_ring(struct walk *walk, struct vring_desc desc)
+{
+	const struct virtq_conf *conf = walk->view->conf;
+
+	for (uint32_t steps = 0; steps < conf->size; steps++) {
+		int error;
+
+		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
+			return walk_indirect(walk, &desc);
+		error = walk_buffer(walk, &desc);
+		if (error != 0)
+			return error;
+		if ((desc.flags & VRING_DESC_F_NEXT) == 0)
+			return 0;
+		if (desc.next >= conf->size)
+			return -VIRTQ_FAULT_NEXT;
+		desc = split_desc_load(&conf->desc[desc.next]);
+	}
+	return -VIRTQ_FAULT_LOOP;
+}
+
+int split_peek_chain(const struct virtq_view *view, struct vring_desc desc, bool writable,
+		     struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+{
+	struct walk walk = {
+		.view = view,
+		.writable = writable,
+		.chain = chain,
+		.spans = spans,
+		.max = max,
+	};
+
+	chain->spans = 0;
+	chain->len = 0;
+	return walk_ring(&walk, desc);
+}
