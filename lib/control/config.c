@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const config_port_keys[PORT_KEYS] = {
+	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
+	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
+	[PORT_KEY_DEVICE] = "device",
+};
+
+const char *const config_bridge_keys[BRIDGE_KEYS] = {
+	[BRIDGE_KEY_NAME] = "name",
+	[BRIDGE_KEY_MAC_TABLE_SIZE] = "mac-table-size",
+	[BRIDGE_KEY_MAC_AGING] = "mac-aging",
+	[BRIDGE_KEY_MAC_LIMIT_PER_PORT] = "mac-limit-per-port",
+	[BRIDGE_KEY_STATIC_MACS] = "static-macs",
+};
+
+void config_free(struct config *config)
+{
+	for (unsigned int i = 0; i < config->bridges_n; i++) {
+		struct config_bridge *bridge = &config->bridges[i];
+
+		for (unsigned int j = 0; j < bridge->static_macs_n; j++) {
+			free(bridge->static_macs[j].mac);
+			free(bridge->static_macs[j].port);
+		}
+		free(bridge->static_macs);
+		free(bridge->name);
+		free(bridge->mac_table_size);
+		free(bridge->mac_aging);
+		free(bridge->mac_limit_per_port);
+	}
+	for (unsigned int i = 0; i < config->ports_n; i++) {
+		struct config_port *port = &config->ports[i];
+
+		free((char *)port->spec.name);
+		free((char *)port->spec.bridge);
+		free((char *)port->spec.type);
+		free((char *)port->spec.socket);
+		free((char *)port->spec.mode);
+		free((char *)port->spec.device);
+		free(port->queues);
+		free(port->option);
+	}
+	free(config->bridges);
+	free(config->ports);
+	free(config->file);
+	*config = (struct config){0};
+}
+
+const struct config_bridge *config_find_bridge(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		if (strcmp(config->bridges[i].name, name) == 0)
+			return &config->bridges[i];
+	return NULL;
+}
+
+const struct config_port *config_find_port(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		if (strcmp(config->ports[i].spec.name, name) == 0)
+			return &config->ports[i];
+	return NULL;
+}
+
+uint32_t config_mac_table_size(const struct config_bridge *bridge)
+{
+	return bridge->mac_table_size != NULL ? *bridge->mac_table_size : MAC_TABLE_SIZE_DEFAULT;
+}
+
+uint32_t config_mac_aging(const struct config_bridge *bridge)
+{
+	return bridge->mac_aging != NULL ? *bridge->mac_aging : MAC_AGING_DEFAULT;
+}
+
+uint32_t config_mac_limit(const struct config_bridge *bridge)
+{
+	return bridge->mac_limit_per_port != NULL ? *bridge->mac_limit_per_port
+						  : config_mac_table_size(bridge);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+bool config_same_port(const struct port_spec *a, const struct port_spec *b)
+{
+	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
+	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
+	       a->queues == b->queues && same_text(a->device, b->device);
+}
+
+bool config_same_bridge(const struct config_bridge *a, const struct config_bridge *b)
+{
+	return config_mac_table_size(a) == config_mac_table_size(b) &&
+	       config_mac_aging(a) == config_mac_aging(b) &&
+	       config_mac_limit(a) == config_mac_limit(b);
+}
+
+/* --- the command line ------------------------------------------------------------------------------------------- */
+
+static int set_text(const char **field, const char *value)
+{
+	free((char *)*field);
+	*field = strdup(value);
+	return *field != NULL ? 0 : -ENOMEM;
+}
+
+static int set_queues(struct config_port *port, const char *value, struct fail *fail)
+{
+	unsigned long queues;
+	char *end;
+
+	errno = 0;
+	queues = strtoul(value, &end, 10);
+	if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || queues > UINT32_MAX)
+		return fail_set(fail, -EINVAL, "%s: queues=%s is not a number; use 1 to %d",
+				port->option, value, VHOST_QUEUE_PAIRS_MAX);
+	free(port->queues);
+	port->queues = malloc(sizeof(*port->queues));
+	if (port->queues == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", port->option);
+	*port->queues = (uint32_t)queues;
+	return 0;
+}
+
+static int set_suboption(struct config_port *port, bool vhost, const char *key, const char *value,
+			 struct fail *fail)
+{
+	int error;
+
+	if (strcmp(key, "bridge") == 0)
+		error = set_text(&port->spec.bridge, value);
+	else if (vhost && strcmp(key, "mode") == 0)
+		error = set_text(&port->spec.mode, value);
+	else if (vhost && strcmp(key, "queues") == 0)
+		return set_queues(port, value, fail);
+	else
+		return fail_set(fail, -EINVAL, "%s: \"%s\" is not known; after the first comma go %s",
+				port->option, key,
+				vhost ? "mode=server|client, queues=N and bridge=NAME"
+				      : "bridge=NAME (device arguments belong to EAL: --vdev or -a)");
+	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
+}
+
+/* `text` is NAME=THING[,key=value]... and is cut up. */
+static int parse_option(struct config_port *port, bool vhost, char *text, struct fail *fail)
+{
+	char *rest = text, *first = strsep(&rest, ","), *pair;
+	char *thing = strchr(first, '=');
+
+	if (thing == NULL || thing == first || thing[1] == '\0')
+		return fail_set(fail, -EINVAL, "%s: a name and %s are needed, as in %s",
+				port->option, vhost ? "a socket" : "a device",
+				vhost ? "--vhost vm1=/run/vuswitch/vm1.sock"
+				      : "--ethdev up0=0000:03:00.0");
+	*thing++ = '\0';
+	if (set_text(&port->spec.name, first) != 0 ||
+	    set_text(&port->spec.type, vhost ? "vhost-user" : "ethdev") != 0 ||
+	    set_text(vhost ? &port->spec.socket : &port->spec.device, thing) != 0)
+		return fail_set(fail, -ENOMEM, "%s: no memory", port->option);
+	while ((pair = strsep(&rest, ",")) != NULL) {
+		char *value = strchr(pair, '=');
+		int error;
+
+		if (value != NULL)
+			*value++ = '\0';
+		error = set_suboption(port, vhost, pair, value != NULL ? value : "", fail);
+		if (error != 0)
+			return error;
+	}
+	return 0;
+}
+
+int config_add_option(struct config *config, const char *option, const char *value,
+		      struct fail *fail)
+{
+	bool vhost = strcmp(option, "--vhost") == 0;
+	struct config_port *ports =
+		realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
+	struct config_port *port;
+	char *text = strdup(value);
+	int error;
+
+	if (ports != NULL)
+		config->ports = ports;
+	if (ports == NULL || text == NULL) {
+		free(text);
+		return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
+	}
+	port = &ports[config->ports_n++];
+	*port = (struct config_port){0};
+	if (asprintf(&port->option, "%s %s", option, value) < 0) {
+		port->option = NULL;
+		error = fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
+	} else {
+		error = parse_option(port, vhost, text, fail);
+	}
+	free(text);
+	return error;
+}
+
+/* --- in words --------------------------------------------------------------------------------------------------- */
+
+void config_describe_port(const struct port_spec *spec, char *text, size_t size)
+{
+	char queues[32] = "";
+
+	if (strcmp(spec->type, "ethdev") == 0) {
+		snprintf(text, size, "ethdev %s, bridge %s", spec->device, spec->bridge);
+		return;
+	}
+	if (spec->queues > 1)
+		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
+	snprintf(text, size, "vhost-user, %s %s%s, bridge %s",
+		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
+		 queues, spec->bridge);
+}
+
+void config_print(const struct config *config, FILE *to)
+{
+	for (unsigned int i = 0; i < config->bridges_n; i++) {
+		const struct config_bridge *bridge = &config->bridges[i];
+
+		fprintf(to, "bridge %s: %u addresses (%u per port), ", bridge->name,
+			config_mac_table_size(bridge), config_mac_limit(bridge));
+		if (config_mac_aging(bridge) == 0)
+			fprintf(to, "kept for ever");
+		else
+			fprintf(to, "forgotten after %u s", config_mac_aging(bridge));
+		if (bridge->static_macs_n > 0)
+			fprintf(to, ", %u static", bridge->static_macs_n);
+		fprintf(to, "\n");
+	}
+	for (unsigned int i = 0; i < config->ports_n; i++) {
+		char text[512];
+
+		config_describe_port(&config->ports[i].spec, text, sizeof(text));
+		fprintf(to, "port %s: %s\n", config->ports[i].spec.name, text);
+	}
+}
