@@ -209,6 +209,9 @@ void assert_nothing_held(void)
 int stage_open(void **state)
 {
 	(void)state;
+	fg_victims_pause(&stage.victims); /* a judge that found something wrong left them running */
+	for (unsigned int i = 0; i < GUESTS; i++)
+		guest_close(&stage.guest[i]);
 	OK(fg_switch_usage(&stage.sw, &stage.before));
 	return fg_victims_run(&stage.victims);
 }
