@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""vuswitch under test: started, asked through vusctl, killed in every way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .net import Netns
+from .process import LabError, Process, run, tail, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def build_folder() -> Path:
+    """Where the binaries are: $VUSWITCH_BUILD, or build/ in the tree."""
+    return Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build")
+
+
+class Switch:
+    """One vuswitch.
+
+    arguments are the product's own (behind the --), eal DPDK's. It may run in a network namespace,
+    so that taps and veths of one test are seen by nobody else.
+    """
+
+    def __init__(self, folder: Path, arguments: Sequence[str], eal: Sequence[str] = (),
+                 name: str = "vuswitch", netns: Netns | None = None,
+                 lcores: str = "0@0,1@0") -> None:
+        self.folder = folder
+        self.name = name
+        self.arguments = list(arguments)
+        self.eal = list(eal)
+        self.netns = netns
+        self.lcores = lcores
+        self.runtime = folder / f"{name}.run"
+        self.control = self.runtime / "control.sock"
+        self.log = folder / f"{name}.log"
+        self.process: Process | None = None
+
+    def start(self, seconds: float = 30) -> None:
+        """Starts it and waits until it answers vusctl."""
+        self.runtime.mkdir(exist_ok=True)
+        self.process = Process(self.name, self.command(), self.log,
+                               env={"RUNTIME_DIRECTORY": str(self.runtime)})
+        wait_until(self._answers, seconds, f"{self.name} to answer at {self.control}; "
+                   f"see {self.log}")
+
+    def command(self) -> list[str]:
+        argv = [str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--lcores", self.lcores,
+                "--no-pci", "--file-prefix", f"{self.folder.name}-{self.name}", *self.eal, "--",
+                *self.arguments]
+        return (self.netns.prefix if self.netns else []) + argv
+
+    def vusctl(self, *words: str) -> Any:
+        """What `vusctl -j WORDS` prints, as Python objects."""
+        said = run([build_folder() / "app" / "vusctl" / "vusctl", "--control", self.control, "-j",
+                    *words], seconds=10)
+        try:
+            return json.loads(said)
+        except json.JSONDecodeError as error:
+            raise LabError(f"vusctl -j {' '.join(words)}: not JSON: {said[:200]}") from error
+
+    def ports(self) -> dict[str, dict[str, Any]]:
+        """All ports by name."""
+        return {port["name"]: port for port in self.vusctl("ports")["ports"]}
+
+    def port(self, name: str) -> dict[str, Any]:
+        """Everything `vusctl port NAME` tells."""
+        return self.vusctl("port", name)
+
+    def wait_link(self, *names: str, up: bool = True, seconds: float = 30) -> None:
+        """Waits until the links of the named ports are up (or down)."""
+        wanted = "up" if up else "down"
+
+        def settled() -> bool:
+            ports = self.ports()
+            return all(ports.get(name, {}).get("link") == wanted for name in names)
+
+        try:
+            wait_until(settled, seconds, f"the link of {', '.join(names)} to be {wanted}", 0.2)
+        except LabError as error:
+            raise LabError(f"{error}\n{self.story()}") from error
+
+    def reload(self) -> None:
+        """SIGHUP: the switch reads its configuration file again."""
+        assert self.process
+        self.process.signal(signal.SIGHUP)
+
+    def terminate(self, seconds: float = 5) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process
+        self.process.signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9."""
+        if self.process:
+            self.process.kill()
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.stop()
+
+    def must_run(self) -> None:
+        assert self.process
+        self.process.must_run()
+
+    def story(self) -> str:
+        """The end of its log, for an error message."""
+        return f"{self.name} said ({self.log}):\n{tail(self.log, 20)}"
+
+    def _answers(self) -> bool:
+        self.must_run()
+        if not self.control.exists():
+            return False
+        try:
+            self.vusctl("ports")
+        except LabError:
+            return False
+        return True
