@@ -113,3 +113,8 @@ void rcu_free(void *object)
 	deferred->object = object;
 	rcu_wait_start(&deferred->wait, free_now);
 }
+
+struct rte_rcu_qsbr *rcu_qsbr(void)
+{
+	return qsbr;
+}

@@ -15,6 +15,7 @@
 #ifndef VUS_RCU_H
 #define VUS_RCU_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,6 +60,7 @@ void rcu_drain(void);
  * record, it waits for the readers on the spot). */
 void rcu_free(void *object);
 
-#include <stdatomic.h>
+/* For DPDK's own RCU-aware structures (rte_hash). */
+struct rte_rcu_qsbr *rcu_qsbr(void);
 
 #endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge_private.h"
+
+struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
+{
+	struct mac_table_config macs = {
+		.size = config->mac_table_size == 0 ? MAC_TABLE_SIZE_DEFAULT
+						    : config->mac_table_size,
+		.port_limit = config->mac_limit_per_port,
+		.aging = (uint16_t)(config->mac_aging < 0 ? MAC_AGING_DEFAULT : config->mac_aging),
+	};
+	struct bridge *bridge = calloc(1, sizeof(*bridge));
+	struct bridge_members *nobody = calloc(1, sizeof(*nobody));
+
+	if (bridge != NULL && nobody != NULL) {
+		bridge->index = index;
+		snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
+		macs.name = bridge->name;
+		bridge->macs = mac_table_create(&macs);
+	}
+	if (bridge == NULL || nobody == NULL || bridge->macs == NULL) {
+		free(nobody);
+		free(bridge);
+		errno = ENOMEM;
+		return NULL;
+	}
+	rcu_set(&bridge->members, nobody);
+	return bridge;
+}
+
+void bridge_destroy(struct bridge *bridge)
+{
+	if (bridge == NULL)
+		return;
+	mac_table_destroy(bridge->macs);
+	free((void *)(uintptr_t)rcu_own(&bridge->members));
+	free(bridge);
+}
+
+const char *bridge_name(const struct bridge *bridge)
+{
+	return bridge->name;
+}
+
+uint16_t bridge_index(const struct bridge *bridge)
+{
+	return bridge->index;
+}
+
+struct mac_table *bridge_macs(struct bridge *bridge)
+{
+	return bridge->macs;
+}
+
+unsigned int bridge_ports(const struct bridge *bridge)
+{
+	return rcu_own(&bridge->members)->n;
+}
+
+static struct bridge_members *members_copy(struct bridge *bridge)
+{
+	struct bridge_members *members = malloc(sizeof(*members));
+
+	if (members != NULL)
+		*members = *rcu_own(&bridge->members);
+	return members;
+}
+
+static void members_publish(struct bridge *bridge, const struct bridge_members *members)
+{
+	const struct bridge_members *before = rcu_own(&bridge->members);
+
+	rcu_set(&bridge->members, members);
+	rcu_free((void *)(uintptr_t)before);
+}
+
+int bridge_add_port(struct bridge *bridge, struct port *port)
+{
+	struct bridge_members *members = members_copy(bridge);
+
+	if (members == NULL)
+		return -ENOMEM;
+	members->port[members->n++] = port;
+	members->by_id[port->id] = port;
+	port->bridge = bridge;
+	members_publish(bridge, members);
+	return 0;
+}
+
+int bridge_remove_port(struct bridge *bridge, struct port *port)
+{
+	struct bridge_members *members = members_copy(bridge);
+	unsigned int i = 0;
+
+	if (members == NULL)
+		return -ENOMEM;
+	while (i < members->n && members->port[i] != port)
+		i++;
+	if (i < members->n)
+		members->port[i] = members->port[--members->n];
+	members->by_id[port->id] = NULL;
+	members_publish(bridge, members);
+	mac_table_flush_port(bridge->macs, port->id, true);
+	return 0;
+}
+
+void bridge_forget_port(struct bridge *bridge, struct port *port)
+{
+	mac_table_flush_port(bridge->macs, port->id, false);
+}
+
+void bridge_learn(struct bridge *bridge, mac_key_t mac, uint16_t port)
+{
+	/* A report may be older than the port's removal. */
+	if (port < PORTS_MAX && rcu_own(&bridge->members)->by_id[port] != NULL)
+		mac_table_learn(bridge->macs, mac, port, bridge->epoch);
+}
+
+void bridge_tick(struct bridge *bridge, uint16_t epoch)
+{
+	bridge->epoch = epoch;
+	mac_table_age(bridge->macs, epoch);
+}

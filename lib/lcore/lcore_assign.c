@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "lcore_private.h"
+
+/* --- poll sets --------------------------------------------------------------------------------------------------- */
+
+static struct poll_set *set_alloc(uint16_t n)
+{
+	struct poll_set *set = malloc(sizeof(*set) + n * sizeof(set->queue[0]));
+
+	if (set != NULL)
+		set->n = n;
+	return set;
+}
+
+static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_thread)
+{
+	const struct poll_set *before = rcu_own(&lc->set);
+
+	set->all_wake = true;
+	for (uint16_t i = 0; i < set->n; i++)
+		set->all_wake &= set->queue[i]->wake_fd >= 0;
+	rcu_set(&lc->set, set);
+	doorbell_ring(&lc->bell);
+	rcu_free((void *)(uintptr_t)before);
+}
+
+/* Edge-triggered: a descriptor that was written wakes once and needs no reading, so a guest that kicks without end
+ * keeps its own lcore awake and does nothing else. */
+static void wake_add(const struct lcore *lc, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	if (fd >= 0)
+		epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void wake_remove(const struct lcore *lc, int fd)
+{
+	if (fd >= 0)
+		epoll_ctl(lc->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static unsigned int least_loaded(void)
+{
+	unsigned int best = 0;
+
+	for (unsigned int i = 1; i < lcores.n; i++)
+		if (rcu_own(&lcores.lcore[i].set)->n < rcu_own(&lcores.lcore[best].set)->n)
+			best = i;
+	return best;
+}
+
+int lcores_add_queue(struct port_rxq *q)
+{
+	unsigned int index = least_loaded();
+	struct lcore *lc = &lcores.lcore[index];
+	const struct poll_set *before = rcu_own(&lc->set);
+	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));
+
+	if (set == NULL)
+		return -ENOMEM;
+	memcpy(set->queue, before->queue, before->n * sizeof(set->queue[0]));
+	set->queue[before->n] = q;
+	q->lcore = (int)index;
+	wake_add(lc, q->wake_fd);
+	set_publish(lc, set);
+	return 0;
+}
+
+int lcores_remove_queue(struct port_rxq *q)
+{
+	struct lcore *lc;
+	const struct poll_set *before;
+	struct poll_set *set;
+	uint16_t n = 0;
+
+	if (q->lcore < 0)
+		return 0;
+	lc = &lcores.lcore[q->lcore];
+	before = rcu_own(&lc->set);
+	set = set_alloc(before->n);
+	if (set == NULL)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < before->n; i++)
+		if (before->queue[i] != q)
+			set->queue[n++] = before->queue[i];
+	set->n = n;
+	wake_remove(lc, q->wake_fd);
+	q->lcore = -1;
+	set_publish(lc, set);
+	return 0;
+}
+
+void lcores_wake_fd_changed(struct port_rxq *q, int before)
+{
+	struct lcore *lc;
+	const struct poll_set *old;
+	struct poll_set *set;
+
+	if (q->lcore < 0)
+		return;
+	lc = &lcores.lcore[q->lcore];
+	wake_remove(lc, before);
+	wake_add(lc, q->wake_fd);
+	/* Whether everyone can wake the lcore may have changed with it; without memory for a new set the lcore is
+	 * told to look for itself, which the doorbell does once. */
+	old = rcu_own(&lc->set);
+	set = set_alloc(old->n);
+	if (set == NULL) {
+		doorbell_ring(&lc->bell);
+		return;
+	}
+	memcpy(set->queue, old->queue, old->n * sizeof(set->queue[0]));
+	set_publish(lc, set);
+}
+
+/* --- what goes to and comes from the lcores ---------------------------------------------------------------------- */
+
+void lcores_set_epoch(uint16_t epoch)
+{
+	atomic_store_explicit(&lcores.epoch, epoch, memory_order_relaxed);
+}
+
+unsigned int lcores_reports(struct report *reports, unsigned int max) ROLE_UNCHECKED
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < lcores.n && n < max; i++)
+		n += report_drain(lcores.lcore[i].ctx.reports, reports + n, max - n);
+	return n;
+}
+
+uint64_t lcores_reports_lost(void) ROLE_UNCHECKED
+{
+	uint64_t lost = 0;
+
+	for (unsigned int i = 0; i < lcores.n; i++)
+		lost += report_lost(lcores.lcore[i].ctx.reports);
+	return lost;
+}
+
+int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len)
+{
+	struct lcore *lc = &lcores.lcore[0];
+	struct injection *spent = atomic_exchange(&lc->spent, NULL);
+	struct injection *injection;
+
+	while (spent != NULL) {
+		struct injection *next = spent->next;
+
+		free(spent);
+		spent = next;
+	}
+	if (len > FRAME_HEAD || len < FRAME_LEN_MIN)
+		return -EINVAL;
+	injection = malloc(sizeof(*injection));
+	if (injection == NULL)
+		return -ENOMEM;
+	injection->from = from;
+	injection->len = len;
+	memcpy(injection->bytes, bytes, len);
+	injection->next = atomic_load(&lc->injections);
+	while (!atomic_compare_exchange_weak(&lc->injections, &injection->next, injection))
+		;
+	doorbell_ring(&lc->bell);
+	return 0;
+}

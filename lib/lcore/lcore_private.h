@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lcore_private.h: an lcore from inside; lib/lcore only. */
+#ifndef VUS_LCORE_PRIVATE_H
+#define VUS_LCORE_PRIVATE_H
+
+#include "doorbell.h"
+#include "lcore.h"
+
+/* A frame the control thread made, on its way through an lcore. */
+struct injection {
+	struct injection *next;
+	struct port *from;
+	uint16_t len;
+	uint8_t bytes[FRAME_HEAD];
+};
+
+struct lcore {
+	/* Control publishes, the lcore reads. */
+	_Alignas(64) RCU_PTR(const struct poll_set) set;
+	_Atomic(struct injection *) injections; /* control pushes, the lcore takes them all */
+	struct doorbell bell;			/* wakes the lcore */
+	int epoll_fd;				/* what it sleeps on; control adds and removes descriptors */
+	unsigned int id;			/* EAL's number */
+	/* The lcore's own. */
+	_Alignas(64) struct lcore_ctx ctx OWNED_BY(lcore_thread);
+	_Atomic(struct injection *) spent;	/* the lcore pushes, control frees */
+	uint64_t reset_seen OWNED_BY(lcore_thread);
+	_Alignas(64) struct lcore_counters counters;
+};
+
+/* What all lcores share: written by control before they start, or rarely. */
+struct lcores {
+	struct lcore *lcore; /* [n] */
+	unsigned int n;
+	bool busy_poll;
+	bool running;
+	uint64_t hz;	    /* TSC ticks a second */
+	uint64_t idle_limit; /* ticks without a frame after which an lcore sleeps */
+	_Atomic bool stop;
+	_Atomic uint16_t epoch;
+};
+extern struct lcores lcores;
+
+/* Arms the queues, looks once more, and waits in the kernel until there may be work. */
+void lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
+
+#endif
