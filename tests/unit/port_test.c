@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Counters, their words, and the ring through which an lcore reports. */
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+
+#include "port.h"
+
+static struct port_host host = {.lcores = 3};
+static const struct port_ops no_ops;
+static const struct port_spec spec = {.name = "vm1", .type = "ethdev"};
+
+static void names_are_whole(void **state)
+{
+	(void)state;
+	for (int i = 0; i < RX_DROPS; i++)
+		assert_non_null(rx_drop_name((enum rx_drop)i));
+	for (int i = 0; i < TX_DROPS; i++)
+		assert_non_null(tx_drop_name((enum tx_drop)i));
+	assert_null(rx_drop_name(RX_DROPS));
+	assert_null(tx_drop_name(TX_DROPS));
+	assert_string_equal(tx_drop_name(TX_DROP_NO_BUFFER), "no_buffer");
+}
+
+static void sums_over_threads(void **state)
+{
+	struct port port;
+	struct port_counters sum;
+
+	(void)state;
+	assert_int_equal(port_init(&port, &host, &no_ops, &spec, 7), 0);
+	assert_string_equal(port.name, "vm1");
+	assert_int_equal(port.id, 7);
+	assert_int_equal(port.counters_n, 3);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct lcore_ctx ctx = {.index = i};
+		struct port_counters *mine = port_counters_of(&port, &ctx);
+
+		assert_int_equal((uintptr_t)mine % 64, 0);
+		count(&mine->rx_ok, 1 + i);
+		count(&mine->rx_bytes, 10);
+		count(&mine->copies, 5);
+		count(&mine->tx_ok, 100);
+		count(&mine->tx_bytes, 1000);
+		count(&mine->rx_drop[RX_DROP_ALONE], i);
+		port_drop_tx(&port, &ctx, TX_DROP_BROKEN, 4);
+	}
+	port_counters_sum(&port, &sum);
+	assert_int_equal(counted(&sum.rx_ok), 6);
+	assert_int_equal(counted(&sum.rx_bytes), 30);
+	assert_int_equal(counted(&sum.copies), 15);
+	assert_int_equal(counted(&sum.tx_ok), 300);
+	assert_int_equal(counted(&sum.tx_bytes), 3000);
+	assert_int_equal(counted(&sum.rx_drop[RX_DROP_ALONE]), 3);
+	assert_int_equal(counted(&sum.rx_drop[RX_DROP_SHORT]), 0);
+	assert_int_equal(counted(&sum.tx_drop[TX_DROP_BROKEN]), 12);
+	port_fini(&port);
+	port_fini(&port);
+}
+
+static void long_names_are_cut(void **state)
+{
+	struct port port;
+	struct port_spec longer = {.name = "a-name-that-is-much-longer-than-any-port-may-have",
+				   .type = "ethdev"};
+
+	(void)state;
+	assert_int_equal(port_init(&port, &host, &no_ops, &longer, 0), 0);
+	assert_int_equal(strlen(port.name), NAME_LEN_MAX);
+	port_fini(&port);
+}
+
+static void full_ring_drops_and_counts(void **state)
+{
+	struct doorbell bell;
+	struct report_ring *ring;
+	struct report got[100];
+	uint64_t next = 0;
+	unsigned int n;
+
+	(void)state;
+	role_assert_lcore();
+	assert_int_equal(doorbell_init(&bell), 0);
+	ring = report_ring_create(0, &bell);
+	assert_non_null(ring);
+	assert_int_equal(report_drain(ring, got, 100), 0);
+	for (uint64_t i = 0; i < REPORTS_MAX + 10; i++)
+		report_post(ring, &(struct report){.key = i, .kind = REPORT_MAC_SEEN, .port = 3});
+	assert_int_equal(report_lost(ring), 10);
+	while ((n = report_drain(ring, got, 100)) > 0) {
+		for (unsigned int i = 0; i < n; i++) {
+			assert_int_equal(got[i].key, next++);
+			assert_int_equal(got[i].port, 3);
+		}
+	}
+	assert_int_equal(next, REPORTS_MAX);
+	report_post(ring, &(struct report){.key = 5});
+	assert_int_equal(report_drain(ring, got, 100), 1);
+	report_ring_destroy(ring);
+	report_ring_destroy(NULL);
+	doorbell_fini(&bell);
+}
+
+static bool readable(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
+static void rings_the_bell_once(void **state)
+{
+	struct doorbell bell;
+	struct report_ring *one, *other;
+
+	(void)state;
+	role_assert_lcore();
+	assert_int_equal(doorbell_init(&bell), 0);
+	one = report_ring_create(1, &bell);
+	other = report_ring_create(2, &bell);
+	assert_non_null(one);
+	assert_non_null(other);
+	report_post(one, &(struct report){.key = 1});
+	assert_false(readable(bell.fd)); /* nobody sleeps */
+	doorbell_arm(&bell);
+	report_post(other, &(struct report){.key = 2});
+	assert_true(readable(bell.fd));
+	doorbell_disarm(&bell);
+	assert_false(readable(bell.fd));
+	report_post(one, &(struct report){.key = 3});
+	assert_false(readable(bell.fd));
+	report_ring_destroy(one);
+	report_ring_destroy(other);
+	doorbell_fini(&bell);
+}
+
+enum { POSTS = 200000 };
+
+static void *post_many(void *arg)
+{
+	role_assert_lcore();
+	for (uint64_t i = 1; i <= POSTS; i++)
+		report_post(arg, &(struct report){.key = i, .port = (uint16_t)i});
+	return NULL;
+}
+
+/* Two threads: what arrives is whole and in order, and with what was lost it is everything. */
+static void two_threads(void **state)
+{
+	struct doorbell bell;
+	struct report_ring *ring;
+	struct report got[64];
+	pthread_t thread;
+	uint64_t last = 0, taken = 0;
+
+	(void)state;
+	role_assert_control();
+	assert_int_equal(doorbell_init(&bell), 0);
+	ring = report_ring_create(3, &bell);
+	assert_non_null(ring);
+	assert_int_equal(pthread_create(&thread, NULL, post_many, ring), 0);
+	while (taken + report_lost(ring) < POSTS) {
+		unsigned int n = report_drain(ring, got, 64);
+
+		for (unsigned int i = 0; i < n; i++) {
+			assert_true(got[i].key > last);
+			assert_int_equal(got[i].port, (uint16_t)got[i].key);
+			last = got[i].key;
+		}
+		taken += n;
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(taken + report_lost(ring), POSTS);
+	report_ring_destroy(ring);
+	doorbell_fini(&bell);
+}
+
+int main(void)
+{
+	char *eal[] = {"port_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
+		       "--lcores=0@0", "--log-level=error"};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_whole),	    cmocka_unit_test(sums_over_threads),
+		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
+		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
+	};
+
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
