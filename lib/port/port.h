@@ -75,11 +75,14 @@ struct port_ops {
 	/* The lcore is awake and polls: no wake-ups needed. */
 	void (*disarm)(struct port_rxq *q);
 
+	/* Control thread. An lcore reported that ring `index` broke (REPORT_RING_BROKEN). NULL: the type has none. */
+	void (*ring_broken)(struct port *port, unsigned int index);
 	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
 	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
 	void (*show)(struct port *port, struct json_t *object);
 	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
-	 * in the loop (a close that is not instant); `gone` is called at the end, after which the port is freed. */
+	 * in the loop (a close that is not instant); `gone` is called at the end; nobody has the
+	 * port any more, and the driver frees it. */
 	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
 };
 
