@@ -86,7 +86,8 @@ static void full_ring_drops_and_counts(void **state)
 	unsigned int n;
 
 	(void)state;
-	role_assert_lcore();
+	role_assert_lcore(); /* one thread plays both */
+	role_assert_control();
 	assert_int_equal(doorbell_init(&bell), 0);
 	ring = report_ring_create(0, &bell);
 	assert_non_null(ring);
