@@ -9,6 +9,8 @@
 enum {
 	/* Ports of one switch. A port id must fit the 16-bit half of a MAC table value. */
 	PORTS_MAX = 1024,
+	/* Bridges of one switch: each has a MAC table of its own. */
+	BRIDGES_MAX = 256,
 	/* Threads that move frames. Counters are
 	 * kept per thread, so this bounds their memory. */
 	LCORES_MAX = 128,
