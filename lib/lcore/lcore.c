@@ -136,17 +136,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 
 static void lcore_fini(struct lcore *lc) ROLE_UNCHECKED
 {
-	struct injection *lists[] = {atomic_exchange(&lc->injections, NULL),
-				     atomic_exchange(&lc->spent, NULL)};
-
-	for (unsigned int i = 0; i < 2; i++) {
-		while (lists[i] != NULL) {
-			struct injection *next = lists[i]->next;
-
-			free(lists[i]);
-			lists[i] = next;
-		}
-	}
+	lcores_injections_free(lc);
 	free((void *)(uintptr_t)rcu_own(&lc->set));
 	report_ring_destroy(lc->ctx.reports);
 	free(lc->ctx.burst);

@@ -70,8 +70,10 @@ uint64_t lcores_reports_lost(void) RUNS_ON(control_thread);
 /* Seconds since the start, for aging; control advances it once a second. */
 void lcores_set_epoch(uint16_t epoch) RUNS_ON(control_thread);
 /* Lets an lcore send a frame of the switch's own making (an announcement) from `from` to every other port of its
- * bridge; `from` must stay until the lcores have passed twice (rcu.h). At most FRAME_HEAD bytes. 0 or -errno. */
+ * bridge. At most FRAME_HEAD bytes. 0 or -errno. */
 int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len) RUNS_ON(control_thread);
+/* Drops what lcores_flood() still has for a port that goes. Before the wait for the lcores that lets it go. */
+void lcores_forget_port(const struct port *port) RUNS_ON(control_thread);
 
 /* --- to look at --- */
 unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */

@@ -144,18 +144,29 @@ uint64_t lcores_reports_lost(void) ROLE_UNCHECKED
 	return lost;
 }
 
+static void injection_push(struct lcore *lc, struct injection *injection)
+{
+	injection->next = atomic_load(&lc->injections);
+	while (!atomic_compare_exchange_weak(&lc->injections, &injection->next, injection))
+		;
+}
+
+static void injections_free(struct injection *list)
+{
+	while (list != NULL) {
+		struct injection *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
 int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len)
 {
 	struct lcore *lc = &lcores.lcore[0];
-	struct injection *spent = atomic_exchange(&lc->spent, NULL);
 	struct injection *injection;
 
-	while (spent != NULL) {
-		struct injection *next = spent->next;
-
-		free(spent);
-		spent = next;
-	}
+	injections_free(atomic_exchange(&lc->spent, NULL));
 	if (len > FRAME_HEAD || len < FRAME_LEN_MIN)
 		return -EINVAL;
 	injection = malloc(sizeof(*injection));
@@ -164,9 +175,30 @@ int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len)
 	injection->from = from;
 	injection->len = len;
 	memcpy(injection->bytes, bytes, len);
-	injection->next = atomic_load(&lc->injections);
-	while (!atomic_compare_exchange_weak(&lc->injections, &injection->next, injection))
-		;
+	injection_push(lc, injection);
 	doorbell_ring(&lc->bell);
 	return 0;
+}
+
+/* What we do not find here the lcore has taken while it was online: the coming wait covers it. */
+void lcores_forget_port(const struct port *port)
+{
+	struct lcore *lc = &lcores.lcore[0];
+	struct injection *list = atomic_exchange(&lc->injections, NULL);
+
+	while (list != NULL) {
+		struct injection *next = list->next;
+
+		if (list->from == port)
+			free(list);
+		else
+			injection_push(lc, list);
+		list = next;
+	}
+}
+
+void lcores_injections_free(struct lcore *lc)
+{
+	injections_free(atomic_exchange(&lc->injections, NULL));
+	injections_free(atomic_exchange(&lc->spent, NULL));
 }

@@ -44,4 +44,7 @@ extern struct lcores lcores;
 /* Arms the queues, looks once more, and waits in the kernel until there may be work. */
 void lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
 
+/* Frees what waits in either direction; the lcore has ended. */
+void lcores_injections_free(struct lcore *lc);
+
 #endif
