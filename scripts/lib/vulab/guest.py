@@ -187,6 +187,35 @@ class Guest:
         found = re.search(r"(\d+) packets received", said)
         return int(found[1]) if found else 0
 
+    def start_ping(self, address: str, interval: float = 0.1) -> None:
+        """Pings in the background until stop_ping()."""
+        self.run(f"ping -i {interval} -W 2 {address} >/tmp/ping.log & echo $! >/tmp/ping.pid")
+
+    def stop_ping(self) -> tuple[int, list[int]]:
+        """Ends start_ping(); returns how many were answered, and which were not.
+
+        The last second is left out: its answers may still be under way.
+        """
+        said = self.run("kill $(cat /tmp/ping.pid); cat /tmp/ping.log", 30)
+        seen = {int(number) for number in re.findall(r"seq=(\d+) ", said)}
+        last = max(seen, default=0)
+        return len(seen), [number for number in range(last) if number not in seen]
+
+    def send_file(self, peer: Guest, mib: int, seconds: float = 120) -> float:
+        """Sends random bytes to peer over TCP and compares checksums; returns MB/s."""
+        self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; "
+                 f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 60)
+        wanted = self.run(f"md5sum </tmp/data.{mib}", 60)
+        peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
+                 "netstat -ltn | grep -q :5001", 20)
+        begin = time.monotonic()
+        got = self.run(f"nc {peer.ip} 5001 </tmp/data.{mib}", seconds)
+        took = time.monotonic() - begin
+        if got != wanted:
+            raise LabError(f"{self.name} sent {mib} MiB with md5 {wanted.split()[0]}, "
+                           f"{peer.name} received {got or 'nothing'}")
+        return mib * 1.048576 / took
+
     def reboot(self, seconds: float = BOOT_SECONDS) -> None:
         """Reboots from within and waits for the shell of the new boot."""
         assert self._shell

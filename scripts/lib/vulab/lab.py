@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A lab: one folder, and everything that was started in it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from .guest import Guest, Nic
+from .net import Netns
+from .process import LabError
+from .switch import Switch
+from .testpmd import Testpmd
+
+_serial = itertools.count(1)
+
+
+class _Stoppable(Protocol):
+    def stop(self) -> None: ...
+
+
+class Lab:
+    """Makes guests, switches and namespaces, and ends them all in close().
+
+    The folder's path is short, as a socket's must be.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="vu-"))
+        self.guests: list[Guest] = []
+        self.switches: list[Switch] = []
+        self._others: list[_Stoppable] = []
+        self._netns: list[Netns] = []
+
+    def socket(self, name: str) -> Path:
+        """Where the socket of the port of that name is to be."""
+        return self.folder / f"{name}.sock"
+
+    def switch(self, arguments: Sequence[str], eal: Sequence[str] = (), name: str = "vuswitch",
+               netns: Netns | None = None, lcores: str = "0@0,1@0") -> Switch:
+        """A switch that is not started yet."""
+        switch = Switch(self.folder, arguments, eal, name, netns, lcores)
+        self.switches.append(switch)
+        return switch
+
+    def guest(self, name: str, qemu: Path, image: Path, nic: Nic, address: str, *,
+              cpus: int = 1, mtu: int | None = None) -> Guest:
+        """A guest that is not started yet."""
+        folder = self.folder / name
+        folder.mkdir()
+        guest = Guest(name, [nic], address, qemu, image, cpus=cpus, mtu=mtu, folder=folder)
+        self.guests.append(guest)
+        return guest
+
+    def testpmd(self, name: str, vdevs: Sequence[str], arguments: Sequence[str] = ()) -> Testpmd:
+        testpmd = Testpmd(self.folder, name, vdevs, arguments)
+        self._others.append(testpmd)
+        return testpmd
+
+    def netns(self) -> Netns:
+        """A new namespace, with a name nobody else has."""
+        netns = Netns(f"{self.folder.name}-{next(_serial)}")
+        self._netns.append(netns)
+        return netns
+
+    def story(self) -> str:
+        """The end of every log, for whoever has to find out why."""
+        parts = [switch.story() for switch in self.switches if switch.process]
+        parts += [f"{guest.name}'s console:\n{guest.console(8)}" for guest in self.guests
+                  if guest.process]
+        return "\n".join(parts)
+
+    def close(self) -> None:
+        """Ends everything, the last started first, and removes the folder."""
+        everything: list[_Stoppable] = [*self.switches, *self._others, *self.guests]
+        for each in reversed(everything):
+            try:
+                each.stop()
+            except LabError:
+                pass
+        for netns in self._netns:
+            netns.delete()
+        shutil.rmtree(self.folder, ignore_errors=True)
