@@ -5,51 +5,8 @@
 
 #include <rte_byteorder.h>
 #include <rte_hash_crc.h>
-#include <rte_memcpy.h>
 
-/* Copies as many bytes as most heads have. Two overlapping moves cover every length between one move and two, so that
- * no length below 129 takes a loop or a call. */
-static inline void copy_short(uint8_t *restrict to, const uint8_t *restrict from, uint32_t n)
-{
-	if (n > 64) {
-		memcpy(to, from, 64);
-		memcpy(to + n - 64, from + n - 64, 64);
-	} else if (n >= 32) {
-		memcpy(to, from, 32);
-		memcpy(to + n - 32, from + n - 32, 32);
-	} else if (n >= 16) {
-		memcpy(to, from, 16);
-		memcpy(to + n - 16, from + n - 16, 16);
-	} else if (n >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + n - 8, from + n - 8, 8);
-	} else if (n >= 4) {
-		memcpy(to, from, 4);
-		memcpy(to + n - 4, from + n - 4, 4);
-	} else {
-		for (uint32_t i = 0; i < n; i++)
-			to[i] = from[i];
-	}
-}
-
-static inline void copy(uint8_t *restrict to, const uint8_t *restrict from, uint32_t n)
-{
-	if (n <= FRAME_HEAD)
-		copy_short(to, from, n);
-	else
-		rte_memcpy(to, from, n);
-}
-_Static_assert(FRAME_HEAD <= 128, "copy_short() covers every head");
-
-void frame_copy(const struct frame *frame, uint8_t *to)
-{
-	copy(to, frame->head, frame->head_len);
-	to += frame->head_len;
-	for (uint16_t i = 0; i < frame->body_spans; i++) {
-		copy(to, frame->body[i].at, frame->body[i].len);
-		to += frame->body[i].len;
-	}
-}
+#include "mem_copy.h"
 
 /* Where a copy into spans has come to. */
 struct cursor {
@@ -63,7 +20,7 @@ static inline void cursor_put(struct cursor *to, const uint8_t *from, uint32_t n
 		uint32_t room = to->span->len - to->offset;
 		uint32_t part = n < room ? n : room;
 
-		copy(to->span->at + to->offset, from, part);
+		mem_copy(to->span->at + to->offset, from, part);
 		from += part;
 		n -= part;
 		to->offset += part;

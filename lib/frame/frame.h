@@ -16,6 +16,7 @@
 #include <linux/virtio_net.h>
 #include <stdint.h>
 
+#include "mem_copy.h"
 #include "mem_map.h"
 #include "vus_limits.h"
 
@@ -47,7 +48,15 @@ struct burst {
 };
 
 /* Writes the whole frame to `to`, which has room for frame->len bytes: the one copy of the common case. */
-void frame_copy(const struct frame *frame, uint8_t *to);
+static inline void frame_copy(const struct frame *frame, uint8_t *to)
+{
+	mem_copy(to, frame->head, frame->head_len);
+	to += frame->head_len;
+	for (uint16_t i = 0; i < frame->body_spans; i++) {
+		memcpy(to, frame->body[i].at, frame->body[i].len);
+		to += frame->body[i].len;
+	}
+}
 
 /* Writes the whole frame into spans that together hold at least `skip` + frame->len bytes, after the first `skip`. */
 void frame_copy_spans(const struct frame *frame, const struct mem_span *to, uint32_t skip);

@@ -7,29 +7,39 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The first and the last `half` bytes of a copy; together all of it if n is at most twice `half`. The constant sizes
- * become vector loads and stores, without a call. */
-#define MEM_COPY_ENDS(to, from, n, half)                                                           \
-	do {                                                                                       \
-		uint8_t first_[half], last_[half];                                                 \
-		memcpy(first_, from, half);                                                        \
-		memcpy(last_, (from) + (n) - (half), half);                                        \
-		memcpy(to, first_, half);                                                          \
-		memcpy((to) + (n) - (half), last_, half);                                          \
-	} while (0)
+#include "vus_limits.h"
 
-/* Copies n bytes, at most 128: a frame's head. */
-static inline void mem_copy_short(uint8_t *to, const uint8_t *from, size_t n)
+_Static_assert(FRAME_HEAD <= 128, "two moves of 64 bytes cover every head");
+
+/* Copies n bytes, at most FRAME_HEAD. Two overlapping moves of a constant size cover every length between one move and
+ * two, so that hardly any length takes a loop and none a call. */
+static inline void mem_copy_short(uint8_t *restrict to, const uint8_t *restrict from, size_t n)
 {
-	if (n > 64)
-		MEM_COPY_ENDS(to, from, n, 64);
-	else if (n >= 32)
-		MEM_COPY_ENDS(to, from, n, 32);
-	else if (n >= 16)
-		MEM_COPY_ENDS(to, from, n, 16);
-	else
+	if (n > 64) {
+		memcpy(to, from, 64);
+		memcpy(to + n - 64, from + n - 64, 64);
+	} else if (n >= 32) {
+		memcpy(to, from, 32);
+		memcpy(to + n - 32, from + n - 32, 32);
+	} else if (n >= 16) {
+		memcpy(to, from, 16);
+		memcpy(to + n - 16, from + n - 16, 16);
+	} else if (n >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else {
 		for (size_t i = 0; i < n; i++)
 			to[i] = from[i];
+	}
+}
+
+/* Copies n bytes. */
+static inline void mem_copy(uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+{
+	if (n <= FRAME_HEAD)
+		mem_copy_short(to, from, n);
+	else
+		memcpy(to, from, n);
 }
 
 #endif

@@ -36,19 +36,6 @@ static inline void header_write(uint8_t *at, uint32_t header_len, uint16_t buffe
 		memcpy(at, &header, sizeof(header.hdr));
 }
 
-static inline void frame_write(const struct frame *frame, uint8_t *to)
-{
-	if (__builtin_expect(frame->head_len <= FRAME_HEAD, 1))
-		mem_copy_short(to, frame->head, frame->head_len);
-	else
-		memcpy(to, frame->head, frame->head_len);
-	to += frame->head_len;
-	for (uint16_t i = 0; i < frame->body_spans; i++) {
-		memcpy(to, frame->body[i].at, frame->body[i].len);
-		to += frame->body[i].len;
-	}
-}
-
 /* Finds a place for each of the first frames as long as the simple case holds: the number of frames placed. */
 static inline __attribute__((always_inline)) uint16_t
 place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct slot *slots,
@@ -90,7 +77,7 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 	placed = place_simple(d, frames, (uint16_t)available, slots, format);
 	for (uint16_t i = 0; i < placed; i++) {
 		header_write(slots[i].at, header_len, 1);
-		frame_write(frames[i], slots[i].at + header_len);
+		frame_copy(frames[i], slots[i].at + header_len);
 		format->push(&d->view, slots[i].id, header_len + frames[i]->len);
 		d->bytes += frames[i]->len;
 	}
