@@ -68,20 +68,21 @@ const struct config_port *config_find_port(const struct config *config, const ch
 	return NULL;
 }
 
-uint32_t config_mac_table_size(const struct config_bridge *bridge)
+struct config_numbers config_bridge_numbers(const struct config_bridge *bridge)
 {
-	return bridge->mac_table_size != NULL ? *bridge->mac_table_size : MAC_TABLE_SIZE_DEFAULT;
-}
+	struct config_numbers numbers = {
+		.mac_table_size = MAC_TABLE_SIZE_DEFAULT,
+		.mac_aging = MAC_AGING_DEFAULT,
+	};
 
-uint32_t config_mac_aging(const struct config_bridge *bridge)
-{
-	return bridge->mac_aging != NULL ? *bridge->mac_aging : MAC_AGING_DEFAULT;
-}
-
-uint32_t config_mac_limit(const struct config_bridge *bridge)
-{
-	return bridge->mac_limit_per_port != NULL ? *bridge->mac_limit_per_port
-						  : config_mac_table_size(bridge);
+	if (bridge->mac_table_size != NULL)
+		numbers.mac_table_size = *bridge->mac_table_size;
+	if (bridge->mac_aging != NULL)
+		numbers.mac_aging = *bridge->mac_aging;
+	numbers.mac_limit_per_port = numbers.mac_table_size;
+	if (bridge->mac_limit_per_port != NULL)
+		numbers.mac_limit_per_port = *bridge->mac_limit_per_port;
+	return numbers;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -94,13 +95,6 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
 	       a->queues == b->queues && same_text(a->device, b->device);
-}
-
-bool config_same_bridge(const struct config_bridge *a, const struct config_bridge *b)
-{
-	return config_mac_table_size(a) == config_mac_table_size(b) &&
-	       config_mac_aging(a) == config_mac_aging(b) &&
-	       config_mac_limit(a) == config_mac_limit(b);
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -227,13 +221,14 @@ void config_print(const struct config *config, FILE *to)
 {
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
 		const struct config_bridge *bridge = &config->bridges[i];
+		struct config_numbers numbers = config_bridge_numbers(bridge);
 
 		fprintf(to, "bridge %s: %u addresses (%u per port), ", bridge->name,
-			config_mac_table_size(bridge), config_mac_limit(bridge));
-		if (config_mac_aging(bridge) == 0)
+			numbers.mac_table_size, numbers.mac_limit_per_port);
+		if (numbers.mac_aging == 0)
 			fprintf(to, "kept for ever");
 		else
-			fprintf(to, "forgotten after %u s", config_mac_aging(bridge));
+			fprintf(to, "forgotten after %u s", numbers.mac_aging);
 		if (bridge->static_macs_n > 0)
 			fprintf(to, ", %u static", bridge->static_macs_n);
 		fprintf(to, "\n");

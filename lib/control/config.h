@@ -99,13 +99,13 @@ const struct config_bridge *config_find_bridge(const struct config *config, cons
 const struct config_port *config_find_port(const struct config *config, const char *name);
 
 /* A bridge's numbers with the defaults filled in. */
-uint32_t config_mac_table_size(const struct config_bridge *bridge);
-uint32_t config_mac_aging(const struct config_bridge *bridge);
-uint32_t config_mac_limit(const struct config_bridge *bridge);
+struct config_numbers {
+	uint32_t mac_table_size, mac_aging, mac_limit_per_port;
+};
+struct config_numbers config_bridge_numbers(const struct config_bridge *bridge);
 
 /* Whether two ports are made of the same thing in the same way; the bridge they are on may differ. */
 bool config_same_port(const struct port_spec *a, const struct port_spec *b);
-bool config_same_bridge(const struct config_bridge *a, const struct config_bridge *b);
 
 /* One line for each bridge and port: what would be made of them. */
 void config_print(const struct config *config, FILE *to);

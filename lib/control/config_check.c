@@ -121,8 +121,8 @@ static int check_bridge(const struct config *config, unsigned int i, struct fail
 				     CONFIG_MAC_AGING_MAX, fail);
 	if (error == 0)
 		error = check_number(config, bridge, BRIDGE_KEY_MAC_LIMIT_PER_PORT,
-				     bridge->mac_limit_per_port, 1, config_mac_table_size(bridge),
-				     fail);
+				     bridge->mac_limit_per_port, 1,
+				     config_bridge_numbers(bridge).mac_table_size, fail);
 	for (unsigned int j = 0; error == 0 && j < bridge->static_macs_n; j++)
 		error = check_static_mac(config, bridge, &bridge->static_macs[j], fail);
 	return error;
@@ -301,6 +301,9 @@ int config_check(struct config *config, struct fail *fail)
 		error = check_port(config, i, fail);
 	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
 		error = check_bridge_of(config, &config->ports[i], fail);
+	if (error == 0 && config->bridges_n > BRIDGES_MAX)
+		return fail_set(fail, -E2BIG, "%u bridges are more than %d, the most one switch has",
+				config->bridges_n, BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
 		error = check_bridge(config, i, fail);
 	return error;

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "lcore.h"
+#include "log.h"
+#include "switch_private.h"
+
+static const uint64_t REPORTS_PAUSE_NS = NS_PER_MS;
+enum { REPORTS_AT_ONCE = 256 };
+
+static void host_queues_changed(struct port_host *host, struct port *port);
+static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6]);
+static void reports_ready(struct loop_fd *source, uint32_t events);
+static void reports_pause_over(struct loop_timer *timer);
+static void second_over(struct loop_timer *timer);
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+int switch_create(struct loop *loop, const struct port_driver *const *drivers,
+		  struct doorbell *reports_bell, struct vus_switch **result, struct fail *fail)
+{
+	struct vus_switch *sw = calloc(1, sizeof(*sw));
+	int error;
+
+	if (sw == NULL)
+		return fail_set(fail, -ENOMEM, "switch: no memory");
+	sw->loop = loop;
+	sw->drivers = drivers;
+	sw->reports_bell = reports_bell;
+	sw->host = (struct port_host){
+		.queues_changed = host_queues_changed,
+		.announce = host_announce,
+		.loop = loop,
+		.lcores = lcores_n(),
+	};
+	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
+	sw->reports_pause.fire = reports_pause_over;
+	sw->second.fire = second_over;
+	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
+	if (error != 0) {
+		free(sw);
+		return fail_set(fail, error, "switch: the lcores' doorbell cannot be watched: %s",
+				strerror(-error));
+	}
+	lcores_set_epoch(0);
+	loop_timer_start(loop, &sw->second, NS_PER_S);
+	loop_timer_start(loop, &sw->reports_pause, 0);
+	*result = sw;
+	return 0;
+}
+
+void switch_destroy(struct vus_switch *sw)
+{
+	if (sw == NULL)
+		return;
+	loop_timer_stop(sw->loop, &sw->second);
+	loop_timer_stop(sw->loop, &sw->reports_pause);
+	loop_fd_remove(sw->loop, &sw->reports_ready);
+	config_free(&sw->config);
+	free(sw->given_up);
+	free(sw);
+}
+
+bool switch_is_empty(const struct vus_switch *sw)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++)
+		if (sw->port[id] != NULL)
+			return false;
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		if (sw->bridge[i] != NULL)
+			return false;
+	return true;
+}
+
+/* --- to look at ------------------------------------------------------------------------------------------------- */
+
+struct port *switch_port(const struct vus_switch *sw, unsigned int id)
+{
+	const struct switch_port *sp = sw->port[id];
+
+	return sp != NULL && sp->state != SWITCH_PORT_ENDING ? sp->port : NULL;
+}
+
+struct port *switch_find_port(const struct vus_switch *sw, const char *name)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		struct port *port = switch_port(sw, id);
+
+		if (port != NULL && strcmp(port->name, name) == 0)
+			return port;
+	}
+	return NULL;
+}
+
+const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
+{
+	return &sw->port[port->id]->spec;
+}
+
+unsigned int switch_ports_n(const struct vus_switch *sw)
+{
+	unsigned int n = 0;
+
+	for (unsigned int id = 0; id < PORTS_MAX; id++)
+		n += switch_port(sw, id) != NULL;
+	return n;
+}
+
+struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
+{
+	const struct switch_bridge *bridge = sw->bridge[index];
+
+	return bridge != NULL && !bridge->leaving ? bridge->bridge : NULL;
+}
+
+struct config_numbers switch_bridge_numbers(const struct vus_switch *sw, unsigned int index)
+{
+	return sw->bridge[index]->numbers;
+}
+
+unsigned int switch_bridges_n(const struct vus_switch *sw)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		n += switch_bridge(sw, i) != NULL;
+	return n;
+}
+
+uint16_t switch_epoch(const struct vus_switch *sw)
+{
+	return sw->epoch;
+}
+
+/* --- what drivers tell ------------------------------------------------------------------------------------------ */
+
+/* NULL while the port is being made. */
+static struct switch_port *of_port(struct port_host *host, const struct port *port)
+{
+	struct switch_port *sp = container_of(host, struct vus_switch, host)->port[port->id];
+
+	return sp != NULL && sp->port == port ? sp : NULL;
+}
+
+static void host_queues_changed(struct port_host *host, struct port *port)
+{
+	struct switch_port *sp = of_port(host, port);
+
+	role_assert_control();
+	if (sp != NULL && sp->state != SWITCH_PORT_ENDING)
+		switch_port_sync_queues(sp);
+}
+
+static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6])
+{
+	struct switch_port *sp = of_port(host, port);
+
+	role_assert_control();
+	if (sp != NULL && sp->state == SWITCH_PORT_IN)
+		switch_port_announce(sp, mac);
+}
+
+/* --- what lcores tell ------------------------------------------------------------------------------------------- */
+
+static void take_report(struct vus_switch *sw, const struct report *report)
+	RUNS_ON(control_thread)
+{
+	struct switch_port *sp = report->port < PORTS_MAX ? sw->port[report->port] : NULL;
+
+	/* Reports about one that left since are nobody's. */
+	if (sp == NULL || sp->state != SWITCH_PORT_IN)
+		return;
+	switch ((enum report_kind)report->kind) {
+	case REPORT_MAC_SEEN:
+		if (sp->bridge->index == report->bridge)
+			bridge_learn(sp->bridge->bridge, report->key, report->port);
+		break;
+	case REPORT_RING_BROKEN:
+		if (sp->port->ops->ring_broken != NULL)
+			sp->port->ops->ring_broken(sp->port, (unsigned int)report->key);
+		break;
+	}
+}
+
+/* Bounded: what the rings held at most when this began. */
+void switch_take_reports(struct vus_switch *sw)
+{
+	struct report reports[REPORTS_AT_ONCE];
+	unsigned int left = lcores_n() * REPORTS_MAX;
+	unsigned int n;
+
+	do {
+		n = lcores_reports(reports, REPORTS_AT_ONCE);
+		for (unsigned int i = 0; i < n; i++)
+			take_report(sw, &reports[i]);
+		left -= n < left ? n : left;
+	} while (n > 0 && left > 0);
+}
+
+static void reports_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
+{
+	struct vus_switch *sw = container_of(source, struct vus_switch, reports_ready);
+
+	role_assert_control();
+	doorbell_disarm(sw->reports_bell);
+	switch_take_reports(sw);
+	loop_timer_start(sw->loop, &sw->reports_pause, REPORTS_PAUSE_NS);
+}
+
+/* Nobody rang in the pause, because the bell was not armed: what came is taken now, and from here on it rings. */
+static void reports_pause_over(struct loop_timer *timer)
+{
+	struct vus_switch *sw = container_of(timer, struct vus_switch, reports_pause);
+
+	role_assert_control();
+	doorbell_arm(sw->reports_bell);
+	switch_take_reports(sw);
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------- */
+
+static void second_over(struct loop_timer *timer)
+{
+	struct vus_switch *sw = container_of(timer, struct vus_switch, second);
+
+	role_assert_control();
+	loop_timer_start(sw->loop, timer, NS_PER_S);
+	lcores_set_epoch(++sw->epoch);
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		if (sw->bridge[i] != NULL)
+			bridge_tick(sw->bridge[i]->bridge, sw->epoch);
+}

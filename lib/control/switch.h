@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch.h: the running switch: its bridges and ports, and how they become what the configuration says.
+ *
+ * switch_apply() takes a configuration and starts whatever turns the running switch into it: what is the same goes on
+ * undisturbed, what differs leaves, what is new comes. It returns at once; the rest happens in the event loop, because
+ * a port that leaves is first taken out of its bridge and of the poll sets, then every lcore has to pass (rcu.h), and
+ * then its driver may need a while to close. Something new that needs what is still leaving (the same name, socket,
+ * device) comes when that is gone. A port that moves to another bridge keeps its peer.
+ *
+ * A port that cannot be made is told in one line and leaves the others alone; it is tried again by the next apply.
+ *
+ * The switch also listens to the lcores' reports (addresses to learn, broken rings; at most once a millisecond), lets
+ * addresses age once a second, and is the `struct port_host` of its ports.
+ *
+ * Threads: the control thread's, all of it. EAL, rcu and the lcores must be there (lcores_create()).
+ */
+#ifndef VUS_SWITCH_H
+#define VUS_SWITCH_H
+
+#include <stdbool.h>
+
+#include "bridge.h"
+#include "config.h"
+#include "doorbell.h"
+#include "loop.h"
+#include "port.h"
+#include "role.h"
+
+struct vus_switch;
+
+/* `drivers` is a list of the types of ports there are, ended by NULL; `reports_bell` is the one given to
+ * lcores_create(). 0 or -errno with a line in `fail`. */
+int switch_create(struct loop *loop, const struct port_driver *const *drivers,
+		  struct doorbell *reports_bell, struct vus_switch **sw, struct fail *fail)
+	RUNS_ON(control_thread);
+/* Only when switch_is_empty(). NULL is fine. */
+void switch_destroy(struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* Takes over what is in `config`, which passed config_check(), and leaves it empty. Returns how many bridges and
+ * ports could not be made so far; each was told in a line. */
+unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
+
+/* Nothing is left of what an empty configuration was applied to. */
+bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* --- to look at; all that is returned is good until the loop goes on ----------------------------------------------- */
+
+/* `id` below PORTS_MAX; NULL: no such port, or it is leaving for good. */
+struct port *switch_port(const struct vus_switch *sw, unsigned int id) RUNS_ON(control_thread);
+struct port *switch_find_port(const struct vus_switch *sw, const char *name)
+	RUNS_ON(control_thread);
+/* What the port was made from. */
+const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
+	RUNS_ON(control_thread);
+unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* `index` below BRIDGES_MAX; NULL: no such bridge, or it is leaving. */
+struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
+	RUNS_ON(control_thread);
+struct config_numbers switch_bridge_numbers(const struct vus_switch *sw, unsigned int index)
+	RUNS_ON(control_thread);
+unsigned int switch_bridges_n(const struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* Seconds since the switch was made; wraps as epochs do. */
+uint16_t switch_epoch(const struct vus_switch *sw) RUNS_ON(control_thread);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch_apply.c: from what the switch is to what its configuration says, a step at a time. Each step looks at all there
+ * is: a switch has a thousand ports at most, and steps are as rare as edits of a file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "switch_private.h"
+
+static bool same_numbers(const struct switch_bridge *bridge, const struct config_bridge *config)
+{
+	struct config_numbers numbers = config_bridge_numbers(config);
+
+	return bridge->numbers.mac_table_size == numbers.mac_table_size &&
+	       bridge->numbers.mac_aging == numbers.mac_aging &&
+	       bridge->numbers.mac_limit_per_port == numbers.mac_limit_per_port;
+}
+
+/* A bridge that is not wanted, or not like this, goes once its ports have left. */
+static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		struct switch_bridge *bridge = sw->bridge[i];
+		const struct config_bridge *config;
+
+		if (bridge == NULL)
+			continue;
+		config = config_find_bridge(&sw->config, bridge->name);
+		if (config == NULL || !same_numbers(bridge, config))
+			bridge->leaving = true;
+	}
+}
+
+/* What the port is to be now; NULL: it goes, or another one of its name comes. */
+static const struct port_spec *future_of(const struct vus_switch *sw, const struct switch_port *sp)
+{
+	const struct config_port *config = config_find_port(&sw->config, sp->spec.name);
+
+	return config != NULL && config_same_port(&config->spec, &sp->spec) ? &config->spec : NULL;
+}
+
+static void leave_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		struct switch_port *sp = sw->port[id];
+		const struct port_spec *future;
+
+		if (sp == NULL || sp->state != SWITCH_PORT_IN)
+			continue;
+		future = future_of(sw, sp);
+		if (future == NULL || sp->bridge->leaving ||
+		    strcmp(future->bridge, sp->bridge->name) != 0)
+			switch_port_leave(sp);
+	}
+}
+
+/* The name of a bridge is free again only when the last one of that name is gone. */
+static unsigned int make_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	unsigned int failed = 0;
+
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		if (sw->bridge[i] != NULL)
+			switch_bridge_go(sw->bridge[i]);
+	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
+		const struct config_bridge *config = &sw->config.bridges[i];
+		bool taken = false;
+
+		for (unsigned int j = 0; j < BRIDGES_MAX && !taken; j++)
+			taken = sw->bridge[j] != NULL &&
+				strcmp(sw->bridge[j]->name, config->name) == 0;
+		/* If it cannot be made, its ports stay out; the next step tries again. */
+		if (!taken && switch_bridge_create(sw, config) != 0)
+			failed++;
+	}
+	return failed;
+}
+
+/* Ports that no lcore knows: on into a bridge, or away. */
+static void place_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		struct switch_port *sp = sw->port[id];
+		const struct port_spec *future;
+		struct switch_bridge *bridge;
+
+		if (sp == NULL || sp->state != SWITCH_PORT_OUT)
+			continue;
+		future = future_of(sw, sp);
+		if (future == NULL) {
+			switch_port_end(sp);
+			continue;
+		}
+		bridge = switch_find_live_bridge(sw, future->bridge);
+		if (bridge != NULL)
+			switch_port_join(sp, bridge);
+	}
+}
+
+static bool same_thing(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* Its name, socket or device still belongs to one that leaves. */
+static bool must_wait(const struct vus_switch *sw, const struct port_spec *spec)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		const struct switch_port *sp = sw->port[id];
+
+		if (sp != NULL && (same_thing(sp->spec.name, spec->name) ||
+				   same_thing(sp->spec.socket, spec->socket) ||
+				   same_thing(sp->spec.device, spec->device)))
+			return true;
+	}
+	return false;
+}
+
+static unsigned int make_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	unsigned int failed = 0;
+
+	for (unsigned int i = 0; i < sw->config.ports_n; i++) {
+		const struct port_spec *spec = &sw->config.ports[i].spec;
+
+		if (sw->given_up[i] || must_wait(sw, spec))
+			continue;
+		if (switch_port_create(sw, spec) != 0) {
+			sw->given_up[i] = true;
+			failed++;
+		}
+	}
+	return failed;
+}
+
+static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
+		const struct config_bridge *config = &sw->config.bridges[i];
+		struct switch_bridge *bridge = switch_find_live_bridge(sw, config->name);
+
+		if (bridge != NULL)
+			switch_bridge_set_static(bridge, config);
+	}
+}
+
+static unsigned int reconcile(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	unsigned int failed;
+
+	leave_bridges(sw);
+	leave_ports(sw);
+	failed = make_bridges(sw);
+	failed += make_ports(sw);
+	place_ports(sw);
+	set_static_macs(sw);
+	return failed;
+}
+
+void switch_reconcile(struct vus_switch *sw)
+{
+	reconcile(sw);
+}
+
+static bool lists_mac(const struct config_bridge *config, const uint8_t mac[6])
+{
+	for (unsigned int i = 0; config != NULL && i < config->static_macs_n; i++)
+		if (memcmp(config->static_macs[i].bytes, mac, 6) == 0)
+			return true;
+	return false;
+}
+
+/* Static addresses the next configuration does not have. */
+static void forget_static_macs(struct vus_switch *sw, const struct config *next)
+	RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
+		const struct config_bridge *now = &sw->config.bridges[i];
+		const struct config_bridge *then = config_find_bridge(next, now->name);
+		struct switch_bridge *bridge = switch_find_live_bridge(sw, now->name);
+
+		for (unsigned int j = 0; bridge != NULL && j < now->static_macs_n; j++)
+			if (!lists_mac(then, now->static_macs[j].bytes))
+				mac_table_remove(bridge_macs(bridge->bridge),
+						 mac_key(now->static_macs[j].bytes));
+	}
+}
+
+unsigned int switch_apply(struct vus_switch *sw, struct config *config)
+{
+	bool *given_up = calloc(config->ports_n + 1, sizeof(*given_up));
+
+	if (given_up == NULL) {
+		log_error("vuswitch", "no memory for the new configuration; the old one stays");
+		return config->ports_n;
+	}
+	forget_static_macs(sw, config);
+	config_free(&sw->config);
+	free(sw->given_up);
+	sw->config = *config;
+	sw->given_up = given_up;
+	*config = (struct config){0};
+	return reconcile(sw);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch_bridge.c: a bridge of the running switch comes and goes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "switch_private.h"
+
+struct switch_bridge *switch_find_live_bridge(const struct vus_switch *sw, const char *name)
+{
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		struct switch_bridge *bridge = sw->bridge[i];
+
+		if (bridge != NULL && !bridge->leaving && strcmp(bridge->name, name) == 0)
+			return bridge;
+	}
+	return NULL;
+}
+
+static uint16_t free_index(const struct vus_switch *sw)
+{
+	uint16_t i = 0;
+
+	while (i < BRIDGES_MAX && sw->bridge[i] != NULL)
+		i++;
+	return i;
+}
+
+int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)
+{
+	struct switch_bridge *bridge = calloc(1, sizeof(*bridge));
+	uint16_t index = free_index(sw);
+	int error = ENOMEM;
+
+	if (bridge == NULL || index == BRIDGES_MAX)
+		goto failed;
+	bridge->sw = sw;
+	bridge->index = index;
+	bridge->numbers = config_bridge_numbers(config);
+	snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
+	bridge->bridge = bridge_create(
+		&(struct bridge_config){
+			.name = bridge->name,
+			.mac_table_size = bridge->numbers.mac_table_size,
+			.mac_limit_per_port = bridge->numbers.mac_limit_per_port,
+			.mac_aging = (int)bridge->numbers.mac_aging,
+		},
+		index);
+	if (bridge->bridge == NULL) {
+		error = errno;
+		goto failed;
+	}
+	sw->bridge[index] = bridge;
+	bridge_tick(bridge->bridge, sw->epoch);
+	log_info(bridge->name, "bridge for %u addresses", bridge->numbers.mac_table_size);
+	return 0;
+
+failed:
+	log_error(config->name,
+		  "this bridge cannot be made: %s; give vuswitch more memory (-m) or the bridge a "
+		  "smaller mac-table-size",
+		  strerror(error));
+	free(bridge);
+	return -error;
+}
+
+static void bridge_passed(struct rcu_wait *wait)
+{
+	struct switch_bridge *bridge = container_of(wait, struct switch_bridge, wait);
+	struct vus_switch *sw = bridge->sw;
+
+	role_assert_control();
+	/* Reports that name its index are taken now, and mean nothing: the next one may have the index. */
+	switch_take_reports(sw);
+	sw->bridge[bridge->index] = NULL;
+	bridge_destroy(bridge->bridge);
+	log_info(bridge->name, "bridge removed");
+	free(bridge);
+	switch_reconcile(sw);
+}
+
+void switch_bridge_go(struct switch_bridge *bridge)
+{
+	if (!bridge->leaving || bridge->waiting || bridge_ports(bridge->bridge) > 0)
+		return;
+	bridge->waiting = true;
+	rcu_wait_start(&bridge->wait, bridge_passed);
+}
+
+void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
+{
+	struct mac_table *macs = bridge_macs(bridge->bridge);
+
+	for (unsigned int i = 0; i < config->static_macs_n; i++) {
+		const struct config_static_mac *entry = &config->static_macs[i];
+		struct port *port = switch_find_port(bridge->sw, entry->port);
+
+		if (port == NULL || port->bridge != bridge->bridge)
+			continue;
+		if (mac_table_set_static(macs, mac_key(entry->bytes), port->id) != 0)
+			log_warn(bridge->name,
+				 "no room for static address %s; make mac-table-size larger",
+				 entry->mac);
+	}
+}

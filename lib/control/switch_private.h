@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch_private.h: what the files of the switch share.
+ *
+ *	switch.c	  its life, reports, the second's tick, looking at it
+ *	switch_apply.c	  from one configuration to the next
+ *	switch_bridge.c   a bridge of it
+ *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
+ */
+#ifndef VUS_SWITCH_PRIVATE_H
+#define VUS_SWITCH_PRIVATE_H
+
+#include "rcu.h"
+#include "switch.h"
+
+struct switch_bridge {
+	struct vus_switch *sw;
+	struct bridge *bridge;
+	struct config_numbers numbers; /* what it was made with */
+	char name[NAME_LEN_MAX + 1];
+	bool leaving; /* nobody joins; its ports leave, and then it goes */
+	bool waiting; /* ... it is without ports, and lcores are passing */
+	uint16_t index;
+	struct rcu_wait wait;
+};
+
+enum switch_port_state {
+	SWITCH_PORT_OUT,     /* no lcore knows it: about to join, or waiting for its bridge */
+	SWITCH_PORT_IN,	     /* member of a bridge */
+	SWITCH_PORT_LEAVING, /* lcores are passing */
+	SWITCH_PORT_ENDING,  /* its driver closes it: `port` must not be touched */
+};
+
+struct switch_port {
+	struct vus_switch *sw;
+	struct port *port;
+	struct switch_bridge *bridge; /* while IN */
+	struct port_spec spec;	      /* strings are allocated */
+	enum switch_port_state state;
+	uint16_t id;
+
+	/* Queues that left a poll set may not join one before every lcore has passed: a bit for each. */
+	uint32_t queues_leaving;
+	bool waiting;	/* `wait` is started */
+	bool wait_more; /* ... and something left since: one more has to follow */
+	struct rcu_wait wait;
+	struct loop_timer retry; /* memory was short */
+};
+_Static_assert(VHOST_QUEUE_PAIRS_MAX <= 32, "a bit for each receive queue");
+
+struct vus_switch {
+	struct port_host host;
+	struct loop *loop;
+	const struct port_driver *const *drivers;
+
+	struct config config; /* what it is to be */
+	bool *given_up;	      /* [config.ports_n]: could not be made */
+	struct switch_bridge *bridge[BRIDGES_MAX];
+	struct switch_port *port[PORTS_MAX];
+
+	struct doorbell *reports_bell;
+	struct loop_fd reports_ready;
+	struct loop_timer reports_pause;
+	struct loop_timer second;
+	uint16_t epoch;
+};
+
+/* Brings the switch a step nearer to its configuration; whatever has finished leaving calls it again. */
+void switch_reconcile(struct vus_switch *sw) RUNS_ON(control_thread);
+/* Takes everything the lcores have reported so far. */
+void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
+
+struct switch_bridge *switch_find_live_bridge(const struct vus_switch *sw, const char *name)
+	RUNS_ON(control_thread);
+/* 0 or -errno, told in a line. */
+int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)
+	RUNS_ON(control_thread);
+/* Goes, if it is leaving and its last port has left. */
+void switch_bridge_go(struct switch_bridge *bridge) RUNS_ON(control_thread);
+/* Enters the static addresses of `config` that live behind ports of the bridge. */
+void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
+	RUNS_ON(control_thread);
+
+/* Makes the port, and leaves it OUT. 0 or -errno, told in a line. */
+int switch_port_create(struct vus_switch *sw, const struct port_spec *spec)
+	RUNS_ON(control_thread);
+/* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
+int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
+/* IN -> LEAVING, and OUT later, when switch_reconcile() is called. */
+void switch_port_leave(struct switch_port *sp) RUNS_ON(control_thread);
+/* OUT -> ENDING, and switch_reconcile() when nothing is left of it. */
+void switch_port_end(struct switch_port *sp) RUNS_ON(control_thread);
+/* Its queues' readiness has changed. */
+void switch_port_sync_queues(struct switch_port *sp) RUNS_ON(control_thread);
+/* Floods a RARP from the port and learns the address. */
+void switch_port_announce(struct switch_port *sp, const uint8_t mac[6]) RUNS_ON(control_thread);
+
+#endif
