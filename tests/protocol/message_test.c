@@ -19,23 +19,36 @@ enum { MESSAGE_DEADLINE_MS = 5000, SLACK_MS = 2500 };
 static const struct {
 	uint32_t request, size;
 } exact[] = {
-	{FG_GET_FEATURES, 0},          {FG_SET_FEATURES, 8},    {FG_SET_OWNER, 0},
-	{FG_RESET_OWNER, 0},           {FG_SET_VRING_NUM, 8},   {FG_SET_VRING_ADDR, 40},
-	{FG_SET_VRING_BASE, 8},        {FG_GET_VRING_BASE, 8},  {FG_SET_VRING_KICK, 8},
-	{FG_SET_VRING_CALL, 8},        {FG_SET_VRING_ERR, 8},   {FG_GET_PROTOCOL_FEATURES, 0},
-	{FG_SET_PROTOCOL_FEATURES, 8}, {FG_GET_QUEUE_NUM, 0},   {FG_SET_VRING_ENABLE, 8},
-	{FG_NET_SET_MTU, 8},           {FG_SEND_RARP, 8},       {FG_RESET_DEVICE, 0},
-	{FG_GET_MAX_MEM_SLOTS, 0},     {FG_ADD_MEM_REG, 40},    {FG_REM_MEM_REG, 40},
-	{FG_SET_STATUS, 8},            {FG_GET_STATUS, 0},
+	{FG_GET_FEATURES, 0},
+	{FG_SET_FEATURES, 8},
+	{FG_SET_OWNER, 0},
+	{FG_RESET_OWNER, 0},
+	{FG_SET_VRING_NUM, 8},
+	{FG_SET_VRING_ADDR, 40},
+	{FG_SET_VRING_BASE, 8},
+	{FG_GET_VRING_BASE, 8},
+	{FG_SET_VRING_KICK, 8},
+	{FG_SET_VRING_CALL, 8},
+	{FG_SET_VRING_ERR, 8},
+	{FG_GET_PROTOCOL_FEATURES, 0},
+	{FG_SET_PROTOCOL_FEATURES, 8},
+	{FG_GET_QUEUE_NUM, 0},
+	{FG_SET_VRING_ENABLE, 8},
+	{FG_NET_SET_MTU, 8},
+	{FG_SEND_RARP, 8},
+	{FG_RESET_DEVICE, 0},
+	{FG_GET_MAX_MEM_SLOTS, 0},
+	{FG_ADD_MEM_REG, 40},
+	{FG_REM_MEM_REG, 40},
+	{FG_SET_STATUS, 8},
+	{FG_GET_STATUS, 0},
 };
 enum { N_EXACT = sizeof(exact) / sizeof(exact[0]) };
 
 /* Sends a header that announces @size bytes, and @sent bytes of zeros behind it. */
-static enum verdict
-judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
+static enum verdict judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
 {
-	struct fg_msg m = {
-		.request = request, .flags = FG_VERSION | FG_NEED_REPLY, .size = size};
+	struct fg_msg m = {.request = request, .flags = FG_VERSION | FG_NEED_REPLY, .size = size};
 	struct fg_msg answer;
 	int err;
 
@@ -50,8 +63,7 @@ judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
 }
 
 /* M1. Whoever begins a message and does not end it is hung up on, and nobody waits meanwhile. */
-static void
-a_message_begun_must_end(void **state)
+static void a_message_begun_must_end(void **state)
 {
 	const struct fg_msg m = {.request = FG_SET_VRING_NUM, .flags = FG_VERSION, .size = 8};
 	struct guest *cut_header = guest_open("h0", NULL);
@@ -67,8 +79,7 @@ a_message_begun_must_end(void **state)
 }
 
 /* M1. One byte at a time, but in time: a slow peer is a legal one. Too slow is not. */
-static void
-a_message_may_come_byte_by_byte(void **state)
+static void a_message_may_come_byte_by_byte(void **state)
 {
 	struct guest *g = guest_open("h0", NULL);
 	struct guest *slow = guest_open("h1", NULL);
@@ -98,8 +109,7 @@ a_message_may_come_byte_by_byte(void **state)
 }
 
 /* Two messages in one write, and one and a half: the stream has no borders. */
-static void
-messages_may_come_together(void **state)
+static void messages_may_come_together(void **state)
 {
 	struct guest *g = guest_open("h0", NULL);
 	struct fg_msg ask = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
@@ -120,8 +130,7 @@ messages_may_come_together(void **state)
 }
 
 /* M2. More payload than any request has: refused before it is read. */
-static void
-a_size_too_large_is_refused(void **state)
+static void a_size_too_large_is_refused(void **state)
 {
 	static const uint32_t sizes[] = {4096, 0x7fffffff, 0x80000000, 0xffffffff};
 
@@ -143,8 +152,7 @@ a_size_too_large_is_refused(void **state)
 }
 
 /* M3. Less payload than the request has: refused, not read as zeros. */
-static void
-a_size_too_small_is_refused(void **state)
+static void a_size_too_small_is_refused(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < N_EXACT; i++) {
@@ -158,8 +166,7 @@ a_size_too_small_is_refused(void **state)
 	}
 }
 
-static void
-open_null(int *fds, unsigned int n)
+static void open_null(int *fds, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -167,16 +174,15 @@ open_null(int *fds, unsigned int n)
 	}
 }
 
-static void
-close_all(const int *fds, unsigned int n)
+static void close_all(const int *fds, unsigned int n)
 {
 	while (n > 0)
 		close(fds[--n]);
 }
 
-/* M4. Descriptors that nobody asked for, on every request: refused, and every one of them closed. */
-static void
-surplus_descriptors_are_closed(void **state)
+/* M4. Descriptors that nobody asked for, on every request: refused, and every one of them closed.
+ */
+static void surplus_descriptors_are_closed(void **state)
 {
 	int fds[253];
 
@@ -202,8 +208,7 @@ surplus_descriptors_are_closed(void **state)
 }
 
 /* M4. The descriptors of a message that fails for another reason, or never ends. */
-static void
-descriptors_of_bad_messages_are_closed(void **state)
+static void descriptors_of_bad_messages_are_closed(void **state)
 {
 	int fds[8];
 
@@ -226,12 +231,13 @@ descriptors_of_bad_messages_are_closed(void **state)
 }
 
 /* M4. Descriptors split over the pieces of one message: all collected or all refused, none lost. */
-static void
-descriptors_may_come_with_any_byte(void **state)
+static void descriptors_may_come_with_any_byte(void **state)
 {
 	struct guest *g = guest_open("h0", NULL);
-	struct fg_msg m = {.request = FG_SET_VRING_ERR, .flags = FG_VERSION | FG_NEED_REPLY,
-			   .size = 8, .u64 = 0};
+	struct fg_msg m = {.request = FG_SET_VRING_ERR,
+			   .flags = FG_VERSION | FG_NEED_REPLY,
+			   .size = 8,
+			   .u64 = 0};
 	struct fg_msg answer;
 
 	(void)state;
@@ -250,8 +256,7 @@ descriptors_may_come_with_any_byte(void **state)
 }
 
 /* M5. Bit 8 and the descriptor must agree; without both the call is legal. */
-static void
-the_nofd_bit_decides(void **state)
+static void the_nofd_bit_decides(void **state)
 {
 	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
 
@@ -274,12 +279,11 @@ the_nofd_bit_decides(void **state)
 }
 
 /* M6. Ring indexes are compared in full width. */
-static void
-a_wild_ring_index_is_refused(void **state)
+static void a_wild_ring_index_is_refused(void **state)
 {
-	static const uint32_t wild[] = {0x10000, 0x10001, 0x100,      0xffffffff,
-					0x80000000, 32, 33,        255};
-	static const uint32_t requests[] = {FG_SET_VRING_NUM,  FG_SET_VRING_BASE, FG_GET_VRING_BASE,
+	static const uint32_t wild[] = {0x10000,    0x10001, 0x100, 0xffffffff,
+					0x80000000, 32,	     33,    255};
+	static const uint32_t requests[] = {FG_SET_VRING_NUM, FG_SET_VRING_BASE, FG_GET_VRING_BASE,
 					    FG_SET_VRING_ENABLE, FG_SET_VRING_ADDR};
 
 	(void)state;
@@ -293,16 +297,17 @@ a_wild_ring_index_is_refused(void **state)
 
 			m.flags = FG_VERSION | FG_NEED_REPLY;
 			OK(fg_wire_send(g->s.sock, &m, NULL, 0));
-			if (requests[r] == FG_GET_VRING_BASE) { /* there is only one way to say no */
+			if (requests[r] ==
+			    FG_GET_VRING_BASE) { /* there is only one way to say no */
 				assert_true(fg_wire_closed(g->s.sock, FG_WAIT_MS));
 			} else {
 				struct fg_msg answer;
 				int err = fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS);
 
-				v = err == -ETIMEDOUT      ? V_SILENT
-				    : err < 0              ? V_CLOSED
-				    : answer.u64 != 0      ? V_REFUSED
-							   : V_OK;
+				v = err == -ETIMEDOUT ? V_SILENT
+				    : err < 0	      ? V_CLOSED
+				    : answer.u64 != 0 ? V_REFUSED
+						      : V_OK;
 				assert_no(v, fg_wire_name(requests[r]));
 			}
 			guest_close(g);
@@ -318,8 +323,7 @@ a_wild_ring_index_is_refused(void **state)
 }
 
 /* M11. What is no request is refused if an answer is wanted, else hung up on. */
-static void
-unknown_requests_are_refused(void **state)
+static void unknown_requests_are_refused(void **state)
 {
 	static const uint32_t unknown[] = {26, 27, 33, 46, 200, 0x7fffffff, 0x80000000, 0xffffffff};
 
@@ -339,8 +343,7 @@ unknown_requests_are_refused(void **state)
 }
 
 /* M11. Only version 1 and only requests. */
-static void
-wrong_flags_end_the_connection(void **state)
+static void wrong_flags_end_the_connection(void **state)
 {
 	static const uint32_t flags[] = {0, 2, 3, FG_VERSION | FG_REPLY,
 					 FG_VERSION | FG_REPLY | FG_NEED_REPLY};
@@ -357,8 +360,7 @@ wrong_flags_end_the_connection(void **state)
 }
 
 /* Id 0 is what one release of QEMU sends in place of an acknowledgement: ignored, not fatal. */
-static void
-request_none_is_ignored(void **state)
+static void request_none_is_ignored(void **state)
 {
 	struct guest *g = guest_open("h0", NULL);
 	struct fg_msg m = {.request = FG_NONE, .flags = FG_VERSION, .size = 8};
@@ -370,8 +372,7 @@ request_none_is_ignored(void **state)
 
 /* M12. Whoever asks and never listens is hung up on once the bounded queue of answers is full; at
  * no time does the switch wait for him. */
-static void
-a_peer_that_does_not_listen_is_hung_up_on(void **state)
+static void a_peer_that_does_not_listen_is_hung_up_on(void **state)
 {
 	struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
 	struct guest *g = guest_open("h0", NULL);
@@ -390,8 +391,7 @@ a_peer_that_does_not_listen_is_hung_up_on(void **state)
 	assert_int_equal(err, -ECONNRESET);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		STORY(a_message_begun_must_end),

@@ -56,14 +56,15 @@ int fg_memory_add_file(struct fg_memory *mem, uint64_t gpa, uint64_t size, int f
 {
 	unsigned int slot = 0;
 	struct fg_region *r;
+	uint64_t lead = offset % 4096; /* a region need not begin on a page */
 	void *map;
 
 	while (slot < FG_REGIONS_MAX && mem->region[slot].fd >= 0)
 		slot++;
 	if (slot == FG_REGIONS_MAX)
 		return -ENOSPC;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		   (off_t)offset);
+	map = mmap(NULL, lead + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		   (off_t)(offset - lead));
 	if (map == MAP_FAILED)
 		return -errno;
 	r = &mem->region[slot];
@@ -71,14 +72,15 @@ int fg_memory_add_file(struct fg_memory *mem, uint64_t gpa, uint64_t size, int f
 	if (r->fd < 0) {
 		int err = errno;
 
-		munmap(map, size);
+		munmap(map, lead + size);
 		return -err;
 	}
 	r->gpa = gpa;
 	r->size = size;
 	r->user_addr = USER_BASE + USER_STEP * (mem->serial++ % (4 * FG_REGIONS_MAX));
 	r->fd_offset = offset;
-	r->map = map;
+	r->map = (uint8_t *)map + lead;
+	r->lead = lead;
 	r->used = 0;
 	if (slot >= mem->n)
 		mem->n = slot + 1;
@@ -91,7 +93,7 @@ void fg_memory_remove(struct fg_memory *mem, unsigned int slot)
 
 	if (r->fd < 0)
 		return;
-	munmap(r->map, r->size);
+	munmap(r->map - r->lead, r->lead + r->size);
 	close(r->fd);
 	r->fd = -1;
 }

@@ -24,8 +24,9 @@ struct fg_region {
 	uint64_t gpa, size, user_addr;
 	int fd;		    /* ours; -1: this slot of the table is free */
 	uint64_t fd_offset; /* where in the file the region begins */
-	uint8_t *map;	    /* @size bytes */
-	uint64_t used;	    /* bytes the allocator has given out */
+	uint8_t *map;	    /* @size bytes, inside a mapping that begins @lead bytes earlier */
+	uint64_t lead;
+	uint64_t used; /* bytes the allocator has given out */
 };
 
 struct fg_memory {

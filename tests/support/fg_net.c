@@ -167,6 +167,11 @@ int fg_nic_queue(struct fg_nic *nic, const void *frame, size_t len, const struct
 	return 0;
 }
 
+bool fg_nic_room(const struct fg_nic *nic, uint16_t n)
+{
+	return !nic->tx_busy[nic->tx_next] && nic->tx->n_free >= n;
+}
+
 void fg_nic_flush(struct fg_nic *nic)
 {
 	fg_ring_publish(nic->tx);

@@ -68,6 +68,8 @@ int fg_nic_fill(struct fg_nic *);
 
 /* Sends one frame and kicks. -EAGAIN: every buffer is still with the switch. */
 int fg_nic_send(struct fg_nic *, const void *frame, size_t len, const struct fg_layout *);
+/* Whether a frame of @n descriptors can be sent now. */
+bool fg_nic_room(const struct fg_nic *, uint16_t n);
 /* The same without publishing; fg_nic_flush() does that for a burst. */
 int fg_nic_queue(struct fg_nic *, const void *frame, size_t len, const struct fg_layout *);
 void fg_nic_flush(struct fg_nic *);

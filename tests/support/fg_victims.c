@@ -42,7 +42,8 @@ static int send_burst(struct fg_victim *from, struct fg_victim *to)
 	for (int i = 0; err == 0 && i < BURST; i++) {
 		size_t len = next_length(&from->flow);
 
-		if (from->flow.next_tx - from->flow.received >= WINDOW)
+		if (from->flow.next_tx - from->flow.received >= WINDOW ||
+		    !fg_nic_room(&from->nic, 2))
 			break;
 		fg_flow_build(&from->flow, to->nic.mac, from->nic.mac, frame, len);
 		err = fg_nic_queue(&from->nic, frame, len, NULL);
