@@ -51,8 +51,8 @@ def parse(arguments):
     add = parser.add_argument
     add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs, in this order "
         "(default: all that are installed)")
-    add("--vuswitch", metavar="PATH", help="the vuswitch to measure (default: the newest in "
-        "build*/app/vuswitch)")
+    add("--vuswitch", metavar="PATH", help="the vuswitch to measure (default: the one in "
+        "$VUSWITCH_BUILD, or in build/)")
     add("--testpmd", metavar="PATH", action="append", default=[],
         help="measure this testpmd's vhost port too; repeatable")
     add("--generator", metavar="PATH", default="dpdk-testpmd",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """vuswitch itself: one bridge, two vhost-user ports, one polling lcore."""
 
-import glob
 import json
 import os
 import pathlib
@@ -15,9 +14,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
 def find_vuswitch():
-    """The newest build in the source tree, or an empty string."""
-    built = glob.glob(str(ROOT / "build*/app/vuswitch/vuswitch"))
-    return max(built, key=os.path.getmtime, default="")
+    """The one in $VUSWITCH_BUILD, or in build/ in the source tree."""
+    folder = pathlib.Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build")
+    return str(folder / "app" / "vuswitch" / "vuswitch")
 
 
 class VuswitchSwitch(Switch):
@@ -30,7 +29,8 @@ class VuswitchSwitch(Switch):
     def missing(cls):
         if cls.path and os.access(cls.path, os.X_OK):
             return ""
-        return "no vuswitch built: meson setup build && ninja -C build, or --vuswitch PATH"
+        return (f"no {cls.path}: meson setup build && ninja -C build, or name one with "
+                "--vuswitch PATH")
 
     def start(self):
         ports = []
