@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_connection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Messages handled in one turn of the loop: others want their turn too. */
+enum { MESSAGES_A_TURN = 32 };
+
+static void deadline_passed(struct loop_timer *timer);
+static void socket_ready(struct loop_fd *source, uint32_t events);
+
+void vhu_connection_init(struct vhu_connection *connection, struct loop *loop,
+			 const struct vhu_connection_events *events)
+{
+	*connection = (struct vhu_connection){
+		.loop = loop,
+		.events = events,
+		.source = {.fd = -1, .ready = socket_ready},
+		.deadline = {.fire = deadline_passed},
+	};
+}
+
+int vhu_connection_open(struct vhu_connection *connection, int fd)
+{
+	int error;
+
+	connection->source.fd = fd;
+	connection->in_n = connection->out_n = 0;
+	connection->in.fds.n = 0;
+	connection->suspended = false;
+	error = loop_fd_add(connection->loop, &connection->source, EPOLLIN);
+	if (error != 0) {
+		close(fd);
+		connection->source.fd = -1;
+	}
+	return error;
+}
+
+void vhu_connection_close(struct vhu_connection *connection)
+{
+	if (connection->source.fd < 0)
+		return;
+	loop_timer_stop(connection->loop, &connection->deadline);
+	loop_fd_remove(connection->loop, &connection->source);
+	close(connection->source.fd);
+	connection->source.fd = -1;
+	vhu_fds_close(&connection->in.fds);
+	connection->in_n = connection->out_n = 0;
+}
+
+static void watch(struct vhu_connection *connection) RUNS_ON(control_thread)
+{
+	uint32_t in = connection->suspended ? 0 : EPOLLIN;
+	uint32_t out = connection->out_n > 0 ? EPOLLOUT : 0;
+
+	if (connection->source.fd >= 0)
+		loop_fd_change(connection->loop, &connection->source, in | out);
+}
+
+void vhu_connection_suspend(struct vhu_connection *connection)
+{
+	connection->suspended = true;
+	watch(connection);
+}
+
+void vhu_connection_resume(struct vhu_connection *connection)
+{
+	connection->suspended = false;
+	watch(connection);
+}
+
+/* Sends what is queued as far as the socket takes it. */
+static int flush(struct vhu_connection *connection)
+{
+	while (connection->out_n > 0) {
+		ssize_t n = send(connection->source.fd, connection->out, connection->out_n,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		connection->out_n -= (uint32_t)n;
+		memmove(connection->out, connection->out + n, connection->out_n);
+	}
+	return 0;
+}
+
+int vhu_connection_send(struct vhu_connection *connection, const struct vhu_header *header,
+			const void *payload)
+{
+	uint32_t queued = connection->out_n;
+	int error;
+
+	if (sizeof(*header) + header->size > sizeof(connection->out) - queued)
+		return -ENOBUFS;
+	memcpy(connection->out + queued, header, sizeof(*header));
+	if (header->size > 0)
+		memcpy(connection->out + queued + sizeof(*header), payload, header->size);
+	connection->out_n += (uint32_t)sizeof(*header) + header->size;
+	error = flush(connection);
+	if (error == 0 && (queued > 0 || connection->out_n > 0))
+		watch(connection);
+	return error;
+}
+
+static void end(struct vhu_connection *connection, const char *why, bool orderly)
+	RUNS_ON(control_thread)
+{
+	vhu_connection_close(connection);
+	connection->events->ended(connection, why, orderly);
+}
+
+static void deadline_passed(struct loop_timer *timer)
+{
+	struct vhu_connection *connection = container_of(timer, struct vhu_connection, deadline);
+
+	role_assert_control();
+	end(connection, "the front end began a message and did not finish it within 5 s", false);
+}
+
+/* Where the next bytes of the message go, and how many are missing there. */
+static void *missing(struct vhu_connection *connection, size_t *len)
+{
+	const size_t header = sizeof(struct vhu_header);
+	size_t have = connection->in_n;
+
+	if (have < header) {
+		*len = header - have;
+		return (uint8_t *)&connection->in.header + have;
+	}
+	*len = header + connection->in.header.size - have;
+	return connection->in.payload.raw + (have - header);
+}
+
+static void collect_fds(struct msghdr *hdr, struct vhu_fds *fds)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c != NULL; c = CMSG_NXTHDR(hdr, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		/* There was room in the control buffer for as many as are free here. */
+		memcpy(&fds->fd[fds->n], CMSG_DATA(c), n * sizeof(int));
+		fds->n += (unsigned int)n;
+	}
+}
+
+/* Reads what is missing of the header or the payload: 1 something came, 0 nothing there, -errno; -ECONNRESET for the
+ * end of the stream. Descriptors a message has no room for never reach us: the kernel drops them and says so. */
+static int receive(struct vhu_connection *connection)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(VHU_FDS_MAX * sizeof(int))];
+	} control;
+	struct vhu_fds *fds = &connection->in.fds;
+	struct iovec iov;
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	iov.iov_base = missing(connection, &iov.iov_len);
+	if (fds->n < VHU_FDS_MAX) {
+		hdr.msg_control = &control;
+		hdr.msg_controllen = CMSG_LEN((VHU_FDS_MAX - fds->n) * sizeof(int));
+	}
+	do {
+		n = recvmsg(connection->source.fd, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	collect_fds(&hdr, fds);
+	if ((hdr.msg_flags & MSG_CTRUNC) != 0)
+		return -EMSGSIZE;
+	if (n == 0)
+		return -ECONNRESET;
+	connection->in_n += (uint32_t)n;
+	return 1;
+}
+
+static void end_for(struct vhu_connection *connection, int error) RUNS_ON(control_thread)
+{
+	if (error == -EMSGSIZE)
+		end(connection, "the front end sent more file descriptors than a message may carry",
+		    false);
+	else if (error == -ECONNRESET && connection->in_n == 0)
+		end(connection, "the front end closed the connection", true);
+	else if (error == -ECONNRESET)
+		end(connection, "the front end closed the connection in the middle of a message",
+		    false);
+	else
+		end(connection, strerror(-error), false);
+}
+
+/* The header is complete, the payload perhaps not: false if the connection ended over it. */
+static bool header_fine(struct vhu_connection *connection) RUNS_ON(control_thread)
+{
+	enum vhu_error error = vhu_header_check(&connection->in.header);
+	char why[128], number[24];
+
+	if (error == VHU_OK)
+		return true;
+	strcpy(why, vhu_message_name(connection->in.header.request, number));
+	strcat(why, ": ");
+	strcat(why, vhu_error_text(error));
+	end(connection, why, false);
+	return false;
+}
+
+/* Reads on; true if a message was handled and another may follow. */
+static bool read_message(struct vhu_connection *connection) RUNS_ON(control_thread)
+{
+	const uint32_t header = sizeof(struct vhu_header);
+	int got;
+
+	do {
+		bool had_header = connection->in_n >= header;
+
+		got = receive(connection);
+		if (got < 0)
+			end_for(connection, got);
+		if (got <= 0)
+			return false;
+		if (!had_header && connection->in_n >= header) {
+			if (!header_fine(connection))
+				return false;
+			/* A handler never sees what a former message left behind. */
+			memset(&connection->in.payload, 0, sizeof(connection->in.payload));
+		}
+	} while (connection->in_n < header || connection->in_n < header + connection->in.header.size);
+
+	connection->in_n = 0;
+	loop_timer_stop(connection->loop, &connection->deadline);
+	connection->events->message(connection, &connection->in);
+	/* The socket may be gone, and what was not taken goes the same way. */
+	vhu_fds_close(&connection->in.fds);
+	return connection->source.fd >= 0 && !connection->suspended;
+}
+
+static void socket_ready(struct loop_fd *source, uint32_t events)
+{
+	struct vhu_connection *connection = container_of(source, struct vhu_connection, source);
+	int left = MESSAGES_A_TURN, error = 0;
+
+	role_assert_control();
+	if ((events & EPOLLOUT) != 0) {
+		error = flush(connection);
+		watch(connection);
+	}
+	if (error != 0) {
+		end_for(connection, error);
+		return;
+	}
+	if (connection->suspended) {
+		if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+			end_for(connection, -ECONNRESET);
+		return;
+	}
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
+		return;
+	while (left > 0 && read_message(connection))
+		left--;
+	if (connection->source.fd < 0)
+		return;
+	if (connection->in_n == 0 && connection->in.fds.n == 0)
+		loop_timer_stop(connection->loop, &connection->deadline);
+	else if (connection->deadline.due_ns == 0)
+		loop_timer_start(connection->loop, &connection->deadline, VHU_MESSAGE_DEADLINE);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_device.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vhu_session.h"
+
+/* A front end is there. While another is being cleared away, one may wait; while another talks, it is turned away,
+ * unless the process behind that one has ended and only its socket lives on, in a child perhaps. Whoever is turned away
+ * tries again: QEMU does, and so nothing but a second front end by mistake is lost. */
+static bool front_end_connected(struct vhu_endpoint *endpoint, int fd)
+{
+	struct vhu_device *device = container_of(endpoint, struct vhu_device, endpoint);
+
+	role_assert_control();
+	if (device->destroying || device->next_fd >= 0)
+		return false;
+	if (device->state == VHU_TALKING) {
+		if (!vhu_session_peer_died(device))
+			return false;
+		device->replaced++;
+		vhu_session_end(device, "its process has ended, and another front end has come",
+				false);
+	}
+	if (device->state == VHU_IDLE)
+		vhu_session_begin(device, fd);
+	else
+		device->next_fd = fd;
+	return true;
+}
+
+static const struct vhu_endpoint_events endpoint_events = {.connected = front_end_connected};
+
+static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_config *config,
+				       const struct vhu_events *events, void *owner)
+	RUNS_ON(control_thread)
+{
+	/* A multiple of the alignment, since the rings inside are aligned to cache lines. */
+	struct vhu_device *device =
+		aligned_alloc(_Alignof(struct vhu_device), sizeof(struct vhu_device));
+
+	if (device == NULL)
+		return NULL;
+	memset(device, 0, sizeof(*device));
+	device->loop = loop;
+	device->events = events;
+	device->owner = owner;
+	device->queue_pairs = config->queue_pairs;
+	device->rings_n = 2 * config->queue_pairs;
+	device->peer_pidfd = device->next_fd = -1;
+	device->name = strdup(config->name);
+	if (device->name == NULL) {
+		free(device);
+		return NULL;
+	}
+	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++)
+		vhu_ring_init(&device->ring[i], i, &device->regions.table,
+			      &vhu_session_ring_events);
+	vhu_connection_init(&device->connection, loop, &vhu_session_connection_events);
+	return device;
+}
+
+static void device_free(struct vhu_device *device)
+{
+	free(device->name);
+	free(device);
+}
+
+int vhu_device_create(struct loop *loop, const struct vhu_config *config,
+		      const struct vhu_events *events, void *owner, struct vhu_device **made,
+		      struct fail *fail)
+{
+	struct vhu_device *device;
+	int error;
+
+	if (config->queue_pairs == 0 || config->queue_pairs > VHOST_QUEUE_PAIRS_MAX)
+		return fail_set(fail, -EINVAL, "%u queue pairs: choose 1 to %d", config->queue_pairs,
+				VHOST_QUEUE_PAIRS_MAX);
+	device = device_alloc(loop, config, events, owner);
+	if (device == NULL)
+		return fail_set(fail, -ENOMEM, "no memory for a vhost-user device");
+	error = vhu_regions_init(&device->regions, loop, &vhu_session_regions_events);
+	if (error != 0) {
+		device_free(device);
+		return fail_set(fail, error, "no descriptor for a vhost-user device: %s",
+				strerror(-error));
+	}
+	error = vhu_endpoint_open(&device->endpoint, loop, config->mode, config->socket,
+				  &endpoint_events, fail);
+	if (error != 0) {
+		vhu_regions_fini(&device->regions);
+		device_free(device);
+		return error;
+	}
+	vhu_endpoint_search(&device->endpoint);
+	*made = device;
+	return 0;
+}
+
+/* Nothing is mapped, no ring is published, and every lcore has passed since. */
+static void device_gone(struct rcu_wait *wait)
+{
+	struct vhu_device *device = container_of(wait, struct vhu_device, close_wait);
+	void (*gone)(void *arg) = device->gone;
+	void *arg = device->gone_arg;
+
+	role_assert_control();
+	vhu_regions_fini(&device->regions);
+	device_free(device);
+	gone(arg);
+}
+
+void vhu_device_idle(struct vhu_device *device)
+{
+	int fd = device->next_fd;
+
+	device->next_fd = -1;
+	if (device->destroying) {
+		if (fd >= 0)
+			close(fd);
+		rcu_wait_start(&device->close_wait, device_gone);
+	} else if (fd >= 0) {
+		vhu_session_begin(device, fd);
+	} else {
+		vhu_endpoint_search(&device->endpoint);
+	}
+}
+
+void vhu_device_destroy(struct vhu_device *device, void (*gone)(void *arg), void *arg)
+{
+	device->destroying = true;
+	device->gone = gone;
+	device->gone_arg = arg;
+	vhu_endpoint_close(&device->endpoint);
+	if (device->state == VHU_IDLE)
+		vhu_device_idle(device);
+	else
+		vhu_session_end(device, "the port is being removed", true);
+}
+
+struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index)
+{
+	return &device->ring[index].q;
+}
+
+bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
+{
+	return device->ring[index].state == VHU_RING_RUNNING;
+}
+
+void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
+{
+	struct vhu_ring *ring;
+	enum virtq_fault fault;
+
+	if (index >= device->rings_n)
+		return;
+	ring = &device->ring[index];
+	fault = virtq_fault(&ring->q);
+	if (fault == VIRTQ_OK || ring->broken_told || !ring->started)
+		return;
+	ring->broken_told = true;
+	snprintf(device->last_error, sizeof(device->last_error), "ring %u is broken: %s", index,
+		 virtq_fault_text(fault));
+	log_limited(&device->log, LOG_WARN, device->name,
+		    "%s; it is left alone until the guest resets it", device->last_error);
+	vhu_ring_signal_error(ring);
+}
+
+static void describe(const struct vhu_device *device, unsigned int ready, char *text, size_t size)
+{
+	unsigned int started = (unsigned int)__builtin_popcount(vhu_session_started(device));
+
+	if (device->destroying)
+		snprintf(text, size, "being removed");
+	else if (device->state == VHU_CLOSING)
+		snprintf(text, size, "the front end is gone, its memory is being given back");
+	else if (device->state == VHU_IDLE)
+		vhu_endpoint_describe(&device->endpoint, text, size);
+	else if (ready > 0)
+		snprintf(text, size, "running: %u of %u rings in use", ready, device->rings_n);
+	else if (started > 0)
+		snprintf(text, size, "connected: rings started, but %s",
+			 vhu_regions_map(&device->regions) == NULL ? "no guest memory yet"
+								   : "not enabled or not in memory");
+	else
+		snprintf(text, size, "connected: the guest's driver has not started the device");
+}
+
+void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
+{
+	*status = (struct vhu_status){
+		.connected = device->state == VHU_TALKING,
+		.features = device->features,
+		.protocol_features = device->protocol_features,
+		.slots_used = device->regions.n,
+		.memory_bytes = vhu_regions_bytes(&device->regions),
+		.queue_pairs = device->queue_pairs,
+		.connections = device->connections,
+		.refused = device->endpoint.refused,
+		.messages = device->messages,
+	};
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		status->rings_ready += device->ring[i].state == VHU_RING_RUNNING;
+	describe(device, status->rings_ready, status->state, sizeof(status->state));
+	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_regions.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* What goes: an old map and the mappings that only it refers to, until the lcores have left it and the helper has
+ * unmapped them. */
+struct release {
+	struct rcu_wait wait;
+	struct loop_job job;
+	struct vhu_regions *regions;
+	struct mem_arena *arena;
+	struct mem_map *map;
+	uint32_t n;
+	struct {
+		uint8_t *at;
+		size_t len;
+	} piece[];
+};
+
+static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
+{
+	struct vhu_regions *regions = container_of(source, struct vhu_regions, alarm);
+	uint64_t value;
+
+	role_assert_control();
+	if (read(source->fd, &value, sizeof(value)) < 0)
+		return;
+	regions->events->died(regions);
+}
+
+int vhu_regions_init(struct vhu_regions *regions, struct loop *loop,
+		     const struct vhu_regions_events *events)
+{
+	int error;
+
+	*regions = (struct vhu_regions){.loop = loop, .events = events};
+	regions->alarm.ready = alarm_rang;
+	regions->alarm.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (regions->alarm.fd < 0)
+		return -errno;
+	error = mem_arena_guard();
+	if (error == 0)
+		error = loop_fd_add(loop, &regions->alarm, EPOLLIN);
+	if (error != 0)
+		close(regions->alarm.fd);
+	return error;
+}
+
+void vhu_regions_fini(struct vhu_regions *regions)
+{
+	loop_fd_remove(regions->loop, &regions->alarm);
+	close(regions->alarm.fd);
+	regions->alarm.fd = -1;
+}
+
+/* --- one region ------------------------------------------------------------------------------------------------- */
+
+/* Whether the file may be mapped and holds the region; its page size in *page. T1, T4, T5. */
+static int check_file(const struct vhu_memory_region *wire, int fd, struct stat *st, uint64_t *page,
+		      struct fail *fail)
+{
+	struct statfs fs;
+
+	if (fstat(fd, st) != 0 || fstatfs(fd, &fs) != 0)
+		return fail_set(fail, -errno, "memory file cannot be examined: %s",
+				strerror(errno));
+	if (!S_ISREG(st->st_mode) ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != (__fsword_t)HUGETLBFS_MAGIC))
+		return fail_set(fail, -EINVAL,
+				"memory is not a file on tmpfs or hugetlbfs: give the guest "
+				"memory-backend-memfd, or memory-backend-file in /dev/shm or hugepages, "
+				"with share=on");
+	*page = fs.f_type == (__fsword_t)HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : MEM_PAGE;
+	if (wire->size == 0 || wire->mmap_offset > UINT64_MAX - wire->size ||
+	    wire->mmap_offset + wire->size > (uint64_t)st->st_size)
+		return fail_set(fail, -EINVAL,
+				"memory region of %#llx bytes at offset %#llx does not fit its file of "
+				"%#llx bytes",
+				(unsigned long long)wire->size,
+				(unsigned long long)wire->mmap_offset,
+				(unsigned long long)st->st_size);
+	return 0;
+}
+
+static int map_region(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
+		      struct vhu_mapping *mapping, struct fail *fail)
+{
+	struct stat st;
+	uint64_t page = MEM_PAGE, first, last;
+	int error = check_file(wire, fd, &st, &page, fail);
+
+	if (error != 0)
+		return error;
+	if (regions->arena == NULL)
+		regions->arena = mem_arena_create(regions->alarm.fd);
+	if (regions->arena == NULL)
+		return fail_set(fail, -errno, "no address space for guest memory: %s",
+				strerror(errno));
+	/* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. */
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	first = wire->mmap_offset & ~(page - 1);
+	last = wire->mmap_offset + wire->size - 1;
+	*mapping = (struct vhu_mapping){
+		.offset = wire->mmap_offset,
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.delta = wire->mmap_offset - first,
+		.len = (last | (page - 1)) - first + 1,
+	};
+	mapping->at = mem_arena_map(regions->arena, fd, first, mapping->len, page);
+	if (mapping->at == NULL)
+		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
+				(unsigned long long)wire->size, strerror(errno));
+	return 0;
+}
+
+static struct mem_region region_of(const struct vhu_memory_region *wire,
+				   const struct vhu_mapping *mapping)
+{
+	return (struct mem_region){
+		.gpa = wire->gpa,
+		.size = wire->size,
+		.uva = wire->uva,
+		.host = mapping->at + mapping->delta,
+	};
+}
+
+/* The same file at the same place, not only the same addresses (T10). */
+static bool same_file(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && mapping->dev == st.st_dev && mapping->ino == st.st_ino &&
+	       mapping->offset == wire->mmap_offset;
+}
+
+/* --- what goes -------------------------------------------------------------------------------------------------- */
+
+static void unmap_pieces(struct loop_job *job)
+{
+	struct release *release = container_of(job, struct release, job);
+
+	for (uint32_t i = 0; i < release->n; i++)
+		mem_arena_release(release->arena, release->piece[i].at, release->piece[i].len);
+}
+
+static void pieces_gone(struct loop_job *job)
+{
+	struct release *release = container_of(job, struct release, job);
+	struct vhu_regions *regions = release->regions;
+
+	free(release);
+	regions->events->released(regions);
+}
+
+static void lcores_left(struct rcu_wait *wait)
+{
+	struct release *release = container_of(wait, struct release, wait);
+
+	role_assert_control();
+	mem_map_free(release->map);
+	release->map = NULL;
+	release->job.run = unmap_pieces;
+	release->job.done = pieces_gone;
+	loop_job_start(release->regions->loop, &release->job);
+}
+
+static struct release *release_alloc(struct vhu_regions *regions, uint32_t n)
+{
+	struct release *release = calloc(1, sizeof(*release) + n * sizeof(release->piece[0]));
+
+	if (release == NULL)
+		return NULL;
+	release->regions = regions;
+	release->arena = regions->arena;
+	return release;
+}
+
+static void release_piece(struct release *release, const struct vhu_mapping *mapping)
+{
+	release->piece[release->n].at = mapping->at;
+	release->piece[release->n].len = mapping->len;
+	release->n++;
+}
+
+/* Publishes `map` (maybe NULL); the one before goes with `release`. */
+static void publish(struct vhu_regions *regions, const struct mem_map *map, struct release *release)
+	RUNS_ON(control_thread)
+{
+	release->map = (struct mem_map *)(uintptr_t)vhu_regions_map(regions);
+	rcu_set(&regions->table.map, map);
+	rcu_wait_start(&release->wait, lcores_left);
+}
+
+/* --- changes ---------------------------------------------------------------------------------------------------- */
+
+static int add_error(struct fail *fail, int error, const struct vhu_memory_region *wire)
+{
+	const char *why = error == EEXIST   ? "overlaps another"
+			  : error == EINVAL ? "has no size, or wraps around"
+			  : error == ENOSPC ? "is one more than there are slots"
+					    : strerror(error);
+
+	return fail_set(fail, -error, "memory region of %#llx bytes at guest address %#llx %s",
+			(unsigned long long)wire->size, (unsigned long long)wire->gpa, why);
+}
+
+int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
+		    struct fail *fail)
+{
+	const struct mem_map *old = vhu_regions_map(regions);
+	int at = mem_map_find(old, wire->gpa, wire->size, wire->uva);
+	struct vhu_mapping mapping;
+	struct mem_region region;
+	struct mem_map *map;
+	uint32_t i = 0;
+	int error;
+
+	if (at >= 0 && same_file(&regions->mapping[at], wire, fd))
+		return 0;
+	error = map_region(regions, wire, fd, &mapping, fail);
+	if (error != 0)
+		return error;
+	region = region_of(wire, &mapping);
+	map = mem_map_with(old, &region);
+	if (map == NULL) {
+		error = add_error(fail, errno, wire);
+		mem_arena_release(regions->arena, mapping.at, mapping.len);
+		return error;
+	}
+	while (map->region[i].gpa != wire->gpa)
+		i++;
+	memmove(&regions->mapping[i + 1], &regions->mapping[i],
+		(regions->n - i) * sizeof(regions->mapping[0]));
+	regions->mapping[i] = mapping;
+	regions->n++;
+	rcu_set(&regions->table.map, map);
+	rcu_free((void *)(uintptr_t)old);
+	return 0;
+}
+
+int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_region *wire)
+{
+	const struct mem_map *old = vhu_regions_map(regions);
+	int at = mem_map_find(old, wire->gpa, wire->size, wire->uva);
+	struct release *release;
+	struct mem_map *map;
+
+	if (at < 0)
+		return -ENOENT;
+	release = release_alloc(regions, 1);
+	map = mem_map_without(old, (uint32_t)at);
+	if (release == NULL || map == NULL) {
+		free(release);
+		mem_map_free(map);
+		return -ENOMEM;
+	}
+	regions->events->leaving(regions, old->region[at].host, old->region[at].size);
+	release_piece(release, &regions->mapping[at]);
+	regions->n--;
+	memmove(&regions->mapping[at], &regions->mapping[at + 1],
+		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
+	publish(regions, map, release);
+	return 1;
+}
+
+/* A table on its way: region i of it keeps mapping kept[i] of the old one, or has a mapping of its own (kept -1). */
+struct table {
+	uint32_t n;
+	int kept[VHU_TABLE_REGIONS_MAX];
+	struct vhu_mapping mapping[VHU_TABLE_REGIONS_MAX];
+	struct mem_region region[VHU_TABLE_REGIONS_MAX];
+};
+
+static void table_undo(struct vhu_regions *regions, const struct table *table)
+{
+	for (uint32_t i = 0; i < table->n; i++)
+		if (table->kept[i] < 0)
+			mem_arena_release(regions->arena, table->mapping[i].at,
+					  table->mapping[i].len);
+}
+
+static int table_build(struct vhu_regions *regions, const struct vhu_memory_table *wire,
+		       const int *fds, struct table *table, struct fail *fail)
+{
+	const struct mem_map *old = vhu_regions_map(regions);
+
+	for (uint32_t i = 0; i < wire->n; i++) {
+		const struct vhu_memory_region *one = &wire->region[i];
+		int at = mem_map_find(old, one->gpa, one->size, one->uva);
+		int error;
+
+		if (at >= 0 && same_file(&regions->mapping[at], one, fds[i])) {
+			table->mapping[i] = regions->mapping[at];
+			table->kept[i] = at;
+		} else {
+			error = map_region(regions, one, fds[i], &table->mapping[i], fail);
+			if (error != 0)
+				return error;
+			table->kept[i] = -1;
+		}
+		table->region[i] = region_of(one, &table->mapping[i]);
+		table->n++;
+	}
+	return 0;
+}
+
+/* Everything that is not kept goes. */
+static void retire_others(struct vhu_regions *regions, const struct table *table,
+			  struct release *release)
+{
+	const struct mem_map *old = vhu_regions_map(regions);
+
+	for (uint32_t i = 0; i < regions->n; i++) {
+		bool kept = false;
+
+		for (uint32_t k = 0; k < table->n; k++)
+			kept = kept || table->kept[k] == (int)i;
+		if (kept)
+			continue;
+		regions->events->leaving(regions, old->region[i].host, old->region[i].size);
+		release_piece(release, &regions->mapping[i]);
+	}
+}
+
+int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_table *wire,
+			const int *fds, struct fail *fail)
+{
+	struct release *release;
+	struct table table = {.n = 0};
+	struct mem_map *map;
+	int error = table_build(regions, wire, fds, &table, fail);
+
+	if (error != 0) {
+		table_undo(regions, &table);
+		return error;
+	}
+	map = mem_map_of(table.region, table.n);
+	error = errno;
+	release = release_alloc(regions, regions->n);
+	if (map == NULL || release == NULL) {
+		table_undo(regions, &table);
+		free(release);
+		mem_map_free(map);
+		return map == NULL ? add_error(fail, error, &wire->region[0])
+				   : fail_set(fail, -ENOMEM, "no memory for the memory table");
+	}
+	retire_others(regions, &table, release);
+	for (uint32_t i = 0; i < table.n; i++)
+		for (uint32_t k = 0; k < table.n; k++)
+			if (map->region[i].gpa == table.region[k].gpa)
+				regions->mapping[i] = table.mapping[k];
+	regions->n = table.n;
+	publish(regions, map, release);
+	return 1;
+}
+
+int vhu_regions_clear(struct vhu_regions *regions)
+{
+	struct release *release;
+
+	if (vhu_regions_map(regions) == NULL)
+		return 0;
+	release = release_alloc(regions, regions->n);
+	if (release == NULL) {
+		/* The arena's end unmaps what is left. */
+		const struct mem_map *map = vhu_regions_map(regions);
+
+		rcu_set(&regions->table.map, NULL);
+		rcu_free((void *)(uintptr_t)map);
+		regions->n = 0;
+		return 0;
+	}
+	for (uint32_t i = 0; i < regions->n; i++)
+		release_piece(release, &regions->mapping[i]);
+	regions->n = 0;
+	publish(regions, NULL, release);
+	return 1;
+}
+
+void vhu_regions_reset(struct vhu_regions *regions)
+{
+	mem_arena_destroy(regions->arena);
+	regions->arena = NULL;
+}
+
+uint64_t vhu_regions_bytes(const struct vhu_regions *regions)
+{
+	const struct mem_map *map = vhu_regions_map(regions);
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < regions->n; i++)
+		bytes += map->region[i].size;
+	return bytes;
+}

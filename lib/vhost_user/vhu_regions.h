@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_regions.h: a device's memory table: from descriptors and offsets to mappings, and from one immutable map to the
+ * next.
+ *
+ * Adding maps the region off the data path, builds a new map, publishes it, and frees the old one when the lcores have
+ * left it; nothing waits. Removing publishes a smaller map, waits for the lcores, unmaps on the loop's helper thread and
+ * says `released` at the end. A change that fails leaves the map in force as it was. Before a mapping goes, `leaving`
+ * tells the owner where it lay, so that rings in it are withdrawn first.
+ *
+ * The files belong to the front end. Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they hold; the file
+ * is sealed against shrinking where it can be (memfd), and where it cannot, mem_arena.h contains the SIGBUS: then `died`
+ * is called. Descriptors are the caller's and need not live longer than the call.
+ *
+ * Control thread only, and it never touches what it maps. protocol.md 3a.
+ */
+#ifndef VUS_VHU_REGIONS_H
+#define VUS_VHU_REGIONS_H
+
+#include <sys/types.h>
+
+#include "fail.h"
+#include "loop.h"
+#include "mem_arena.h"
+#include "mem_map.h"
+#include "role.h"
+#include "vhu_message.h"
+
+struct vhu_regions;
+
+struct vhu_regions_events {
+	/* A mapping is about to be withdrawn: nothing new may begin to use [host, host + size). */
+	void (*leaving)(struct vhu_regions *regions, const uint8_t *host, uint64_t size);
+	/* One removal, replacement or clearing is through: unmapped. Called once for each that waits. */
+	void (*released)(struct vhu_regions *regions);
+	/* SIGBUS struck: what lay behind a mapping is gone. */
+	void (*died)(struct vhu_regions *regions);
+};
+
+/* What the map does not need to know of a region. */
+struct vhu_mapping {
+	uint64_t offset; /* in the file, of the region's first byte */
+	dev_t dev;
+	ino_t ino;
+	uint8_t *at; /* of the mapping, whole pages around the region */
+	size_t len;
+	uint64_t delta; /* from there to the region's first byte */
+};
+
+struct vhu_regions {
+	struct loop *loop;
+	const struct vhu_regions_events *events;
+	struct mem_table table;	 /* what lcores read */
+	struct mem_arena *arena; /* made with the first region, destroyed by vhu_regions_reset() */
+	struct loop_fd alarm;
+	uint32_t n;
+	struct vhu_mapping mapping[MEM_SLOTS_MAX]; /* in the order of the map's regions */
+};
+
+/* 0 or -errno. */
+int vhu_regions_init(struct vhu_regions *regions, struct loop *loop,
+		     const struct vhu_regions_events *events) RUNS_ON(control_thread);
+/* Nothing may be mapped any more. */
+void vhu_regions_fini(struct vhu_regions *regions) RUNS_ON(control_thread);
+
+/* ADD_MEM_REG. 0, also for an identical one that is there already; -errno with a line in `fail`. */
+int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
+		    struct fail *fail) RUNS_ON(control_thread);
+
+/* REM_MEM_REG. 1: on its way, `released` will be called. -ENOENT: no such region; -ENOMEM. */
+int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_region *wire)
+	RUNS_ON(control_thread);
+
+/* SET_MEM_TABLE: these and no others; what stays the same keeps its mapping. 0: done; 1: `released` will be called;
+ * -errno with a line in `fail`, and nothing has changed. */
+int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_table *table,
+			const int *fds, struct fail *fail) RUNS_ON(control_thread);
+
+/* Everything goes. The rings have been withdrawn and passed. 0: there was nothing; 1: `released` will be called. */
+int vhu_regions_clear(struct vhu_regions *regions) RUNS_ON(control_thread);
+/* After a clear that is through: the address space itself. */
+void vhu_regions_reset(struct vhu_regions *regions) RUNS_ON(control_thread);
+
+static inline const struct mem_map *vhu_regions_map(const struct vhu_regions *regions)
+{
+	return rcu_own(&regions->table.map);
+}
+
+uint64_t vhu_regions_bytes(const struct vhu_regions *regions);
+
+#endif

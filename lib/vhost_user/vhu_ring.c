@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+static void replace_fd(int *fd, int with)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = with;
+}
+
+void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
+		   const struct vhu_ring_events *events)
+{
+	*ring = (struct vhu_ring){
+		.events = events,
+		.index = index,
+		.kick_fd = -1,
+		.call_fd = -1,
+		.err_fd = -1,
+		.kick_next = -1,
+		.swap_fd = -1,
+	};
+	virtq_init(&ring->q, memory);
+}
+
+void vhu_ring_stop(struct vhu_ring *ring)
+{
+	ring->started = false;
+	ring->begun = false;
+	ring->addressed = false;
+	ring->desc = ring->avail = ring->used = 0;
+	ring->broken_told = false;
+	replace_fd(&ring->kick_fd, -1);
+	replace_fd(&ring->call_fd, -1);
+}
+
+void vhu_ring_forget(struct vhu_ring *ring)
+{
+	vhu_ring_stop(ring);
+	replace_fd(&ring->err_fd, -1);
+	ring->size = ring->base = 0;
+	ring->enabled = false;
+}
+
+int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map *map,
+		 struct fail *fail)
+{
+	const struct virtq_setup setup = {
+		.size = ring->size,
+		.desc_uva = ring->desc,
+		.avail_uva = ring->avail,
+		.used_uva = ring->used,
+		.features = features,
+		.call_fd = ring->call_fd,
+	};
+	struct virtq_conf *conf = virtq_conf_create(&setup, map);
+	int error = errno;
+
+	if (conf == NULL)
+		return fail_set(fail, -error, "ring %u: %s", ring->index,
+				error == EFAULT   ? "not inside the guest's memory"
+				: error == EINVAL ? "size or alignment not acceptable"
+						  : strerror(error));
+	if (ring->begun)
+		virtq_publish(&ring->q, conf);
+	else
+		virtq_start(&ring->q, conf, ring->base);
+	ring->begun = true;
+	ring->state = VHU_RING_RUNNING;
+	if (ring->kick_fd >= 0)
+		ring->events->kick(ring, ring->kick_fd);
+	ring->events->ready(ring, true);
+	return 0;
+}
+
+/* No lcore has the ring in a poll set or in hand any more. */
+static void lcores_left(struct rcu_wait *wait)
+{
+	struct vhu_ring *ring = container_of(wait, struct vhu_ring, leave);
+
+	role_assert_control();
+	rcu_free((void *)(uintptr_t)virtq_publish(&ring->q, NULL));
+	ring->base = virtq_position(&ring->q);
+	ring->state = VHU_RING_IDLE;
+	replace_fd(&ring->swap_fd, -1);
+	if (ring->kick_fd >= 0)
+		ring->events->kick(ring, -1);
+	if (ring->moved_kick) {
+		replace_fd(&ring->kick_fd, ring->kick_next);
+		ring->moved_kick = false;
+		ring->kick_next = -1;
+	}
+	ring->events->settled(ring);
+}
+
+void vhu_ring_leave(struct vhu_ring *ring)
+{
+	if (ring->state != VHU_RING_RUNNING)
+		return;
+	ring->state = VHU_RING_LEAVING;
+	ring->events->ready(ring, false);
+	rcu_wait_start(&ring->leave, lcores_left);
+}
+
+bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size)
+{
+	const struct virtq_conf *conf = rcu_own(&ring->q.conf);
+	uintptr_t from = (uintptr_t)host;
+
+	/* Each part lies in one region, so its first byte tells. */
+	return ring->state == VHU_RING_RUNNING &&
+	       ((uintptr_t)conf->desc - from < size || (uintptr_t)conf->avail - from < size ||
+		(uintptr_t)conf->used - from < size);
+}
+
+int vhu_ring_check_fd(int fd)
+{
+	static const char kind[] = "anon_inode:[eventfd]";
+	char link[32], target[sizeof(kind)];
+	ssize_t n;
+	int flags;
+
+	if (fd < 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target));
+	if (n != sizeof(kind) - 1 || memcmp(target, kind, (size_t)n) != 0)
+		return -EINVAL;
+	flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : -errno;
+}
+
+bool vhu_ring_set_kick(struct vhu_ring *ring, int fd)
+{
+	ring->started = true;
+	if (ring->state == VHU_RING_RUNNING) {
+		ring->moved_kick = true;
+		ring->kick_next = fd;
+		vhu_ring_leave(ring);
+		return true;
+	}
+	replace_fd(&ring->kick_fd, fd);
+	return false;
+}
+
+/* An interrupt too many is harmless, one too few is not: what came between the two descriptors is told to the new one. */
+static void signal_fd(int fd)
+{
+	const uint64_t one = 1;
+
+	/* EAGAIN: it is signalled as much as can be. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void call_swapped(struct rcu_wait *wait)
+{
+	struct vhu_ring *ring = container_of(wait, struct vhu_ring, swap);
+
+	free((void *)(uintptr_t)ring->swap_conf);
+	ring->swap_conf = NULL;
+	replace_fd(&ring->swap_fd, -1);
+	ring->events->settled(ring);
+}
+
+bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
+{
+	const struct virtq_conf *before = rcu_own(&ring->q.conf);
+	struct virtq_conf *conf;
+
+	if (ring->state != VHU_RING_RUNNING) {
+		replace_fd(&ring->call_fd, fd);
+		return false;
+	}
+	conf = virtq_conf_with_call(before, fd);
+	ring->swap_fd = ring->call_fd;
+	ring->call_fd = fd;
+	if (conf == NULL) {
+		/* No memory for a swap in place: leave, and run again with the new one. */
+		vhu_ring_leave(ring);
+		return true;
+	}
+	ring->swap_conf = virtq_publish(&ring->q, conf);
+	signal_fd(fd);
+	rcu_wait_start(&ring->swap, call_swapped);
+	return true;
+}
+
+void vhu_ring_set_err(struct vhu_ring *ring, int fd)
+{
+	replace_fd(&ring->err_fd, fd);
+}
+
+void vhu_ring_signal_error(struct vhu_ring *ring)
+{
+	signal_fd(ring->err_fd);
+}

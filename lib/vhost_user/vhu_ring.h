@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_ring.h: what control knows of one virtqueue: what the front end said about it, and whether lcores have it.
+ *
+ * A ring is started by its kick descriptor and stopped by GET_VRING_BASE. In between lcores have it (RUNNING) while it
+ * is enabled and its three parts lie in the guest's memory; otherwise it is IDLE, keeps its place, and runs again when
+ * that changes. Geometry is accepted here and nowhere else, as a whole, when the ring is handed to the lcores.
+ *
+ * Withdrawing takes time: the owner is told first (it takes the ring out of its poll sets), the geometry stays published
+ * until every lcore has passed (LEAVING), and only then `settled` is called and position and descriptors are ours again.
+ * The conversation is suspended meanwhile, so requests find a ring IDLE or RUNNING and nothing in between.
+ *
+ * Descriptors given to a ring are its own. Only eventfds are accepted and made non-blocking: an lcore writes to one of
+ * them (L5). Control thread only; nothing here touches guest memory.
+ */
+#ifndef VUS_VHU_RING_H
+#define VUS_VHU_RING_H
+
+#include "fail.h"
+#include "role.h"
+#include "virtq.h"
+
+struct vhu_ring;
+
+struct vhu_ring_events {
+	/* Lcores may use the ring from now on, or must leave it. */
+	void (*ready)(struct vhu_ring *ring, bool ready);
+	/* The kick descriptor of a ring about to be ready; or -1: it is not used any more and may be closed next. */
+	void (*kick)(struct vhu_ring *ring, int fd);
+	/* A withdrawal or a change of the call descriptor is through. */
+	void (*settled)(struct vhu_ring *ring);
+};
+
+enum vhu_ring_state { VHU_RING_IDLE, VHU_RING_RUNNING, VHU_RING_LEAVING };
+
+struct vhu_ring {
+	struct virtq q; /* lcores' */
+	const struct vhu_ring_events *events;
+	unsigned int index;
+	enum vhu_ring_state state;
+
+	/* As the front end said. */
+	uint16_t size; /* 0: not yet */
+	uint16_t base; /* where it begins, or where it stopped */
+	bool addressed;
+	uint64_t desc, avail, used; /* the front end's addresses */
+	bool enabled;
+	bool started;
+	int kick_fd, call_fd, err_fd; /* -1: none */
+
+	bool begun;	 /* the position in q counts, not `base` */
+	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
+	int kick_next;
+	bool broken_told;
+	struct rcu_wait leave, swap;
+	const struct virtq_conf *swap_conf; /* with the call descriptor before */
+	int swap_fd;
+};
+
+void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
+		   const struct vhu_ring_events *events) RUNS_ON(control_thread);
+/* Everything the front end said is forgotten and its descriptors closed. The ring is IDLE. */
+void vhu_ring_forget(struct vhu_ring *ring);
+
+/* Hands the ring to the lcores: 0; -EFAULT (no part of it is lost: it waits for its memory), -EINVAL or -ENOMEM with a
+ * line in `fail`. The ring is IDLE, has a size and addresses. */
+int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map *map,
+		 struct fail *fail) RUNS_ON(control_thread);
+/* Withdraws a RUNNING ring; `settled` follows. */
+void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
+/* Ends it for good: the place is kept as `base`, addresses, kick and call descriptors are dropped; size, error
+ * descriptor and `enabled` stay. The ring is IDLE. */
+void vhu_ring_stop(struct vhu_ring *ring);
+
+/* Whether [host, host + size) holds a part of a RUNNING ring. */
+bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size);
+
+/* -EINVAL unless it is an eventfd, which becomes non-blocking. -1 is fine. */
+int vhu_ring_check_fd(int fd);
+
+/* New descriptors (-1: none), checked. A RUNNING ring takes a new kick by leaving and running again; a new call
+ * descriptor is swapped in place. True: `settled` follows. */
+bool vhu_ring_set_kick(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
+bool vhu_ring_set_call(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
+void vhu_ring_set_err(struct vhu_ring *ring, int fd);
+
+/* Rings the error descriptor, if there is one. */
+void vhu_ring_signal_error(struct vhu_ring *ring);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* --- beginning and end ------------------------------------------------------------------------------------------ */
+
+/* A descriptor of the process at the other end; it becomes readable when that process has ended. */
+static int open_peer(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid <= 0)
+		return -1;
+	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+bool vhu_session_peer_died(const struct vhu_device *device)
+{
+	struct pollfd peer = {.fd = device->peer_pidfd, .events = POLLIN};
+
+	return device->peer_pidfd >= 0 && poll(&peer, 1, 0) == 1;
+}
+
+void vhu_session_begin(struct vhu_device *device, int fd)
+{
+	int error;
+
+	device->peer_pidfd = open_peer(fd);
+	device->state = VHU_TALKING;
+	device->connections++;
+	error = vhu_connection_open(&device->connection, fd);
+	if (error != 0)
+		vhu_session_end(device, strerror(-error), false);
+	else
+		log_limited(&device->log, LOG_INFO, device->name, "front end connected");
+}
+
+/* Every lcore has passed since the end was decided: never inside a callback of the connection. */
+static void close_passed(struct rcu_wait *wait)
+{
+	struct vhu_device *device = container_of(wait, struct vhu_device, close_wait);
+
+	role_assert_control();
+	vhu_session_settled(device);
+}
+
+void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
+{
+	if (device->state != VHU_TALKING)
+		return;
+	device->state = VHU_CLOSING;
+	device->pending = false;
+	vhu_connection_close(&device->connection);
+	if (device->peer_pidfd >= 0)
+		close(device->peer_pidfd);
+	device->peer_pidfd = -1;
+	if (!orderly)
+		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
+	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name,
+		    "connection ended: %s", why);
+	for (unsigned int i = 0; i < device->rings_n; i++) {
+		if (device->ring[i].state != VHU_RING_RUNNING)
+			continue;
+		device->unsettled++;
+		vhu_ring_leave(&device->ring[i]);
+	}
+	device->unsettled++;
+	rcu_wait_start(&device->close_wait, close_passed);
+}
+
+/* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
+static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
+{
+	if (vhu_regions_clear(&device->regions) > 0) {
+		device->unsettled++;
+		return;
+	}
+	vhu_regions_reset(&device->regions);
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		vhu_ring_forget(&device->ring[i]);
+	device->features = device->protocol_features = device->device_status = 0;
+	device->features_set = false;
+	if (device->mtu != 0)
+		device->events->mtu(device->owner, 0);
+	device->mtu = 0;
+	device->state = VHU_IDLE;
+	vhu_device_idle(device);
+}
+
+/* --- rings ------------------------------------------------------------------------------------------------------ */
+
+uint32_t vhu_session_started(const struct vhu_device *device)
+{
+	uint32_t started = 0;
+
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		started |= (uint32_t)device->ring[i].started << i;
+	return started;
+}
+
+/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. */
+static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *ring)
+{
+	bool enabled = ring->enabled || ((device->features >> VHU_F_PROTOCOL_FEATURES) & 1) == 0;
+
+	return device->features_set && ring->started && enabled && ring->addressed &&
+	       ring->size != 0;
+}
+
+/* Rings that should run do, those that should not are withdrawn. 0 or -errno with a line: the front end described a ring
+ * that cannot be. A ring whose memory is away waits for it. */
+static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < device->rings_n; i++) {
+		struct vhu_ring *ring = &device->ring[i];
+		bool wanted = ring_wanted(device, ring);
+		int error = 0;
+
+		if (ring->state == VHU_RING_RUNNING && !wanted) {
+			device->unsettled++;
+			vhu_ring_leave(ring);
+		} else if (ring->state == VHU_RING_IDLE && wanted) {
+			error = vhu_ring_run(ring, device->features,
+					     vhu_regions_map(&device->regions), fail);
+		}
+		if (error != 0 && error != -EFAULT) {
+			ring->started = false;
+			return error;
+		}
+	}
+	return 0;
+}
+
+static struct vhu_device *device_of_ring(struct vhu_ring *ring)
+{
+	return container_of(ring - ring->index, struct vhu_device, ring[0]);
+}
+
+static void ring_ready(struct vhu_ring *ring, bool ready)
+{
+	struct vhu_device *device = device_of_ring(ring);
+
+	device->events->ring(device->owner, ring->index, ready);
+}
+
+static void ring_kick(struct vhu_ring *ring, int fd)
+{
+	struct vhu_device *device = device_of_ring(ring);
+
+	device->events->kick(device->owner, ring->index, fd);
+}
+
+static void ring_settled(struct vhu_ring *ring)
+{
+	role_assert_control();
+	vhu_session_settled(device_of_ring(ring));
+}
+
+const struct vhu_ring_events vhu_session_ring_events = {
+	.ready = ring_ready,
+	.kick = ring_kick,
+	.settled = ring_settled,
+};
+
+/* --- memory ----------------------------------------------------------------------------------------------------- */
+
+static void region_leaving(struct vhu_regions *regions, const uint8_t *host, uint64_t size)
+{
+	struct vhu_device *device = container_of(regions, struct vhu_device, regions);
+
+	role_assert_control();
+	for (unsigned int i = 0; i < device->rings_n; i++) {
+		if (!vhu_ring_in(&device->ring[i], host, size))
+			continue;
+		device->unsettled++;
+		vhu_ring_leave(&device->ring[i]);
+	}
+}
+
+static void region_released(struct vhu_regions *regions)
+{
+	role_assert_control();
+	vhu_session_settled(container_of(regions, struct vhu_device, regions));
+}
+
+static void memory_died(struct vhu_regions *regions)
+{
+	struct vhu_device *device = container_of(regions, struct vhu_device, regions);
+
+	role_assert_control();
+	vhu_session_end(device,
+			"guest memory went away under the running device (SIGBUS): its file was "
+			"truncated, or huge pages ran out",
+			false);
+}
+
+const struct vhu_regions_events vhu_session_regions_events = {
+	.leaving = region_leaving,
+	.released = region_released,
+	.died = memory_died,
+};
+
+/* --- the conversation ------------------------------------------------------------------------------------------- */
+
+static bool agreed(const struct vhu_device *device, enum vhu_protocol_feature bit)
+{
+	return (device->protocol_features >> bit) & 1;
+}
+
+static void send_reply(struct vhu_device *device, uint32_t request, const struct vhu_reply *reply)
+	RUNS_ON(control_thread)
+{
+	const struct vhu_header header = {
+		.request = request,
+		.flags = VHU_VERSION | VHU_FLAG_REPLY,
+		.size = reply->size,
+	};
+	int error = vhu_connection_send(&device->connection, &header, &reply->payload);
+
+	if (error != 0)
+		vhu_session_end(device,
+				error == -ENOBUFS ? "the front end does not read its replies"
+						  : strerror(-error),
+				false);
+}
+
+static bool wants_ack(const struct vhu_device *device, const struct vhu_header *request)
+{
+	return (request->flags & VHU_FLAG_NEED_REPLY) != 0 && agreed(device, VHU_P_REPLY_ACK);
+}
+
+static void answer(struct vhu_device *device) RUNS_ON(control_thread)
+{
+	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0};
+
+	device->pending = false;
+	if (vhu_requests[device->request.request].answer != NULL)
+		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
+	else if (!wants_ack(device, &device->request))
+		return;
+	send_reply(device, device->request.request, &reply);
+}
+
+static void refuse(struct vhu_device *device, const struct vhu_header *request,
+		   enum vhu_error error, const char *text) RUNS_ON(control_thread)
+{
+	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
+	const struct vhu_reply no = {.size = sizeof(uint64_t), .payload.u64 = 1};
+	char number[24], why[sizeof(device->last_error)];
+
+	snprintf(why, sizeof(why), "%s refused: %s", vhu_message_name(request->request, number),
+		 text);
+	if (vhu_error_verdict(error) == VHU_REFUSE && wants_ack(device, request) &&
+	    (spec == NULL || spec->answer == VHU_ANSWER_ACK)) {
+		log_limited(&device->log, LOG_WARN, device->name, "%s", why);
+		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
+		send_reply(device, request->request, &no);
+	} else {
+		vhu_session_end(device, why, false);
+	}
+}
+
+static void message_came(struct vhu_connection *connection, struct vhu_message *msg)
+{
+	struct vhu_device *device = container_of(connection, struct vhu_device, connection);
+	const struct vhu_context context = {
+		.protocol_features = device->protocol_features,
+		.rings = device->rings_n,
+		.started = vhu_session_started(device),
+	};
+	const struct vhu_request_ops *ops;
+	enum vhu_error error;
+	struct fail fail = {.text = ""};
+
+	role_assert_control();
+	device->messages++;
+	error = vhu_message_check(msg, &context);
+	if (error == VHU_OK && vhu_message_spec(msg->header.request)->ignored)
+		return;
+	if (error == VHU_OK) {
+		ops = &vhu_requests[msg->header.request];
+		if (ops->handle != NULL)
+			error = ops->handle(device, msg, &fail);
+	}
+	if (error == VHU_OK && device->unsettled == 0 && run_rings(device, &fail) != 0)
+		error = VHU_BAD_VALUE;
+	if (error == VHU_OK) {
+		device->request = msg->header;
+		device->request_ring = msg->ring;
+		device->pending = true;
+	}
+	if (device->unsettled > 0)
+		vhu_connection_suspend(connection);
+	if (error != VHU_OK)
+		refuse(device, &msg->header, error,
+		       fail.text[0] != '\0' ? fail.text : vhu_error_text(error));
+	else if (device->unsettled == 0)
+		answer(device);
+}
+
+void vhu_session_settled(struct vhu_device *device)
+{
+	struct fail fail;
+
+	if (--device->unsettled > 0)
+		return;
+	if (device->state == VHU_CLOSING) {
+		close_further(device);
+		return;
+	}
+	if (run_rings(device, &fail) != 0) {
+		vhu_session_end(device, fail.text, false);
+		return;
+	}
+	if (device->unsettled > 0)
+		return;
+	if (device->pending)
+		answer(device);
+	if (device->state == VHU_TALKING)
+		vhu_connection_resume(&device->connection);
+}
+
+static void connection_ended(struct vhu_connection *connection, const char *why, bool orderly)
+{
+	role_assert_control();
+	vhu_session_end(container_of(connection, struct vhu_device, connection), why, orderly);
+}
+
+const struct vhu_connection_events vhu_session_connection_events = {
+	.message = message_came,
+	.ended = connection_ended,
+};

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_session.h: the inside of a vhu_device: its state, and how a message becomes a change and an answer.
+ *
+ * vhu_device.c is its life, vhu_session.c the conversation, vhu_request.c what each request does. A request is handled
+ * at once; what it set in motion (a ring that leaves, a region being unmapped) is counted in `unsettled`. While that is
+ * not zero the conversation is suspended; when it is zero again rings that can run are run, and the request is answered.
+ * The end of a conversation is the same thing with nobody to answer: rings leave, memory goes, and the device is IDLE.
+ *
+ * Control thread only.
+ */
+#ifndef VUS_VHU_SESSION_H
+#define VUS_VHU_SESSION_H
+
+#include "log.h"
+#include "vhu_connection.h"
+#include "vhu_device.h"
+#include "vhu_endpoint.h"
+#include "vhu_regions.h"
+#include "vhu_ring.h"
+
+enum vhu_session_state {
+	VHU_IDLE,    /* no front end */
+	VHU_TALKING, /* one is connected */
+	VHU_CLOSING, /* it is gone; rings and memory are on their way out */
+};
+
+/* The answer of the request that was handled last. */
+struct vhu_reply {
+	uint32_t size;
+	union vhu_payload payload;
+};
+
+struct vhu_device {
+	struct loop *loop;
+	const struct vhu_events *events;
+	void *owner;
+	char *name;
+	unsigned int queue_pairs, rings_n;
+	struct vhu_endpoint endpoint;
+
+	enum vhu_session_state state;
+	struct vhu_connection connection;
+	int peer_pidfd; /* the process that connected, -1: unknown */
+	int next_fd;	/* server: a front end that waits for the one before to be cleared away; -1: none */
+
+	uint64_t features; /* agreed */
+	bool features_set;
+	uint64_t protocol_features;
+	uint64_t device_status;
+	uint16_t mtu;
+	struct vhu_regions regions;
+	struct vhu_ring ring[VHOST_RINGS_MAX];
+
+	unsigned int unsettled;
+	bool pending; /* `request` is to be answered when nothing is unsettled */
+	struct vhu_header request;
+	unsigned int request_ring;
+	struct rcu_wait close_wait;
+
+	uint64_t connections, replaced, messages;
+	char last_error[256];
+	struct log_limit log;
+
+	bool destroying;
+	void (*gone)(void *arg);
+	void *gone_arg;
+};
+
+/* What a request does: `handle` changes the device (NULL: nothing), `answer` fills in the value that is asked for (NULL:
+ * the request has an acknowledgement only) once everything has settled. */
+struct vhu_request_ops {
+	enum vhu_error (*handle)(struct vhu_device *device, struct vhu_message *msg,
+				 struct fail *fail);
+	void (*answer)(struct vhu_device *device, unsigned int ring, struct vhu_reply *reply);
+};
+extern const struct vhu_request_ops vhu_requests[VHU_REQUESTS];
+
+extern const struct vhu_connection_events vhu_session_connection_events;
+extern const struct vhu_regions_events vhu_session_regions_events;
+extern const struct vhu_ring_events vhu_session_ring_events;
+
+/* A front end is there: the descriptor is the session's. The device is IDLE. */
+void vhu_session_begin(struct vhu_device *device, int fd) RUNS_ON(control_thread);
+/* Hangs up, unless there is nobody: `why` is told and kept unless it is an orderly end. */
+void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
+	RUNS_ON(control_thread);
+/* Whether the process that connected has ended, although its connection has not. */
+bool vhu_session_peer_died(const struct vhu_device *device);
+
+/* Something that was counted in `unsettled` is through. */
+void vhu_session_settled(struct vhu_device *device) RUNS_ON(control_thread);
+
+/* The rings that are started, one bit each. */
+uint32_t vhu_session_started(const struct vhu_device *device);
+
+/* vhu_device.c: the conversation is over and everything is given back. */
+void vhu_device_idle(struct vhu_device *device) RUNS_ON(control_thread);
+
+#endif
