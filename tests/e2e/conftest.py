@@ -41,7 +41,8 @@ def _qemu_name(qemu: Path) -> str:
 @pytest.fixture(scope="session", params=qemu_binaries(), ids=_qemu_name)
 def qemu(request: pytest.FixtureRequest) -> Path:
     """Each QEMU of this machine in turn."""
-    return request.param
+    path: Path = request.param
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -72,10 +73,8 @@ def lab() -> Iterator[Lab]:
     yield from open_lab()
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    outcome = yield
-    report = outcome.get_result()
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Shows what everything said while the lab of the failed test is still open."""
     if report.failed:
         for lab in _open_labs:
             report.sections.append(("what was running said", lab.story()))

@@ -151,9 +151,14 @@ class Guest:
         self.process = Process(self.name, self.arguments(), self.folder / "qemu.log")
         self._qmp = None
         # QEMU throws away what the guest says to a serial port nobody has connected to.
-        wait_until(lambda: self.must_run() or (self.folder / "shell.sock").exists(), 20,
-                   f"{self.name}: QEMU to open {self.folder}/shell.sock")
-        self._shell = Shell(self.folder / "shell.sock", self.name, self.must_run)
+        shell = self.folder / "shell.sock"
+
+        def opened() -> bool:
+            self.must_run()
+            return shell.exists()
+
+        wait_until(opened, 20, f"{self.name}: QEMU to open {shell}")
+        self._shell = Shell(shell, self.name, self.must_run)
 
     def boot(self, seconds: float = BOOT_SECONDS) -> None:
         """Waits until the guest's shell answers."""

@@ -60,4 +60,5 @@ class Qmp:
                 raise LabError(f"QMP {what}: QEMU closed {self.path}")
             self._buffer += data
         line, self._buffer = self._buffer.split(b"\n", 1)
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer

@@ -71,7 +71,8 @@ class Switch:
 
     def port(self, name: str) -> dict[str, Any]:
         """Everything `vusctl port NAME` tells."""
-        return self.vusctl("port", name)
+        port: dict[str, Any] = self.vusctl("port", name)
+        return port
 
     def wait_link(self, *names: str, up: bool = True, seconds: float = 30) -> None:
         """Waits until the links of the named ports are up (or down)."""

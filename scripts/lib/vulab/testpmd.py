@@ -67,13 +67,13 @@ class Testpmd:
     def _wait(self, pattern: str, seconds: float) -> str:
         expression = re.compile(pattern, re.DOTALL)
 
-        def said() -> re.Match[str] | None:
+        def said() -> str:
             found = expression.search(self._text()[self._seen:])
             if not found:
                 self.process.must_run()
-            return found
+            return found[0] if found else ""
 
         try:
-            return wait_until(said, seconds, f"{self.name} to say '{pattern}'")[0]
+            return wait_until(said, seconds, f"{self.name} to say '{pattern}'")
         except LabError as error:
             raise LabError(f"{error}; {self.log}:\n{tail(self.log)}") from error

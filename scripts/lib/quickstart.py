@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The part of scripts/quickstart that follows the build: guests, traffic, rates, counters."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from vulab.guest import Guest, Nic, accelerator, guest_image, qemu_binaries, qemu_version
+from vulab.lab import Lab
+from vulab.process import LabError, run, wait_until
+from vulab.switch import Switch, build_folder
+
+BEGIN = float(os.environ.get("VUSWITCH_QUICKSTART_BEGIN") or time.time())
+TAP = "vuswitch0"
+HOST = "198.18.0.254"  # of the range that is kept for benchmarks: nobody's network
+TRANSFER_MIB = 64
+
+ATTACH = """
+It stays up. Another terminal shows what happens:
+
+    {vusctl} --control {control} top
+
+Your own VM joins at {vm3} (QEMU connects) or {vm4} (QEMU listens).
+Its memory must be shared. QEMU:
+
+    -machine q35,memory-backend=ram0
+    -object memory-backend-memfd,id=ram0,size=2G,share=on -m 2G
+    -chardev socket,id=vu0,path={vm3},{reconnect}
+    -netdev vhost-user,id=n0,chardev=vu0 -device virtio-net-pci,netdev=n0
+
+  or, for the other role, with this chardev:
+
+    -chardev socket,id=vu0,path={vm4},server=on
+
+libvirt, once for the domain:
+
+    <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+
+  and one of these two cards:
+
+    <interface type='vhostuser'>
+      <source type='unix' path='{vm3}' mode='client'>
+        <reconnect enabled='yes' timeout='1'/>
+      </source>
+      <model type='virtio'/>
+    </interface>
+    <interface type='vhostuser'>
+      <source type='unix' path='{vm4}' mode='server'/>
+      <model type='virtio'/>
+    </interface>
+
+Give it an address in 198.18.0.0/24; the host is {host}.
+Ctrl-C ends everything.
+"""
+
+
+def step(text: str) -> None:
+    """One line for one step, beside the seconds since the start."""
+    print(f"{time.time() - BEGIN:4.0f} s  {text}", flush=True)
+
+
+def start_switch(lab: Lab, keep: bool) -> Switch:
+    arguments = []
+    for name in ("vm1", "vm2"):
+        arguments += ["--vhost", f"{name}={lab.socket(name)}"]
+    if keep:
+        # QEMU makes vm4's socket, whichever user it runs as.
+        lab.folder.chmod(0o1777)
+        arguments += ["--vhost", f"vm3={lab.socket('vm3')}",
+                      "--vhost", f"vm4={lab.socket('vm4')},mode=client"]
+    arguments += ["--ethdev", "host=net_tap0"]
+    switch = lab.switch(arguments, ["--vdev", f"net_tap0,iface={TAP}"])
+    if Path("/sys/class/net", TAP).exists():
+        raise LabError(f"there is a {TAP} already: is another quickstart running? "
+                       f"Else: ip link delete {TAP}")
+    switch.start()
+    wait_until(Path("/sys/class/net", TAP).exists, 10, f"the tap {TAP}")
+    run(["ip", "address", "replace", f"{HOST}/24", "dev", TAP])
+    run(["ip", "link", "set", TAP, "up"])
+    return switch
+
+
+def start_guests(lab: Lab) -> list[Guest]:
+    binaries = qemu_binaries()
+    if not binaries:
+        raise LabError("no qemu-system-x86_64 here: run 'apt-get install qemu-system-x86'")
+    qemu, image = binaries[0], guest_image()
+    how = "KVM" if accelerator(qemu, image) == "kvm" else "no KVM here, so emulated"
+    step("QEMU {}.{} ({}): two guests are booting".format(*qemu_version(qemu), how))
+    guests = [lab.guest(f"vm{i}", qemu, image, Nic(lab.socket(f"vm{i}"), f"52:54:00:12:34:0{i}"),
+                        f"198.18.0.{i}/24") for i in (1, 2)]
+    for guest in guests:
+        guest.start()
+    with Ticker("booting"):
+        for guest in guests:
+            guest.boot()
+    return guests
+
+
+class Ticker:
+    """Shows on a terminal that something is going on, and for how long already."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        if sys.stdout.isatty():
+            self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+            print("\r\033[K", end="", flush=True)
+
+    def _run(self) -> None:
+        begin = time.time()
+        while not self._end.wait(0.5):
+            print(f"\r{time.time() - BEGIN:4.0f} s  ... {self._text}, "
+                  f"{time.time() - begin:.0f} s so far", end="", flush=True)
+
+
+def ping_all(first: Guest, second: Guest) -> None:
+    for guest, what, address in ((first, "vm1 to vm2", second.ip), (second, "vm2 to vm1", first.ip),
+                                 (first, "vm1 to host", HOST)):
+        answers = guest.ping(address, 3)
+        if answers != 3:
+            raise LabError(f"ping {what}: {answers} of 3 answers")
+        step(f"ping {what}: 3 of 3")
+    said = run(["ping", "-n", "-c", "3", "-i", "0.3", "-W", "2", second.ip], 20, check=False)
+    if " 3 received" not in said:
+        raise LabError(f"ping host to vm2: {said.strip().splitlines()[-1]}")
+    step("ping host to vm2: 3 of 3")
+
+
+def transfer(first: Guest, second: Guest) -> None:
+    rate = first.send_file(second, TRANSFER_MIB, seconds=240)
+    step(f"TCP vm1 to vm2: {TRANSFER_MIB} MiB, checksum right, {rate:.1f} MB/s")
+
+
+def show_rates(switch: Switch, first: Guest, second: Guest) -> None:
+    """Three seconds of rates while the guests and the host ping each other fast."""
+    step("rates while both guests ping fast (vusctl top):")
+    for guest, address in ((first, second.ip), (second, HOST)):
+        guest.run(f"(timeout 20 ping -q -i 0.002 {address} >/dev/null 2>&1 &)")
+    time.sleep(1)
+    subprocess.run([build_folder() / "app" / "vusctl" / "vusctl", "--control", switch.control,
+                    "top", "--count", "3"], timeout=30, check=False)
+    for guest in (first, second):
+        guest.run("killall -q ping", check=False)
+
+
+def demonstrate(lab: Lab, keep: bool) -> None:
+    switch = start_switch(lab, keep)
+    step(f"vuswitch: up, with ports vm1, vm2 and {TAP} ({HOST}) on bridge br0")
+    first, second = start_guests(lab)
+    step(f"guests: up in {max(first.boot_seconds, second.boot_seconds):.0f} s, "
+         f"{first.ip} and {second.ip}")
+    switch.wait_link("vm1", "vm2", "host")
+    ping_all(first, second)
+    transfer(first, second)
+    show_rates(switch, first, second)
+    step("counters (vusctl ports):")
+    print(run([build_folder() / "app" / "vusctl" / "vusctl", "--control", switch.control, "ports"]),
+          end="")
+    switch.must_run()
+    if not keep:
+        status = switch.terminate()
+        if status != 0:
+            raise LabError(f"vuswitch ended with status {status}\n{switch.story()}")
+    print("ok", flush=True)
+    if keep:
+        version = qemu_version(first.qemu)
+        print(ATTACH.format(
+            vusctl=build_folder() / "app" / "vusctl" / "vusctl", control=switch.control, host=HOST,
+            vm3=lab.socket("vm3"), vm4=lab.socket("vm4"),
+            reconnect="reconnect-ms=1000" if version >= (9, 2) else "reconnect=1"), flush=True)
+        while True:
+            time.sleep(1)
+            switch.must_run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    keep = "--keep" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    lab = Lab()
+    try:
+        demonstrate(lab, keep)
+        return 0
+    except KeyboardInterrupt:
+        print("\nquickstart: interrupted; taking everything down", file=sys.stderr)
+        return 0 if keep else 130
+    except (LabError, OSError, subprocess.SubprocessError) as error:
+        print(lab.story(), file=sys.stderr)
+        print(f"quickstart: {error}", file=sys.stderr)
+        return 1
+    finally:
+        # A second Ctrl-C must not leave half of it behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        lab.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports that are ethdevs: tap, af_packet, memif, pcap, ring. No virtual machine is needed.
+
+Hosts are network namespaces. A switch with a tap runs inside one, so its tap is that host's.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+from vulab.lab import Lab
+from vulab.net import Netns, veth
+from vulab.process import Process, wait_until
+from vulab.testpmd import Testpmd
+
+
+def wait_device(netns: Netns, device: str) -> None:
+    """Waits until the namespace has a network device of that name."""
+    wait_until(lambda: netns.run("ip", "link", "show", device, check=False), 10,
+               f"{device} in {netns.name}")
+
+
+def reaches(netns: Netns, address: str, seconds: float = 15) -> None:
+    wait_until(lambda: netns.ping(address, 1) == 1, seconds, f"{netns.name} to reach {address}")
+
+
+def tap(iface: str, number: int = 0) -> list[str]:
+    return ["--vdev", f"net_tap{number},iface={iface}"]
+
+
+def test_tap_and_af_packet(lab: Lab) -> None:
+    """A host behind the switch's tap and a host at the other end of a cable reach each other."""
+    inside, outside = lab.netns(), lab.netns()
+    veth(inside, "cable0", outside, "cable1")
+    inside.run("ip", "link", "set", "cable0", "up")
+    # a cable in software carries unfinished checksums, which are nothing for another machine
+    outside.run("ethtool", "-K", "cable1", "tx", "off")
+    outside.address("cable1", "10.1.0.2/24")
+    switch = lab.switch(["--ethdev", "up0=net_tap0", "--ethdev", "up1=net_af_packet0"],
+                        [*tap("vut0"), "--vdev", "net_af_packet0,iface=cable0"], netns=inside)
+    switch.start()
+    wait_device(inside, "vut0")
+    inside.address("vut0", "10.1.0.1/24")
+    switch.wait_link("up0", "up1")
+    reaches(inside, "10.1.0.2")
+    assert inside.ping("10.1.0.2", 5) == 5
+    assert outside.ping("10.1.0.1", 5, size=1400) == 5
+
+
+def test_two_switches_joined_by_memif(lab: Lab) -> None:
+    left, right = lab.netns(), lab.netns()
+    socket = lab.folder / "memif.sock"
+    switches = []
+    for host, role, iface in ((left, "server", "vul0"), (right, "client", "vur0")):
+        memif = f"net_memif0,role={role},id=0,socket={socket},socket-abstract=no"
+        switch = lab.switch(["--ethdev", "host=net_tap0", "--ethdev", "other=net_memif0"],
+                            [*tap(iface), "--vdev", memif], name=role, netns=host)
+        switch.start()
+        wait_device(host, iface)
+        switches.append(switch)
+    left.address("vul0", "10.2.0.1/24")
+    right.address("vur0", "10.2.0.2/24")
+    for switch in switches:
+        switch.wait_link("host", "other")
+    reaches(left, "10.2.0.2")
+    assert left.ping("10.2.0.2", 5) == 5
+    assert right.ping("10.2.0.1", 5, size=1400) == 5
+    # the link follows the other side's life
+    switches[1].kill()
+    switches[0].wait_link("other", up=False)
+
+
+def _write_pcap(path: Path, frames: list[bytes]) -> None:
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    records = [struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame
+               for number, frame in enumerate(frames)]
+    path.write_bytes(header + b"".join(records))
+
+
+def _read_pcap(path: Path) -> list[bytes]:
+    data, frames, at = path.read_bytes(), [], 24
+    while at + 16 <= len(data):
+        length = int(struct.unpack_from("<I", data, at + 8)[0])
+        frames.append(data[at + 16:at + 16 + length])
+        at += 16 + length
+    return frames
+
+
+def _frame(number: int, size: int) -> bytes:
+    """A frame for everybody, of an experimental type, that knows its number."""
+    head = b"\xff" * 6 + bytes.fromhex("020000000101") + b"\x88\xb5" + struct.pack("<I", number)
+    return head + bytes((number + i) % 256 for i in range(size - len(head)))
+
+
+def test_pcap_in_is_pcap_out(lab: Lab) -> None:
+    """What one file holds arrives in the other: every frame, in order, byte for byte."""
+    frames = [_frame(number, 60 + number * 7 % 1400) for number in range(500)]
+    source, sink = lab.folder / "in.pcap", lab.folder / "out.pcap"
+    _write_pcap(source, frames)
+    config = lab.folder / "vuswitch.yaml"
+    text = ("bridges:\n  - name: br0\nports:\n"
+            "  - {name: sink, type: ethdev, bridge: br0, device: net_pcap0}\n")
+    config.write_text(text)
+    switch = lab.switch(["--config", str(config)],
+                        ["--vdev", f"net_pcap0,tx_pcap={sink}",
+                         "--vdev", f"net_pcap1,rx_pcap={source}"])
+    switch.start()
+    # The source starts to play when its port is made, so the sink comes first.
+    config.write_text(text + "  - {name: source, type: ethdev, bridge: br0, device: net_pcap1}\n")
+    switch.reload()
+    wait_until(lambda: bool(switch.ports().get("source", {}).get("rx_ok") == len(frames)), 15,
+               "all frames to be read", 0.2)
+    assert switch.ports()["sink"]["tx_ok"] == len(frames)
+    assert switch.terminate() == 0
+    assert _read_pcap(sink) == frames
+
+
+def _guest_vdev(lab: Lab, name: str, mac: str, number: int = 0, queues: int = 1) -> str:
+    return (f"net_virtio_user{number},path={lab.socket(name)},mac={mac},queues={queues},"
+            "queue_size=1024")
+
+
+def test_testpmd_pair_counts_agree(lab: Lab) -> None:
+    """Every frame that leaves one guest arrives at the other or is counted as dropped."""
+    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--vhost", f"g1={lab.socket('g1')}"])
+    switch.start()
+    pair = lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0),
+                                  _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1)],
+                       ["--forward-mode=rxonly", "--port-topology=chained",
+                        "--txd=1024", "--rxd=1024"])
+    switch.wait_link("g0", "g1")
+    for size in (64, 1518):
+        pair.ask(f"set txpkts {size}")
+        pair.ask("start tx_first 200", 20)
+        time.sleep(1)
+        pair.ask("stop")
+    _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
+
+
+def _dropped(port: dict[str, Any], side: str) -> int:
+    return sum(int(number) for number in port[f"{side}_drop"].values())
+
+
+def _accounts_agree(ports: dict[str, dict[str, Any]], drivers: dict[str, dict[str, int]]) -> None:
+    """E1 and E2: by the drivers' own counts, nothing is missing and nothing is there twice."""
+    for name, driver in drivers.items():
+        port = ports[name]
+        assert driver["TX-packets"] > 0
+        assert driver["TX-packets"] == port["rx_ok"] + _dropped(port, "rx"), name
+        assert driver["RX-packets"] == port["tx_ok"], name
+    taken = sum(port["rx_ok"] + port["copies"] for port in ports.values())
+    given = sum(port["tx_ok"] + _dropped(port, "tx") for port in ports.values())
+    assert taken == given
+
+
+def test_ring_gives_everything_back(lab: Lab) -> None:
+    """A net_ring is a mirror: what is sent into it comes out of it, and goes to the other port."""
+    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--ethdev", "mirror=net_ring0"],
+                        ["--vdev", "net_ring0"])
+    switch.start()
+    guest = lab.testpmd("guest", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a")],
+                        ["--forward-mode=rxonly", "--eth-peer=0,02:00:00:00:00:0c",
+                         "--txd=1024", "--rxd=1024"])
+    switch.wait_link("g0", "mirror")
+    guest.ask("start tx_first 10")
+    time.sleep(1)
+    guest.ask("stop")
+    ports, driver = switch.ports(), guest.counters()
+    assert driver["TX-packets"] == ports["mirror"]["tx_ok"] == ports["mirror"]["rx_ok"] == 320
+    assert driver["RX-packets"] == 320
+
+
+def test_ports_come_and_go_under_traffic(lab: Lab) -> None:
+    """SIGHUP adds and removes a port again and again; the pair beside it loses nothing."""
+    config = lab.folder / "vuswitch.yaml"
+    text = "bridges:\n  - name: br0\n  - name: br1\nports:\n" + "".join(
+        f"  - {{name: g{i}, type: vhost-user, bridge: br0, socket: {lab.socket(f'g{i}')}}}\n"
+        for i in range(2))
+    config.write_text(text)
+    switch = lab.switch(["--config", str(config)])
+    switch.start()
+    pair = lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0),
+                                  _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1)],
+                       ["--forward-mode=macswap", "--port-topology=loop", "--txd=1024",
+                        "--rxd=1024", "--eth-peer=0,02:00:00:00:00:0b",
+                        "--eth-peer=1,02:00:00:00:00:0a"])
+    switch.wait_link("g0", "g1")
+    # Four bursts go round and round: if one frame were lost, the traffic would thin out.
+    pair.ask("start tx_first 4")
+    for turn in range(10):
+        bridge = f"br{turn % 2}"
+        config.write_text(text + f"  - {{name: extra, type: vhost-user, bridge: {bridge}, "
+                          f"socket: {lab.socket('extra')}}}\n")
+        switch.reload()
+        wait_until(lambda: "extra" in switch.ports(), 10, "port extra to come", 0.05)
+        config.write_text(text)
+        switch.reload()
+        wait_until(lambda: "extra" not in switch.ports(), 10, "port extra to go", 0.05)
+    pair.ask("stop")
+    ports = switch.ports()
+    _accounts_agree(ports, {"g0": pair.counters(0), "g1": pair.counters(1)})
+    assert all(_dropped(ports[name], "tx") == 0 for name in ("g0", "g1")), ports
+
+
+def test_multiqueue_virtio_user_on_two_lcores(lab: Lab) -> None:
+    """Receive queues are spread over the lcores, and `vusctl lcores` shows where they are."""
+    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},queues=2" for i in range(2)],
+                        lcores="0@0,1@0,2@1")
+    switch.start()
+    lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0, 2),
+                           _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1, 2)],
+                ["--forward-mode=rxonly", "--rxq=2", "--txq=2", "--txd=1024", "--rxd=1024"])
+    switch.wait_link("g0", "g1")
+    lcores = switch.vusctl("lcores")["lcores"]
+    assert len(lcores) == 2
+    assert sorted(len(lcore["queues"]) for lcore in lcores) == [2, 2], lcores
+
+
+def test_bridges_are_separate(lab: Lab) -> None:
+    """What is flooded on one bridge is not heard on another."""
+    hosts = [lab.netns() for _ in range(3)]
+    inside = hosts[0]
+    ports, eal = [], []
+    for number, (host, bridge) in enumerate(zip(hosts, ("red", "red", "blue"))):
+        near, far = f"near{number}", f"far{number}"
+        veth(inside, near, host, far)
+        inside.run("ip", "link", "set", near, "up")
+        host.run("ethtool", "-K", far, "tx", "off")
+        host.address(far, f"10.3.0.{number + 1}/24")
+        ports += ["--ethdev", f"p{number}=net_af_packet{number},bridge={bridge}"]
+        eal += ["--vdev", f"net_af_packet{number},iface={near}"]
+    switch = lab.switch(ports, eal, netns=inside)
+    switch.start()
+    switch.wait_link("p0", "p1", "p2")
+    reaches(hosts[1], "10.3.0.1")
+    assert hosts[1].ping("10.3.0.1", 3) == 3
+    assert hosts[2].ping("10.3.0.1", 2) == 0
+    assert switch.ports()["p2"]["tx_ok"] == 0
+
+
+def test_idle_switch_sleeps(lab: Lab) -> None:
+    """Without --busy-poll a switch with nothing to do leaves the CPU to others."""
+    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}"])
+    switch.start()
+    time.sleep(1)
+    assert switch.process
+    before, begin = _cpu_seconds(switch.process.pid), time.monotonic()
+    time.sleep(3)
+    share = (_cpu_seconds(switch.process.pid) - before) / (time.monotonic() - begin)
+    assert share < 0.2, f"an idle switch uses {share:.0%} of a CPU"
+
+
+def _cpu_seconds(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / 100
+
+
+def test_says_what_is_wrong(lab: Lab) -> None:
+    """Wrong input: one line that says what and where, and exit status 1."""
+    config = lab.folder / "bad.yaml"
+    config.write_text("bridges:\n  - name: br0\nports:\n"
+                      "  - {name: g0, type: vhost-user, brigde: br0, socket: /tmp/x.sock}\n")
+    cases = {"key": (["--config", str(config)], f"{config.name}:4"),
+             "file": (["--config", str(lab.folder / "none.yaml")], "none.yaml"),
+             "device": (["--ethdev", "up0=net_tap7"], "net_tap7"),
+             "folder": (["--vhost", f"g0={lab.folder}/no/such/g0.sock"], "no/such")}
+    for name, (arguments, place) in cases.items():
+        switch = lab.switch(arguments, name=f"wrong-{name}")
+        switch.runtime.mkdir()
+        status, said = _run_to_the_end(switch.command(), switch.log, switch.runtime)
+        own = [line for line in said.splitlines() if line.startswith("vuswitch:")]
+        assert status == 1, f"{name}: {said}"
+        assert own and place in own[-1], f"{name}: {said}"
+
+
+def _run_to_the_end(argv: list[str], log: Path, runtime: Path) -> tuple[int, str]:
+    process = Process("vuswitch", argv, log, env={"RUNTIME_DIRECTORY": str(runtime)})
+    try:
+        return process.wait(15), log.read_text(errors="replace")
+    finally:
+        process.stop()
+
+
+def test_restart_brings_virtio_user_back(lab: Lab) -> None:
+    """A testpmd that listens (the switch is the client) survives a kill -9 of the switch."""
+    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},mode=client" for i in range(2)])
+    switch.start()
+    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + ",server=1"
+             for i in range(2)]
+    pair: Testpmd = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--txd=1024",
+                                                  "--rxd=1024", "--no-lsc-interrupt"])
+    switch.wait_link("g0", "g1")
+    for _ in range(2):
+        switch.kill()
+        switch.start()
+        switch.wait_link("g0", "g1")
+        pair.ask("clear port stats all")
+        pair.ask("start tx_first 20")
+        time.sleep(1)
+        pair.ask("stop")
+        _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
