@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost_port.h"
+
+#include <errno.h>
+#include <net/ethernet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "loop.h"
+#include "vhost_rings.h"
+
+/* An Ethernet header and two VLAN tags: an MTU counts neither. */
+enum { FRAME_OVERHEAD = ETH_HLEN + 2 * 4 };
+
+/* --- what the device tells -------------------------------------------------------------------------------------- */
+
+/* The queues that are ready, in a new set; NULL if there are none, or no memory (then frames are dropped, counted). */
+static struct vhost_tx_set *tx_set_create(struct vhost_port *vhost)
+{
+	unsigned int n = (unsigned int)__builtin_popcount(vhost->tx_ready);
+	struct vhost_tx_set *set;
+
+	if (n == 0)
+		return NULL;
+	set = malloc(sizeof(*set) + n * sizeof(set->queue[0]));
+	if (set == NULL) {
+		log_error(vhost->port.name, "no memory for its set of queues: frames to it are dropped");
+		return NULL;
+	}
+	set->n = 0;
+	for (unsigned int pair = 0; pair < vhost->pairs; pair++) {
+		if ((vhost->tx_ready & UINT32_C(1) << pair) == 0)
+			continue;
+		set->queue[set->n].index = 2 * pair;
+		set->queue[set->n].ring = vhu_device_ring(vhost->device, 2 * pair);
+		set->n++;
+	}
+	return set;
+}
+
+static void ring_changed(void *owner, unsigned int index, bool ready)
+{
+	struct vhost_port *vhost = owner;
+	unsigned int pair = index / 2;
+
+	role_assert_control();
+	if (index % 2 == 0) {
+		const struct vhost_tx_set *before = rcu_own(&vhost->tx);
+		uint32_t bit = UINT32_C(1) << pair;
+
+		vhost->tx_ready = ready ? vhost->tx_ready | bit : vhost->tx_ready & ~bit;
+		rcu_set(&vhost->tx, tx_set_create(vhost));
+		rcu_free((void *)(uintptr_t)before);
+		return;
+	}
+	vhost->port.rxq_ready[pair] = ready;
+	if (!vhost->ending)
+		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
+}
+
+static void mtu_changed(void *owner, uint16_t mtu)
+{
+	struct vhost_port *vhost = owner;
+
+	vhost->mtu = mtu;
+	atomic_store_explicit(&vhost->len_max,
+			      mtu != 0 ? (uint32_t)mtu + FRAME_OVERHEAD : (uint32_t)FRAME_LEN_MAX,
+			      memory_order_relaxed);
+}
+
+static void rarp_asked(void *owner, const uint8_t mac[6])
+{
+	struct vhost_port *vhost = owner;
+
+	role_assert_control();
+	if (!vhost->ending)
+		vhost->port.host->announce(vhost->port.host, &vhost->port, mac);
+}
+
+/* Comes before the queue is ready and goes after every lcore has left it: no poll set holds the queue meanwhile. */
+static void kick_changed(void *owner, unsigned int index, int fd)
+{
+	struct vhost_port *vhost = owner;
+
+	if (index % 2 == 1)
+		vhost->rxq[index / 2].q.wake_fd = fd;
+}
+
+static const struct vhu_events device_events = {
+	.ring = ring_changed,
+	.mtu = mtu_changed,
+	.rarp = rarp_asked,
+	.kick = kick_changed,
+};
+
+/* --- the port --------------------------------------------------------------------------------------------------- */
+
+static void ring_broken(struct port *port, unsigned int index)
+{
+	role_assert_control();
+	vhu_device_ring_broken(vhost_port_of(port)->device, index);
+}
+
+static void vhost_free(struct vhost_port *vhost)
+{
+	port_fini(&vhost->port);
+	free(vhost->socket);
+	free(vhost);
+}
+
+/* The device is gone, and with it every lcore that could see its queues. */
+static void device_gone(void *arg)
+{
+	struct vhost_port *vhost = arg;
+	void (*gone)(void *arg) = vhost->gone;
+	void *gone_arg = vhost->gone_arg;
+
+	free((void *)(uintptr_t)rcu_own(&vhost->tx));
+	vhost_free(vhost);
+	gone(gone_arg);
+}
+
+static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
+{
+	struct vhost_port *vhost = vhost_port_of(port);
+
+	role_assert_control();
+	vhost->ending = true;
+	vhost->gone = gone;
+	vhost->gone_arg = arg;
+	vhu_device_destroy(vhost->device, device_gone, vhost);
+}
+
+static const struct port_ops vhost_ops = {
+	.receive = vhost_receive,
+	.complete = vhost_complete,
+	.deliver = vhost_deliver,
+	.arm = vhost_arm,
+	.disarm = vhost_disarm,
+	.ring_broken = ring_broken,
+	.show = vhost_show,
+	.destroy = destroy,
+};
+
+static int parse_mode(const struct port_spec *spec, enum vhu_mode *mode, struct fail *fail)
+{
+	if (spec->mode == NULL || strcmp(spec->mode, "server") == 0)
+		*mode = VHU_SERVER;
+	else if (strcmp(spec->mode, "client") == 0)
+		*mode = VHU_CLIENT;
+	else
+		return fail_set(fail, -EINVAL, "mode %s: it is server (we listen) or client (we connect)",
+				spec->mode);
+	if (spec->socket == NULL)
+		return fail_set(fail, -EINVAL, "a vhost-user port needs a socket");
+	return 0;
+}
+
+static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
+				      uint16_t id)
+{
+	struct vhost_port *vhost =
+		aligned_alloc(_Alignof(struct vhost_port), sizeof(struct vhost_port));
+
+	if (vhost == NULL)
+		return NULL;
+	memset(vhost, 0, sizeof(*vhost));
+	vhost->socket = strdup(spec->socket);
+	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0) {
+		free(vhost->socket);
+		free(vhost);
+		return NULL;
+	}
+	return vhost;
+}
+
+static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < vhost->pairs; i++) {
+		struct vhost_rxq *rxq = &vhost->rxq[i];
+
+		rxq->ring = vhu_device_ring(vhost->device, 2 * i + 1);
+		rxq->q.port = &vhost->port;
+		rxq->q.index = (uint16_t)i;
+		rxq->q.wake_fd = -1;
+		rxq->q.lcore = -1;
+		vhost->port.rxq[i] = &rxq->q;
+	}
+	vhost->port.rxq_n = (uint16_t)vhost->pairs;
+}
+
+static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
+		  struct port **port, struct fail *fail)
+{
+	struct vhu_config config = {
+		.name = spec->name,
+		.socket = spec->socket,
+		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
+	};
+	struct vhost_port *vhost;
+	int error = parse_mode(spec, &config.mode, fail);
+
+	role_assert_control();
+	if (error != 0)
+		return error;
+	vhost = vhost_alloc(host, spec, id);
+	if (vhost == NULL)
+		return fail_set(fail, -ENOMEM, "no memory for a port");
+	vhost->pairs = config.queue_pairs;
+	vhost->mode = config.mode;
+	mtu_changed(vhost, 0);
+	error = vhu_device_create(host->loop, &config, &device_events, vhost, &vhost->device, fail);
+	if (error != 0) {
+		vhost_free(vhost);
+		return error;
+	}
+	add_queues(vhost);
+	*port = &vhost->port;
+	return 0;
+}
+
+const struct port_driver vhost_port_driver = {.type = "vhost-user", .create = create};

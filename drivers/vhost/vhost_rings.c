@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost_rings.h"
+
+#include "vnet.h"
+
+static struct vhost_rxq *rxq_of(struct port_rxq *q)
+{
+	return (struct vhost_rxq *)(void *)q;
+}
+
+/* Tells control, which tells the front end. Out of the way of the burst: a broken ring moves nothing. */
+static __attribute__((noinline)) void report_broken(struct port *port, struct lcore_ctx *ctx,
+						    unsigned int ring) RUNS_ON(lcore_thread)
+{
+	_Atomic uint16_t *told = &vhost_port_of(port)->told_epoch[ring];
+	/* Never 0, which means "not yet". */
+	uint16_t now = ctx->epoch | 1;
+
+	if (atomic_load_explicit(told, memory_order_relaxed) == now)
+		return;
+	atomic_store_explicit(told, now, memory_order_relaxed);
+	report_post(ctx->reports, &(struct report){
+					  .kind = REPORT_RING_BROKEN,
+					  .port = port->id,
+					  .key = ring,
+				  });
+}
+
+uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
+{
+	struct vhost_rxq *rxq = rxq_of(q);
+	uint16_t n;
+
+	role_assert_lcore();
+	n = vnet_receive(rxq->ring, ctx->burst, port_counters_of(q->port, ctx));
+	if (__builtin_expect(virtq_fault(rxq->ring) != VIRTQ_OK, 0))
+		report_broken(q->port, ctx, 2u * q->index + 1);
+	return n;
+}
+
+void vhost_complete(struct port_rxq *q, struct lcore_ctx *ctx)
+{
+	role_assert_lcore();
+	vnet_complete(rxq_of(q)->ring, ctx->burst);
+}
+
+bool vhost_arm(struct port_rxq *q)
+{
+	role_assert_lcore();
+	return vnet_arm(rxq_of(q)->ring);
+}
+
+void vhost_disarm(struct port_rxq *q)
+{
+	role_assert_lcore();
+	vnet_disarm(rxq_of(q)->ring);
+}
+
+static void deliver_to(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+		       unsigned int i, struct frame *const *frames, uint16_t n)
+	RUNS_ON(lcore_thread)
+{
+	struct vhost_port *vhost = vhost_port_of(port);
+	struct virtq *ring = set->queue[i].ring;
+
+	vnet_deliver(ring, frames, n, atomic_load_explicit(&vhost->len_max, memory_order_relaxed),
+		     port_counters_of(port, ctx));
+	if (__builtin_expect(virtq_fault(ring) != VIRTQ_OK, 0))
+		report_broken(port, ctx, set->queue[i].index);
+}
+
+/* Several queues: a flow stays in one, and its frames stay in order. */
+static void deliver_spread(struct port *port, struct lcore_ctx *ctx,
+			   const struct vhost_tx_set *set, struct frame **frames, uint16_t n)
+	RUNS_ON(lcore_thread)
+{
+	struct frame *part[BURST_MAX];
+	uint8_t queue[BURST_MAX];
+	uint32_t present = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		queue[i] = (uint8_t)(frame_flow_hash(frames[i]) % set->n);
+		present |= UINT32_C(1) << queue[i];
+	}
+	while (present != 0) {
+		uint8_t which = (uint8_t)__builtin_ctz(present);
+		uint16_t parts = 0;
+
+		present &= present - 1;
+		for (uint16_t i = 0; i < n; i++)
+			if (queue[i] == which)
+				part[parts++] = frames[i];
+		deliver_to(port, ctx, set, which, part, parts);
+	}
+}
+
+void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	const struct vhost_tx_set *set = rcu_get(&vhost_port_of(port)->tx);
+
+	role_assert_lcore();
+	if (set == NULL)
+		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
+	else if (set->n == 1)
+		deliver_to(port, ctx, set, 0, frames, n);
+	else
+		deliver_spread(port, ctx, set, frames, n);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What `vusctl port NAME` says of a VM's port: JSON of numbers and words. */
+#include <jansson.h>
+
+#include "vhost_rings.h"
+
+static json_t *names_of(uint64_t bits, const char *(*name_of)(unsigned int bit))
+{
+	json_t *names = json_array();
+
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const char *name;
+
+		if (((bits >> bit) & 1) == 0)
+			continue;
+		name = name_of(bit);
+		json_array_append_new(names, name != NULL ? json_string(name)
+							  : json_sprintf("bit %u", bit));
+	}
+	return names;
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *ring_of(struct vhost_port *vhost, unsigned int index) RUNS_ON(control_thread)
+{
+	const struct virtq *ring = vhu_device_ring(vhost->device, index);
+	json_t *object = json_object();
+
+	json_object_set_new(object, "ring", number(index));
+	json_object_set_new(object, "queue", number(index / 2));
+	json_object_set_new(object, "direction",
+			    json_string(index % 2 == 0 ? "to_guest" : "from_guest"));
+	json_object_set_new(object, "ready",
+			    json_boolean(vhu_device_ring_ready(vhost->device, index)));
+	json_object_set_new(object, "frames", number(counted(&ring->counters.frames)));
+	json_object_set_new(object, "interrupts", number(counted(&ring->counters.interrupts)));
+	json_object_set_new(object, "full", number(counted(&ring->counters.full)));
+	json_object_set_new(object, "fault", json_string(virtq_fault_text(virtq_fault(ring))));
+	return object;
+}
+
+/* A pair the guest has never used says nothing. */
+static bool ring_to_show(struct vhost_port *vhost, unsigned int index) RUNS_ON(control_thread)
+{
+	const struct virtq *ring = vhu_device_ring(vhost->device, index);
+
+	return index < 2 || vhu_device_ring_ready(vhost->device, index) ||
+	       counted(&ring->counters.frames) != 0 || virtq_fault(ring) != VIRTQ_OK;
+}
+
+void vhost_show(struct port *port, struct json_t *object)
+{
+	struct vhost_port *vhost = vhost_port_of(port);
+	struct vhu_status status;
+	json_t *rings = json_array();
+
+	role_assert_control();
+	vhu_device_status(vhost->device, &status);
+	json_object_set_new(object, "link", json_string(status.rings_ready > 0 ? "up" : "down"));
+	json_object_set_new(object, "state", json_string(status.state));
+	json_object_set_new(object, "socket", json_string(vhost->socket));
+	json_object_set_new(object, "mode",
+			    json_string(vhost->mode == VHU_SERVER ? "server" : "client"));
+	json_object_set_new(object, "connected", json_boolean(status.connected));
+	json_object_set_new(object, "features", names_of(status.features, vhu_feature_name));
+	json_object_set_new(object, "protocol_features",
+			    names_of(status.protocol_features, vhu_protocol_feature_name));
+	json_object_set_new(object, "slots_used", number(status.slots_used));
+	json_object_set_new(object, "slots_max", number(MEM_SLOTS_MAX));
+	json_object_set_new(object, "memory_bytes", number(status.memory_bytes));
+	json_object_set_new(object, "mtu", vhost->mtu != 0 ? number(vhost->mtu) : json_null());
+	json_object_set_new(object, "queue_pairs", number(status.queue_pairs));
+	json_object_set_new(object, "rings_ready", number(status.rings_ready));
+	json_object_set_new(object, "connections", number(status.connections));
+	json_object_set_new(object, "connections_refused", number(status.refused));
+	json_object_set_new(object, "messages", number(status.messages));
+	json_object_set_new(object, "last_error",
+			    status.last_error[0] != '\0' ? json_string(status.last_error)
+							 : json_null());
+	for (unsigned int i = 0; i < 2 * vhost->pairs; i++)
+		if (ring_to_show(vhost, i))
+			json_array_append_new(rings, ring_of(vhost, i));
+	json_object_set_new(object, "rings", rings);
+}
