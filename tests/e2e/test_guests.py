@@ -36,7 +36,7 @@ class Trio:
         self.config.write_text(CONFIG.format(lab.folder))
         self.switch: Switch = lab.switch(["--config", str(self.config)])
         self.a = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:00:0a", queues=4),
-                           "10.0.0.1/24", cpus=4)
+                           "10.0.0.1/24", cpus=2)
         self.b = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:00:0b"),
                            "10.0.0.2/24")
         self.c = lab.guest("c", qemu, image,
@@ -137,10 +137,6 @@ def test_multiqueue_follows_ethtool(trio: Trio) -> None:
         reaches(trio.a, trio.b.ip, 10)
         assert trio.a.ping(trio.b.ip, 3) == 3, f"{pairs} pairs"
         assert trio.c.ping(trio.a.ip, 3) == 3, f"{pairs} pairs"
-        if pairs > 1:
-            # several flows, each from a CPU of its own: they leave through different queues
-            for cpu in range(pairs):
-                trio.a.run(f"taskset {1 << cpu:x} ping -c 1 -W 2 {trio.b.ip}")
     trio.a.run("ethtool -L eth0 combined 4")
     trio.a.send_file(trio.b, 16)
     trio.b.send_file(trio.a, 16)
