@@ -52,8 +52,7 @@ class Switch:
 
     def command(self) -> list[str]:
         argv = [str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--lcores", self.lcores,
-                "--no-pci", "--file-prefix", f"{self.folder.name}-{self.name}", *self.eal, "--",
-                *self.arguments]
+                "--no-pci", *self.eal, "--", *self.arguments]
         return (self.netns.prefix if self.netns else []) + argv
 
     def vusctl(self, *words: str) -> Any:
