@@ -42,9 +42,9 @@ struct vhu_config {
 /* What the owner is told, on the control thread. `index` is a ring: 2i is receive queue i of the guest (to_guest),
  * 2i + 1 its transmit queue i (from_guest). */
 struct vhu_events {
-	/* A ring is ready (started, enabled, its memory present: lcores may use it) or no longer. It stays published
-	 * until every lcore has passed after this call, so the owner takes it out of poll sets here and now, and needs
-	 * not wait. */
+	/* A ring is ready (started, enabled, its memory present: lcores may use it) or no longer, which the owner acts
+	 * upon here and now. A burst that begins after this call finds nothing in it; one under way ends as it began,
+	 * and the device waits for that. */
 	void (*ring)(void *owner, unsigned int index, bool ready);
 	/* NET_SET_MTU: the largest payload of an Ethernet frame, in bytes; 0: back to not said. */
 	void (*mtu)(void *owner, uint16_t mtu);

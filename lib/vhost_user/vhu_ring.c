@@ -88,7 +88,8 @@ static void lcores_left(struct rcu_wait *wait)
 	struct vhu_ring *ring = container_of(wait, struct vhu_ring, leave);
 
 	role_assert_control();
-	rcu_free((void *)(uintptr_t)virtq_publish(&ring->q, NULL));
+	free((void *)(uintptr_t)ring->left_conf);
+	ring->left_conf = NULL;
 	ring->base = virtq_position(&ring->q);
 	ring->state = VHU_RING_IDLE;
 	replace_fd(&ring->swap_fd, -1);
@@ -108,6 +109,8 @@ void vhu_ring_leave(struct vhu_ring *ring)
 		return;
 	ring->state = VHU_RING_LEAVING;
 	ring->events->ready(ring, false);
+	/* Whatever its owner does, no burst that begins from now on touches the ring. */
+	ring->left_conf = virtq_publish(&ring->q, NULL);
 	rcu_wait_start(&ring->leave, lcores_left);
 }
 

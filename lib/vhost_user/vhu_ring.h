@@ -52,6 +52,7 @@ struct vhu_ring {
 	int kick_next;
 	bool broken_told;
 	struct rcu_wait leave, swap;
+	const struct virtq_conf *left_conf; /* of the ring that is being left */
 	const struct virtq_conf *swap_conf; /* with the call descriptor before */
 	int swap_fd;
 };
