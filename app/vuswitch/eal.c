@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "eal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#include "log.h"
+
+enum {
+	/* Enough for the MAC tables of a few bridges and the mbufs of a few devices. */
+	MEMORY_MIB = 512,
+	/* With less in huge pages there is no room for a device's mbufs. */
+	MEMORY_MIB_LEAST = 64,
+	OWN_ARGS_MAX = 8,
+	ARG_BYTES = 64,
+};
+
+/* EAL's argv: it keeps pointers into it. */
+struct eal_args {
+	char **argv;
+	int argc;
+	char own[OWN_ARGS_MAX][ARG_BYTES];
+	int own_n;
+};
+
+static struct eal_args args;
+
+__attribute__((format(printf, 1, 2))) static void add(const char *fmt, ...)
+{
+	char *text = args.own[args.own_n++];
+	va_list values;
+
+	va_start(values, fmt);
+	vsnprintf(text, ARG_BYTES, fmt, values);
+	va_end(values);
+	args.argv[args.argc++] = text;
+}
+
+/* Whether the user gave one of the options in `names`, a list ended by NULL. */
+static bool given(const struct options *options, const char *const *names)
+{
+	for (int i = 0; i < options->eal_n; i++) {
+		for (const char *const *name = names; *name != NULL; name++) {
+			size_t len = strlen(*name);
+			const char *arg = options->eal[i];
+
+			if (strncmp(arg, *name, len) == 0 &&
+			    (arg[len] == '\0' || arg[len] == '=' || len == 2))
+				return true;
+		}
+	}
+	return false;
+}
+
+static unsigned long read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long number = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%lu", &number) != 1)
+		number = 0;
+	fclose(file);
+	return number;
+}
+
+/* In huge pages of any size. */
+static unsigned long free_huge_mib(void)
+{
+	static const char folder[] = "/sys/kernel/mm/hugepages";
+	DIR *dir = opendir(folder);
+	unsigned long mib = 0, kib;
+	struct dirent *entry;
+	char path[320];
+
+	if (dir == NULL)
+		return 0;
+	while ((entry = readdir(dir)) != NULL) {
+		if (sscanf(entry->d_name, "hugepages-%lukB", &kib) != 1)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/free_hugepages", folder, entry->d_name);
+		mib += read_number(path) * kib / 1024;
+	}
+	closedir(dir);
+	return mib;
+}
+
+static void add_memory(const struct options *options)
+{
+	static const char *const kinds[] = {"--no-huge",  "--in-memory",   "--huge-dir",
+					    "--legacy-mem", "--no-shconf", "--huge-unlink",
+					    "--single-file-segments", "--proc-type", NULL};
+	static const char *const sizes[] = {"-m", "--socket-mem", NULL};
+	unsigned long huge = free_huge_mib(), size = MEMORY_MIB;
+
+	if (!given(options, kinds)) {
+		if (huge >= MEMORY_MIB_LEAST) {
+			add("--in-memory");
+			size = huge < size ? huge : size;
+		} else {
+			add("--no-huge");
+			add("--no-shconf");
+			log_warn("vuswitch",
+				 "%lu MiB are free in huge pages: ordinary pages are used, which "
+				 "costs speed; `sysctl vm.nr_hugepages=512` and a restart mend it",
+				 huge);
+		}
+	}
+	if (!given(options, sizes))
+		add("-m%lu", size);
+}
+
+/* FNV-1a: only to tell paths apart. */
+static uint32_t hash_text(const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	return hash;
+}
+
+int eal_start(const struct options *options, struct fail *fail)
+{
+	static const char *const prefix[] = {"--file-prefix", NULL};
+	static const char *const log_level[] = {"--log-level", NULL};
+
+	args.argv = calloc((size_t)options->eal_n + OWN_ARGS_MAX + 2, sizeof(*args.argv));
+	if (args.argv == NULL)
+		return fail_set(fail, -ENOMEM, "EAL: no memory");
+	add("vuswitch");
+	for (int i = 0; i < options->eal_n; i++)
+		args.argv[args.argc++] = options->eal[i];
+	add_memory(options);
+	if (!given(options, prefix))
+		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
+	if (!given(options, log_level))
+		add("--log-level=*:warning");
+	if (rte_eal_init(args.argc, args.argv) < 0)
+		return fail_set(fail, -rte_errno,
+				"EAL did not start (%s): its own lines above say why; `vuswitch "
+				"--no-huge --no-pci -- ...` is what needs least",
+				rte_strerror(rte_errno));
+	return 0;
+}
+
+/* What EAL leaves in its runtime folder belongs to nobody once it has ended. */
+static void remove_folder(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	rmdir(folder);
+}
+
+void eal_stop(void)
+{
+	char folder[512];
+
+	snprintf(folder, sizeof(folder), "%s", rte_eal_get_runtime_dir());
+	rte_eal_cleanup();
+	remove_folder(folder);
+	free(args.argv);
+	args.argv = NULL;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* notify.h: tells the service manager how we are (sd_notify(3)); nothing happens where there is none. */
+#ifndef VUS_NOTIFY_H
+#define VUS_NOTIFY_H
+
+/* "READY=1", "STOPPING=1", ... */
+void notify(const char *state);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
+
+enum { OPT_CONFIG = 256, OPT_VHOST, OPT_ETHDEV, OPT_CONTROL, OPT_BUSY_POLL, OPT_CHECK };
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, OPT_CONFIG},
+	{"vhost", required_argument, NULL, OPT_VHOST},
+	{"ethdev", required_argument, NULL, OPT_ETHDEV},
+	{"control", required_argument, NULL, OPT_CONTROL},
+	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
+	{"check", no_argument, NULL, OPT_CHECK},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+void options_print_help(void)
+{
+	fputs("vuswitch [EAL options] -- [options]\n"
+	      "An Ethernet switch for virtual machines: vhost-user sockets and DPDK devices.\n"
+	      "\n"
+	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
+	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,bridge=NAME]\n"
+	      "                   a port for a VM, without a file; may be repeated\n"
+	      "  --ethdev NAME=DEVICE[,bridge=NAME]\n"
+	      "                   a DPDK device as a port, without a file; may be repeated\n"
+	      "  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"
+	      "                   $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")\n"
+	      "  --busy-poll      never let an idle lcore sleep\n"
+	      "  --check          read the configuration, say what would be done, exit\n"
+	      "  --help, --version\n"
+	      "\n"
+	      "Two VMs on one switch:\n"
+	      "  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost vm2=/run/vuswitch/vm2.sock\n"
+	      "On a machine with a single CPU:\n"
+	      "  vuswitch --lcores '0@0,1@0' -- --config /etc/vuswitch/vuswitch.yaml\n"
+	      "SIGHUP reads the file again and changes only what differs; SIGTERM ends the switch.\n",
+	      stdout);
+}
+
+static int default_control(struct options *options, struct fail *fail)
+{
+	const char *folder = getenv("RUNTIME_DIRECTORY");
+	int len;
+
+	if (folder == NULL || folder[0] == '\0')
+		folder = RUNTIME_DIRECTORY_DEFAULT;
+	/* systemd gives several, with colons between them, if the unit asks for several. */
+	len = (int)strcspn(folder, ":");
+	if (snprintf(options->control, sizeof(options->control), "%.*s/control.sock", len,
+		     folder) >= (int)sizeof(options->control))
+		return fail_set(fail, -ENAMETOOLONG,
+				"RUNTIME_DIRECTORY is too long for a socket in it; give --control "
+				"a path of at most 107 characters");
+	return 0;
+}
+
+static int add_port(struct options *options, const char *option, const char *value,
+		    struct fail *fail)
+{
+	struct port_option *ports =
+		realloc(options->ports, (options->ports_n + 1) * sizeof(*ports));
+
+	if (ports == NULL)
+		return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
+	options->ports = ports;
+	ports[options->ports_n++] = (struct port_option){.option = option, .value = value};
+	return 0;
+}
+
+static int set_control(struct options *options, const char *path, struct fail *fail)
+{
+	if (strlen(path) >= sizeof(options->control))
+		return fail_set(fail, -ENAMETOOLONG,
+				"--control: the path has more than 107 characters, the kernel's "
+				"limit; use a shorter one");
+	strcpy(options->control, path);
+	return 0;
+}
+
+static int take(struct options *options, int option, char **argv, struct fail *fail)
+{
+	switch (option) {
+	case OPT_CONFIG:
+		options->config = optarg;
+		return 0;
+	case OPT_VHOST:
+		return add_port(options, "--vhost", optarg, fail);
+	case OPT_ETHDEV:
+		return add_port(options, "--ethdev", optarg, fail);
+	case OPT_CONTROL:
+		return set_control(options, optarg, fail);
+	case OPT_BUSY_POLL:
+		options->busy_poll = true;
+		return 0;
+	case OPT_CHECK:
+		options->check = true;
+		return 0;
+	case 'h':
+		options->help = true;
+		return 0;
+	case 'V':
+		options->version = true;
+		return 0;
+	case ':':
+		return fail_set(fail, -EINVAL, "%s needs a value; see --help", argv[optind - 1]);
+	default:
+		return fail_set(fail, -EINVAL,
+				"%s is not an option of vuswitch; see --help, and write EAL's own "
+				"options before `--`: vuswitch [EAL options] -- [options]",
+				argv[optind - 1]);
+	}
+}
+
+int options_parse(int argc, char **argv, struct options *options, struct fail *fail)
+{
+	int first = 0, option, error;
+
+	*options = (struct options){.eal = argv + 1};
+	for (int i = 1; i < argc && first == 0; i++)
+		if (strcmp(argv[i], "--") == 0)
+			first = i;
+	options->eal_n = first > 0 ? first - 1 : 0;
+	error = default_control(options, fail);
+
+	/* getopt begins after its argv[0], which is the `--`, or our name. */
+	argc -= first;
+	argv += first;
+	optind = 0;
+	opterr = 0;
+	while (error == 0 &&
+	       (option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1)
+		error = take(options, option, argv, fail);
+	if (error == 0 && optind < argc)
+		error = fail_set(fail, -EINVAL,
+				 "\"%s\" is not an option; ports are --vhost NAME=SOCKET and "
+				 "--ethdev NAME=DEVICE, a file is --config FILE",
+				 argv[optind]);
+	if (error == 0 && options->config == NULL && options->ports_n == 0 && !options->help &&
+	    !options->version)
+		error = fail_set(fail, -EINVAL,
+				 "there is nothing to switch: give --config FILE, or --vhost "
+				 "NAME=SOCKET for each VM; see --help");
+	return error;
+}
+
+void options_free(struct options *options)
+{
+	free(options->ports);
+	options->ports = NULL;
+	options->ports_n = 0;
+}
+
+int options_read_config(const struct options *options, struct config *config, struct fail *fail)
+{
+	int error = 0;
+
+	*config = (struct config){0};
+	if (options->config != NULL)
+		error = config_read_file(config, options->config, fail);
+	for (unsigned int i = 0; error == 0 && i < options->ports_n; i++)
+		error = config_add_option(config, options->ports[i].option,
+					  options->ports[i].value, fail);
+	if (error == 0)
+		error = config_check(config, fail);
+	if (error != 0)
+		config_free(config);
+	return error;
+}

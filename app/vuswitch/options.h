@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* options.h: vuswitch's command line: `vuswitch [EAL options] -- [options]`, or only our own, without `--`. */
+#ifndef VUS_OPTIONS_H
+#define VUS_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "fail.h"
+
+struct options {
+	char **eal; /* EAL's options: eal[0] to eal[eal_n - 1], of argv */
+	int eal_n;
+	const char *config;	/* --config, or NULL */
+	char control[108];	/* --control, or control.sock in the runtime directory; fits a socket address */
+	bool busy_poll, check, help, version;
+	/* --vhost and --ethdev, in the order given */
+	struct port_option {
+		const char *option, *value;
+	} *ports;
+	unsigned int ports_n;
+};
+
+/* 0 or -errno with a line in `fail`. Strings are argv's. */
+int options_parse(int argc, char **argv, struct options *options, struct fail *fail);
+void options_free(struct options *options);
+void options_print_help(void);
+
+/* The configuration these options ask for: the file as it is now, and the ports of the command line. To be called again
+ * when the file has changed. `config` is empty after an error. 0 or -errno. */
+int options_read_config(const struct options *options, struct config *config, struct fail *fail);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ctl_commands.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_version.h>
+
+#include "clock.h"
+#include "ctl_show.h"
+#include "vus_version.h"
+
+enum { MACS_LIMIT_DEFAULT = 10000 };
+
+typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
+
+static json_t *show_ports(struct vus_switch *sw, const json_t *request);
+static json_t *show_port(struct vus_switch *sw, const json_t *request);
+static json_t *show_macs(struct vus_switch *sw, const json_t *request);
+static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
+static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
+static json_t *show_version(struct vus_switch *sw, const json_t *request);
+
+static const struct {
+	const char *name;
+	command_fn run;
+} commands[] = {
+	{"ports", show_ports},	   {"port", show_port},	    {"macs", show_macs},
+	{"bridges", show_bridges}, {"lcores", show_lcores}, {"version", show_version},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+json_t *ctl_error(const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	/* A peer's bytes may be no UTF-8, which jansson refuses. */
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return json_pack("{s:s}", "error", text);
+}
+
+json_t *ctl_command(struct vus_switch *sw, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "command"));
+
+	if (name == NULL)
+		return ctl_error("the request names no command, as in {\"command\": \"ports\"}");
+	for (unsigned int i = 0; i < COMMANDS; i++) {
+		json_t *reply;
+
+		if (strcmp(commands[i].name, name) != 0)
+			continue;
+		reply = commands[i].run(sw, request);
+		if (reply != NULL)
+			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
+		return reply;
+	}
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
+			 "lcores and version",
+			 name);
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------ */
+
+static json_t *show_ports(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	json_t *list = json_array();
+
+	role_assert_control();
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		struct port *port = switch_port(sw, id);
+
+		if (port != NULL)
+			json_array_append_new(list, ctl_show_port_short(sw, port));
+	}
+	return json_pack("{s:o}", "ports", list);
+}
+
+static json_t *show_port(struct vus_switch *sw, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "name"));
+	struct port *port;
+
+	role_assert_control();
+	if (name == NULL)
+		return ctl_error("which port? the request has no \"name\"");
+	port = switch_find_port(sw, name);
+	if (port == NULL)
+		return ctl_error("there is no port %.64s; `vusctl ports` lists them", name);
+	return json_pack("{s:o}", "port", ctl_show_port(sw, port));
+}
+
+/* --- bridges ---------------------------------------------------------------------------------------------------- */
+
+struct mac_list {
+	const struct vus_switch *sw;
+	const char *bridge;
+	json_t *list;
+	json_int_t limit, more;
+};
+
+static bool add_mac(void *arg, mac_key_t mac, const struct mac_value *value)
+{
+	struct mac_list *macs = arg;
+	const struct port *port;
+	char text[18];
+
+	role_assert_control();
+	if ((json_int_t)json_array_size(macs->list) >= macs->limit) {
+		macs->more++;
+		return true;
+	}
+	port = switch_port(macs->sw, value->port);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff),
+		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff),
+		 (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
+		 (unsigned int)(mac >> 40 & 0xff));
+	json_array_append_new(
+		macs->list,
+		json_pack("{s:s, s:s, s:s, s:b, s:i}", "mac", text, "bridge", macs->bridge, "port",
+			  port != NULL ? port->name : "?", "static", value->is_static, "age",
+			  value->is_static ? 0
+					   : (uint16_t)(switch_epoch(macs->sw) - value->epoch)));
+	return true;
+}
+
+static json_t *show_macs(struct vus_switch *sw, const json_t *request)
+{
+	const char *only = json_string_value(json_object_get(request, "bridge"));
+	const json_t *limit = json_object_get(request, "limit");
+	struct mac_list macs = {
+		.sw = sw,
+		.list = json_array(),
+		.limit = json_is_integer(limit) ? json_integer_value(limit) : MACS_LIMIT_DEFAULT,
+	};
+	bool found = only == NULL;
+
+	role_assert_control();
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		struct bridge *bridge = switch_bridge(sw, i);
+
+		if (bridge == NULL || (only != NULL && strcmp(bridge_name(bridge), only) != 0))
+			continue;
+		found = true;
+		macs.bridge = bridge_name(bridge);
+		mac_table_each(bridge_macs(bridge), add_mac, &macs);
+	}
+	if (found)
+		return json_pack("{s:o, s:I}", "macs", macs.list, "more", macs.more);
+	json_decref(macs.list);
+	return ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
+}
+
+static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	json_t *list = json_array();
+
+	role_assert_control();
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		if (switch_bridge(sw, i) != NULL)
+			json_array_append_new(list, ctl_show_bridge(sw, i));
+	return json_pack("{s:o}", "bridges", list);
+}
+
+/* --- the rest --------------------------------------------------------------------------------------------------- */
+
+static json_t *show_lcores(struct vus_switch *sw VUS_UNUSED, const json_t *request)
+{
+	bool reset = json_is_true(json_object_get(request, "reset"));
+	json_t *list = json_array();
+
+	role_assert_control();
+	for (unsigned int i = 0; i < lcores_n(); i++) {
+		json_array_append_new(list, ctl_show_lcore(lcore_at(i)));
+		if (reset)
+			lcore_reset_longest(lcore_at(i));
+	}
+	return json_pack("{s:o, s:I, s:I}", "lcores", list, "cycles_per_second",
+			 (json_int_t)lcore_cycles_per_second(), "reports_lost",
+			 (json_int_t)lcores_reports_lost());
+}
+
+static json_t *show_version(struct vus_switch *sw VUS_UNUSED, const json_t *request VUS_UNUSED)
+{
+	return json_pack("{s:s, s:s, s:i}", "version", VUS_VERSION, "dpdk", rte_version(), "pid",
+			 (int)getpid());
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl_commands.h: what there is to look at, as JSON; for the control socket and for telemetry.
+ *
+ *	ports			  every port: what it is, its link and state, its counters
+ *	port {name}		  one port: that, its queues, and what its driver has to say
+ *	macs {bridge, limit}	  the addresses, of one bridge or of all; at most `limit` (default 10000), "more" are left out
+ *	bridges			  every bridge: its numbers, and what its table did
+ *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
+ *	version			  of vuswitch and of DPDK
+ *
+ * Counters only grow; replies carry "time_ns" (a clock without jumps), so that two of them make a rate. Names of
+ * counters are those of port_counters.h.
+ *
+ * Threads: the control thread's.
+ */
+#ifndef VUS_CTL_COMMANDS_H
+#define VUS_CTL_COMMANDS_H
+
+#include <jansson.h>
+
+#include "role.h"
+#include "switch.h"
+
+/* A reply that the caller releases, an {"error": ...} among them; NULL: no memory. */
+json_t *ctl_command(struct vus_switch *sw, const json_t *request) RUNS_ON(control_thread);
+
+json_t *ctl_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ctl_show.h"
+
+#include <stdio.h>
+
+static void set_count(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------ */
+
+static void set_counters(json_t *object, const struct port *port)
+{
+	json_t *rx_drop = json_object(), *tx_drop = json_object();
+	uint64_t rx_drops = 0, tx_drops = 0;
+	struct port_counters sum;
+
+	port_counters_sum(port, &sum);
+	set_count(object, "rx_ok", counted(&sum.rx_ok));
+	set_count(object, "rx_bytes", counted(&sum.rx_bytes));
+	set_count(object, "copies", counted(&sum.copies));
+	set_count(object, "tx_ok", counted(&sum.tx_ok));
+	set_count(object, "tx_bytes", counted(&sum.tx_bytes));
+	for (int i = 0; i < RX_DROPS; i++) {
+		rx_drops += counted(&sum.rx_drop[i]);
+		set_count(rx_drop, rx_drop_name(i), counted(&sum.rx_drop[i]));
+	}
+	for (int i = 0; i < TX_DROPS; i++) {
+		tx_drops += counted(&sum.tx_drop[i]);
+		set_count(tx_drop, tx_drop_name(i), counted(&sum.tx_drop[i]));
+	}
+	set_count(object, "rx_drops", rx_drops);
+	set_count(object, "tx_drops", tx_drops);
+	json_object_set_new(object, "rx_drop", rx_drop);
+	json_object_set_new(object, "tx_drop", tx_drop);
+}
+
+static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_thread)
+{
+	const struct port_rxq *q = port->rxq[i];
+	json_t *object = json_object();
+
+	set_count(object, "queue", i);
+	json_object_set_new(object, "ready", json_boolean(port->rxq_ready[i]));
+	/* null: nobody polls it. */
+	json_object_set_new(object, "lcore",
+			    q->lcore < 0 ? json_null()
+					 : json_integer(lcore_id(lcore_at((unsigned int)q->lcore))));
+	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0));
+	set_count(object, "frames", counted(&q->frames));
+	set_count(object, "bursts", counted(&q->bursts));
+	return object;
+}
+
+static json_t *show_common(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread)
+{
+	const struct port_spec *spec = switch_port_spec(sw, port);
+	json_t *object = json_object();
+
+	json_object_set_new(object, "name", json_string(port->name));
+	json_object_set_new(object, "type", json_string(spec->type));
+	json_object_set_new(object, "bridge", json_string(spec->bridge));
+	set_count(object, "id", port->id);
+	return object;
+}
+
+json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
+{
+	const struct port_spec *spec = switch_port_spec(sw, port);
+	json_t *object = show_common(sw, port), *queues = json_array();
+
+	if (spec->socket != NULL)
+		json_object_set_new(object, "socket", json_string(spec->socket));
+	if (spec->mode != NULL)
+		json_object_set_new(object, "mode", json_string(spec->mode));
+	if (spec->device != NULL)
+		json_object_set_new(object, "device", json_string(spec->device));
+	port->ops->show(port, object);
+	for (uint16_t i = 0; i < port->rxq_n; i++)
+		if (port->rxq[i] != NULL)
+			json_array_append_new(queues, show_queue(port, i));
+	json_object_set_new(object, "rx_queues", queues);
+	set_counters(object, port);
+	return object;
+}
+
+json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port)
+{
+	json_t *object = show_common(sw, port), *all = json_object();
+
+	port->ops->show(port, all);
+	json_object_set(object, "link", json_object_get(all, "link"));
+	json_object_set(object, "state", json_object_get(all, "state"));
+	json_decref(all);
+	set_counters(object, port);
+	return object;
+}
+
+/* --- bridges ---------------------------------------------------------------------------------------------------- */
+
+json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
+{
+	struct bridge *bridge = switch_bridge(sw, index);
+	struct config_numbers numbers = switch_bridge_numbers(sw, index);
+	json_t *object = json_object();
+	struct mac_table_stats stats;
+
+	mac_table_stats(bridge_macs(bridge), &stats);
+	json_object_set_new(object, "name", json_string(bridge_name(bridge)));
+	set_count(object, "ports", bridge_ports(bridge));
+	set_count(object, "macs", stats.entries);
+	set_count(object, "mac_table_size", numbers.mac_table_size);
+	set_count(object, "mac_limit_per_port", numbers.mac_limit_per_port);
+	set_count(object, "mac_aging", numbers.mac_aging);
+	set_count(object, "learned", stats.learned);
+	set_count(object, "moved", stats.moved);
+	set_count(object, "aged", stats.aged);
+	set_count(object, "evicted", stats.evicted);
+	set_count(object, "refused", stats.refused);
+	return object;
+}
+
+/* --- lcores ----------------------------------------------------------------------------------------------------- */
+
+/* A share of `whole` in percent, 0 of nothing. */
+static json_t *percent(uint64_t part, uint64_t whole)
+{
+	return json_real(whole == 0 ? 0.0 : 100.0 * (double)part / (double)whole);
+}
+
+static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
+{
+	const struct poll_set *set = lcore_poll_set(lcore);
+	json_t *list = json_array();
+
+	for (uint16_t i = 0; i < set->n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i}", "port",
+						      set->queue[i]->port->name, "queue",
+						      (int)set->queue[i]->index));
+	return list;
+}
+
+json_t *ctl_show_lcore(const struct lcore *lcore)
+{
+	const struct lcore_counters *counters = lcore_counters(lcore);
+	uint64_t busy = counted(&counters->busy), idle = counted(&counters->idle);
+	uint64_t asleep = counted(&counters->asleep), frames = counted(&counters->frames);
+	uint64_t all = busy + idle + asleep;
+	json_t *object = json_object();
+
+	set_count(object, "lcore", lcore_id(lcore));
+	json_object_set_new(object, "cpu", json_integer(lcore_cpu(lcore)));
+	set_count(object, "frames", frames);
+	set_count(object, "loops", counted(&counters->loops));
+	set_count(object, "sleeps", counted(&counters->sleeps));
+	set_count(object, "busy_cycles", busy);
+	set_count(object, "idle_cycles", idle);
+	set_count(object, "asleep_cycles", asleep);
+	json_object_set_new(object, "busy_percent", percent(busy, all));
+	json_object_set_new(object, "asleep_percent", percent(asleep, all));
+	json_object_set_new(object, "cycles_per_packet",
+			    json_real(frames == 0 ? 0.0 : (double)busy / (double)frames));
+	json_object_set_new(object, "longest_us",
+			    json_real((double)counted(&counters->longest) * 1e6 /
+				      (double)lcore_cycles_per_second()));
+	json_object_set_new(object, "polls", show_polled(lcore));
+	return object;
+}

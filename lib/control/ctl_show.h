@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl_show.h: one port, bridge or lcore as a JSON object (ctl_commands.h says what for). The caller releases it; NULL: no
+ * memory. The control thread's. */
+#ifndef VUS_CTL_SHOW_H
+#define VUS_CTL_SHOW_H
+
+#include <jansson.h>
+
+#include "lcore.h"
+#include "switch.h"
+
+json_t *ctl_show_port(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread);
+/* Without queues and without what only its driver knows. */
+json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port)
+	RUNS_ON(control_thread);
+json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index) RUNS_ON(control_thread);
+json_t *ctl_show_lcore(const struct lcore *lcore) RUNS_ON(control_thread);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ctl_socket.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ctl_commands.h"
+#include "log.h"
+
+enum {
+	CLIENTS_MAX = 16,
+	/* The longest request names a port or a bridge. */
+	REQUEST_BYTES_MAX = 1024,
+};
+
+struct ctl_client {
+	struct ctl_socket *ctl;
+	struct loop_fd source; /* fd -1: nobody is here */
+	uint64_t turn;	       /* ctl->turns when it was last heard of */
+	char *reply;	       /* being sent; nothing is read meanwhile */
+	size_t reply_len, reply_sent;
+	size_t request_len;
+	char request[REQUEST_BYTES_MAX];
+};
+
+struct ctl_socket {
+	struct loop *loop;
+	struct vus_switch *sw;
+	struct loop_fd listener;
+	struct sockaddr_un address;
+	struct stat file; /* ours, to be told from a successor's */
+	uint64_t turns;
+	struct ctl_client client[CLIENTS_MAX];
+};
+
+static void client_ready(struct loop_fd *source, uint32_t events);
+
+/* --- the conversation ------------------------------------------------------------------------------------------- */
+
+static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	if (client->source.fd < 0)
+		return;
+	loop_fd_remove(client->ctl->loop, &client->source);
+	close(client->source.fd);
+	free(client->reply);
+	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
+}
+
+/* Sends what fits. False: the client is gone. */
+static bool send_reply(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	while (client->reply_sent < client->reply_len) {
+		ssize_t n = send(client->source.fd, client->reply + client->reply_sent,
+				 client->reply_len - client->reply_sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return loop_fd_change(client->ctl->loop, &client->source, EPOLLOUT) == 0;
+		if (n <= 0)
+			return false;
+		client->reply_sent += (size_t)n;
+	}
+	free(client->reply);
+	client->reply = NULL;
+	return loop_fd_change(client->ctl->loop, &client->source, EPOLLIN) == 0;
+}
+
+/* Makes the reply to the first line of what was received. False: no memory. */
+static bool answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
+{
+	json_error_t error;
+	json_t *request = json_loadb(client->request, line_len, JSON_REJECT_DUPLICATES, &error);
+	json_t *reply = request != NULL ? ctl_command(client->ctl->sw, request)
+					: ctl_error("the request is not JSON: %s", error.text);
+	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	json_decref(request);
+	json_decref(reply);
+	if (text == NULL)
+		return false;
+	/* The end of the string becomes the end of the line. */
+	text[len] = '\n';
+	client->reply = text;
+	client->reply_len = len + 1;
+	client->reply_sent = 0;
+	client->request_len -= line_len + 1;
+	memmove(client->request, client->request + line_len + 1, client->request_len);
+	return true;
+}
+
+/* Answers what has come, a line at a time, as long as the client takes the replies. */
+static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	while (client->reply == NULL) {
+		char *end = memchr(client->request, '\n', client->request_len);
+
+		if (end == NULL)
+			return client->request_len < REQUEST_BYTES_MAX;
+		if (!answer(client, (size_t)(end - client->request)) || !send_reply(client))
+			return false;
+	}
+	return true;
+}
+
+static bool receive(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	ssize_t n = recv(client->source.fd, client->request + client->request_len,
+			 REQUEST_BYTES_MAX - client->request_len, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	client->request_len += (size_t)n;
+	return answer_lines(client);
+}
+
+static void client_ready(struct loop_fd *source, uint32_t events)
+{
+	struct ctl_client *client = container_of(source, struct ctl_client, source);
+	bool alive = (events & EPOLLERR) == 0;
+
+	role_assert_control();
+	client->turn = ++client->ctl->turns;
+	if (alive && client->reply != NULL)
+		alive = send_reply(client) && answer_lines(client);
+	else if (alive)
+		alive = receive(client);
+	if (!alive)
+		client_close(client);
+}
+
+/* --- the listener ----------------------------------------------------------------------------------------------- */
+
+/* A free place, or that of whoever has been silent for longest. */
+static struct ctl_client *place(struct ctl_socket *ctl) RUNS_ON(control_thread)
+{
+	struct ctl_client *best = &ctl->client[0];
+
+	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
+		struct ctl_client *client = &ctl->client[i];
+
+		if (client->source.fd < 0)
+			return client;
+		if (client->turn < best->turn)
+			best = client;
+	}
+	client_close(best);
+	return best;
+}
+
+static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
+{
+	struct ctl_socket *ctl = container_of(source, struct ctl_socket, listener);
+	struct ctl_client *client;
+	int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	role_assert_control();
+	if (fd < 0)
+		return;
+	client = place(ctl);
+	client->source = (struct loop_fd){.fd = fd, .ready = client_ready};
+	client->turn = ++ctl->turns;
+	if (loop_fd_add(ctl->loop, &client->source, EPOLLIN) != 0) {
+		close(fd);
+		client->source.fd = -1;
+	}
+}
+
+static int fill_address(struct sockaddr_un *address, const char *path, struct fail *fail)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address->sun_path))
+		return fail_set(fail, -ENAMETOOLONG,
+				"%s: a socket's path has at most 107 characters; give --control a "
+				"shorter one",
+				path);
+	strcpy(address->sun_path, path);
+	return 0;
+}
+
+int ctl_socket_probe(const char *path, struct fail *fail)
+{
+	struct sockaddr_un address;
+	struct stat file;
+	int error = fill_address(&address, path, fail), fd;
+
+	if (error != 0)
+		return error;
+	if (stat(path, &file) != 0)
+		return 0;
+	if (!S_ISSOCK(file.st_mode))
+		return fail_set(fail, -EEXIST,
+				"%s: this file is not a socket; move it away, or give --control "
+				"another path",
+				path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail_set(fail, -errno, "%s: no socket: %s", path, strerror(errno));
+	/* A full backlog is somebody, too. */
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
+		error = fail_set(fail, -EADDRINUSE,
+				 "%s: another vuswitch answers here; stop it, or give --control "
+				 "another path",
+				 path);
+	close(fd);
+	return error;
+}
+
+static void make_folder(const char *path)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	mkdir(dirname(copy), 0755);
+}
+
+static int listen_at(struct ctl_socket *ctl, const char *path, struct fail *fail)
+	RUNS_ON(control_thread)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return fail_set(fail, -errno, "%s: no socket: %s", path, strerror(errno));
+	ctl->listener = (struct loop_fd){.fd = fd, .ready = listener_ready};
+	make_folder(path);
+	unlink(path);
+	/* The mode a socket has when it is bound becomes its file's: there is no moment at which others may connect. */
+	if (fchmod(fd, 0660) != 0 ||
+	    bind(fd, (struct sockaddr *)&ctl->address, sizeof(ctl->address)) != 0 ||
+	    stat(path, &ctl->file) != 0 || listen(fd, CLIENTS_MAX) != 0)
+		return fail_set(fail, -errno,
+				"%s: the control socket cannot be made: %s; give --control a path "
+				"in a folder you may write to",
+				path, strerror(errno));
+	error = loop_fd_add(ctl->loop, &ctl->listener, EPOLLIN);
+	return error == 0 ? 0 : fail_set(fail, error, "%s: %s", path, strerror(-error));
+}
+
+int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw,
+		      struct ctl_socket **result, struct fail *fail)
+{
+	int error = ctl_socket_probe(path, fail);
+	struct ctl_socket *ctl;
+
+	if (error != 0)
+		return error;
+	ctl = calloc(1, sizeof(*ctl));
+	if (ctl == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", path);
+	ctl->loop = loop;
+	ctl->sw = sw;
+	ctl->listener.fd = -1;
+	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
+		ctl->client[i] = (struct ctl_client){.ctl = ctl, .source.fd = -1};
+	error = fill_address(&ctl->address, path, fail);
+	if (error == 0)
+		error = listen_at(ctl, path, fail);
+	if (error != 0) {
+		ctl_socket_destroy(ctl);
+		return error;
+	}
+	*result = ctl;
+	return 0;
+}
+
+void ctl_socket_destroy(struct ctl_socket *ctl)
+{
+	struct stat file;
+
+	if (ctl == NULL)
+		return;
+	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
+		client_close(&ctl->client[i]);
+	if (ctl->listener.fd >= 0) {
+		loop_fd_remove(ctl->loop, &ctl->listener);
+		close(ctl->listener.fd);
+	}
+	if (stat(ctl->address.sun_path, &file) == 0 && file.st_ino == ctl->file.st_ino &&
+	    file.st_dev == ctl->file.st_dev)
+		unlink(ctl->address.sun_path);
+	free(ctl);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl_socket.h: the socket vusctl talks to: a line with a JSON request comes, a line with a JSON reply goes.
+ *
+ *	{"command": "port", "name": "vm1"}
+ *	{"port": {"name": "vm1", "state": "running", ...}, "time_ns": 123456789}
+ *
+ * ctl_commands.h has the commands. A request that makes no sense is answered by {"error": "..."}. Requests of one client
+ * are answered in turn; a client may stay connected and ask again.
+ *
+ * Who may connect is the file's affair: it belongs to the switch's user and group, mode 0660. A client that does not
+ * read its replies, sends half a line for ever or comes in large numbers costs a bounded piece of memory and nobody's
+ * time: when all places are taken, the one that has been silent for longest gives up its own.
+ *
+ * Threads: the control thread's.
+ */
+#ifndef VUS_CTL_SOCKET_H
+#define VUS_CTL_SOCKET_H
+
+#include "fail.h"
+#include "loop.h"
+#include "role.h"
+#include "switch.h"
+
+struct ctl_socket;
+
+/* Whether another switch listens at `path`: before anything is done that would be in vain. 0, or -errno with a line in
+ * `fail`. Needs no EAL. */
+int ctl_socket_probe(const char *path, struct fail *fail);
+
+/* Listens at `path`, whose folder is made if only that is missing; a file left by a switch that was killed is replaced.
+ * 0 or -errno with a line in `fail`. */
+int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw,
+		      struct ctl_socket **ctl, struct fail *fail) RUNS_ON(control_thread);
+/* Closes every conversation and removes the file. NULL is fine. */
+void ctl_socket_destroy(struct ctl_socket *ctl) RUNS_ON(control_thread);
+
+#endif
