@@ -11,27 +11,6 @@
 
 /* --- what every burst begins and ends with ----------------------------------------------------------------------- */
 
-bool vnet_view_open(struct virtq *q, struct virtq_view *view, const struct virtq_format *format)
-{
-	view->conf = rcu_get(&q->conf);
-	if (view->conf == NULL || virtq_fault(q) != VIRTQ_OK)
-		return false;
-	view->map = rcu_get(&q->memory->map);
-	if (view->map == NULL)
-		return false;
-	view->dp = &q->dp;
-	if (__builtin_expect(view->dp->fresh, 0)) {
-		/* Where the device that served this ring before us stopped. */
-		view->dp->last_used = guest_load16(&view->conf->used->idx);
-		view->dp->published = view->dp->last_used;
-		view->dp->signalled = view->dp->last_used;
-		view->dp->kicks_wanted = true;
-		view->dp->fresh = false;
-		format->want_kicks(view, false);
-	}
-	return true;
-}
-
 void vnet_break(struct virtq *q, int fault)
 {
 	atomic_store_explicit(&q->fault, fault, memory_order_relaxed);
