@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c: vuswitch on one screen: parse, create, wire, run, stop. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@
 /* SIGTERM to the end: under a second, whatever a device's close may take. */
 static const uint64_t STOP_NS = 700 * NS_PER_MS;
 
-static const struct port_driver *const drivers[] = {&vhost_driver, &ethdev_driver, NULL};
+static const struct port_driver *const drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
 
 struct vuswitch {
 	struct options options;
