@@ -127,6 +127,41 @@ void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len
 	assert_true(fg_flow_whole(&flow));
 }
 
+void guest_restart(struct guest *g)
+{
+	OK(fg_session_stop(&g->s));
+	OK(fg_send_features(&g->s));
+	for (unsigned int i = 0; i < g->s.n_rings; i++) {
+		fg_ring_reset(&g->s.ring[i], g->s.ring[i].event_idx);
+		OK(fg_start_ring(&g->s, i, 0));
+	}
+	OK(fg_barrier(&g->s));
+	OK(fg_nic_fill(&g->nic));
+}
+
+enum fate fate_of(struct fg_ring *r)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS / 2);
+	uint16_t used = r->last_used;
+
+	do {
+		if (fg_ring_error(r, 1))
+			return F_BROKEN;
+		if (fg_ring_used_idx(r) != used)
+			return F_RETURNED;
+	} while (fg_left_ms(deadline) > 0);
+	return F_STUCK;
+}
+
+void assert_silence(struct guest *g)
+{
+	uint8_t frame[2048];
+	int len = fg_nic_recv(&g->nic, frame, sizeof(frame), 0);
+
+	if (len != -ETIMEDOUT)
+		fail_msg("%s received %d bytes that were never sent", g->port, len);
+}
+
 static enum verdict verdict_of(struct fg_session *s, const struct fg_msg *m)
 {
 	struct fg_msg answer;

@@ -71,11 +71,24 @@ void guest_start(struct guest *, const struct fg_nic_options *);
 /* open and start */
 struct guest *guest_run(const char *port, const struct fg_options *);
 void guest_close(struct guest *);
+/* Stops the rings and starts them anew, empty; the connection and its memory stay. */
+void guest_restart(struct guest *);
 /* The guest's memory without a connection, for stories that do that part themselves. */
 struct guest *guest_idle(void);
 
 /* @n frames of @len bytes from a to b arrive whole and in order. */
 void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len);
+
+/* What became of a chain that no driver should post. */
+enum fate {
+	F_BROKEN,   /* the ring is broken, and the error eventfd says so */
+	F_RETURNED, /* the buffer came back */
+	F_STUCK,    /* neither: nobody will ever know */
+};
+enum fate fate_of(struct fg_ring *);
+
+/* Nothing arrives at @g. */
+void assert_silence(struct guest *g);
 
 /* Sends @m (flags and all as they are, NEED_REPLY added if @ask) and reports what came back. */
 enum verdict judge(struct fg_session *, struct fg_msg *m, const int *fds, unsigned int n_fds);

@@ -104,6 +104,7 @@ int fg_nic_fill(struct fg_nic *nic)
 	int err = 0;
 
 	memset(nic->tx_busy, 0, sizeof(nic->tx_busy));
+	nic->returned = nic->sent;
 	for (uint16_t i = 0; err == 0 && i < nic->rx_depth; i++) {
 		err = post_rx(nic, i);
 		if (err == -ENOSPC && i > 0) { /* chains of several descriptors: the ring is full */

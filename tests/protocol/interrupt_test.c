@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Kicks and interrupts (virtio 1.2, 2.7.7 to 2.7.10): none is lost, none comes that the guest asked
+ * not to have, and a switch that sleeps when nobody talks wakes up for the first frame. The other
+ * stories rely on interrupts too: the fake guest never looks at a ring without one.
+ */
+#include "stage.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void send_one(struct guest *a, struct guest *b)
+{
+	static struct fg_flow flow = {.id = 800};
+	uint8_t frame[80];
+
+	fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
+	OK(fg_nic_send(&a->nic, frame, sizeof(frame), NULL));
+	OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
+}
+
+/* The switch has given @n buffers back that the driver has not yet taken. */
+static void await_used(const struct fg_ring *r, uint16_t n)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+
+	while ((uint16_t)(fg_ring_used_idx(r) - r->last_used) < n && fg_left_ms(deadline) > 0)
+		fg_sleep_us(200);
+	assert_int_equal((uint16_t)(fg_ring_used_idx(r) - r->last_used), n);
+	fg_sleep_us(2000); /* an interrupt, if any, comes after the index */
+}
+
+/* The switch falls asleep after about a millisecond of silence. Frames that come just before, just
+ * then and just after all arrive, with no more kicks than it asked for. */
+static void silence_of_any_length_is_survived(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+
+	(void)state;
+	fg_victims_pause(&stage.victims); /* so that it does fall asleep */
+	for (unsigned int i = 0; i < 300; i++) {
+		fg_sleep_us(i * 17 % 4001);
+		assert_traffic(i % 2 ? a : b, i % 2 ? b : a, 1, 64 + i);
+	}
+	fg_sleep_us(300000);
+	assert_traffic(a, b, 1, 64);
+	OK(fg_victims_run(&stage.victims));
+}
+
+/* The same without EVENT_IDX: flags instead of indexes. */
+static void flags_instead_of_indexes_work(void **state)
+{
+	const struct fg_options plain = {.features = FG_F_VERSION_1 | FG_F_PROTOCOL};
+	struct guest *a = guest_run("h0", &plain);
+	struct guest *b = guest_run("h1", &plain);
+
+	(void)state;
+	fg_victims_pause(&stage.victims);
+	for (unsigned int i = 0; i < 300; i++) {
+		fg_sleep_us(i * 17 % 4001);
+		assert_traffic(i % 2 ? a : b, i % 2 ? b : a, 1, 64 + i);
+	}
+	OK(fg_victims_run(&stage.victims));
+}
+
+/* NO_INTERRUPT: buffers come back in silence. */
+static void the_no_interrupt_flag_is_respected(void **state)
+{
+	const struct fg_options plain = {.features = FG_F_VERSION_1 | FG_F_PROTOCOL};
+	struct guest *a = guest_run("h0", &plain);
+	struct guest *b = guest_run("h1", &plain);
+	uint8_t frame[2048];
+
+	(void)state;
+	assert_traffic(a, b, 1, 100);
+	__atomic_store_n(&b->nic.rx->avail->flags, FG_NO_INTERRUPT, __ATOMIC_SEQ_CST);
+	fg_sleep_us(20000);
+	fg_ring_take_interrupts(b->nic.rx);
+	for (unsigned int i = 0; i < 20; i++)
+		send_one(a, b);
+	await_used(b->nic.rx, 20);
+	assert_int_equal(fg_ring_take_interrupts(b->nic.rx), 0);
+	__atomic_store_n(&b->nic.rx->avail->flags, 0, __ATOMIC_SEQ_CST);
+	send_one(a, b);
+	for (unsigned int i = 0; i < 21; i++)
+		assert_int_equal(fg_nic_recv(&b->nic, frame, sizeof(frame), FG_WAIT_MS), 80);
+	assert_true(fg_ring_take_interrupts(b->nic.rx) + b->nic.rx->interrupts > 0);
+}
+
+/* EVENT_IDX: no interrupt before the index the guest named, and one when it is passed. */
+static void the_event_index_is_respected(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+	struct fg_ring *rx = b->nic.rx;
+	uint16_t *used_event = &rx->avail->ring[rx->num];
+
+	(void)state;
+	assert_traffic(a, b, 1, 100);
+	__atomic_store_n(used_event, (uint16_t)(rx->last_used + 9), __ATOMIC_SEQ_CST);
+	fg_sleep_us(20000);
+	fg_ring_take_interrupts(rx);
+	for (unsigned int i = 0; i < 9; i++)
+		send_one(a, b);
+	await_used(rx, 9);
+	assert_int_equal(fg_ring_take_interrupts(rx), 0);
+	send_one(a, b);
+	await_used(rx, 10);
+	assert_int_equal(fg_ring_take_interrupts(rx), 1);
+	for (unsigned int i = 0; i < 5; i++)
+		send_one(a, b);
+	await_used(rx, 15);
+	assert_int_equal(fg_ring_take_interrupts(rx), 0);
+}
+
+/* The interrupt may change on a live ring: the old descriptor falls silent, the new one is
+ * signalled once at once (something may have been missed), and for every frame after. */
+static void the_interrupt_may_change(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+
+	(void)state;
+	for (unsigned int i = 0; i < 100; i++) {
+		int fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+		assert_true(fresh >= 0);
+		OK(fg_request_fd(&b->s, FG_SET_VRING_CALL, 0, fresh));
+		close(b->nic.rx->call);
+		b->nic.rx->call = fresh;
+		assert_traffic(a, b, 2, 100);
+	}
+}
+
+/* A guest may want none: frames arrive, nothing is signalled. */
+static void a_ring_may_have_no_interrupt(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+	uint8_t frame[2048];
+
+	(void)state;
+	OK(fg_request_u64(&b->s, FG_SET_VRING_CALL, FG_NOFD | 0));
+	fg_ring_take_interrupts(b->nic.rx);
+	for (unsigned int i = 0; i < 10; i++)
+		send_one(a, b);
+	await_used(b->nic.rx, 10);
+	assert_int_equal(fg_ring_take_interrupts(b->nic.rx), 0);
+	for (unsigned int i = 0; i < 10; i++)
+		assert_int_equal(fg_nic_recv(&b->nic, frame, sizeof(frame), FG_WAIT_MS), 80);
+	OK(fg_request_fd(&b->s, FG_SET_VRING_CALL, 0, b->nic.rx->call));
+	assert_traffic(a, b, 3, 100);
+}
+
+/* A driver that never kicks: legal when kicks come as NOFD, and then the switch looks by itself. */
+static void a_ring_may_have_no_kick(void **state)
+{
+	struct guest *a = guest_open("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+
+	(void)state;
+	OK(fg_send_features(&a->s));
+	OK(fg_send_memory(&a->s));
+	for (uint32_t i = 0; i < 2; i++) {
+		fg_ring_reset(&a->s.ring[i], true);
+		OK(fg_request_state(&a->s, FG_SET_VRING_NUM, i, 256));
+		OK(fg_request_state(&a->s, FG_SET_VRING_BASE, i, 0));
+		OK(fg_send_addr(&a->s, i));
+		OK(fg_request_u64(&a->s, FG_SET_VRING_KICK, FG_NOFD | i));
+		OK(fg_send_call(&a->s, i));
+	}
+	OK(fg_nic_init(&a->nic, &a->s, 0, 4712, NULL));
+	OK(fg_nic_fill(&a->nic));
+	fg_victims_pause(&stage.victims);
+	for (unsigned int i = 0; i < 20; i++) {
+		fg_sleep_us(5000);
+		assert_traffic(a, b, 1, 100);
+		assert_traffic(b, a, 1, 100);
+	}
+	OK(fg_victims_run(&stage.victims));
+}
+
+/* Frames posted before the kick descriptor is set are sent: the start looks at the ring. */
+static void what_is_posted_before_the_start_is_sent(void **state)
+{
+	struct guest *a = guest_open("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+	struct fg_flow flow = {.id = 801};
+	uint8_t frame[2048];
+
+	(void)state;
+	OK(fg_send_features(&a->s));
+	OK(fg_send_memory(&a->s));
+	for (uint32_t i = 0; i < 2; i++)
+		fg_ring_reset(&a->s.ring[i], true);
+	OK(fg_nic_init(&a->nic, &a->s, 0, 4713, NULL));
+	fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, 100);
+	OK(fg_nic_queue(&a->nic, frame, 100, NULL));
+	fg_ring_publish(a->nic.tx); /* and no kick */
+	OK(fg_start_ring(&a->s, 0, 0));
+	OK(fg_start_ring(&a->s, 1, 0));
+	assert_int_equal(fg_nic_recv(&b->nic, frame, sizeof(frame), FG_WAIT_MS), 100);
+	assert_true(fg_flow_check(&flow, frame, 100));
+}
+
+/* A6. A kick descriptor that is always readable costs nobody anything. */
+static void a_storm_of_kicks_hurts_nobody(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+	int64_t deadline = fg_deadline(500);
+
+	(void)state;
+	while (fg_left_ms(deadline) > 0) {
+		for (unsigned int i = 0; i < 1000; i++) {
+			eventfd_write(a->nic.tx->kick, 0xffffff);
+			eventfd_write(a->nic.rx->kick, 0xffffff);
+		}
+		assert_traffic(a, b, 1, 100);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		STORY(silence_of_any_length_is_survived),
+		STORY(flags_instead_of_indexes_work),
+		STORY(the_no_interrupt_flag_is_respected),
+		STORY(the_event_index_is_respected),
+		STORY(the_interrupt_may_change),
+		STORY(a_ring_may_have_no_interrupt),
+		STORY(a_ring_may_have_no_kick),
+		STORY(what_is_posted_before_the_start_is_sent),
+		STORY(a_storm_of_kicks_hurts_nobody),
+	};
+
+	return stage_main("interrupt", stories, sizeof(stories) / sizeof(stories[0]));
+}
