@@ -65,8 +65,8 @@ def parse(arguments):
         "each guest (default: ring / 64: all of them fit one ring, so nothing can be lost)")
     add("--rounds", type=_count, default=3, metavar="N",
         help="rounds; in each, every switch has its turn (default: %(default)s)")
-    add("--windows", type=_count, default=3, metavar="N",
-        help="undisturbed measuring windows of 0.5 s for each figure (default: %(default)s)")
+    add("--windows", type=_count, default=4, metavar="N",
+        help="good measuring windows of 0.3 s for each figure (default: %(default)s)")
     add("--generator-cpu", type=int, default=0, metavar="CPU", help="(default: %(default)s)")
     add("--switch-cpu", type=int, default=1, metavar="CPU", help="(default: %(default)s)")
     add("--generator-devargs", metavar="ARGS", default="", help="more devargs for the guests' "
@@ -95,6 +95,7 @@ def bench(options):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="vuswitch-bench-"))
     rounds, versions, failures = [], {}, []
     try:
+        trip = machine.line_trip(directory, options.generator_cpu, options.switch_cpu)
         for number in range(1, options.rounds + 1):
             rounds.append([])
             for kind in switches:
@@ -102,7 +103,7 @@ def bench(options):
                 place.mkdir()
                 switch = kind(place, options.switch_cpu, hugepages)
                 try:
-                    one_turn(switch, options, plan, facts["tsc_hz"], rounds[-1], number)
+                    one_turn(switch, options, plan, trip, facts["tsc_hz"], rounds[-1], number)
                 except BenchError as error:
                     failures.append(f"round {number}: {error}")
                     print(f"  round {number}: {switch.label} failed: {error}", flush=True)
@@ -116,7 +117,7 @@ def bench(options):
     return 1 if failures else 0
 
 
-def one_turn(switch, options, plan, tsc_hz, runs, number):
+def one_turn(switch, options, plan, trip, tsc_hz, runs, number):
     """Start one switch and the guests, take all sizes, stop them; adds to runs."""
     with contextlib.ExitStack() as ends:
         ends.callback(switch.stop)
@@ -129,10 +130,14 @@ def one_turn(switch, options, plan, tsc_hz, runs, number):
         generator.wait_ready()
         switch.settle()
         for size in options.sizes:
-            run = measure(generator, switch, size, plan, tsc_hz)
+            run = measure(generator, switch, size, plan, trip, tsc_hz)
             runs.append(run)
             said = "; ".join(run.complaints())
+            good = sum(window.good for window in run.windows)
+            trips = [window.trip_ns for window in run.windows]
             print(f"  round {number}  {switch.label:<12}{size:>5} bytes {run.mpps:>7.2f} Mpps"
+                  f"   line trip {min(trips):.0f} to {max(trips):.0f} ns, "
+                  f"{good} of {len(run.windows)} windows good"
                   f"{'   (' + said + ')' if said else ''}", flush=True)
 
 

@@ -2,12 +2,14 @@
 """What this machine is, as far as the figures depend on it."""
 
 import os
+import pathlib
 import platform
 import re
 import time
 
-from .process import BenchError
+from .process import BenchError, run
 
+LINE_TRIP = pathlib.Path(__file__).resolve().parents[3] / "tests/perf/line_trip.c"
 HUGE_2M = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 
 
@@ -40,6 +42,14 @@ def free_huge_mib():
 def steal_ticks():
     """Clock ticks that a hypervisor has kept from all our CPUs so far."""
     return int(_text("/proc/stat").split("\n", 1)[0].split()[8])
+
+
+def line_trip(directory, generator_cpu, switch_cpu):
+    """A function that takes the trip of a cache line between the two CPUs, in ns."""
+    program = str(directory / "line_trip")
+    run(["cc", "-O2", "-pthread", "-o", program, str(LINE_TRIP)], 30)
+    cpus = [str(generator_cpu), str(switch_cpu)]
+    return lambda: float(run([program, *cpus], 10, hurry=True))
 
 
 def check_cpus(cpus):

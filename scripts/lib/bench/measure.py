@@ -4,8 +4,10 @@
 A run is one switch, one frame size. Warm up, then look at the generator's counters at the two
 ends of short windows. A window counts only if the polling thread of the generator and that of the
 switch had (nearly) all of their CPU in it: on a shared machine anything else measures the
-neighbours. Afterwards, in a window of its own because counting costs cycles, how busy both were:
-the busier one is what the figure is the limit of.
+neighbours. Around each window the trip of a cache line between the two CPUs is taken (line_trip):
+on a virtual machine the distance between two CPUs changes, and the figures with it, so windows
+are compared with windows at the same distance only (report.py). Afterwards, in a window of its
+own because counting costs cycles, how busy both sides were.
 """
 
 import dataclasses
@@ -15,8 +17,9 @@ import time
 from .process import BenchError
 from .testpmd import CpuWatch
 
-UNDISTURBED = 0.97  # least share of a CPU in a window that counts
-GAUGE_SECONDS = 0.4
+UNDISTURBED = 0.94  # least share of a CPU in a window that counts
+SAME_DISTANCE = 1.6  # trips that differ by less are of the same distance
+GAUGE_SECONDS = 0.3
 
 
 @dataclasses.dataclass
@@ -24,35 +27,50 @@ class Plan:
     """The length of everything in a run."""
 
     bursts: int  # of 32 frames, from each guest
-    windows: int = 3  # undisturbed ones wanted
-    attempts: int = 9  # windows taken at most
-    seconds: float = 0.5  # a window
-    warm_up: float = 0.5
+    windows: int = 4  # good ones wanted
+    attempts: int = 12  # windows taken at most
+    seconds: float = 0.3  # a window
+    warm_up: float = 0.4
+
+
+@dataclasses.dataclass
+class Window:
+    """What went by in a fraction of a second."""
+
+    mpps: float  # frames that reached the guests, both directions together
+    generator_share: float  # of its CPU, 0 to 1
+    switch_share: float
+    trip_ns: float  # a cache line from CPU to CPU and back, around the window; 0: unknown
+    moved: bool  # the trip was another one at its end than at its beginning
+
+    @property
+    def good(self):
+        return min(self.generator_share, self.switch_share) >= UNDISTURBED and not self.moved
 
 
 @dataclasses.dataclass
 class Run:
-    """One figure with what it rests on."""
+    """What one switch did with one frame size, in one round."""
 
     switch: str
     size: int
-    mpps: float = 0.0  # frames that reached the guests, both directions together, median window
-    windows: list = dataclasses.field(default_factory=list)  # Mpps of those that count
-    disturbed: bool = False  # no undisturbed window: mpps is of the least disturbed ones
-    share: list = dataclasses.field(default_factory=list)  # CPU share: generator, switch
-    generator_busy: float = 0.0  # 0 to 1
-    switch_busy: float = -1.0  # -1: it cannot say
+    windows: list = dataclasses.field(default_factory=list)
+    generator_busy: float = -1.0  # 0 to 1; -1: it cannot say
+    switch_busy: float = -1.0
     dropped: int = 0  # by the switch, during the windows
     lost_by_generator: int = 0
     flooded: int = 0
-    macs: int = -1
+    macs: int = -1  # -1: it does not learn
+
+    @property
+    def mpps(self):
+        """The median of its good windows, or of all if none is."""
+        windows = [window for window in self.windows if window.good] or self.windows
+        return statistics.median(window.mpps for window in windows)
 
     def complaints(self):
         """What makes the figure unfair, in words; empty: nothing."""
         said = []
-        if self.disturbed:
-            said.append(f"disturbed: the polling threads had {self.share[0]:.0%} and "
-                        f"{self.share[1]:.0%} of their CPUs")
         if self.dropped:
             said.append(f"the switch dropped {self.dropped} frames")
         if self.lost_by_generator:
@@ -64,14 +82,17 @@ class Run:
         return said
 
 
-def measure(generator, switch, size, plan, tsc_hz):
-    """One run. The generator and the switch are up and connected; no traffic flows."""
+def measure(generator, switch, size, plan, trip, tsc_hz):
+    """One run. The generator and the switch are up and connected; no traffic flows.
+
+    trip: a function that takes the trip of a cache line between the two CPUs, in ns.
+    """
     run = Run(switch.label, size)
     generator.start_traffic(size, plan.bursts)
     time.sleep(plan.warm_up)
     counters = switch.counters()
     first = generator.sample()
-    _take_windows(run, generator, switch, plan)
+    _take_windows(run, generator, switch, plan, trip)
     last = generator.sample()
     after = switch.counters()
     run.dropped = after.dropped - counters.dropped
@@ -83,29 +104,28 @@ def measure(generator, switch, size, plan, tsc_hz):
     return run
 
 
-def _take_windows(run, generator, switch, plan):
-    """Windows until enough of them were undisturbed; the figure is their median."""
-    taken = []
-    generator.sample()
+def _take_windows(run, generator, switch, plan, trip):
     watch = CpuWatch([generator.pid, switch.pid()], time.monotonic)
-    for _ in range(plan.attempts):
+    before = trip()
+    while len(run.windows) < plan.attempts:
+        generator.sample()
         watch.start()
         time.sleep(plan.seconds)
         shares = watch.shares()
         mpps = sum(generator.sample().rx_pps) / 1e6
-        taken.append((min(shares), mpps, shares))
-        if len([window for window in taken if window[0] >= UNDISTURBED]) == plan.windows:
+        after = trip()
+        run.windows.append(Window(mpps, *shares, trip_ns=(before * after) ** 0.5,
+                                  moved=not same_distance(before, after)))
+        before = after
+        if sum(window.good for window in run.windows) == plan.windows:
             break
-    if max(window[1] for window in taken) == 0:
+    if max(window.mpps for window in run.windows) == 0:
         raise BenchError(f"{run.switch}: no frame of {run.size} bytes came through "
                          f"(see the logs with --keep-logs)")
-    taken.sort(reverse=True)
-    counted = [window for window in taken if window[0] >= UNDISTURBED]
-    run.disturbed = not counted
-    counted = counted or taken[:1]
-    run.windows = [round(window[1], 4) for window in counted]
-    run.mpps = statistics.median(run.windows)
-    run.share = [min(window[2][i] for window in counted) for i in (0, 1)]
+
+
+def same_distance(one, other):
+    return max(one, other) <= SAME_DISTANCE * min(one, other)
 
 
 def _gauge(run, generator, switch, tsc_hz):
@@ -121,6 +141,7 @@ def _gauge(run, generator, switch, tsc_hz):
     generator.count_cycles(False)
     switch.count_cycles(False)
     (g0, tg0, s0, ts0), (g1, tg1, s1, ts1) = looks
-    run.generator_busy = (g1 - g0) / tsc_hz / (tg1 - tg0)
-    if s0 is not None and s1 is not None:
-        run.switch_busy = (s1 - s0) / tsc_hz / (ts1 - ts0)
+    if g1 > g0:
+        run.generator_busy = min(1.0, (g1 - g0) / tsc_hz / (tg1 - tg0))
+    if s1 > s0:
+        run.switch_busy = min(1.0, (s1 - s0) / tsc_hz / (ts1 - ts0))

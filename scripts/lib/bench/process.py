@@ -158,12 +158,13 @@ class Child:
         return f"; it said last: {' | '.join(tail)} (all of it: {self.log_path})"
 
 
-def run(argv, seconds, env=None):
+def run(argv, seconds, env=None, hurry=False):
     """Run a command to its end; its stdout. A failure or a missed deadline is a BenchError."""
     try:
         done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=seconds, env={**os.environ, **(env or {})},
-                              stdin=subprocess.DEVNULL, check=False)
+                              stdin=subprocess.DEVNULL, check=False, start_new_session=hurry,
+                              preexec_fn=_hurry if hurry else None)
     except FileNotFoundError as error:
         raise BenchError(f"{argv[0]}: not found") from error
     except subprocess.TimeoutExpired as error:

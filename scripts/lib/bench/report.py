@@ -1,87 +1,108 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a set of runs says: one row a switch and size, as a table and as JSON."""
+"""What a set of runs says: one row a switch and size, as a table and as JSON.
 
+Windows are grouped by distance first: how long a cache line takes from one CPU to the other and
+back. A machine whose CPUs stay where they are has one group; a virtual machine may have two
+(threads of one core, and different cores), which differ by a factor of two and must not be mixed.
+"""
+
+import dataclasses
 import json
 import statistics
 
+from .measure import SAME_DISTANCE
+
 
 def summarise(runs, tsc_hz):
-    """Rows in the order of the runs: median over the rounds, and ratios paired by round.
+    """Rows: by distance (the one with most windows first), size, and switch in order of its turn.
 
-    runs: a list of rounds, each a list of Run. The reference of the ratios is the first switch of
-    the first round: its figure divided by this switch's, in the same round.
+    runs: a list of rounds, each a list of Run. The reference of the ratios is the first switch.
     """
+    flat = [run for round_ in runs for run in round_]
+    if not flat:
+        return []
     rows = []
-    reference = runs[0][0].switch if runs and runs[0] else ""
-    sizes = _unique(run.size for round_ in runs for run in round_)
-    names = _unique(run.switch for round_ in runs for run in round_)
-    for size in sizes:
-        for name in names:
-            mine = [run for round_ in runs for run in round_ if (run.switch, run.size)
-                    == (name, size)]
-            if mine:
-                rows.append(_row(name, size, mine, _ratio(runs, reference, name, size), tsc_hz))
+    for distance in distances([window for run in flat for window in run.windows
+                               if not window.moved]):
+        for size in _unique(run.size for run in flat):
+            group = [_row(name, size, distance, flat, tsc_hz)
+                     for name in _unique(run.switch for run in flat)]
+            group = [row for row in group if row]
+            for row in group:
+                if group[0]["switch"] == flat[0].switch and row is not group[0]:
+                    row["ratio"] = round(group[0]["mpps"] / row["mpps"], 3)
+            rows += group
     return rows
+
+
+def distances(windows):
+    """[(least, most) trip of a group]: no gap inside as wide as SAME_DISTANCE; largest first."""
+    groups = []
+    for trip in sorted(window.trip_ns for window in windows):
+        if groups and trip <= groups[-1][-1] * SAME_DISTANCE:
+            groups[-1].append(trip)
+        else:
+            groups.append([trip])
+    groups.sort(key=len, reverse=True)
+    return [(group[0], group[-1]) for group in groups]
 
 
 def table(rows, reference):
     """The rows as lines of text."""
     lines = []
-    size = None
+    head = None
     for row in rows:
-        if row["size"] != size:
-            size = row["size"]
-            lines += ["", f"{str(size) + ' bytes':<22}{'Mpps':>7}   {'min - max':<13}"
-                          f"{'cycles/packet':>13}   {reference + ' is':<13}{'busy: switch':>12}"
-                          f"{'generator':>11}"]
+        if (row["distance_ns"], row["size"]) != head:
+            if head is None or head[0] != row["distance_ns"]:
+                lines += ["", f"a cache line's round trip between the CPUs: "
+                              f"{row['distance_ns'][0]:.0f} to {row['distance_ns'][1]:.0f} ns"]
+            head = (row["distance_ns"], row["size"])
+            lines += [f"{str(row['size']) + ' bytes':<22}{'Mpps':>7}   {'min - max':<15}"
+                      f"{'cycles/packet':>13}   {reference + ' is':<13}{'busy: switch':>12}"
+                      f"{'guests':>8}{'windows':>9}"]
         ratio = f"{row['ratio']:.2f} x" if row["ratio"] else "-"
         lines.append(
             f"  {row['switch']:<20}{row['mpps']:>7.2f}   "
-            f"{row['min']:>5.2f} - {row['max']:<5.2f}{row['cycles_per_packet']:>13.0f}   "
-            f"{ratio:<13}{_percent(row['switch_busy']):>12}{_percent(row['generator_busy']):>11}")
+            f"{row['min']:>6.2f} - {row['max']:<6.2f}{row['cycles_per_packet']:>13.0f}   "
+            f"{ratio:<13}{_percent(row['switch_busy']):>12}{_percent(row['generator_busy']):>8}"
+            f"{row['windows']:>9}")
         lines += [f"      note: {note}" for note in row["notes"]]
     return lines
 
 
 def write_json(path, machine, settings, versions, rows, runs):
-    """Everything, the single runs too."""
+    """Everything, the single windows too."""
     document = {"machine": machine, "settings": settings, "versions": versions, "summary": rows,
-                "rounds": [[vars(run) | {"complaints": run.complaints()} for run in round_]
-                           for round_ in runs]}
+                "rounds": [[dataclasses.asdict(run) | {"complaints": run.complaints()}
+                            for run in round_] for round_ in runs]}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)
         file.write("\n")
 
 
-def _row(name, size, runs, ratio, tsc_hz):
-    figures = [run.mpps for run in runs]
-    windows = [window for run in runs for window in run.windows]
+def _row(name, size, distance, flat, tsc_hz):
+    """One switch at one size and distance: its good windows; if there is none, the disturbed."""
+    runs = [run for run in flat if (run.switch, run.size) == (name, size)]
+    windows = [window for run in runs for window in run.windows
+               if not window.moved and distance[0] <= window.trip_ns <= distance[1]]
+    good = [window for window in windows if window.good]
+    figures = [window.mpps for window in good or windows]
+    if not figures:
+        return None
+    notes = [f"round {number}: {said}" for number, run in enumerate(runs, 1)
+             for said in run.complaints()]
+    if not good:
+        share = max(min(window.generator_share, window.switch_share) for window in windows)
+        notes.insert(0, f"disturbed: never more than {share:.0%} of both CPUs")
     mpps = statistics.median(figures)
     return {
-        "switch": name, "size": size, "rounds": len(runs), "mpps": round(mpps, 3),
-        "min": min(windows), "max": max(windows),
-        "cycles_per_packet": round(tsc_hz / mpps / 1e6, 1), "ratio": ratio,
+        "switch": name, "size": size, "distance_ns": distance, "windows": len(figures),
+        "mpps": round(mpps, 3), "min": round(min(figures), 3), "max": round(max(figures), 3),
+        "cycles_per_packet": round(tsc_hz / mpps / 1e6, 1), "ratio": None,
         "switch_busy": round(statistics.median(run.switch_busy for run in runs), 3),
         "generator_busy": round(statistics.median(run.generator_busy for run in runs), 3),
-        "notes": _notes(runs),
+        "notes": notes,
     }
-
-
-def _notes(runs):
-    notes = [(number, note) for number, run in enumerate(runs, 1) for note in run.complaints()]
-    return [f"round {number}: {note}" for number, note in notes]
-
-
-def _ratio(runs, reference, name, size):
-    """Median over the rounds of reference / this; None for the reference itself."""
-    if name == reference:
-        return None
-    ratios = []
-    for round_ in runs:
-        figure = {run.switch: run.mpps for run in round_ if run.size == size}
-        if figure.get(reference) and figure.get(name):
-            ratios.append(figure[reference] / figure[name])
-    return round(statistics.median(ratios), 3) if ratios else None
 
 
 def _percent(share):
