@@ -256,7 +256,8 @@ static void refuse(struct vhu_device *device, const struct vhu_header *request,
 	const struct vhu_reply no = {.size = sizeof(uint64_t), .payload.u64 = 1};
 	char number[24], why[sizeof(device->last_error)];
 
-	snprintf(why, sizeof(why), "%s refused: %s", vhu_message_name(request->request, number),
+	snprintf(why, sizeof(why), "%s refused: %.200s",
+		 vhu_message_name(request->request, number),
 		 text);
 	if (vhu_error_verdict(error) == VHU_REFUSE && wants_ack(device, request) &&
 	    (spec == NULL || spec->answer == VHU_ANSWER_ACK)) {

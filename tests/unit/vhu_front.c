@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdbool.h>
+
+#include "vhu_front.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { PATIENCE_TURNS = 200 };
+
+void front_connect(struct front *front, struct loop *loop, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strcpy(address.sun_path, path);
+	front->loop = loop;
+	front->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(front->fd >= 0);
+	assert_int_equal(connect(front->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	front_settle(loop);
+}
+
+void front_hang_up(struct front *front)
+{
+	if (front->fd >= 0)
+		close(front->fd);
+	front->fd = -1;
+	front_settle(front->loop);
+}
+
+void front_settle(struct loop *loop)
+{
+	role_assert_control();
+	for (int i = 0; i < 20; i++)
+		loop_turn(loop, 200 * NS_PER_US);
+}
+
+void front_send(struct front *front, uint32_t request, uint32_t flags, const void *payload,
+		uint32_t size, const int *fds, unsigned int n_fds)
+{
+	struct vhu_header header = {request, flags != 0 ? flags : VHU_VERSION, size};
+	struct iovec iov[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)payload, size}};
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(64 * sizeof(int))];
+	} control = {.bytes = {0}};
+	struct msghdr hdr = {.msg_iov = iov, .msg_iovlen = payload != NULL ? 2 : 1};
+
+	if (n_fds > 0) {
+		struct cmsghdr *c;
+
+		hdr.msg_control = &control;
+		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&hdr);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	assert_true(sendmsg(front->fd, &hdr, MSG_NOSIGNAL) > 0);
+}
+
+static bool receive_exactly(struct front *front, void *to, size_t len)
+{
+	uint8_t *at = to;
+	int turns = PATIENCE_TURNS;
+
+	role_assert_control();
+	while (len > 0) {
+		ssize_t n = recv(front->fd, at, len, MSG_DONTWAIT);
+
+		if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+			close(front->fd);
+			front->fd = -1;
+			return false;
+		}
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		} else if (turns-- == 0) {
+			return false;
+		} else {
+			loop_turn(front->loop, 500 * NS_PER_US);
+		}
+	}
+	return true;
+}
+
+bool front_receive(struct front *front, struct vhu_message *msg)
+{
+	memset(msg, 0, sizeof(*msg));
+	if (front->fd < 0 || !receive_exactly(front, &msg->header, sizeof(msg->header)))
+		return false;
+	assert_int_equal(msg->header.flags, VHU_VERSION | VHU_FLAG_REPLY);
+	assert_true(msg->header.size <= sizeof(msg->payload));
+	return receive_exactly(front, &msg->payload, msg->header.size);
+}
+
+bool front_closed(struct front *front)
+{
+	struct vhu_message msg;
+
+	while (front_receive(front, &msg))
+		;
+	return front->fd < 0;
+}
+
+static uint64_t answer_to(struct front *front, uint32_t request)
+{
+	struct vhu_message msg;
+
+	assert_true(front_receive(front, &msg));
+	assert_int_equal(msg.header.request, request);
+	assert_int_equal(msg.header.size, 8);
+	return msg.payload.u64;
+}
+
+uint64_t front_get(struct front *front, uint32_t request)
+{
+	front_send(front, request, 0, NULL, 0, NULL, 0);
+	return answer_to(front, request);
+}
+
+uint64_t front_set(struct front *front, uint32_t request, const void *payload, uint32_t size,
+		   int fd)
+{
+	front_send(front, request, VHU_VERSION | VHU_FLAG_NEED_REPLY, payload, size, &fd,
+		   fd >= 0 ? 1 : 0);
+	return answer_to(front, request);
+}
+
+uint64_t front_set_u64(struct front *front, uint32_t request, uint64_t value, int fd)
+{
+	return front_set(front, request, &value, sizeof(value), fd);
+}
+
+uint64_t front_set_state(struct front *front, uint32_t request, uint32_t index, uint32_t num)
+{
+	const struct vhu_vring_state state = {index, num};
+
+	return front_set(front, request, &state, sizeof(state), -1);
+}
+
+uint64_t front_region(struct front *front, uint32_t request,
+		      const struct vhu_memory_region *region, int fd)
+{
+	const struct vhu_memory_single single = {.region = *region};
+
+	return front_set(front, request, &single, sizeof(single), fd);
+}
+
+void front_negotiate(struct front *front)
+{
+	uint64_t features = front_get(front, VHU_GET_FEATURES);
+	uint64_t protocol = front_get(front, VHU_GET_PROTOCOL_FEATURES);
+
+	front_send(front, VHU_SET_PROTOCOL_FEATURES, 0, &protocol, 8, NULL, 0);
+	front_send(front, VHU_SET_OWNER, 0, NULL, 0, NULL, 0);
+	assert_int_equal(front_set_u64(front, VHU_SET_FEATURES, features, -1), 0);
+}
+
+int front_memory(void)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, MEMORY_SIZE), 0);
+	return fd;
+}
+
+static void send_eventfd(struct front *front, uint32_t request, unsigned int index)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(front_set_u64(front, request, index, fd), 0);
+	close(fd);
+}
+
+void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t uva)
+{
+	const struct vhu_vring_addr addr = {
+		.index = index,
+		.desc = uva,
+		.avail = uva + 16u * size,
+		.used = (uva + 16u * size + 6 + 2u * size + 3) & ~UINT64_C(3),
+	};
+
+	assert_int_equal(front_set_state(front, VHU_SET_VRING_NUM, index, size), 0);
+	assert_int_equal(front_set_state(front, VHU_SET_VRING_BASE, index, 0), 0);
+	assert_int_equal(front_set(front, VHU_SET_VRING_ADDR, &addr, sizeof(addr), -1), 0);
+	send_eventfd(front, VHU_SET_VRING_CALL, index);
+	send_eventfd(front, VHU_SET_VRING_KICK, index);
+	assert_int_equal(front_set_state(front, VHU_SET_VRING_ENABLE, index, 1), 0);
+}
+
+unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
