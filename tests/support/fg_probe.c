@@ -5,18 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fg_clock.h"
 #include "fg_switch.h"
-
-extern char **environ;
+#include "fg_wire.h"
 
 static int count_entries(const struct fg_switch *sw, const char *what)
 {
@@ -90,68 +85,55 @@ int fg_switch_usage(const struct fg_switch *sw, struct fg_usage *u)
 	return n < 0 ? n : read_rss(sw, u);
 }
 
-/* Reads all of @fd until its end or the deadline. */
-static size_t read_all(int fd, char *text, size_t room, int64_t deadline)
+/* Reads a line from @sock. Returns its length, 0 if none comes in time. */
+static size_t read_line(int sock, char *text, size_t room, int64_t deadline)
 {
 	size_t at = 0;
 
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct pollfd p = {.fd = sock, .events = POLLIN};
 		ssize_t n;
 
 		if (poll(&p, 1, fg_left_ms(deadline)) != 1)
 			return 0;
-		n = read(fd, text + at, room - at);
+		n = read(sock, text + at, room - at);
 		if (n <= 0)
-			return at;
+			return 0;
 		at += (size_t)n;
+		if (text[at - 1] == '\n')
+			return at;
 		if (at == room)
 			return 0;
 	}
 }
 
-json_t *fg_switch_query(const struct fg_switch *sw, const char *word, const char *argument)
+json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const char *name)
 {
 	static char text[1 << 20];
-	const char *vusctl = getenv("VUSCTL");
-	char *argv[] = {(char *)(uintptr_t)(vusctl != NULL ? vusctl : "vusctl"),
-			(char *)(uintptr_t) "--control",
-			(char *)(uintptr_t)sw->control,
-			(char *)(uintptr_t) "-j",
-			(char *)(uintptr_t)word,
-			(char *)(uintptr_t)argument,
-			NULL};
-	posix_spawn_file_actions_t actions;
+	int sock = sw->stand_in ? -ENOTSUP : fg_wire_connect(sw->control, 0);
 	json_error_t error;
 	json_t *answer;
-	int ends[2], err;
 	size_t len;
-	pid_t pid;
 
-	if (sw->stand_in || pipe2(ends, O_CLOEXEC) < 0)
+	if (sock < 0)
 		return NULL;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-	err = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	close(ends[1]);
-	len = err == 0 ? read_all(ends[0], text, sizeof(text), fg_deadline(FG_WAIT_MS)) : 0;
-	close(ends[0]);
-	if (err == 0) {
-		if (len == 0)
-			kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-	}
+	len = (size_t)snprintf(text, sizeof(text), "{\"command\": \"%s\", \"name\": \"%s\"}\n",
+			       command, name != NULL ? name : "");
+	if (fg_wire_send_raw(sock, text, len, NULL, 0) == 0)
+		len = read_line(sock, text, sizeof(text), fg_deadline(FG_WAIT_MS));
+	else
+		len = 0;
+	close(sock);
 	answer = json_loadb(text, len, 0, &error);
 	if (answer == NULL)
-		fprintf(stderr, "vusctl -j %s: %s\n", word, len > 0 ? error.text : "no answer");
+		fprintf(stderr, "%s: %s\n", command, len > 0 ? error.text : "no answer");
 	return answer;
 }
 
 int64_t fg_counter(const struct fg_switch *sw, const char *port, const char *path)
 {
 	json_t *answer = fg_switch_query(sw, "port", port);
-	const json_t *at = answer;
+	const json_t *at = json_object_get(answer, "port");
 	char word[64];
 	int64_t n;
 
