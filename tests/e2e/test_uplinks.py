@@ -216,7 +216,7 @@ def test_multiqueue_virtio_user_on_two_lcores(lab: Lab) -> None:
     switch.wait_link("g0", "g1")
     lcores = switch.vusctl("lcores")["lcores"]
     assert len(lcores) == 2
-    assert sorted(len(lcore["queues"]) for lcore in lcores) == [2, 2], lcores
+    assert sorted(len(lcore["polls"]) for lcore in lcores) == [2, 2], lcores
 
 
 def test_bridges_are_separate(lab: Lab) -> None:

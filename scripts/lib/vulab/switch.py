@@ -70,7 +70,7 @@ class Switch:
 
     def port(self, name: str) -> dict[str, Any]:
         """Everything `vusctl port NAME` tells."""
-        port: dict[str, Any] = self.vusctl("port", name)
+        port: dict[str, Any] = self.vusctl("port", name)["port"]
         return port
 
     def wait_link(self, *names: str, up: bool = True, seconds: float = 30) -> None:
