@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+void rig_open(struct rig *rig)
+{
+	static const struct mem_region layout[RIG_REGIONS] = {
+		[RIG_LOW] = {.gpa = RIG_GPA, .size = RIG_SIZE, .uva = 0x55aa90000000},
+		[RIG_HIGH] = {.gpa = RIG_SEAM, .size = RIG_SIZE, .uva = 0x55aa10000000},
+		[RIG_BIG] = {.gpa = RIG_BIG_GPA, .size = RIG_BIG_SIZE, .uva = 0x550000000000},
+	};
+
+	memset(rig, 0, sizeof(*rig));
+	for (int i = 0; i < RIG_REGIONS; i++) {
+		size_t size = layout[i].size;
+		int fd = memfd_create("rig", MFD_CLOEXEC);
+
+		assert_true(fd >= 0);
+		assert_int_equal(ftruncate(fd, (off_t)size), 0);
+		rig->driver[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		rig->host[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		assert_true(rig->driver[i] != MAP_FAILED && rig->host[i] != MAP_FAILED);
+		close(fd);
+		rig->region[i] = layout[i];
+		rig->region[i].host = rig->host[i];
+	}
+	rig->map = mem_map_of(rig->region, RIG_REGIONS);
+	assert_non_null(rig->map);
+	rcu_set(&rig->table.map, rig->map);
+	rig->image = malloc(2 * RIG_SIZE);
+	assert_non_null(rig->image);
+	rig_reset(rig);
+}
+
+void rig_close(struct rig *rig)
+{
+	for (int i = 0; i < RIG_REGIONS; i++) {
+		munmap(rig->driver[i], rig->region[i].size);
+		munmap(rig->host[i], rig->region[i].size);
+	}
+	mem_map_free(rig->map);
+	free(rig->image);
+}
+
+void rig_reset(struct rig *rig)
+{
+	rig->free_at = RIG_GPA;
+	memset(rig->driver[RIG_LOW], 0xa5, RIG_SIZE);
+	memset(rig->driver[RIG_HIGH], 0x5a, RIG_SIZE);
+}
+
+uint64_t rig_alloc(struct rig *rig, uint64_t len, uint64_t align)
+{
+	uint64_t at = (rig->free_at + align - 1) / align * align;
+
+	rig->free_at = at + len;
+	assert_true(rig->free_at <= RIG_SEAM);
+	return at;
+}
+
+uint8_t *rig_at(struct rig *rig, uint64_t gpa)
+{
+	for (int i = 0; i < RIG_REGIONS; i++)
+		if (gpa - rig->region[i].gpa < rig->region[i].size)
+			return rig->driver[i] + (gpa - rig->region[i].gpa);
+	fail_msg("%#lx is not guest memory", (unsigned long)gpa);
+	return NULL;
+}
+
+/* The longest run from gpa that lies in one region, at most len. */
+static uint64_t run_of(struct rig *rig, uint64_t gpa, uint64_t len)
+{
+	for (int i = 0; i < RIG_REGIONS; i++) {
+		uint64_t offset = gpa - rig->region[i].gpa;
+
+		if (offset < rig->region[i].size)
+			return rig->region[i].size - offset < len ? rig->region[i].size - offset
+								  : len;
+	}
+	return 1;
+}
+
+void rig_put(struct rig *rig, uint64_t gpa, const void *from, uint64_t len)
+{
+	const uint8_t *bytes = from;
+
+	while (len > 0) {
+		uint64_t part = run_of(rig, gpa, len);
+
+		memcpy(rig_at(rig, gpa), bytes, part);
+		gpa += part;
+		bytes += part;
+		len -= part;
+	}
+}
+
+void rig_get(struct rig *rig, uint64_t gpa, void *to, uint64_t len)
+{
+	uint8_t *bytes = to;
+
+	while (len > 0) {
+		uint64_t part = run_of(rig, gpa, len);
+
+		memcpy(bytes, rig_at(rig, gpa), part);
+		gpa += part;
+		bytes += part;
+		len -= part;
+	}
+}
+
+uint64_t rig_uva(const struct rig *rig, uint64_t gpa)
+{
+	for (int i = 0; i < RIG_REGIONS; i++)
+		if (gpa - rig->region[i].gpa < rig->region[i].size)
+			return rig->region[i].uva + (gpa - rig->region[i].gpa);
+	return 0;
+}
+
+void rig_snapshot(struct rig *rig)
+{
+	memcpy(rig->image, rig->driver[RIG_LOW], RIG_SIZE);
+	memcpy(rig->image + RIG_SIZE, rig->driver[RIG_HIGH], RIG_SIZE);
+}
+
+void rig_expect(struct rig *rig, uint64_t gpa, const void *from, uint64_t len)
+{
+	assert_true(gpa >= RIG_GPA && gpa + len <= RIG_END);
+	memcpy(rig->image + (gpa - RIG_GPA), from, len);
+}
+
+void rig_check(struct rig *rig)
+{
+	for (int i = 0; i < 2; i++) {
+		const uint8_t *is = rig->driver[i], *must = rig->image + (uint64_t)i * RIG_SIZE;
+
+		if (memcmp(is, must, RIG_SIZE) == 0)
+			continue;
+		for (uint64_t at = 0; at < RIG_SIZE; at++)
+			if (is[at] != must[at])
+				fail_msg("guest memory at %#lx is %02x, not %02x",
+					 (unsigned long)(rig->region[i].gpa + at), is[at],
+					 must[at]);
+	}
+}
+
+/* --- a ring ------------------------------------------------------------------------------------------------------ */
+
+static struct vring_desc *desc_at(struct ring *ring, uint16_t i)
+{
+	return (struct vring_desc *)(void *)rig_at(ring->rig, ring->desc + i * 16u);
+}
+
+static struct vring_avail *avail_of(struct ring *ring)
+{
+	return (struct vring_avail *)(void *)rig_at(ring->rig, ring->avail);
+}
+
+static struct vring_used *used_of(struct ring *ring)
+{
+	return (struct vring_used *)(void *)rig_at(ring->rig, ring->used);
+}
+
+void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t features, uint16_t base)
+{
+	role_assert_control();
+	memset(ring, 0, sizeof(*ring));
+	ring->rig = rig;
+	ring->size = size;
+	ring->desc = rig_alloc(rig, size * 16u, 16);
+	ring->avail = rig_alloc(rig, 6 + size * 2u, 2);
+	ring->used = rig_alloc(rig, 6 + size * 8u, 4);
+	/* Nothing may be written beyond the ring, and rig_check() would not see it in the next allocation. */
+	rig_alloc(rig, 64, 64);
+	ring->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(ring->call_fd >= 0);
+	ring->setup = (struct virtq_setup){
+		.size = size,
+		.desc_uva = rig_uva(rig, ring->desc),
+		.avail_uva = rig_uva(rig, ring->avail),
+		.used_uva = rig_uva(rig, ring->used),
+		.features = features,
+		.call_fd = ring->call_fd,
+	};
+	virtq_init(&ring->q, &rig->table);
+	ring->conf = virtq_conf_create(&ring->setup, rig->map);
+	assert_non_null(ring->conf);
+	ring_restart(ring, base);
+}
+
+void ring_restart(struct ring *ring, uint16_t base)
+{
+	role_assert_control();
+	memset(rig_at(ring->rig, ring->desc), 0, ring->size * 16u);
+	memset(rig_at(ring->rig, ring->avail), 0, 6 + ring->size * 2u);
+	memset(rig_at(ring->rig, ring->used), 0, 6 + ring->size * 8u);
+	ring->avail_idx = ring->used_idx = base;
+	ring->next_desc = 0;
+	avail_of(ring)->idx = base;
+	used_of(ring)->idx = base;
+	virtq_start(&ring->q, ring->conf, base);
+}
+
+void ring_close(struct ring *ring)
+{
+	role_assert_control();
+	virtq_publish(&ring->q, NULL);
+	free(ring->conf);
+	close(ring->call_fd);
+}
+
+void ring_desc(struct ring *ring, uint16_t i, uint64_t gpa, uint32_t len, uint16_t flags,
+	       uint16_t next)
+{
+	*desc_at(ring, i) =
+		(struct vring_desc){.addr = gpa, .len = len, .flags = flags, .next = next};
+}
+
+/* An odd multiplier visits every slot of a power of two, and no two neighbours in a row. */
+static uint16_t desc_take(struct ring *ring)
+{
+	return (uint16_t)(ring->next_desc++ * 5u + 3u) & (uint16_t)(ring->size - 1);
+}
+
+static void table_write(struct ring *ring, uint64_t table, const struct piece *pieces, uint32_t n,
+			uint16_t flags)
+{
+	/* Backwards through the table: `next` is what counts, not the order. */
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = i == 0 ? 0 : n - i;
+		struct vring_desc desc = {
+			.addr = pieces[i].gpa,
+			.len = pieces[i].len,
+			.flags = (uint16_t)(flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0)),
+			.next = i + 1 < n ? (uint16_t)(n - i - 1) : 0xdead,
+		};
+
+		rig_put(ring->rig, table + at * sizeof(desc), &desc, sizeof(desc));
+	}
+}
+
+uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, bool writable,
+		    enum chain_form form)
+{
+	uint16_t flags = writable ? VRING_DESC_F_WRITE : 0;
+	uint32_t direct = form == CHAIN_DIRECT ? n : form == CHAIN_MIXED ? (n - 1) / 2 : 0;
+	uint16_t head = desc_take(ring), at = head;
+	uint64_t table;
+
+	for (uint32_t i = 0; i < direct; i++) {
+		bool last = i + 1 == n;
+		uint16_t next = last ? 0xbeef : desc_take(ring);
+
+		ring_desc(ring, at, pieces[i].gpa, pieces[i].len,
+			  last ? flags : flags | VRING_DESC_F_NEXT, next);
+		at = next;
+	}
+	if (direct == n)
+		return head;
+	/* The table of CHAIN_ACROSS has one descriptor below the seam and the others above it. */
+	table = form == CHAIN_ACROSS ? RIG_SEAM - 16 : rig_alloc(ring->rig, (n - direct) * 16u, 16);
+	table_write(ring, table, pieces + direct, n - direct, flags);
+	ring_desc(ring, at, table, (n - direct) * 16u, VRING_DESC_F_INDIRECT, 0);
+	return head;
+}
+
+void ring_offer(struct ring *ring, uint16_t head)
+{
+	avail_of(ring)->ring[ring->avail_idx++ & (ring->size - 1)] = head;
+}
+
+void ring_show(struct ring *ring)
+{
+	__atomic_store_n(&avail_of(ring)->idx, ring->avail_idx, __ATOMIC_RELEASE);
+}
+
+uint16_t ring_used_index(struct ring *ring)
+{
+	return __atomic_load_n(&used_of(ring)->idx, __ATOMIC_ACQUIRE);
+}
+
+bool ring_take(struct ring *ring, uint32_t *id, uint32_t *len)
+{
+	const struct vring_used_elem *elem;
+
+	if (ring_used_index(ring) == ring->used_idx)
+		return false;
+	elem = &used_of(ring)->ring[ring->used_idx++ & (ring->size - 1)];
+	*id = elem->id;
+	*len = elem->len;
+	return true;
+}
+
+void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len)
+{
+	struct vring_used_elem elem = {.id = id, .len = len};
+
+	rig_expect(ring->rig, ring->used + 4 + (at & (ring->size - 1)) * 8u, &elem, sizeof(elem));
+}
+
+void ring_expect_used_index(struct ring *ring, uint16_t index)
+{
+	rig_expect(ring->rig, ring->used + 2, &index, sizeof(index));
+}
+
+void ring_used_event(struct ring *ring, uint16_t index)
+{
+	rig_put(ring->rig, ring->avail + 4 + ring->size * 2u, &index, sizeof(index));
+}
+
+void ring_avail_flags(struct ring *ring, uint16_t flags)
+{
+	avail_of(ring)->flags = flags;
+}
+
+uint16_t ring_avail_event(struct ring *ring)
+{
+	uint16_t event;
+
+	rig_get(ring->rig, ring->used + 4 + ring->size * 8u, &event, sizeof(event));
+	return event;
+}
+
+uint16_t ring_used_flags(struct ring *ring)
+{
+	return used_of(ring)->flags;
+}
+
+uint64_t ring_interrupts(struct ring *ring)
+{
+	eventfd_t n;
+
+	return eventfd_read(ring->call_fd, &n) == 0 ? n : 0;
+}
+
+/* --- frames ------------------------------------------------------------------------------------------------------ */
+
+uint8_t pattern(uint32_t seed, uint32_t i)
+{
+	uint32_t x = (i + 1) * 2654435761u ^ seed * 0x9e3779b1u;
+
+	return (uint8_t)(x >> 13);
+}
+
+void pattern_fill(uint8_t *to, uint32_t seed, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		to[i] = pattern(seed, i);
+}
+
+void frame_flatten(const struct frame *frame, uint8_t *to)
+{
+	uint32_t len = frame->head_len;
+
+	memcpy(to, frame->head, frame->head_len);
+	for (uint16_t i = 0; i < frame->body_spans; i++) {
+		memcpy(to + len, frame->body[i].at, frame->body[i].len);
+		len += frame->body[i].len;
+	}
+	assert_int_equal(len, frame->len);
+}
+
+static uint64_t dice_state = 1;
+
+void dice_seed(uint64_t seed)
+{
+	dice_state = seed * 2 + 1;
+}
+
+uint32_t dice(uint32_t below)
+{
+	dice_state = dice_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)((dice_state >> 33) % below);
+}
+
+uint64_t drops_of_rx(const struct port_counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < RX_DROPS; i++)
+		sum += counted(&counters->rx_drop[i]);
+	return sum;
+}
+
+uint64_t drops_of_tx(const struct port_counters *counters)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < TX_DROPS; i++)
+		sum += counted(&counters->tx_drop[i]);
+	return sum;
+}
