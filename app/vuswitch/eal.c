@@ -144,8 +144,10 @@ int eal_start(const struct options *options, struct fail *fail)
 	add_memory(options);
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
-	if (!given(options, log_level))
+	if (!given(options, log_level)) {
 		add("--log-level=*:warning");
+		add("--log-level=lib.telemetry:error");
+	}
 	if (rte_eal_init(args.argc, args.argv) < 0)
 		return fail_set(fail, -rte_errno,
 				"EAL did not start (%s): its own lines above say why; `vuswitch "
@@ -155,7 +157,7 @@ int eal_start(const struct options *options, struct fail *fail)
 }
 
 /* What EAL leaves in its runtime folder belongs to nobody once it has ended. */
-static void remove_folder(const char *folder)
+static void remove_folder(char *folder)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -167,6 +169,11 @@ static void remove_folder(const char *folder)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 	closedir(dir);
 	rmdir(folder);
+	/* The one all DPDK programs share stays if there are others. */
+	if (strrchr(folder, '/') != NULL) {
+		*strrchr(folder, '/') = '\0';
+		rmdir(folder);
+	}
 }
 
 void eal_stop(void)

@@ -236,10 +236,11 @@ static int listen_at(struct ctl_socket *ctl, const char *path, struct fail *fail
 	ctl->listener = (struct loop_fd){.fd = fd, .ready = listener_ready};
 	make_folder(path);
 	unlink(path);
-	/* The mode a socket has when it is bound becomes its file's: there is no moment at which others may connect. */
+	/* The mode a socket has when it is bound becomes its file's, less the umask: there is no moment at which others
+	 * may connect. */
 	if (fchmod(fd, 0660) != 0 ||
 	    bind(fd, (struct sockaddr *)&ctl->address, sizeof(ctl->address)) != 0 ||
-	    stat(path, &ctl->file) != 0 || listen(fd, CLIENTS_MAX) != 0)
+	    chmod(path, 0660) != 0 || stat(path, &ctl->file) != 0 || listen(fd, CLIENTS_MAX) != 0)
 		return fail_set(fail, -errno,
 				"%s: the control socket cannot be made: %s; give --control a path "
 				"in a folder you may write to",
