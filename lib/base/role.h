@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* role.h: which thread may touch what, said so that a compiler can check it.
  *
- * There are two roles. `control_thread` is the one thread that owns sockets, configuration and every object's life; `lcore_thread`
- * is any of the threads that move frames. A function says who may call it with RUNS_ON(role), a field (or a whole
- * nested struct) says whose it is with OWNED_BY(role). clang turns both into errors at compile time; gcc sees nothing.
+ * There are two roles. `control_thread` is the one thread that owns sockets, configuration and every object's life;
+ * `lcore_thread` is any of the threads that move frames. A function says who may call it with RUNS_ON(role), a field (or
+ * a whole nested struct) says whose it is with OWNED_BY(role). clang turns both into errors at compile time; gcc sees
+ * nothing.
  *
  * What clang cannot follow, a call through a pointer, is bridged by role_assert_control() and role_assert_lcore() at
  * the head of each thread's entry and each callback: to clang they are the proof, and in a debug build they compare
