@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import socket
 import time
 
 from .process import BenchError, Child, run
@@ -25,6 +26,11 @@ class VuswitchSwitch(Switch):
     label = "vuswitch"
     path = ""
 
+    def __init__(self, directory, cpu, hugepages):
+        super().__init__(directory, cpu, hugepages)
+        self._child = None
+        self._control = str(directory / "control.sock")
+
     @classmethod
     def missing(cls):
         if cls.path and os.access(cls.path, os.X_OK):
@@ -34,9 +40,8 @@ class VuswitchSwitch(Switch):
 
     def start(self):
         ports = []
-        for i, socket in enumerate(self.sockets):
-            ports += ["--vhost", f"guest{i}={socket}"]
-        self._control = str(self.directory / "control.sock")
+        for i, path in enumerate(self.sockets):
+            ports += ["--vhost", f"guest{i}={path}"]
         self.version = run([self.path, "--version"], ANSWER_SECONDS).strip()
         self._child = Child(self.label, [
             self.path, "--lcores", f"0@{self.cpu},1@{self.cpu}", "--no-pci",
@@ -49,8 +54,36 @@ class VuswitchSwitch(Switch):
     def pid(self):
         return self._child.pid
 
+    def settle(self):
+        self._wait(lambda: all(port["link"] == "up" for port in self._ask("ports")),
+                   "did not get both guests' rings")
+
+    def counters(self):
+        ports = self._ask("ports")
+        macs = sum(bridge["macs"] for bridge in self._ask("bridges"))
+        # a flood reaches one port here, as a known address does: it cannot be told, nor does it cost more
+        return Counters(dropped=sum(port["rx_drops"] + port["tx_drops"] for port in ports),
+                        flooded=0, macs=macs)
+
+    def busy_cycles(self):
+        return sum(lcore["busy_cycles"] for lcore in self._ask("lcores"))
+
     def stop(self):
-        self._child.stop()
+        if self._child:
+            self._child.stop()
+
+    def _ask(self, what):
+        """One request to the control socket; the list it is about."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(ANSWER_SECONDS)
+            try:
+                control.connect(self._control)
+                control.sendall(json.dumps({"command": what}).encode() + b"\n")
+                with control.makefile() as replies:
+                    return json.loads(replies.readline())[what]
+            except (OSError, ValueError, KeyError) as error:
+                raise BenchError(f"{self.label}: no answer to '{what}': {error!r}"
+                                 f"{self._child.last_words()}") from error
 
     def _wait(self, condition, failure):
         deadline = time.monotonic() + START_SECONDS
