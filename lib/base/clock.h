@@ -8,6 +8,7 @@
 
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
+#undef NS_PER_S /* DPDK has one, too, and it is an int */
 #define NS_PER_S UINT64_C(1000000000)
 
 static inline uint64_t clock_ns(void)

@@ -18,8 +18,10 @@
 
 #include "role.h"
 
+#ifndef container_of /* DPDK has one, too */
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#endif
 
 struct loop;
 

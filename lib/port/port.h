@@ -95,6 +95,7 @@ struct port_spec {
 	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
 	unsigned int queues; /* pairs offered; 0: the driver's default */
 	const char *device; /* ethdev: a name or PCI address EAL knows */
+	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
 };
 
 /* What the switch does for a port, called by drivers on the control thread. */

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ethdev_port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+
+#include "clock.h"
+#include "ethdev_device.h"
+#include "ethdev_private.h"
+#include "ethdev_setup.h"
+
+static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
+
+/* --- the link ---------------------------------------------------------------------------------------------------- */
+
+/* Asks the device instead of waiting to be told: few drivers tell, and those on a thread of EAL's. */
+static void look_at_link(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	struct rte_eth_link link = {0};
+	bool was = atomic_load_explicit(&ep->dev.up, memory_order_relaxed), up;
+	char text[128];
+
+	up = rte_eth_link_get_nowait(ep->dev.id, &link) == 0 &&
+	     link.link_status == RTE_ETH_LINK_UP;
+	if (up == was)
+		return;
+	atomic_store_explicit(&ep->dev.up, up, memory_order_relaxed);
+	ethdev_link_text(ep->dev.id, text, sizeof(text));
+	log_limited(&ep->link_log, LOG_INFO, ep->port.name, "link %s", text);
+}
+
+static void link_due(struct loop_timer *timer)
+{
+	struct ethdev_port *ep = container_of(timer, struct ethdev_port, link_timer);
+
+	role_assert_control();
+	look_at_link(ep);
+	loop_timer_start(ep->port.host->loop, timer, LINK_LOOK_NS);
+}
+
+/* --- its life ---------------------------------------------------------------------------------------------------- */
+
+static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	ethdev_deliver(&ethdev_of(port)->dev, port, ctx, frames, n);
+}
+
+static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
+{
+	struct ethdev_port *ep = ethdev_of(port);
+
+	role_assert_control();
+	loop_timer_stop(port->host->loop, &ep->link_timer);
+	ethdev_stop(&ep->dev);
+	ethdev_device_give_back(ep->dev.id);
+	ethdev_free(&ep->dev);
+	gone(arg);
+	port_fini(port);
+	free(ep->device);
+	free(ep);
+}
+
+static const struct port_ops ops = {
+	.receive = ethdev_receive,
+	.complete = ethdev_complete,
+	.deliver = deliver,
+	.arm = ethdev_arm,
+	.disarm = ethdev_disarm,
+	.show = ethdev_show,
+	.destroy = destroy,
+};
+
+/* The port around a device that was taken; everything but the device is undone on failure. */
+static int start(struct ethdev_port *ep, const struct port_spec *spec, struct fail *fail)
+	RUNS_ON(control_thread)
+{
+	int error = ethdev_start(&ep->dev, &ep->port, spec, fail);
+
+	if (error != 0)
+		return fail_prefix(fail, error, "device %s", spec->device);
+	ep->link_timer.fire = link_due;
+	look_at_link(ep);
+	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
+	return 0;
+}
+
+static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
+		  struct port **port, struct fail *fail)
+{
+	struct ethdev_port *ep = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*ep), 64u));
+	int error;
+
+	role_assert_control();
+	if (ep == NULL)
+		return fail_set(fail, -ENOMEM, "no memory for a port");
+	memset(ep, 0, sizeof(*ep));
+	error = port_init(&ep->port, host, &ops, spec, id);
+	ep->port.type = ethdev_port_driver.type;
+	ep->device = strdup(spec->device != NULL ? spec->device : "");
+	if (error != 0 || ep->device == NULL) {
+		error = fail_set(fail, -ENOMEM, "no memory for a port");
+		goto no_device;
+	}
+	error = ethdev_device_take(spec->device, spec->name, &ep->dev.id, fail);
+	if (error != 0)
+		goto no_device;
+	error = start(ep, spec, fail);
+	if (error != 0) {
+		ethdev_device_give_back(ep->dev.id);
+		ethdev_free(&ep->dev);
+		goto no_device;
+	}
+	*port = &ep->port;
+	return 0;
+
+no_device:
+	port_fini(&ep->port);
+	free(ep->device);
+	free(ep);
+	return error;
+}
+
+const struct port_driver ethdev_port_driver = {.type = "ethdev", .create = create};

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ethdev_queues.h"
+
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "loop.h"
+
+static inline struct ethdev_rxq *queue_of(struct port_rxq *rxq)
+{
+	return container_of(rxq, struct ethdev_rxq, rxq);
+}
+
+/* --- in ---------------------------------------------------------------------------------------------------------- */
+
+/* A head in more than one segment: its bytes are put together in the burst's room. Returns where the body goes on: the
+ * segment, and in *offset the first byte of it that is not in the head. */
+static struct rte_mbuf *gather_head(struct rte_mbuf *seg, uint8_t *room, uint32_t want,
+				    uint32_t *offset)
+{
+	uint32_t have = 0;
+
+	*offset = 0;
+	while (have < want) {
+		uint32_t part = RTE_MIN(want - have, (uint32_t)seg->data_len);
+
+		memcpy(room + have, rte_pktmbuf_mtod(seg, uint8_t *), part);
+		have += part;
+		*offset = part;
+		if (part == seg->data_len) {
+			seg = seg->next;
+			*offset = 0;
+		}
+	}
+	return seg;
+}
+
+/* Makes a frame of an mbuf of several segments. The length is what the segments hold. False: too many. */
+static bool view_segments(struct frame *frame, struct rte_mbuf *mbuf, uint8_t *room,
+			  struct mem_span *span, uint32_t spans_left)
+{
+	struct rte_mbuf *seg;
+	uint32_t offset = 0, len = 0, n = 0;
+
+	for (seg = mbuf; seg != NULL; seg = seg->next)
+		len += seg->data_len;
+	if (mbuf->data_len >= RTE_MIN(len, (uint32_t)FRAME_HEAD)) {
+		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		frame->head_len = mbuf->data_len;
+		seg = mbuf->next;
+	} else {
+		frame->head = room;
+		frame->head_len = (uint16_t)RTE_MIN(len, (uint32_t)FRAME_HEAD);
+		seg = gather_head(mbuf, room, frame->head_len, &offset);
+	}
+	for (; seg != NULL; seg = seg->next) {
+		if (n == spans_left)
+			return false;
+		span[n++] = (struct mem_span){rte_pktmbuf_mtod(seg, uint8_t *) + offset,
+					      seg->data_len - offset};
+		offset = 0;
+	}
+	frame->len = len;
+	frame->body = span;
+	frame->body_spans = (uint16_t)n;
+	return true;
+}
+
+/* Fills a frame, or says why not; RX_DROPS means that all is well. */
+static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, struct burst *burst,
+				uint32_t *spans)
+{
+	memset(&frame->offload, 0, sizeof(frame->offload));
+	frame->mbuf = mbuf;
+	if (mbuf->next == NULL) {
+		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
+		frame->len = frame->head_len = mbuf->data_len;
+		frame->body_spans = 0;
+	} else if (!view_segments(frame, mbuf, burst->room[burst->n], &burst->span[*spans],
+				  BURST_SPANS - *spans)) {
+		return RX_DROP_LONG;
+	}
+	if (frame->len < FRAME_LEN_MIN)
+		return RX_DROP_SHORT;
+	if (frame->len > FRAME_LEN_MAX)
+		return RX_DROP_LONG;
+	*spans += frame->body_spans;
+	/* Whoever sends it on is not to do what a former sender of this mbuf asked for. */
+	mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	return RX_DROPS;
+}
+
+uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx)
+{
+	struct ethdev_rxq *q = queue_of(rxq);
+	struct burst *burst = ctx->burst;
+	struct rte_mbuf **mbuf = q->mine.mbuf;
+	uint32_t spans = 0;
+	uint16_t n;
+
+	role_assert_lcore();
+	n = q->mine.waiting;
+	q->mine.waiting = 0;
+	if (n == 0)
+		n = rte_eth_rx_burst(q->device, rxq->index, mbuf, q->burst);
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbuf[i], void *));
+	burst->n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		enum rx_drop why = view(&burst->frame[burst->n], mbuf[i], burst, &spans);
+
+		if (why == RX_DROPS) {
+			mbuf[burst->n++] = mbuf[i];
+		} else {
+			count(&port_counters_of(rxq->port, ctx)->rx_drop[why], 1);
+			rte_pktmbuf_free(mbuf[i]);
+		}
+	}
+	q->mine.held = burst->n;
+	return burst->n;
+}
+
+void ethdev_complete(struct port_rxq *rxq, struct lcore_ctx *ctx VUS_UNUSED)
+{
+	struct ethdev_rxq *q = queue_of(rxq);
+
+	role_assert_lcore();
+	rte_pktmbuf_free_bulk(q->mine.mbuf, q->mine.held);
+	q->mine.held = 0;
+}
+
+bool ethdev_arm(struct port_rxq *rxq)
+{
+	struct ethdev_rxq *q = queue_of(rxq);
+
+	role_assert_lcore();
+	if (rxq->wake_fd < 0)
+		return false;
+	if (q->intr_switch && rte_eth_dev_rx_intr_enable(q->device, rxq->index) != 0)
+		return false;
+	/* What came between the last look and the interrupt being on raises none. Not every device can say what is
+	 * in its ring, but each can hand it over: the next receive() starts with it. */
+	if (q->mine.waiting == 0)
+		q->mine.waiting =
+			rte_eth_rx_burst(q->device, rxq->index, q->mine.mbuf, q->burst);
+	return q->mine.waiting > 0;
+}
+
+void ethdev_disarm(struct port_rxq *rxq)
+{
+	struct ethdev_rxq *q = queue_of(rxq);
+
+	role_assert_lcore();
+	if (rxq->wake_fd >= 0 && q->intr_switch)
+		rte_eth_dev_rx_intr_disable(q->device, rxq->index);
+}
+
+void ethdev_rxq_drain(struct ethdev_rxq *q) ROLE_UNCHECKED
+{
+	rte_pktmbuf_free_bulk(q->mine.mbuf, q->mine.waiting + q->mine.held);
+	q->mine.waiting = 0;
+	q->mine.held = 0;
+}
+
+/* --- out --------------------------------------------------------------------------------------------------------- */
+
+/* Whether a pool has buffers to lend: a port whose frames wait in another's transmit ring keeps a quarter of its own
+ * for receiving (robustness.md A5). What the threads have cached is not counted. */
+static inline bool can_spare(const struct rte_mempool *pool)
+{
+	return rte_mempool_ops_get_count(pool) >= pool->size / 4;
+}
+
+static struct rte_mbuf *copy_to_chain(const struct ethdev *dev, const struct frame *frame)
+{
+	struct rte_mbuf *seg[FRAME_LEN_MAX / 1024 + 1];
+	struct mem_span span[RTE_DIM(seg)];
+	uint32_t left = frame->len, n = (left + dev->room - 1) / dev->room;
+
+	if (n > RTE_DIM(seg) || rte_pktmbuf_alloc_bulk(dev->pool, seg, n) != 0)
+		return NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		seg[i]->data_len = (uint16_t)RTE_MIN(left, (uint32_t)dev->room);
+		seg[i]->next = i + 1 < n ? seg[i + 1] : NULL;
+		span[i] = (struct mem_span){rte_pktmbuf_mtod(seg[i], uint8_t *), seg[i]->data_len};
+		left -= seg[i]->data_len;
+	}
+	frame_copy_spans(frame, span, 0);
+	seg[0]->pkt_len = frame->len;
+	seg[0]->nb_segs = (uint16_t)n;
+	return seg[0];
+}
+
+static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const struct frame *frame)
+{
+	uint32_t len = frame->len;
+	struct rte_mbuf *mbuf;
+	uint8_t *data;
+
+	if (len > dev->room)
+		return copy_to_chain(dev, frame);
+	mbuf = rte_pktmbuf_alloc(dev->pool);
+	if (mbuf == NULL)
+		return NULL;
+	data = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	frame_copy(frame, data);
+	if (len < ETHDEV_FRAME_MIN) {
+		memset(data + len, 0, ETHDEV_FRAME_MIN - len);
+		len = ETHDEV_FRAME_MIN;
+	}
+	mbuf->data_len = (uint16_t)len;
+	mbuf->pkt_len = len;
+	return mbuf;
+}
+
+/* An mbuf to send that is the caller's to give away, or NULL if none is left. `*spare` remembers the pool that was
+ * found to have buffers to lend, so that a burst asks once. */
+static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct frame *frame,
+				       const struct rte_mempool **spare)
+{
+	struct rte_mbuf *mbuf = frame->mbuf;
+
+	if (mbuf == NULL || frame->len < ETHDEV_FRAME_MIN ||
+	    (mbuf->nb_segs > 1 && !dev->multi_segs))
+		return copy_to_mbuf(dev, frame);
+	if (mbuf->pool != *spare) {
+		if (!can_spare(mbuf->pool))
+			return copy_to_mbuf(dev, frame);
+		*spare = mbuf->pool;
+	}
+	rte_pktmbuf_refcnt_update(mbuf, 1);
+	return mbuf;
+}
+
+static inline uint16_t transmit(uint16_t id, uint16_t queue, struct rte_mbuf **mbuf, uint16_t n)
+{
+	uint16_t sent = 0, more;
+
+	/* Some devices take less in one call than they have room for. */
+	do {
+		more = rte_eth_tx_burst(id, queue, mbuf + sent, (uint16_t)(n - sent));
+		sent = (uint16_t)(sent + more);
+	} while (more > 0 && sent < n);
+	return sent;
+}
+
+static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_mbuf **mbuf,
+				uint16_t n)
+{
+	uint16_t sent;
+
+	rte_spinlock_lock(&dev->txq[queue].lock);
+	sent = transmit(dev->id, queue, mbuf, n);
+	rte_spinlock_unlock(&dev->txq[queue].lock);
+	return sent;
+}
+
+void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+		    struct frame **frames, uint16_t n)
+{
+	struct port_counters *counters = port_counters_of(port, ctx);
+	struct rte_mbuf *mbuf[BURST_MAX];
+	uint32_t len[BURST_MAX];
+	const struct rte_mempool *spare = NULL;
+	uint16_t ready = 0, sent, too_big = 0;
+	uint64_t bytes = 0;
+
+	if (!atomic_load_explicit(&dev->up, memory_order_relaxed)) {
+		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
+		return;
+	}
+	for (uint16_t i = 0; i < n; i++) {
+		if (frames[i]->len > dev->frame_max) {
+			too_big++;
+			continue;
+		}
+		mbuf[ready] = to_mbuf(dev, frames[i], &spare);
+		len[ready] = frames[i]->len;
+		ready += mbuf[ready] != NULL;
+	}
+	if (dev->txq_shared)
+		sent = transmit_shared(dev, ctx->index % dev->txq_n, mbuf, ready);
+	else
+		sent = transmit(dev->id, ctx->index, mbuf, ready);
+	for (uint16_t i = 0; i < sent; i++)
+		bytes += len[i];
+	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(ready - sent));
+	count(&counters->tx_ok, sent);
+	count(&counters->tx_bytes, bytes);
+	if (too_big > 0)
+		port_drop_tx(port, ctx, TX_DROP_TOO_BIG, too_big);
+	if (sent + too_big < n)
+		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER, (uint64_t)(n - sent - too_big));
+}

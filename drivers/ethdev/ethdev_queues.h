@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ethdev_queues.h: the data half of an ethdev port: mbufs to frames and back.
+ *
+ * In: a received mbuf is the frame; its first segment is the head, further ones are the body. The queue holds the mbufs
+ * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
+ * shape and its pool can spare it; everything else is copied once into an mbuf of this port's pool. Nothing ever writes
+ * to an mbuf it did not allocate: several ports may be sending it.
+ *
+ * Threads: a receive queue belongs to the lcore that polls it; deliver is for every thread that has a context.
+ */
+#ifndef VUS_ETHDEV_QUEUES_H
+#define VUS_ETHDEV_QUEUES_H
+
+#include <rte_spinlock.h>
+
+#include "port.h"
+
+struct rte_mempool;
+
+enum {
+	ETHDEV_FRAME_MIN = 60, /* shortest Ethernet frame, without FCS: shorter ones are padded with zeros */
+};
+
+/* What lcores need to know of the device; all but `up` is constant while they do. */
+struct ethdev {
+	uint16_t id; /* DPDK's number */
+	uint16_t rxq_n, txq_n;
+	bool txq_shared;	  /* there are more threads than transmit queues */
+	bool multi_segs;	  /* it sends frames of several segments */
+	uint16_t room;		  /* bytes a frame has in one mbuf of the pool */
+	uint16_t mtu;
+	uint32_t frame_max;	  /* longest frame it is given */
+	struct rte_mempool *pool; /* this port's: receive buffers, and copies of guests' frames */
+	struct ethdev_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
+	struct ethdev_txq *txq; /* [txq_n] */
+	_Atomic bool up;	/* the link; control's */
+};
+
+struct ethdev_txq {
+	_Alignas(64) rte_spinlock_t lock;
+};
+
+struct ethdev_rx_held {
+	uint16_t waiting; /* received by arm(), not yet made frames */
+	uint16_t held;	  /* between receive() and complete() */
+	struct rte_mbuf *mbuf[BURST_MAX];
+};
+
+struct ethdev_rxq {
+	struct port_rxq rxq;
+	uint16_t device;  /* DPDK's number */
+	uint16_t burst;	  /* frames one visit takes */
+	bool intr_switch; /* the interrupt can be turned on and off; else the descriptor is always live */
+	struct ethdev_rx_held mine OWNED_BY(lcore_thread);
+};
+
+uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx);
+void ethdev_complete(struct port_rxq *rxq, struct lcore_ctx *ctx);
+bool ethdev_arm(struct port_rxq *rxq);
+void ethdev_disarm(struct port_rxq *rxq);
+
+void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+		    struct frame **frames, uint16_t n);
+
+/* Control, once every lcore has left the queue: what it still holds goes back. */
+void ethdev_rxq_drain(struct ethdev_rxq *q);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ethdev_setup.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dpdk_compat.h"
+#include "ethdev_pool.h"
+#include "log.h"
+#include "mem_arena.h"
+
+enum {
+	RX_DESC = 1024,
+	TX_DESC = 512,
+	BIG_DESC = 256,	     /* of both, when a frame of any length needs one contiguous buffer */
+	ROOM = 2048,	     /* of an ordinary mbuf: what NICs like best */
+	ROOM_BIG = 16384,    /* of one for a device that cannot use several */
+	FRAME_OVERHEAD = 22, /* Ethernet header and two VLAN tags; the MTU is what they carry */
+};
+
+/* What a driver's own description (rte_eth_dev_info) does not tell. */
+static const struct habit {
+	const char *driver;
+	bool one;   /* queues are paired off with the peer's; more than the peer has lead nowhere */
+	bool equal; /* as many receive queues as transmit queues */
+	bool all;   /* the queues exist and are fed whether they are used or not */
+} habits[] = {
+	{"net_memif", .one = true},	 {"net_tap", .equal = true}, {"net_af_packet", .all = true},
+	{"net_af_xdp", .all = true},	 {"net_pcap", .all = true},  {"net_ring", .all = true},
+	{"net_vhost", .all = true},
+};
+
+struct plan {
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf;
+	uint16_t rxq_n, txq_n, rx_desc, tx_desc;
+	uint16_t room;
+	uint16_t mtu;
+	bool intr;
+};
+
+/* Less and less asked of the device, until it starts. */
+static const struct attempt {
+	bool intr; /* receive interrupts */
+	bool big;  /* big buffers */
+	bool one;  /* one queue */
+} attempts[] = {{.intr = true}, {0}, {.big = true}, {.one = true}, {.big = true, .one = true}};
+
+/* --- the plan ---------------------------------------------------------------------------------------------------- */
+
+static const struct habit *habit_of(const char *driver)
+{
+	static const struct habit none;
+
+	for (unsigned int i = 0; i < RTE_DIM(habits); i++)
+		if (driver != NULL && strcmp(habits[i].driver, driver) == 0)
+			return &habits[i];
+	return &none;
+}
+
+static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int threads,
+			bool one)
+{
+	uint16_t rx_max = RTE_MIN(plan->info.max_rx_queues, VHOST_QUEUE_PAIRS_MAX);
+	uint16_t tx_max = plan->info.max_tx_queues;
+
+	/* The first thread is control's, which sends but does not poll. */
+	plan->rxq_n = (uint16_t)RTE_MIN(threads > 1 ? threads - 1 : 1, rx_max);
+	plan->txq_n = (uint16_t)RTE_MIN(threads, tx_max);
+	if (habit->all)
+		plan->rxq_n = rx_max;
+	if (habit->equal)
+		plan->rxq_n = plan->txq_n =
+			RTE_MIN(RTE_MAX(plan->rxq_n, plan->txq_n), RTE_MIN(rx_max, tx_max));
+	if (habit->one || one)
+		plan->rxq_n = plan->txq_n = 1;
+}
+
+/* The MTU of the kernel interface behind the device, if there is one: it is what the other side will send. */
+static uint16_t kernel_mtu(unsigned int if_index)
+{
+	char name[IF_NAMESIZE], path[64 + IF_NAMESIZE];
+	unsigned int mtu = 0;
+	FILE *file;
+
+	if (if_index == 0 || if_indextoname(if_index, name) == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%u", &mtu) != 1)
+		mtu = 0;
+	fclose(file);
+	return (uint16_t)RTE_MIN(mtu, (unsigned int)UINT16_MAX);
+}
+
+static uint16_t plan_mtu(uint16_t id, const struct rte_eth_dev_info *info, unsigned int wanted)
+{
+	uint16_t mtu = 0;
+
+	if (wanted != 0)
+		return (uint16_t)RTE_MIN(wanted, (unsigned int)UINT16_MAX);
+	if (rte_eth_dev_get_mtu(id, &mtu) != 0)
+		mtu = RTE_ETHER_MTU;
+	return RTE_MAX(RTE_MAX(mtu, kernel_mtu(info->if_index)), RTE_ETHER_MTU);
+}
+
+/* The part of the MTU that the driver lets itself be told. A software device passes what its buffers hold anyway. */
+static uint16_t told_mtu(const struct plan *plan)
+{
+	uint32_t most = plan->info.max_mtu;
+
+	if (plan->info.max_rx_pktlen < UINT16_MAX)
+		most = RTE_MIN(most, plan->info.max_rx_pktlen - RTE_ETHER_HDR_LEN -
+					     RTE_ETHER_CRC_LEN);
+	return (uint16_t)RTE_MIN((uint32_t)plan->mtu, most);
+}
+
+static void plan_buffers(struct plan *plan, bool big)
+{
+	const uint64_t rx = plan->info.rx_offload_capa, tx = plan->info.tx_offload_capa;
+	bool chains = rx & RTE_ETH_RX_OFFLOAD_SCATTER && tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	uint32_t frame = plan->mtu + FRAME_OVERHEAD;
+
+	plan->room = (uint16_t)RTE_MAX((uint32_t)ROOM,
+				       RTE_MIN(plan->info.min_rx_bufsize, (uint32_t)ROOM_BIG));
+	if (big)
+		plan->room = ROOM_BIG;
+	if (frame > plan->room && !chains)
+		plan->room = (uint16_t)RTE_MIN(RTE_ALIGN_CEIL(frame, 64u),
+					       (uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
+	if (frame > plan->room) {
+		plan->conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+		plan->conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	}
+	plan->rx_desc = plan->room > ROOM ? BIG_DESC : RX_DESC;
+	plan->tx_desc = plan->room > ROOM ? BIG_DESC : TX_DESC;
+}
+
+static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
+		     const struct port_spec *spec, const struct attempt *attempt)
+{
+	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
+			       RTE_ETH_RSS_SCTP;
+	int error;
+
+	*plan = (struct plan){.intr = attempt->intr};
+	error = rte_eth_dev_info_get(id, &plan->info);
+	if (error != 0)
+		return error;
+	plan->mtu = plan_mtu(id, &plan->info, spec->mtu);
+	plan_queues(plan, habit_of(plan->info.driver_name), port->counters_n, attempt->one);
+	plan_buffers(plan, attempt->big);
+	plan->conf.rxmode.mtu = told_mtu(plan);
+	plan->conf.intr_conf.rxq = attempt->intr;
+	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
+		plan->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		plan->conf.rx_adv_conf.rss_conf.rss_hf = plan->info.flow_type_rss_offloads & flows;
+	}
+	return 0;
+}
+
+/* --- the device -------------------------------------------------------------------------------------------------- */
+
+static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool *pool, int socket)
+{
+	struct rte_eth_rxconf rxconf = plan->info.default_rxconf;
+	struct rte_eth_txconf txconf = plan->info.default_txconf;
+	int error = 0;
+
+	rxconf.offloads = plan->conf.rxmode.offloads;
+	txconf.offloads = plan->conf.txmode.offloads;
+	for (uint16_t i = 0; i < plan->rxq_n && error == 0; i++)
+		error = rte_eth_rx_queue_setup(id, i, plan->rx_desc, (unsigned int)socket, &rxconf,
+					       pool);
+	for (uint16_t i = 0; i < plan->txq_n && error == 0; i++)
+		error = rte_eth_tx_queue_setup(id, i, plan->tx_desc, (unsigned int)socket, &txconf);
+	return error;
+}
+
+/* Twice what the rings and the threads' caches can hold: one half for this port, the other to be lent to the rings of
+ * the ports that its frames leave by. */
+static unsigned int buffers(const struct plan *plan, unsigned int threads)
+{
+	return 2u * (plan->rxq_n * plan->rx_desc + plan->txq_n * plan->tx_desc + threads * 192u);
+}
+
+static int try_start(struct ethdev *dev, struct plan *plan, unsigned int threads,
+		     struct fail *fail) RUNS_ON(control_thread)
+{
+	int socket = rte_eth_dev_socket_id(dev->id), error;
+	unsigned int n;
+
+	error = rte_eth_dev_configure(dev->id, plan->rxq_n, plan->txq_n, &plan->conf);
+	if (error != 0)
+		return fail_set(fail, error, "it takes no configuration of %u+%u queues: %s",
+				plan->rxq_n, plan->txq_n, rte_strerror(-error));
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(dev->id, &plan->rx_desc, &plan->tx_desc);
+	if (error != 0)
+		return fail_set(fail, error, "it takes no ring of a usual size: %s",
+				rte_strerror(-error));
+	n = buffers(plan, threads);
+	dev->pool = ethdev_pool_get(n, plan->room, socket);
+	if (dev->pool == NULL)
+		return fail_set(fail, -errno,
+				"no memory for its %u buffers of %u bytes (%s); give EAL more, with "
+				"hugepages or -m",
+				n, plan->room, rte_strerror(errno));
+	error = setup_queues(dev->id, plan, dev->pool, socket);
+	if (error == 0)
+		error = rte_eth_dev_start(dev->id);
+	if (error == 0)
+		return 0;
+	rte_eth_dev_stop(dev->id);
+	ethdev_pool_put(dev->pool);
+	dev->pool = NULL;
+	return fail_set(fail, error, "it does not start: %s", rte_strerror(-error));
+}
+
+/* Frames for anybody, not only for the device's own address. Devices that hear everything anyway refuse. */
+static void hear_everything(const struct ethdev *dev, const struct port *port)
+{
+	int error = rte_eth_promiscuous_enable(dev->id);
+
+	if (error == 0 || error == -ENOTSUP)
+		return;
+	rte_eth_allmulticast_enable(dev->id);
+	log_warn(port->name,
+		 "the device refuses promiscuous mode (%s): frames to other addresses "
+		 "than its own may not arrive",
+		 rte_strerror(-error));
+}
+
+static void apply_mtu(const struct ethdev *dev, const struct port *port, const struct plan *plan)
+{
+	uint16_t told = told_mtu(plan), now = 0;
+	int error = 0;
+
+	if (rte_eth_dev_get_mtu(dev->id, &now) != 0 || now != told ||
+	    (plan->info.if_index != 0 && kernel_mtu(plan->info.if_index) != told))
+		error = rte_eth_dev_set_mtu(dev->id, told);
+	if (error != 0 && error != -ENOTSUP)
+		log_warn(port->name, "the device refuses an MTU of %u: %s", told,
+			 rte_strerror(-error));
+}
+
+/* --- queues ------------------------------------------------------------------------------------------------------ */
+
+/* The descriptor that tells of frames of a queue, or -1. Asking a device that has none makes ethdev complain. */
+static int wake_fd(uint16_t id, uint16_t queue)
+{
+	int type = rte_log_register("lib.ethdev"), level = rte_log_get_level((uint32_t)type), fd;
+
+	rte_log_set_level((uint32_t)type, RTE_LOG_CRIT);
+	fd = rte_eth_dev_rx_intr_ctl_q_get_fd(id, queue);
+	rte_log_set_level((uint32_t)type, (uint32_t)level);
+	return fd;
+}
+
+/* Frames of one visit: BURST_BYTES at most, and a multiple of four, which vectorised drivers want. */
+static uint16_t burst_of(uint32_t frame_max)
+{
+	uint32_t n = RTE_ALIGN_FLOOR(BURST_BYTES / frame_max, 4u);
+
+	return (uint16_t)RTE_MIN(RTE_MAX(n, 4u), (uint32_t)BURST_MAX);
+}
+
+static int make_queues(struct ethdev *dev, struct port *port, bool intr)
+{
+	dev->txq = aligned_alloc(_Alignof(struct ethdev_txq), sizeof(*dev->txq) * dev->txq_n);
+	if (dev->txq == NULL)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < dev->txq_n; i++)
+		rte_spinlock_init(&dev->txq[i].lock);
+	for (uint16_t i = 0; i < dev->rxq_n; i++) {
+		struct ethdev_rxq *q = aligned_alloc(_Alignof(struct ethdev_rxq), sizeof(*q));
+
+		if (q == NULL)
+			return -ENOMEM;
+		memset(q, 0, sizeof(*q));
+		q->rxq = (struct port_rxq){.port = port, .index = i, .wake_fd = -1, .lcore = -1};
+		q->device = dev->id;
+		q->burst = burst_of(dev->frame_max);
+		if (intr)
+			q->rxq.wake_fd = wake_fd(dev->id, i);
+		/* A tap's descriptor is readable by itself and has no switch. */
+		if (q->rxq.wake_fd >= 0)
+			q->intr_switch = rte_eth_dev_rx_intr_disable(dev->id, i) != -ENOTSUP;
+		dev->rxq[i] = q;
+		port->rxq[i] = &q->rxq;
+		port->rxq_ready[i] = true;
+	}
+	port->rxq_n = dev->rxq_n;
+	return 0;
+}
+
+int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *spec,
+		 struct fail *fail)
+{
+	struct plan plan;
+	int error = -ENODEV;
+
+	for (unsigned int i = 0; i < RTE_DIM(attempts) && error != 0 && error != -ENOMEM; i++) {
+		error = plan_make(&plan, dev->id, port, spec, &attempts[i]);
+		if (error != 0)
+			return fail_set(fail, error, "it says nothing about itself: %s",
+					rte_strerror(-error));
+		error = try_start(dev, &plan, port->counters_n, fail);
+		if (error != 0)
+			log_debug(port->name, "attempt %u: %s", i + 1, fail->text);
+	}
+	mem_arena_guard(); /* EAL's heap may have grown */
+	if (error != 0)
+		return error;
+	dev->rxq_n = plan.rxq_n;
+	dev->txq_n = plan.txq_n;
+	dev->txq_shared = plan.txq_n < port->counters_n;
+	dev->multi_segs = plan.conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	dev->room = plan.room;
+	dev->mtu = plan.mtu;
+	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);
+	if (!dev->multi_segs)
+		dev->frame_max = RTE_MIN(dev->frame_max, (uint32_t)dev->room);
+	apply_mtu(dev, port, &plan);
+	hear_everything(dev, port);
+	if (make_queues(dev, port, plan.intr) == 0)
+		return 0;
+	ethdev_stop(dev);
+	return fail_set(fail, -ENOMEM, "no memory for its queues");
+}
+
+void ethdev_stop(struct ethdev *dev)
+{
+	rte_eth_dev_stop(dev->id);
+	for (uint16_t i = 0; i < dev->rxq_n; i++)
+		if (dev->rxq[i] != NULL)
+			ethdev_rxq_drain(dev->rxq[i]);
+}
+
+void ethdev_free(struct ethdev *dev)
+{
+	for (uint16_t i = 0; i < dev->rxq_n; i++)
+		free(dev->rxq[i]);
+	free(dev->txq);
+	ethdev_pool_put(dev->pool);
+}
