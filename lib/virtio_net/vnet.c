@@ -106,7 +106,7 @@ static inline __attribute__((always_inline)) void
 receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
 	       struct port_counters *counters, const struct virtq_format *format)
 {
-	uint32_t spans = 0, bytes = 0;
+	uint32_t spans = 0, cost = 0, bytes = 0;
 	uint16_t i;
 
 	for (i = 0; i < n; i++)
@@ -115,16 +115,17 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 		struct frame *frame = &burst->frame[burst->n];
 		struct virtq_chain chain;
 		int error = format->peek(view, i, false, &chain, burst->span + spans,
-					 BURST_SPANS - spans);
+					 BURST_SPANS - cost);
 		int drop;
 
 		if (__builtin_expect(error != 0, 0)) {
 			/* No room for this chain beside the others: it is the next burst's first. */
-			if (error != -VIRTQ_FAULT_PIECES || spans == 0)
+			if (error != -VIRTQ_FAULT_PIECES || cost == 0)
 				vnet_break(q, -error);
 			break;
 		}
 		burst->chain[i] = chain.id;
+		cost += chain.cost;
 		frame->head = burst->room[burst->n];
 		drop = frame_of_chain(frame, &chain, burst->span + spans, view->conf->header_len);
 		if (__builtin_expect(drop >= 0, 0)) {

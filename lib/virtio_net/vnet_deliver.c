@@ -110,7 +110,7 @@ static inline __attribute__((always_inline)) int
 reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buffers,
 	const struct virtq_format *format)
 {
-	uint32_t n_spans = 0;
+	uint32_t n_spans = 0, cost = 0;
 	uint64_t room = 0;
 	uint16_t n = 0;
 
@@ -130,7 +130,7 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 			return available < 0 ? TX_DROP_BROKEN : TX_DROP_NO_BUFFER;
 		}
 		error = format->peek(&d->view, n, true, &chain, spans + n_spans,
-				     BURST_SPANS - n_spans);
+				     BURST_SPANS - cost);
 		if (error != 0) {
 			format->unpush(&d->view, n);
 			if (error == -VIRTQ_FAULT_PIECES && n > 0)
@@ -141,6 +141,7 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 		format->push(&d->view, chain.id,
 			     (uint32_t)(chain.len < need - room ? chain.len : need - room));
 		n_spans += chain.spans;
+		cost += chain.cost;
 		room += chain.len;
 		n++;
 	}

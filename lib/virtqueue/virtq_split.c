@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* Where a walk is: a table of descriptors, and how many more it may have. */
+/* Where a walk is, and what it may cost. */
 struct walk {
 	const struct virtq_view *view;
 	bool writable;
@@ -13,7 +13,8 @@ struct walk {
 };
 
 /* Adds one buffer to the chain. Virtio has no use for an empty one, but drivers that pad with them exist: it is legal as
- * long as the chain as a whole holds something, which its user checks. */
+ * long as the chain as a whole holds something, which its user checks. It costs like one that holds something, or a
+ * guest could have us walk a whole ring for nothing with each frame (V14). */
 static int walk_buffer(struct walk *walk, const struct vring_desc *desc)
 {
 	struct virtq_chain *chain = walk->chain;
@@ -21,12 +22,15 @@ static int walk_buffer(struct walk *walk, const struct vring_desc *desc)
 
 	if (((desc->flags & VRING_DESC_F_WRITE) != 0) != walk->writable)
 		return -VIRTQ_FAULT_DIRECTION;
+	if (chain->cost == walk->max)
+		return -VIRTQ_FAULT_PIECES;
 	chain->len += desc->len;
 	n = mem_map_spans(walk->view->map, &walk->view->dp->region, desc->addr, desc->len,
-			  walk->spans + chain->spans, walk->max - chain->spans);
+			  walk->spans + chain->spans, walk->max - chain->cost);
 	if (n < 0)
 		return n == -E2BIG ? -VIRTQ_FAULT_PIECES : -VIRTQ_FAULT_ADDRESS;
 	chain->spans += (uint32_t)n;
+	chain->cost += n > 0 ? (uint32_t)n : 1;
 	return 0;
 }
 
@@ -102,6 +106,7 @@ int split_peek_chain(const struct virtq_view *view, struct vring_desc desc, bool
 	};
 
 	chain->spans = 0;
+	chain->cost = 0;
 	chain->len = 0;
 	return walk_ring(&walk, desc);
 }

@@ -18,6 +18,7 @@
 struct virtq_chain {
 	uint16_t id;	/* what the used ring names it by */
 	uint32_t spans; /* pieces, in the caller's array */
+	uint32_t cost;	/* pieces, and descriptors of length 0, which are none: what it took to resolve */
 	uint64_t len;	/* bytes of all pieces */
 };
 
@@ -33,8 +34,8 @@ struct virtq_format {
 	int (*available)(const struct virtq_view *view, uint16_t max);
 	/* Brings the descriptor of the chain `ahead` of the next one into the cache. */
 	void (*prefetch)(const struct virtq_view *view, uint16_t ahead);
-	/* Resolves the chain `ahead` of the next one into `spans` (at most `max`); all of it must be writable by the
-	 * device, or none. 0 or -(enum virtq_fault). */
+	/* Resolves the chain `ahead` of the next one into `spans`, at a cost of at most `max`; all of it must be
+	 * writable by the device, or none. 0 or -(enum virtq_fault). */
 	int (*peek)(const struct virtq_view *view, uint16_t ahead, bool writable,
 		    struct virtq_chain *chain, struct mem_span *spans, uint32_t max);
 	/* The next n chains are taken. */
@@ -122,6 +123,7 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 		return -VIRTQ_FAULT_PIECES;
 	spans[0] = (struct mem_span){.at = at, .len = desc.len};
 	chain->spans = 1;
+	chain->cost = 1;
 	chain->len = desc.len;
 	return 0;
 }
@@ -174,8 +176,11 @@ static inline bool split_publish(const struct virtq_view *view)
 	dp->published = dp->last_used;
 	/* Pairs with the driver's acquire of used->idx: data and entries before it are complete. */
 	guest_store16_release(&view->conf->used->idx, dp->published);
-	if (view->conf->call_fd < 0)
+	if (view->conf->call_fd < 0) {
+		/* By the time somebody listens again, the index may have come around to where it was. */
+		dp->signalled_valid = false;
 		return false;
+	}
 	/* The index before the look at what the driver wants; the driver does the reverse. */
 	guest_fence();
 	return split_wants_interrupt(view);
