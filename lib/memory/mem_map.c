@@ -129,6 +129,9 @@ int mem_map_spans(const struct mem_map *map, uint32_t *hint, uint64_t gpa, uint3
 {
 	uint32_t n = 0;
 
+	/* What follows the last address is not the first. */
+	if (len > 0 && gpa > UINT64_MAX - (len - 1))
+		return -EFAULT;
 	while (len > 0) {
 		uint64_t avail;
 		uint8_t *at = mem_map_at(map, hint, gpa, &avail);
