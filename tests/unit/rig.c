@@ -311,6 +311,10 @@ void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len)
 
 void ring_expect_used_index(struct ring *ring, uint16_t index)
 {
+	/* A device that polls wants no kicks; with event indexes it says so by asking for none. */
+	uint16_t flags = ring->conf->event_idx ? 0 : VRING_USED_F_NO_NOTIFY;
+
+	rig_expect(ring->rig, ring->used, &flags, sizeof(flags));
 	rig_expect(ring->rig, ring->used + 2, &index, sizeof(index));
 }
 
