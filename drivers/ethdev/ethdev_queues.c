@@ -171,7 +171,7 @@ void ethdev_rxq_drain(struct ethdev_rxq *q) ROLE_UNCHECKED
  * for receiving (robustness.md A5). What the threads have cached is not counted. */
 static inline bool can_spare(const struct rte_mempool *pool)
 {
-	return rte_mempool_ops_get_count(pool) >= pool->size / 4;
+	return rte_mempool_get_ops(pool->ops_index)->get_count(pool) >= pool->size / 4;
 }
 
 static struct rte_mbuf *copy_to_chain(const struct ethdev *dev, const struct frame *frame)
