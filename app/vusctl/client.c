@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "client.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+enum { ANSWER_SECONDS = 5 };
+
+static FILE *to, *from;
+static const char *where;
+
+void die(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "vusctl: ");
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	exit(EXIT_FAILURE);
+}
+
+void client_connect(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("no socket: %s", strerror(errno));
+	if (strlen(path) >= sizeof(address.sun_path))
+		die("%s: a socket's path has at most 107 characters", path);
+	strcpy(address.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		die("no vuswitch answers at %s (%s); start it, or say where it is with --control "
+		    "SOCKET",
+		    path, strerror(errno));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	to = fdopen(fd, "w");
+	from = fdopen(fd, "r");
+	if (to == NULL || from == NULL)
+		die("no memory");
+	where = path;
+}
+
+static const char *exchange(json_t *request)
+{
+	static char *line;
+	static size_t size;
+	char *text = json_dumps(request, JSON_COMPACT);
+
+	json_decref(request);
+	if (text == NULL)
+		die("no memory");
+	if (fprintf(to, "%s\n", text) < 0 || fflush(to) != 0 || getline(&line, &size, from) < 0)
+		die("the switch at %s does not answer%s", where,
+		    errno == EAGAIN ? " within 5 s" : ": it has ended");
+	free(text);
+	return line;
+}
+
+static json_t *parse(const char *line)
+{
+	json_error_t error;
+	json_t *reply = json_loads(line, 0, &error);
+	const char *complaint = json_string_value(json_object_get(reply, "error"));
+
+	if (reply == NULL)
+		die("the answer from %s is not JSON: %s", where, error.text);
+	if (complaint != NULL)
+		die("%s", complaint);
+	return reply;
+}
+
+json_t *client_ask(json_t *request)
+{
+	return parse(exchange(request));
+}
+
+const char *client_ask_text(json_t *request)
+{
+	const char *line = exchange(request);
+
+	json_decref(parse(line));
+	return line;
+}
