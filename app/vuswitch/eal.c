@@ -145,8 +145,9 @@ int eal_start(const struct options *options, struct fail *fail)
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
 	if (!given(options, log_level)) {
-		add("--log-level=*:warning");
+		/* Telemetry warns of something obsolete we do without. What is said first wins over what follows. */
 		add("--log-level=lib.telemetry:error");
+		add("--log-level=*:warning");
 	}
 	if (rte_eal_init(args.argc, args.argv) < 0)
 		return fail_set(fail, -rte_errno,
