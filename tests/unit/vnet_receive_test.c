@@ -55,6 +55,7 @@ static void receive_one(struct ring *ring, uint16_t head, uint32_t seed, uint32_
 	uint16_t used = ring_used_index(ring);
 	uint32_t id, written;
 
+	role_assert_lcore();
 	rig_snapshot(&rig);
 	ring_expect_used(ring, used, head, 0);
 	ring_expect_used_index(ring, (uint16_t)(used + 1));

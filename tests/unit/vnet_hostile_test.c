@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A guest that rewrites its rings, tables and indexes while we read them (V9): whatever it does, the switch lives, a
+ * frame's head stays what it was, every frame is accounted for, and a well-behaved receiver beside it is well. Run this
+ * under a sanitizer. */
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "rig.h"
+#include "vnet.h"
+
+#define F(bit) (UINT64_C(1) << (bit))
+#define FEATURES                                                                                   \
+	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
+#define WRITE VRING_DESC_F_WRITE
+#define NEXT VRING_DESC_F_NEXT
+#define INDIRECT VRING_DESC_F_INDIRECT
+
+enum { SIZE = 64 };
+
+static struct rig rig;
+static struct burst burst;
+static uint64_t table;
+
+struct scribbler {
+	struct ring *ring[2];
+	atomic_bool stop;
+};
+
+static uint32_t roll(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*state >> 33);
+}
+
+/* Descriptors that are mostly right, so that much is walked, and sometimes anything. */
+static void scribble(struct ring *ring, uint64_t *state)
+{
+	uint64_t *desc = (uint64_t *)(void *)rig_at(&rig, ring->desc + roll(state) % SIZE * 16);
+	uint16_t *avail = (uint16_t *)(void *)rig_at(&rig, ring->avail);
+	uint16_t *used = (uint16_t *)(void *)rig_at(&rig, ring->used);
+	uint64_t flags = roll(state) % 64 == 0 ? roll(state) : roll(state) & (NEXT | WRITE);
+	uint64_t addr = roll(state) % 64 == 0 ? roll(state) : RIG_SEAM - roll(state) % 4096;
+	uint64_t len = roll(state) % 64 == 0 ? roll(state) : roll(state) % 2000;
+
+	if (roll(state) % 16 == 0) {
+		flags = INDIRECT;
+		addr = table + roll(state) % 64 * 16;
+		len = roll(state) % 70 * 16;
+	}
+	__atomic_store_n(desc, addr, __ATOMIC_RELAXED);
+	__atomic_store_n(desc + 1, len | flags << 32 | (uint64_t)(roll(state) % SIZE) << 48,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(avail + 2 + roll(state) % SIZE, roll(state) % (SIZE + 1), __ATOMIC_RELAXED);
+	__atomic_store_n(avail, roll(state), __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)(void *)rig_at(&rig, table + roll(state) % 512 * 8),
+			 roll(state) % 2 == 0 ? addr : len | (flags & 3) << 32, __ATOMIC_RELAXED);
+	if (roll(state) % 256 == 0)
+		__atomic_store_n(used + 1, roll(state), __ATOMIC_RELAXED);
+	/* Not further ahead than a ring, most of the time. */
+	__atomic_fetch_add(avail + 1, roll(state) % 512 == 0 ? SIZE + 1 : roll(state) % 2,
+			   __ATOMIC_RELEASE);
+}
+
+static void *scribbler_main(void *arg)
+{
+	struct scribbler *scribbler = arg;
+	uint64_t state = 42;
+
+	while (!atomic_load_explicit(&scribbler->stop, memory_order_relaxed))
+		for (int i = 0; i < 64; i++)
+			scribble(scribbler->ring[i % 2], &state);
+	return NULL;
+}
+
+/* Reads every frame twice: the head stays what it was whatever happens to the guest's memory. */
+static void check_burst(void)
+{
+	static uint8_t heads[BURST_MAX][FRAME_HEAD];
+
+	for (uint16_t i = 0; i < burst.n; i++) {
+		assert_in_range(burst.frame[i].len, FRAME_LEN_MIN, FRAME_LEN_MAX);
+		assert_in_range(burst.frame[i].head_len, FRAME_LEN_MIN, FRAME_HEAD);
+		memcpy(heads[i], burst.frame[i].head, burst.frame[i].head_len);
+	}
+	for (uint16_t i = 0; i < burst.n; i++)
+		assert_memory_equal(heads[i], burst.frame[i].head, burst.frame[i].head_len);
+}
+
+/* 64 buffers, all of which the driver keeps with the device. */
+static void victim_open(struct ring *victim)
+{
+	uint64_t buffers = rig_alloc(&rig, SIZE * 2048, 8);
+
+	ring_open(victim, &rig, SIZE, FEATURES, 0);
+	for (uint16_t i = 0; i < SIZE; i++) {
+		ring_desc(victim, i, buffers + i * 2048u, 2048, WRITE, 0);
+		ring_offer(victim, i);
+	}
+	ring_show(victim);
+}
+
+static void victim_turn(struct ring *victim)
+{
+	uint32_t id, len;
+
+	while (ring_take(victim, &id, &len)) {
+		assert_true(id < SIZE && len > 0 && len <= 2048);
+		ring_offer(victim, (uint16_t)id);
+	}
+	ring_show(victim);
+	assert_int_equal(virtq_fault(&victim->q), VIRTQ_OK);
+}
+
+/* Control's part: notes why a ring broke, and starts it again. */
+static void mend(struct ring *ring, unsigned int *faults, uint16_t base)
+{
+	role_assert_control();
+	faults[virtq_fault(&ring->q)]++;
+	if (virtq_fault(&ring->q) != VIRTQ_OK)
+		virtq_start(&ring->q, ring->conf, base);
+}
+
+static void a_guest_that_never_stops_writing(void **state)
+{
+	static struct ring from, to, victim;
+	struct scribbler scribbler = {.ring = {&from, &to}};
+	struct port_counters out = {0}, in = {0}, victims = {0};
+	unsigned int faults[VIRTQ_FAULTS] = {0};
+	uint64_t end = clock_ns() + 2 * NS_PER_S, given = 0;
+	struct frame *frames[BURST_MAX];
+	pthread_t thread;
+
+	(void)state;
+	role_assert_lcore();
+	rig_reset(&rig);
+	ring_open(&from, &rig, SIZE, FEATURES, 0);
+	ring_open(&to, &rig, SIZE, FEATURES, 0);
+	victim_open(&victim);
+	table = rig_alloc(&rig, 4096, 16);
+	assert_int_equal(pthread_create(&thread, NULL, scribbler_main, &scribbler), 0);
+	for (uint32_t round = 0; given < 200000 && clock_ns() < end; round++) {
+		uint16_t n = vnet_receive(&from.q, &burst, &in);
+
+		check_burst();
+		for (uint16_t i = 0; i < n; i++)
+			frames[i] = &burst.frame[i];
+		if (n > 0) {
+			vnet_deliver(&to.q, frames, n, 9018, &out);
+			vnet_deliver(&victim.q, frames, n, FRAME_LEN_MAX, &victims);
+		}
+		vnet_complete(&from.q, &burst);
+		given += n;
+		victim_turn(&victim);
+		mend(&from, faults, (uint16_t)round);
+		mend(&to, faults, (uint16_t)round);
+	}
+	atomic_store(&scribbler.stop, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(counted(&in.rx_ok), 0);
+	assert_int_equal(counted(&out.tx_ok) + drops_of_tx(&out), given);
+	assert_int_equal(counted(&victims.tx_ok) + drops_of_tx(&victims), given);
+	assert_int_equal(counted(&victims.tx_drop[TX_DROP_BROKEN]), 0);
+	assert_true(given > 0);
+	for (int i = VIRTQ_FAULT_AVAIL_INDEX; i < VIRTQ_FAULT_PIECES; i++)
+		if (faults[i] == 0)
+			print_message("not met this time: %s\n",
+				      virtq_fault_text((enum virtq_fault)i));
+	ring_close(&from);
+	ring_close(&to);
+	ring_close(&victim);
+}
+
+static int open_rig(void **state)
+{
+	(void)state;
+	rig_open(&rig);
+	return 0;
+}
+
+static int close_rig(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guest_that_never_stops_writing),
+	};
+
+	return cmocka_run_group_tests(tests, open_rig, close_rig);
+}
