@@ -12,7 +12,7 @@ import tempfile
 from . import machine, report
 from .measure import Plan, measure
 from .process import BenchError
-from .switches import OvsSwitch, TestpmdSwitch, testpmd_at
+from .switches import OvsSwitch, TestpmdSwitch
 from .testpmd import MEMORY_MIB, TX_BURST, Generator
 from .vuswitch import VuswitchSwitch, find_vuswitch
 
@@ -51,8 +51,8 @@ def parse(arguments):
     add = parser.add_argument
     add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs, in this order "
         "(default: all that are installed)")
-    add("--vuswitch", metavar="PATH", help="the vuswitch to measure (default: the one in "
-        "$VUSWITCH_BUILD, or in build/)")
+    add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
+        "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare two builds")
     add("--testpmd", metavar="PATH", action="append", default=[],
         help="measure this testpmd's vhost port too; repeatable")
     add("--generator", metavar="PATH", default="dpdk-testpmd",
@@ -143,7 +143,8 @@ def one_turn(switch, options, plan, trip, tsc_hz, runs, number):
 
 def choose_switches(options):
     """The classes to measure, in order; says which are not installed."""
-    VuswitchSwitch.path = options.vuswitch or find_vuswitch()
+    builds = options.vuswitch or [find_vuswitch()]
+    VuswitchSwitch.path = builds[0]
     known = {kind.label: kind for kind in (VuswitchSwitch, TestpmdSwitch, OvsSwitch)}
     wanted = options.switches.split(",") if options.switches else list(known)
     chosen = []
@@ -157,15 +158,21 @@ def choose_switches(options):
             print(f"without {name}: {missing}")
         else:
             chosen.append(known[name])
-    for path in options.testpmd:
-        label = f"testpmd:{len(chosen)}" if len(options.testpmd) > 1 else "testpmd:path"
-        kind = testpmd_at(path, label)
-        if kind.missing():
-            raise BenchError(f"--testpmd {path}: no such program")
-        chosen.append(kind)
+    chosen += _others("--vuswitch", VuswitchSwitch, builds[1:])
+    chosen += _others("--testpmd", TestpmdSwitch, options.testpmd)
     if not chosen:
         raise BenchError("nothing to measure")
     return chosen
+
+
+def _others(option, kind, paths):
+    """The same kind of switch at other paths: name:2, name:3, ..."""
+    kinds = [type(f"Other{kind.__name__}", (kind,), {"path": path, "label": f"{kind.label}:{i}"})
+             for i, path in enumerate(paths, 2)]
+    for other in kinds:
+        if other.missing():
+            raise BenchError(f"{option} {other.path}: no such program")
+    return kinds
 
 
 def choose_memory(options):
@@ -190,7 +197,7 @@ def _conclude(options, plan, facts, versions, rounds):
     rows = report.summarise(rounds, facts["tsc_hz"])
     if not rows:
         return
-    print("\n".join(report.table(rows, rows[0]["switch"])))
+    print("\n".join(report.table(rows, next(run.switch for round_ in rounds for run in round_))))
     print("\n" + ", ".join(f"{name} {version}" for name, version in versions.items()))
     if options.json:
         settings = {"ring": options.ring, "frames": 2 * plan.bursts * TX_BURST,

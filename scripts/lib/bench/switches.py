@@ -50,11 +50,6 @@ class TestpmdSwitch(Switch):
         self._child.stop()
 
 
-def testpmd_at(path, label):
-    """A class for the testpmd at a path (--testpmd)."""
-    return type("TestpmdAt", (TestpmdSwitch,), {"path": path, "label": label})
-
-
 class OvsSwitch(Switch):
     """Open vSwitch with its DPDK datapath: one bridge, action NORMAL (learn, then unicast).
 

@@ -83,7 +83,7 @@ class Testpmd(Child):
         self.send("show fwd stats all")
         self.send("show port stats all")
         text = self.wait_for(r"Accumulated forward.*" + _PORTS, ANSWER_SECONDS).group(0)
-        cycles = re.search(r"total cycles=(\d+)", text)
+        cycles = re.search(r"(?:total|busy) cycles=(\d+)", text)
         return Sample(
             rx=_numbers(r"RX-packets:\s*(\d+)\s+RX-missed", text),
             tx=_numbers(r"TX-packets:\s*(\d+)\s+TX-errors", text),
