@@ -20,7 +20,7 @@ enum {
 	MEMORY_MIB = 512,
 	/* With less in huge pages there is no room for a device's mbufs. */
 	MEMORY_MIB_LEAST = 64,
-	OWN_ARGS_MAX = 8,
+	OWN_ARGS_MAX = 12,
 	ARG_BYTES = 64,
 };
 
@@ -134,6 +134,8 @@ int eal_start(const struct options *options, struct fail *fail)
 {
 	static const char *const prefix[] = {"--file-prefix", NULL};
 	static const char *const log_level[] = {"--log-level", NULL};
+	static const char *const pci[] = {"-a",	    "--allow",	"-b",
+					  "--block", "--no-pci", NULL};
 
 	args.argv = calloc((size_t)options->eal_n + OWN_ARGS_MAX + 2, sizeof(*args.argv));
 	if (args.argv == NULL)
@@ -144,10 +146,15 @@ int eal_start(const struct options *options, struct fail *fail)
 	add_memory(options);
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
+	/* A NIC that nobody named stays whose it is; a port takes its own (ethdev_device.h). */
+	if (!given(options, pci))
+		add("--allow=0000:00:00.0");
 	if (!given(options, log_level)) {
-		/* Telemetry warns of something obsolete we do without. What is said first wins over what follows. */
+		/* Telemetry warns of something obsolete that is not there, EAL of huge page sizes that are not used.
+		 * The last word counts for what EAL knows already, the first one for what it gets to know later. */
 		add("--log-level=lib.telemetry:error");
 		add("--log-level=*:warning");
+		add("--log-level=lib.eal:error");
 	}
 	if (rte_eal_init(args.argc, args.argv) < 0)
 		return fail_set(fail, -rte_errno,

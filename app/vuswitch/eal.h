@@ -6,6 +6,7 @@
  * whenever its heap grows (mem_arena.h).
  * Names. --file-prefix is made from the control socket's path, so that several switches live side by side and one that
  * was killed finds its folder again instead of leaving one more.
+ * Devices. Only what --vdev, --allow or a port names is touched.
  * Words. EAL's own lines are limited to warnings, unless --log-level says otherwise.
  */
 #ifndef VUS_EAL_H

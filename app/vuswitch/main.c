@@ -111,6 +111,8 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 /* Returns when the switch is to end: 0, or -1 if it cannot begin, which was told. */
 static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
 {
+	unsigned int ports;
+
 	if (lcores_start() != 0 || switch_apply(vus->sw, config) > 0)
 		return -1;
 	for (unsigned int i = 0; i < lcores_n(); i++)
@@ -118,11 +120,13 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 			 lcore_cpu(lcore_at(i)),
 			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
 	ctl_telemetry_start(vus->loop, vus->sw);
-	log_info("vuswitch", "ready: %u ports; vusctl --control %s", switch_ports_n(vus->sw),
+	ports = switch_ports_n(vus->sw);
+	log_info("vuswitch", "ready: %u port%s; vusctl --control %s", ports, ports == 1 ? "" : "s",
 		 vus->options.control);
 	notify("READY=1");
 	loop_run(vus->loop);
 	notify("STOPPING=1");
+	log_info("vuswitch", "ends");
 	return 0;
 }
 
@@ -132,6 +136,8 @@ static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 	uint64_t end = clock_ns() + STOP_NS;
 	struct config nothing = {0};
 
+	/* That every port goes needs no line each. */
+	log_set_level(LOG_WARN);
 	switch_apply(vus->sw, &nothing);
 	while (!switch_is_empty(vus->sw) && clock_ns() < end)
 		loop_turn(vus->loop, NS_PER_MS);

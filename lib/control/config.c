@@ -124,6 +124,19 @@ static int set_queues(struct config_port *port, const char *value, struct fail *
 	return 0;
 }
 
+/* What is not ours to know is an argument of the device: net_tap0,iface=tap0. */
+static int add_device_argument(struct config_port *port, const char *key, const char *value)
+{
+	char *device;
+
+	if (asprintf(&device, "%s,%s%s%s", port->spec.device, key, value[0] != '\0' ? "=" : "",
+		     value) < 0)
+		return -ENOMEM;
+	free((char *)port->spec.device);
+	port->spec.device = device;
+	return 0;
+}
+
 static int set_suboption(struct config_port *port, bool vhost, const char *key, const char *value,
 			 struct fail *fail)
 {
@@ -135,11 +148,13 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		error = set_text(&port->spec.mode, value);
 	else if (vhost && strcmp(key, "queues") == 0)
 		return set_queues(port, value, fail);
+	else if (!vhost)
+		error = add_device_argument(port, key, value);
 	else
-		return fail_set(fail, -EINVAL, "%s: \"%s\" is not known; after the first comma go %s",
-				port->option, key,
-				vhost ? "mode=server|client, queues=N and bridge=NAME"
-				      : "bridge=NAME (device arguments belong to EAL: --vdev or -a)");
+		return fail_set(fail, -EINVAL,
+				"%s: \"%s\" is not known; after the first comma go "
+				"mode=server|client, queues=N and bridge=NAME",
+				port->option, key);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
 }
 

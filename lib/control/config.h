@@ -86,7 +86,8 @@ struct config {
  * config_check() has to follow. */
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
-/* Adds what `--vhost` or `--ethdev` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]"). 0 or -errno. */
+/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]") or `--ethdev` ("NAME=DEVICE[,bridge=NAME]",
+ * where anything else is an argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
 		      struct fail *fail);
 

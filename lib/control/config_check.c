@@ -193,6 +193,14 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 	return error;
 }
 
+/* Whether two devices are one: what follows a comma are its arguments. */
+static bool same_device(const char *a, const char *b)
+{
+	size_t len = strcspn(a, ",");
+
+	return len == strcspn(b, ",") && strncmp(a, b, len) == 0;
+}
+
 /* The port's socket or device belongs to no port before it. */
 static int check_unshared(const struct config *config, unsigned int i, struct fail *fail)
 {
@@ -215,7 +223,7 @@ static int check_unshared(const struct config *config, unsigned int i, struct fa
 					port_place(config, port, PORT_KEY_SOCKET).text,
 					port->spec.name, port->spec.socket, other->spec.name);
 		if (port->spec.device != NULL && other->spec.device != NULL &&
-		    strcmp(other->spec.device, port->spec.device) == 0)
+		    same_device(other->spec.device, port->spec.device))
 			return fail_set(fail, -EEXIST,
 					"%s: port %s: device %s is port %s's already; give each "
 					"port its own",
