@@ -45,6 +45,8 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 	unsigned int pair = index / 2;
 
 	role_assert_control();
+	if (ready) /* a fresh start: the next fault is news, however soon it comes */
+		atomic_store_explicit(&vhost->told_epoch[index], 0, memory_order_relaxed);
 	if (index % 2 == 0) {
 		const struct vhost_tx_set *before = rcu_own(&vhost->tx);
 		uint32_t bit = UINT32_C(1) << pair;
