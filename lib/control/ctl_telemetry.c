@@ -20,8 +20,9 @@ enum {
 	WAIT_SECONDS = 1,
 	/* What a reply of 16 KiB holds. */
 	MACS_LIMIT = 128,
-	/* Replies are at most this deep; telemetry's own bound is not documented. */
-	DEPTH_MAX = 4,
+	/* How deep a reply may go: a list of many has room for the numbers of each, not for its lists. */
+	DEPTH_OF_LIST = 1,
+	DEPTH_OF_ONE = 3,
 };
 
 /* A question on its way to the loop and back. Both sides hold it; the last one frees it. */
@@ -125,6 +126,7 @@ static void question_wait(struct question *question)
 
 /* --- from JSON to telemetry ------------------------------------------------------------------------------------- */
 
+/* `depth`: how many levels may follow. */
 static void put(struct rte_tel_data *dict, const char *key, const json_t *value, int depth);
 
 /* Telemetry's names are letters, digits, '_' and '/'. */
@@ -179,12 +181,12 @@ static void fill(struct rte_tel_data *dict, const json_t *from, int depth)
 static void put_container(struct rte_tel_data *dict, const char *key, const json_t *value,
 			  int depth)
 {
-	struct rte_tel_data *inner = depth < DEPTH_MAX ? rte_tel_data_alloc() : NULL;
+	struct rte_tel_data *inner = depth > 0 ? rte_tel_data_alloc() : NULL;
 
 	if (inner == NULL)
 		return;
 	rte_tel_data_start_dict(inner);
-	fill(inner, value, depth + 1);
+	fill(inner, value, depth - 1);
 	if (rte_tel_data_add_dict_container(dict, key, inner, 0) != 0)
 		rte_tel_data_free(inner);
 }
@@ -223,17 +225,17 @@ static void put(struct rte_tel_data *dict, const char *key, const json_t *value,
 }
 
 /* A reply is an object with one part that was asked for, and a few numbers beside it. */
-static void put_reply(struct rte_tel_data *data, const json_t *reply, const char *part)
+static void put_reply(struct rte_tel_data *data, const json_t *reply, const char *part, int depth)
 {
 	const json_t *value = json_object_get(reply, part);
 
 	rte_tel_data_start_dict(data);
-	fill(data, value != NULL ? value : reply, 0);
+	fill(data, value != NULL ? value : reply, depth);
 }
 
 /* --- telemetry's callbacks: on its threads ---------------------------------------------------------------------- */
 
-static int ask(json_t *request, const char *part, struct rte_tel_data *data)
+static int ask(json_t *request, const char *part, int depth, struct rte_tel_data *data)
 {
 	struct question *question = question_create(request);
 	int error = -ETIMEDOUT;
@@ -247,7 +249,7 @@ static int ask(json_t *request, const char *part, struct rte_tel_data *data)
 	question_wait(question);
 	pthread_mutex_lock(&question->lock);
 	if (question->done && question->reply != NULL) {
-		put_reply(data, question->reply, part);
+		put_reply(data, question->reply, part, depth);
 		error = 0;
 	}
 	pthread_mutex_unlock(&question->lock);
@@ -258,32 +260,33 @@ static int ask(json_t *request, const char *part, struct rte_tel_data *data)
 static int tel_ports(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
 		     struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s}", "command", "ports"), "ports", data);
+	return ask(json_pack("{s:s}", "command", "ports"), "ports", DEPTH_OF_LIST, data);
 }
 
 static int tel_port(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
 {
 	return ask(json_pack("{s:s, s:s}", "command", "port", "name", params != NULL ? params : ""),
-		   "port", data);
+		   "port", DEPTH_OF_ONE, data);
 }
 
 static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
 {
 	return ask(json_pack("{s:s, s:i, s:s*}", "command", "macs", "limit", MACS_LIMIT, "bridge",
 			     params),
-		   "macs", data);
+		   "macs", DEPTH_OF_LIST, data);
 }
 
 static int tel_bridges(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
 		       struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s}", "command", "bridges"), "bridges", data);
+	return ask(json_pack("{s:s}", "command", "bridges"), "bridges", DEPTH_OF_LIST,
+		   data);
 }
 
 static int tel_lcores(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
 		      struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s}", "command", "lcores"), "lcores", data);
+	return ask(json_pack("{s:s}", "command", "lcores"), "lcores", DEPTH_OF_ONE, data);
 }
 
 void ctl_telemetry_start(struct loop *loop, struct vus_switch *sw)
