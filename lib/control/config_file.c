@@ -130,9 +130,10 @@ static int explain_key(const struct complaint *complaint, const char *file,
 	const char *key = colon != NULL ? colon + 2 : complaint->what;
 	char known[256];
 
+	/* libcyaml names the place of what it read just before the key. */
 	list_keys(fields_inside(complaint->field), known, sizeof(known));
 	return fail_set(fail, -EINVAL, "%s:%u: key \"%s\" is not known%s%s; known here: %s", file,
-			places_key_near(places, complaint->line, key), key,
+			places_key_after(places, complaint->line, key), key,
 			complaint->field[0] != '\0' ? " under " : "", complaint->field, known);
 }
 

@@ -113,15 +113,17 @@ unsigned int places_item(const struct places *places, const char *list, unsigned
 	return line_of(item_of(places, value_of(places, entry_of(places, list, i), key), j));
 }
 
-unsigned int places_key_near(const struct places *places, unsigned int line, const char *key)
+unsigned int places_key_after(const struct places *places, unsigned int line, const char *key)
 {
 	const yaml_node_t *node;
+	unsigned int best = 0;
 
 	for (int i = 1; (node = node_at(places, i)) != NULL; i++) {
 		const yaml_node_pair_t *pair = find_pair(places, node, key);
+		unsigned int at = pair != NULL ? line_of(node_at(places, pair->key)) : 0;
 
-		if (pair != NULL && line_of(node) == line)
-			return line_of(node_at(places, pair->key));
+		if (at >= line && (best == 0 || at < best))
+			best = at;
 	}
-	return line;
+	return best != 0 ? best : line;
 }

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* config_test.c: what a user may write, and what a user is told who wrote something else. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+
+static char path[] = "/tmp/config_test_XXXXXX";
+
+/* Writes a file and reads it as the switch would. */
+static int read_text(struct config *config, const char *text, struct fail *fail)
+{
+	FILE *file = fopen(path, "w");
+	int error;
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	fclose(file);
+	*config = (struct config){0};
+	error = config_read_file(config, path, fail);
+	return error != 0 ? error : config_check(config, fail);
+}
+
+/* The error names line `line` of the file and contains `words`. */
+static void assert_refused(const char *text, unsigned int line, const char *words)
+{
+	struct config config;
+	struct fail fail = {.text = ""};
+	char place[64];
+
+	assert_true(read_text(&config, text, &fail) < 0);
+	config_free(&config);
+	snprintf(place, sizeof(place), "%s:%u: ", path, line);
+	if (strncmp(fail.text, place, strlen(place)) != 0 || strstr(fail.text, words) == NULL)
+		fail_msg("\"%s\" is not about line %u and \"%s\"", fail.text, line, words);
+	assert_null(strchr(fail.text, '\n'));
+}
+
+static void reads_everything(void **state VUS_UNUSED)
+{
+	struct config config;
+	struct fail fail;
+	struct config_numbers numbers;
+	const struct config_port *port;
+
+	assert_int_equal(read_text(&config,
+				   "bridges:\n"
+				   "  - name: lan\n"
+				   "    mac-table-size: 1024\n"
+				   "    mac-aging: 0\n"
+				   "    mac-limit-per-port: 100\n"
+				   "    static-macs:\n"
+				   "      - {mac: \"52:54:00:12:34:5f\", port: vm1}\n"
+				   "ports:\n"
+				   "  - {name: vm1, type: vhost-user, bridge: lan, socket: /run/a, "
+				   "mode: client, queues: 4}\n"
+				   "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
+				   "  - {name: vm2, type: vhost-user, socket: /run/b}\n",
+				   &fail),
+			 0);
+	assert_int_equal(config.bridges_n, 2);
+	numbers = config_bridge_numbers(&config.bridges[0]);
+	assert_int_equal(numbers.mac_table_size, 1024);
+	assert_int_equal(numbers.mac_aging, 0);
+	assert_int_equal(numbers.mac_limit_per_port, 100);
+	assert_int_equal(config.bridges[0].static_macs_n, 1);
+	assert_memory_equal(config.bridges[0].static_macs[0].bytes, "\x52\x54\x00\x12\x34\x5f", 6);
+
+	assert_string_equal(config.bridges[1].name, "br0");
+	assert_true(config.bridges[1].implied);
+	numbers = config_bridge_numbers(&config.bridges[1]);
+	assert_int_equal(numbers.mac_aging, MAC_AGING_DEFAULT);
+	assert_int_equal(numbers.mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT);
+
+	assert_int_equal(config.ports_n, 3);
+	port = config_find_port(&config, "vm1");
+	assert_string_equal(port->spec.type, "vhost-user");
+	assert_string_equal(port->spec.bridge, "lan");
+	assert_string_equal(port->spec.socket, "/run/a");
+	assert_string_equal(port->spec.mode, "client");
+	assert_int_equal(port->spec.queues, 4);
+	assert_string_equal(config_find_port(&config, "up0")->spec.device, "0000:03:00.0");
+	port = config_find_port(&config, "vm2");
+	assert_string_equal(port->spec.bridge, "br0");
+	assert_string_equal(port->spec.mode, "server");
+	assert_int_equal(port->spec.queues, 0);
+	assert_null(config_find_port(&config, "vm3"));
+	config_free(&config);
+}
+
+static void nothing_is_a_configuration(void **state VUS_UNUSED)
+{
+	static const char *const texts[] = {"", "# nothing\n", "ports:\n", "ports: []\nbridges:\n"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct config config;
+		struct fail fail;
+
+		assert_int_equal(read_text(&config, texts[i], &fail), 0);
+		assert_int_equal(config.ports_n, 0);
+		assert_int_equal(config.bridges_n, 0);
+		config_free(&config);
+	}
+}
+
+static void the_example_is_good(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+
+	assert_int_equal(config_read_file(&config, PROJECT_ROOT "/config/vuswitch.yaml", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_true(config.ports_n >= 2);
+	config_free(&config);
+}
+
+#define PORT(more) "  - {name: a, type: vhost-user, socket: /a" more "}\n"
+
+static void says_what_is_wrong(void **state VUS_UNUSED)
+{
+	static const struct {
+		const char *text;
+		unsigned int line;
+		const char *words;
+	} cases[] = {
+		/* no YAML */
+		{"ports: [\n", 2, "not YAML"},
+		{"\tports: []\n", 1, "not YAML"},
+		{"bridges:\n  - name: \"x\n", 3, "not YAML"},
+		/* not this YAML */
+		{"just text\n", 1, "keys with values"},
+		{"ports: a\n", 1, "ports has to be a list"},
+		{"ports:\n  - a\n", 2, "keys with values"},
+		{"ports: []\nports: []\n", 1, "ports is written twice"},
+		/* keys */
+		{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports"},
+		{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
+		 "key \"mac-tabel-size\" is not known under bridges; known here: name, "
+		 "mac-table-size"},
+		{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" is not known under ports"},
+		{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
+		{"ports:\n  - {name: a}\n", 2, "has no type"},
+		/* numbers */
+		{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
+		 "mac-aging has to be a whole number, 0 or more, not 'soon'"},
+		{"bridges:\n  - name: b\n    mac-aging: -1\n", 3, "0 or more, not '-1'"},
+		{"bridges:\n  - name: b\n\n    mac-aging: 40000\n", 4, "40000 is out of range"},
+		{"bridges:\n  - {name: b, mac-table-size: 1}\n", 2, "use 16 to"},
+		{"bridges:\n  - {name: b, mac-table-size: 99, mac-limit-per-port: 100}\n", 2,
+		 "use 1 to 99"},
+		{"ports:\n" PORT(", queues: 17"), 2, "queues: 17 is out of range; use 1 to 16"},
+		{"ports:\n" PORT(", queues: 0"), 2, "use 1 to 16"},
+		{"ports:\n" PORT(", queues: 99999999999"), 2, "queues"},
+		/* names */
+		{"ports:\n  - {name: 'a b', type: ethdev, device: x}\n", 2, "has a character other"},
+		{"ports:\n  - {name: '', type: ethdev, device: x}\n", 2, "is missing"},
+		{"bridges:\n  - name: a23456789012345678901234567890123\n", 2, "longer than 31"},
+		{"ports:\n" PORT("") "  - {name: a, type: ethdev, device: x}\n", 3,
+		 "there is a port a already"},
+		{"bridges:\n  - name: b\n  - name: c\n  - name: b\n", 4,
+		 "bridge b is listed twice, first at line 2"},
+		/* what a port is made of */
+		{"ports:\n  - {name: a, type: tap}\n", 2, "use vhost-user or ethdev"},
+		{"ports:\n  - {name: a, type: vhost-user}\n", 2, "has no socket"},
+		{"ports:\n  - {name: a, type: ethdev}\n", 2, "has no device"},
+		{"ports:\n" PORT(", mode: clinet"), 2, "use server"},
+		{"ports:\n" PORT(", device: x"), 2, "device is nothing to a port of type vhost-user"},
+		{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
+		{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
+		 "/a is the socket of port a already"},
+		{"ports:\n  - {name: a, type: ethdev, device: \"net_tap0,iface=x\"}\n"
+		 "  - {name: b, type: ethdev, device: net_tap0}\n",
+		 3, "device net_tap0 is port a's already"},
+		{"ports:\n" PORT(", bridge: lan"), 2, "add \"- name: lan\" under bridges:"},
+		/* static addresses */
+		{"bridges:\n  - name: br0\n    static-macs:\n      - {mac: 5254, port: a}\n"
+		 "ports:\n" PORT(""),
+		 4, "is not an Ethernet address"},
+		{"bridges:\n  - name: br0\n    static-macs:\n"
+		 "      - {mac: \"52:54:00:00:00:01\", port: a}\n"
+		 "      - {mac: \"01:54:00:00:00:01\", port: a}\nports:\n" PORT(""),
+		 5, "group address"},
+		{"bridges:\n  - name: br0\n    static-macs:\n"
+		 "      - {mac: \"52:54:00:00:00:01\", port: b}\nports:\n" PORT(""),
+		 4, "there is no port b on bridge br0"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_refused(cases[i].text, cases[i].line, cases[i].words);
+}
+
+static void no_file(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+
+	assert_int_equal(config_read_file(&config, "/nonexistent/file", &fail), -ENOENT);
+	assert_non_null(strstr(fail.text, "/nonexistent/file: cannot be read"));
+	config_free(&config);
+	assert_true(config_read_file(&config, "/tmp", &fail) < 0);
+	config_free(&config);
+}
+
+/* A socket address has 108 bytes. */
+static void long_paths(void **state VUS_UNUSED)
+{
+	char text[256], longest[108];
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[0] = '/';
+	longest[107] = '\0';
+	snprintf(text, sizeof(text), "ports:\n  - {name: a, type: vhost-user, socket: %s}\n", longest);
+	struct config config;
+	struct fail fail;
+
+	assert_int_equal(read_text(&config, text, &fail), 0);
+	config_free(&config);
+	snprintf(text, sizeof(text), "ports:\n  - {name: a, type: vhost-user, socket: %sx}\n",
+		 longest);
+	assert_refused(text, 2, "107 characters");
+}
+
+/* --- the command line ------------------------------------------------------------------------------------------- */
+
+static void options_are_ports(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	const struct config_port *port;
+	struct fail fail;
+
+	assert_int_equal(config_add_option(&config, "--vhost",
+					   "vm1=/run/a,mode=client,queues=2,bridge=lan", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/run/b", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--ethdev",
+					   "up0=net_tap0,iface=t0,bridge=lan,remote=x", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_int_equal(config.bridges_n, 2);
+	assert_non_null(config_find_bridge(&config, "lan"));
+	assert_non_null(config_find_bridge(&config, "br0"));
+	port = config_find_port(&config, "vm1");
+	assert_string_equal(port->spec.socket, "/run/a");
+	assert_string_equal(port->spec.mode, "client");
+	assert_int_equal(port->spec.queues, 2);
+	port = config_find_port(&config, "up0");
+	assert_string_equal(port->spec.device, "net_tap0,iface=t0,remote=x");
+	assert_string_equal(port->spec.bridge, "lan");
+	config_free(&config);
+}
+
+static void options_are_checked(void **state VUS_UNUSED)
+{
+	static const struct {
+		const char *option, *value, *words;
+	} cases[] = {
+		{"--vhost", "vm1", "a name and a socket are needed"},
+		{"--vhost", "=x", "a name and a socket are needed"},
+		{"--vhost", "vm1=", "a name and a socket are needed"},
+		{"--ethdev", "up0", "a name and a device are needed"},
+		{"--vhost", "vm1=/a,brige=x", "\"brige\" is not known"},
+		{"--vhost", "vm1=/a,queues=x", "queues=x is not a number"},
+		{"--vhost", "vm1=/a,queues=", "queues= is not a number"},
+		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
+		{"--vhost", "vm1=/a,mode=x", "use server"},
+		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
+		{"--vhost", "vm/1=/a", "has a character other"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config config = {0};
+		struct fail fail = {.text = ""};
+		int error = config_add_option(&config, cases[i].option, cases[i].value, &fail);
+
+		if (error == 0)
+			error = config_check(&config, &fail);
+		assert_true(error < 0);
+		/* It begins with what the user typed. */
+		assert_int_equal(strncmp(fail.text, cases[i].option, strlen(cases[i].option)), 0);
+		assert_non_null(strstr(fail.text, cases[i].value));
+		if (strstr(fail.text, cases[i].words) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", fail.text, cases[i].words);
+		config_free(&config);
+	}
+}
+
+static void file_and_options_together(void **state VUS_UNUSED)
+{
+	struct config config;
+	struct fail fail;
+
+	assert_int_equal(read_text(&config, "ports:\n" PORT(""), &fail), 0);
+	assert_int_equal(config_add_option(&config, "--vhost", "a=/b", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), -EEXIST);
+	assert_non_null(strstr(fail.text, path));
+	config_free(&config);
+}
+
+static void same_ports_are_same(void **state VUS_UNUSED)
+{
+	struct port_spec a = {.name = "a", .type = "vhost-user", .bridge = "x", .socket = "/a"};
+	struct port_spec b = a;
+
+	b.bridge = "y";
+	assert_true(config_same_port(&a, &b));
+	b.queues = 2;
+	assert_false(config_same_port(&a, &b));
+	b = a;
+	b.mode = "client";
+	assert_false(config_same_port(&a, &b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_everything),
+		cmocka_unit_test(nothing_is_a_configuration),
+		cmocka_unit_test(the_example_is_good),
+		cmocka_unit_test(says_what_is_wrong),
+		cmocka_unit_test(no_file),
+		cmocka_unit_test(long_paths),
+		cmocka_unit_test(options_are_ports),
+		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(file_and_options_together),
+		cmocka_unit_test(same_ports_are_same),
+	};
+	int fd = mkstemp(path), failed;
+
+	if (fd < 0)
+		return EXIT_FAILURE;
+	close(fd);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(path);
+	return failed;
+}
