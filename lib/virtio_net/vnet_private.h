@@ -25,6 +25,9 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 		view->dp->last_used = guest_load16(&view->conf->used->idx);
 		view->dp->published = view->dp->last_used;
 		view->dp->signalled = view->dp->last_used;
+		/* We serve in order, so what is not used was not served. A front end that lost its device may
+		 * not know how far that was: DPDK's virtio-user says 0 to whoever comes next. */
+		view->dp->last_avail = view->dp->avail_seen = view->dp->last_used;
 		view->dp->kicks_wanted = true;
 		view->dp->fresh = false;
 		format->want_kicks(view, false);
