@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .process import run
+from .process import LabError, run
 
 
 class Netns:
@@ -40,7 +40,9 @@ class Netns:
         said = self.run("ping", "-n", "-c", str(count), "-i", "0.2", "-s", str(size), "-W", "2",
                         *options, address, seconds=count * 2 + 10, check=False)
         found = re.search(r"(\d+) received", said)
-        return int(found[1]) if found else 0
+        if not found:
+            raise LabError(f"{self.name}: ping said nothing: is iputils-ping installed?")
+        return int(found[1])
 
     def delete(self) -> None:
         run(["ip", "netns", "delete", self.name], check=False)

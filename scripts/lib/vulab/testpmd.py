@@ -14,6 +14,8 @@ from .process import LabError, Process, tail, wait_until
 class Testpmd:
     """A testpmd at its prompt, on one core, with a card per vdev argument."""
 
+    __test__ = False  # the name means something else to pytest
+
     def __init__(self, folder: Path, name: str, vdevs: Sequence[str],
                  arguments: Sequence[str] = ()) -> None:
         self.name = name
