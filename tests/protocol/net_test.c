@@ -123,11 +123,10 @@ static void any_receive_buffer_is_filled_right(void **state)
 			.rx_layout = &cuts[c], .rx_size = 1700, .depth = 24, .region = -1};
 		struct guest *b;
 
-		if (cuts[c].n == 1 && cuts[c].len[0] == 17)
-			continue; /* 100 pieces: more than this driver's ring has for 24 buffers */
+		if (cuts[c].len[cuts[c].n - 1] < 60)
+			continue; /* more pieces than this driver's ring has for 24 buffers */
 		b = guest_open("h1", NULL);
 		guest_start(b, &opt);
-		print_message("receive buffers: %s\n", cuts[c].name);
 		for (unsigned int l = 0; l < N_LENGTHS; l++)
 			send_cut(a, b, &fg_layout_two, lengths[l]);
 		guest_close(b);
@@ -212,10 +211,13 @@ static void a_long_flow_keeps_its_order(void **state)
 	int64_t deadline = fg_deadline(4 * FG_WAIT_MS);
 
 	(void)state;
+	settle(b, a);
 	while (flow.received < 70000) {
 		int n;
 
 		assert_true(fg_left_ms(deadline) > 0);
+		if (flow.received == flow.next_tx) /* all arrived; the buffers follow */
+			OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
 		OK(fg_nic_reap(&a->nic));
 		while (flow.next_tx < 70000 && flow.next_tx - flow.received < 60 &&
 		       fg_nic_room(&a->nic, 2)) {
@@ -224,7 +226,10 @@ static void a_long_flow_keeps_its_order(void **state)
 		}
 		fg_nic_flush(&a->nic);
 		n = fg_nic_recv(&b->nic, got, sizeof(got), FG_WAIT_MS);
-		assert_true(n > 0);
+		if (n < 0)
+			fail_msg("%s: %llu sent, %llu received, %llu lost", strerror(-n),
+				 (unsigned long long)flow.next_tx,
+				 (unsigned long long)flow.received, (unsigned long long)flow.lost);
 		while (n > 0) {
 			fg_flow_check(&flow, got, (size_t)n);
 			n = fg_nic_recv(&b->nic, got, sizeof(got), 0);

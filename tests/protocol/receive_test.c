@@ -13,16 +13,14 @@ enum { NUM = 256, NEXT = FG_DESC_NEXT, WRITE = FG_DESC_WRITE };
 #define BUFFER (GUEST_GPA + (8ull << 20))
 #define WILD   0x13370000ull
 
-static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-/* @n frames to everybody; the sender gets all its buffers back, or the switch has stalled. */
-static void broadcast(struct guest *from, unsigned int n, size_t len)
+/* @n frames to @to; the sender gets all its buffers back, or the switch has stalled. */
+static void send_at(struct guest *from, struct guest *to, unsigned int n, size_t len)
 {
 	static uint8_t frame[FG_FRAME_MAX];
 	struct fg_flow flow = {.id = 600};
 
 	for (unsigned int i = 0; i < n; i++) {
-		fg_flow_build(&flow, everybody, from->nic.mac, frame, len);
+		fg_flow_build(&flow, to->nic.mac, from->nic.mac, frame, len);
 		OK(fg_nic_send(&from->nic, frame, len, &fg_layout_one));
 		if (i % 64 == 63)
 			OK(fg_nic_drain_tx(&from->nic, FG_WAIT_MS));
@@ -52,7 +50,8 @@ static void a_receiver_without_buffers_stalls_nobody(void **state)
 	(void)state;
 	OK(fg_session_start(&g->s));
 	OK(fg_nic_init(&g->nic, &g->s, 0, 4711, NULL));
-	broadcast(peer, 1000, 500);
+	settle(g, peer);
+	send_at(peer, g, 1000, 500);
 	assert_int_equal(fg_ring_used_idx(g->nic.rx), 0);
 	OK(fg_nic_fill(&g->nic));
 	assert_traffic(peer, g, 10, 500);
@@ -68,7 +67,7 @@ static void a_full_ring_drops_the_rest(void **state)
 
 	(void)state;
 	guest_start(g, &(struct fg_nic_options){.depth = 100, .region = -1});
-	assert_traffic(g, peer, 1, 100);
+	settle(g, peer);
 	for (unsigned int i = 0; i < 240; i++) {
 		fg_flow_build(&flow, g->nic.mac, peer->nic.mac, frame, 200);
 		OK(fg_nic_queue(&peer->nic, frame, 200, &fg_layout_one));
@@ -94,12 +93,13 @@ static void too_few_buffers_are_not_consumed(void **state)
 	(void)state;
 	guest_start(peer, &(struct fg_nic_options){.tx_size = 9100, .depth = 64, .region = -1});
 	guest_start(g, &(struct fg_nic_options){.rx_size = 1000, .depth = 5, .region = -1});
+	settle(g, peer);
 	assert_traffic(peer, g, 3, 4000);
-	broadcast(peer, 20, 9000);
+	send_at(peer, g, 20, 9000);
 	assert_int_equal(take_all(g), 0);
 	assert_int_equal(g->nic.rx->last_used, fg_ring_used_idx(g->nic.rx));
 	assert_traffic(peer, g, 3, 4988); /* exactly five */
-	broadcast(peer, 1, 4989);
+	send_at(peer, g, 1, 4989);
 	assert_int_equal(take_all(g), 0);
 }
 
@@ -113,9 +113,10 @@ static void a_frame_too_long_for_its_buffer_is_dropped(void **state)
 	(void)state;
 	guest_start(peer, &(struct fg_nic_options){.tx_size = 9100, .depth = 64, .region = -1});
 	guest_start(g, &(struct fg_nic_options){.rx_size = 1526, .depth = 3, .region = -1});
+	settle(g, peer);
 	assert_traffic(peer, g, 4, 1514);
-	broadcast(peer, 10, 1515);
-	broadcast(peer, 10, 9000);
+	send_at(peer, g, 10, 1515);
+	send_at(peer, g, 10, 9000);
 	assert_int_equal(take_all(g), 0);
 	assert_traffic(peer, g, 7, 1514);
 }
@@ -136,12 +137,14 @@ static void tiny_buffers_hurt_nobody(void **state)
 			uint8_t *at = fg_memory_ptr(&g->mem, BUFFER, 64 * NUM);
 
 			OK(fg_session_start(&g->s));
+			OK(fg_nic_init(&g->nic, &g->s, 0, 0x5000 + f * 16 + size, NULL));
+			settle(g, peer);
 			memset(at, 0xa5, 64 * NUM);
 			for (uint16_t i = 0; i < NUM; i++) {
 				fg_ring_desc(&g->s.ring[0], i, BUFFER + 64 * i, size, WRITE, 0);
 				fg_ring_avail(&g->s.ring[0], i);
 			}
-			broadcast(peer, 3, 100);
+			send_at(peer, g, 3, 100);
 			for (uint32_t i = 0; i < 64 * NUM; i++)
 				if (i % 64 >= size && at[i] != 0xa5)
 					fail_msg("buffers of %u: byte %u written", size, i % 64);
@@ -161,7 +164,8 @@ static void a_malicious_receive_ring_breaks(void **state)
 		struct fg_ring *rx = &g->s.ring[0];
 
 		OK(fg_session_start(&g->s));
-		OK(fg_nic_init(&g->nic, &g->s, 0, 700 + kind, NULL));
+		OK(fg_nic_init(&g->nic, &g->s, 0, 0x4000 + kind, NULL));
+		settle(g, peer);
 		fg_ring_desc(rx, 0, BUFFER, 2048, WRITE, 0);
 		switch (kind) {
 		case 0: /* a loop */
@@ -190,7 +194,7 @@ static void a_malicious_receive_ring_breaks(void **state)
 			fg_ring_set_avail_idx(rx, NUM + 1);
 		else
 			fg_ring_avail(rx, 0);
-		broadcast(peer, 3, 200);
+		send_at(peer, g, 3, 200);
 		if (!fg_ring_error(rx, FG_WAIT_MS))
 			fail_msg("kind %u goes unnoticed", kind);
 		guest_restart(g);

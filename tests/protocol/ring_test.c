@@ -110,7 +110,7 @@ static void indirect_tables_keep_the_rules(void **state)
 	struct fg_desc *t;
 
 	(void)state;
-	table_of(&c, 4, 40)[3].next = 0;
+	table_of(&c, 4, 40);
 	fg_ring_desc(c.tx, 0, TABLE, 0, INDIRECT, 0);
 	show(&c, "a table of nothing", 0);
 	fg_ring_desc(c.tx, 0, TABLE, 15, INDIRECT, 0);
@@ -146,8 +146,8 @@ static void indirect_tables_keep_the_rules(void **state)
 	t[0] = (struct fg_desc){TABLE, 32, INDIRECT, 0};
 	fg_ring_desc(c.tx, 0, TABLE, 32, INDIRECT, 0);
 	show(&c, "a table that names itself", 0);
-	table_of(&c, 4, 40);
-	t[3].addr = WILD;
+	table_of(&c, 4, 40)[3].addr = WILD;
+	fg_ring_desc(c.tx, 0, TABLE, 64, INDIRECT, 0);
 	show(&c, "a table with a wild buffer", 0);
 }
 

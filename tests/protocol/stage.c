@@ -127,6 +127,44 @@ void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len
 	assert_true(fg_flow_whole(&flow));
 }
 
+/* Whether the switch has learned where @g lives. The stand-in learns nothing. */
+static bool is_known(const struct guest *g)
+{
+	json_t *answer = fg_switch_query(&stage.sw, "macs", NULL);
+	const json_t *macs = json_object_get(answer, "macs");
+	bool known = stage.sw.stand_in;
+	char text[18];
+	const json_t *entry;
+	size_t i;
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", g->nic.mac[0], g->nic.mac[1],
+		 g->nic.mac[2], g->nic.mac[3], g->nic.mac[4], g->nic.mac[5]);
+	json_array_foreach(macs, i, entry)
+	{
+		const char *mac = json_string_value(json_object_get(entry, "mac"));
+
+		known = known || (mac != NULL && strcmp(mac, text) == 0);
+	}
+	json_decref(answer);
+	return known;
+}
+
+void settle(struct guest *g, struct guest *peer)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	struct fg_flow flow = {.id = 1};
+	uint8_t frame[FG_FLOW_MIN];
+
+	fg_flow_build(&flow, peer->nic.mac, g->nic.mac, frame, sizeof(frame));
+	OK(fg_nic_send(&g->nic, frame, sizeof(frame), NULL));
+	expect_frame(peer, &(struct fg_flow){.id = 1}, 0, 1);
+	OK(fg_nic_drain_tx(&g->nic, FG_WAIT_MS));
+	while (!is_known(g)) {
+		assert_true(fg_left_ms(deadline) > 0);
+		fg_sleep_us(2000);
+	}
+}
+
 void guest_restart(struct guest *g)
 {
 	OK(fg_session_stop(&g->s));

@@ -79,6 +79,10 @@ struct guest *guest_idle(void);
 /* @n frames of @len bytes from a to b arrive whole and in order. */
 void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len);
 
+/* Waits until the switch knows where @g lives (it sends a frame to @peer): from then on frames to
+ * it are not flooded to everybody, victims included. */
+void settle(struct guest *g, struct guest *peer);
+
 /* What became of a chain that no driver should post. */
 enum fate {
 	F_BROKEN,   /* the ring is broken, and the error eventfd says so */

@@ -55,7 +55,7 @@ static int send_burst(struct fg_victim *from, struct fg_victim *to)
 /* Takes what has arrived at @to. Frames of others (floods) are not ours to judge. */
 static int receive_all(struct fg_victim *from, struct fg_victim *to)
 {
-	uint8_t frame[2048];
+	static uint8_t frame[FG_FRAME_MAX]; /* one thread at a time runs here */
 
 	for (;;) {
 		int len = fg_nic_recv(&to->nic, frame, sizeof(frame), 0);

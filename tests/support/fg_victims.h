@@ -21,7 +21,7 @@
 
 /* Nothing a peer does may hold up other ports. On a machine that is busy with sanitizers the
  * scheduler may; this is far above what it does and far below what a blocked lcore would show. */
-enum { FG_STALL_MS = 1500 };
+enum { FG_STALL_MS = 3000 };
 
 struct fg_victim {
 	struct fg_memory mem;
