@@ -71,10 +71,12 @@ static inline int split_available(const struct virtq_view *view, uint16_t max)
 
 	if (n < max) {
 		/* Pairs with the driver's release of avail->idx: the entries before it are complete. */
-		dp->avail_seen = guest_load16_acquire(&view->conf->avail->idx);
-		n = (uint16_t)(dp->avail_seen - dp->last_avail);
+		uint16_t seen = guest_load16_acquire(&view->conf->avail->idx);
+
+		n = (uint16_t)(seen - dp->last_avail);
 		if (n > view->conf->size)
 			return -VIRTQ_FAULT_AVAIL_INDEX;
+		dp->avail_seen = seen;
 	}
 	return n < max ? n : max;
 }
