@@ -405,10 +405,11 @@ static void deliver_breaks_inside_a_frame(void **state)
 	(void)state;
 	role_assert_lcore();
 	for (unsigned int kind = 0; kind < GALLERY; kind++) {
-		struct ring *ring = fresh_ring(FEATURES, 0);
+		struct ring *ring;
 
 		if (gallery[kind].index)
 			continue;
+		ring = fresh_ring(FEATURES, 0);
 		good_chains(ring, 3, 100, WRITE);
 		gallery[kind].paint(ring, WRITE);
 		ring_show(ring);

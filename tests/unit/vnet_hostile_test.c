@@ -120,13 +120,19 @@ static void victim_turn(struct ring *victim)
 	assert_int_equal(virtq_fault(&victim->q), VIRTQ_OK);
 }
 
-/* Control's part: notes why a ring broke, and starts it again. */
-static void mend(struct ring *ring, unsigned int *faults, uint16_t base)
+/* Notes why a ring broke, and starts it again where its available index is now. */
+static void mend(struct ring *ring, unsigned int *faults)
 {
+	uint16_t *avail = (uint16_t *)(void *)rig_at(&rig, ring->avail + 2);
+	uint16_t *used = (uint16_t *)(void *)rig_at(&rig, ring->used + 2);
+	uint16_t base = __atomic_load_n(avail, __ATOMIC_ACQUIRE);
+
 	role_assert_control();
 	faults[virtq_fault(&ring->q)]++;
-	if (virtq_fault(&ring->q) != VIRTQ_OK)
-		virtq_start(&ring->q, ring->conf, base);
+	if (virtq_fault(&ring->q) == VIRTQ_OK)
+		return;
+	__atomic_store_n(used, base, __ATOMIC_RELEASE);
+	virtq_start(&ring->q, ring->conf, base);
 }
 
 static void a_guest_that_never_stops_writing(void **state)
@@ -146,8 +152,11 @@ static void a_guest_that_never_stops_writing(void **state)
 	ring_open(&to, &rig, SIZE, FEATURES, 0);
 	victim_open(&victim);
 	table = rig_alloc(&rig, 4096, 16);
+	/* Headers of zeros, or everything would be dropped for what it asks. */
+	memset(rig_at(&rig, RIG_SEAM - 4096), 0, 4096);
+	memset(rig_at(&rig, RIG_SEAM), 0, 4096);
 	assert_int_equal(pthread_create(&thread, NULL, scribbler_main, &scribbler), 0);
-	for (uint32_t round = 0; given < 200000 && clock_ns() < end; round++) {
+	while (given < 200000 && clock_ns() < end) {
 		uint16_t n = vnet_receive(&from.q, &burst, &in);
 
 		check_burst();
@@ -160,8 +169,8 @@ static void a_guest_that_never_stops_writing(void **state)
 		vnet_complete(&from.q, &burst);
 		given += n;
 		victim_turn(&victim);
-		mend(&from, faults, (uint16_t)round);
-		mend(&to, faults, (uint16_t)round);
+		mend(&from, faults);
+		mend(&to, faults);
 	}
 	atomic_store(&scribbler.stop, true);
 	pthread_join(thread, NULL);
