@@ -171,6 +171,17 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	vhu_ring_signal_error(ring);
 }
 
+/* The reason for which a front end was hung up on stays in sight until another is there. */
+static void describe_waiting(const struct vhu_device *device, char *text, size_t size)
+{
+	size_t n;
+
+	vhu_endpoint_describe(&device->endpoint, text, size);
+	n = strlen(text);
+	if (device->last_error[0] != '\0')
+		snprintf(text + n, size - n, "; the last one was cut off: %s", device->last_error);
+}
+
 static void describe(const struct vhu_device *device, unsigned int ready, char *text, size_t size)
 {
 	unsigned int started = (unsigned int)__builtin_popcount(vhu_session_started(device));
@@ -180,7 +191,7 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 	else if (device->state == VHU_CLOSING)
 		snprintf(text, size, "the front end is gone, its memory is being given back");
 	else if (device->state == VHU_IDLE)
-		vhu_endpoint_describe(&device->endpoint, text, size);
+		describe_waiting(device, text, size);
 	else if (ready > 0)
 		snprintf(text, size, "running: %u of %u rings in use", ready, device->rings_n);
 	else if (started > 0)

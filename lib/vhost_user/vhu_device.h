@@ -58,7 +58,7 @@ struct vhu_events {
 /* For `vusctl port`: a snapshot in numbers and words. */
 struct vhu_status {
 	bool connected;
-	char state[256];	 /* "waiting: no listener at PATH (ECONNREFUSED), last try 0.4 s ago", "running", ... */
+	char state[512];	 /* "waiting: no listener at PATH (ECONNREFUSED), last try 0.4 s ago", "running", ... */
 	uint64_t features;	 /* agreed virtio features */
 	uint64_t protocol_features;
 	unsigned int slots_used; /* memory regions */

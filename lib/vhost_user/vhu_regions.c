@@ -2,13 +2,9 @@
 #include "vhu_regions.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* What goes: an old map and the mappings that only it refers to, until the lcores have left it and the helper has
@@ -64,63 +60,15 @@ void vhu_regions_fini(struct vhu_regions *regions)
 
 /* --- one region ------------------------------------------------------------------------------------------------- */
 
-/* Whether the file may be mapped and holds the region; its page size in *page. T1, T4, T5. */
-static int check_file(const struct vhu_memory_region *wire, int fd, struct stat *st, uint64_t *page,
-		      struct fail *fail)
-{
-	struct statfs fs;
-
-	if (fstat(fd, st) != 0 || fstatfs(fd, &fs) != 0)
-		return fail_set(fail, -errno, "memory file cannot be examined: %s",
-				strerror(errno));
-	if (!S_ISREG(st->st_mode) ||
-	    (fs.f_type != TMPFS_MAGIC && fs.f_type != (__fsword_t)HUGETLBFS_MAGIC))
-		return fail_set(fail, -EINVAL,
-				"memory is not a file on tmpfs or hugetlbfs: give the guest "
-				"memory-backend-memfd, or memory-backend-file in /dev/shm or hugepages, "
-				"with share=on");
-	*page = fs.f_type == (__fsword_t)HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : MEM_PAGE;
-	if (wire->size == 0 || wire->mmap_offset > UINT64_MAX - wire->size ||
-	    wire->mmap_offset + wire->size > (uint64_t)st->st_size)
-		return fail_set(fail, -EINVAL,
-				"memory region of %#llx bytes at offset %#llx does not fit its file of "
-				"%#llx bytes",
-				(unsigned long long)wire->size,
-				(unsigned long long)wire->mmap_offset,
-				(unsigned long long)st->st_size);
-	return 0;
-}
-
 static int map_region(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
 		      struct vhu_mapping *mapping, struct fail *fail)
 {
-	struct stat st;
-	uint64_t page = MEM_PAGE, first, last;
-	int error = check_file(wire, fd, &st, &page, fail);
-
-	if (error != 0)
-		return error;
 	if (regions->arena == NULL)
 		regions->arena = mem_arena_create(regions->alarm.fd);
 	if (regions->arena == NULL)
 		return fail_set(fail, -errno, "no address space for guest memory: %s",
 				strerror(errno));
-	/* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. */
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	first = wire->mmap_offset & ~(page - 1);
-	last = wire->mmap_offset + wire->size - 1;
-	*mapping = (struct vhu_mapping){
-		.offset = wire->mmap_offset,
-		.dev = st.st_dev,
-		.ino = st.st_ino,
-		.delta = wire->mmap_offset - first,
-		.len = (last | (page - 1)) - first + 1,
-	};
-	mapping->at = mem_arena_map(regions->arena, fd, first, mapping->len, page);
-	if (mapping->at == NULL)
-		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
-				(unsigned long long)wire->size, strerror(errno));
-	return 0;
+	return vhu_mapping_make(mapping, regions->arena, wire, fd, fail);
 }
 
 static struct mem_region region_of(const struct vhu_memory_region *wire,
@@ -132,15 +80,6 @@ static struct mem_region region_of(const struct vhu_memory_region *wire,
 		.uva = wire->uva,
 		.host = mapping->at + mapping->delta,
 	};
-}
-
-/* The same file at the same place, not only the same addresses (T10). */
-static bool same_file(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && mapping->dev == st.st_dev && mapping->ino == st.st_ino &&
-	       mapping->offset == wire->mmap_offset;
 }
 
 /* --- what goes -------------------------------------------------------------------------------------------------- */
@@ -225,7 +164,7 @@ int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region 
 	uint32_t i = 0;
 	int error;
 
-	if (at >= 0 && same_file(&regions->mapping[at], wire, fd))
+	if (at >= 0 && vhu_mapping_is(&regions->mapping[at], wire, fd))
 		return 0;
 	error = map_region(regions, wire, fd, &mapping, fail);
 	if (error != 0)
@@ -299,7 +238,7 @@ static int table_build(struct vhu_regions *regions, const struct vhu_memory_tabl
 		int at = mem_map_find(old, one->gpa, one->size, one->uva);
 		int error;
 
-		if (at >= 0 && same_file(&regions->mapping[at], one, fds[i])) {
+		if (at >= 0 && vhu_mapping_is(&regions->mapping[at], one, fds[i])) {
 			table->mapping[i] = regions->mapping[at];
 			table->kept[i] = at;
 		} else {

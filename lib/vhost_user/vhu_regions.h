@@ -7,22 +7,20 @@
  * says `released` at the end. A change that fails leaves the map in force as it was. Before a mapping goes, `leaving`
  * tells the owner where it lay, so that rings in it are withdrawn first.
  *
- * The files belong to the front end. Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they hold; the file
- * is sealed against shrinking where it can be (memfd), and where it cannot, mem_arena.h contains the SIGBUS: then `died`
- * is called. Descriptors are the caller's and need not live longer than the call.
+ * Descriptors are the caller's and need not live longer than the call. If what lies behind a mapping goes away all the
+ * same (mem_arena.h), `died` is called.
  *
  * Control thread only, and it never touches what it maps. protocol.md 3a.
  */
 #ifndef VUS_VHU_REGIONS_H
 #define VUS_VHU_REGIONS_H
 
-#include <sys/types.h>
-
 #include "fail.h"
 #include "loop.h"
 #include "mem_arena.h"
 #include "mem_map.h"
 #include "role.h"
+#include "vhu_mapping.h"
 #include "vhu_message.h"
 
 struct vhu_regions;
@@ -34,16 +32,6 @@ struct vhu_regions_events {
 	void (*released)(struct vhu_regions *regions);
 	/* SIGBUS struck: what lay behind a mapping is gone. */
 	void (*died)(struct vhu_regions *regions);
-};
-
-/* What the map does not need to know of a region. */
-struct vhu_mapping {
-	uint64_t offset; /* in the file, of the region's first byte */
-	dev_t dev;
-	ino_t ino;
-	uint8_t *at; /* of the mapping, whole pages around the region */
-	size_t len;
-	uint64_t delta; /* from there to the region's first byte */
 };
 
 struct vhu_regions {

@@ -62,8 +62,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	if (device->peer_pidfd >= 0)
 		close(device->peer_pidfd);
 	device->peer_pidfd = -1;
-	if (!orderly)
-		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
+	snprintf(device->last_error, sizeof(device->last_error), "%s", orderly ? "" : why);
 	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name,
 		    "connection ended: %s", why);
 	for (unsigned int i = 0; i < device->rings_n; i++) {

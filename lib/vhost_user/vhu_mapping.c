@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "vus_limits.h"
+
+/* Whether the file may be mapped and holds the region; its page size in *page. T1, T4, T5. */
+static int check_file(const struct vhu_memory_region *wire, int fd, struct stat *st, uint64_t *page,
+		      struct fail *fail)
+{
+	struct statfs fs;
+
+	if (fstat(fd, st) != 0 || fstatfs(fd, &fs) != 0)
+		return fail_set(fail, -errno, "memory file cannot be examined: %s",
+				strerror(errno));
+	if (!S_ISREG(st->st_mode) ||
+	    (fs.f_type != TMPFS_MAGIC && fs.f_type != (__fsword_t)HUGETLBFS_MAGIC))
+		return fail_set(fail, -EINVAL,
+				"memory is not a file on tmpfs or hugetlbfs: give the guest "
+				"memory-backend-memfd, or memory-backend-file in /dev/shm or hugepages, "
+				"with share=on");
+	*page = fs.f_type == (__fsword_t)HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : MEM_PAGE;
+	if (wire->size == 0 || wire->mmap_offset > UINT64_MAX - wire->size ||
+	    wire->mmap_offset + wire->size > (uint64_t)st->st_size)
+		return fail_set(fail, -EINVAL,
+				"memory region of %#llx bytes at offset %#llx does not fit its file of "
+				"%#llx bytes",
+				(unsigned long long)wire->size,
+				(unsigned long long)wire->mmap_offset,
+				(unsigned long long)st->st_size);
+	return 0;
+}
+
+int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
+		     const struct vhu_memory_region *wire, int fd, struct fail *fail)
+{
+	struct stat st;
+	uint64_t page = MEM_PAGE, first, last;
+	int error = check_file(wire, fd, &st, &page, fail);
+
+	if (error != 0)
+		return error;
+	/* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. */
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	first = wire->mmap_offset & ~(page - 1);
+	last = wire->mmap_offset + wire->size - 1;
+	*mapping = (struct vhu_mapping){
+		.offset = wire->mmap_offset,
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.delta = wire->mmap_offset - first,
+		.len = (last | (page - 1)) - first + 1,
+	};
+	mapping->at = mem_arena_map(arena, fd, first, mapping->len, page);
+	if (mapping->at == NULL)
+		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
+				(unsigned long long)wire->size, strerror(errno));
+	return 0;
+}
+
+bool vhu_mapping_is(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && mapping->dev == st.st_dev && mapping->ino == st.st_ino &&
+	       mapping->offset == wire->mmap_offset;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_mapping.h: one region of guest memory: a piece of a front end's file in our address space.
+ *
+ * Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they hold, and nothing is mapped that was not named. The
+ * file is sealed against shrinking where that is possible (memfd); where it is not, mem_arena.h contains the SIGBUS.
+ * Control thread; nothing here touches what is mapped. protocol.md 3a.10, robustness.md T1, T4, T5, T10.
+ */
+#ifndef VUS_VHU_MAPPING_H
+#define VUS_VHU_MAPPING_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "fail.h"
+#include "mem_arena.h"
+#include "vhu_message.h"
+
+struct vhu_mapping {
+	uint64_t offset; /* in the file, of the region's first byte */
+	dev_t dev;
+	ino_t ino;
+	uint8_t *at; /* whole pages around the region */
+	size_t len;
+	uint64_t delta; /* from there to the region's first byte */
+};
+
+/* 0 or -errno with a line in `fail`. The descriptor is the caller's. */
+int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
+		     const struct vhu_memory_region *wire, int fd, struct fail *fail);
+
+/* Whether it is this piece of this very file: the same device and inode, not only the same addresses (T10). */
+bool vhu_mapping_is(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd);
+
+#endif
