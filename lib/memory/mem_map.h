@@ -35,9 +35,13 @@ struct mem_map {
 	struct mem_region region[]; /* by ascending gpa, disjoint */
 };
 
-/* What a device's queues read: the map in force, or NULL while there is none. */
+struct mem_log;
+
+/* What a device's queues read: the map in force, or NULL while there is none, and the log of a migration that is under
+ * way (mem_log.h), or NULL. */
 struct mem_table {
 	RCU_PTR(const struct mem_map) map;
+	RCU_PTR(const struct mem_log) log;
 };
 
 /* A contiguous piece of guest memory at our address. */

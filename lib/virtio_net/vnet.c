@@ -146,7 +146,11 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 {
 	/* The geometry of receive(): the ring may have been withdrawn since, but control waits for us to pass
 	 * before it looks at the position, and must find every chain we took given back. */
-	struct virtq_view view = {.dp = &q->dp, .conf = burst->source};
+	struct virtq_view view = {
+		.dp = &q->dp,
+		.conf = burst->source,
+		.log = rcu_get(&q->memory->log),
+	};
 
 	for (uint16_t i = 0; i < burst->chains; i++)
 		format->push(&view, burst->chain[i], 0);

@@ -17,11 +17,18 @@ struct delivery {
 	uint64_t bytes;
 };
 
-/* A frame's place where one buffer takes all of it. */
-struct slot {
-	uint8_t *at;
-	uint16_t id;
-};
+/* Tells a migration what was written. The bytes before the bits: mem_log_mark() relies on it. */
+static __attribute__((noinline)) void log_written(const struct virtq_view *view,
+						  const struct mem_span *spans, uint64_t len)
+{
+	guest_fence();
+	for (; len > 0; spans++) {
+		uint64_t part = spans->len < len ? spans->len : len;
+
+		mem_log_mark_host(view->log, view->map, spans->at, part);
+		len -= part;
+	}
+}
 
 /* --- one frame, one buffer --------------------------------------------------------------------------------------- */
 
@@ -36,10 +43,10 @@ static inline void header_write(uint8_t *at, uint32_t header_len, uint16_t buffe
 		memcpy(at, &header, sizeof(header.hdr));
 }
 
-/* Finds a place for each of the first frames as long as the simple case holds: the number of frames placed. */
+/* Finds a place, as long as the frame needs, for each of the first frames as long as the simple case holds: the number of frames placed. */
 static inline __attribute__((always_inline)) uint16_t
-place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct slot *slots,
-	     const struct virtq_format *format)
+place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct mem_span *slots,
+	     uint16_t *ids, const struct virtq_format *format)
 {
 	uint32_t header_len = d->view.conf->header_len;
 	uint16_t i;
@@ -48,15 +55,16 @@ place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct
 		format->prefetch(&d->view, i);
 	for (i = 0; i < n; i++) {
 		struct virtq_chain chain;
-		struct mem_span span;
+		struct mem_span *slot = &slots[i];
 
 		if (frames[i]->len > d->len_max ||
-		    format->peek(&d->view, i, true, &chain, &span, 1) != 0 ||
+		    format->peek(&d->view, i, true, &chain, slot, 1) != 0 ||
 		    chain.len < header_len + frames[i]->len)
 			break;
-		__builtin_prefetch(span.at, 1);
-		__builtin_prefetch(span.at + 64, 1);
-		slots[i] = (struct slot){.at = span.at, .id = chain.id};
+		__builtin_prefetch(slot->at, 1);
+		__builtin_prefetch(slot->at + 64, 1);
+		slot->len = header_len + frames[i]->len;
+		ids[i] = chain.id;
 	}
 	return i;
 }
@@ -66,21 +74,26 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 	       const struct virtq_format *format)
 {
 	uint32_t header_len = d->view.conf->header_len;
-	struct slot slots[BURST_MAX];
+	struct mem_span slots[BURST_MAX];
+	uint16_t ids[BURST_MAX];
 	int available = format->available(&d->view, n);
+	uint64_t written = 0;
 	uint16_t placed;
 
 	if (available < 0) {
 		vnet_break(d->q, -available);
 		return 0;
 	}
-	placed = place_simple(d, frames, (uint16_t)available, slots, format);
+	placed = place_simple(d, frames, (uint16_t)available, slots, ids, format);
 	for (uint16_t i = 0; i < placed; i++) {
 		header_write(slots[i].at, header_len, 1);
 		frame_copy(frames[i], slots[i].at + header_len);
-		format->push(&d->view, slots[i].id, header_len + frames[i]->len);
+		format->push(&d->view, ids[i], slots[i].len);
 		d->bytes += frames[i]->len;
+		written += slots[i].len;
 	}
+	if (__builtin_expect(d->view.log != NULL, 0))
+		log_written(&d->view, slots, written);
 	format->take(&d->view, placed);
 	d->ok = (uint16_t)(d->ok + placed);
 	return placed;
@@ -165,6 +178,8 @@ static __attribute__((noinline)) int deliver_any(struct delivery *d, const struc
 	header.num_buffers = buffers;
 	spans_write(spans, 0, (const uint8_t *)&header, header_len);
 	frame_copy_spans(frame, spans, header_len);
+	if (d->view.log != NULL)
+		log_written(&d->view, spans, (uint64_t)header_len + frame->len);
 	virtq_split.take(&d->view, buffers);
 	d->bytes += frame->len;
 	d->ok++;

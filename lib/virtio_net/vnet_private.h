@@ -19,6 +19,7 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 	view->map = rcu_get(&q->memory->map);
 	if (view->map == NULL)
 		return false;
+	view->log = rcu_get(&q->memory->log);
 	view->dp = &q->dp;
 	if (__builtin_expect(view->dp->fresh, 0)) {
 		/* Where the device that served this ring before us stopped. */

@@ -67,6 +67,8 @@ struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const stru
 		.indirect = feature(setup, VIRTIO_RING_F_INDIRECT_DESC),
 		.mergeable = feature(setup, VIRTIO_NET_F_MRG_RXBUF),
 		.call_fd = setup->call_fd,
+		.log_used = setup->log_used,
+		.used_gpa = setup->used_gpa,
 	};
 	errno = conf_place(conf, setup, map);
 	if (errno != 0) {

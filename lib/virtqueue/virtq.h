@@ -54,6 +54,8 @@ struct virtq_conf {
 	struct vring_used *used;
 	uint16_t *used_event;	/* end of avail: when the driver wants an interrupt */
 	uint16_t *avail_event;	/* end of used: when we want a kick */
+	bool log_used;		/* a migration logs the used ring too, at: */
+	uint64_t used_gpa;
 };
 
 /* Position in the ring, and what the writer of this queue remembers from burst to burst. */
@@ -90,6 +92,8 @@ struct virtq_setup {
 	uint16_t size;
 	uint64_t desc_uva, avail_uva, used_uva;
 	uint64_t features; /* virtio feature bits agreed upon */
+	bool log_used;	   /* VHOST_VRING_F_LOG: the used ring is logged at `used_gpa` */
+	uint64_t used_gpa; /* log_guest_addr */
 	int call_fd;
 };
 

@@ -2,6 +2,7 @@
 #include "virtq_split.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 /* Where a walk is, and what it may cost. */
 struct walk {
@@ -109,4 +110,23 @@ int split_peek_chain(const struct virtq_view *view, struct vring_desc desc, bool
 	chain->cost = 0;
 	chain->len = 0;
 	return walk_ring(&walk, desc);
+}
+
+void split_log_used(const struct virtq_view *view, uint16_t from)
+{
+	const struct virtq_conf *conf = view->conf;
+	uint64_t ring = conf->used_gpa + offsetof(struct vring_used, ring);
+	uint16_t n = (uint16_t)(view->dp->published - from), at = from & (conf->size - 1);
+	uint16_t first = n < conf->size - at ? n : (uint16_t)(conf->size - at);
+
+	if (!conf->log_used)
+		return;
+	/* The entries and the index before the bits: mem_log_mark() relies on it. */
+	guest_fence();
+	mem_log_mark(view->log, ring + at * sizeof(struct vring_used_elem),
+		     first * sizeof(struct vring_used_elem));
+	mem_log_mark(view->log, ring, (uint64_t)(n - first) * sizeof(struct vring_used_elem));
+	mem_log_mark(view->log, conf->used_gpa, offsetof(struct vring_used, ring));
+	mem_log_mark(view->log, ring + conf->size * sizeof(struct vring_used_elem),
+		     sizeof(uint16_t));
 }

@@ -12,6 +12,7 @@
 #define VUS_VIRTQ_SPLIT_H
 
 #include "mem_guest.h"
+#include "mem_log.h"
 #include "virtq.h"
 
 /* One descriptor chain, resolved to our addresses. */
@@ -27,6 +28,7 @@ struct virtq_view {
 	struct virtq_dp *dp;
 	const struct virtq_conf *conf;
 	const struct mem_map *map;
+	const struct mem_log *log; /* NULL: no migration is under way */
 };
 
 struct virtq_format {
@@ -169,15 +171,22 @@ static inline bool split_wants_interrupt(const struct virtq_view *view)
 	return !valid || split_passes(guest_load16(view->conf->used_event), dp->published, old);
 }
 
+/* Tells a migration that the used ring has changed: entries from index `from` on, and what stands around them. */
+void split_log_used(const struct virtq_view *view, uint16_t from);
+
 static inline bool split_publish(const struct virtq_view *view)
 {
 	struct virtq_dp *dp = view->dp;
+	uint16_t before;
 
 	if (dp->last_used == dp->published)
 		return false;
+	before = dp->published;
 	dp->published = dp->last_used;
 	/* Pairs with the driver's acquire of used->idx: data and entries before it are complete. */
 	guest_store16_release(&view->conf->used->idx, dp->published);
+	if (__builtin_expect(view->log != NULL, 0))
+		split_log_used(view, before);
 	if (view->conf->call_fd < 0) {
 		/* By the time somebody listens again, the index may have come around to where it was. */
 		dp->signalled_valid = false;
@@ -200,6 +209,8 @@ static inline void split_want_kicks(const struct virtq_view *view, bool wanted)
 		guest_store16(&view->conf->used->flags, wanted ? 0 : VRING_USED_F_NO_NOTIFY);
 	}
 	dp->kicks_wanted = wanted;
+	if (__builtin_expect(view->log != NULL, 0))
+		split_log_used(view, dp->published);
 	if (wanted)
 		guest_fence();
 }
