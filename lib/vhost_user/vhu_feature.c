@@ -18,7 +18,7 @@ uint64_t vhu_features_offered(void)
 	return BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_F_IN_ORDER) |
 	       BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |
 	       BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_MQ) |
-	       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHU_F_PROTOCOL_FEATURES);
+	       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHU_F_LOG_ALL) | BIT(VHU_F_PROTOCOL_FEATURES);
 }
 
 uint64_t vhu_features_tolerated(void)
@@ -30,7 +30,7 @@ uint64_t vhu_features_tolerated(void)
 
 uint64_t vhu_protocol_features_offered(void)
 {
-	return BIT(VHU_P_MQ) | BIT(VHU_P_RARP) | BIT(VHU_P_REPLY_ACK) | BIT(VHU_P_MTU) |
+	return BIT(VHU_P_MQ) | BIT(VHU_P_LOG_SHMFD) | BIT(VHU_P_RARP) | BIT(VHU_P_REPLY_ACK) | BIT(VHU_P_MTU) |
 	       BIT(VHU_P_RESET_DEVICE) | BIT(VHU_P_CONFIGURE_MEM_SLOTS) | BIT(VHU_P_STATUS);
 }
 
@@ -57,7 +57,7 @@ static const char *const feature_names[64] = {
 	[VIRTIO_NET_F_MQ] = "MQ",
 	[VIRTIO_NET_F_CTRL_MAC_ADDR] = "CTRL_MAC_ADDR",
 	[24] = "NOTIFY_ON_EMPTY",
-	[26] = "LOG_ALL",
+	[VHU_F_LOG_ALL] = "LOG_ALL",
 	[VIRTIO_F_ANY_LAYOUT] = "ANY_LAYOUT",
 	[VIRTIO_RING_F_INDIRECT_DESC] = "INDIRECT_DESC",
 	[VIRTIO_RING_F_EVENT_IDX] = "EVENT_IDX",

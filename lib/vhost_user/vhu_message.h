@@ -99,7 +99,8 @@ enum {
 	VHU_FDS_MAX = VHU_TABLE_REGIONS_MAX,
 };
 
-/* Bit of VHOST_USER_F_PROTOCOL_FEATURES among the virtio features. */
+/* Bits among the virtio features that are the protocol's own: VHOST_F_LOG_ALL, VHOST_USER_F_PROTOCOL_FEATURES. */
+#define VHU_F_LOG_ALL 26
 #define VHU_F_PROTOCOL_FEATURES 30
 
 struct vhu_header {
@@ -146,8 +147,15 @@ struct vhu_memory_single {
 };
 _Static_assert(sizeof(struct vhu_memory_single) == 40, "single memory region description");
 
+struct vhu_log_base {
+	uint64_t size; /* of the log, bytes */
+	uint64_t mmap_offset;
+};
+_Static_assert(sizeof(struct vhu_log_base) == 16, "log description");
+
 union vhu_payload {
 	uint64_t u64;
+	struct vhu_log_base log;
 	struct vhu_vring_state state;
 	struct vhu_vring_addr addr;
 	struct vhu_memory_table table;

@@ -7,20 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* What goes: an old map and the mappings that only it refers to, until the lcores have left it and the helper has
- * unmapped them. */
-struct release {
-	struct rcu_wait wait;
-	struct loop_job job;
-	struct vhu_regions *regions;
-	struct mem_arena *arena;
-	struct mem_map *map;
-	uint32_t n;
-	struct {
-		uint8_t *at;
-		size_t len;
-	} piece[];
-};
+#include "vhu_release.h"
 
 static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
@@ -60,8 +47,8 @@ void vhu_regions_fini(struct vhu_regions *regions)
 
 /* --- one region ------------------------------------------------------------------------------------------------- */
 
-static int map_region(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
-		      struct vhu_mapping *mapping, struct fail *fail)
+int vhu_regions_map_file(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
+			 struct vhu_mapping *mapping, struct fail *fail)
 {
 	if (regions->arena == NULL)
 		regions->arena = mem_arena_create(regions->alarm.fd);
@@ -84,60 +71,27 @@ static struct mem_region region_of(const struct vhu_memory_region *wire,
 
 /* --- what goes -------------------------------------------------------------------------------------------------- */
 
-static void unmap_pieces(struct loop_job *job)
+static void released(void *arg)
 {
-	struct release *release = container_of(job, struct release, job);
+	struct vhu_regions *regions = arg;
 
-	for (uint32_t i = 0; i < release->n; i++)
-		mem_arena_release(release->arena, release->piece[i].at, release->piece[i].len);
-}
-
-static void pieces_gone(struct loop_job *job)
-{
-	struct release *release = container_of(job, struct release, job);
-	struct vhu_regions *regions = release->regions;
-
-	free(release);
+	role_assert_control();
 	regions->events->released(regions);
 }
 
-static void lcores_left(struct rcu_wait *wait)
+struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces)
 {
-	struct release *release = container_of(wait, struct release, wait);
-
-	role_assert_control();
-	mem_map_free(release->map);
-	release->map = NULL;
-	release->job.run = unmap_pieces;
-	release->job.done = pieces_gone;
-	loop_job_start(release->regions->loop, &release->job);
-}
-
-static struct release *release_alloc(struct vhu_regions *regions, uint32_t n)
-{
-	struct release *release = calloc(1, sizeof(*release) + n * sizeof(release->piece[0]));
-
-	if (release == NULL)
-		return NULL;
-	release->regions = regions;
-	release->arena = regions->arena;
-	return release;
-}
-
-static void release_piece(struct release *release, const struct vhu_mapping *mapping)
-{
-	release->piece[release->n].at = mapping->at;
-	release->piece[release->n].len = mapping->len;
-	release->n++;
+	return vhu_release_create(regions->loop, regions->arena, pieces, released, regions);
 }
 
 /* Publishes `map` (maybe NULL); the one before goes with `release`. */
-static void publish(struct vhu_regions *regions, const struct mem_map *map, struct release *release)
-	RUNS_ON(control_thread)
+static void publish(struct vhu_regions *regions, const struct mem_map *map,
+		    struct vhu_release *release) RUNS_ON(control_thread)
 {
-	release->map = (struct mem_map *)(uintptr_t)vhu_regions_map(regions);
+	const struct mem_map *before = vhu_regions_map(regions);
+
 	rcu_set(&regions->table.map, map);
-	rcu_wait_start(&release->wait, lcores_left);
+	vhu_release_start(release, before);
 }
 
 /* --- changes ---------------------------------------------------------------------------------------------------- */
@@ -166,7 +120,7 @@ int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region 
 
 	if (at >= 0 && vhu_mapping_is(&regions->mapping[at], wire, fd))
 		return 0;
-	error = map_region(regions, wire, fd, &mapping, fail);
+	error = vhu_regions_map_file(regions, wire, fd, &mapping, fail);
 	if (error != 0)
 		return error;
 	region = region_of(wire, &mapping);
@@ -191,20 +145,20 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 {
 	const struct mem_map *old = vhu_regions_map(regions);
 	int at = mem_map_find(old, wire->gpa, wire->size, wire->uva);
-	struct release *release;
+	struct vhu_release *release;
 	struct mem_map *map;
 
 	if (at < 0)
 		return -ENOENT;
-	release = release_alloc(regions, 1);
+	release = vhu_regions_release(regions, 1);
 	map = mem_map_without(old, (uint32_t)at);
 	if (release == NULL || map == NULL) {
-		free(release);
+		vhu_release_destroy(release);
 		mem_map_free(map);
 		return -ENOMEM;
 	}
 	regions->events->leaving(regions, old->region[at].host, old->region[at].size);
-	release_piece(release, &regions->mapping[at]);
+	vhu_release_piece(release, &regions->mapping[at]);
 	regions->n--;
 	memmove(&regions->mapping[at], &regions->mapping[at + 1],
 		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
@@ -230,6 +184,7 @@ static void table_undo(struct vhu_regions *regions, const struct table *table)
 
 static int table_build(struct vhu_regions *regions, const struct vhu_memory_table *wire,
 		       const int *fds, struct table *table, struct fail *fail)
+	RUNS_ON(control_thread)
 {
 	const struct mem_map *old = vhu_regions_map(regions);
 
@@ -242,7 +197,7 @@ static int table_build(struct vhu_regions *regions, const struct vhu_memory_tabl
 			table->mapping[i] = regions->mapping[at];
 			table->kept[i] = at;
 		} else {
-			error = map_region(regions, one, fds[i], &table->mapping[i], fail);
+			error = vhu_regions_map_file(regions, one, fds[i], &table->mapping[i], fail);
 			if (error != 0)
 				return error;
 			table->kept[i] = -1;
@@ -255,7 +210,7 @@ static int table_build(struct vhu_regions *regions, const struct vhu_memory_tabl
 
 /* Everything that is not kept goes. */
 static void retire_others(struct vhu_regions *regions, const struct table *table,
-			  struct release *release)
+			  struct vhu_release *release)
 {
 	const struct mem_map *old = vhu_regions_map(regions);
 
@@ -267,14 +222,14 @@ static void retire_others(struct vhu_regions *regions, const struct table *table
 		if (kept)
 			continue;
 		regions->events->leaving(regions, old->region[i].host, old->region[i].size);
-		release_piece(release, &regions->mapping[i]);
+		vhu_release_piece(release, &regions->mapping[i]);
 	}
 }
 
 int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_table *wire,
 			const int *fds, struct fail *fail)
 {
-	struct release *release;
+	struct vhu_release *release;
 	struct table table = {.n = 0};
 	struct mem_map *map;
 	int error = table_build(regions, wire, fds, &table, fail);
@@ -285,10 +240,10 @@ int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_tab
 	}
 	map = mem_map_of(table.region, table.n);
 	error = errno;
-	release = release_alloc(regions, regions->n);
+	release = vhu_regions_release(regions, regions->n);
 	if (map == NULL || release == NULL) {
 		table_undo(regions, &table);
-		free(release);
+		vhu_release_destroy(release);
 		mem_map_free(map);
 		return map == NULL ? add_error(fail, error, &wire->region[0])
 				   : fail_set(fail, -ENOMEM, "no memory for the memory table");
@@ -305,11 +260,11 @@ int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_tab
 
 int vhu_regions_clear(struct vhu_regions *regions)
 {
-	struct release *release;
+	struct vhu_release *release;
 
 	if (vhu_regions_map(regions) == NULL)
 		return 0;
-	release = release_alloc(regions, regions->n);
+	release = vhu_regions_release(regions, regions->n);
 	if (release == NULL) {
 		/* The arena's end unmaps what is left. */
 		const struct mem_map *map = vhu_regions_map(regions);
@@ -320,7 +275,7 @@ int vhu_regions_clear(struct vhu_regions *regions)
 		return 0;
 	}
 	for (uint32_t i = 0; i < regions->n; i++)
-		release_piece(release, &regions->mapping[i]);
+		vhu_release_piece(release, &regions->mapping[i]);
 	regions->n = 0;
 	publish(regions, NULL, release);
 	return 1;

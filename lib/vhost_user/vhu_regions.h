@@ -68,6 +68,16 @@ int vhu_regions_clear(struct vhu_regions *regions) RUNS_ON(control_thread);
 /* After a clear that is through: the address space itself. */
 void vhu_regions_reset(struct vhu_regions *regions) RUNS_ON(control_thread);
 
+/* --- what the dirty log shares with regions (vhu_log.c) ----------------------------------------------------------- */
+
+struct vhu_release;
+
+/* Maps a piece of a file into the arena: 0 or -errno with a line in `fail`. */
+int vhu_regions_map_file(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
+			 struct vhu_mapping *mapping, struct fail *fail) RUNS_ON(control_thread);
+/* A release for at most `pieces` mappings that ends with `released`. NULL: no memory. */
+struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces);
+
 static inline const struct mem_map *vhu_regions_map(const struct vhu_regions *regions)
 {
 	return rcu_own(&regions->table.map);

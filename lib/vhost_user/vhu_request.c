@@ -29,16 +29,24 @@ static void get_features(struct vhu_device *device VUS_UNUSED, unsigned int ring
 static enum vhu_error set_features(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail)
 {
-	uint64_t features = msg->payload.u64 & ~vhu_features_tolerated();
+	uint64_t features = msg->payload.u64 & ~vhu_features_tolerated(), changed;
+	int n;
 
+	role_assert_control();
 	if ((features & ~vhu_features_offered()) != 0) {
 		fail_set(fail, 0, "virtio features %#llx were not offered",
 			 (unsigned long long)(features & ~vhu_features_offered()));
 		return VHU_BAD_VALUE;
 	}
+	/* A migration that begins or ends: the one bit that may change while rings run. */
+	changed = features ^ device->features;
 	if (vhu_session_started(device) != 0 && device->features_set &&
-	    features != device->features)
+	    (changed & ~(UINT64_C(1) << VHU_F_LOG_ALL)) != 0)
 		return VHU_BAD_STATE;
+	n = vhu_log_all(&device->dirty, &device->regions, (features >> VHU_F_LOG_ALL) & 1);
+	if (n < 0)
+		return VHU_NO_RESOURCE;
+	device->unsettled += (unsigned int)n;
 	device->features = features;
 	device->features_set = true;
 	return VHU_OK;
@@ -154,6 +162,7 @@ static enum vhu_error set_vring_addr(struct vhu_device *device, struct vhu_messa
 	bool same = ring->addressed && ring->desc == addr->desc && ring->avail == addr->avail &&
 		    ring->used == addr->used;
 
+	role_assert_control();
 	if ((addr->flags & ~(uint32_t)LOG_ADDR_FLAG) != 0)
 		return bad_value(fail, "unknown flags");
 	if (addr->desc % 16 != 0 || addr->avail % 2 != 0 || addr->used % 4 != 0)
@@ -164,6 +173,8 @@ static enum vhu_error set_vring_addr(struct vhu_device *device, struct vhu_messa
 	ring->avail = addr->avail;
 	ring->used = addr->used;
 	ring->addressed = true;
+	if (vhu_ring_set_log(ring, (addr->flags & LOG_ADDR_FLAG) != 0, addr->log))
+		device->unsettled++;
 	return VHU_OK;
 }
 
@@ -191,12 +202,41 @@ static enum vhu_error get_vring_base(struct vhu_device *device, struct vhu_messa
 	return VHU_OK;
 }
 
+/* --- the dirty log ---------------------------------------------------------------------------------------------- */
+
+static enum vhu_error set_log_base(struct vhu_device *device, struct vhu_message *msg,
+				   struct fail *fail)
+{
+	int n;
+
+	role_assert_control();
+	device->log_base = msg->payload.log;
+	n = vhu_log_set(&device->dirty, &device->regions, msg->payload.log.size,
+			msg->payload.log.mmap_offset, msg->fds.fd[0], fail);
+	if (n < 0)
+		return error_of(n);
+	device->unsettled += (unsigned int)n;
+	return VHU_OK;
+}
+
+static void set_log_base_answer(struct vhu_device *device, unsigned int ring VUS_UNUSED,
+				struct vhu_reply *reply)
+{
+	reply->size = sizeof(reply->payload.log);
+	reply->payload.log = device->log_base;
+}
+
 static void get_vring_base_answer(struct vhu_device *device, unsigned int index,
 				  struct vhu_reply *reply)
 {
 	struct vhu_ring *ring = &device->ring[index];
 
+	role_assert_control();
 	vhu_ring_stop(ring);
+	/* Nobody writes any more. The front end harvests what is in its log, and gives another if the device starts
+	 * again: ours goes, and need not be gone before the answer. */
+	if (vhu_session_started(device) == 0 && vhu_log_drop(&device->dirty, &device->regions) > 0)
+		device->unsettled++;
 	reply->size = sizeof(reply->payload.state);
 	reply->payload.state = (struct vhu_vring_state){.index = index, .num = ring->base};
 }
@@ -341,6 +381,7 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_SET_OWNER] = {.handle = NULL},
 	[VHU_RESET_OWNER] = {.handle = reset_owner},
 	[VHU_SET_MEM_TABLE] = {.handle = set_mem_table},
+	[VHU_SET_LOG_BASE] = {.handle = set_log_base, .answer = set_log_base_answer},
 	[VHU_SET_VRING_NUM] = {.handle = set_vring_num},
 	[VHU_SET_VRING_ADDR] = {.handle = set_vring_addr},
 	[VHU_SET_VRING_BASE] = {.handle = set_vring_base},

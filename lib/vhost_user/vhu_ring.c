@@ -38,6 +38,7 @@ void vhu_ring_stop(struct vhu_ring *ring)
 	ring->begun = false;
 	ring->addressed = false;
 	ring->desc = ring->avail = ring->used = 0;
+	ring->log_used = false;
 	ring->broken_told = false;
 	replace_fd(&ring->kick_fd, -1);
 	replace_fd(&ring->call_fd, -1);
@@ -61,6 +62,8 @@ int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map 
 		.used_uva = ring->used,
 		.features = features,
 		.call_fd = ring->call_fd,
+		.log_used = ring->log_used,
+		.used_gpa = ring->used_gpa,
 	};
 	struct virtq_conf *conf = virtq_conf_create(&setup, map);
 	int error = errno;
@@ -165,7 +168,7 @@ static void signal_fd(int fd)
 		return;
 }
 
-static void call_swapped(struct rcu_wait *wait)
+static void swapped(struct rcu_wait *wait)
 {
 	struct vhu_ring *ring = container_of(wait, struct vhu_ring, swap);
 
@@ -194,7 +197,27 @@ bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
 	}
 	ring->swap_conf = virtq_publish(&ring->q, conf);
 	signal_fd(fd);
-	rcu_wait_start(&ring->swap, call_swapped);
+	rcu_wait_start(&ring->swap, swapped);
+	return true;
+}
+
+bool vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
+{
+	struct virtq_conf *conf;
+
+	if (ring->log_used == log_used && ring->used_gpa == used_gpa)
+		return false;
+	ring->log_used = log_used;
+	ring->used_gpa = used_gpa;
+	if (ring->state != VHU_RING_RUNNING)
+		return false;
+	conf = virtq_conf_with_log(rcu_own(&ring->q.conf), log_used, used_gpa);
+	if (conf == NULL) {
+		vhu_ring_leave(ring);
+		return true;
+	}
+	ring->swap_conf = virtq_publish(&ring->q, conf);
+	rcu_wait_start(&ring->swap, swapped);
 	return true;
 }
 

@@ -26,7 +26,7 @@ struct vhu_ring_events {
 	void (*ready)(struct vhu_ring *ring, bool ready);
 	/* The kick descriptor of a ring about to be ready; or -1: it is not used any more and may be closed next. */
 	void (*kick)(struct vhu_ring *ring, int fd);
-	/* A withdrawal or a change of the call descriptor is through. */
+	/* A withdrawal or a change in place is through. */
 	void (*settled)(struct vhu_ring *ring);
 };
 
@@ -43,6 +43,8 @@ struct vhu_ring {
 	uint16_t base; /* where it begins, or where it stopped */
 	bool addressed;
 	uint64_t desc, avail, used; /* the front end's addresses */
+	bool log_used;		    /* a migration logs the used ring, at this guest address: */
+	uint64_t used_gpa;
 	bool enabled;
 	bool started;
 	int kick_fd, call_fd, err_fd; /* -1: none */
@@ -53,7 +55,7 @@ struct vhu_ring {
 	bool broken_told;
 	struct rcu_wait leave, swap;
 	const struct virtq_conf *left_conf; /* of the ring that is being left */
-	const struct virtq_conf *swap_conf; /* with the call descriptor before */
+	const struct virtq_conf *swap_conf; /* the one before a change in place */
 	int swap_fd;
 };
 
@@ -83,6 +85,10 @@ int vhu_ring_check_fd(int fd);
 bool vhu_ring_set_kick(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 bool vhu_ring_set_call(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 void vhu_ring_set_err(struct vhu_ring *ring, int fd);
+
+/* Whether the used ring is logged. True: `settled` follows, when every lcore knows. */
+bool vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
+	RUNS_ON(control_thread);
 
 /* Rings the error descriptor, if there is one. */
 void vhu_ring_signal_error(struct vhu_ring *ring);

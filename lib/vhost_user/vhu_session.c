@@ -78,10 +78,15 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 /* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
 static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
 {
-	if (vhu_regions_clear(&device->regions) > 0) {
+	int log = vhu_log_drop(&device->dirty, &device->regions);
+
+	if (log > 0)
 		device->unsettled++;
+	if (vhu_regions_clear(&device->regions) > 0)
+		device->unsettled++;
+	if (device->unsettled > 0)
 		return;
-	}
+	device->dirty = (struct vhu_log){0};
 	vhu_regions_reset(&device->regions);
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_forget(&device->ring[i]);
@@ -105,13 +110,14 @@ uint32_t vhu_session_started(const struct vhu_device *device)
 	return started;
 }
 
-/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. */
+/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. One that is to be
+ * logged waits for its log, which QEMU sends after the kick when a device starts during a migration. */
 static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *ring)
 {
 	bool enabled = ring->enabled || ((device->features >> VHU_F_PROTOCOL_FEATURES) & 1) == 0;
 
 	return device->features_set && ring->started && enabled && ring->addressed &&
-	       ring->size != 0;
+	       ring->size != 0 && vhu_log_complete(&device->dirty);
 }
 
 /* Rings that should run do, those that should not are withdrawn. 0 or -errno with a line: the front end described a ring

@@ -15,6 +15,7 @@
 #include "vhu_connection.h"
 #include "vhu_device.h"
 #include "vhu_endpoint.h"
+#include "vhu_log.h"
 #include "vhu_regions.h"
 #include "vhu_ring.h"
 
@@ -49,6 +50,8 @@ struct vhu_device {
 	uint64_t device_status;
 	uint16_t mtu;
 	struct vhu_regions regions;
+	struct vhu_log dirty;	      /* what a migration has to send again */
+	struct vhu_log_base log_base; /* as it was last given */
 	struct vhu_ring ring[VHOST_RINGS_MAX];
 
 	unsigned int unsettled;

@@ -92,6 +92,19 @@ struct virtq_conf *virtq_conf_with_call(const struct virtq_conf *conf, int call_
 	return copy;
 }
 
+struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_used,
+				       uint64_t used_gpa)
+{
+	struct virtq_conf *copy = malloc(sizeof(*copy));
+
+	if (copy != NULL) {
+		*copy = *conf;
+		copy->log_used = log_used;
+		copy->used_gpa = used_gpa;
+	}
+	return copy;
+}
+
 /* No lcore sees the queue: its position is control's for the moment. */
 void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
 {

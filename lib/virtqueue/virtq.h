@@ -104,6 +104,9 @@ void virtq_init(struct virtq *q, const struct mem_table *memory) RUNS_ON(control
 struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const struct mem_map *map);
 /* The same ring with another interrupt descriptor. */
 struct virtq_conf *virtq_conf_with_call(const struct virtq_conf *conf, int call_fd);
+/* The same ring, its used part logged or not. */
+struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_used,
+				       uint64_t used_gpa);
 
 /* Begins anew at entry `base` of the available ring with no fault: the queue must be unpublished and passed. */
 void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_release.h: what lcores may still hold, on its way out: an object that was unpublished, and mappings only it refers
+ * to.
+ *
+ * First every lcore passes, then the object is freed, then the loop's helper thread unmaps, which may take long, and
+ * then `done` is called on the control thread. A release is made before anything is withdrawn, so that nothing can fail
+ * half-way. Control thread only.
+ */
+#ifndef VUS_VHU_RELEASE_H
+#define VUS_VHU_RELEASE_H
+
+#include "loop.h"
+#include "mem_arena.h"
+#include "role.h"
+#include "vhu_mapping.h"
+
+struct vhu_release;
+
+/* For at most `pieces` mappings of `arena` (may be NULL if 0). NULL: no memory. */
+struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *arena, uint32_t pieces,
+				       void (*done)(void *arg), void *arg);
+/* Of a release that was not started. NULL is fine. */
+void vhu_release_destroy(struct vhu_release *release);
+
+void vhu_release_piece(struct vhu_release *release, const struct vhu_mapping *mapping);
+/* `object` (malloc'ed, or NULL) is not published any more. The release is gone when `done` is called. */
+void vhu_release_start(struct vhu_release *release, const void *object) RUNS_ON(control_thread);
+
+#endif
