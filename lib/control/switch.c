@@ -36,7 +36,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 		.queues_changed = host_queues_changed,
 		.announce = host_announce,
 		.loop = loop,
-		.lcores = lcores_n() + 1, /* and the control thread */
+		.lcores = lcores_n(),
 	};
 	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
 	sw->reports_pause.fire = reports_pause_over;
