@@ -5,6 +5,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,8 +68,10 @@ static void scribble(struct ring *ring, uint64_t *state)
 	if (roll(state) % 256 == 0)
 		__atomic_store_n(used + 1, roll(state), __ATOMIC_RELAXED);
 	/* Not further ahead than a ring, most of the time. */
-	__atomic_fetch_add(avail + 1, roll(state) % 512 == 0 ? SIZE + 1 : roll(state) % 2,
-			   __ATOMIC_RELEASE);
+	if ((uint16_t)(avail[1] - __atomic_load_n(used + 1, __ATOMIC_ACQUIRE)) < SIZE)
+		__atomic_fetch_add(avail + 1, 1, __ATOMIC_RELEASE);
+	else if (roll(state) % 4096 == 0)
+		__atomic_fetch_add(avail + 1, SIZE, __ATOMIC_RELEASE);
 }
 
 static void *scribbler_main(void *arg)
@@ -181,6 +184,8 @@ static void a_guest_that_never_stops_writing(void **state)
 		victim_turn(&victim);
 		mend(&from, faults);
 		mend(&to, faults);
+		if (n == 0)
+			sched_yield();
 	}
 	atomic_store(&scribbler.stop, true);
 	pthread_join(thread, NULL);
