@@ -41,10 +41,12 @@ static void test_half_dead_front_end_is_replaced(void **state VUS_UNUSED)
 	if (middle == 0) {
 		struct sockaddr_un address = {.sun_family = AF_UNIX};
 		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
 		char byte;
 
 		strcpy(address.sun_path, t.path);
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+		    send(fd, &hello, sizeof(hello), 0) != sizeof(hello))
 			_exit(1);
 		/* The child ends with the test: it then reads the end of the pipe. */
 		if (fork() == 0) {
@@ -151,6 +153,26 @@ static void test_client_waits_and_connects(void **state VUS_UNUSED)
 	unlink(t.path);
 }
 
+/* Somebody who only holds the door keeps nobody out. */
+static void test_mute_front_end_makes_room(void **state VUS_UNUSED)
+{
+	struct front mute, second;
+	struct fail fail;
+
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	front_connect(&mute, t.loop, t.path);
+	assert_string_equal(vhu_rig_status().state,
+			    "connected: the front end has not said anything yet");
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+	assert_true(front_closed(&mute));
+	assert_int_equal(vhu_rig_status().replaced, 1);
+	/* Now somebody has. */
+	front_connect(&second, t.loop, t.path);
+	assert_true(front_closed(&second));
+	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
+}
+
 /* L1: a storm of connections costs a bounded number of turns, and the one front end notices nothing. */
 static void test_connection_storm(void **state VUS_UNUSED)
 {
@@ -242,6 +264,7 @@ int main(void)
 		RIG_TEST(test_stale_socket_and_busy_socket),
 		RIG_TEST(test_bad_paths),
 		RIG_TEST(test_client_waits_and_connects),
+		RIG_TEST(test_mute_front_end_makes_room),
 		RIG_TEST_CONNECTED(test_connection_storm),
 		RIG_TEST_CONNECTED(test_next_front_end_waits),
 		RIG_TEST(test_out_of_descriptors),
