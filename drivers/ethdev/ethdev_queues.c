@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ethdev_queues.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 #include <rte_ethdev.h>
@@ -132,6 +134,15 @@ void ethdev_complete(struct port_rxq *rxq, struct lcore_ctx *ctx VUS_UNUSED)
 	q->mine.held = 0;
 }
 
+/* net_tap reads its descriptor only after a signal, which goes to some thread of the process and is handled when that
+ * one gets a CPU. An lcore that is about to sleep does not wait for it: the packet would lie there until the next. */
+static bool signal_is_late(const struct ethdev_rxq *q)
+{
+	struct pollfd fd = {.fd = q->rxq.wake_fd, .events = POLLIN};
+
+	return q->signo > 0 && poll(&fd, 1, 0) == 1 && raise(q->signo) == 0;
+}
+
 bool ethdev_arm(struct port_rxq *rxq)
 {
 	struct ethdev_rxq *q = queue_of(rxq);
@@ -144,6 +155,9 @@ bool ethdev_arm(struct port_rxq *rxq)
 	/* What came between the last look and the interrupt being on raises none. Not every device can say what is
 	 * in its ring, but each can hand it over: the next receive() starts with it. */
 	if (q->mine.waiting == 0)
+		q->mine.waiting =
+			rte_eth_rx_burst(q->device, rxq->index, q->mine.mbuf, q->burst);
+	if (q->mine.waiting == 0 && signal_is_late(q))
 		q->mine.waiting =
 			rte_eth_rx_burst(q->device, rxq->index, q->mine.mbuf, q->burst);
 	return q->mine.waiting > 0;

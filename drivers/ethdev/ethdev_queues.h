@@ -51,6 +51,7 @@ struct ethdev_rxq {
 	uint16_t device;  /* DPDK's number */
 	uint16_t burst;	  /* frames one visit takes */
 	bool intr_switch; /* the interrupt can be turned on and off; else the descriptor is always live */
+	int signo;	  /* the driver reads nothing before this signal was handled; 0: it just reads */
 	struct ethdev_rx_held mine OWNED_BY(lcore_thread);
 };
 

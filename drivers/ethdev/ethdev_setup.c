@@ -2,7 +2,9 @@
 #include "ethdev_setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +267,18 @@ static int wake_fd(uint16_t id, uint16_t queue)
 	return fd;
 }
 
+/* The signal without which the driver does not look at the descriptor (net_tap), or 0. */
+static int signal_of(int fd)
+{
+	int flags = fcntl(fd, F_GETFL), signo = fcntl(fd, F_GETSIG);
+
+	if (flags < 0 || !(flags & O_ASYNC) || signo <= 0)
+		return 0;
+	/* What the kernel sends instead when too many of those are pending would end the process. */
+	signal(SIGIO, SIG_IGN);
+	return signo;
+}
+
 /* Frames of one visit: BURST_BYTES at most, and a multiple of four, which vectorised drivers want. */
 static uint16_t burst_of(uint32_t frame_max)
 {
@@ -294,6 +308,8 @@ static int make_queues(struct ethdev *dev, struct port *port, bool intr)
 		/* A tap's descriptor is readable by itself and has no switch. */
 		if (q->rxq.wake_fd >= 0)
 			q->intr_switch = rte_eth_dev_rx_intr_disable(dev->id, i) != -ENOTSUP;
+		if (q->rxq.wake_fd >= 0 && !q->intr_switch)
+			q->signo = signal_of(q->rxq.wake_fd);
 		dev->rxq[i] = q;
 		port->rxq[i] = &q->rxq;
 		port->rxq_ready[i] = true;

@@ -70,7 +70,6 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0;
 	set_number(object, "mtu", dev->mtu);
-	set_number(object, "rx_queues", dev->rxq_n);
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
 	set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");

@@ -77,6 +77,7 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "rings_ready", number(status.rings_ready));
 	json_object_set_new(object, "connections", number(status.connections));
 	json_object_set_new(object, "connections_refused", number(status.refused));
+	json_object_set_new(object, "connections_replaced", number(status.replaced));
 	json_object_set_new(object, "messages", number(status.messages));
 	json_object_set_new(object, "last_error",
 			    status.last_error[0] != '\0' ? json_string(status.last_error)

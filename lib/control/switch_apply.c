@@ -102,9 +102,12 @@ static bool same_thing(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* Its name, socket or device still belongs to one that leaves. */
+/* Its name, socket or device still belongs to one that leaves, or all numbers do: a configuration has at most as many
+ * ports as there are numbers. */
 static bool must_wait(const struct vus_switch *sw, const struct port_spec *spec)
 {
+	bool room = false;
+
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
 		const struct switch_port *sp = sw->port[id];
 
@@ -112,8 +115,9 @@ static bool must_wait(const struct vus_switch *sw, const struct port_spec *spec)
 				   same_thing(sp->spec.socket, spec->socket) ||
 				   same_thing(sp->spec.device, spec->device)))
 			return true;
+		room |= sp == NULL;
 	}
-	return false;
+	return !room;
 }
 
 static unsigned int make_ports(struct vus_switch *sw) RUNS_ON(control_thread)

@@ -38,9 +38,11 @@ struct mem_arena {
 	_Atomic size_t mapped;
 	atomic_bool dead;
 	int alarm_fd;
+	bool used;
 };
 
-/* Every arena, for the handler. */
+/* Every arena there ever was, for the handler. One that is destroyed is kept for the next port: the handler may look
+ * through it on a thread that faulted in another arena, and nothing tells us when it has moved on. */
 static _Atomic(struct mem_arena *) arenas[PORTS_MAX];
 static struct sigaction before;
 
@@ -176,6 +178,30 @@ static struct mapping *mapping_find(struct mem_arena *arena, uintptr_t at)
 	return NULL;
 }
 
+/* Maps over reserved address space. Kernels before 6.12 have taken the reservation away when a mapping fails, and another
+ * thread's memory may come to lie there, where our next mapping would replace it. A front end can see to it that its
+ * file cannot be mapped (seals), so that is tried elsewhere first; one page tells. */
+static int map_over(uintptr_t at, int fd, uint64_t offset, size_t len, size_t page)
+{
+	const int how = MAP_SHARED | MAP_NORESERVE;
+	void *trial = mmap(NULL, page, PROT_READ | PROT_WRITE, how, fd, (off_t)offset);
+	void *got;
+	int error;
+
+	if (trial == MAP_FAILED)
+		return -1;
+	got = mmap((void *)at, len, PROT_READ | PROT_WRITE, how | MAP_FIXED, fd, (off_t)offset);
+	error = errno;
+	munmap(trial, page);
+	if (got != MAP_FAILED)
+		return 0;
+	/* Fails where the reservation is still there. */
+	mmap((void *)at, len, PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	errno = error;
+	return -1;
+}
+
 static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page)
 {
 	struct mapping *mapping = mapping_find(arena, 0);
@@ -186,10 +212,7 @@ static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, siz
 		return NULL;
 	}
 	at = place(arena, len, page);
-	if (at == 0)
-		return NULL;
-	if (mmap((void *)at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
-		 fd, (off_t)offset) == MAP_FAILED)
+	if (at == 0 || map_over(at, fd, offset, len, page) != 0)
 		return NULL;
 	madvise((void *)at, len, MADV_DONTDUMP);
 	atomic_store(&mapping->len, len);
@@ -240,38 +263,47 @@ bool mem_arena_dead(const struct mem_arena *arena)
 	return atomic_load_explicit(&arena->dead, memory_order_relaxed);
 }
 
+/* A place of the table and the arena in it, new or used before. */
+static struct mem_arena *arena_take(void)
+{
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		struct mem_arena *arena = atomic_load(&arenas[i]);
+
+		if (arena == NULL) {
+			arena = calloc(1, sizeof(*arena));
+			if (arena == NULL)
+				return NULL;
+			pthread_mutex_init(&arena->lock, NULL);
+			atomic_store(&arenas[i], arena);
+		}
+		if (!arena->used)
+			return arena;
+	}
+	errno = ENOSPC;
+	return NULL;
+}
+
 struct mem_arena *mem_arena_create(int alarm_fd)
 {
-	struct mem_arena *arena = calloc(1, sizeof(*arena));
+	struct mem_arena *arena = arena_take();
 
 	if (arena == NULL)
 		return NULL;
-	pthread_mutex_init(&arena->lock, NULL);
+	arena->used = true;
 	arena->alarm_fd = alarm_fd;
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		struct mem_arena *none = NULL;
-
-		if (atomic_compare_exchange_strong(&arenas[i], &none, arena))
-			return arena;
-	}
-	pthread_mutex_destroy(&arena->lock);
-	free(arena);
-	errno = ENOSPC;
-	return NULL;
+	atomic_store(&arena->dead, false);
+	return arena;
 }
 
 void mem_arena_destroy(struct mem_arena *arena)
 {
 	if (arena == NULL)
 		return;
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		struct mem_arena *self = arena;
-
-		if (atomic_compare_exchange_strong(&arenas[i], &self, NULL))
-			break;
-	}
+	for (unsigned int i = 0; i < MAPPINGS_MAX; i++)
+		atomic_store(&arena->mapping[i].at, 0);
 	for (unsigned int i = 0; i < arena->chunks; i++)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
-	pthread_mutex_destroy(&arena->lock);
-	free(arena);
+	arena->chunks = 0;
+	atomic_store(&arena->mapped, 0);
+	arena->used = false;
 }

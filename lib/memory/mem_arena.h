@@ -28,7 +28,7 @@ int mem_arena_guard(void);
 /* `alarm_fd`: an eventfd that the handler writes when the arena dies; the caller's, and it outlives the arena.
  * NULL and errno. */
 struct mem_arena *mem_arena_create(int alarm_fd);
-/* Unmaps everything. NULL is fine. */
+/* Unmaps everything, once no helper is releasing a mapping of it any more. NULL is fine. */
 void mem_arena_destroy(struct mem_arena *arena);
 
 /* Whether SIGBUS has struck. Any thread. */

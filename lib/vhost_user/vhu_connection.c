@@ -30,7 +30,7 @@ int vhu_connection_open(struct vhu_connection *connection, int fd)
 	connection->source.fd = fd;
 	connection->in_n = connection->out_n = 0;
 	connection->in.fds.n = 0;
-	connection->suspended = false;
+	connection->suspended = connection->spoken = false;
 	error = loop_fd_add(connection->loop, &connection->source, EPOLLIN);
 	if (error != 0) {
 		close(fd);
@@ -58,6 +58,14 @@ static void watch(struct vhu_connection *connection) RUNS_ON(control_thread)
 
 	if (connection->source.fd >= 0)
 		loop_fd_change(connection->loop, &connection->source, in | out);
+}
+
+bool vhu_connection_has_spoken(const struct vhu_connection *connection)
+{
+	uint8_t byte;
+
+	return connection->spoken || connection->in_n > 0 ||
+	       recv(connection->source.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void vhu_connection_suspend(struct vhu_connection *connection)
@@ -233,6 +241,7 @@ static bool read_message(struct vhu_connection *connection) RUNS_ON(control_thre
 	} while (connection->in_n < header || connection->in_n < header + connection->in.header.size);
 
 	connection->in_n = 0;
+	connection->spoken = true;
 	loop_timer_stop(connection->loop, &connection->deadline);
 	connection->events->message(connection, &connection->in);
 	/* The socket may be gone, and what was not taken goes the same way. */

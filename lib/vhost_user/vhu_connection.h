@@ -39,6 +39,7 @@ struct vhu_connection {
 	struct loop_fd source; /* fd is -1 while there is no connection */
 	struct loop_timer deadline;
 	bool suspended;
+	bool spoken;   /* a message came */
 	uint32_t in_n; /* bytes of the message that have come, header included */
 	struct vhu_message in;
 	uint32_t out_n;
@@ -56,6 +57,9 @@ static inline bool vhu_connection_is_open(const struct vhu_connection *connectio
 {
 	return connection->source.fd >= 0;
 }
+
+/* Whether the peer has said anything at all, even if it is still to be read. */
+bool vhu_connection_has_spoken(const struct vhu_connection *connection);
 
 /* No further message is read until resumed; that the peer leaves is still noticed. */
 void vhu_connection_suspend(struct vhu_connection *connection) RUNS_ON(control_thread);

@@ -9,22 +9,32 @@
 
 #include "vhu_session.h"
 
-/* A front end is there. While another is being cleared away, one may wait; while another talks, it is turned away,
- * unless the process behind that one has ended and only its socket lives on, in a child perhaps. Whoever is turned away
- * tries again: QEMU does, and so nothing but a second front end by mistake is lost. */
+/* Why the front end that is connected has to make room for another, or NULL: then the other is turned away, which costs
+ * nobody anything, because front ends try again. */
+static const char *reason_to_replace(const struct vhu_device *device)
+{
+	if (!vhu_connection_has_spoken(&device->connection))
+		return "another front end has come, and this one never said anything";
+	if (vhu_session_peer_died(device))
+		return "another front end has come, and the process of this one has ended";
+	return NULL;
+}
+
+/* A front end is there. While another is being cleared away, one may wait. */
 static bool front_end_connected(struct vhu_endpoint *endpoint, int fd)
 {
 	struct vhu_device *device = container_of(endpoint, struct vhu_device, endpoint);
+	const char *why;
 
 	role_assert_control();
 	if (device->destroying || device->next_fd >= 0)
 		return false;
 	if (device->state == VHU_TALKING) {
-		if (!vhu_session_peer_died(device))
+		why = reason_to_replace(device);
+		if (why == NULL)
 			return false;
 		device->replaced++;
-		vhu_session_end(device, "its process has ended, and another front end has come",
-				false);
+		vhu_session_end(device, why, false);
 	}
 	if (device->state == VHU_IDLE)
 		vhu_session_begin(device, fd);
@@ -192,6 +202,8 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 		snprintf(text, size, "the front end is gone, its memory is being given back");
 	else if (device->state == VHU_IDLE)
 		describe_waiting(device, text, size);
+	else if (!device->connection.spoken)
+		snprintf(text, size, "connected: the front end has not said anything yet");
 	else if (ready > 0)
 		snprintf(text, size, "running: %u of %u rings in use", ready, device->rings_n);
 	else if (started > 0)
@@ -213,6 +225,7 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.queue_pairs = device->queue_pairs,
 		.connections = device->connections,
 		.refused = device->endpoint.refused,
+		.replaced = device->replaced,
 		.messages = device->messages,
 	};
 	for (unsigned int i = 0; i < device->rings_n; i++)

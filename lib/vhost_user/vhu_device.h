@@ -67,6 +67,7 @@ struct vhu_status {
 	unsigned int rings_ready;
 	uint64_t connections;	 /* since the start */
 	uint64_t refused;	 /* connections closed at once: one was already there */
+	uint64_t replaced;	 /* connections ended because another came and they were dead or mute */
 	uint64_t messages;	 /* of all connections */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };

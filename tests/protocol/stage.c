@@ -9,7 +9,7 @@
 
 struct stage stage;
 
-static const char *const ports[] = {"v0", "v1", "h0", "h1", NULL};
+static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 
 static struct guest *free_guest(void)
 {
@@ -263,20 +263,40 @@ void assert_yes(enum verdict v, const char *what)
 					 : "got no answer");
 }
 
-void assert_nothing_held(void)
+static bool holds_as(const struct fg_usage *then, unsigned int fewer, struct fg_usage *now)
+{
+	OK(fg_switch_usage(&stage.sw, now));
+	return now->fds <= then->fds && now->fds + fewer >= then->fds &&
+	       now->guest_maps == then->guest_maps && now->guest_bytes == then->guest_bytes;
+}
+
+static void await_held(const struct fg_usage *then, unsigned int fewer)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	struct fg_usage now;
 
-	do {
-		OK(fg_switch_usage(&stage.sw, &now));
-		if (now.fds == stage.before.fds && now.guest_maps == stage.before.guest_maps &&
-		    now.guest_bytes == stage.before.guest_bytes)
-			return;
+	while (!holds_as(then, fewer, &now)) {
+		if (fg_left_ms(deadline) == 0)
+			fail_msg("held: %u descriptors (before: %u), %u guest mappings (%u)",
+				 now.fds, then->fds, now.guest_maps, then->guest_maps);
 		fg_sleep_us(5000);
-	} while (fg_left_ms(deadline) > 0);
-	fail_msg("held: %u descriptors (before: %u), %u guest mappings (%u)", now.fds,
-		 stage.before.fds, now.guest_maps, stage.before.guest_maps);
+	}
+}
+
+void assert_nothing_held(void)
+{
+	await_held(&stage.before, 0);
+}
+
+void assert_held_as(const struct fg_usage *then, unsigned int fewer)
+{
+	struct fg_usage now;
+
+	await_held(then, fewer);
+	OK(fg_switch_usage(&stage.sw, &now));
+	if (!now.sanitizer && now.rss_kib > then->rss_kib + 1024)
+		fail_msg("RSS grew from %llu to %llu KiB", (unsigned long long)then->rss_kib,
+			 (unsigned long long)now.rss_kib);
 }
 
 static int raise_curtain(void **state)

@@ -104,6 +104,8 @@ void assert_yes(enum verdict, const char *what);
 
 /* The switch holds as many descriptors and guest mappings as when the story began. */
 void assert_nothing_held(void);
+/* ... as it held then, give or take what may be @fewer descriptors; RSS within a mebibyte. */
+void assert_held_as(const struct fg_usage *then, unsigned int fewer);
 
 #define OK(call) assert_int_equal(call, 0)
 

@@ -83,8 +83,12 @@ static void arguments_of_testpmd(const struct fg_switch *sw, struct argv *a)
 	add(a, "0,1");
 	add(a, "--file-prefix");
 	add(a, "%s", strrchr(sw->dir, '/') + 1);
-	for (const char *const *p = sw->opt.ports; *p != NULL; p++, i++)
-		add(a, "--vdev=net_vhost%d,iface=%s/%s.sock", i, sw->dir, *p);
+	for (const char *const *p = sw->opt.ports; *p != NULL; p++, i++) {
+		const char *comma = strchrnul(*p, ',');
+
+		add(a, "--vdev=net_vhost%d,iface=%s/%.*s.sock%s", i, sw->dir, (int)(comma - *p), *p,
+		    comma);
+	}
 	add(a, "--");
 	add(a, "--forward-mode=io");
 	add(a, "--total-num-mbufs=8192");

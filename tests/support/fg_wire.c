@@ -117,6 +117,13 @@ int fg_wire_accept(int listener, int ms)
 	return sock < 0 ? -errno : sock;
 }
 
+static _Thread_local int fuse = -1;
+
+void fg_wire_fuse(int messages)
+{
+	fuse = messages;
+}
+
 int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds)
 {
 	static _Thread_local char control[CMSG_SPACE(sizeof(int) * FG_FDS_MAX)];
@@ -125,6 +132,11 @@ int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, uns
 	struct pollfd p = {.fd = sock, .events = POLLOUT};
 	ssize_t n;
 
+	if (fuse == 0) {
+		shutdown(sock, SHUT_RDWR);
+		return -ECONNRESET;
+	}
+	fuse -= fuse > 0;
 	if (n_fds > 0) {
 		struct cmsghdr *c;
 

@@ -135,6 +135,10 @@ int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, uns
 /* Sends header and msg->size bytes of payload (at most FG_PAYLOAD_MAX are really there). */
 int fg_wire_send(int sock, const struct fg_msg *msg, const int *fds, unsigned int n_fds);
 
+/* The front end dies: after @messages more messages (on any connection) the socket is shut down and
+ * sends fail with -ECONNRESET. A negative number: lives on. For the thread that calls. */
+void fg_wire_fuse(int messages);
+
 /* Receives one message. A descriptor that comes along goes to *@fd, or is closed if @fd is NULL. */
 int fg_wire_recv(int sock, struct fg_msg *msg, int *fd, int ms);
 

@@ -18,6 +18,7 @@
 #include <rte_mempool.h>
 
 #include "ethdev_port.h"
+#include "log.h"
 #include "loop.h"
 
 enum { LCORES = 3, LONGEST = 9018 };
@@ -622,6 +623,7 @@ int main(void)
 	bytes[0] = 0x02;
 	if (rte_eal_init(RTE_DIM(eal), eal) < 0)
 		return 1;
+	log_set_level(LOG_ERROR);
 	host.loop = loop_create();
 	foreign = rte_pktmbuf_pool_create("foreign", 4095, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 					  SOCKET_ID_ANY);

@@ -5,6 +5,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,8 @@
 
 enum { SIZE = 64 };
 
-static struct rig rig;
+/* Who sends and who receives: two ports never share a mapping. */
+static struct rig sender, receiver;
 static struct burst burst;
 static uint64_t table;
 
@@ -44,9 +46,9 @@ static uint32_t roll(uint64_t *state)
 /* Descriptors that are mostly right, so that much is walked, and sometimes anything. */
 static void scribble(struct ring *ring, uint64_t *state)
 {
-	uint64_t *desc = (uint64_t *)(void *)rig_at(&rig, ring->desc + roll(state) % SIZE * 16);
-	uint16_t *avail = (uint16_t *)(void *)rig_at(&rig, ring->avail);
-	uint16_t *used = (uint16_t *)(void *)rig_at(&rig, ring->used);
+	uint64_t *desc = (uint64_t *)(void *)rig_at(ring->rig, ring->desc + roll(state) % SIZE * 16);
+	uint16_t *avail = (uint16_t *)(void *)rig_at(ring->rig, ring->avail);
+	uint16_t *used = (uint16_t *)(void *)rig_at(ring->rig, ring->used);
 	uint64_t flags = roll(state) % 64 == 0 ? roll(state) : roll(state) & (NEXT | WRITE);
 	uint64_t addr = roll(state) % 64 == 0 ? roll(state) : RIG_SEAM - roll(state) % 4096;
 	uint64_t len = roll(state) % 64 == 0 ? roll(state) : roll(state) % 2000;
@@ -61,13 +63,15 @@ static void scribble(struct ring *ring, uint64_t *state)
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(avail + 2 + roll(state) % SIZE, roll(state) % (SIZE + 1), __ATOMIC_RELAXED);
 	__atomic_store_n(avail, roll(state), __ATOMIC_RELAXED);
-	__atomic_store_n((uint64_t *)(void *)rig_at(&rig, table + roll(state) % 512 * 8),
+	__atomic_store_n((uint64_t *)(void *)rig_at(ring->rig, table + roll(state) % 512 * 8),
 			 roll(state) % 2 == 0 ? addr : len | (flags & 3) << 32, __ATOMIC_RELAXED);
 	if (roll(state) % 256 == 0)
 		__atomic_store_n(used + 1, roll(state), __ATOMIC_RELAXED);
 	/* Not further ahead than a ring, most of the time. */
-	__atomic_fetch_add(avail + 1, roll(state) % 512 == 0 ? SIZE + 1 : roll(state) % 2,
-			   __ATOMIC_RELEASE);
+	if ((uint16_t)(avail[1] - __atomic_load_n(used + 1, __ATOMIC_ACQUIRE)) < SIZE)
+		__atomic_fetch_add(avail + 1, 1, __ATOMIC_RELEASE);
+	else if (roll(state) % 4096 == 0)
+		__atomic_fetch_add(avail + 1, SIZE, __ATOMIC_RELEASE);
 }
 
 static void *scribbler_main(void *arg)
@@ -98,9 +102,9 @@ static void check_burst(void)
 /* 64 buffers, all of which the driver keeps with the device. */
 static void victim_open(struct ring *victim)
 {
-	uint64_t buffers = rig_alloc(&rig, SIZE * 2048, 8);
+	uint64_t buffers = rig_alloc(&receiver, SIZE * 2048, 8);
 
-	ring_open(victim, &rig, SIZE, FEATURES, 0);
+	ring_open(victim, &receiver, SIZE, FEATURES, 0);
 	for (uint16_t i = 0; i < SIZE; i++) {
 		ring_desc(victim, i, buffers + i * 2048u, 2048, WRITE, 0);
 		ring_offer(victim, i);
@@ -123,8 +127,8 @@ static void victim_turn(struct ring *victim)
 /* Notes why a ring broke, and starts it again where its available index is now. */
 static void mend(struct ring *ring, unsigned int *faults)
 {
-	uint16_t *avail = (uint16_t *)(void *)rig_at(&rig, ring->avail + 2);
-	uint16_t *used = (uint16_t *)(void *)rig_at(&rig, ring->used + 2);
+	uint16_t *avail = (uint16_t *)(void *)rig_at(ring->rig, ring->avail + 2);
+	uint16_t *used = (uint16_t *)(void *)rig_at(ring->rig, ring->used + 2);
 	uint16_t base = __atomic_load_n(avail, __ATOMIC_ACQUIRE);
 
 	role_assert_control();
@@ -133,6 +137,15 @@ static void mend(struct ring *ring, unsigned int *faults)
 		return;
 	__atomic_store_n(used, base, __ATOMIC_RELEASE);
 	virtq_start(&ring->q, ring->conf, base);
+}
+
+/* Whether each kind of harm was met that this guest can do. */
+static bool met_all(const unsigned int *faults)
+{
+	for (int i = VIRTQ_FAULT_AVAIL_INDEX; i < VIRTQ_FAULT_PIECES; i++)
+		if (faults[i] == 0)
+			return false;
+	return true;
 }
 
 static void a_guest_that_never_stops_writing(void **state)
@@ -147,16 +160,16 @@ static void a_guest_that_never_stops_writing(void **state)
 
 	(void)state;
 	role_assert_lcore();
-	rig_reset(&rig);
-	ring_open(&from, &rig, SIZE, FEATURES, 0);
-	ring_open(&to, &rig, SIZE, FEATURES, 0);
+	ring_open(&from, &sender, SIZE, FEATURES, 0);
+	ring_open(&to, &receiver, SIZE, FEATURES, 0);
+	table = rig_alloc(&sender, 4096, 16);
+	assert_int_equal(rig_alloc(&receiver, 4096, 16), table);
 	victim_open(&victim);
-	table = rig_alloc(&rig, 4096, 16);
 	/* Headers of zeros, or everything would be dropped for what it asks. */
-	memset(rig_at(&rig, RIG_SEAM - 4096), 0, 4096);
-	memset(rig_at(&rig, RIG_SEAM), 0, 4096);
+	memset(rig_at(&sender, RIG_SEAM - 4096), 0, 4096);
+	memset(rig_at(&sender, RIG_SEAM), 0, 4096);
 	assert_int_equal(pthread_create(&thread, NULL, scribbler_main, &scribbler), 0);
-	while (given < 200000 && clock_ns() < end) {
+	while (clock_ns() < end && (given < 100000 || !met_all(faults))) {
 		uint16_t n = vnet_receive(&from.q, &burst, &in);
 
 		check_burst();
@@ -171,6 +184,8 @@ static void a_guest_that_never_stops_writing(void **state)
 		victim_turn(&victim);
 		mend(&from, faults);
 		mend(&to, faults);
+		if (n == 0)
+			sched_yield();
 	}
 	atomic_store(&scribbler.stop, true);
 	pthread_join(thread, NULL);
@@ -179,10 +194,6 @@ static void a_guest_that_never_stops_writing(void **state)
 	assert_int_equal(counted(&victims.tx_ok) + drops_of_tx(&victims), given);
 	assert_int_equal(counted(&victims.tx_drop[TX_DROP_BROKEN]), 0);
 	assert_true(given > 0);
-	for (int i = VIRTQ_FAULT_AVAIL_INDEX; i < VIRTQ_FAULT_PIECES; i++)
-		if (faults[i] == 0)
-			print_message("not met this time: %s\n",
-				      virtq_fault_text((enum virtq_fault)i));
 	ring_close(&from);
 	ring_close(&to);
 	ring_close(&victim);
@@ -191,14 +202,16 @@ static void a_guest_that_never_stops_writing(void **state)
 static int open_rig(void **state)
 {
 	(void)state;
-	rig_open(&rig);
+	rig_open(&sender);
+	rig_open(&receiver);
 	return 0;
 }
 
 static int close_rig(void **state)
 {
 	(void)state;
-	rig_close(&rig);
+	rig_close(&sender);
+	rig_close(&receiver);
 	return 0;
 }
 

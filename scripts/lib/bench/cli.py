@@ -88,7 +88,8 @@ def bench(options):
                          f"testpmd with --generator PATH")
     switches = choose_switches(options)
     hugepages = choose_memory(options)
-    plan = Plan(bursts=options.bursts or options.ring // 64, windows=options.windows)
+    plan = Plan(bursts=options.bursts or options.ring // 64, windows=options.windows,
+                attempts=2 * options.windows + 1)
     facts = machine.describe(options.generator_cpu, options.switch_cpu,
                              "2 MiB hugepages" if hugepages else "no hugepages")
     _introduce(options, plan, facts)

@@ -28,7 +28,7 @@ class Plan:
 
     bursts: int  # of 32 frames, from each guest
     windows: int = 4  # good ones wanted
-    attempts: int = 12  # windows taken at most
+    attempts: int = 9  # windows taken at most
     seconds: float = 0.3  # a window
     warm_up: float = 0.4
 

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ctl_test.c: the control socket, spoken to by a client that means well and by some that do not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <rte_eal.h>
+
+#include "clock.h"
+#include "ctl_commands.h"
+#include "ctl_socket.h"
+#include "fake_port.h"
+#include "lcore.h"
+#include "log.h"
+#include "rcu.h"
+#include "switch.h"
+
+static const struct port_driver *const drivers[] = {&fake_driver, NULL};
+static char folder[] = "/tmp/ctl_test_XXXXXX";
+static char path[64];
+static struct loop *loop;
+static struct doorbell bell;
+static struct vus_switch *sw;
+static struct ctl_socket *ctl;
+
+/* --- helpers ---------------------------------------------------------------------------------------------------- */
+
+static int dial(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_true(fd >= 0);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Lets the loop run and reads a line; NULL: the other side has closed. The caller frees it. */
+static char *hear_line(int fd) RUNS_ON(control_thread)
+{
+	uint64_t end = clock_ns() + 5 * NS_PER_S;
+	size_t size = 1 << 16, len = 0;
+	char *line = malloc(size);
+
+	while (clock_ns() < end) {
+		ssize_t n;
+
+		loop_turn(loop, NS_PER_MS);
+		while ((n = recv(fd, line + len, 1, 0)) == 1) {
+			if (line[len] == '\n') {
+				line[len] = '\0';
+				return line;
+			}
+			if (++len == size)
+				line = realloc(line, size *= 2);
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+			free(line);
+			return NULL;
+		}
+	}
+	fail_msg("no answer");
+	return NULL;
+}
+
+static json_t *hear(int fd) RUNS_ON(control_thread)
+{
+	char *line = hear_line(fd);
+	json_t *reply;
+
+	assert_non_null(line);
+	reply = json_loads(line, 0, NULL);
+	assert_non_null(reply);
+	free(line);
+	return reply;
+}
+
+static json_t *ask(const char *request) RUNS_ON(control_thread)
+{
+	int fd = dial();
+	json_t *reply;
+
+	say(fd, request);
+	say(fd, "\n");
+	reply = hear(fd);
+	close(fd);
+	loop_turn(loop, 0);
+	return reply;
+}
+
+static void assert_error(const char *request, const char *words) RUNS_ON(control_thread)
+{
+	json_t *reply = ask(request);
+	const char *error = json_string_value(json_object_get(reply, "error"));
+
+	assert_non_null(error);
+	if (strstr(error, words) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", error, words);
+	json_decref(reply);
+}
+
+static int open_fds(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* --- a client that means well ----------------------------------------------------------------------------------- */
+
+static void answers(void **state VUS_UNUSED)
+{
+	const json_t *port;
+	json_t *reply;
+
+	role_assert_control();
+	reply = ask("{\"command\": \"ports\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "ports")), 2);
+	port = json_array_get(json_object_get(reply, "ports"), 0);
+	assert_string_equal(json_string_value(json_object_get(port, "name")), "a");
+	assert_string_equal(json_string_value(json_object_get(port, "state")), "fake");
+	assert_true(json_is_integer(json_object_get(port, "rx_ok")));
+	assert_int_equal(json_object_size(json_object_get(port, "tx_drop")), TX_DROPS);
+	assert_true(json_integer_value(json_object_get(reply, "time_ns")) > 0);
+	json_decref(reply);
+
+	reply = ask("{\"command\": \"port\", \"name\": \"b\"}");
+	port = json_object_get(reply, "port");
+	assert_int_equal(json_array_size(json_object_get(port, "rx_queues")), 2);
+	json_decref(reply);
+
+	reply = ask("{\"command\": \"lcores\", \"reset\": true}");
+	assert_int_equal(json_array_size(json_object_get(reply, "lcores")), 1);
+	json_decref(reply);
+	reply = ask("{\"command\": \"bridges\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "bridges")), 1);
+	json_decref(reply);
+	reply = ask("{\"command\": \"version\"}");
+	assert_true(json_is_string(json_object_get(reply, "version")));
+	json_decref(reply);
+}
+
+static void lists_addresses(void **state VUS_UNUSED)
+{
+	struct bridge *bridge;
+	json_t *reply, *entry;
+
+	role_assert_control();
+	bridge = switch_bridge(sw, 0);
+	for (uint64_t i = 0; i < 100; i++)
+		bridge_learn(bridge, 2 | i << 40, 1);
+	reply = ask("{\"command\": \"macs\"}");
+	assert_int_equal(json_array_size(json_object_get(reply, "macs")), 100);
+	entry = json_array_get(json_object_get(reply, "macs"), 0);
+	assert_string_equal(json_string_value(json_object_get(entry, "port")), "b");
+	assert_int_equal(strlen(json_string_value(json_object_get(entry, "mac"))), 17);
+	json_decref(reply);
+	reply = ask("{\"command\": \"macs\", \"bridge\": \"br0\", \"limit\": 30}");
+	assert_int_equal(json_array_size(json_object_get(reply, "macs")), 30);
+	assert_int_equal(json_integer_value(json_object_get(reply, "more")), 70);
+	json_decref(reply);
+}
+
+static void one_conversation_many_questions(void **state VUS_UNUSED)
+{
+	int fd;
+
+	role_assert_control();
+	fd = dial();
+	/* In one piece, and then a byte at a time. */
+	say(fd, "{\"command\":\"version\"}\n{\"command\":\"ports\"}\n{\"command\":\"macs\"}\n");
+	for (int i = 0; i < 3; i++)
+		json_decref(hear(fd));
+	for (const char *c = "{\"command\":\"version\"}\n"; *c != '\0'; c++) {
+		char text[2] = {*c, '\0'};
+
+		say(fd, text);
+		loop_turn(loop, 0);
+	}
+	json_decref(hear(fd));
+	close(fd);
+	loop_turn(loop, 0);
+}
+
+/* --- clients that do not ---------------------------------------------------------------------------------------- */
+
+static void nonsense_is_answered(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	assert_error("", "not JSON");
+	assert_error("hello", "not JSON");
+	assert_error("{\"command\":", "not JSON");
+	assert_error("{\"command\": \"a\", \"command\": \"b\"}", "not JSON");
+	assert_error("\xff\xfe\x80", "not JSON");
+	assert_error("[]", "names no command");
+	assert_error("{\"command\": 1}", "names no command");
+	assert_error("{\"command\": \"destroy\"}", "\"destroy\" is not known");
+	assert_error("{\"command\": \"port\"}", "has no \"name\"");
+	assert_error("{\"command\": \"port\", \"name\": []}", "has no \"name\"");
+	assert_error("{\"command\": \"port\", \"name\": \"\xc3\xa9\"}", "there is no port");
+	assert_error("{\"command\": \"macs\", \"bridge\": \"x\"}", "there is no bridge x");
+}
+
+static void an_endless_line_is_cut(void **state VUS_UNUSED)
+{
+	char text[3000];
+	int fd;
+
+	role_assert_control();
+	fd = dial();
+	memset(text, 'x', sizeof(text));
+	assert_true(send(fd, text, sizeof(text), MSG_NOSIGNAL) > 0);
+	assert_null(hear_line(fd));
+	close(fd);
+}
+
+/* Asks and asks, and never reads. */
+static void a_deaf_client_is_no_burden(void **state VUS_UNUSED)
+{
+	static const char request[] = "{\"command\":\"ports\"}\n";
+	json_t *reply;
+	int fd;
+
+	role_assert_control();
+	fd = dial();
+	for (int i = 0; i < 20000; i++) {
+		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+			assert_int_equal(errno, EAGAIN);
+		if (i % 100 == 0)
+			loop_turn(loop, 0);
+	}
+	reply = ask("{\"command\":\"ports\"}");
+	assert_non_null(json_object_get(reply, "ports"));
+	json_decref(reply);
+	close(fd);
+	loop_turn(loop, 0);
+}
+
+static void a_crowd_leaves_room(void **state VUS_UNUSED)
+{
+	int crowd[200], before, n = 0;
+
+	role_assert_control();
+	loop_turn(loop, 0);
+	before = open_fds();
+	for (int i = 0; i < 200; i++) {
+		crowd[i] = dial();
+		n += crowd[i] >= 0;
+		loop_turn(loop, 0);
+	}
+	assert_true(n > 100);
+	json_decref(ask("{\"command\":\"version\"}"));
+	for (int i = 0; i < 200; i++)
+		if (crowd[i] >= 0)
+			close(crowd[i]);
+	for (int i = 0; i < 50; i++)
+		loop_turn(loop, 0);
+	assert_int_equal(open_fds(), before);
+}
+
+static void hangs_up_anywhere(void **state VUS_UNUSED)
+{
+	static const char request[] = "{\"command\":\"ports\"}\n";
+	int before;
+
+	role_assert_control();
+	loop_turn(loop, 0);
+	before = open_fds();
+	for (size_t len = 0; len < sizeof(request); len++) {
+		int fd = dial();
+
+		if (len > 0)
+			assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), len);
+		if (len % 2 == 0)
+			loop_turn(loop, 0);
+		close(fd);
+		loop_turn(loop, 0);
+		loop_turn(loop, 0);
+	}
+	loop_turn(loop, NS_PER_MS);
+	assert_int_equal(open_fds(), before);
+}
+
+/* --- the file --------------------------------------------------------------------------------------------------- */
+
+static void the_file(void **state VUS_UNUSED)
+{
+	struct ctl_socket *second = NULL;
+	struct stat file;
+	struct fail fail;
+	int fd;
+
+	role_assert_control();
+	assert_int_equal(stat(path, &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0660);
+	/* Somebody answers: the second one does not get it. */
+	assert_int_equal(ctl_socket_create(loop, path, sw, &second, &fail), -EADDRINUSE);
+	assert_non_null(strstr(fail.text, "another vuswitch answers here"));
+	/* Nobody answers: what a killed switch left is replaced. */
+	ctl_socket_destroy(ctl);
+	assert_int_equal(stat(path, &file), -1);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd,
+			      (struct sockaddr *)&(struct sockaddr_un){
+				      .sun_family = AF_UNIX, .sun_path = "/tmp/ctl_test_stale"},
+			      sizeof(struct sockaddr_un)),
+			 0);
+	close(fd);
+	assert_int_equal(rename("/tmp/ctl_test_stale", path), 0);
+	assert_int_equal(ctl_socket_create(loop, path, sw, &ctl, &fail), 0);
+	json_decref(ask("{\"command\":\"version\"}"));
+	/* What is no socket is not ours to remove. */
+	ctl_socket_destroy(ctl);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	close(fd);
+	assert_int_equal(ctl_socket_create(loop, path, sw, &ctl, &fail), -EEXIST);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ctl_socket_create(loop, path, sw, &ctl, &fail), 0);
+	assert_int_equal(ctl_socket_create(loop, "/nonexistent/folder/s", sw, &second, &fail),
+			 -ENOENT);
+	assert_non_null(strstr(fail.text, "--control"));
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+static int set_up(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+
+	role_assert_control();
+	snprintf(path, sizeof(path), "%s/control.sock", mkdtemp(folder));
+	config_add_option(&config, "--vhost", "a=/a", &fail);
+	config_add_option(&config, "--vhost", "b=/b", &fail);
+	if (config_check(&config, &fail) != 0 ||
+	    switch_create(loop, drivers, &bell, &sw, &fail) != 0 || switch_apply(sw, &config) != 0)
+		return -1;
+	return ctl_socket_create(loop, path, sw, &ctl, &fail);
+}
+
+static int tear_down(void **state VUS_UNUSED)
+{
+	struct config nothing = {0};
+	struct stat file;
+
+	role_assert_control();
+	ctl_socket_destroy(ctl);
+	assert_int_equal(stat(path, &file), -1);
+	rmdir(folder);
+	switch_apply(sw, &nothing);
+	while (!switch_is_empty(sw))
+		loop_turn(loop, NS_PER_MS);
+	switch_destroy(sw);
+	return 0;
+}
+
+int main(void)
+{
+	char *eal[] = {"ctl_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
+		       "--lcores=0@0,1@0", "--log-level=error", "--no-telemetry"};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers),
+		cmocka_unit_test(lists_addresses),
+		cmocka_unit_test(one_conversation_many_questions),
+		cmocka_unit_test(nonsense_is_answered),
+		cmocka_unit_test(an_endless_line_is_cut),
+		cmocka_unit_test(a_deaf_client_is_no_burden),
+		cmocka_unit_test(a_crowd_leaves_room),
+		cmocka_unit_test(hangs_up_anywhere),
+		cmocka_unit_test(the_file),
+	};
+	struct fail fail;
+	int failed;
+
+	role_take(ROLE_CONTROL);
+	role_assert_control();
+	log_set_level(LOG_ERROR);
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || doorbell_init(&bell) != 0 ||
+	    lcores_create(false, &bell, &fail) != 0 || lcores_start() != 0)
+		return EXIT_FAILURE;
+	loop = loop_create();
+	failed = cmocka_run_group_tests(tests, set_up, tear_down);
+	lcores_stop();
+	lcores_destroy();
+	loop_destroy(loop);
+	doorbell_fini(&bell);
+	rcu_fini();
+	rte_eal_cleanup();
+	return failed;
+}

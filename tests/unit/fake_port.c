@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fake_port.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "report.h"
+
+int fake_ports, fake_ports_made;
+
+static uint16_t fake_receive(struct port_rxq *q, struct lcore_ctx *ctx)
+{
+	struct fake_port *fake = fake_of(q->port);
+
+	if (q->index != 0 || atomic_load(&fake->pending) <= 0)
+		return 0;
+	atomic_fetch_sub(&fake->pending, 1);
+	memcpy(ctx->burst->room[0], fake->frame, sizeof(fake->frame));
+	ctx->burst->n = 1;
+	ctx->burst->frame[0] = (struct frame){
+		.head = ctx->burst->room[0],
+		.len = sizeof(fake->frame),
+		.head_len = sizeof(fake->frame),
+	};
+	return 1;
+}
+
+static void fake_complete(struct port_rxq *q, struct lcore_ctx *ctx VUS_UNUSED)
+{
+	atomic_fetch_add(&fake_of(q->port)->completed, 1);
+}
+
+static void fake_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames,
+			 uint16_t n)
+{
+	struct fake_port *fake = fake_of(port);
+
+	for (uint16_t i = 0; i < n; i++)
+		memcpy(fake->last, frames[i]->head,
+		       frames[i]->head_len < 64 ? frames[i]->head_len : 64);
+	count(&port_counters_of(port, ctx)->tx_ok, n);
+	atomic_fetch_add(&fake->delivered, n);
+}
+
+static bool fake_arm(struct port_rxq *q)
+{
+	return q->index == 0 && atomic_load(&fake_of(q->port)->pending) > 0;
+}
+
+static void fake_disarm(struct port_rxq *q VUS_UNUSED)
+{
+}
+
+static void fake_ring_broken(struct port *port, unsigned int index VUS_UNUSED)
+{
+	fake_of(port)->broken++;
+}
+
+static void fake_show(struct port *port, struct json_t *object)
+{
+	fake_of(port)->shown++;
+	json_object_set_new(object, "link", json_string("up"));
+	json_object_set_new(object, "state", json_string("fake"));
+}
+
+static void fake_end(struct fake_port *fake)
+{
+	void (*gone)(void *arg) = fake->gone;
+	void *arg = fake->gone_arg;
+
+	port_fini(&fake->port);
+	free(fake);
+	fake_ports--;
+	gone(arg);
+}
+
+static void fake_closed(struct loop_timer *timer)
+{
+	fake_end(container_of(timer, struct fake_port, closing));
+}
+
+static void fake_destroy(struct port *port, void (*gone)(void *arg), void *arg)
+{
+	struct fake_port *fake = fake_of(port);
+
+	role_assert_control();
+	fake->gone = gone;
+	fake->gone_arg = arg;
+	if (fake->closing.fire != NULL)
+		loop_timer_start(port->host->loop, &fake->closing, 20 * NS_PER_MS);
+	else
+		fake_end(fake);
+}
+
+static const struct port_ops fake_ops = {
+	.receive = fake_receive,
+	.complete = fake_complete,
+	.deliver = fake_deliver,
+	.arm = fake_arm,
+	.disarm = fake_disarm,
+	.ring_broken = fake_ring_broken,
+	.show = fake_show,
+	.destroy = fake_destroy,
+};
+
+static int fake_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
+		       struct port **port, struct fail *fail)
+{
+	struct fake_port *fake;
+
+	if (strcmp(spec->socket, "/refuse") == 0)
+		return fail_set(fail, -EACCES, "/refuse: not today");
+	fake = aligned_alloc(64, (sizeof(*fake) + 63) & ~(size_t)63);
+	if (fake == NULL)
+		return -ENOMEM;
+	memset(fake, 0, sizeof(*fake));
+	if (port_init(&fake->port, host, &fake_ops, spec, id) != 0)
+		return -ENOMEM;
+	fake->port.rxq_n = 2;
+	for (uint16_t i = 0; i < 2; i++) {
+		fake->rxq[i].port = &fake->port;
+		fake->rxq[i].index = i;
+		fake->rxq[i].wake_fd = -1;
+		fake->rxq[i].lcore = -1;
+		fake->port.rxq[i] = &fake->rxq[i];
+	}
+	if (strcmp(spec->socket, "/slow") == 0)
+		fake->closing.fire = fake_closed;
+	fake_ports++;
+	fake_ports_made++;
+	*port = &fake->port;
+	return 0;
+}
+
+const struct port_driver fake_driver = {.type = "vhost-user", .create = fake_create};
+
+void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready)
+{
+	fake->port.rxq_ready[i] = ready;
+	fake->port.host->queues_changed(fake->port.host, &fake->port);
+}
+
+static void put_mac(uint8_t *to, uint8_t last)
+{
+	static const uint8_t start[6] = {2};
+
+	if (last == 0xff) {
+		memset(to, 0xff, 6);
+		return;
+	}
+	memcpy(to, start, 6);
+	to[5] = last;
+}
+
+void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n)
+{
+	put_mac(fake->frame, dst);
+	put_mac(fake->frame + 6, src);
+	atomic_fetch_add(&fake->pending, n);
+}

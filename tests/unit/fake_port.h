@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* fake_port.h: a type of port for tests of the switch: what it receives the test says, what it is given it counts.
+ *
+ * A vhost-user port without a guest: `socket` of its spec is only a name. A socket named /refuse cannot be made; a port
+ * on /slow takes 20 ms to close. Fields marked atomic are written by lcores.
+ */
+#ifndef FAKE_PORT_H
+#define FAKE_PORT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "loop.h"
+#include "port.h"
+
+struct fake_port {
+	struct port port;
+	struct port_rxq rxq[2];
+	struct loop_timer closing;
+	void (*gone)(void *arg);
+	void *gone_arg;
+
+	/* The lcore receives one frame like this while `pending` is positive. */
+	uint8_t frame[64];
+	atomic_int pending;
+	atomic_int completed;
+	/* What was delivered: how many, and the last one. */
+	atomic_int delivered;
+	uint8_t last[64];
+	int broken; /* ring_broken() calls */
+	int shown;
+};
+
+extern const struct port_driver fake_driver;
+/* Ports that are there, and that were ever made. */
+extern int fake_ports, fake_ports_made;
+
+/* Queue i wants polling, or not any more; the switch is told. */
+void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready) RUNS_ON(control_thread);
+/* Lets the port receive `n` frames from `src` to `dst` (last bytes of 02:00:00:00:00:xx; 0xff: broadcast). */
+void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n);
+
+static inline struct fake_port *fake_of(struct port *port)
+{
+	return container_of(port, struct fake_port, port);
+}
+
+#endif

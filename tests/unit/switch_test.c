@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch_test.c: the running switch follows its configuration, with real bridges and lcores and ports of a type of the
+ * test's own. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+
+#include "clock.h"
+#include "fake_port.h"
+#include "lcore.h"
+#include "log.h"
+#include "rcu.h"
+#include "switch.h"
+
+static const struct port_driver *const drivers[] = {&fake_driver, NULL};
+static struct loop *loop;
+static struct doorbell bell;
+static struct vus_switch *sw;
+
+/* --- helpers ---------------------------------------------------------------------------------------------------- */
+
+/* Lets the loop run until `condition`, a second at most. */
+#define WAIT_FOR(condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end = clock_ns() + 2 * NS_PER_S;                                          \
+                                                                                                   \
+		while (!(condition)) {                                                             \
+			assert_true(clock_ns() < end);                                             \
+			loop_turn(loop, NS_PER_MS);                                                \
+		}                                                                                  \
+	} while (0)
+
+/* Applies options like "a=/a,bridge=br1", ended by NULL. */
+static unsigned int apply(const char *const *ports) RUNS_ON(control_thread)
+{
+	struct config config = {0};
+	struct fail fail;
+
+	for (; *ports != NULL; ports++)
+		assert_int_equal(config_add_option(&config, "--vhost", *ports, &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	return switch_apply(sw, &config);
+}
+#define APPLY(...) apply((const char *const[]){__VA_ARGS__, NULL})
+
+static struct fake_port *get(const char *name) RUNS_ON(control_thread)
+{
+	struct port *port = switch_find_port(sw, name);
+
+	return port != NULL ? fake_of(port) : NULL;
+}
+
+static uint64_t mac(uint8_t last)
+{
+	return 2 | (uint64_t)last << 40;
+}
+
+/* Where the bridge believes an address to be: a port's name, or NULL. */
+static const char *where(uint8_t last, unsigned int bridge) RUNS_ON(control_thread)
+{
+	struct mac_value value;
+
+	if (!mac_table_lookup(bridge_macs(switch_bridge(sw, bridge)), mac(last), &value))
+		return NULL;
+	return switch_port(sw, value.port)->name;
+}
+
+static int set_up(void **state VUS_UNUSED)
+{
+	struct fail fail;
+
+	role_assert_control();
+	fake_ports_made = 0;
+	return switch_create(loop, drivers, &bell, &sw, &fail);
+}
+
+static int tear_down(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	apply((const char *const[]){NULL});
+	WAIT_FOR(switch_is_empty(sw));
+	switch_destroy(sw);
+	assert_int_equal(fake_ports, 0);
+	return 0;
+}
+
+/* --- from one configuration to the next ------------------------------------------------------------------------- */
+
+static void makes_what_is_asked_for(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	assert_int_equal(APPLY("a=/a", "b=/b,bridge=lan"), 0);
+	assert_int_equal(switch_ports_n(sw), 2);
+	assert_int_equal(switch_bridges_n(sw), 2);
+	assert_string_equal(bridge_name(get("a")->port.bridge), "br0");
+	assert_string_equal(bridge_name(get("b")->port.bridge), "lan");
+	assert_ptr_not_equal(get("a")->port.bridge, get("b")->port.bridge);
+}
+
+static void what_is_the_same_stays(void **state VUS_UNUSED)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a");
+	APPLY("c=/c", "a=/a");
+	WAIT_FOR(get("b") == NULL && switch_ports_n(sw) == 2);
+	assert_ptr_equal(get("a"), a);
+	assert_int_equal(fake_ports_made, 3);
+}
+
+static void a_changed_port_is_made_anew(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	APPLY("a=/a");
+	APPLY("a=/a,queues=2");
+	WAIT_FOR(fake_ports_made == 2 && get("a") != NULL);
+	assert_int_equal(switch_port_spec(sw, &get("a")->port)->queues, 2);
+	assert_int_equal(fake_ports, 1);
+}
+
+/* The old one's socket is free only when it has closed. */
+static void waits_for_a_socket(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	APPLY("a=/slow");
+	APPLY("b=/slow");
+	assert_null(get("b"));
+	WAIT_FOR(get("b") != NULL);
+	assert_int_equal(fake_ports, 1);
+	assert_null(get("a"));
+}
+
+/* It changes its mind while the port is leaving: the port comes back, or a new one does. */
+static void changes_in_haste(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	for (int i = 0; i < 50; i++) {
+		APPLY("a=/slow", "b=/b");
+		APPLY("b=/b,bridge=lan");
+		if (i % 3 == 0)
+			loop_turn(loop, 0);
+		APPLY("a=/slow,bridge=lan");
+		if (i % 7 == 0)
+			loop_turn(loop, NS_PER_MS);
+	}
+	WAIT_FOR(get("a") != NULL && switch_ports_n(sw) == 1 && get("a")->port.bridge != NULL);
+	assert_string_equal(bridge_name(get("a")->port.bridge), "lan");
+	WAIT_FOR(switch_bridges_n(sw) == 1);
+}
+
+static void moves_to_another_bridge(void **state VUS_UNUSED)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a");
+	fake_port_ready(a, 0, true);
+	APPLY("a=/a,bridge=lan", "b=/b,bridge=lan");
+	WAIT_FOR(switch_bridges_n(sw) == 1 && a->rxq[0].lcore >= 0);
+	assert_ptr_equal(get("a"), a);
+	assert_string_equal(bridge_name(a->port.bridge), "lan");
+	assert_int_equal(fake_ports_made, 2);
+}
+
+static void one_that_fails_leaves_others_alone(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	log_set_level(0);
+	assert_int_equal(APPLY("a=/a", "r=/refuse", "b=/b"), 1);
+	assert_int_equal(switch_ports_n(sw), 2);
+	/* The next apply tries again, and one that does not want it is content. */
+	assert_int_equal(APPLY("a=/a", "r=/refuse", "b=/b"), 1);
+	assert_int_equal(APPLY("a=/a", "b=/b"), 0);
+	assert_int_equal(fake_ports_made, 2);
+	log_set_level(LOG_ERROR);
+}
+
+static void numbers_are_used_again(void **state VUS_UNUSED)
+{
+	char option[PORTS_MAX][24];
+	const char *options[PORTS_MAX + 1] = {NULL};
+
+	role_assert_control();
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		snprintf(option[i], sizeof(option[i]), "p%u=/%u", i, i);
+		options[i] = option[i];
+	}
+	assert_int_equal(apply(options), 0);
+	assert_int_equal(switch_ports_n(sw), PORTS_MAX);
+	options[0] = "q=/q";
+	apply(options);
+	WAIT_FOR(get("q") != NULL);
+	assert_int_equal(get("q")->port.id, 0);
+}
+
+/* --- frames ----------------------------------------------------------------------------------------------------- */
+
+static void queues_find_lcores(void **state VUS_UNUSED)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a");
+	a = get("a");
+	assert_int_equal(a->rxq[0].lcore, -1);
+	fake_port_ready(a, 0, true);
+	assert_true(a->rxq[0].lcore >= 0);
+	assert_int_equal(a->rxq[1].lcore, -1);
+	/* Off and on at once: it waits for the lcores in between. */
+	fake_port_ready(a, 0, false);
+	fake_port_ready(a, 0, true);
+	assert_int_equal(a->rxq[0].lcore, -1);
+	WAIT_FOR(a->rxq[0].lcore >= 0);
+}
+
+static void learns_and_forwards(void **state VUS_UNUSED)
+{
+	struct fake_port *a, *b, *c;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b", "c=/c");
+	a = get("a"), b = get("b"), c = get("c");
+	fake_port_ready(a, 0, true);
+	fake_port_ready(b, 0, true);
+	/* Nobody knows 2: everybody but the sender gets it, and 1 is learned. */
+	fake_port_send(a, 2, 1, 1);
+	WAIT_FOR(a->completed == 1 && where(1, 0) != NULL);
+	assert_string_equal(where(1, 0), "a");
+	assert_int_equal(b->delivered, 1);
+	assert_int_equal(c->delivered, 1);
+	/* The answer goes to a only. */
+	fake_port_send(b, 1, 2, 1);
+	WAIT_FOR(b->completed == 1 && where(2, 0) != NULL);
+	assert_int_equal(a->delivered, 1);
+	assert_int_equal(c->delivered, 1);
+	/* 1 moves to b. */
+	fake_port_send(b, 2, 1, 1);
+	WAIT_FOR(strcmp(where(1, 0), "b") == 0);
+}
+
+static void what_left_is_forgotten(void **state VUS_UNUSED)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a");
+	fake_port_ready(a, 0, true);
+	fake_port_send(a, 0xff, 1, 1);
+	WAIT_FOR(where(1, 0) != NULL);
+	APPLY("b=/b");
+	WAIT_FOR(fake_ports == 1);
+	assert_null(where(1, 0));
+}
+
+static void announces(void **state VUS_UNUSED)
+{
+	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
+	struct fake_port *a, *b;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a"), b = get("b");
+	a->port.host->announce(a->port.host, &a->port, address);
+	WAIT_FOR(b->delivered == 1);
+	assert_int_equal(a->delivered, 0);
+	assert_memory_equal(b->last, "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x09\x80\x35"
+				     "\x00\x01\x08\x00\x06\x04\x00\x03\x02\x00\x00\x00\x00\x09", 28);
+	assert_memory_equal(b->last + 32, address, 6);
+	assert_string_equal(where(9, 0), "a");
+	/* At once gone: no lcore may meet the port in an announcement. */
+	a->port.host->announce(a->port.host, &a->port, address);
+	APPLY("b=/b");
+	WAIT_FOR(fake_ports == 1);
+}
+
+static void static_addresses(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	config_add_option(&config, "--vhost", "a=/a", &fail);
+	config_add_option(&config, "--vhost", "b=/b", &fail);
+	assert_int_equal(config_check(&config, &fail), 0);
+	config.bridges[0].static_macs = calloc(1, sizeof(*config.bridges[0].static_macs));
+	config.bridges[0].static_macs[0] = (struct config_static_mac){
+		.mac = strdup("x"), .port = strdup("a"), .bytes = {2, 0, 0, 0, 0, 7}};
+	config.bridges[0].static_macs_n = 1;
+	switch_apply(sw, &config);
+	assert_string_equal(where(7, 0), "a");
+	/* It does not move. */
+	fake_port_ready(get("b"), 0, true);
+	fake_port_send(get("b"), 0xff, 7, 1);
+	WAIT_FOR(get("b")->completed == 1);
+	loop_turn(loop, 5 * NS_PER_MS);
+	assert_string_equal(where(7, 0), "a");
+	/* And goes with the configuration. */
+	APPLY("a=/a", "b=/b");
+	assert_null(where(7, 0));
+}
+
+static void traffic_while_ports_come_and_go(void **state VUS_UNUSED)
+{
+	struct fake_port *a, *b;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a"), b = get("b");
+	fake_port_ready(a, 0, true);
+	fake_port_ready(b, 0, true);
+	fake_port_send(b, 0xff, 2, 1);
+	WAIT_FOR(where(2, 0) != NULL);
+	fake_port_send(a, 2, 1, 1000000);
+	for (int i = 0; i < 20; i++) {
+		APPLY("a=/a", "b=/b", "c=/c", "d=/slow");
+		WAIT_FOR(get("c") != NULL && get("d") != NULL);
+		fake_port_ready(get("c"), 0, true);
+		fake_port_send(get("c"), 0xff, 3, 100);
+		APPLY("a=/a", "b=/b");
+		WAIT_FOR(fake_ports == 2);
+	}
+	atomic_store(&a->pending, 0);
+	loop_turn(loop, NS_PER_MS);
+	assert_true(b->delivered > 0);
+	/* Whatever a sent, b got. */
+	assert_true(b->delivered >= a->completed - 1);
+}
+
+static int start_eal(void)
+{
+	char *eal[] = {"switch_test", "--no-huge", "--no-pci",	"--no-shconf", "-m", "256",
+		       "--lcores=0@0,1@0", "--log-level=error", "--no-telemetry"};
+	struct fail fail;
+
+	role_take(ROLE_CONTROL);
+	role_assert_control();
+	log_set_level(LOG_ERROR);
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || doorbell_init(&bell) != 0 ||
+	    lcores_create(false, &bell, &fail) != 0)
+		return -1;
+	loop = loop_create();
+	return loop != NULL ? lcores_start() : -1;
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		CASE(makes_what_is_asked_for),
+		CASE(what_is_the_same_stays),
+		CASE(a_changed_port_is_made_anew),
+		CASE(waits_for_a_socket),
+		CASE(changes_in_haste),
+		CASE(moves_to_another_bridge),
+		CASE(one_that_fails_leaves_others_alone),
+		CASE(numbers_are_used_again),
+		CASE(queues_find_lcores),
+		CASE(learns_and_forwards),
+		CASE(what_left_is_forgotten),
+		CASE(announces),
+		CASE(static_addresses),
+		CASE(traffic_while_ports_come_and_go),
+	};
+	int failed;
+
+	if (start_eal() != 0)
+		return EXIT_FAILURE;
+	role_assert_control();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	lcores_stop();
+	lcores_destroy();
+	loop_destroy(loop);
+	doorbell_fini(&bell);
+	rcu_fini();
+	rte_eal_cleanup();
+	return failed;
+}

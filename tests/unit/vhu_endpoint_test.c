@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How front ends come, go, come back, and are turned away. */
+#include "vhu_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "rcu.h"
+
+enum { READER = 0 };
+
+static void test_second_front_end_is_turned_away(void **state VUS_UNUSED)
+{
+	struct front second;
+
+	front_connect(&second, t.loop, t.path);
+	assert_true(front_closed(&second));
+	assert_int_equal(vhu_rig_status().refused, 1);
+	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
+}
+
+/* The process that connected is dead, but its socket lives on in a child. */
+static void test_half_dead_front_end_is_replaced(void **state VUS_UNUSED)
+{
+	struct front second;
+	struct fail fail;
+	int pipes[2], status_code;
+	pid_t middle;
+
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	assert_int_equal(pipe(pipes), 0);
+	middle = fork();
+	if (middle == 0) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
+		char byte;
+
+		strcpy(address.sun_path, t.path);
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+		    send(fd, &hello, sizeof(hello), 0) != sizeof(hello))
+			_exit(1);
+		/* The child ends with the test: it then reads the end of the pipe. */
+		if (fork() == 0) {
+			close(pipes[1]);
+			_exit(read(pipes[0], &byte, 1) < 0);
+		}
+		usleep(50000);
+		_exit(0);
+	}
+	front_settle(t.loop);
+	assert_true(vhu_rig_status().connected);
+	assert_int_equal(waitpid(middle, &status_code, 0), middle);
+	assert_int_equal(status_code, 0);
+	front_settle(t.loop);
+	assert_true(vhu_rig_status().connected);
+	front_connect(&second, t.loop, t.path);
+	front_negotiate(&second);
+	assert_int_equal(vhu_rig_status().connections, 2);
+	close(pipes[0]);
+	close(pipes[1]);
+	t.front = second;
+}
+
+static void test_reconnect(void **state VUS_UNUSED)
+{
+	for (unsigned int i = 0; i < 20; i++) {
+		vhu_rig_add_memory();
+		front_ring(&t.front, 0, 256, UVA);
+		front_ring(&t.front, 1, 256, UVA + 65536);
+		assert_int_equal(t.ready, 3);
+		front_hang_up(&t.front);
+		assert_int_equal(t.ready, 0);
+		assert_int_equal(vhu_rig_status().slots_used, 0);
+		front_connect(&t.front, t.loop, t.path);
+		front_negotiate(&t.front);
+	}
+	assert_int_equal(vhu_rig_status().connections, 21);
+}
+
+static void test_stale_socket_and_busy_socket(void **state VUS_UNUSED)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct fail fail;
+	int fd;
+
+	strcpy(address.sun_path, t.path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -EADDRINUSE);
+	assert_non_null(strstr(fail.text, "another process listens on"));
+	close(fd);
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+}
+
+static void test_bad_paths(void **state VUS_UNUSED)
+{
+	struct fail fail;
+	FILE *file;
+
+	file = fopen(t.path, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -EEXIST);
+	assert_int_equal(unlink(t.path), 0);
+	snprintf(t.path, sizeof(t.path), "/nonexistent/vm1.sock");
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -ENOENT);
+	assert_non_null(strstr(fail.text, "folder"));
+}
+
+static void test_client_waits_and_connects(void **state VUS_UNUSED)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct fail fail;
+	int listener;
+
+	assert_int_equal(vhu_rig_make(VHU_CLIENT, &fail), 0);
+	front_settle(t.loop);
+	assert_non_null(strstr(vhu_rig_status().state, "waiting: no listener at"));
+	assert_non_null(strstr(vhu_rig_status().state, "(ENOENT), last try"));
+
+	strcpy(address.sun_path, t.path);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	for (int round = 0; round < 3; round++) {
+		t.front.loop = t.loop;
+		t.front.fd = -1;
+		role_assert_control();
+		for (int i = 0; i < 2000 && t.front.fd < 0; i++) {
+			loop_turn(t.loop, NS_PER_MS);
+			t.front.fd = accept(listener, NULL, NULL);
+		}
+		assert_true(t.front.fd >= 0);
+		front_negotiate(&t.front);
+		vhu_rig_add_memory();
+		front_ring(&t.front, 1, 256, UVA);
+		assert_int_equal(t.ready, 2);
+		front_hang_up(&t.front);
+	}
+	close(listener);
+	unlink(t.path);
+}
+
+/* Somebody who only holds the door keeps nobody out. */
+static void test_mute_front_end_makes_room(void **state VUS_UNUSED)
+{
+	struct front mute, second;
+	struct fail fail;
+
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	front_connect(&mute, t.loop, t.path);
+	assert_string_equal(vhu_rig_status().state,
+			    "connected: the front end has not said anything yet");
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+	assert_true(front_closed(&mute));
+	assert_int_equal(vhu_rig_status().replaced, 1);
+	/* Now somebody has. */
+	front_connect(&second, t.loop, t.path);
+	assert_true(front_closed(&second));
+	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
+}
+
+/* L1: a storm of connections costs a bounded number of turns, and the one front end notices nothing. */
+static void test_connection_storm(void **state VUS_UNUSED)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strcpy(address.sun_path, t.path);
+	for (unsigned int i = 0; i < 200; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		/* EAGAIN: more are waiting than we let. */
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			front_settle(t.loop);
+		close(fd);
+	}
+	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
+	assert_true(vhu_rig_status().refused > 10);
+	assert_int_equal(vhu_rig_status().connections, 1);
+}
+
+/* While one is being cleared away, which takes the lcores' time, the next waits, connected. One, not many. */
+static void test_next_front_end_waits(void **state VUS_UNUSED)
+{
+	struct front next, third;
+
+	vhu_rig_add_memory();
+	front_ring(&t.front, 0, 256, UVA);
+	rcu_online(READER);
+	front_hang_up(&t.front);
+	front_connect(&next, t.loop, t.path);
+	front_connect(&third, t.loop, t.path);
+	assert_true(front_closed(&third));
+	assert_false(vhu_rig_status().connected);
+	assert_string_equal(vhu_rig_status().state,
+			    "the front end is gone, its memory is being given back");
+	rcu_offline(READER);
+	front_settle(t.loop);
+	assert_true(vhu_rig_status().connected);
+	t.front = next;
+	front_negotiate(&t.front);
+	vhu_rig_add_memory();
+	front_ring(&t.front, 0, 256, UVA);
+	assert_int_equal(t.ready, 1);
+}
+
+/* L3: no descriptor is left. Who connects is closed at once, and nobody spins. */
+static void test_out_of_descriptors(void **state VUS_UNUSED)
+{
+	struct rlimit before, tight;
+	struct fail fail;
+	int last;
+
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	last = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(last);
+	tight = before;
+	tight.rlim_cur = (rlim_t)last + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+	front_connect(&t.front, t.loop, t.path);
+	assert_false(vhu_rig_status().connected);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(front_closed(&t.front));
+	assert_int_equal(vhu_rig_status().refused, 1);
+	for (int i = 0; i < 50; i++)
+		front_settle(t.loop);
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+}
+
+/* A rule of the stream broken: cut off, said in the state, and welcome again. */
+static void test_reason_stays_in_sight(void **state VUS_UNUSED)
+{
+	front_send(&t.front, VHU_GET_FEATURES, VHU_VERSION | VHU_FLAG_REPLY, NULL, 0, NULL, 0);
+	assert_true(front_closed(&t.front));
+	assert_non_null(strstr(vhu_rig_status().state,
+			       "the last one was cut off: GET_FEATURES: not a request"));
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+	front_hang_up(&t.front);
+	assert_null(strstr(vhu_rig_status().state, "cut off"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST_CONNECTED(test_second_front_end_is_turned_away),
+		RIG_TEST(test_half_dead_front_end_is_replaced),
+		RIG_TEST_CONNECTED(test_reconnect),
+		RIG_TEST(test_stale_socket_and_busy_socket),
+		RIG_TEST(test_bad_paths),
+		RIG_TEST(test_client_waits_and_connects),
+		RIG_TEST(test_mute_front_end_makes_room),
+		RIG_TEST_CONNECTED(test_connection_storm),
+		RIG_TEST_CONNECTED(test_next_front_end_waits),
+		RIG_TEST(test_out_of_descriptors),
+		RIG_TEST_CONNECTED(test_reason_stays_in_sight),
+	};
+
+	return cmocka_run_group_tests_name("vhu_endpoint", tests, NULL, NULL);
+}
