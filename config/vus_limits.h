@@ -20,6 +20,8 @@ enum {
 	/* Memory slots of one VM. With one fewer, QEMU's virtio-mem falls back to a single slot (protocol.md
 	 * 3a.1); QEMU itself never uses more than 512. */
 	MEM_SLOTS_MAX = 509,
+	/* Places a queue remembers (mem_map.h): twice the slots, so that one in each is found at once; 2 KiB. */
+	MEM_HINTS = 1024,
 	/* Smallest page any front end's file is made of. */
 	MEM_PAGE = 4096,
 

@@ -124,7 +124,7 @@ void *mem_map_uva(const struct mem_map *map, uint64_t uva, uint64_t len)
 	return NULL;
 }
 
-int mem_map_spans(const struct mem_map *map, uint32_t *hint, uint64_t gpa, uint32_t len,
+int mem_map_spans(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa, uint32_t len,
 		  struct mem_span *spans, uint32_t max)
 {
 	uint32_t n = 0;

@@ -10,8 +10,8 @@
  *
  * Translation takes whole ranges. A range may cross from one region to another that follows without a gap; a range
  * with any byte outside of every region has no translation at all. Guest-physical addresses are any 64-bit value
- * (virtio-user passes 47-bit virtual addresses); the cost grows with the logarithm of the number of regions, and is one
- * comparison for a caller that stays in the region it was in last.
+ * (virtio-user passes 47-bit virtual addresses). A caller that comes back to a place pays one comparison, however many
+ * regions there are; one that comes to a new place, a binary search.
  */
 #ifndef VUS_MEM_MAP_H
 #define VUS_MEM_MAP_H
@@ -42,6 +42,12 @@ struct mem_log;
 struct mem_table {
 	RCU_PTR(const struct mem_map) map;
 	RCU_PTR(const struct mem_log) log;
+};
+
+/* A caller's memory of where it found what: the region of each of the last places it looked at, by their address. Any
+ * value of any field is valid; all zero is a good beginning. One thread at a time. */
+struct mem_hint {
+	uint16_t region[MEM_HINTS];
 };
 
 /* A contiguous piece of guest memory at our address. */
@@ -85,19 +91,28 @@ static inline uint32_t mem_map_search(const struct mem_map *map, uint64_t gpa)
 	return gpa - base->gpa < base->size ? (uint32_t)(base - map->region) : map->n;
 }
 
-/* Our address of gpa, and in *avail how many bytes from there lie in the same region. NULL if gpa is nowhere.
- * `hint` is the caller's memory of the last region; any value is valid. */
-static inline uint8_t *mem_map_at(const struct mem_map *map, uint32_t *hint, uint64_t gpa,
+/* Where a hint for gpa is kept. Neighbouring 2 MiB pages have neighbouring hints, so that small regions in a row share
+ * their cache lines; the fold keeps regions at large, regular distances (1 GiB DIMMs, say) apart. */
+static inline uint32_t mem_hint_at(uint64_t gpa)
+{
+	uint64_t page = gpa >> 21;
+
+	return (uint32_t)(page + (page >> 10) * 37) % MEM_HINTS;
+}
+
+/* Our address of gpa, and in *avail how many bytes from there lie in the same region. NULL if gpa is nowhere. */
+static inline uint8_t *mem_map_at(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
 				  uint64_t *avail)
 {
-	uint32_t i = *hint;
+	uint16_t *remembered = &hint->region[mem_hint_at(gpa)];
+	uint32_t i = *remembered;
 	uint64_t offset;
 
-	if (i >= map->n || gpa - map->region[i].gpa >= map->region[i].size) {
+	if (__builtin_expect(i >= map->n || gpa - map->region[i].gpa >= map->region[i].size, 0)) {
 		i = mem_map_search(map, gpa);
 		if (i == map->n)
 			return NULL;
-		*hint = i;
+		*remembered = (uint16_t)i;
 	}
 	offset = gpa - map->region[i].gpa;
 	*avail = map->region[i].size - offset;
@@ -105,7 +120,7 @@ static inline uint8_t *mem_map_at(const struct mem_map *map, uint32_t *hint, uin
 }
 
 /* The spans of [gpa, gpa + len), at most `max`: their number, or -EFAULT if any byte lies nowhere, or -E2BIG. */
-int mem_map_spans(const struct mem_map *map, uint32_t *hint, uint64_t gpa, uint32_t len,
+int mem_map_spans(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa, uint32_t len,
 		  struct mem_span *spans, uint32_t max);
 
 #endif

@@ -68,7 +68,7 @@ struct virtq_dp {
 	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
 	bool fresh;		/* the used index is still to be taken from the ring (at the first use) */
 	bool kicks_wanted;	/* what we last told the guest */
-	uint32_t region;	/* hint for mem_map_at() */
+	struct mem_hint hint;	/* where its buffers were */
 };
 
 /* One writer: whoever holds the position. */

@@ -26,7 +26,7 @@ static int walk_buffer(struct walk *walk, const struct vring_desc *desc)
 	if (chain->cost == walk->max)
 		return -VIRTQ_FAULT_PIECES;
 	chain->len += desc->len;
-	n = mem_map_spans(walk->view->map, &walk->view->dp->region, desc->addr, desc->len,
+	n = mem_map_spans(walk->view->map, &walk->view->dp->hint, desc->addr, desc->len,
 			  walk->spans + chain->spans, walk->max - chain->cost);
 	if (n < 0)
 		return n == -E2BIG ? -VIRTQ_FAULT_PIECES : -VIRTQ_FAULT_ADDRESS;
@@ -49,7 +49,7 @@ static int walk_indirect(struct walk *walk, const struct vring_desc *indirect)
 		return -VIRTQ_FAULT_INDIRECT;
 	for (uint32_t steps = 0; steps < n; steps++) {
 		uint64_t here;
-		const uint8_t *at = mem_map_at(view->map, &view->dp->region,
+		const uint8_t *at = mem_map_at(view->map, &view->dp->hint,
 					       indirect->addr + next * sizeof(struct vring_desc),
 					       &here);
 		struct vring_desc desc;

@@ -120,7 +120,7 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 		return split_peek_chain(view, desc, writable, chain, spans, max);
 	if (__builtin_expect(((desc.flags & VRING_DESC_F_WRITE) != 0) != writable, 0))
 		return -VIRTQ_FAULT_DIRECTION;
-	at = mem_map_at(view->map, &view->dp->region, desc.addr, &here);
+	at = mem_map_at(view->map, &view->dp->hint, desc.addr, &here);
 	if (__builtin_expect(at == NULL || here < desc.len, 0))
 		return split_peek_chain(view, desc, writable, chain, spans, max);
 	if (max == 0)

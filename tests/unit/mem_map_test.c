@@ -39,8 +39,14 @@ static const struct mem_region *holder(const struct mem_map *map, uint64_t gpa)
 	return NULL;
 }
 
+static void scribble(struct mem_hint *hint)
+{
+	for (unsigned int i = 0; i < MEM_HINTS; i++)
+		hint->region[i] = (uint16_t)dice64();
+}
+
 /* Checks one range: all of it or none, each piece where it belongs. */
-static void check_range(const struct mem_map *map, uint32_t *hint, uint64_t gpa, uint32_t len,
+static void check_range(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa, uint32_t len,
 			uint32_t max)
 {
 	struct mem_span spans[SPANS_MAX + 1];
@@ -81,7 +87,7 @@ static void check_range(const struct mem_map *map, uint32_t *hint, uint64_t gpa,
 		assert_int_equal(at - gpa, len);
 }
 
-static void check_point(const struct mem_map *map, uint32_t *hint, uint64_t gpa)
+static void check_point(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa)
 {
 	const struct mem_region *region = holder(map, gpa);
 	uint64_t avail = 0;
@@ -172,8 +178,9 @@ static void random_maps_and_ranges(void **state)
 	for (unsigned int round = 0; round < 400; round++) {
 		unsigned int b = bits[round % 4];
 		struct mem_map *map = random_map((uint32_t)dice(round % 10 == 0 ? 200 : 20), b);
-		uint32_t hint = (uint32_t)dice64();
+		struct mem_hint hint;
 
+		scribble(&hint);
 		for (int i = 0; i < 300; i++) {
 			uint64_t gpa = random_point(map, b);
 			uint32_t len = (uint32_t)(dice(3) == 0 ? dice64() : dice(20000));
@@ -182,7 +189,7 @@ static void random_maps_and_ranges(void **state)
 			check_range(map, &hint, gpa, len, (uint32_t)dice(SPANS_MAX + 1));
 			check_range(map, &hint, gpa, (uint32_t)dice(100), SPANS_MAX);
 			if (dice(50) == 0)
-				hint = (uint32_t)dice64(); /* any value is valid */
+				scribble(&hint); /* any value is valid */
 		}
 		mem_map_free(map);
 	}
@@ -250,7 +257,7 @@ static void around_the_end_of_the_world(void **state)
 {
 	struct mem_map *map = with(NULL, UINT64_MAX - 0xfff, 0x1000, 0x100000);
 	struct mem_span spans[4];
-	uint32_t hint = 0;
+	struct mem_hint hint = {0};
 
 	(void)state;
 	map = with(map, 0, 0x1000, 0x200000);
@@ -267,7 +274,7 @@ static void around_the_end_of_the_world(void **state)
 static void five_hundred_and_nine_slots(void **state)
 {
 	struct mem_map *map = NULL;
-	uint32_t hint = 0;
+	struct mem_hint hint = {0};
 
 	(void)state;
 	/* 509 is a prime: a step of 200 visits each once. */
@@ -310,7 +317,7 @@ static void nothing_at_all(void **state)
 {
 	struct mem_map *map = mem_map_of(NULL, 0);
 	struct mem_span span;
-	uint32_t hint = 7;
+	struct mem_hint hint = {.region = {7}};
 	uint64_t avail;
 
 	(void)state;
