@@ -56,6 +56,10 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 		rcu_free((void *)(uintptr_t)before);
 		return;
 	}
+	if (ready)
+		atomic_store_explicit(&vhost->rxq[pair].discards,
+				      vhu_device_ring_discards(vhost->device, index),
+				      memory_order_relaxed);
 	vhost->port.rxq_ready[pair] = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
