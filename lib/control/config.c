@@ -191,8 +191,7 @@ int config_add_option(struct config *config, const char *option, const char *val
 		      struct fail *fail)
 {
 	bool vhost = strcmp(option, "--vhost") == 0;
-	struct config_port *ports =
-		realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
+	struct config_port *ports = realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
 	struct config_port *port;
 	char *text = strdup(value);
 	int error;

@@ -58,13 +58,14 @@ struct config_static_mac {
 
 struct config_bridge {
 	char *name;
-	uint32_t *mac_table_size; /* NULL: the default */
-	uint32_t *mac_aging;	  /* seconds; 0: never; NULL: the default */
+	uint32_t *mac_table_size;     /* NULL: the default */
+	uint32_t *mac_aging;	      /* seconds; 0: never; NULL: the default */
 	uint32_t *mac_limit_per_port; /* NULL: as large as the table */
 	struct config_static_mac *static_macs;
 	unsigned int static_macs_n;
-	bool implied;		 /* nobody listed it: a port named it */
-	unsigned int line[BRIDGE_KEYS + 1]; /* of each key; the last one of the entry; 0: not written */
+	bool implied; /* nobody listed it: a port named it */
+	unsigned int
+		line[BRIDGE_KEYS + 1]; /* of each key; the last one of the entry; 0: not written */
 };
 
 struct config_port {

@@ -29,8 +29,8 @@ static struct place port_place(const struct config *config, const struct config_
 	struct place place;
 
 	if (port->option == NULL)
-		return place_line(config, port->line[key] != 0 ? port->line[key]
-							       : port->line[PORT_KEYS]);
+		return place_line(config,
+				  port->line[key] != 0 ? port->line[key] : port->line[PORT_KEYS]);
 	snprintf(place.text, sizeof(place.text), "%s", port->option);
 	return place;
 }
@@ -210,11 +210,10 @@ static int check_unshared(const struct config *config, unsigned int i, struct fa
 		const struct config_port *other = &config->ports[j];
 
 		if (strcmp(other->spec.name, port->spec.name) == 0)
-			return fail_set(fail, -EEXIST,
-					"%s: there is a port %s already (%s); rename one",
-					port_place(config, port, PORT_KEY_NAME).text,
-					port->spec.name,
-					port_place(config, other, PORT_KEY_NAME).text);
+			return fail_set(
+				fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
+				port_place(config, port, PORT_KEY_NAME).text, port->spec.name,
+				port_place(config, other, PORT_KEY_NAME).text);
 		if (port->spec.socket != NULL && other->spec.socket != NULL &&
 		    strcmp(other->spec.socket, port->spec.socket) == 0)
 			return fail_set(fail, -EEXIST,
@@ -278,8 +277,7 @@ static int add_implied_bridge(struct config *config, const char *name, struct fa
 }
 
 /* Every port's bridge is there afterwards. */
-static int check_bridge_of(struct config *config, const struct config_port *port,
-			   struct fail *fail)
+static int check_bridge_of(struct config *config, const struct config_port *port, struct fail *fail)
 {
 	const char *name = port->spec.bridge;
 	const char *fault = name_fault(name);
@@ -310,7 +308,8 @@ int config_check(struct config *config, struct fail *fail)
 	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
 		error = check_bridge_of(config, &config->ports[i], fail);
 	if (error == 0 && config->bridges_n > BRIDGES_MAX)
-		return fail_set(fail, -E2BIG, "%u bridges are more than %d, the most one switch has",
+		return fail_set(fail, -E2BIG,
+				"%u bridges are more than %d, the most one switch has",
 				config->bridges_n, BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
 		error = check_bridge(config, i, fail);

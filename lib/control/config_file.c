@@ -255,8 +255,10 @@ int config_read_file(struct config *config, const char *file, struct fail *fail)
 	int error = 0;
 
 	if (from == NULL)
-		return fail_set(fail, -errno, "%s: cannot be read: %s; give a readable file to "
-				"--config", file, strerror(errno));
+		return fail_set(fail, -errno,
+				"%s: cannot be read: %s; give a readable file to "
+				"--config",
+				file, strerror(errno));
 	config->file = strdup(file);
 	text = malloc(FILE_BYTES_MAX + 1);
 	if (text == NULL || config->file == NULL)

@@ -167,8 +167,7 @@ static void host_announce(struct port_host *host, struct port *port, const uint8
 
 /* --- what lcores tell ------------------------------------------------------------------------------------------- */
 
-static void take_report(struct vus_switch *sw, const struct report *report)
-	RUNS_ON(control_thread)
+static void take_report(struct vus_switch *sw, const struct report *report) RUNS_ON(control_thread)
 {
 	struct switch_port *sp = report->port < PORTS_MAX ? sw->port[report->port] : NULL;
 

@@ -262,13 +262,14 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 		uint8_t padding[18];
 	} rarp = {
 		.ethernet.ether_type = htons(ETHERTYPE_REVARP),
-		.arp.ea_hdr = {
-			.ar_hrd = htons(ARPHRD_ETHER),
-			.ar_pro = htons(ETHERTYPE_IP),
-			.ar_hln = ETH_ALEN,
-			.ar_pln = 4,
-			.ar_op = htons(ARPOP_RREQUEST),
-		},
+		.arp.ea_hdr =
+			{
+				.ar_hrd = htons(ARPHRD_ETHER),
+				.ar_pro = htons(ETHERTYPE_IP),
+				.ar_hln = ETH_ALEN,
+				.ar_pln = 4,
+				.ar_op = htons(ARPOP_RREQUEST),
+			},
 	};
 
 	_Static_assert(sizeof(rarp) == 60, "the shortest Ethernet frame, without FCS");
