@@ -75,15 +75,14 @@ static const struct habit *habit_of(const char *driver)
 	return &none;
 }
 
-static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int threads,
+static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int lcores,
 			bool one)
 {
 	uint16_t rx_max = RTE_MIN(plan->info.max_rx_queues, VHOST_QUEUE_PAIRS_MAX);
 	uint16_t tx_max = plan->info.max_tx_queues;
 
-	/* The first thread is control's, which sends but does not poll. */
-	plan->rxq_n = (uint16_t)RTE_MIN(threads > 1 ? threads - 1 : 1, rx_max);
-	plan->txq_n = (uint16_t)RTE_MIN(threads, tx_max);
+	plan->rxq_n = (uint16_t)RTE_MIN(lcores, rx_max);
+	plan->txq_n = (uint16_t)RTE_MIN(lcores, tx_max);
 	if (habit->all)
 		plan->rxq_n = rx_max;
 	if (habit->equal)
@@ -202,14 +201,14 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 	return error;
 }
 
-/* Twice what the rings and the threads' caches can hold: one half for this port, the other to be lent to the rings of
+/* Twice what the rings and the lcores' caches can hold: one half for this port, the other to be lent to the rings of
  * the ports that its frames leave by. */
-static unsigned int buffers(const struct plan *plan, unsigned int threads)
+static unsigned int buffers(const struct plan *plan, unsigned int lcores)
 {
-	return 2u * (plan->rxq_n * plan->rx_desc + plan->txq_n * plan->tx_desc + threads * 192u);
+	return 2u * (plan->rxq_n * plan->rx_desc + plan->txq_n * plan->tx_desc + lcores * 192u);
 }
 
-static int try_start(struct ethdev *dev, struct plan *plan, unsigned int threads,
+static int try_start(struct ethdev *dev, struct plan *plan, unsigned int lcores,
 		     struct fail *fail) RUNS_ON(control_thread)
 {
 	int socket = rte_eth_dev_socket_id(dev->id), error;
@@ -223,7 +222,7 @@ static int try_start(struct ethdev *dev, struct plan *plan, unsigned int threads
 	if (error != 0)
 		return fail_set(fail, error, "it takes no ring of a usual size: %s",
 				rte_strerror(-error));
-	n = buffers(plan, threads);
+	n = buffers(plan, lcores);
 	dev->pool = ethdev_pool_get(n, plan->room, socket);
 	if (dev->pool == NULL)
 		return fail_set(fail, -errno,

@@ -280,7 +280,7 @@ static void guest_frames_are_copied_and_padded(void **state)
 
 		deliver_one(port, &frame);
 		assert_int_equal(receive(port, lcore.index), 1);
-		assert_int_equal(receive(port, 0), 0); /* each thread has a queue of its own */
+		assert_int_equal(receive(port, 0), 0); /* each lcore has a queue of its own */
 		burst.n = 1;
 		complete(port, 0);
 		assert_non_null(burst.frame[0].mbuf);
@@ -542,7 +542,7 @@ static void write_pcap(const char *path, const uint32_t *lengths, unsigned int n
 	fclose(file);
 }
 
-/* One transmit queue for three threads, and frames that go from a file to a file. */
+/* One transmit queue for three lcores, and frames that go from a file to a file. */
 static void pcap_in_and_out(void **state)
 {
 	static const uint32_t lengths[] = {60, 1514, 42, 8000};
