@@ -234,14 +234,19 @@ static int load(struct config *config, const char *file, const char *text, size_
 		places_free(places);
 		return -EINVAL;
 	}
-	/* A file of nothing but comments loads nothing. */
-	if (loaded != NULL) {
-		config->bridges = loaded->bridges;
-		config->bridges_n = loaded->bridges_n;
-		config->ports = loaded->ports;
-		config->ports_n = loaded->ports_n;
-		free(loaded);
+	/* An editor may just be writing it: that must not remove every port. */
+	if (loaded == NULL) {
+		places_free(places);
+		return fail_set(fail, -ENODATA,
+				"%s:1: there is nothing in this file; to have no ports, write "
+				"\"ports: []\"",
+				file);
 	}
+	config->bridges = loaded->bridges;
+	config->bridges_n = loaded->bridges_n;
+	config->ports = loaded->ports;
+	config->ports_n = loaded->ports_n;
+	free(loaded);
 	note_places(config, places);
 	places_free(places);
 	return 0;
