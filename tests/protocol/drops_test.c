@@ -11,7 +11,8 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 	struct guest *b = guest_run("b", NULL);
 	struct guest *d = guest_run("d", NULL);
 	struct account before;
-	uint8_t *header;
+	struct fg_flow flow = {.id = 50};
+	uint8_t frame[100], *header;
 
 	(void)state;
 	guest_start(a, &(struct fg_nic_options){.tx_size = 65600, .depth = 16, .region = -1});
@@ -25,7 +26,8 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 	read_account("a", &before);
 	for (unsigned int i = 0; i < 7; i++) { /* needs a checksum, which nobody agreed to */
 		header = fg_memory_ptr(&a->mem, a->nic.tx_gpa[a->nic.tx_next], 12);
-		OK(fg_nic_queue(&a->nic, header, 100, NULL));
+		fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
+		OK(fg_nic_queue(&a->nic, frame, sizeof(frame), NULL));
 		header[0] = 1;
 		fg_nic_flush(&a->nic);
 		OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
