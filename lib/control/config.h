@@ -36,6 +36,7 @@ enum config_port_key {
 	PORT_KEY_MODE,
 	PORT_KEY_QUEUES,
 	PORT_KEY_DEVICE,
+	PORT_KEY_MTU,
 	PORT_KEYS,
 };
 enum config_bridge_key {
@@ -71,6 +72,7 @@ struct config_bridge {
 struct config_port {
 	struct port_spec spec; /* strings are the config's, allocated */
 	uint32_t *queues;      /* as written; NULL: not written */
+	uint32_t *mtu;	       /* likewise */
 	char *option;	       /* "--vhost vm1=/run/vm1.sock" if it is from the command line */
 	unsigned int line[PORT_KEYS + 1];
 };
@@ -87,8 +89,8 @@ struct config {
  * config_check() has to follow. */
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
-/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]") or `--ethdev` ("NAME=DEVICE[,bridge=NAME]",
- * where anything else is an argument of the device). 0 or -errno. */
+/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]") or `--ethdev`
+ * ("NAME=DEVICE[,mtu=N][,bridge=NAME]", where anything else is an argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
 		      struct fail *fail);
 

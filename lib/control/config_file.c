@@ -50,6 +50,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	TEXT("mode", struct config_port, spec.mode, CYAML_FLAG_OPTIONAL),
 	OPTIONAL_NUMBER("queues", struct config_port, queues),
 	TEXT("device", struct config_port, spec.device, CYAML_FLAG_OPTIONAL),
+	OPTIONAL_NUMBER("mtu", struct config_port, mtu),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_entry = {

@@ -176,6 +176,8 @@ static const struct {
 	{"ports:\n" PORT(", mode: clinet"), 2, "use server"},
 	{"ports:\n" PORT(", device: x"), 2, "device is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
+	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
+	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
 	 "/a is the socket of port a already"},
 	{"ports:\n  - {name: a, type: ethdev, device: \"net_tap0,iface=x\"}\n"
@@ -246,7 +248,7 @@ static void options_are_ports(void **state VUS_UNUSED)
 			 0);
 	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/run/b", &fail), 0);
 	assert_int_equal(config_add_option(&config, "--ethdev",
-					   "up0=net_tap0,iface=t0,bridge=lan,remote=x", &fail),
+					   "up0=net_tap0,iface=t0,mtu=9000,bridge=lan,remote=x", &fail),
 			 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	assert_int_equal(config.bridges_n, 2);
@@ -258,6 +260,7 @@ static void options_are_ports(void **state VUS_UNUSED)
 	assert_int_equal(port->spec.queues, 2);
 	port = config_find_port(&config, "up0");
 	assert_string_equal(port->spec.device, "net_tap0,iface=t0,remote=x");
+	assert_int_equal(port->spec.mtu, 9000);
 	assert_string_equal(port->spec.bridge, "lan");
 	config_free(&config);
 }
@@ -276,6 +279,8 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,queues=", "queues= is not a number"},
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
+		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
+		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
 		{"--vhost", "vm/1=/a", "has a character other"},
 	};
