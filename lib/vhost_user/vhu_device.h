@@ -51,6 +51,8 @@ struct vhu_events {
 	void (*mtu)(void *owner, uint16_t mtu);
 	/* SEND_RARP: announce this address (protocol.md 3c.8). */
 	void (*rarp)(void *owner, const uint8_t mac[6]);
+	/* The front end is gone. */
+	void (*gone)(void *owner);
 	/* A descriptor that lcores may sleep on is coming (add) or going: the guest's kick eventfd of a from_guest
 	 * ring. Going means: it will be closed after this call. */
 	void (*kick)(void *owner, unsigned int index, int fd);

@@ -73,6 +73,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	}
 	device->unsettled++;
 	rcu_wait_start(&device->close_wait, close_passed);
+	device->events->gone(device->owner);
 }
 
 /* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
