@@ -52,7 +52,8 @@ static void print_help(void)
 	      "  -j, --json             the switch's reply as it is\n"
 	      "  -h, --help; -V, --version\n"
 	      "\n"
-	      "FROM IT is what a port gave to the switch (from_guest), TO IT what it got (to_guest).\n",
+	      "FROM IT is what a port gave to the switch (from_guest), TO IT what it got "
+	      "(to_guest).\n",
 	      stdout);
 }
 
@@ -176,9 +177,8 @@ static const struct {
 	void (*run)(void);
 	bool takes_argument;
 } commands[] = {
-	{"ports", run_ports, false},   {"port", run_port, true},
-	{"macs", run_macs, true},      {"bridges", run_bridges, false},
-	{"lcores", run_lcores, false}, {"top", run_top, false},
+	{"ports", run_ports, false},	 {"port", run_port, true},	{"macs", run_macs, true},
+	{"bridges", run_bridges, false}, {"lcores", run_lcores, false}, {"top", run_top, false},
 	{"version", run_version, false},
 };
 
@@ -253,6 +253,7 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		return EXIT_SUCCESS;
 	}
-	die("\"%s\" is not known; there are ports, port NAME, macs, bridges, lcores, top and version",
+	die("\"%s\" is not known; there are ports, port NAME, macs, bridges, lcores, top and "
+	    "version",
 	    name);
 }

@@ -12,8 +12,8 @@ enum { KEYS_MAX = 15 };
 
 /* Shown in the heading or together, below. */
 static const char *const told_elsewhere[] = {
-	"name",	   "type",     "bridge",   "link",    "id",	 "rx_ok",    "rx_bytes",
-	"copies",  "tx_ok",    "tx_bytes", "rx_drop", "tx_drop", "rx_drops", "tx_drops",
+	"name",	  "type",  "bridge",   "link",	  "id",	     "rx_ok",	 "rx_bytes",
+	"copies", "tx_ok", "tx_bytes", "rx_drop", "tx_drop", "rx_drops", "tx_drops",
 };
 
 static void label(const char *key)
@@ -49,14 +49,16 @@ static void show_table(const char *key, const json_t *list)
 	const json_t *entry, *value;
 	size_t i, n = 0;
 
-	json_object_foreach(json_array_get(list, 0), name, value) {
+	json_object_foreach(json_array_get(list, 0), name, value)
+	{
 		if (n < KEYS_MAX)
 			titles[n++] = name;
 	}
 	label(key);
 	printf("\n");
 	table_begin(titles);
-	json_array_foreach((json_t *)list, i, entry) {
+	json_array_foreach((json_t *)list, i, entry)
+	{
 		for (size_t k = 0; k < n; k++) {
 			char text[64];
 			const json_t *cell = json_object_get(entry, titles[k]);
@@ -79,7 +81,8 @@ static void show_list(const char *key, const json_t *list)
 	label(key);
 	if (json_array_size(list) == 0)
 		printf("-");
-	json_array_foreach((json_t *)list, i, entry) {
+	json_array_foreach((json_t *)list, i, entry)
+	{
 		char text[64];
 
 		printf("%s%s", i > 0 ? " " : "", scalar(entry, text, sizeof(text)));
@@ -93,7 +96,8 @@ static void show_reasons(const json_t *reasons)
 	const char *key, *separator = "";
 	const json_t *value;
 
-	json_object_foreach((json_t *)reasons, key, value) {
+	json_object_foreach((json_t *)reasons, key, value)
+	{
 		if (json_integer_value(value) == 0)
 			continue;
 		printf("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
@@ -134,7 +138,8 @@ void view_port(const json_t *reply)
 
 	printf("%s: %s on bridge %s, link %s\n", text_of(port, "name"), text_of(port, "type"),
 	       text_of(port, "bridge"), text_of(port, "link"));
-	json_object_foreach((json_t *)port, key, value) {
+	json_object_foreach((json_t *)port, key, value)
+	{
 		char text[64];
 
 		if (is_told_elsewhere(key))

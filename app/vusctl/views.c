@@ -23,7 +23,7 @@ const char *text_of(const json_t *object, const char *key)
 
 void view_ports(const json_t *reply)
 {
-	static const char *const titles[] = {"PORT",  "BRIDGE",	 "TYPE",  "LINK", ">FROM IT",
+	static const char *const titles[] = {"PORT",   "BRIDGE",   "TYPE",  "LINK", ">FROM IT",
 					     ">TO IT", ">DROPPED", "STATE", NULL};
 	const json_t *port;
 	size_t i;
@@ -67,8 +67,8 @@ void view_macs(const json_t *reply)
 
 void view_bridges(const json_t *reply)
 {
-	static const char *const titles[] = {"BRIDGE",	 ">PORTS",   ">MACS",	">OF",
-					     ">AGING",	 ">LEARNED", ">MOVED",	">AGED",
+	static const char *const titles[] = {"BRIDGE",	 ">PORTS",   ">MACS",  ">OF",
+					     ">AGING",	 ">LEARNED", ">MOVED", ">AGED",
 					     ">EVICTED", ">REFUSED", NULL};
 	static const char *const keys[] = {"learned", "moved", "aged", "evicted", "refused"};
 	const json_t *bridge;
@@ -131,8 +131,9 @@ static void rate_cells(const json_t *before, const json_t *after, const char *fr
 
 void view_rates(const json_t *before, const json_t *after)
 {
-	static const char *const titles[] = {"PORT",   "LINK",	  ">FROM IT/s",	 ">bit/s",
-					     ">TO IT/s", ">bit/s", ">DROPPED/s", "STATE", NULL};
+	static const char *const titles[] = {"PORT",	   "LINK",     ">FROM IT/s",
+					     ">bit/s",	   ">TO IT/s", ">bit/s",
+					     ">DROPPED/s", "STATE",    NULL};
 	double seconds = seconds_between(before, after);
 	const json_t *port;
 	size_t i;
@@ -146,8 +147,9 @@ void view_rates(const json_t *before, const json_t *after)
 		table_cell("%s", text_of(port, "link"));
 		rate_cells(then, port, "rx_ok", "rx_bytes", seconds);
 		rate_cells(then, port, "tx_ok", "tx_bytes", seconds);
-		table_cell("%s", human((growth(then, port, "rx_drops") +
-					growth(then, port, "tx_drops")) / seconds));
+		table_cell("%s",
+			   human((growth(then, port, "rx_drops") + growth(then, port, "tx_drops")) /
+				 seconds));
 		table_cell("%s", text_of(port, "state"));
 	}
 	table_end("");
@@ -169,9 +171,9 @@ static void polls_text(const json_t *lcore, char *text, size_t size)
 
 void view_lcores(const json_t *before, const json_t *after)
 {
-	static const char *const titles[] = {"LCORE",	    ">CPU",	">BUSY",    ">ASLEEP",
-					     ">CYCLES/FRAME", ">FRAMES/s", ">LONGEST", "POLLS",
-					     NULL};
+	static const char *const titles[] = {"LCORE",	 ">CPU",	  ">BUSY",
+					     ">ASLEEP",	 ">CYCLES/FRAME", ">FRAMES/s",
+					     ">LONGEST", "POLLS",	  NULL};
 	double seconds = seconds_between(before, after);
 	double cycles = seconds * number_of(after, "cycles_per_second");
 	const json_t *lcore;

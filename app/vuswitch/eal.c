@@ -97,9 +97,15 @@ static unsigned long free_huge_mib(void)
 
 static void add_memory(const struct options *options)
 {
-	static const char *const kinds[] = {"--no-huge",  "--in-memory",   "--huge-dir",
-					    "--legacy-mem", "--no-shconf", "--huge-unlink",
-					    "--single-file-segments", "--proc-type", NULL};
+	static const char *const kinds[] = {"--no-huge",
+					    "--in-memory",
+					    "--huge-dir",
+					    "--legacy-mem",
+					    "--no-shconf",
+					    "--huge-unlink",
+					    "--single-file-segments",
+					    "--proc-type",
+					    NULL};
 	static const char *const sizes[] = {"-m", "--socket-mem", NULL};
 	unsigned long huge = free_huge_mib(), size = MEMORY_MIB;
 
@@ -134,8 +140,7 @@ int eal_start(const struct options *options, struct fail *fail)
 {
 	static const char *const prefix[] = {"--file-prefix", NULL};
 	static const char *const log_level[] = {"--log-level", NULL};
-	static const char *const pci[] = {"-a",	    "--allow",	"-b",
-					  "--block", "--no-pci", NULL};
+	static const char *const pci[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
 
 	args.argv = calloc((size_t)options->eal_n + OWN_ARGS_MAX + 2, sizeof(*args.argv));
 	if (args.argv == NULL)

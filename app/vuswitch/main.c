@@ -96,8 +96,8 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	vus->loop = loop_create();
 	if (vus->loop == NULL)
 		return fail_set(fail, -ENOMEM, "vuswitch: the event loop cannot be made");
-	vus->signals = (struct signals){
-		.loop = vus->loop, .stop = stop, .reload = reload, .arg = vus};
+	vus->signals =
+		(struct signals){.loop = vus->loop, .stop = stop, .reload = reload, .arg = vus};
 	error = signals_start(&vus->signals);
 	if (error != 0)
 		return fail_set(fail, error, "vuswitch: signals: %s", strerror(-error));

@@ -31,7 +31,7 @@ void options_print_help(void)
 	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
 	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,bridge=NAME]\n"
 	      "                   a port for a VM, without a file; may be repeated\n"
-	      "  --ethdev NAME=DEVICE[,bridge=NAME]\n"
+	      "  --ethdev NAME=DEVICE[,mtu=N][,bridge=NAME]\n"
 	      "                   a DPDK device as a port, without a file; may be repeated;\n"
 	      "                   DEVICE may have arguments, as in up0=net_tap0,iface=tap0\n"
 	      "  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"
@@ -41,10 +41,12 @@ void options_print_help(void)
 	      "  --help, --version\n"
 	      "\n"
 	      "Two VMs on one switch:\n"
-	      "  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost vm2=/run/vuswitch/vm2.sock\n"
+	      "  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost "
+	      "vm2=/run/vuswitch/vm2.sock\n"
 	      "On a machine with a single CPU:\n"
 	      "  vuswitch --lcores '0@0,1@0' -- --config /etc/vuswitch/vuswitch.yaml\n"
-	      "SIGHUP reads the file again and changes only what differs; SIGTERM ends the switch.\n",
+	      "SIGHUP reads the file again and changes only what differs; SIGTERM ends the "
+	      "switch.\n",
 	      stdout);
 }
 
@@ -138,8 +140,7 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 	argv += first;
 	optind = 0;
 	opterr = 0;
-	while (error == 0 &&
-	       (option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1)
+	while (error == 0 && (option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1)
 		error = take(options, option, argv, fail);
 	if (error == 0 && optind < argc)
 		error = fail_set(fail, -EINVAL,
@@ -169,8 +170,8 @@ int options_read_config(const struct options *options, struct config *config, st
 	if (options->config != NULL)
 		error = config_read_file(config, options->config, fail);
 	for (unsigned int i = 0; error == 0 && i < options->ports_n; i++)
-		error = config_add_option(config, options->ports[i].option,
-					  options->ports[i].value, fail);
+		error = config_add_option(config, options->ports[i].option, options->ports[i].value,
+					  fail);
 	if (error == 0)
 		error = config_check(config, fail);
 	if (error != 0)

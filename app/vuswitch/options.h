@@ -11,13 +11,14 @@
 struct options {
 	char **eal; /* EAL's options: eal[0] to eal[eal_n - 1], of argv */
 	int eal_n;
-	const char *config;	/* --config, or NULL */
-	char control[108];	/* --control, or control.sock in the runtime directory; fits a socket address */
+	const char *config; /* --config, or NULL */
+	char control
+		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	bool busy_poll, check, help, version;
 	/* --vhost and --ethdev, in the order given */
 	struct port_option {
 		const char *option, *value;
-	} *ports;
+	} * ports;
 	unsigned int ports_n;
 };
 

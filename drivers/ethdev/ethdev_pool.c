@@ -11,7 +11,7 @@
 #include "mem_arena.h"
 
 enum {
-	CACHE = 128,	 /* mbufs a thread keeps for itself: a few bursts */
+	CACHE = 128,	 /* mbufs an lcore keeps for itself: a few bursts */
 	ASIDE_MAX = 128, /* more than there can be ports of any one moment; beyond it a pool is never freed */
 };
 

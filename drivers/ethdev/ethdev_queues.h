@@ -6,7 +6,7 @@
  * shape and its pool can spare it; everything else is copied once into an mbuf of this port's pool. Nothing ever writes
  * to an mbuf it did not allocate: several ports may be sending it.
  *
- * Threads: a receive queue belongs to the lcore that polls it; deliver is for every thread that has a context.
+ * Threads: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
  */
 #ifndef VUS_ETHDEV_QUEUES_H
 #define VUS_ETHDEV_QUEUES_H
@@ -25,7 +25,7 @@ enum {
 struct ethdev {
 	uint16_t id; /* DPDK's number */
 	uint16_t rxq_n, txq_n;
-	bool txq_shared;	  /* there are more threads than transmit queues */
+	bool txq_shared;	  /* there are more lcores than transmit queues */
 	bool multi_segs;	  /* it sends frames of several segments */
 	uint16_t room;		  /* bytes a frame has in one mbuf of the pool */
 	uint16_t mtu;

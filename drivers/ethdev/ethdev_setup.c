@@ -25,17 +25,24 @@ enum {
 	ROOM = 2048,	     /* of an ordinary mbuf: what NICs like best */
 	ROOM_BIG = 16384,    /* of one for a device that cannot use several */
 	FRAME_OVERHEAD = 22, /* Ethernet header and two VLAN tags; the MTU is what they carry */
+	MTU_PIPE = 9216,     /* of a device without a wire or an interface to have one: jumbo frames pass */
 };
 
-/* What a driver's own description (rte_eth_dev_info) does not tell. */
+/* What a driver's own description (rte_eth_dev_info) does not tell, or tells wrong. */
 static const struct habit {
 	const char *driver;
-	bool one;   /* queues are paired off with the peer's; more than the peer has lead nowhere */
-	bool equal; /* as many receive queues as transmit queues */
-	bool all;   /* the queues exist and are fed whether they are used or not */
+	bool one;	 /* queues are paired off with the peer's; more than the peer has lead nowhere */
+	bool equal;	 /* as many receive queues as transmit queues */
+	bool all;	 /* the queues exist and are fed whether they are used or not */
+	bool any_length; /* it takes frames longer than it says */
+	bool chains;	 /* it takes and gives chains of buffers, without saying so */
 } habits[] = {
-	{"net_memif", .one = true},	 {"net_tap", .equal = true}, {"net_af_packet", .all = true},
-	{"net_af_xdp", .all = true},	 {"net_pcap", .all = true},  {"net_ring", .all = true},
+	{"net_memif", .one = true, .any_length = true, .chains = true},
+	{"net_pcap", .all = true, .any_length = true, .chains = true},
+	{"net_ring", .all = true, .any_length = true, .chains = true},
+	{"net_af_packet", .all = true, .any_length = true},
+	{"net_tap", .equal = true},
+	{"net_af_xdp", .all = true},
 	{"net_vhost", .all = true},
 };
 
@@ -45,6 +52,7 @@ struct plan {
 	uint16_t rxq_n, txq_n, rx_desc, tx_desc;
 	uint16_t room;
 	uint16_t mtu;
+	bool chains; /* a frame may be several buffers, both ways */
 	bool intr;
 };
 
@@ -67,15 +75,14 @@ static const struct habit *habit_of(const char *driver)
 	return &none;
 }
 
-static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int threads,
+static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int lcores,
 			bool one)
 {
 	uint16_t rx_max = RTE_MIN(plan->info.max_rx_queues, VHOST_QUEUE_PAIRS_MAX);
 	uint16_t tx_max = plan->info.max_tx_queues;
 
-	/* The first thread is control's, which sends but does not poll. */
-	plan->rxq_n = (uint16_t)RTE_MIN(threads > 1 ? threads - 1 : 1, rx_max);
-	plan->txq_n = (uint16_t)RTE_MIN(threads, tx_max);
+	plan->rxq_n = (uint16_t)RTE_MIN(lcores, rx_max);
+	plan->txq_n = (uint16_t)RTE_MIN(lcores, tx_max);
 	if (habit->all)
 		plan->rxq_n = rx_max;
 	if (habit->equal)
@@ -104,44 +111,49 @@ static uint16_t kernel_mtu(unsigned int if_index)
 	return (uint16_t)RTE_MIN(mtu, (unsigned int)UINT16_MAX);
 }
 
-static uint16_t plan_mtu(uint16_t id, const struct rte_eth_dev_info *info, unsigned int wanted)
+static uint16_t wanted_mtu(uint16_t id, const struct plan *plan, const struct habit *habit,
+			   unsigned int asked)
 {
 	uint16_t mtu = 0;
 
-	if (wanted != 0)
-		return (uint16_t)RTE_MIN(wanted, (unsigned int)UINT16_MAX);
+	if (asked != 0)
+		return (uint16_t)RTE_MIN(asked, (unsigned int)UINT16_MAX);
+	if (habit->any_length && plan->info.if_index == 0)
+		return MTU_PIPE;
 	if (rte_eth_dev_get_mtu(id, &mtu) != 0)
 		mtu = RTE_ETHER_MTU;
-	return RTE_MAX(RTE_MAX(mtu, kernel_mtu(info->if_index)), RTE_ETHER_MTU);
+	return RTE_MAX(RTE_MAX(mtu, kernel_mtu(plan->info.if_index)), RTE_ETHER_MTU);
 }
 
-/* The part of the MTU that the driver lets itself be told. A software device passes what its buffers hold anyway. */
-static uint16_t told_mtu(const struct plan *plan)
+/* The MTU we go by, and the part of it that the driver lets itself be told. */
+static void plan_mtu(struct plan *plan, const struct habit *habit, uint16_t wanted)
 {
 	uint32_t most = plan->info.max_mtu;
 
 	if (plan->info.max_rx_pktlen < UINT16_MAX)
 		most = RTE_MIN(most, plan->info.max_rx_pktlen - RTE_ETHER_HDR_LEN -
 					     RTE_ETHER_CRC_LEN);
-	return (uint16_t)RTE_MIN((uint32_t)plan->mtu, most);
+	plan->conf.rxmode.mtu = RTE_MIN((uint32_t)wanted, most);
+	plan->mtu = habit->any_length ? wanted : (uint16_t)plan->conf.rxmode.mtu;
 }
 
-static void plan_buffers(struct plan *plan, bool big)
+static void plan_buffers(struct plan *plan, const struct habit *habit, bool big)
 {
-	const uint64_t rx = plan->info.rx_offload_capa, tx = plan->info.tx_offload_capa;
-	bool chains = rx & RTE_ETH_RX_OFFLOAD_SCATTER && tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	const uint64_t rx = plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	const uint64_t tx = plan->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	uint32_t frame = plan->mtu + FRAME_OVERHEAD;
 
 	plan->room = (uint16_t)RTE_MAX((uint32_t)ROOM,
 				       RTE_MIN(plan->info.min_rx_bufsize, (uint32_t)ROOM_BIG));
 	if (big)
 		plan->room = ROOM_BIG;
-	if (frame > plan->room && !chains)
+	if (frame > plan->room && (habit->chains || (rx && tx))) {
+		plan->chains = true;
+		plan->conf.rxmode.offloads |= rx;
+		plan->conf.txmode.offloads |= tx;
+	} else if (frame > plan->room) {
 		plan->room = (uint16_t)RTE_MIN(RTE_ALIGN_CEIL(frame, 64u),
 					       (uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
-	if (frame > plan->room) {
-		plan->conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
-		plan->conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	}
 	plan->rx_desc = plan->room > ROOM ? BIG_DESC : RX_DESC;
 	plan->tx_desc = plan->room > ROOM ? BIG_DESC : TX_DESC;
@@ -152,16 +164,17 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 {
 	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
 			       RTE_ETH_RSS_SCTP;
+	const struct habit *habit;
 	int error;
 
 	*plan = (struct plan){.intr = attempt->intr};
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
 		return error;
-	plan->mtu = plan_mtu(id, &plan->info, spec->mtu);
-	plan_queues(plan, habit_of(plan->info.driver_name), port->counters_n, attempt->one);
-	plan_buffers(plan, attempt->big);
-	plan->conf.rxmode.mtu = told_mtu(plan);
+	habit = habit_of(plan->info.driver_name);
+	plan_mtu(plan, habit, wanted_mtu(id, plan, habit, spec->mtu));
+	plan_queues(plan, habit, port->counters_n, attempt->one);
+	plan_buffers(plan, habit, attempt->big);
 	plan->conf.intr_conf.rxq = attempt->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
 		plan->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -188,14 +201,14 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 	return error;
 }
 
-/* Twice what the rings and the threads' caches can hold: one half for this port, the other to be lent to the rings of
+/* Twice what the rings and the lcores' caches can hold: one half for this port, the other to be lent to the rings of
  * the ports that its frames leave by. */
-static unsigned int buffers(const struct plan *plan, unsigned int threads)
+static unsigned int buffers(const struct plan *plan, unsigned int lcores)
 {
-	return 2u * (plan->rxq_n * plan->rx_desc + plan->txq_n * plan->tx_desc + threads * 192u);
+	return 2u * (plan->rxq_n * plan->rx_desc + plan->txq_n * plan->tx_desc + lcores * 192u);
 }
 
-static int try_start(struct ethdev *dev, struct plan *plan, unsigned int threads,
+static int try_start(struct ethdev *dev, struct plan *plan, unsigned int lcores,
 		     struct fail *fail) RUNS_ON(control_thread)
 {
 	int socket = rte_eth_dev_socket_id(dev->id), error;
@@ -209,7 +222,7 @@ static int try_start(struct ethdev *dev, struct plan *plan, unsigned int threads
 	if (error != 0)
 		return fail_set(fail, error, "it takes no ring of a usual size: %s",
 				rte_strerror(-error));
-	n = buffers(plan, threads);
+	n = buffers(plan, lcores);
 	dev->pool = ethdev_pool_get(n, plan->room, socket);
 	if (dev->pool == NULL)
 		return fail_set(fail, -errno,
@@ -241,17 +254,21 @@ static void hear_everything(const struct ethdev *dev, const struct port *port)
 		 rte_strerror(-error));
 }
 
-static void apply_mtu(const struct ethdev *dev, const struct port *port, const struct plan *plan)
+/* Configuring told the device; its kernel interface, if it has one, is told here, but only what somebody asked for. */
+static void apply_mtu(const struct ethdev *dev, const struct port *port, const struct plan *plan,
+		      unsigned int asked)
 {
-	uint16_t told = told_mtu(plan), now = 0;
+	uint16_t told = (uint16_t)plan->conf.rxmode.mtu;
 	int error = 0;
 
-	if (rte_eth_dev_get_mtu(dev->id, &now) != 0 || now != told ||
-	    (plan->info.if_index != 0 && kernel_mtu(plan->info.if_index) != told))
+	if (asked != 0 && plan->info.if_index != 0)
 		error = rte_eth_dev_set_mtu(dev->id, told);
 	if (error != 0 && error != -ENOTSUP)
 		log_warn(port->name, "the device refuses an MTU of %u: %s", told,
 			 rte_strerror(-error));
+	if (plan->mtu < asked || plan->mtu < kernel_mtu(plan->info.if_index))
+		log_warn(port->name, "the device's driver takes an MTU of %u at most; longer "
+				     "frames are dropped", plan->mtu);
 }
 
 /* --- queues ------------------------------------------------------------------------------------------------------ */
@@ -339,13 +356,13 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 	dev->rxq_n = plan.rxq_n;
 	dev->txq_n = plan.txq_n;
 	dev->txq_shared = plan.txq_n < port->counters_n;
-	dev->multi_segs = plan.conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	dev->multi_segs = plan.chains;
 	dev->room = plan.room;
 	dev->mtu = plan.mtu;
 	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);
 	if (!dev->multi_segs)
 		dev->frame_max = RTE_MIN(dev->frame_max, (uint32_t)dev->room);
-	apply_mtu(dev, port, &plan);
+	apply_mtu(dev, port, &plan, spec->mtu);
 	hear_everything(dev, port);
 	if (make_queues(dev, port, plan.intr) == 0)
 		return 0;

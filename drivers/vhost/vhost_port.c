@@ -56,6 +56,10 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 		rcu_free((void *)(uintptr_t)before);
 		return;
 	}
+	if (ready)
+		atomic_store_explicit(&vhost->rxq[pair].discards,
+				      vhu_device_ring_discards(vhost->device, index),
+				      memory_order_relaxed);
 	vhost->port.rxq_ready[pair] = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
@@ -80,6 +84,15 @@ static void rarp_asked(void *owner, const uint8_t mac[6])
 		vhost->port.host->announce(vhost->port.host, &vhost->port, mac);
 }
 
+static void front_end_gone(void *owner)
+{
+	struct vhost_port *vhost = owner;
+
+	role_assert_control();
+	if (!vhost->ending)
+		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
+}
+
 /* Comes before the queue is ready and goes after every lcore has left it: no poll set holds the queue meanwhile. */
 static void kick_changed(void *owner, unsigned int index, int fd)
 {
@@ -93,6 +106,7 @@ static const struct vhu_events device_events = {
 	.ring = ring_changed,
 	.mtu = mtu_changed,
 	.rarp = rarp_asked,
+	.gone = front_end_gone,
 	.kick = kick_changed,
 };
 

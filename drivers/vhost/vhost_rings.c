@@ -26,6 +26,16 @@ static __attribute__((noinline)) void report_broken(struct port *port, struct lc
 				  });
 }
 
+/* A disabled queue: its buffers go back, and nothing goes on. */
+static __attribute__((noinline)) uint16_t discard(struct vhost_rxq *rxq, struct lcore_ctx *ctx,
+						  uint16_t n) RUNS_ON(lcore_thread)
+{
+	count(&port_counters_of(rxq->q.port, ctx)->rx_drop[RX_DROP_DISABLED], n);
+	vnet_complete(rxq->ring, ctx->burst);
+	ctx->burst->n = 0;
+	return 0;
+}
+
 uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 {
 	struct vhost_rxq *rxq = rxq_of(q);
@@ -35,6 +45,8 @@ uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	n = vnet_receive(rxq->ring, ctx->burst, port_counters_of(q->port, ctx));
 	if (__builtin_expect(virtq_fault(rxq->ring) != VIRTQ_OK, 0))
 		report_broken(q->port, ctx, 2u * q->index + 1);
+	if (__builtin_expect(atomic_load_explicit(&rxq->discards, memory_order_relaxed), 0) && n > 0)
+		return discard(rxq, ctx, n);
 	return n;
 }
 

@@ -29,6 +29,7 @@ struct vhost_tx_set {
 struct vhost_rxq {
 	struct port_rxq q; /* first: the switch hands it back to us */
 	struct virtq *ring;
+	atomic_bool discards; /* the front end has disabled it; control writes while no lcore polls it */
 };
 
 struct vhost_port {

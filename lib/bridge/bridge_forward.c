@@ -187,16 +187,18 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 
 void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame)
 {
-	struct port_counters *counters = port_counters_of(from, ctx);
 	struct sorting s = {
 		.ctx = ctx,
 		.from = from,
 		.members = rcu_get(&from->bridge->members),
+		.flood = {frame},
+		.floods = 1,
+		/* Nobody sent it: every one of its copies is a further one. */
+		.copies = 1,
 	};
 
-	sort_frame(&s, counters, frame, TO_FLOOD);
+	if (s.members->n < 2)
+		return;
 	send_floods(&s);
-	count(&counters->rx_ok, s.ok);
-	count(&counters->rx_bytes, s.bytes);
-	count(&counters->copies, s.copies);
+	count(&port_counters_of(from, ctx)->copies, s.copies);
 }

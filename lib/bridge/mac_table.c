@@ -5,10 +5,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
+#include <sys/random.h>
 
 #include <rte_hash.h>
-#include <rte_hash_crc.h>
 
 #include "rcu.h"
 #include "vus_limits.h"
@@ -135,13 +136,15 @@ static int entry_add(struct mac_table *table, mac_key_t mac, struct mac_value va
 	return 0;
 }
 
-/* A port at its limit, or any port while the table is full, makes room at its own expense. */
-static int make_room(struct mac_table *table, uint16_t port_id)
+/* A port at its limit, or any port that wants a further entry while the table is full, makes room at its own expense. An
+ * address that moves brings its entry along. */
+static int make_room(struct mac_table *table, uint16_t port_id, bool moves)
 {
 	struct mac_port *port = &table->port[port_id];
 	struct mac_entry *oldest = TAILQ_FIRST(&port->entries);
 
-	if (port->n < table->config.port_limit && table->stats.entries < table->config.size)
+	if (port->n < table->config.port_limit &&
+	    (moves || table->stats.entries < table->config.size))
 		return 0;
 	if (oldest == NULL) {
 		table->stats.refused++;
@@ -164,7 +167,7 @@ int mac_table_learn(struct mac_table *table, mac_key_t mac, uint16_t port, uint1
 		entry_replace(table, entry, value);
 		return 0;
 	}
-	error = make_room(table, port);
+	error = make_room(table, port, entry != NULL);
 	if (error != 0)
 		return error;
 	if (entry != NULL) {
@@ -192,7 +195,7 @@ int mac_table_set_static(struct mac_table *table, mac_key_t mac, uint16_t port)
 		changed(table);
 		return 0;
 	}
-	error = make_room(table, port);
+	error = make_room(table, port, false);
 	return error != 0 ? error : entry_add(table, mac, value);
 }
 
@@ -265,6 +268,22 @@ void mac_table_each(const struct mac_table *table,
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
+/* Addresses are chosen by whoever sends them. With a hash that can be computed elsewhere (a CRC collides for the same
+ * addresses whatever its seed) a guest could fill the few slots another's address fits into, and have its frames flooded.
+ * A product folded over a secret spreads as well and costs as little. */
+static uint64_t secret[2];
+
+static uint32_t mac_hash(const void *key, uint32_t len VUS_UNUSED, uint32_t seed VUS_UNUSED)
+{
+	unsigned __int128 product;
+	uint64_t mac, fold;
+
+	memcpy(&mac, key, sizeof(mac));
+	product = (unsigned __int128)(mac ^ secret[0]) * secret[1];
+	fold = (uint64_t)product ^ (uint64_t)(product >> 64);
+	return (uint32_t)(fold ^ fold >> 32);
+}
+
 static struct rte_hash *hash_create(const struct mac_table_config *config)
 {
 	static unsigned int number;
@@ -274,7 +293,7 @@ static struct rte_hash *hash_create(const struct mac_table_config *config)
 		/* A cuckoo table that is filled to the brim refuses keys, and removed slots wait for readers. */
 		.entries = config->size < 32 ? 64 : 2 * config->size,
 		.key_len = sizeof(mac_key_t),
-		.hash_func = rte_hash_crc,
+		.hash_func = mac_hash,
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
 		.socket_id = SOCKET_ID_ANY,
 	};
@@ -284,6 +303,9 @@ static struct rte_hash *hash_create(const struct mac_table_config *config)
 	};
 	struct rte_hash *hash;
 
+	if (secret[1] == 0 && getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return NULL;
+	secret[1] |= 1;
 	snprintf(name, sizeof(name), "mac_%u_%.16s", number++, config->name);
 	hash = rte_hash_create(&parameters);
 	if (hash != NULL && rte_hash_rcu_qsbr_add(hash, &readers) != 0) {

@@ -8,7 +8,7 @@
 const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
-	[PORT_KEY_DEVICE] = "device",
+	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",
 };
 
 const char *const config_bridge_keys[BRIDGE_KEYS] = {
@@ -44,6 +44,7 @@ void config_free(struct config *config)
 		free((char *)port->spec.mode);
 		free((char *)port->spec.device);
 		free(port->queues);
+		free(port->mtu);
 		free(port->option);
 	}
 	free(config->bridges);
@@ -94,7 +95,7 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 {
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
-	       a->queues == b->queues && same_text(a->device, b->device);
+	       a->queues == b->queues && same_text(a->device, b->device) && a->mtu == b->mtu;
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -106,21 +107,24 @@ static int set_text(const char **field, const char *value)
 	return *field != NULL ? 0 : -ENOMEM;
 }
 
-static int set_queues(struct config_port *port, const char *value, struct fail *fail)
+/* Its range is checked with the rest (config_check()). */
+static int set_number(const struct config_port *port, enum config_port_key key, uint32_t **field,
+		      const char *value, struct fail *fail)
 {
-	unsigned long queues;
+	const char *name = config_port_keys[key];
+	unsigned long number;
 	char *end;
 
 	errno = 0;
-	queues = strtoul(value, &end, 10);
-	if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || queues > UINT32_MAX)
-		return fail_set(fail, -EINVAL, "%s: queues=%s is not a number; use 1 to %d",
-				port->option, value, VHOST_QUEUE_PAIRS_MAX);
-	free(port->queues);
-	port->queues = malloc(sizeof(*port->queues));
-	if (port->queues == NULL)
+	number = strtoul(value, &end, 10);
+	if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || number > UINT32_MAX)
+		return fail_set(fail, -EINVAL, "%s: %s=%s is not a number; use %s", port->option,
+				name, value, key == PORT_KEY_MTU ? "68 to 65535" : "1 to 16");
+	free(*field);
+	*field = malloc(sizeof(**field));
+	if (*field == NULL)
 		return fail_set(fail, -ENOMEM, "%s: no memory", port->option);
-	*port->queues = (uint32_t)queues;
+	**field = (uint32_t)number;
 	return 0;
 }
 
@@ -147,7 +151,9 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 	else if (vhost && strcmp(key, "mode") == 0)
 		error = set_text(&port->spec.mode, value);
 	else if (vhost && strcmp(key, "queues") == 0)
-		return set_queues(port, value, fail);
+		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
+	else if (!vhost && strcmp(key, "mtu") == 0)
+		return set_number(port, PORT_KEY_MTU, &port->mtu, value, fail);
 	else if (!vhost)
 		error = add_device_argument(port, key, value);
 	else
@@ -191,8 +197,7 @@ int config_add_option(struct config *config, const char *option, const char *val
 		      struct fail *fail)
 {
 	bool vhost = strcmp(option, "--vhost") == 0;
-	struct config_port *ports =
-		realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
+	struct config_port *ports = realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
 	struct config_port *port;
 	char *text = strdup(value);
 	int error;
@@ -219,10 +224,12 @@ int config_add_option(struct config *config, const char *option, const char *val
 
 void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 {
-	char queues[32] = "";
+	char queues[32] = "", mtu[32] = "";
 
 	if (strcmp(spec->type, "ethdev") == 0) {
-		snprintf(text, size, "ethdev %s, bridge %s", spec->device, spec->bridge);
+		if (spec->mtu != 0)
+			snprintf(mtu, sizeof(mtu), ", MTU %u", spec->mtu);
+		snprintf(text, size, "ethdev %s%s, bridge %s", spec->device, mtu, spec->bridge);
 		return;
 	}
 	if (spec->queues > 1)

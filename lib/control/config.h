@@ -36,6 +36,7 @@ enum config_port_key {
 	PORT_KEY_MODE,
 	PORT_KEY_QUEUES,
 	PORT_KEY_DEVICE,
+	PORT_KEY_MTU,
 	PORT_KEYS,
 };
 enum config_bridge_key {
@@ -58,18 +59,20 @@ struct config_static_mac {
 
 struct config_bridge {
 	char *name;
-	uint32_t *mac_table_size; /* NULL: the default */
-	uint32_t *mac_aging;	  /* seconds; 0: never; NULL: the default */
+	uint32_t *mac_table_size;     /* NULL: the default */
+	uint32_t *mac_aging;	      /* seconds; 0: never; NULL: the default */
 	uint32_t *mac_limit_per_port; /* NULL: as large as the table */
 	struct config_static_mac *static_macs;
 	unsigned int static_macs_n;
-	bool implied;		 /* nobody listed it: a port named it */
-	unsigned int line[BRIDGE_KEYS + 1]; /* of each key; the last one of the entry; 0: not written */
+	bool implied; /* nobody listed it: a port named it */
+	unsigned int
+		line[BRIDGE_KEYS + 1]; /* of each key; the last one of the entry; 0: not written */
 };
 
 struct config_port {
 	struct port_spec spec; /* strings are the config's, allocated */
 	uint32_t *queues;      /* as written; NULL: not written */
+	uint32_t *mtu;	       /* likewise */
 	char *option;	       /* "--vhost vm1=/run/vm1.sock" if it is from the command line */
 	unsigned int line[PORT_KEYS + 1];
 };
@@ -86,8 +89,8 @@ struct config {
  * config_check() has to follow. */
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
-/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]") or `--ethdev` ("NAME=DEVICE[,bridge=NAME]",
- * where anything else is an argument of the device). 0 or -errno. */
+/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,bridge=NAME]") or `--ethdev`
+ * ("NAME=DEVICE[,mtu=N][,bridge=NAME]", where anything else is an argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
 		      struct fail *fail);
 

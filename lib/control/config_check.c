@@ -10,6 +10,9 @@
 
 #include "vus_limits.h"
 
+/* Of an ethdev: IPv4's least (RFC 791), and the most that virtio can name. */
+enum { MTU_MIN = 68, MTU_MAX = 65535 };
+
 /* "FILE:LINE", or the option. */
 struct place {
 	char text[256];
@@ -29,8 +32,8 @@ static struct place port_place(const struct config *config, const struct config_
 	struct place place;
 
 	if (port->option == NULL)
-		return place_line(config, port->line[key] != 0 ? port->line[key]
-							       : port->line[PORT_KEYS]);
+		return place_line(config,
+				  port->line[key] != 0 ? port->line[key] : port->line[PORT_KEYS]);
 	snprintf(place.text, sizeof(place.text), "%s", port->option);
 	return place;
 }
@@ -144,6 +147,7 @@ static int check_foreign(const struct config *config, const struct config_port *
 static int check_vhost(const struct config *config, struct config_port *port, struct fail *fail)
 {
 	struct port_spec *spec = &port->spec;
+	int error;
 
 	if (spec->socket == NULL)
 		return fail_set(fail, -EINVAL,
@@ -172,7 +176,10 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 				port_place(config, port, PORT_KEY_QUEUES).text, spec->name,
 				*port->queues, VHOST_QUEUE_PAIRS_MAX);
 	spec->queues = port->queues != NULL ? *port->queues : 0;
-	return check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
+	error = check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
+	if (error == 0)
+		error = check_foreign(config, port, PORT_KEY_MTU, port->mtu != NULL, fail);
+	return error;
 }
 
 static int check_ethdev(const struct config *config, struct config_port *port, struct fail *fail)
@@ -185,6 +192,12 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 				"%s: port %s has no device; give a name or PCI address that EAL "
 				"knows, as in device: 0000:03:00.0",
 				port_place(config, port, PORT_KEY_NAME).text, spec->name);
+	if (port->mtu != NULL && (*port->mtu < MTU_MIN || *port->mtu > MTU_MAX))
+		return fail_set(fail, -ERANGE,
+				"%s: port %s: mtu: %u is out of range; use %d to %d",
+				port_place(config, port, PORT_KEY_MTU).text, spec->name, *port->mtu,
+				MTU_MIN, MTU_MAX);
+	spec->mtu = port->mtu != NULL ? *port->mtu : 0;
 	error = check_foreign(config, port, PORT_KEY_SOCKET, spec->socket != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_MODE, spec->mode != NULL, fail);
@@ -210,11 +223,10 @@ static int check_unshared(const struct config *config, unsigned int i, struct fa
 		const struct config_port *other = &config->ports[j];
 
 		if (strcmp(other->spec.name, port->spec.name) == 0)
-			return fail_set(fail, -EEXIST,
-					"%s: there is a port %s already (%s); rename one",
-					port_place(config, port, PORT_KEY_NAME).text,
-					port->spec.name,
-					port_place(config, other, PORT_KEY_NAME).text);
+			return fail_set(
+				fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
+				port_place(config, port, PORT_KEY_NAME).text, port->spec.name,
+				port_place(config, other, PORT_KEY_NAME).text);
 		if (port->spec.socket != NULL && other->spec.socket != NULL &&
 		    strcmp(other->spec.socket, port->spec.socket) == 0)
 			return fail_set(fail, -EEXIST,
@@ -278,8 +290,7 @@ static int add_implied_bridge(struct config *config, const char *name, struct fa
 }
 
 /* Every port's bridge is there afterwards. */
-static int check_bridge_of(struct config *config, const struct config_port *port,
-			   struct fail *fail)
+static int check_bridge_of(struct config *config, const struct config_port *port, struct fail *fail)
 {
 	const char *name = port->spec.bridge;
 	const char *fault = name_fault(name);
@@ -310,7 +321,8 @@ int config_check(struct config *config, struct fail *fail)
 	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
 		error = check_bridge_of(config, &config->ports[i], fail);
 	if (error == 0 && config->bridges_n > BRIDGES_MAX)
-		return fail_set(fail, -E2BIG, "%u bridges are more than %d, the most one switch has",
+		return fail_set(fail, -E2BIG,
+				"%u bridges are more than %d, the most one switch has",
 				config->bridges_n, BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
 		error = check_bridge(config, i, fail);

@@ -50,6 +50,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	TEXT("mode", struct config_port, spec.mode, CYAML_FLAG_OPTIONAL),
 	OPTIONAL_NUMBER("queues", struct config_port, queues),
 	TEXT("device", struct config_port, spec.device, CYAML_FLAG_OPTIONAL),
+	OPTIONAL_NUMBER("mtu", struct config_port, mtu),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_entry = {
@@ -234,14 +235,19 @@ static int load(struct config *config, const char *file, const char *text, size_
 		places_free(places);
 		return -EINVAL;
 	}
-	/* A file of nothing but comments loads nothing. */
-	if (loaded != NULL) {
-		config->bridges = loaded->bridges;
-		config->bridges_n = loaded->bridges_n;
-		config->ports = loaded->ports;
-		config->ports_n = loaded->ports_n;
-		free(loaded);
+	/* An editor may just be writing it: that must not remove every port. */
+	if (loaded == NULL) {
+		places_free(places);
+		return fail_set(fail, -ENODATA,
+				"%s:1: there is nothing in this file; to have no ports, write "
+				"\"ports: []\"",
+				file);
 	}
+	config->bridges = loaded->bridges;
+	config->bridges_n = loaded->bridges_n;
+	config->ports = loaded->ports;
+	config->ports_n = loaded->ports_n;
+	free(loaded);
 	note_places(config, places);
 	places_free(places);
 	return 0;
@@ -255,8 +261,10 @@ int config_read_file(struct config *config, const char *file, struct fail *fail)
 	int error = 0;
 
 	if (from == NULL)
-		return fail_set(fail, -errno, "%s: cannot be read: %s; give a readable file to "
-				"--config", file, strerror(errno));
+		return fail_set(fail, -errno,
+				"%s: cannot be read: %s; give a readable file to "
+				"--config",
+				file, strerror(errno));
 	config->file = strdup(file);
 	text = malloc(FILE_BYTES_MAX + 1);
 	if (text == NULL || config->file == NULL)

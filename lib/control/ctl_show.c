@@ -45,8 +45,9 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 	json_object_set_new(object, "ready", json_boolean(port->rxq_ready[i]));
 	/* null: nobody polls it. */
 	json_object_set_new(object, "lcore",
-			    q->lcore < 0 ? json_null()
-					 : json_integer(lcore_id(lcore_at((unsigned int)q->lcore))));
+			    q->lcore < 0
+				    ? json_null()
+				    : json_integer(lcore_id(lcore_at((unsigned int)q->lcore))));
 	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0));
 	set_count(object, "frames", counted(&q->frames));
 	set_count(object, "bursts", counted(&q->bursts));
@@ -135,9 +136,9 @@ static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
 	json_t *list = json_array();
 
 	for (uint16_t i = 0; i < set->n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:i}", "port",
-						      set->queue[i]->port->name, "queue",
-						      (int)set->queue[i]->index));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i}", "port", set->queue[i]->port->name,
+						"queue", (int)set->queue[i]->index));
 	return list;
 }
 

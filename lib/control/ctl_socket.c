@@ -2,6 +2,7 @@
 #include "ctl_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct ctl_socket {
 	struct sockaddr_un address;
 	struct stat file; /* ours, to be told from a successor's */
 	uint64_t turns;
+	int spare; /* a descriptor to give up when there is no other */
 	struct ctl_client client[CLIENTS_MAX];
 };
 
@@ -159,6 +161,18 @@ static struct ctl_client *place(struct ctl_socket *ctl) RUNS_ON(control_thread)
 	return best;
 }
 
+/* No descriptor is left: whoever waits is turned away with the help of the spare one, lest the loop spin. */
+static void turn_away(struct ctl_socket *ctl)
+{
+	int fd;
+
+	close(ctl->spare);
+	fd = accept4(ctl->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	ctl->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
 	struct ctl_socket *ctl = container_of(source, struct ctl_socket, listener);
@@ -166,6 +180,8 @@ static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	role_assert_control();
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(ctl);
 	if (fd < 0)
 		return;
 	client = place(ctl);
@@ -263,6 +279,7 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 	ctl->loop = loop;
 	ctl->sw = sw;
 	ctl->listener.fd = -1;
+	ctl->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		ctl->client[i] = (struct ctl_client){.ctl = ctl, .source.fd = -1};
 	error = fill_address(&ctl->address, path, fail);
@@ -291,5 +308,7 @@ void ctl_socket_destroy(struct ctl_socket *ctl)
 	if (stat(ctl->address.sun_path, &file) == 0 && file.st_ino == ctl->file.st_ino &&
 	    file.st_dev == ctl->file.st_dev)
 		unlink(ctl->address.sun_path);
+	if (ctl->spare >= 0)
+		close(ctl->spare);
 	free(ctl);
 }

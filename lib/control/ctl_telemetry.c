@@ -164,13 +164,15 @@ static void fill(struct rte_tel_data *dict, const json_t *from, int depth)
 	size_t i;
 
 	/* jansson iterates without const, and does not change what it iterates over. */
-	json_object_foreach((json_t *)from, key, value) {
+	json_object_foreach((json_t *)from, key, value)
+	{
 		char name[RTE_TEL_MAX_STRING_LEN / 2];
 
 		clean_name(name, sizeof(name), key);
 		put(dict, name, value, depth);
 	}
-	json_array_foreach((json_t *)from, i, value) {
+	json_array_foreach((json_t *)from, i, value)
+	{
 		char name[RTE_TEL_MAX_STRING_LEN / 2];
 
 		entry_name(name, sizeof(name), value, i);
@@ -206,8 +208,7 @@ static void put(struct rte_tel_data *dict, const char *key, const json_t *value,
 		break;
 	case JSON_INTEGER:
 		if (json_integer_value(value) >= 0)
-			rte_tel_data_add_dict_uint(dict, key,
-						   (uint64_t)json_integer_value(value));
+			rte_tel_data_add_dict_uint(dict, key, (uint64_t)json_integer_value(value));
 		else
 			rte_tel_data_add_dict_int(dict, key, (int)json_integer_value(value));
 		break;
@@ -279,8 +280,7 @@ static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_t
 static int tel_bridges(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
 		       struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s}", "command", "bridges"), "bridges", DEPTH_OF_LIST,
-		   data);
+	return ask(json_pack("{s:s}", "command", "bridges"), "bridges", DEPTH_OF_LIST, data);
 }
 
 static int tel_lcores(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,

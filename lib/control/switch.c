@@ -15,6 +15,7 @@ enum { REPORTS_AT_ONCE = 256 };
 
 static void host_queues_changed(struct port_host *host, struct port *port);
 static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6]);
+static void host_peer_gone(struct port_host *host, struct port *port);
 static void reports_ready(struct loop_fd *source, uint32_t events);
 static void reports_pause_over(struct loop_timer *timer);
 static void second_over(struct loop_timer *timer);
@@ -35,6 +36,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->host = (struct port_host){
 		.queues_changed = host_queues_changed,
 		.announce = host_announce,
+		.peer_gone = host_peer_gone,
 		.loop = loop,
 		.lcores = lcores_n(),
 	};
@@ -165,10 +167,20 @@ static void host_announce(struct port_host *host, struct port *port, const uint8
 		switch_port_announce(sp, mac);
 }
 
+/* The next front end may be another machine: frames for the old one flood until it speaks, instead of dying at a port
+ * where nobody is. */
+static void host_peer_gone(struct port_host *host, struct port *port)
+{
+	struct switch_port *sp = of_port(host, port);
+
+	role_assert_control();
+	if (sp != NULL && sp->state == SWITCH_PORT_IN)
+		bridge_forget_port(sp->bridge->bridge, port);
+}
+
 /* --- what lcores tell ------------------------------------------------------------------------------------------- */
 
-static void take_report(struct vus_switch *sw, const struct report *report)
-	RUNS_ON(control_thread)
+static void take_report(struct vus_switch *sw, const struct report *report) RUNS_ON(control_thread)
 {
 	struct switch_port *sp = report->port < PORTS_MAX ? sw->port[report->port] : NULL;
 

@@ -40,7 +40,7 @@ static bool copy_text(const char **to, const char *from)
 
 static int spec_copy(struct port_spec *to, const struct port_spec *from)
 {
-	*to = (struct port_spec){.queues = from->queues};
+	*to = (struct port_spec){.queues = from->queues, .mtu = from->mtu};
 	if (copy_text(&to->name, from->name) && copy_text(&to->bridge, from->bridge) &&
 	    copy_text(&to->type, from->type) && copy_text(&to->socket, from->socket) &&
 	    copy_text(&to->mode, from->mode) && copy_text(&to->device, from->device))
@@ -262,13 +262,14 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 		uint8_t padding[18];
 	} rarp = {
 		.ethernet.ether_type = htons(ETHERTYPE_REVARP),
-		.arp.ea_hdr = {
-			.ar_hrd = htons(ARPHRD_ETHER),
-			.ar_pro = htons(ETHERTYPE_IP),
-			.ar_hln = ETH_ALEN,
-			.ar_pln = 4,
-			.ar_op = htons(ARPOP_RREQUEST),
-		},
+		.arp.ea_hdr =
+			{
+				.ar_hrd = htons(ARPHRD_ETHER),
+				.ar_pro = htons(ETHERTYPE_IP),
+				.ar_hln = ETH_ALEN,
+				.ar_pln = 4,
+				.ar_op = htons(ARPOP_RREQUEST),
+			},
 	};
 
 	_Static_assert(sizeof(rarp) == 60, "the shortest Ethernet frame, without FCS");

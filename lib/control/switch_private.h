@@ -81,8 +81,7 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 	RUNS_ON(control_thread);
 
 /* Makes the port, and leaves it OUT. 0 or -errno, told in a line. */
-int switch_port_create(struct vus_switch *sw, const struct port_spec *spec)
-	RUNS_ON(control_thread);
+int switch_port_create(struct vus_switch *sw, const struct port_spec *spec) RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
 /* IN -> LEAVING, and OUT later, when switch_reconcile() is called. */

@@ -25,6 +25,7 @@ struct lcore {
 	_Alignas(64) struct lcore_ctx ctx OWNED_BY(lcore_thread);
 	_Atomic(struct injection *) spent;	/* the lcore pushes, control frees */
 	uint64_t reset_seen OWNED_BY(lcore_thread);
+	uint32_t edition_seen OWNED_BY(lcore_thread); /* of the poll set */
 	_Alignas(64) struct lcore_counters counters;
 };
 
@@ -41,6 +42,8 @@ struct lcores {
 };
 extern struct lcores lcores;
 
+/* Tells every queue of the set that it is polled. */
+void lcore_disarm(const struct poll_set *set) RUNS_ON(lcore_thread);
 /* Arms the queues, looks once more, and waits in the kernel until there may be work. */
 void lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
 

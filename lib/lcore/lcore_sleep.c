@@ -18,6 +18,12 @@ static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(
 	       atomic_load(&lc->injections) == NULL && !atomic_load(&lcores.stop);
 }
 
+void lcore_disarm(const struct poll_set *set)
+{
+	for (uint16_t i = 0; i < set->n; i++)
+		set->queue[i]->port->ops->disarm(set->queue[i]);
+}
+
 void lcore_sleep(struct lcore *lc)
 {
 	struct epoll_event events[SLEEP_EVENTS];
@@ -35,6 +41,5 @@ void lcore_sleep(struct lcore *lc)
 		set = rcu_get(&lc->set);
 	}
 	doorbell_disarm(&lc->bell);
-	for (uint16_t i = 0; i < set->n; i++)
-		set->queue[i]->port->ops->disarm(set->queue[i]);
+	lcore_disarm(set);
 }

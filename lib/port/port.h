@@ -105,6 +105,8 @@ struct port_host {
 	void (*queues_changed)(struct port_host *host, struct port *port);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
+	/* Whoever was at the other end is gone: what was learned behind the port holds no more. */
+	void (*peer_gone)(struct port_host *host, struct port *port);
 	struct loop *loop;
 	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
 };

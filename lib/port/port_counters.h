@@ -8,7 +8,7 @@
  *	rx_ok + copies             = tx_ok + the sum of tx_drop     (summed over the ports of a bridge)
  *
  * rx_ok counts a frame that was sent on its way to at least one port; `copies` counts, at the port it came from, the
- * further ports a flooded frame was sent to. There is no "other".
+ * further ports a flooded frame was sent to (all of them, of a frame that the switch made itself). There is no "other".
  *
  * One block per port and per thread: the thread is the only writer, anyone reads. Units: frames and bytes (Ethernet
  * frame without FCS).
@@ -23,6 +23,7 @@ enum rx_drop {
 	RX_DROP_SHORT,	    /* shorter than an Ethernet header (O5) */
 	RX_DROP_LONG,	    /* longer than FRAME_LEN_MAX */
 	RX_DROP_OFFLOAD,    /* asks for an offload that was not agreed upon, or does not fit the frame (O1-O4) */
+	RX_DROP_DISABLED,   /* the front end has switched the queue off: what the guest sends there is discarded */
 	RX_DROP_SOURCE,	    /* source address is multicast or zero: nobody's */
 	RX_DROP_REFLECTION, /* its destination is the port it came from */
 	RX_DROP_ALONE,	    /* flooded, and there is no other port */

@@ -159,7 +159,12 @@ struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index)
 
 bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
 {
-	return device->ring[index].state == VHU_RING_RUNNING;
+	return device->ring[index].state == VHU_RING_RUNNING && !device->ring[index].discards;
+}
+
+bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int index)
+{
+	return device->ring[index].state == VHU_RING_RUNNING && device->ring[index].discards;
 }
 
 void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
@@ -229,7 +234,7 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.messages = device->messages,
 	};
 	for (unsigned int i = 0; i < device->rings_n; i++)
-		status->rings_ready += device->ring[i].state == VHU_RING_RUNNING;
+		status->rings_ready += vhu_device_ring_ready(device, i);
 	describe(device, status->rings_ready, status->state, sizeof(status->state));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
 }

@@ -44,12 +44,15 @@ struct vhu_config {
 struct vhu_events {
 	/* A ring is ready (started, enabled, its memory present: lcores may use it) or no longer, which the owner acts
 	 * upon here and now. A burst that begins after this call finds nothing in it; one under way ends as it began,
-	 * and the device waits for that. */
+	 * and the device waits for that. A from_guest ring may be there to be discarded only
+	 * (vhu_device_ring_discards()). */
 	void (*ring)(void *owner, unsigned int index, bool ready);
 	/* NET_SET_MTU: the largest payload of an Ethernet frame, in bytes; 0: back to not said. */
 	void (*mtu)(void *owner, uint16_t mtu);
 	/* SEND_RARP: announce this address (protocol.md 3c.8). */
 	void (*rarp)(void *owner, const uint8_t mac[6]);
+	/* The front end is gone. */
+	void (*gone)(void *owner);
 	/* A descriptor that lcores may sleep on is coming (add) or going: the guest's kick eventfd of a from_guest
 	 * ring. Going means: it will be closed after this call. */
 	void (*kick)(void *owner, unsigned int index, int fd);
@@ -85,6 +88,9 @@ void vhu_device_destroy(struct vhu_device *device, void (*gone)(void *arg), void
 /* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */
 struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index);
 bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
+	RUNS_ON(control_thread);
+/* The ring is there, but the front end has disabled it: frames are to be taken from it and thrown away. */
+bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int index)
 	RUNS_ON(control_thread);
 
 /* An lcore reported that this ring broke (virtq_fault()): tells the front end through the error descriptor and logs it,

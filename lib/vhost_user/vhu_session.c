@@ -73,6 +73,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	}
 	device->unsettled++;
 	rcu_wait_start(&device->close_wait, close_passed);
+	device->events->gone(device->owner);
 }
 
 /* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
@@ -110,14 +111,19 @@ uint32_t vhu_session_started(const struct vhu_device *device)
 	return started;
 }
 
-/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. One that is to be
- * logged waits for its log, which QEMU sends after the kick when a device starts during a migration. */
+/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. */
+static bool ring_enabled(const struct vhu_device *device, const struct vhu_ring *ring)
+{
+	return ring->enabled || ((device->features >> VHU_F_PROTOCOL_FEATURES) & 1) == 0;
+}
+
+/* A disabled ring gives nothing to the guest, but takes and discards what the guest sends ("Ring states"). One that is to
+ * be logged waits for its log, which QEMU sends after the kick when a device starts during a migration. */
 static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *ring)
 {
-	bool enabled = ring->enabled || ((device->features >> VHU_F_PROTOCOL_FEATURES) & 1) == 0;
-
-	return device->features_set && ring->started && enabled && ring->addressed &&
-	       ring->size != 0 && vhu_log_complete(&device->dirty);
+	return device->features_set && ring->started && ring->addressed && ring->size != 0 &&
+	       vhu_log_complete(&device->dirty) &&
+	       (ring_enabled(device, ring) || ring->index % 2 == 1);
 }
 
 /* Rings that should run do, those that should not are withdrawn. 0 or -errno with a line: the front end described a ring
@@ -127,12 +133,14 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
 		bool wanted = ring_wanted(device, ring);
+		bool discards = !ring_enabled(device, ring);
 		int error = 0;
 
-		if (ring->state == VHU_RING_RUNNING && !wanted) {
+		if (ring->state == VHU_RING_RUNNING && (!wanted || ring->discards != discards)) {
 			device->unsettled++;
 			vhu_ring_leave(ring);
 		} else if (ring->state == VHU_RING_IDLE && wanted) {
+			ring->discards = discards;
 			error = vhu_ring_run(ring, device->features,
 					     vhu_regions_map(&device->regions), fail);
 		}

@@ -102,21 +102,21 @@ static inline int frame_of_chain(struct frame *frame, const struct virtq_chain *
 	return offload_asked(&frame->offload) ? RX_DROP_OFFLOAD : -1;
 }
 
-static inline __attribute__((always_inline)) void
-receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
-	       struct port_counters *counters, const struct virtq_format *format)
+/* Resolves up to n chains into `chains` and `spans`: their number. What a frame begins with is on its way to us while the
+ * rest of the burst is still being resolved. */
+static inline __attribute__((always_inline)) uint16_t
+peek_chains(struct virtq *q, const struct virtq_view *view, struct virtq_chain *chains,
+	    struct mem_span *spans, uint16_t n, const struct virtq_format *format)
 {
-	uint32_t spans = 0, cost = 0, bytes = 0;
+	uint32_t n_spans = 0, cost = 0;
+	uint64_t bytes = 0;
 	uint16_t i;
 
 	for (i = 0; i < n; i++)
 		format->prefetch(view, i);
 	for (i = 0; i < n && bytes < BURST_BYTES; i++) {
-		struct frame *frame = &burst->frame[burst->n];
-		struct virtq_chain chain;
-		int error = format->peek(view, i, false, &chain, burst->span + spans,
+		int error = format->peek(view, i, false, &chains[i], spans + n_spans,
 					 BURST_SPANS - cost);
-		int drop;
 
 		if (__builtin_expect(error != 0, 0)) {
 			/* No room for this chain beside the others: it is the next burst's first. */
@@ -124,21 +124,41 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 				vnet_break(q, -error);
 			break;
 		}
-		burst->chain[i] = chain.id;
-		cost += chain.cost;
-		frame->head = burst->room[burst->n];
-		drop = frame_of_chain(frame, &chain, burst->span + spans, view->conf->header_len);
-		if (__builtin_expect(drop >= 0, 0)) {
-			count(&counters->rx_drop[drop], 1);
-			continue;
+		if (chains[i].spans > 0) {
+			__builtin_prefetch(spans[n_spans].at);
+			__builtin_prefetch(spans[n_spans].at + 64);
 		}
-		spans += chain.spans;
-		bytes += frame->len;
-		burst->n++;
+		cost += chains[i].cost;
+		n_spans += chains[i].spans;
+		bytes += chains[i].len;
+	}
+	return i;
+}
+
+static inline __attribute__((always_inline)) void
+receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
+	       struct port_counters *counters, const struct virtq_format *format)
+{
+	struct virtq_chain chains[BURST_MAX];
+	struct mem_span *span = burst->span;
+
+	n = peek_chains(q, view, chains, span, n, format);
+	for (uint16_t i = 0; i < n; i++) {
+		struct frame *frame = &burst->frame[burst->n];
+		int drop;
+
+		burst->chain[i] = chains[i].id;
+		frame->head = burst->room[burst->n];
+		drop = frame_of_chain(frame, &chains[i], span, view->conf->header_len);
+		span += chains[i].spans;
+		if (__builtin_expect(drop >= 0, 0))
+			count(&counters->rx_drop[drop], 1);
+		else
+			burst->n++;
 	}
 	burst->source = view->conf;
-	burst->chains = i;
-	format->take(view, i);
+	burst->chains = n;
+	format->take(view, n);
 }
 
 static inline __attribute__((always_inline)) void

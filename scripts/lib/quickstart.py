@@ -154,7 +154,7 @@ def show_rates(switch: Switch, first: Guest, second: Guest) -> None:
         guest.run(f"(timeout 20 ping -q -i 0.002 {address} >/dev/null 2>&1 &)")
     time.sleep(1)
     subprocess.run([build_folder() / "app" / "vusctl" / "vusctl", "--control", switch.control,
-                    "top", "--count", "3"], timeout=30, check=False)
+                    "top", "-n", "3"], timeout=30, check=False)
     for guest in (first, second):
         guest.run("killall -q ping", check=False)
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* line_trip CPU CPU: what it costs to hand a cache line from one CPU to another and back, in ns.
  *
- * A switch and its guests do little else than hand lines to one another, so every figure of scripts/bench depends on
- * this one, and on a virtual machine it can change from minute to minute: two virtual CPUs may be two threads of one
- * core now and two cores a moment later. Prints the median of many short trials.
+ * A switch and its guests do little else than hand lines to one another, so every figure of
+ * scripts/bench depends on this one, and on a virtual machine it can change from minute to minute:
+ * two virtual CPUs may be two threads of one core now and two cores a moment later. Prints the
+ * median of many short trials.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

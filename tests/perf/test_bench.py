@@ -19,7 +19,7 @@ BENCH = ROOT / "scripts" / "bench"
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from bench import report  # noqa: E402
-from bench.measure import Run  # noqa: E402
+from bench.measure import Run, Window  # noqa: E402
 
 
 def bench(*arguments):
@@ -27,27 +27,45 @@ def bench(*arguments):
                           check=False)
 
 
-def round_of(**figures):
-    return [Run(name, 64, mpps=mpps, windows=[mpps]) for name, mpps in figures.items()]
+def window(mpps, trip_ns=100.0, share=1.0, moved=False):
+    return Window(mpps, share, share, trip_ns, moved)
 
 
-def test_ratios_are_paired_by_round():
-    # the machine is twice as slow in the second round: for both, so the ratio does not move
-    rows = report.summarise([round_of(a=20.0, b=10.0), round_of(a=10.0, b=5.0)], 2e9)
-    assert [row["ratio"] for row in rows] == [None, 2.0]
-    assert rows[0]["mpps"] == 15.0
-    assert rows[0]["cycles_per_packet"] == pytest.approx(133.3)
-    assert (rows[0]["min"], rows[0]["max"]) == (10.0, 20.0)
+def round_of(**windows):
+    return [Run(name, 64, windows=list(taken)) for name, taken in windows.items()]
 
 
-def test_a_round_without_the_reference_has_no_ratio():
-    rows = report.summarise([round_of(a=20.0, b=10.0), round_of(b=30.0)], 2e9)
-    assert rows[1]["ratio"] == 2.0
+def test_the_ratio_is_of_medians():
+    rows = report.summarise([round_of(a=[window(20), window(24), window(10)], b=[window(5)])], 2e9)
+    assert [(row["switch"], row["mpps"], row["ratio"]) for row in rows] == [
+        ("a", 20, None), ("b", 5, 4.0)]
+    assert rows[0]["cycles_per_packet"] == 100.0
+    assert (rows[0]["min"], rows[0]["max"]) == (10, 24)
+
+
+def test_distances_are_not_mixed():
+    # the CPUs move apart between the rounds: near, a is twice b; far, it is half of it
+    near = round_of(a=[window(20)] * 2, b=[window(10)] * 2)
+    far = round_of(a=[window(4, trip_ns=450)], b=[window(8, trip_ns=460)])
+    rows = report.summarise([near, far], 2e9)
+    assert [(row["distance_ns"], row["ratio"]) for row in rows] == [
+        ((100, 100), None), ((100, 100), 2.0), ((450, 460), None), ((450, 460), 0.5)]
+
+
+def test_a_disturbed_window_counts_only_when_there_is_no_other():
+    rows = report.summarise([round_of(a=[window(20), window(1, share=0.5)],
+                                      b=[window(3, share=0.6)])], 2e9)
+    assert (rows[0]["mpps"], rows[0]["notes"]) == (20, [])
+    assert rows[1]["mpps"] == 3 and "60%" in rows[1]["notes"][0]
+
+
+def test_a_window_in_which_the_cpus_moved_never_counts():
+    rows = report.summarise([round_of(a=[window(20), window(99, moved=True)])], 2e9)
+    assert rows[0]["mpps"] == 20
 
 
 def test_an_unfair_figure_is_told():
-    run = Run("x", 64, dropped=3, flooded=2, macs=1, disturbed=True, share=[0.5, 0.6])
-    assert len(run.complaints()) == 4
+    assert len(Run("x", 64, dropped=3, lost_by_generator=1, flooded=2, macs=1).complaints()) == 4
     assert not Run("x", 64, macs=2).complaints()
 
 

@@ -1,49 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The message parser against peers that cannot, or will not, speak properly: classes M1 to M6 and
- * M11 to M12 of the threat model. The switch may say no in two ways, a negative acknowledgement or
+/* The message parser against peers that cannot, or will not, speak properly: classes M1 to M3, M6,
+ * M11 and M12 of the threat model. The switch may say no in two ways, a negative acknowledgement or
  * hanging up; it may not wait, crash, or keep a descriptor.
  */
+#include "exact.h"
 #include "stage.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* A message once begun must be complete within this (M1), and a little for the machine. */
 enum { MESSAGE_DEADLINE_MS = 5000, SLACK_MS = 2500 };
-
-/* Requests with their exact payload, as the specification gives it; the ones without a variable
- * part. */
-static const struct {
-	uint32_t request, size;
-} exact[] = {
-	{FG_GET_FEATURES, 0},
-	{FG_SET_FEATURES, 8},
-	{FG_SET_OWNER, 0},
-	{FG_RESET_OWNER, 0},
-	{FG_SET_VRING_NUM, 8},
-	{FG_SET_VRING_ADDR, 40},
-	{FG_SET_VRING_BASE, 8},
-	{FG_GET_VRING_BASE, 8},
-	{FG_SET_VRING_KICK, 8},
-	{FG_SET_VRING_CALL, 8},
-	{FG_SET_VRING_ERR, 8},
-	{FG_GET_PROTOCOL_FEATURES, 0},
-	{FG_SET_PROTOCOL_FEATURES, 8},
-	{FG_GET_QUEUE_NUM, 0},
-	{FG_SET_VRING_ENABLE, 8},
-	{FG_NET_SET_MTU, 8},
-	{FG_SEND_RARP, 8},
-	{FG_RESET_DEVICE, 0},
-	{FG_GET_MAX_MEM_SLOTS, 0},
-	{FG_ADD_MEM_REG, 40},
-	{FG_REM_MEM_REG, 40},
-	{FG_SET_STATUS, 8},
-	{FG_GET_STATUS, 0},
-};
-enum { N_EXACT = sizeof(exact) / sizeof(exact[0]) };
 
 /* Sends a header that announces @size bytes, and @sent bytes of zeros behind it. */
 static enum verdict judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
@@ -163,118 +131,6 @@ static void a_size_too_small_is_refused(void **state)
 				  fg_wire_name(exact[i].request));
 			guest_close(g);
 		}
-	}
-}
-
-static void open_null(int *fds, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		assert_true(fds[i] >= 0);
-	}
-}
-
-static void close_all(const int *fds, unsigned int n)
-{
-	while (n > 0)
-		close(fds[--n]);
-}
-
-/* M4. Descriptors that nobody asked for, on every request: refused, and every one of them closed.
- */
-static void surplus_descriptors_are_closed(void **state)
-{
-	int fds[253];
-
-	(void)state;
-	open_null(fds, 253);
-	for (unsigned int round = 0; round < 3; round++) {
-		static const unsigned int counts[] = {1, 8, 253};
-
-		for (unsigned int i = 0; i < N_EXACT; i++) {
-			struct guest *g = guest_open("h0", NULL);
-			struct fg_msg m = {.request = exact[i].request, .size = exact[i].size};
-			enum verdict v = judge(&g->s, &m, fds, counts[round]);
-
-			/* One descriptor is legal on some: what comes then is their own affair. */
-			if (counts[round] > 1)
-				assert_no(v, fg_wire_name(m.request));
-			assert_int_not_equal(v, V_SILENT);
-			guest_close(g);
-		}
-	}
-	close_all(fds, 253);
-	assert_nothing_held();
-}
-
-/* M4. The descriptors of a message that fails for another reason, or never ends. */
-static void descriptors_of_bad_messages_are_closed(void **state)
-{
-	int fds[8];
-
-	(void)state;
-	open_null(fds, 8);
-	for (unsigned int i = 0; i < 64; i++) {
-		struct guest *g = guest_open("h0", NULL);
-		struct fg_msg m = {.request = i % 4 == 0 ? FG_ADD_MEM_REG : FG_SET_MEM_TABLE,
-				   .flags = FG_VERSION,
-				   .size = i % 2 ? 3 : 0xffff,
-				   .u64 = 8};
-		/* every second one with its descriptors on the first byte of many */
-		size_t sent = i % 3 == 0 ? 1 : FG_HEADER_SIZE + 3;
-
-		OK(fg_wire_send_raw(g->s.sock, &m, sent, fds, 1 + i % 8));
-		guest_close(g);
-	}
-	close_all(fds, 8);
-	assert_nothing_held();
-}
-
-/* M4. Descriptors split over the pieces of one message: all collected or all refused, none lost. */
-static void descriptors_may_come_with_any_byte(void **state)
-{
-	struct guest *g = guest_open("h0", NULL);
-	struct fg_msg m = {.request = FG_SET_VRING_ERR,
-			   .flags = FG_VERSION | FG_NEED_REPLY,
-			   .size = 8,
-			   .u64 = 0};
-	struct fg_msg answer;
-
-	(void)state;
-	OK(fg_wire_send_raw(g->s.sock, &m, 6, &g->s.ring[0].err, 1));
-	fg_sleep_us(20000);
-	OK(fg_wire_send_raw(g->s.sock, (char *)&m + 6, FG_HEADER_SIZE + 8 - 6, NULL, 0));
-	OK(fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS));
-	assert_int_equal(answer.u64, 0);
-	/* One too many, in the second half. */
-	OK(fg_wire_send_raw(g->s.sock, &m, 6, &g->s.ring[0].err, 1));
-	fg_sleep_us(20000);
-	if (fg_wire_send_raw(g->s.sock, (char *)&m + 6, FG_HEADER_SIZE + 8 - 6, &g->s.ring[1].err,
-			     1) == 0 &&
-	    fg_wire_recv(g->s.sock, &answer, NULL, FG_WAIT_MS) == 0)
-		assert_int_not_equal(answer.u64, 0);
-}
-
-/* M5. Bit 8 and the descriptor must agree; without both the call is legal. */
-static void the_nofd_bit_decides(void **state)
-{
-	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
-
-	(void)state;
-	for (unsigned int i = 0; i < 3; i++) {
-		const char *name = fg_wire_name(requests[i]);
-		struct guest *g = guest_run("h0", NULL);
-		struct fg_msg neither = {.request = requests[i], .size = 8, .u64 = 0};
-		struct fg_msg both = {.request = requests[i], .size = 8, .u64 = FG_NOFD};
-
-		assert_no(judge(&g->s, &neither, NULL, 0), name);
-		guest_close(g);
-		g = guest_run("h0", NULL);
-		assert_no(judge(&g->s, &both, &g->s.ring[0].err, 1), name);
-		guest_close(g);
-		g = guest_open("h0", NULL);
-		assert_yes(judge_u64(&g->s, requests[i], FG_NOFD | 1), name);
-		guest_close(g);
 	}
 }
 
@@ -399,10 +255,6 @@ int main(void)
 		STORY(messages_may_come_together),
 		STORY(a_size_too_large_is_refused),
 		STORY(a_size_too_small_is_refused),
-		STORY(surplus_descriptors_are_closed),
-		STORY(descriptors_of_bad_messages_are_closed),
-		STORY(descriptors_may_come_with_any_byte),
-		STORY(the_nofd_bit_decides),
 		STORY(a_wild_ring_index_is_refused),
 		STORY(unknown_requests_are_refused),
 		STORY(wrong_flags_end_the_connection),

@@ -9,8 +9,6 @@
 
 struct stage stage;
 
-static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
-
 static struct guest *free_guest(void)
 {
 	for (unsigned int i = 0; i < GUESTS; i++) {
@@ -60,6 +58,14 @@ struct guest *guest_open(const char *port, const struct fg_options *opt)
 	struct guest *g = guest_idle();
 
 	connect_guest(g, port, opt);
+	return g;
+}
+
+struct guest *guest_open_on(int sock, const struct fg_options *opt)
+{
+	struct guest *g = guest_idle();
+
+	OK(fg_session_open_on(&g->s, sock, &g->mem, opt));
 	return g;
 }
 
@@ -301,11 +307,11 @@ void assert_held_as(const struct fg_usage *then, unsigned int fewer)
 
 static int raise_curtain(void **state)
 {
-	const struct fg_switch_options opt = {.ports = ports};
-
 	(void)state;
-	if (fg_switch_start(&stage.sw, &opt) < 0)
+	if (fg_switch_start(&stage.sw, &stage.opt) < 0)
 		return -1;
+	if (!stage.with_victims)
+		return 0;
 	return fg_victims_start(&stage.victims, &stage.sw, "v0", "v1");
 }
 
@@ -327,7 +333,7 @@ int stage_open(void **state)
 	for (unsigned int i = 0; i < GUESTS; i++)
 		guest_close(&stage.guest[i]);
 	OK(fg_switch_usage(&stage.sw, &stage.before));
-	return fg_victims_run(&stage.victims);
+	return stage.with_victims ? fg_victims_run(&stage.victims) : 0;
 }
 
 /* The control thread has nothing to wait for, so it answers at once; the bound allows for starting
@@ -355,6 +361,8 @@ int stage_judge(void **state)
 	for (unsigned int i = 0; i < GUESTS; i++)
 		guest_close(&stage.guest[i]);
 	assert_nothing_held();
+	if (!stage.with_victims)
+		return 0;
 	a = guest_run("h0", NULL);
 	b = guest_run("h1", NULL);
 	assert_traffic(a, b, 3, 100);
@@ -365,12 +373,22 @@ int stage_judge(void **state)
 	return fg_victims_pause(&stage.victims);
 }
 
-int stage_main(const char *name, const struct CMUnitTest *stories, size_t n)
+int stage_main_on(const struct fg_switch_options *opt, const char *name,
+		  const struct CMUnitTest *stories, size_t n)
 {
 	const char *only = getenv("STORY");
 
+	stage.opt = *opt;
 	if (only != NULL)
 		cmocka_set_test_filter(only);
 	alarm(STAGE_LIMIT_S);
 	return _cmocka_run_group_tests(name, stories, n, raise_curtain, lower_curtain);
+}
+
+int stage_main(const char *name, const struct CMUnitTest *stories, size_t n)
+{
+	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
+
+	stage.with_victims = true;
+	return stage_main_on(&(struct fg_switch_options){.ports = ports}, name, stories, n);
 }

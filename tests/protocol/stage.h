@@ -41,6 +41,8 @@ struct guest {
 
 struct stage {
 	struct fg_switch sw;
+	struct fg_switch_options opt;
+	bool with_victims;
 	struct fg_victims victims;
 	struct fg_usage before;
 	struct guest guest[GUESTS];
@@ -61,9 +63,15 @@ enum verdict {
 int stage_open(void **state);
 int stage_judge(void **state);
 int stage_main(const char *name, const struct CMUnitTest *stories, size_t n);
+/* The same on a stage of its own making: other ports, no victims, and a judge who only looks
+ * whether anything is kept. */
+int stage_main_on(const struct fg_switch_options *, const char *name,
+		  const struct CMUnitTest *stories, size_t n);
 
 /* A VM on @port: memory of one region, connected and negotiated. Never fails: asserts. */
 struct guest *guest_open(const char *port, const struct fg_options *);
+/* On a connection that came to us: the switch as a client. */
+struct guest *guest_open_on(int sock, const struct fg_options *);
 /* The same with @regions regions of 4 MiB, their addresses apart; the rings lie in the first. */
 struct guest *guest_open_regions(const char *port, const struct fg_options *, unsigned int regions);
 /* The rings run and the receive buffers are posted. */

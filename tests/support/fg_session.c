@@ -202,13 +202,11 @@ int fg_session_stop(struct fg_session *s)
 	return err;
 }
 
-int fg_session_reopen(struct fg_session *s, const char *path)
+int fg_session_reopen_on(struct fg_session *s, int sock)
 {
 	int err;
 
-	s->sock = fg_wire_connect(path, FG_WAIT_MS);
-	if (s->sock < 0)
-		return s->sock;
+	s->sock = sock;
 	err = fg_negotiate(s);
 	if (err == 0)
 		err = fg_send_features(s);
@@ -217,4 +215,11 @@ int fg_session_reopen(struct fg_session *s, const char *path)
 	for (unsigned int i = 0; err == 0 && i < s->n_rings; i++)
 		err = fg_start_ring(s, i, fg_ring_used_idx(&s->ring[i]));
 	return err < 0 ? err : fg_barrier(s);
+}
+
+int fg_session_reopen(struct fg_session *s, const char *path)
+{
+	int sock = fg_wire_connect(path, FG_WAIT_MS);
+
+	return sock < 0 ? sock : fg_session_reopen_on(s, sock);
 }

@@ -67,6 +67,7 @@ void fg_session_close(struct fg_session *);
  * starts them where the used index stands, as QEMU does when its back end went away. */
 void fg_session_drop(struct fg_session *);
 int fg_session_reopen(struct fg_session *, const char *path);
+int fg_session_reopen_on(struct fg_session *, int sock);
 
 /* Steps of open and start. */
 int fg_negotiate(struct fg_session *);

@@ -47,8 +47,8 @@ struct fg_usage {
 	unsigned int fds, threads;
 	unsigned int guest_maps; /* mappings of fake guests' memory */
 	uint64_t guest_bytes;	 /* bytes in them */
-	uint64_t rss_kib;
-	bool sanitizer; /* RSS means nothing */
+	uint64_t rss_kib; /* its own: guests' pages come and go with where their buffers lie */
+	bool sanitizer;	  /* RSS means nothing */
 };
 
 int fg_switch_start(struct fg_switch *, const struct fg_switch_options *);

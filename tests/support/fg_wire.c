@@ -126,7 +126,8 @@ void fg_wire_fuse(int messages)
 
 int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds)
 {
-	static _Thread_local char control[CMSG_SPACE(sizeof(int) * FG_FDS_MAX)];
+	static _Thread_local _Alignas(
+		struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FG_FDS_MAX)];
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
 	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct pollfd p = {.fd = sock, .events = POLLOUT};
@@ -170,7 +171,7 @@ static int read_exactly(int sock, void *to, size_t len, int *fd, int64_t deadlin
 	uint8_t *at = to;
 
 	while (len > 0) {
-		char control[CMSG_SPACE(sizeof(int) * 8)] = {0};
+		_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)] = {0};
 		struct iovec iov = {.iov_base = at, .iov_len = len};
 		struct msghdr h = {.msg_iov = &iov,
 				   .msg_iovlen = 1,

@@ -51,21 +51,22 @@ static void reads_everything(void **state VUS_UNUSED)
 	struct config_numbers numbers;
 	const struct config_port *port;
 
-	assert_int_equal(read_text(&config,
-				   "bridges:\n"
-				   "  - name: lan\n"
-				   "    mac-table-size: 1024\n"
-				   "    mac-aging: 0\n"
-				   "    mac-limit-per-port: 100\n"
-				   "    static-macs:\n"
-				   "      - {mac: \"52:54:00:12:34:5f\", port: vm1}\n"
-				   "ports:\n"
-				   "  - {name: vm1, type: vhost-user, bridge: lan, socket: /run/a, "
-				   "mode: client, queues: 4}\n"
-				   "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
-				   "  - {name: vm2, type: vhost-user, socket: /run/b}\n",
-				   &fail),
-			 0);
+	assert_int_equal(
+		read_text(&config,
+			  "bridges:\n"
+			  "  - name: lan\n"
+			  "    mac-table-size: 1024\n"
+			  "    mac-aging: 0\n"
+			  "    mac-limit-per-port: 100\n"
+			  "    static-macs:\n"
+			  "      - {mac: \"52:54:00:12:34:5f\", port: vm1}\n"
+			  "ports:\n"
+			  "  - {name: vm1, type: vhost-user, bridge: lan, socket: /run/a, "
+			  "mode: client, queues: 4}\n"
+			  "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
+			  "  - {name: vm2, type: vhost-user, socket: /run/b}\n",
+			  &fail),
+		0);
 	assert_int_equal(config.bridges_n, 2);
 	numbers = config_bridge_numbers(&config.bridges[0]);
 	assert_int_equal(numbers.mac_table_size, 1024);
@@ -98,7 +99,7 @@ static void reads_everything(void **state VUS_UNUSED)
 
 static void nothing_is_a_configuration(void **state VUS_UNUSED)
 {
-	static const char *const texts[] = {"", "# nothing\n", "ports:\n", "ports: []\nbridges:\n"};
+	static const char *const texts[] = {"ports:\n", "bridges: []\n", "ports: []\nbridges:\n"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct config config;
@@ -124,77 +125,82 @@ static void the_example_is_good(void **state VUS_UNUSED)
 
 #define PORT(more) "  - {name: a, type: vhost-user, socket: /a" more "}\n"
 
+static const struct {
+	const char *text;
+	unsigned int line;
+	const char *words;
+} wrong[] = {
+	/* perhaps an editor is writing it */
+	{"", 1, "nothing in this file"},
+	{"# nothing\n", 1, "nothing in this file"},
+	/* no YAML */
+	{"ports: [\n", 2, "not YAML"},
+	{"\tports: []\n", 1, "not YAML"},
+	{"bridges:\n  - name: \"x\n", 3, "not YAML"},
+	/* not this YAML */
+	{"just text\n", 1, "keys with values"},
+	{"ports: a\n", 1, "ports has to be a list"},
+	{"ports:\n  - a\n", 2, "keys with values"},
+	{"ports: []\nports: []\n", 1, "ports is written twice"},
+	/* keys */
+	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports"},
+	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
+	 "key \"mac-tabel-size\" is not known under bridges; known here: name, "
+	 "mac-table-size"},
+	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" is not known under ports"},
+	{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
+	{"ports:\n  - {name: a}\n", 2, "has no type"},
+	/* numbers */
+	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
+	 "mac-aging has to be a whole number, 0 or more, not 'soon'"},
+	{"bridges:\n  - name: b\n    mac-aging: -1\n", 3, "0 or more, not '-1'"},
+	{"bridges:\n  - name: b\n\n    mac-aging: 40000\n", 4, "40000 is out of range"},
+	{"bridges:\n  - {name: b, mac-table-size: 1}\n", 2, "use 16 to"},
+	{"bridges:\n  - {name: b, mac-table-size: 99, mac-limit-per-port: 100}\n", 2,
+	 "use 1 to 99"},
+	{"ports:\n" PORT(", queues: 17"), 2, "queues: 17 is out of range; use 1 to 16"},
+	{"ports:\n" PORT(", queues: 0"), 2, "use 1 to 16"},
+	{"ports:\n" PORT(", queues: 99999999999"), 2, "queues"},
+	/* names */
+	{"ports:\n  - {name: 'a b', type: ethdev, device: x}\n", 2, "has a character other"},
+	{"ports:\n  - {name: '', type: ethdev, device: x}\n", 2, "is missing"},
+	{"bridges:\n  - name: a23456789012345678901234567890123\n", 2, "longer than 31"},
+	{"ports:\n" PORT("") "  - {name: a, type: ethdev, device: x}\n", 3,
+	 "there is a port a already"},
+	{"bridges:\n  - name: b\n  - name: c\n  - name: b\n", 4,
+	 "bridge b is listed twice, first at line 2"},
+	/* what a port is made of */
+	{"ports:\n  - {name: a, type: tap}\n", 2, "use vhost-user or ethdev"},
+	{"ports:\n  - {name: a, type: vhost-user}\n", 2, "has no socket"},
+	{"ports:\n  - {name: a, type: ethdev}\n", 2, "has no device"},
+	{"ports:\n" PORT(", mode: clinet"), 2, "use server"},
+	{"ports:\n" PORT(", device: x"), 2, "device is nothing to a port of type vhost-user"},
+	{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
+	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
+	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
+	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
+	 "/a is the socket of port a already"},
+	{"ports:\n  - {name: a, type: ethdev, device: \"net_tap0,iface=x\"}\n"
+	 "  - {name: b, type: ethdev, device: net_tap0}\n",
+	 3, "device net_tap0 is port a's already"},
+	{"ports:\n" PORT(", bridge: lan"), 2, "add \"- name: lan\" under bridges:"},
+	/* static addresses */
+	{"bridges:\n  - name: br0\n    static-macs:\n      - {mac: 5254, port: a}\n"
+	 "ports:\n" PORT(""),
+	 4, "is not an Ethernet address"},
+	{"bridges:\n  - name: br0\n    static-macs:\n"
+	 "      - {mac: \"52:54:00:00:00:01\", port: a}\n"
+	 "      - {mac: \"01:54:00:00:00:01\", port: a}\nports:\n" PORT(""),
+	 5, "group address"},
+	{"bridges:\n  - name: br0\n    static-macs:\n"
+	 "      - {mac: \"52:54:00:00:00:01\", port: b}\nports:\n" PORT(""),
+	 4, "there is no port b on bridge br0"},
+};
+
 static void says_what_is_wrong(void **state VUS_UNUSED)
 {
-	static const struct {
-		const char *text;
-		unsigned int line;
-		const char *words;
-	} cases[] = {
-		/* no YAML */
-		{"ports: [\n", 2, "not YAML"},
-		{"\tports: []\n", 1, "not YAML"},
-		{"bridges:\n  - name: \"x\n", 3, "not YAML"},
-		/* not this YAML */
-		{"just text\n", 1, "keys with values"},
-		{"ports: a\n", 1, "ports has to be a list"},
-		{"ports:\n  - a\n", 2, "keys with values"},
-		{"ports: []\nports: []\n", 1, "ports is written twice"},
-		/* keys */
-		{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports"},
-		{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
-		 "key \"mac-tabel-size\" is not known under bridges; known here: name, "
-		 "mac-table-size"},
-		{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" is not known under ports"},
-		{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
-		{"ports:\n  - {name: a}\n", 2, "has no type"},
-		/* numbers */
-		{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
-		 "mac-aging has to be a whole number, 0 or more, not 'soon'"},
-		{"bridges:\n  - name: b\n    mac-aging: -1\n", 3, "0 or more, not '-1'"},
-		{"bridges:\n  - name: b\n\n    mac-aging: 40000\n", 4, "40000 is out of range"},
-		{"bridges:\n  - {name: b, mac-table-size: 1}\n", 2, "use 16 to"},
-		{"bridges:\n  - {name: b, mac-table-size: 99, mac-limit-per-port: 100}\n", 2,
-		 "use 1 to 99"},
-		{"ports:\n" PORT(", queues: 17"), 2, "queues: 17 is out of range; use 1 to 16"},
-		{"ports:\n" PORT(", queues: 0"), 2, "use 1 to 16"},
-		{"ports:\n" PORT(", queues: 99999999999"), 2, "queues"},
-		/* names */
-		{"ports:\n  - {name: 'a b', type: ethdev, device: x}\n", 2, "has a character other"},
-		{"ports:\n  - {name: '', type: ethdev, device: x}\n", 2, "is missing"},
-		{"bridges:\n  - name: a23456789012345678901234567890123\n", 2, "longer than 31"},
-		{"ports:\n" PORT("") "  - {name: a, type: ethdev, device: x}\n", 3,
-		 "there is a port a already"},
-		{"bridges:\n  - name: b\n  - name: c\n  - name: b\n", 4,
-		 "bridge b is listed twice, first at line 2"},
-		/* what a port is made of */
-		{"ports:\n  - {name: a, type: tap}\n", 2, "use vhost-user or ethdev"},
-		{"ports:\n  - {name: a, type: vhost-user}\n", 2, "has no socket"},
-		{"ports:\n  - {name: a, type: ethdev}\n", 2, "has no device"},
-		{"ports:\n" PORT(", mode: clinet"), 2, "use server"},
-		{"ports:\n" PORT(", device: x"), 2, "device is nothing to a port of type vhost-user"},
-		{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
-		{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
-		 "/a is the socket of port a already"},
-		{"ports:\n  - {name: a, type: ethdev, device: \"net_tap0,iface=x\"}\n"
-		 "  - {name: b, type: ethdev, device: net_tap0}\n",
-		 3, "device net_tap0 is port a's already"},
-		{"ports:\n" PORT(", bridge: lan"), 2, "add \"- name: lan\" under bridges:"},
-		/* static addresses */
-		{"bridges:\n  - name: br0\n    static-macs:\n      - {mac: 5254, port: a}\n"
-		 "ports:\n" PORT(""),
-		 4, "is not an Ethernet address"},
-		{"bridges:\n  - name: br0\n    static-macs:\n"
-		 "      - {mac: \"52:54:00:00:00:01\", port: a}\n"
-		 "      - {mac: \"01:54:00:00:00:01\", port: a}\nports:\n" PORT(""),
-		 5, "group address"},
-		{"bridges:\n  - name: br0\n    static-macs:\n"
-		 "      - {mac: \"52:54:00:00:00:01\", port: b}\nports:\n" PORT(""),
-		 4, "there is no port b on bridge br0"},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_refused(cases[i].text, cases[i].line, cases[i].words);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_refused(wrong[i].text, wrong[i].line, wrong[i].words);
 }
 
 static void no_file(void **state VUS_UNUSED)
@@ -217,7 +223,8 @@ static void long_paths(void **state VUS_UNUSED)
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[0] = '/';
 	longest[107] = '\0';
-	snprintf(text, sizeof(text), "ports:\n  - {name: a, type: vhost-user, socket: %s}\n", longest);
+	snprintf(text, sizeof(text), "ports:\n  - {name: a, type: vhost-user, socket: %s}\n",
+		 longest);
 	struct config config;
 	struct fail fail;
 
@@ -237,10 +244,12 @@ static void options_are_ports(void **state VUS_UNUSED)
 	struct fail fail;
 
 	assert_int_equal(config_add_option(&config, "--vhost",
-					   "vm1=/run/a,mode=client,queues=2,bridge=lan", &fail), 0);
+					   "vm1=/run/a,mode=client,queues=2,bridge=lan", &fail),
+			 0);
 	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/run/b", &fail), 0);
 	assert_int_equal(config_add_option(&config, "--ethdev",
-					   "up0=net_tap0,iface=t0,bridge=lan,remote=x", &fail), 0);
+					   "up0=net_tap0,iface=t0,mtu=9000,bridge=lan,remote=x", &fail),
+			 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	assert_int_equal(config.bridges_n, 2);
 	assert_non_null(config_find_bridge(&config, "lan"));
@@ -251,6 +260,7 @@ static void options_are_ports(void **state VUS_UNUSED)
 	assert_int_equal(port->spec.queues, 2);
 	port = config_find_port(&config, "up0");
 	assert_string_equal(port->spec.device, "net_tap0,iface=t0,remote=x");
+	assert_int_equal(port->spec.mtu, 9000);
 	assert_string_equal(port->spec.bridge, "lan");
 	config_free(&config);
 }
@@ -269,6 +279,8 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,queues=", "queues= is not a number"},
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
+		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
+		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
 		{"--vhost", "vm/1=/a", "has a character other"},
 	};

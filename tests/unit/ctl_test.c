@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,15 +17,12 @@
 
 #include <cmocka.h>
 #include <jansson.h>
-#include <rte_eal.h>
 
 #include "clock.h"
+#include "ctl_client.h"
 #include "ctl_commands.h"
 #include "ctl_socket.h"
 #include "fake_port.h"
-#include "lcore.h"
-#include "log.h"
-#include "rcu.h"
 #include "switch.h"
 
 static const struct port_driver *const drivers[] = {&fake_driver, NULL};
@@ -37,73 +35,14 @@ static struct ctl_socket *ctl;
 
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
 
-static int dial(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	strcpy(address.sun_path, path);
-	assert_true(fd >= 0);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-}
-
-/* Lets the loop run and reads a line; NULL: the other side has closed. The caller frees it. */
-static char *hear_line(int fd) RUNS_ON(control_thread)
-{
-	uint64_t end = clock_ns() + 5 * NS_PER_S;
-	size_t size = 1 << 16, len = 0;
-	char *line = malloc(size);
-
-	while (clock_ns() < end) {
-		ssize_t n;
-
-		loop_turn(loop, NS_PER_MS);
-		while ((n = recv(fd, line + len, 1, 0)) == 1) {
-			if (line[len] == '\n') {
-				line[len] = '\0';
-				return line;
-			}
-			if (++len == size)
-				line = realloc(line, size *= 2);
-		}
-		if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-			free(line);
-			return NULL;
-		}
-	}
-	fail_msg("no answer");
-	return NULL;
-}
-
-static json_t *hear(int fd) RUNS_ON(control_thread)
-{
-	char *line = hear_line(fd);
-	json_t *reply;
-
-	assert_non_null(line);
-	reply = json_loads(line, 0, NULL);
-	assert_non_null(reply);
-	free(line);
-	return reply;
-}
-
 static json_t *ask(const char *request) RUNS_ON(control_thread)
 {
-	int fd = dial();
+	int fd = ctl_dial(path);
 	json_t *reply;
 
-	say(fd, request);
-	say(fd, "\n");
-	reply = hear(fd);
+	ctl_say(fd, request);
+	ctl_say(fd, "\n");
+	reply = ctl_hear(loop, fd);
 	close(fd);
 	loop_turn(loop, 0);
 	return reply;
@@ -189,18 +128,18 @@ static void one_conversation_many_questions(void **state VUS_UNUSED)
 	int fd;
 
 	role_assert_control();
-	fd = dial();
+	fd = ctl_dial(path);
 	/* In one piece, and then a byte at a time. */
-	say(fd, "{\"command\":\"version\"}\n{\"command\":\"ports\"}\n{\"command\":\"macs\"}\n");
+	ctl_say(fd, "{\"command\":\"version\"}\n{\"command\":\"ports\"}\n{\"command\":\"macs\"}\n");
 	for (int i = 0; i < 3; i++)
-		json_decref(hear(fd));
+		json_decref(ctl_hear(loop, fd));
 	for (const char *c = "{\"command\":\"version\"}\n"; *c != '\0'; c++) {
 		char text[2] = {*c, '\0'};
 
-		say(fd, text);
+		ctl_say(fd, text);
 		loop_turn(loop, 0);
 	}
-	json_decref(hear(fd));
+	json_decref(ctl_hear(loop, fd));
 	close(fd);
 	loop_turn(loop, 0);
 }
@@ -230,10 +169,10 @@ static void an_endless_line_is_cut(void **state VUS_UNUSED)
 	int fd;
 
 	role_assert_control();
-	fd = dial();
+	fd = ctl_dial(path);
 	memset(text, 'x', sizeof(text));
 	assert_true(send(fd, text, sizeof(text), MSG_NOSIGNAL) > 0);
-	assert_null(hear_line(fd));
+	assert_null(ctl_hear_line(loop, fd));
 	close(fd);
 }
 
@@ -245,7 +184,7 @@ static void a_deaf_client_is_no_burden(void **state VUS_UNUSED)
 	int fd;
 
 	role_assert_control();
-	fd = dial();
+	fd = ctl_dial(path);
 	for (int i = 0; i < 20000; i++) {
 		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
 			assert_int_equal(errno, EAGAIN);
@@ -267,7 +206,7 @@ static void a_crowd_leaves_room(void **state VUS_UNUSED)
 	loop_turn(loop, 0);
 	before = open_fds();
 	for (int i = 0; i < 200; i++) {
-		crowd[i] = dial();
+		crowd[i] = ctl_dial(path);
 		n += crowd[i] >= 0;
 		loop_turn(loop, 0);
 	}
@@ -281,6 +220,34 @@ static void a_crowd_leaves_room(void **state VUS_UNUSED)
 	assert_int_equal(open_fds(), before);
 }
 
+/* With no descriptor left a caller is turned away at once; the loop does not spin on it, and nobody else notices. */
+static void without_descriptors(void **state VUS_UNUSED)
+{
+	struct rlimit before, few;
+	int friend, caller, taken[256], n = 0;
+
+	role_assert_control();
+	friend = ctl_dial(path);
+	ctl_say(friend, "{\"command\":\"version\"}\n");
+	json_decref(ctl_hear(loop, friend));
+	caller = ctl_dial(path);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 256;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((taken[n] = dup(0)) >= 0)
+		n++;
+	assert_null(ctl_hear_line(loop, caller));
+	ctl_say(friend, "{\"command\":\"version\"}\n");
+	json_decref(ctl_hear(loop, friend));
+	while (n > 0)
+		close(taken[--n]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(friend);
+	close(caller);
+	json_decref(ask("{\"command\":\"version\"}"));
+}
+
 static void hangs_up_anywhere(void **state VUS_UNUSED)
 {
 	static const char request[] = "{\"command\":\"ports\"}\n";
@@ -290,7 +257,7 @@ static void hangs_up_anywhere(void **state VUS_UNUSED)
 	loop_turn(loop, 0);
 	before = open_fds();
 	for (size_t len = 0; len < sizeof(request); len++) {
-		int fd = dial();
+		int fd = ctl_dial(path);
 
 		if (len > 0)
 			assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), len);
@@ -379,8 +346,6 @@ static int tear_down(void **state VUS_UNUSED)
 
 int main(void)
 {
-	char *eal[] = {"ctl_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
-		       "--lcores=0@0,1@0", "--log-level=error", "--no-telemetry"};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(lists_addresses),
@@ -389,25 +354,17 @@ int main(void)
 		cmocka_unit_test(an_endless_line_is_cut),
 		cmocka_unit_test(a_deaf_client_is_no_burden),
 		cmocka_unit_test(a_crowd_leaves_room),
+		cmocka_unit_test(without_descriptors),
 		cmocka_unit_test(hangs_up_anywhere),
 		cmocka_unit_test(the_file),
 	};
-	struct fail fail;
 	int failed;
 
 	role_take(ROLE_CONTROL);
 	role_assert_control();
-	log_set_level(LOG_ERROR);
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || doorbell_init(&bell) != 0 ||
-	    lcores_create(false, &bell, &fail) != 0 || lcores_start() != 0)
+	if (fake_world_begin("ctl_test", &bell, &loop) != 0)
 		return EXIT_FAILURE;
-	loop = loop_create();
 	failed = cmocka_run_group_tests(tests, set_up, tear_down);
-	lcores_stop();
-	lcores_destroy();
-	loop_destroy(loop);
-	doorbell_fini(&bell);
-	rcu_fini();
-	rte_eal_cleanup();
+	fake_world_end(&bell, loop);
 	return failed;
 }

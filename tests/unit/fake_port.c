@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_eal.h>
+
 #include "clock.h"
-#include "report.h"
+#include "lcore.h"
+#include "log.h"
+#include "rcu.h"
 
 int fake_ports, fake_ports_made;
 
@@ -160,4 +164,30 @@ void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n)
 	put_mac(fake->frame, dst);
 	put_mac(fake->frame + 6, src);
 	atomic_fetch_add(&fake->pending, n);
+}
+
+int fake_world_begin(const char *name, struct doorbell *bell, struct loop **loop)
+{
+	/* EAL keeps them. */
+	static char *eal[] = {NULL,  "--no-huge",	 "--no-pci",	      "--no-shconf",   "-m",
+			      "256", "--lcores=0@0,1@0", "--log-level=error", "--no-telemetry"};
+	struct fail fail;
+
+	log_set_level(LOG_ERROR);
+	eal[0] = (char *)(uintptr_t)name;
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || doorbell_init(bell) != 0 ||
+	    lcores_create(false, bell, &fail) != 0)
+		return -1;
+	*loop = loop_create();
+	return *loop != NULL ? lcores_start() : -1;
+}
+
+void fake_world_end(struct doorbell *bell, struct loop *loop)
+{
+	lcores_stop();
+	lcores_destroy();
+	loop_destroy(loop);
+	doorbell_fini(bell);
+	rcu_fini();
+	rte_eal_cleanup();
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "doorbell.h"
 #include "loop.h"
 #include "port.h"
 
@@ -39,6 +40,11 @@ extern int fake_ports, fake_ports_made;
 void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready) RUNS_ON(control_thread);
 /* Lets the port receive `n` frames from `src` to `dst` (last bytes of 02:00:00:00:00:xx; 0xff: broadcast). */
 void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n);
+
+/* EAL without huge pages, one lcore that runs, and what a switch needs besides. 0 or -1. */
+int fake_world_begin(const char *name, struct doorbell *bell, struct loop **loop)
+	RUNS_ON(control_thread);
+void fake_world_end(struct doorbell *bell, struct loop *loop) RUNS_ON(control_thread);
 
 static inline struct fake_port *fake_of(struct port *port)
 {

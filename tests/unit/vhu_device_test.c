@@ -58,6 +58,27 @@ static void test_enable_and_reset(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 0);
 }
 
+/* A disabled transmit queue of the guest is still read, and what comes from it thrown away. */
+static void test_disabled_from_guest_is_discarded(void **state VUS_UNUSED)
+{
+	role_assert_control();
+	vhu_rig_add_memory();
+	front_ring(&t.front, 1, 256, UVA);
+	for (unsigned int round = 0; round < 3; round++) {
+		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 1, 0), 0);
+		assert_int_equal(t.ready, 2);
+		assert_true(vhu_device_ring_discards(t.device, 1));
+		assert_false(vhu_device_ring_ready(t.device, 1));
+		assert_int_equal(vhu_rig_status().rings_ready, 0);
+		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 1, 1), 0);
+		assert_int_equal(t.ready, 2);
+		assert_false(vhu_device_ring_discards(t.device, 1));
+		assert_true(vhu_device_ring_ready(t.device, 1));
+	}
+	assert_int_equal(vhu_rig_stop_ring(1), 0);
+	assert_int_equal(t.ready, 0);
+}
+
 static void test_mtu_and_rarp(void **state VUS_UNUSED)
 {
 	static const uint8_t mac[8] = {0x52, 0x54, 0, 1, 2, 3};
@@ -142,6 +163,7 @@ int main(void)
 		RIG_TEST_CONNECTED(test_offers),
 		RIG_TEST_CONNECTED(test_rings_start_and_stop),
 		RIG_TEST_CONNECTED(test_enable_and_reset),
+		RIG_TEST_CONNECTED(test_disabled_from_guest_is_discarded),
 		RIG_TEST_CONNECTED(test_mtu_and_rarp),
 		RIG_TEST_CONNECTED(test_live_ring_refuses_new_geometry),
 		RIG_TEST_CONNECTED(test_bad_geometry),

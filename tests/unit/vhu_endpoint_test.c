@@ -84,6 +84,7 @@ static void test_reconnect(void **state VUS_UNUSED)
 		front_negotiate(&t.front);
 	}
 	assert_int_equal(vhu_rig_status().connections, 21);
+	assert_int_equal(t.front_ends_gone, 20);
 }
 
 static void test_stale_socket_and_busy_socket(void **state VUS_UNUSED)

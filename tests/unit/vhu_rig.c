@@ -36,7 +36,18 @@ static void on_gone(void *arg VUS_UNUSED)
 	t.gone = true;
 }
 
-static const struct vhu_events events = {on_ring, on_mtu, on_rarp, on_kick};
+static void on_front_end_gone(void *owner VUS_UNUSED)
+{
+	t.front_ends_gone++;
+}
+
+static const struct vhu_events events = {
+	.ring = on_ring,
+	.mtu = on_mtu,
+	.rarp = on_rarp,
+	.gone = on_front_end_gone,
+	.kick = on_kick,
+};
 
 int vhu_rig_make(enum vhu_mode mode, struct fail *fail)
 {

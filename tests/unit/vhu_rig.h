@@ -24,6 +24,7 @@ struct vhu_rig {
 	int kick[VHOST_RINGS_MAX];
 	uint16_t mtu;
 	uint8_t mac[6];
+	unsigned int front_ends_gone;
 };
 extern struct vhu_rig t;
 

@@ -73,7 +73,8 @@ def table(rows, reference):
 def write_json(path, machine, settings, versions, rows, runs):
     """Everything, the single windows too."""
     document = {"machine": machine, "settings": settings, "versions": versions, "summary": rows,
-                "rounds": [[dataclasses.asdict(run) | {"complaints": run.complaints()}
+                "rounds": [[dataclasses.asdict(run) | {"mpps": run.mpps,
+                                                        "complaints": run.complaints()}
                             for run in round_] for round_ in runs]}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)

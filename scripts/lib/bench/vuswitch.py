@@ -61,7 +61,7 @@ class VuswitchSwitch(Switch):
     def counters(self):
         ports = self._ask("ports")
         macs = sum(bridge["macs"] for bridge in self._ask("bridges"))
-        # a flood reaches one port here, as a known address does: it cannot be told, nor does it cost more
+        # with two ports a flood reaches one, as a known address does: nothing to tell apart
         return Counters(dropped=sum(port["rx_drops"] + port["tx_drops"] for port in ports),
                         flooded=0, macs=macs)
 

@@ -137,6 +137,7 @@ class Guest:
     process: Process | None = field(default=None, init=False)
     boot_id: str = field(default="", init=False)
     boot_seconds: float = field(default=0, init=False)
+    uptime: float = field(default=0, init=False)  # the guest's own count, when it was ready
     _shell: Shell | None = field(default=None, init=False)
     _qmp: Qmp | None = field(default=None, init=False)
     _started: float = field(default=0, init=False)
@@ -164,7 +165,7 @@ class Guest:
         """Waits until the guest's shell answers."""
         assert self._shell, f"{self.name} was not started"
         try:
-            self.boot_id, _ = self._shell.wait_ready(seconds)
+            self.boot_id, self.uptime = self._shell.wait_ready(seconds)
         except LabError as error:
             raise LabError(f"{error}; its console:\n{self.console()}") from error
         self.boot_seconds = time.monotonic() - self._started
@@ -192,9 +193,15 @@ class Guest:
         found = re.search(r"(\d+) packets received", said)
         return int(found[1]) if found else 0
 
-    def start_ping(self, address: str, interval: float = 0.1) -> None:
-        """Pings in the background until stop_ping()."""
-        self.run(f"ping -i {interval} -W 2 {address} >/tmp/ping.log & echo $! >/tmp/ping.pid")
+    def start_ping(self, peer: Guest, interval: float = 0.1) -> None:
+        """Pings peer in the background until stop_ping().
+
+        Both know the other's address by heart: a guest that is short of CPU for three seconds would
+        else be given up by ARP, and that is not the loss that is looked for.
+        """
+        for one, other in ((self, peer), (peer, self)):
+            one.run(f"ip neigh replace {other.ip} lladdr {other.nics[0].mac} nud permanent dev eth0")
+        self.run(f"ping -i {interval} -W 2 {peer.ip} >/tmp/ping.log & echo $! >/tmp/ping.pid")
 
     def stop_ping(self) -> tuple[int, list[int]]:
         """Ends start_ping(); returns how many were answered, and which were not.
@@ -206,11 +213,11 @@ class Guest:
         last = max(seen, default=0)
         return len(seen), [number for number in range(last) if number not in seen]
 
-    def send_file(self, peer: Guest, mib: int, seconds: float = 120) -> float:
+    def send_file(self, peer: Guest, mib: int, seconds: float = 240) -> float:
         """Sends random bytes to peer over TCP and compares checksums; returns MB/s."""
         self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; "
-                 f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 60)
-        wanted = self.run(f"md5sum </tmp/data.{mib}", 60)
+                 f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 120)
+        wanted = self.run(f"md5sum </tmp/data.{mib}", 120)
         peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
                  "netstat -ltn | grep -q :5001", 20)
         begin = time.monotonic()

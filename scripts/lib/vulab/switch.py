@@ -111,8 +111,17 @@ class Switch:
         self.process.must_run()
 
     def story(self) -> str:
-        """The end of its log, for an error message."""
-        return f"{self.name} said ({self.log}):\n{tail(self.log, 20)}"
+        """The end of its log and its counters, for an error message."""
+        text = f"{self.name} said ({self.log}):\n{tail(self.log, 20)}"
+        try:
+            for port in self.ports().values():
+                drops = {f"{side}_drop.{reason}": number for side in ("rx", "tx")
+                         for reason, number in port[f"{side}_drop"].items() if number}
+                text += (f"\n    {port['name']}: {port['state']}; rx_ok {port['rx_ok']}, "
+                         f"tx_ok {port['tx_ok']}, drops {drops or 'none'}")
+        except (LabError, KeyError):
+            pass
+        return text
 
     def _answers(self) -> bool:
         self.must_run()

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every frame that is not delivered is counted under exactly one name, at exactly one port.
+ */
+#include "account.h"
+
+/* Each reason to refuse a frame at its entry, 7 times each. */
+static void every_drop_at_the_entry_has_its_name(void **state)
+{
+	static const uint8_t zero[6], group[6] = {0x01, 0, 0x5e, 0, 0, 1};
+	struct guest *a = guest_open("a", NULL);
+	struct guest *b = guest_run("b", NULL);
+	struct guest *d = guest_run("d", NULL);
+	struct account before;
+	struct fg_flow flow = {.id = 50};
+	uint8_t frame[100], *header;
+
+	(void)state;
+	guest_start(a, &(struct fg_nic_options){.tx_size = 65600, .depth = 16, .region = -1});
+	settle(a, b);
+	read_account("a", &before);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 13);
+	expect_account("a", &before, &(struct account){.rx_drop[RX_SHORT] = 7});
+	read_account("a", &before);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 65535 + 14 + 8 + 1);
+	expect_account("a", &before, &(struct account){.rx_drop[RX_LONG] = 7});
+	read_account("a", &before);
+	for (unsigned int i = 0; i < 7; i++) { /* needs a checksum, which nobody agreed to */
+		header = fg_memory_ptr(&a->mem, a->nic.tx_gpa[a->nic.tx_next], 12);
+		fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
+		OK(fg_nic_queue(&a->nic, frame, sizeof(frame), NULL));
+		header[0] = 1;
+		fg_nic_flush(&a->nic);
+		OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
+	}
+	expect_account("a", &before, &(struct account){.rx_drop[RX_OFFLOAD] = 7});
+	read_account("a", &before);
+	send_raw(a, b->nic.mac, zero, 3, 100);
+	send_raw(a, b->nic.mac, group, 4, 100);
+	expect_account("a", &before, &(struct account){.rx_drop[RX_SOURCE] = 7});
+	read_account("a", &before);
+	send_raw(a, a->nic.mac, a->nic.mac, 7, 100);
+	expect_account("a", &before, &(struct account){.rx_drop[RX_REFLECTION] = 7});
+	OK(fg_enable_ring(&a->s, 1, false)); /* taken and thrown away */
+	read_account("a", &before);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DISABLED] = 7});
+	read_account("d", &before);
+	send_raw(d, everybody, d->nic.mac, 7, 100);
+	expect_account("d", &before, &(struct account){.rx_drop[RX_ALONE] = 7});
+	assert_silence(b);
+}
+
+/* Each reason to fail at the exit: the frame was accepted, and is counted where it was to go. */
+static void every_drop_at_the_exit_has_its_name(void **state)
+{
+	const struct fg_options plain = {.features = FG_F_VERSION_1 | FG_F_PROTOCOL};
+	struct guest *a = guest_open("a", NULL);
+	struct guest *e = guest_run("e", NULL);
+	struct guest *b = guest_open("b", &plain);
+	struct account a0, b0, z0;
+
+	(void)state;
+	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
+	read_account("z", &z0); /* on br3 with e, and nobody there */
+	send_raw(e, everybody, e->nic.mac, 7, 100);
+	expect_account("z", &z0, &(struct account){.tx_drop[TX_NOT_READY] = 7});
+
+	guest_start(b, &(struct fg_nic_options){.rx_size = 1526, .depth = 2, .region = -1});
+	settle(b, a);
+	read_account("b", &b0);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 9000);
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_TOO_BIG] = 7});
+	read_account("a", &a0);
+	read_account("b", &b0);
+	send_raw(a, b->nic.mac, a->nic.mac, 9, 100); /* two buffers, nine frames */
+	expect_account("a", &a0, &(struct account){.rx_ok = 9});
+	expect_account("b", &b0, &(struct account){.tx_ok = 2, .tx_drop[TX_NO_BUFFER] = 7});
+	read_account("b", &b0);
+	fg_ring_avail(b->nic.rx, 0xffff);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
+	assert_true(fg_ring_error(b->nic.rx, FG_WAIT_MS));
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_BROKEN] = 7});
+}
+
+/* A frame to everybody counts once where it came from, and its further copies there too. */
+static void copies_are_counted(void **state)
+{
+	struct guest *a = guest_run("a", NULL);
+	struct guest *b = guest_run("b", NULL);
+	struct guest *c = guest_run("c", NULL);
+	struct account a0, b0, c0;
+	uint8_t got[2048];
+
+	(void)state;
+	read_account("a", &a0);
+	read_account("b", &b0);
+	read_account("c", &c0);
+	send_raw(a, everybody, a->nic.mac, 20, 300);
+	expect_account("a", &a0, &(struct account){.rx_ok = 20, .copies = 20});
+	expect_account("b", &b0, &(struct account){.tx_ok = 20});
+	expect_account("c", &c0, &(struct account){.tx_ok = 20});
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(fg_nic_recv(&b->nic, got, sizeof(got), FG_WAIT_MS), 300);
+		assert_int_equal(fg_nic_recv(&c->nic, got, sizeof(got), FG_WAIT_MS), 300);
+	}
+	assert_silence(b);
+	assert_silence(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		STORY(every_drop_at_the_entry_has_its_name),
+		STORY(every_drop_at_the_exit_has_its_name),
+		STORY(copies_are_counted),
+	};
+
+	return stage_main_on(&account_stage, "drops", stories,
+			     sizeof(stories) / sizeof(stories[0]));
+}

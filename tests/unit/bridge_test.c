@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Forwarding between ports that are real to the bridge and only write down what they are given: where each frame goes, in
+ * what order, what is dropped for which reason, exact accounts (E2), and ports that come and go under traffic. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <rte_eal.h>
+
+#include "bridge.h"
+#include "clock.h"
+#include "rcu.h"
+
+enum { PORTS = 5, THREADS = 2, LOG_MAX = 8192, ROOM = 64 };
+
+static const mac_key_t EVERYBODY = UINT64_C(0xffffffffffff);
+
+/* --- ports ------------------------------------------------------------------------------------------------------- */
+
+struct recorder {
+	struct port port; /* first */
+	struct port_rxq rxq;
+	uint32_t log[LOG_MAX]; /* numbers of the frames it was given, in order */
+	uint32_t n;
+	uint32_t room; /* frames it takes of a burst; the rest finds no buffer */
+	bool quiet;    /* counts only: several threads deliver to it */
+	atomic_bool gone;
+	_Atomic uint64_t late; /* frames given to it after it had gone */
+};
+
+static uint32_t number_of(const struct frame *frame)
+{
+	uint32_t number;
+
+	memcpy(&number, frame->head + 14, sizeof(number));
+	return number;
+}
+
+static void record(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	struct recorder *to = (struct recorder *)(void *)port;
+	uint16_t taken = n < to->room ? n : (uint16_t)to->room;
+
+	if (atomic_load(&to->gone))
+		atomic_fetch_add(&to->late, n);
+	for (uint16_t i = 0; !to->quiet && i < taken; i++)
+		to->log[to->n++ % LOG_MAX] = number_of(frames[i]);
+	count(&port_counters_of(port, ctx)->tx_ok, taken);
+	if (taken < n)
+		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER, (uint64_t)(n - taken));
+}
+
+static const struct port_ops recorder_ops = {.deliver = record};
+static struct port_host host = {.lcores = THREADS};
+
+static void recorder_open(struct recorder *recorder, uint16_t id)
+{
+	struct port_spec spec = {.name = "port", .type = "vhost-user"};
+
+	memset(recorder, 0, sizeof(*recorder));
+	assert_int_equal(port_init(&recorder->port, &host, &recorder_ops, &spec, id), 0);
+	recorder->rxq.port = &recorder->port;
+	recorder->room = BURST_MAX;
+}
+
+/* --- a bridge with ports and one lcore --------------------------------------------------------------------------- */
+
+static struct doorbell bell;
+static struct lcore_ctx ctx[THREADS];
+static struct bridge *bridge;
+static struct recorder port[PORTS];
+static uint32_t next_number;
+
+static mac_key_t home(uint32_t i)
+{
+	return UINT64_C(0x020000000002) + ((mac_key_t)i << 24);
+}
+
+static void open_bridge(unsigned int ports, int aging)
+{
+	struct bridge_config config = {.name = "br0", .mac_aging = aging};
+
+	role_assert_control();
+	role_assert_lcore();
+	bridge = bridge_create(&config, 3);
+	assert_non_null(bridge);
+	assert_string_equal(bridge_name(bridge), "br0");
+	assert_int_equal(bridge_index(bridge), 3);
+	for (unsigned int i = 0; i < ports; i++) {
+		recorder_open(&port[i], (uint16_t)i);
+		assert_int_equal(bridge_add_port(bridge, &port[i].port), 0);
+		assert_ptr_equal(port[i].port.bridge, bridge);
+	}
+	assert_int_equal(bridge_ports(bridge), ports);
+	for (int i = 0; i < THREADS; i++)
+		ctx[i].epoch = 0;
+	next_number = 0;
+}
+
+static void close_bridge(unsigned int ports)
+{
+	role_assert_control();
+	for (unsigned int i = 0; i < ports; i++)
+		assert_int_equal(bridge_remove_port(bridge, &port[i].port), 0);
+	assert_int_equal(bridge_ports(bridge), 0);
+	rcu_drain();
+	for (unsigned int i = 0; i < ports; i++)
+		port_fini(&port[i].port);
+	bridge_destroy(bridge);
+	bridge_destroy(NULL);
+}
+
+static void mac_write(uint8_t *to, mac_key_t mac)
+{
+	for (int i = 0; i < 6; i++)
+		to[i] = (uint8_t)(mac >> 8 * i);
+	assert_true(mac_key(to) == mac);
+}
+
+/* Adds a frame to the burst that is being made up: its number. */
+static uint32_t put(struct lcore_ctx *lcore, mac_key_t dst, mac_key_t src)
+{
+	struct burst *burst = lcore->burst;
+	struct frame *frame = &burst->frame[burst->n];
+
+	*frame = (struct frame){.head = burst->room[burst->n], .head_len = ROOM, .len = ROOM};
+	burst->n++;
+	memset(frame->head, 0, ROOM);
+	mac_write(frame->head, dst);
+	mac_write(frame->head + 6, src);
+	memcpy(frame->head + 14, &next_number, sizeof(next_number));
+	return next_number++;
+}
+
+static void forward(struct recorder *from)
+{
+	role_assert_lcore();
+	bridge_forward(&ctx[0], &from->rxq);
+	ctx[0].burst->n = 0;
+}
+
+/* Control's part: what lcore 0 saw is learned. Returns how many reports there were. */
+static unsigned int learn(void)
+{
+	struct report reports[64];
+	unsigned int n, all = 0;
+
+	role_assert_control();
+	while ((n = report_drain(ctx[0].reports, reports, 64)) > 0) {
+		for (unsigned int i = 0; i < n; i++) {
+			assert_int_equal(reports[i].kind, REPORT_MAC_SEEN);
+			assert_int_equal(reports[i].bridge, 3);
+			bridge_learn(bridge, reports[i].key, reports[i].port);
+		}
+		all += n;
+	}
+	return all;
+}
+
+static void got(struct recorder *recorder, uint32_t n, ...)
+{
+	va_list args;
+
+	assert_int_equal(recorder->n, n);
+	va_start(args, n);
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(recorder->log[i], va_arg(args, uint32_t));
+	va_end(args);
+	recorder->n = 0;
+}
+
+static uint64_t rx_drop(struct recorder *recorder, enum rx_drop why)
+{
+	return counted(&port_counters_of(&recorder->port, &ctx[0])->rx_drop[why]);
+}
+
+/* E2 over all ports of the bridge, and E1: `given` frames were received in all. */
+static void balanced(unsigned int ports, uint64_t given)
+{
+	uint64_t ok = 0, copies = 0, in_drops = 0, out = 0, bytes = 0;
+
+	for (unsigned int i = 0; i < ports; i++) {
+		struct port_counters sum;
+
+		port_counters_sum(&port[i].port, &sum);
+		ok += counted(&sum.rx_ok);
+		bytes += counted(&sum.rx_bytes);
+		copies += counted(&sum.copies);
+		out += counted(&sum.tx_ok);
+		for (int r = 0; r < RX_DROPS; r++)
+			in_drops += counted(&sum.rx_drop[r]);
+		for (int r = 0; r < TX_DROPS; r++)
+			out += counted(&sum.tx_drop[r]);
+	}
+	assert_int_equal(ok + copies, out);
+	assert_int_equal(ok + in_drops, given);
+	assert_int_equal(bytes, ok * ROOM);
+}
+
+/* --- where to ---------------------------------------------------------------------------------------------------- */
+
+static void unknown_floods_known_does_not(void **state)
+{
+	uint32_t a, b, c;
+
+	(void)state;
+	open_bridge(3, 0);
+	a = put(&ctx[0], home(1), home(0));
+	forward(&port[0]);
+	got(&port[0], 0);
+	got(&port[1], 1, a);
+	got(&port[2], 1, a);
+	assert_int_equal(learn(), 1);
+	b = put(&ctx[0], home(0), home(1));
+	forward(&port[1]);
+	got(&port[0], 1, b);
+	got(&port[1], 0);
+	got(&port[2], 0);
+	assert_int_equal(learn(), 1);
+	c = put(&ctx[0], home(1), home(0));
+	forward(&port[0]);
+	got(&port[1], 1, c);
+	got(&port[2], 0);
+	balanced(3, 3);
+	close_bridge(3);
+}
+
+/* Broadcast, multicast, and the link-local groups, which are the guests' own affair. */
+static void groups_flood(void **state)
+{
+	static const mac_key_t groups[] = {UINT64_C(0xffffffffffff), UINT64_C(0x0100005e0001),
+					   UINT64_C(0x000000c28001), UINT64_C(0x0e0000c28001),
+					   UINT64_C(0x010000003333)};
+
+	(void)state;
+	open_bridge(4, 0);
+	for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		uint32_t number = put(&ctx[0], groups[i] | 1, home(2));
+
+		forward(&port[2]);
+		got(&port[0], 1, number);
+		got(&port[1], 1, number);
+		got(&port[2], 0);
+		got(&port[3], 1, number);
+		learn();
+	}
+	balanced(4, sizeof(groups) / sizeof(groups[0]));
+	close_bridge(4);
+}
+
+static void nobody_has_such_a_source(void **state)
+{
+	static const mac_key_t bad[] = {0, UINT64_C(0xffffffffffff), 1, UINT64_C(0x0100005e0001)};
+
+	(void)state;
+	open_bridge(2, 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		put(&ctx[0], EVERYBODY, bad[i]);
+		forward(&port[0]);
+		assert_int_equal(rx_drop(&port[0], RX_DROP_SOURCE), i + 1);
+		got(&port[1], 0);
+		assert_int_equal(learn(), 0);
+	}
+	balanced(2, 4);
+	close_bridge(2);
+}
+
+static void nothing_goes_back_where_it_came_from(void **state)
+{
+	(void)state;
+	open_bridge(3, 0);
+	put(&ctx[0], EVERYBODY, home(0));
+	forward(&port[0]);
+	learn();
+	port[1].n = port[2].n = 0;
+	put(&ctx[0], home(0), home(0));
+	put(&ctx[0], home(0), home(7));
+	forward(&port[0]);
+	assert_int_equal(rx_drop(&port[0], RX_DROP_REFLECTION), 2);
+	got(&port[0], 0);
+	got(&port[1], 0);
+	got(&port[2], 0);
+	balanced(3, 3);
+	close_bridge(3);
+}
+
+static void alone(void **state)
+{
+	(void)state;
+	open_bridge(1, 0);
+	put(&ctx[0], EVERYBODY, home(0));
+	put(&ctx[0], home(1), home(0));
+	forward(&port[0]);
+	assert_int_equal(rx_drop(&port[0], RX_DROP_ALONE), 2);
+	learn();
+	put(&ctx[0], home(0), home(0));
+	forward(&port[0]);
+	assert_int_equal(rx_drop(&port[0], RX_DROP_REFLECTION), 1);
+	balanced(1, 3);
+	close_bridge(1);
+}
+
+/* --- learning ---------------------------------------------------------------------------------------------------- */
+
+/* An address is told once, and again each second, whoever speaks in between or not. */
+static void an_address_is_told_once_a_second(void **state)
+{
+	(void)state;
+	role_assert_control();
+	open_bridge(3, 300);
+	for (uint16_t second = 65530; second != 20; second++) {
+		ctx[0].epoch = second;
+		bridge_tick(bridge, second);
+		for (int burst = 0; burst < 10; burst++) {
+			for (int i = 0; i < 10; i++)
+				put(&ctx[0], home(1), home(0));
+			forward(&port[0]);
+			assert_int_equal(learn(), burst == 0);
+		}
+		/* Two that take turns are looked up each time, and told once each. */
+		for (int burst = 0; burst < 5; burst++) {
+			put(&ctx[0], home(1), home(50));
+			put(&ctx[0], home(1), home(51));
+			forward(&port[0]);
+			assert_int_equal(learn(), burst == 0 ? 2 : 0);
+		}
+	}
+	close_bridge(3);
+}
+
+/* A VM that moves is found where it is, by the next frame, whatever was remembered. */
+static void moves_are_followed(void **state)
+{
+	(void)state;
+	open_bridge(3, 300);
+	put(&ctx[0], EVERYBODY, home(0));
+	forward(&port[0]);
+	learn();
+	for (int turn = 0; turn < 6; turn++) {
+		unsigned int at = 1 + (unsigned int)turn % 2, other = 3 - at;
+		uint32_t number;
+
+		put(&ctx[0], home(0), home(9));
+		forward(&port[at]);
+		learn();
+		port[0].n = port[1].n = port[2].n = 0;
+		number = put(&ctx[0], home(9), home(0));
+		forward(&port[0]);
+		got(&port[at], 1, number);
+		got(&port[other], 0);
+	}
+	close_bridge(3);
+}
+
+static void ages_and_floods_again(void **state)
+{
+	(void)state;
+	role_assert_control();
+	open_bridge(3, 5);
+	put(&ctx[0], EVERYBODY, home(1));
+	forward(&port[1]);
+	learn();
+	for (uint16_t second = 1; second <= 6; second++) {
+		port[1].n = port[2].n = 0;
+		ctx[0].epoch = second;
+		bridge_tick(bridge, second);
+		put(&ctx[0], home(1), home(0));
+		forward(&port[0]);
+		learn();
+		assert_int_equal(port[1].n, 1);
+		assert_int_equal(port[2].n, second > 5);
+	}
+	close_bridge(3);
+}
+
+/* --- order and accounts ------------------------------------------------------------------------------------------ */
+
+/* What each port must be given, one frame after the other. */
+struct expected {
+	uint32_t log[LOG_MAX], n;
+};
+
+static void expect_frame(struct expected *expected, unsigned int from, mac_key_t dst,
+			 const int *home_of, uint32_t number)
+{
+	int to = -1;
+
+	for (unsigned int i = 0; i < 40; i++)
+		if (dst == home(i))
+			to = home_of[i];
+	for (unsigned int p = 0; p < PORTS; p++)
+		if (p != from && (to < 0 || (unsigned int)to == p))
+			expected[p].log[expected[p].n++] = number;
+	/* To the port it came from: to nobody. */
+}
+
+/* Bursts of everything: known and unknown, to one and to all, back and nowhere, from ports that take all or little.
+ * Each port gets its frames in the order they were sent, however they were sorted on the way. */
+static void order_is_kept(void **state)
+{
+	static struct expected expected[PORTS];
+	int home_of[40];
+	uint64_t given = 0;
+
+	(void)state;
+	role_assert_control();
+	open_bridge(PORTS, 0);
+	srandom(3);
+	for (unsigned int i = 0; i < 40; i++) {
+		home_of[i] = i < 20 ? (int)(i % PORTS) : -1;
+		if (home_of[i] >= 0)
+			bridge_learn(bridge, home(i), (uint16_t)home_of[i]);
+	}
+	for (int round = 0; round < 3000; round++) {
+		unsigned int from = (unsigned int)random() % PORTS, n = 1 + (unsigned int)random() % 32;
+		int kinds = 1 + (int)(random() % 50);
+
+		memset(expected, 0, sizeof(expected));
+		for (unsigned int i = 0; i < n; i++, given++) {
+			unsigned int what = (unsigned int)(random() % kinds);
+			mac_key_t dst = what < 40 ? home(what) : EVERYBODY;
+			mac_key_t src = home((unsigned int)from);
+
+			expect_frame(expected, from, dst, home_of, put(&ctx[0], dst, src));
+		}
+		forward(&port[from]);
+		for (unsigned int p = 0; p < PORTS; p++) {
+			assert_int_equal(port[p].n, expected[p].n);
+			assert_memory_equal(port[p].log, expected[p].log,
+					    expected[p].n * sizeof(uint32_t));
+			port[p].n = 0;
+		}
+		balanced(PORTS, given);
+	}
+	port[2].room = 1;
+	for (int i = 0; i < 20; i++, given++)
+		put(&ctx[0], i % 3 == 0 ? EVERYBODY : home(2), home(1));
+	forward(&port[1]);
+	assert_true(counted(&port_counters_of(&port[2].port, &ctx[0])->tx_drop[TX_DROP_NO_BUFFER]));
+	balanced(PORTS, given);
+	close_bridge(PORTS);
+}
+
+/* A frame of the switch's own making was received from nobody. */
+static void an_announcement(void **state)
+{
+	uint8_t bytes[ROOM] = {0};
+	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM};
+
+	(void)state;
+	role_assert_lcore();
+	open_bridge(4, 0);
+	mac_write(bytes, EVERYBODY);
+	mac_write(bytes + 6, home(1));
+	bridge_flood(&ctx[0], &port[1].port, &frame);
+	assert_int_equal(port[0].n + port[1].n * 100 + port[2].n + port[3].n, 3);
+	balanced(4, 0);
+	close_bridge(4);
+	open_bridge(1, 0);
+	bridge_flood(&ctx[0], &port[0].port, &frame);
+	balanced(1, 0);
+	close_bridge(1);
+}
+
+/* --- ports that go ----------------------------------------------------------------------------------------------- */
+
+static void a_port_that_left_is_forgotten(void **state)
+{
+	static struct recorder successor;
+	uint32_t number;
+
+	(void)state;
+	role_assert_control();
+	open_bridge(4, 0);
+	assert_int_equal(mac_table_set_static(bridge_macs(bridge), home(33), 3), 0);
+	put(&ctx[0], EVERYBODY, home(3));
+	forward(&port[3]);
+	learn();
+	put(&ctx[0], home(3), home(0));
+	put(&ctx[0], home(33), home(0));
+	forward(&port[0]);
+	learn();
+	assert_int_equal(port[3].n, 2);
+	assert_int_equal(bridge_remove_port(bridge, &port[3].port), 0);
+	port[0].n = port[1].n = port[2].n = port[3].n = 0;
+	number = put(&ctx[0], home(3), home(0));
+	put(&ctx[0], home(33), home(0));
+	forward(&port[0]);
+	got(&port[1], 2, number, number + 1);
+	got(&port[2], 2, number, number + 1);
+	got(&port[3], 0);
+	/* What an lcore saw before it left comes late, and is not learned. */
+	bridge_learn(bridge, home(3), 3);
+	bridge_learn(bridge, home(3), 65535);
+	rcu_drain();
+	/* Somebody else gets its number, and none of its frames. */
+	recorder_open(&successor, 3);
+	assert_int_equal(bridge_add_port(bridge, &successor.port), 0);
+	put(&ctx[0], home(3), home(0));
+	forward(&port[0]);
+	assert_int_equal(successor.n, 1);
+	assert_int_equal(port[1].n, 1);
+	assert_int_equal(bridge_remove_port(bridge, &successor.port), 0);
+	rcu_drain();
+	port_fini(&successor.port);
+	assert_int_equal(bridge_add_port(bridge, &port[3].port), 0);
+	close_bridge(4);
+}
+
+/* The peer of a port is another one: addresses go, static ones stay. */
+static void a_port_that_is_somebody_else_now(void **state)
+{
+	struct mac_value value;
+
+	(void)state;
+	role_assert_control();
+	open_bridge(3, 0);
+	mac_table_set_static(bridge_macs(bridge), home(22), 1);
+	bridge_learn(bridge, home(1), 1);
+	bridge_learn(bridge, home(2), 2);
+	bridge_forget_port(bridge, &port[1].port);
+	assert_false(mac_table_lookup(bridge_macs(bridge), home(1), &value));
+	assert_true(mac_table_lookup(bridge_macs(bridge), home(2), &value));
+	assert_true(mac_table_lookup(bridge_macs(bridge), home(22), &value));
+	close_bridge(3);
+}
+
+struct lcore_thread {
+	pthread_t thread;
+	unsigned int index;
+	atomic_bool *stop;
+	_Atomic uint64_t given;
+};
+
+/* Sends from its own port to everyone, to the other, and to the port that comes and goes. */
+static void *lcore_thread_main(void *arg)
+{
+	struct lcore_thread *self = arg;
+	struct lcore_ctx *lcore = &ctx[self->index];
+	struct recorder *from = &port[self->index];
+
+	role_assert_lcore();
+	rcu_online(self->index);
+	while (!atomic_load(self->stop)) {
+		struct burst *burst = lcore->burst;
+
+		for (uint32_t i = 0; i < 24; i++) {
+			struct frame *frame = &burst->frame[i];
+			mac_key_t dst = i % 6 == 5 ? EVERYBODY : home(i % 6);
+
+			*frame = (struct frame){.head = burst->room[i], .head_len = ROOM, .len = ROOM};
+			memset(frame->head, 0, ROOM);
+			mac_write(frame->head, dst);
+			mac_write(frame->head + 6, home(self->index));
+		}
+		burst->n = 24;
+		bridge_forward(lcore, &from->rxq);
+		atomic_fetch_add(&self->given, 24);
+		rcu_quiescent(self->index);
+	}
+	rcu_offline(self->index);
+	return NULL;
+}
+
+static void ports_come_and_go_under_traffic(void **state)
+{
+	struct lcore_thread thread[THREADS];
+	uint64_t end = clock_ns() + 1500 * NS_PER_MS, given = 0;
+	atomic_bool stop = false;
+	unsigned int rounds = 0;
+
+	(void)state;
+	role_assert_control();
+	open_bridge(PORTS, 300);
+	for (int i = 0; i < PORTS; i++)
+		port[i].quiet = true;
+	for (unsigned int i = 0; i < THREADS; i++) {
+		thread[i] = (struct lcore_thread){.index = i, .stop = &stop};
+		assert_int_equal(
+			pthread_create(&thread[i].thread, NULL, lcore_thread_main, &thread[i]), 0);
+	}
+	/* At least a few times, however slow the machine. */
+	while (clock_ns() < end || rounds < 3) {
+		struct recorder *guest = &port[PORTS - 1];
+
+		bridge_tick(bridge, (uint16_t)rounds);
+		for (uint16_t i = 0; i < PORTS; i++)
+			bridge_learn(bridge, home(i), i);
+		assert_int_equal(bridge_remove_port(bridge, &guest->port), 0);
+		rcu_drain();
+		atomic_store(&guest->gone, true);
+		usleep(500);
+		atomic_store(&guest->gone, false);
+		assert_int_equal(bridge_add_port(bridge, &guest->port), 0);
+		usleep(500);
+		rounds++;
+	}
+	atomic_store(&stop, true);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		struct report reports[64];
+
+		pthread_join(thread[i].thread, NULL);
+		given += atomic_load(&thread[i].given);
+		while (report_drain(ctx[i].reports, reports, 64) > 0)
+			;
+	}
+	assert_true(given > 0);
+	assert_int_equal(atomic_load(&port[PORTS - 1].late), 0);
+	balanced(PORTS, given);
+	close_bridge(PORTS);
+}
+
+static int open_lcores(void **state)
+{
+	(void)state;
+	if (doorbell_init(&bell) != 0)
+		return -1;
+	for (uint16_t i = 0; i < THREADS; i++) {
+		ctx[i].index = i;
+		ctx[i].reports = report_ring_create(i, &bell);
+		ctx[i].burst = aligned_alloc(64, (sizeof(struct burst) + 63) & ~(size_t)63);
+		if (ctx[i].reports == NULL || ctx[i].burst == NULL)
+			return -1;
+		ctx[i].burst->n = 0;
+	}
+	return 0;
+}
+
+static int close_lcores(void **state)
+{
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		report_ring_destroy(ctx[i].reports);
+		free(ctx[i].burst);
+	}
+	doorbell_fini(&bell);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unknown_floods_known_does_not),
+		cmocka_unit_test(groups_flood),
+		cmocka_unit_test(nobody_has_such_a_source),
+		cmocka_unit_test(nothing_goes_back_where_it_came_from),
+		cmocka_unit_test(alone),
+		cmocka_unit_test(an_address_is_told_once_a_second),
+		cmocka_unit_test(moves_are_followed),
+		cmocka_unit_test(ages_and_floods_again),
+		cmocka_unit_test(order_is_kept),
+		cmocka_unit_test(an_announcement),
+		cmocka_unit_test(a_port_that_left_is_forgotten),
+		cmocka_unit_test(a_port_that_is_somebody_else_now),
+		cmocka_unit_test(ports_come_and_go_under_traffic),
+	};
+	char *eal[] = {"bridge_test", "--no-huge", "--no-pci",	  "--no-shconf",	 "-m",
+		       "128",	      "--lcores",  "0@0",	  "--log-level=lib.*:error"};
+
+	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || rcu_init(THREADS) != 0)
+		return 1;
+	return cmocka_run_group_tests(tests, open_lcores, close_lcores);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A front end that says whatever comes to its mind: legal messages in any order, with values that are nearly right, cut in
+ * two, with the wrong descriptors, hanging up in between, while an lcore now and then takes its time. After every step the
+ * device has to be in order: a ring that runs has all its parts in memory that is mapped. At the end nothing is left.
+ *
+ * The same numbers each time; VHU_RANDOM_SEED and VHU_RANDOM_STEPS make it others, or more.
+ */
+#include "vhu_rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rcu.h"
+#include "vhu_feature.h"
+#include "vhu_session.h"
+
+enum { READER = 0, FILES = 3, STEPS = 20000 };
+#define FEATURES (vhu_features_offered() & ~(UINT64_C(1) << 21))
+#define PROTOCOL_FEATURES vhu_protocol_features_offered()
+
+static uint64_t seed = 88172645463325252;
+static int files[FILES];
+static unsigned int running, mapped; /* steps at which a ring ran, and regions there were in all */
+
+static uint32_t random_below(uint32_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 32) % n;
+}
+
+static bool one_in(uint32_t n)
+{
+	return random_below(n) == 0;
+}
+
+/* A few places and sizes, so that they meet, overlap and repeat. */
+static struct vhu_memory_region random_region(void)
+{
+	const uint64_t slot = random_below(6);
+	struct vhu_memory_region region = {
+		.gpa = GPA + slot * (MEMORY_SIZE / 2),
+		.size = MEMORY_SIZE / 2,
+		.uva = UVA + slot * (MEMORY_SIZE / 2),
+		.mmap_offset = random_below(2) * (MEMORY_SIZE / 2),
+	};
+
+	if (one_in(20))
+		region.size = one_in(2) ? 0 : UINT64_MAX - random_below(5000);
+	if (one_in(20))
+		region.gpa = UINT64_MAX - random_below(100000);
+	if (one_in(20))
+		region.mmap_offset += random_below(2) != 0 ? 4095 : UINT64_MAX - 4096;
+	return region;
+}
+
+static uint32_t random_index(void)
+{
+	return one_in(100) ? UINT32_MAX - random_below(70000) : random_below(4);
+}
+
+static void random_payload(uint32_t request, union vhu_payload *payload)
+{
+	static const uint32_t nums[] = {1, 2, 64, 256, 256, 256, 512, 512, 1024, 32768, 65535, 3};
+
+	for (size_t i = 0; i < sizeof(payload->raw); i++)
+		payload->raw[i] = one_in(8) ? (uint8_t)random_below(256) : 0;
+	switch (request) {
+	case VHU_SET_FEATURES:
+	case VHU_SET_PROTOCOL_FEATURES:
+		payload->u64 = request == VHU_SET_FEATURES ? FEATURES : PROTOCOL_FEATURES;
+		payload->u64 ^= one_in(10) ? UINT64_C(1) << random_below(64) : 0;
+		break;
+	case VHU_SET_MEM_TABLE:
+		payload->table.n = one_in(100) ? random_below(UINT32_MAX) : 1 + random_below(8);
+		for (unsigned int i = 0; i < VHU_TABLE_REGIONS_MAX; i++)
+			payload->table.region[i] = random_region();
+		break;
+	case VHU_ADD_MEM_REG:
+	case VHU_REM_MEM_REG:
+		payload->single.region = random_region();
+		break;
+	case VHU_SET_VRING_ADDR:
+		payload->addr.index = random_index();
+		payload->addr.flags = one_in(10);
+		payload->addr.desc = UVA + random_below(4) * 0x40000 + (one_in(10) ? 8 : 0);
+		payload->addr.avail = payload->addr.desc + 0x4000;
+		payload->addr.used = payload->addr.desc + 0x6000;
+		break;
+	case VHU_SET_VRING_KICK:
+	case VHU_SET_VRING_CALL:
+	case VHU_SET_VRING_ERR:
+		payload->u64 = random_index() | (one_in(4) ? VHU_NOFD : 0);
+		break;
+	default:
+		payload->state.index = random_index();
+		payload->state.num = request == VHU_SET_VRING_ENABLE && !one_in(10)
+					     ? random_below(2)
+					     : nums[random_below(sizeof(nums) / sizeof(nums[0]))];
+	}
+}
+
+static int random_fd(uint32_t request)
+{
+	if (one_in(50))
+		return open(one_in(2) ? "/dev/null" : "/", O_RDONLY | O_CLOEXEC);
+	if (request == VHU_ADD_MEM_REG || request == VHU_SET_MEM_TABLE)
+		return dup(files[random_below(FILES)]);
+	return eventfd(0, EFD_CLOEXEC);
+}
+
+static unsigned int random_fds(const struct vhu_message *msg, int fds[VHU_FDS_MAX])
+{
+	const struct vhu_message_spec *spec = vhu_message_spec(msg->header.request);
+	unsigned int n = 0;
+
+	if (spec != NULL && spec->fds == VHU_FDS_ONE)
+		n = 1;
+	else if (spec != NULL && spec->fds == VHU_FDS_UNLESS_BIT8)
+		n = (msg->payload.u64 & VHU_NOFD) == 0;
+	else if (spec != NULL && spec->fds == VHU_FDS_PER_REGION)
+		n = msg->payload.table.n;
+	if (one_in(100) || n > VHU_FDS_MAX)
+		n = random_below(VHU_FDS_MAX + 1);
+	for (unsigned int i = 0; i < n; i++)
+		fds[i] = random_fd(msg->header.request);
+	return n;
+}
+
+/* Sends, whole or in two pieces or not to the end. A connection that is gone is no surprise. */
+static void send_random(struct vhu_message *msg, const int *fds, unsigned int n_fds)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(VHU_FDS_MAX * sizeof(int))];
+	} control = {.bytes = {0}};
+	uint8_t bytes[sizeof(msg->header) + sizeof(msg->payload)];
+	size_t len = sizeof(msg->header) + msg->header.size, first;
+	struct iovec iov = {bytes, 0};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (len > sizeof(bytes))
+		len = sizeof(bytes);
+	memcpy(bytes, &msg->header, sizeof(msg->header));
+	memcpy(bytes + sizeof(msg->header), &msg->payload, sizeof(msg->payload));
+	if (n_fds > 0) {
+		struct cmsghdr *c;
+
+		hdr.msg_control = &control;
+		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		c = CMSG_FIRSTHDR(&hdr);
+		*c = (struct cmsghdr){CMSG_LEN(n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+	}
+	first = iov.iov_len = one_in(10) ? 1 + random_below((uint32_t)len) : len;
+	if (sendmsg(t.front.fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 || first == len)
+		return;
+	role_assert_control();
+	loop_turn(t.loop, 0);
+	if (!one_in(100) && send(t.front.fd, bytes + first, len - first,
+				MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+static void say_something(void)
+{
+	struct vhu_message msg = {.header = {.flags = VHU_VERSION}};
+	const struct vhu_message_spec *spec;
+	int fds[VHU_FDS_MAX];
+	unsigned int n;
+
+	msg.header.request = one_in(500) ? random_below(300) : random_below(VHU_REQUESTS);
+	spec = vhu_message_spec(msg.header.request);
+	/* What is never offered ends the conversation mostly: seldom. */
+	if (spec != NULL && (spec->never || (spec->needs & ~(uint32_t)PROTOCOL_FEATURES) != 0) && !one_in(100))
+		msg.header.request = VHU_SET_VRING_ADDR + random_below(5);
+	/* What ends everything that runs must not come all the time. */
+	if ((msg.header.request == VHU_GET_VRING_BASE ||
+	     msg.header.request == VHU_RESET_DEVICE ||
+	     msg.header.request == VHU_SET_MEM_TABLE) && !one_in(5))
+		msg.header.request = VHU_ADD_MEM_REG + random_below(2);
+	spec = vhu_message_spec(msg.header.request);
+	if (!one_in(50))
+		msg.header.flags |= VHU_FLAG_NEED_REPLY;
+	if (one_in(1000))
+		msg.header.flags = random_below(16);
+	random_payload(msg.header.request, &msg.payload);
+	msg.header.size = spec != NULL ? spec->size : 8;
+	if (msg.header.request == VHU_SET_MEM_TABLE)
+		msg.header.size = 8 + 32 * (msg.payload.table.n & 15);
+	if (one_in(1000))
+		msg.header.size = random_below(300);
+	n = random_fds(&msg, fds);
+	send_random(&msg, fds, n);
+	for (unsigned int i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+static void send_legal(uint32_t request, const void *payload, int fd)
+{
+	struct vhu_message msg = {
+		.header = {request, VHU_VERSION, vhu_message_spec(request)->size}};
+
+	memcpy(&msg.payload, payload, msg.header.size);
+	send_random(&msg, &fd, fd >= 0 ? 1 : 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What a front end does at first; where it is cut in pieces, the rest may be missing. */
+static void come_and_negotiate(void)
+{
+	const struct vhu_memory_single memory = {.region = {GPA, MEMORY_SIZE / 2, UVA, 0}};
+	const uint64_t features = FEATURES, protocol = PROTOCOL_FEATURES;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strcpy(address.sun_path, t.path);
+	t.front.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (connect(t.front.fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return;
+	send_legal(VHU_SET_PROTOCOL_FEATURES, &protocol, -1);
+	send_legal(VHU_SET_FEATURES, &features, -1);
+	send_legal(VHU_ADD_MEM_REG, &memory, dup(files[0]));
+	for (uint32_t i = 0; i < 4; i++) {
+		const struct vhu_vring_state num = {i, 256}, enable = {i, 1};
+		const uint64_t index = i;
+		struct vhu_vring_addr addr = {.index = i, .desc = UVA + i * 0x40000};
+
+		addr.avail = addr.desc + 0x4000;
+		addr.used = addr.desc + 0x6000;
+		send_legal(VHU_SET_VRING_NUM, &num, -1);
+		send_legal(VHU_SET_VRING_ADDR, &addr, -1);
+		send_legal(VHU_SET_VRING_KICK, &index, eventfd(0, EFD_CLOEXEC));
+		send_legal(VHU_SET_VRING_ENABLE, &enable, -1);
+	}
+}
+
+/* Reads what there is to read; whether the connection is still there. */
+static bool listen_a_moment(void)
+{
+	uint8_t trash[4096];
+	ssize_t n;
+
+	while ((n = recv(t.front.fd, trash, sizeof(trash), MSG_DONTWAIT)) > 0)
+		;
+	return n < 0 && errno == EAGAIN;
+}
+
+static void assert_part_mapped(const struct mem_map *map, const void *part)
+{
+	bool found = false;
+
+	for (uint32_t i = 0; map != NULL && i < map->n; i++)
+		found = found || (uintptr_t)part - (uintptr_t)map->region[i].host < map->region[i].size;
+	assert_true(found);
+}
+
+static void assert_in_order(void)
+{
+	const struct vhu_device *device = t.device;
+	const struct mem_map *map = vhu_regions_map(&device->regions);
+
+	assert_int_equal(map == NULL ? 0 : map->n, device->regions.n);
+	running += t.ready != 0;
+	mapped += device->regions.n;
+	for (unsigned int i = 0; i < device->rings_n; i++) {
+		const struct vhu_ring *ring = &device->ring[i];
+		const struct virtq_conf *conf = rcu_own(&ring->q.conf);
+
+		assert_int_equal(t.ready >> i & 1, ring->state == VHU_RING_RUNNING);
+		assert_int_equal(conf != NULL, ring->state == VHU_RING_RUNNING);
+		assert_true(device->unsettled > 0 || ring->state != VHU_RING_LEAVING);
+		if (conf == NULL)
+			continue;
+		assert_int_equal(conf->size, ring->size);
+		assert_part_mapped(map, conf->desc);
+		assert_part_mapped(map, conf->avail);
+		assert_part_mapped(map, (const uint8_t *)(conf->used + 1) - 1);
+	}
+}
+
+static void test_random(void **state VUS_UNUSED)
+{
+	const char *steps_text = getenv("VHU_RANDOM_STEPS"), *seed_text = getenv("VHU_RANDOM_SEED");
+	unsigned int steps = steps_text != NULL ? (unsigned int)atoi(steps_text) : STEPS;
+	bool online = false;
+	struct fail fail;
+
+	role_assert_control();
+	if (seed_text != NULL)
+		seed = strtoull(seed_text, NULL, 0);
+	for (unsigned int i = 0; i < FILES; i++)
+		files[i] = front_memory();
+	log_set_level(LOG_ERROR);
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+	for (unsigned int step = 0; step < steps; step++) {
+		if (t.front.fd < 0)
+			come_and_negotiate();
+		say_something();
+		if (one_in(20)) {
+			online = !online;
+			online ? rcu_online(READER) : rcu_offline(READER);
+		} else if (online && one_in(4)) {
+			rcu_quiescent(READER);
+		}
+		loop_turn(t.loop, one_in(10) ? 100 * NS_PER_US : 0);
+		assert_in_order();
+		if (one_in(200) || !listen_a_moment()) {
+			close(t.front.fd);
+			t.front.fd = -1;
+		}
+	}
+	rcu_offline(READER);
+	for (unsigned int i = 0; i < FILES; i++)
+		close(files[i]);
+	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, %.1f regions\n", steps,
+		      (unsigned long long)vhu_rig_status().messages,
+		      (unsigned long long)vhu_rig_status().connections, running,
+		      (double)mapped / steps);
+	/* Otherwise it says nothing about anything. */
+	assert_true(vhu_rig_status().messages > steps / 10);
+	assert_true(running > steps / 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(test_random),
+	};
+
+	return cmocka_run_group_tests_name("vhu_random", tests, NULL, NULL);
+}
