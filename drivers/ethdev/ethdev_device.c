@@ -38,10 +38,11 @@ static void remember(const char *name, const char *args) RUNS_ON(control_thread)
 	struct memory *memory = recall(name);
 	char *copy = strdup(args != NULL ? args : "");
 
+	if (copy == NULL)
+		return;
 	if (memory == NULL) {
 		memory = calloc(1, sizeof(*memory));
-		if (memory == NULL || copy == NULL) {
-			free(memory);
+		if (memory == NULL) {
 			free(copy);
 			return;
 		}

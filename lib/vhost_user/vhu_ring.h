@@ -3,7 +3,8 @@
  *
  * A ring is started by its kick descriptor and stopped by GET_VRING_BASE. In between lcores have it (RUNNING) while it
  * is enabled and its three parts lie in the guest's memory; otherwise it is IDLE, keeps its place, and runs again when
- * that changes. A transmit queue of the guest that is disabled runs too, but what comes from it is discarded. Geometry is accepted here and nowhere else, as a whole, when the ring is handed to the lcores.
+ * that changes. A transmit queue of the guest that is disabled runs too, but what comes from it is discarded. Geometry
+ * is accepted here and nowhere else, as a whole, when the ring is handed to the lcores.
  *
  * Withdrawing takes time: the owner is told first (it takes the ring out of its poll sets), the geometry stays published
  * until every lcore has passed (LEAVING), and only then `settled` is called and position and descriptors are ours again.

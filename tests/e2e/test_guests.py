@@ -52,7 +52,8 @@ class Trio:
         for guest in self.guests:
             guest.boot()
         self.started = True
-        print("booted in", ", ".join(f"{guest.boot_seconds:.1f} s ({guest.uptime:.1f} s)" for guest in self.guests))
+        print("booted in", ", ".join(f"{guest.boot_seconds:.1f} s ({guest.uptime:.1f} s)"
+                                     for guest in self.guests))
 
     def stop(self) -> None:
         for guest in self.guests:

@@ -107,12 +107,33 @@ static void copies_are_counted(void **state)
 	assert_silence(c);
 }
 
+/* A guest that was told an MTU gets no longer frames, however large its buffers. */
+static void the_mtu_is_kept(void **state)
+{
+	const struct fg_options opt = {.features = FG_FEATURES_DEFAULT | FG_F_MTU, .mtu = 1500};
+	struct guest *a = guest_open("a", NULL);
+	struct guest *b = guest_run("b", &opt);
+	struct account b0;
+
+	(void)state;
+	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
+	settle(b, a);
+	assert_traffic(a, b, 3, 1514);
+	read_account("b", &b0);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 1500 + 14 + 8 + 1);
+	send_raw(a, b->nic.mac, a->nic.mac, 7, 9000);
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_TOO_BIG] = 14});
+	OK(fg_request_u64(&b->s, FG_NET_SET_MTU, 9000));
+	assert_traffic(a, b, 3, 9014);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
 		STORY(every_drop_at_the_entry_has_its_name),
 		STORY(every_drop_at_the_exit_has_its_name),
 		STORY(copies_are_counted),
+		STORY(the_mtu_is_kept),
 	};
 
 	return stage_main_on(&account_stage, "drops", stories,

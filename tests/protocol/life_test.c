@@ -31,6 +31,7 @@ static void a_guest_may_reboot(void **state)
 		OK(fg_send_features(&g->s));
 		for (unsigned int k = 0; k < 2; k++) {
 			fg_ring_reset(&g->s.ring[k], (g->s.features & FG_F_EVENT_IDX) != 0);
+			g->s.ring[k].in_order = (g->s.features & FG_F_IN_ORDER) != 0;
 			OK(fg_start_ring(&g->s, k, 0));
 		}
 		OK(fg_barrier(&g->s));
@@ -324,6 +325,27 @@ static void queue_pairs_may_be_switched(void **state)
 	}
 }
 
+/* SEND_RARP: the switch says for a guest that cannot (it has just arrived) where it lives. */
+static void an_arrival_is_announced(void **state)
+{
+	const struct fg_options opt = {.protocol = FG_PROTOCOL_DEFAULT | FG_P_RARP};
+	struct guest *g = guest_open("h0", &opt);
+	struct guest *peer = guest_run("h1", NULL);
+	struct fg_msg m = {.request = FG_SEND_RARP, .size = 8};
+	uint8_t got[2048];
+
+	(void)state;
+	guest_start(g, NULL);
+	memcpy(m.raw, g->nic.mac, 6);
+	OK(fg_request(&g->s, &m, NULL, 0));
+	assert_int_equal(fg_nic_recv(&peer->nic, got, sizeof(got), FG_WAIT_MS), 60);
+	assert_memory_equal(got, "\xff\xff\xff\xff\xff\xff", 6);
+	assert_memory_equal(got + 6, g->nic.mac, 6);
+	assert_memory_equal(got + 12, "\x80\x35", 2); /* RARP, RFC 903 */
+	await_known(g);
+	assert_silence(g); /* not to itself */
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -336,6 +358,7 @@ int main(void)
 		STORY(a_front_end_may_die_under_traffic),
 		STORY(a_crowd_at_the_door_disturbs_nobody),
 		STORY(queue_pairs_may_be_switched),
+		STORY(an_arrival_is_announced),
 	};
 
 	return stage_main("life", stories, sizeof(stories) / sizeof(stories[0]));

@@ -30,6 +30,29 @@ static enum verdict judge_size(struct guest *g, uint32_t request, uint32_t size,
 	return answer.size == 8 && answer.u64 != 0 ? V_REFUSED : V_OK;
 }
 
+/* What is offered, and what may never be: QEMU agrees to protocol bits that it does not implement.
+ */
+static void the_right_features_are_offered(void **state)
+{
+	const uint64_t must = FG_F_VERSION_1 | FG_F_MRG_RXBUF | FG_F_MQ | FG_F_MTU |
+			      FG_F_ANY_LAYOUT | FG_F_INDIRECT | FG_F_EVENT_IDX | FG_F_PROTOCOL |
+			      1ull << 21;
+	const uint64_t never = 1ull << 60 | 1ull << 57 | 1ull << 40 | 1ull << 38;
+	const uint64_t protocol = FG_P_MQ | FG_P_RARP | FG_P_REPLY_ACK | FG_P_MTU | FG_P_MEM_SLOTS |
+				  FG_P_STATUS | FG_P_RESET_DEVICE;
+	const uint64_t protocol_never =
+		1ull << 14 | 1ull << 17 | 1ull << 6 | 1ull << 7 | 1ull << 18;
+	struct guest *g = guest_open("h0", NULL);
+
+	(void)state;
+	assert_int_equal(g->s.offered & must, must);
+	assert_int_equal(g->s.offered & never, 0);
+	assert_int_equal(g->s.offered_protocol & protocol, protocol);
+	assert_int_equal(g->s.offered_protocol & protocol_never, 0);
+	assert_int_equal(g->s.max_slots, 509);
+	assert_int_equal(g->s.max_pairs, 4);
+}
+
 /* M1. Whoever begins a message and does not end it is hung up on, and nobody waits meanwhile. */
 static void a_message_begun_must_end(void **state)
 {
@@ -250,6 +273,7 @@ static void a_peer_that_does_not_listen_is_hung_up_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
+		STORY(the_right_features_are_offered),
 		STORY(a_message_begun_must_end),
 		STORY(a_message_may_come_byte_by_byte),
 		STORY(messages_may_come_together),

@@ -155,9 +155,18 @@ static bool is_known(const struct guest *g)
 	return known;
 }
 
-void settle(struct guest *g, struct guest *peer)
+void await_known(const struct guest *g)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
+
+	while (!is_known(g)) {
+		assert_true(fg_left_ms(deadline) > 0);
+		fg_sleep_us(2000);
+	}
+}
+
+void settle(struct guest *g, struct guest *peer)
+{
 	struct fg_flow flow = {.id = 1};
 	uint8_t frame[FG_FLOW_MIN];
 
@@ -165,10 +174,7 @@ void settle(struct guest *g, struct guest *peer)
 	OK(fg_nic_send(&g->nic, frame, sizeof(frame), NULL));
 	expect_frame(peer, &(struct fg_flow){.id = 1}, 0, 1);
 	OK(fg_nic_drain_tx(&g->nic, FG_WAIT_MS));
-	while (!is_known(g)) {
-		assert_true(fg_left_ms(deadline) > 0);
-		fg_sleep_us(2000);
-	}
+	await_known(g);
 }
 
 void guest_restart(struct guest *g)

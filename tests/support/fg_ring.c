@@ -205,6 +205,8 @@ int fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 	e = r->used->ring[r->last_used % r->num];
 	if (e.id >= r->num || r->chain_len[e.id] == 0)
 		return -EPROTO;
+	if (r->in_order && e.id != r->avail->ring[r->last_used % r->num])
+		return -EPROTO;
 	r->last_used++;
 	n = r->chain_len[e.id];
 	r->chain_len[e.id] = 0;

@@ -50,6 +50,7 @@ struct fg_ring {
 	struct fg_memory *mem;
 	uint16_t num;
 	bool event_idx;
+	bool in_order; /* buffers come back as they went out, one entry each */
 	uint64_t desc_gpa, avail_gpa, used_gpa;
 	struct fg_desc *desc;
 	struct fg_avail *avail;

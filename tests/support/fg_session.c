@@ -176,6 +176,8 @@ int fg_session_start(struct fg_session *s)
 
 	for (unsigned int i = 0; i < s->n_rings; i++)
 		fg_ring_reset(&s->ring[i], event_idx);
+	for (unsigned int i = 0; i < s->n_rings; i++)
+		s->ring[i].in_order = (s->features & FG_F_IN_ORDER) != 0;
 	if (err == 0)
 		err = fg_send_memory(s);
 	for (unsigned int i = 0; err == 0 && i < s->n_rings; i++)

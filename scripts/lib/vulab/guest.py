@@ -200,7 +200,7 @@ class Guest:
         else be given up by ARP, and that is not the loss that is looked for.
         """
         for one, other in ((self, peer), (peer, self)):
-            one.run(f"ip neigh replace {other.ip} lladdr {other.nics[0].mac} nud permanent dev eth0")
+            one.run(f"arp -s {other.ip} {other.nics[0].mac}")
         self.run(f"ping -i {interval} -W 2 {peer.ip} >/tmp/ping.log & echo $! >/tmp/ping.pid")
 
     def stop_ping(self) -> tuple[int, list[int]]:

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Lines for people, errors on their way to one, and the doorbell that wakes a sleeper. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "doorbell.h"
+#include "fail.h"
+#include "log.h"
+#include "role.h"
+
+/* --- what is written to standard error --------------------------------------------------------------------------- */
+
+static char said[65536];
+static int saved_stderr, said_fd[2];
+
+static void listen_to_stderr(void)
+{
+	assert_int_equal(pipe(said_fd), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	assert_true(saved_stderr >= 0 && dup2(said_fd[1], STDERR_FILENO) >= 0);
+	close(said_fd[1]);
+}
+
+/* Back to the terminal; `said` is everything since, of which there must be less than a pipe holds. */
+static unsigned int lines_said(void)
+{
+	unsigned int lines = 0;
+	ssize_t n;
+
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	n = read(said_fd[0], said, sizeof(said) - 1);
+	close(said_fd[0]);
+	said[n > 0 ? n : 0] = '\0';
+	for (const char *at = said; (at = strchr(at, '\n')) != NULL; at++)
+		lines++;
+	return lines;
+}
+
+static void a_line_names_its_subject(void **state)
+{
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	listen_to_stderr();
+	log_warn("vm1", "ring %d is broken", 3);
+	assert_int_equal(lines_said(), 1);
+	/* 12:34:56.789 vm1: warning: ... */
+	assert_string_equal(said + 12, " vm1: warning: ring 3 is broken\n");
+	assert_int_equal(said[8], '.');
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	listen_to_stderr();
+	log_error("br0", "full");
+	log_info("br0", "empty");
+	assert_int_equal(lines_said(), 2);
+	assert_string_equal(said, "<3>br0: error: full\n<6>br0: empty\n");
+	unsetenv("JOURNAL_STREAM");
+}
+
+static void levels(void **state)
+{
+	(void)state;
+	listen_to_stderr();
+	log_debug("x", "not by default");
+	log_set_level(LOG_DEBUG);
+	log_debug("x", "asked for");
+	log_set_level(LOG_ERROR);
+	log_warn("x", "not any more");
+	log_set_level(LOG_INFO);
+	assert_int_equal(lines_said(), 1);
+	assert_non_null(strstr(said, "asked for"));
+}
+
+static void long_lines_end_in_a_newline(void **state)
+{
+	static char text[5000];
+
+	(void)state;
+	memset(text, 'y', sizeof(text) - 1);
+	listen_to_stderr();
+	log_info("x", "%s", text);
+	log_info(text, "%s", text);
+	log_info("x", "short");
+	assert_int_equal(lines_said(), 3);
+	assert_true(strlen(said) < 3000);
+}
+
+/* A4: ten lines, then silence, and in the next window how many were left out. */
+static void a_flood_of_lines(void **state)
+{
+	struct log_limit limit = {0}, other = {0};
+
+	(void)state;
+	listen_to_stderr();
+	for (int i = 0; i < 1000; i++)
+		log_limited(&limit, LOG_WARN, "vm1", "number %d", i);
+	log_limited(&other, LOG_WARN, "vm2", "somebody else's");
+	assert_int_equal(lines_said(), 11);
+	assert_non_null(strstr(said, "number 9\n"));
+	assert_null(strstr(said, "number 10\n"));
+	assert_non_null(strstr(said, "somebody else's"));
+	/* Eleven seconds later. */
+	limit.window_ns -= 11 * NS_PER_S;
+	listen_to_stderr();
+	log_limited(&limit, LOG_WARN, "vm1", "again");
+	assert_int_equal(lines_said(), 2);
+	assert_non_null(strstr(said, "990 more lines"));
+	assert_non_null(strstr(said, "again"));
+	limit.window_ns -= 11 * NS_PER_S;
+	listen_to_stderr();
+	log_limited(&limit, LOG_WARN, "vm1", "and again");
+	log_limited(&limit, LOG_DEBUG, "vm1", "not to be told");
+	assert_int_equal(lines_said(), 1);
+}
+
+static void failures_are_one_line(void **state)
+{
+	static char text[2000];
+	struct fail fail;
+
+	(void)state;
+	assert_int_equal(fail_set(&fail, -EINVAL, "%s: no such %s", "a.yaml:3", "port"), -EINVAL);
+	assert_string_equal(fail.text, "a.yaml:3: no such port");
+	assert_int_equal(fail_prefix(&fail, -ENOENT, "bridge %s", "br0"), -ENOENT);
+	assert_string_equal(fail.text, "bridge br0: a.yaml:3: no such port");
+	memset(text, 'z', sizeof(text) - 1);
+	fail_set(&fail, -1, "%s", text);
+	assert_int_equal(strlen(fail.text), sizeof(fail.text) - 1);
+	fail_prefix(&fail, -1, "%s", text);
+	assert_int_equal(strlen(fail.text), sizeof(fail.text) - 1);
+	fail_set(&fail, -1, "inner");
+	fail_prefix(&fail, -1, "%.100s", text);
+	assert_string_equal(fail.text + 100, ": inner");
+}
+
+static void the_clock_goes_forward(void **state)
+{
+	uint64_t before = clock_ns();
+
+	(void)state;
+	usleep(2000);
+	assert_in_range(clock_ns() - before, 2 * NS_PER_MS, 20 * NS_PER_S);
+}
+
+/* --- the doorbell ------------------------------------------------------------------------------------------------ */
+
+static bool readable(const struct doorbell *bell)
+{
+	struct pollfd wait = {.fd = bell->fd, .events = POLLIN};
+
+	return poll(&wait, 1, 0) == 1;
+}
+
+static void rings_only_for_a_sleeper(void **state)
+{
+	struct doorbell bell;
+
+	(void)state;
+	assert_int_equal(doorbell_init(&bell), 0);
+	doorbell_ring(&bell);
+	assert_false(readable(&bell));
+	doorbell_arm(&bell);
+	assert_false(readable(&bell));
+	doorbell_ring(&bell);
+	doorbell_ring(&bell);
+	assert_true(readable(&bell));
+	doorbell_disarm(&bell);
+	assert_false(readable(&bell));
+	doorbell_ring(&bell);
+	assert_false(readable(&bell));
+	doorbell_disarm(&bell);
+	doorbell_fini(&bell);
+	doorbell_fini(&bell);
+}
+
+enum { RINGERS = 3, WORK = 20000 };
+
+struct workshop {
+	struct doorbell bell;
+	_Atomic uint64_t work; /* brought and not yet done */
+};
+
+static void *ringer_main(void *arg)
+{
+	struct workshop *shop = arg;
+
+	for (int i = 0; i < WORK; i++) {
+		atomic_fetch_add_explicit(&shop->work, 1, memory_order_relaxed);
+		doorbell_ring(&shop->bell);
+		if (i % 64 == 0)
+			usleep(10);
+	}
+	return NULL;
+}
+
+/* Work is brought at every moment of lying down: the listener never sleeps on it. */
+static void no_ring_is_lost(void **state)
+{
+	struct workshop shop = {.work = 0};
+	uint64_t done = 0, slept = 0;
+	pthread_t thread[RINGERS];
+
+	(void)state;
+	assert_int_equal(doorbell_init(&shop.bell), 0);
+	for (int i = 0; i < RINGERS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, ringer_main, &shop), 0);
+	while (done < RINGERS * WORK) {
+		struct pollfd wait = {.fd = shop.bell.fd, .events = POLLIN};
+		uint64_t found = atomic_exchange_explicit(&shop.work, 0, memory_order_relaxed);
+
+		done += found;
+		if (found > 0 || done == RINGERS * WORK)
+			continue;
+		doorbell_arm(&shop.bell);
+		if (atomic_load_explicit(&shop.work, memory_order_relaxed) == 0) {
+			slept++;
+			if (poll(&wait, 1, 20000) != 1)
+				fail_msg("slept through after %lu", (unsigned long)done);
+		}
+		doorbell_disarm(&shop.bell);
+	}
+	for (int i = 0; i < RINGERS; i++)
+		pthread_join(thread[i], NULL);
+	assert_true(slept > 0);
+	doorbell_fini(&shop.bell);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_names_its_subject),
+		cmocka_unit_test(levels),
+		cmocka_unit_test(long_lines_end_in_a_newline),
+		cmocka_unit_test(a_flood_of_lines),
+		cmocka_unit_test(failures_are_one_line),
+		cmocka_unit_test(the_clock_goes_forward),
+		cmocka_unit_test(rings_only_for_a_sleeper),
+		cmocka_unit_test(no_ring_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Objects that are replaced under real readers: none is freed while it can be seen, waits end in the order they began,
+ * a reader that sleeps holds nobody up, and the writer never waits. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "rcu.h"
+
+enum { READERS = 3, HAND = READERS, READERS_MAX };
+
+struct counted_wait {
+	struct rcu_wait wait; /* first */
+	unsigned int number;
+};
+
+static unsigned int ended[100], ended_n;
+
+static void note_end(struct rcu_wait *wait)
+{
+	ended[ended_n++] = ((struct counted_wait *)(void *)wait)->number;
+}
+
+static void start(struct counted_wait *wait, unsigned int number)
+{
+	wait->number = number;
+	rcu_wait_start(&wait->wait, note_end);
+}
+
+static void nobody_reads(void **state)
+{
+	struct counted_wait wait[3];
+
+	(void)state;
+	ended_n = 0;
+	assert_false(rcu_poll());
+	for (unsigned int i = 0; i < 3; i++) {
+		start(&wait[i], i);
+		assert_int_equal(ended_n, 0); /* never inside the call */
+	}
+	assert_false(rcu_poll());
+	assert_int_equal(ended_n, 3);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(ended[i], i);
+	rcu_drain();
+	assert_int_equal(rcu_init(1), 0); /* a second call does nothing */
+}
+
+/* One reader, by hand: each wait ends with the first quiescent state after its own beginning. */
+static void in_the_order_they_began(void **state)
+{
+	struct counted_wait wait[4];
+
+	(void)state;
+	ended_n = 0;
+	rcu_online(HAND);
+	start(&wait[0], 0);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 0);
+	rcu_quiescent(HAND);
+	start(&wait[1], 1);
+	start(&wait[2], 2);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 1);
+	assert_true(rcu_poll());
+	rcu_quiescent(HAND);
+	start(&wait[3], 3);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 3);
+	/* Asleep, it holds nothing. */
+	rcu_offline(HAND);
+	assert_false(rcu_poll());
+	assert_int_equal(ended_n, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(ended[i], i);
+	/* Awake again, it sees what is there now: waits from before are none of its business. */
+	start(&wait[0], 0);
+	rcu_online(HAND);
+	start(&wait[1], 1);
+	rcu_poll();
+	assert_in_range(ended_n, 4, 5);
+	rcu_offline(HAND);
+	rcu_poll();
+	assert_int_equal(ended_n, 6);
+}
+
+static unsigned int again;
+
+static void start_again(struct rcu_wait *wait)
+{
+	if (++again < 5)
+		rcu_wait_start(wait, start_again);
+}
+
+/* A wait is its owner's again when it ends: it may begin anew, or be freed, in that very call. */
+static void free_itself(struct rcu_wait *wait)
+{
+	ended_n++;
+	free(wait);
+}
+
+static void a_wait_is_its_owners_again(void **state)
+{
+	static struct rcu_wait wait;
+
+	(void)state;
+	ended_n = again = 0;
+	rcu_online(HAND);
+	rcu_wait_start(&wait, start_again);
+	for (int i = 0; i < 10; i++)
+		rcu_wait_start(malloc(sizeof(struct rcu_wait)), free_itself);
+	for (int i = 0; i < 10 && rcu_poll(); i++)
+		rcu_quiescent(HAND);
+	assert_false(rcu_poll());
+	assert_int_equal(again, 5);
+	assert_int_equal(ended_n, 10);
+	rcu_offline(HAND);
+}
+
+/* --- real readers ------------------------------------------------------------------------------------------------ */
+
+enum { ALIVE = 0x600d, DEAD = 0xdead };
+
+struct object {
+	struct rcu_wait wait; /* first */
+	atomic_uint health;
+	unsigned int twin[8]; /* all the same */
+};
+
+struct reader {
+	pthread_t thread;
+	unsigned int index;
+	_Atomic uint64_t looks, wrong;
+};
+
+static RCU_PTR(struct object) published;
+static atomic_bool stop;
+
+static void *reader_main(void *arg)
+{
+	struct reader *reader = arg;
+	unsigned int last = 0;
+
+	rcu_online(reader->index);
+	while (!atomic_load(&stop)) {
+		struct object *object = rcu_get(&published);
+		uint64_t wrong = object->twin[0] < last;
+
+		last = object->twin[0];
+		for (int i = 0; i < 50; i++) {
+			wrong += atomic_load_explicit(&object->health, memory_order_relaxed) != ALIVE;
+			wrong += object->twin[i % 8] != last;
+		}
+		atomic_fetch_add(&reader->wrong, wrong);
+		if (atomic_fetch_add(&reader->looks, 1) % 1024 == reader->index) {
+			rcu_offline(reader->index);
+			usleep(500);
+			rcu_online(reader->index);
+		} else {
+			rcu_quiescent(reader->index);
+		}
+	}
+	rcu_offline(reader->index);
+	return NULL;
+}
+
+static struct object *object_new(unsigned int number)
+{
+	struct object *object = malloc(sizeof(*object));
+
+	assert_non_null(object);
+	atomic_init(&object->health, ALIVE);
+	for (int i = 0; i < 8; i++)
+		object->twin[i] = number;
+	return object;
+}
+
+static unsigned int buried;
+
+static void bury(struct rcu_wait *wait)
+{
+	struct object *object = (struct object *)(void *)wait;
+
+	assert_int_equal(object->twin[0], buried); /* the oldest first */
+	buried++;
+	atomic_store_explicit(&object->health, DEAD, memory_order_relaxed);
+	memset(object->twin, 0xff, sizeof(object->twin));
+	free(object);
+}
+
+static void readers_never_see_the_dead(void **state)
+{
+	static struct reader reader[READERS];
+	uint64_t end = clock_ns() + NS_PER_S, deadline = end + 20 * NS_PER_S;
+	unsigned int number = 0;
+
+	(void)state;
+	rcu_set(&published, object_new(number));
+	for (unsigned int i = 0; i < READERS; i++) {
+		reader[i].index = i;
+		assert_int_equal(
+			pthread_create(&reader[i].thread, NULL, reader_main, &reader[i]), 0);
+	}
+	while (clock_ns() < end) {
+		struct object *before = rcu_own(&published);
+
+		rcu_set(&published, object_new(++number));
+		rcu_wait_start(&before->wait, bury);
+		/* The writer goes on; at most so many wait that memory is no question. */
+		while (rcu_poll() && number - buried > 1000)
+			assert_true(clock_ns() < deadline);
+	}
+	while (rcu_poll())
+		assert_true(clock_ns() < deadline);
+	assert_int_equal(buried, number);
+	atomic_store(&stop, true);
+	for (unsigned int i = 0; i < READERS; i++) {
+		pthread_join(reader[i].thread, NULL);
+		assert_int_equal(atomic_load(&reader[i].wrong), 0);
+		assert_true(atomic_load(&reader[i].looks) > 0);
+	}
+	free(rcu_own(&published));
+}
+
+/* A sanitizer is the judge of this one: nothing leaks, nothing is freed too soon. */
+static void objects_are_freed_in_time(void **state)
+{
+	(void)state;
+	rcu_free(NULL);
+	assert_false(rcu_poll());
+	rcu_online(HAND);
+	for (int i = 0; i < 1000; i++) {
+		unsigned int *object = malloc(sizeof(*object));
+
+		*object = ALIVE;
+		rcu_free(object);
+		assert_true(rcu_poll());
+		assert_int_equal(*object, ALIVE);
+		if (i % 10 == 0) {
+			rcu_quiescent(HAND);
+			assert_false(rcu_poll());
+		}
+	}
+	rcu_offline(HAND);
+	rcu_drain();
+	assert_false(rcu_poll());
+	assert_non_null(rcu_qsbr());
+}
+
+static int open_rcu(void **state)
+{
+	(void)state;
+	return rcu_init(READERS_MAX);
+}
+
+static int close_rcu(void **state)
+{
+	(void)state;
+	rcu_fini();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_reads),
+		cmocka_unit_test(in_the_order_they_began),
+		cmocka_unit_test(a_wait_is_its_owners_again),
+		cmocka_unit_test(readers_never_see_the_dead),
+		cmocka_unit_test(objects_are_freed_in_time),
+	};
+
+	return cmocka_run_group_tests(tests, open_rcu, close_rcu);
+}
