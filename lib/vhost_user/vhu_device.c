@@ -197,6 +197,15 @@ static void describe_waiting(const struct vhu_device *device, char *text, size_t
 		snprintf(text + n, size - n, "; the last one was cut off: %s", device->last_error);
 }
 
+static const char *what_rings_await(const struct vhu_device *device)
+{
+	if (!vhu_log_complete(&device->dirty))
+		return "a migration is under way and the front end has not given its dirty log yet";
+	if (vhu_regions_map(&device->regions) == NULL)
+		return "no guest memory yet";
+	return "not enabled or not in memory";
+}
+
 static void describe(const struct vhu_device *device, unsigned int ready, char *text, size_t size)
 {
 	unsigned int started = (unsigned int)__builtin_popcount(vhu_session_started(device));
@@ -212,9 +221,7 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 	else if (ready > 0)
 		snprintf(text, size, "running: %u of %u rings in use", ready, device->rings_n);
 	else if (started > 0)
-		snprintf(text, size, "connected: rings started, but %s",
-			 vhu_regions_map(&device->regions) == NULL ? "no guest memory yet"
-								   : "not enabled or not in memory");
+		snprintf(text, size, "connected: rings started, but %s", what_rings_await(device));
 	else
 		snprintf(text, size, "connected: the guest's driver has not started the device");
 }

@@ -74,8 +74,13 @@ int vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions)
 	if (log->log == NULL)
 		return 0;
 	release = vhu_regions_release(regions, 1);
-	if (release == NULL)
-		return -ENOMEM;
+	if (release == NULL) {
+		/* The arena's end unmaps it. */
+		rcu_set(&regions->table.log, NULL);
+		rcu_free((void *)(uintptr_t)log->log);
+		log->log = NULL;
+		return 0;
+	}
 	replace(log, regions, release, NULL, &(struct vhu_mapping){0});
 	return 1;
 }

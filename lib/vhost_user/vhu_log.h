@@ -4,7 +4,8 @@
  * Two things must come together before a log is published: the front end gave one (SET_LOG_BASE), and it agreed to
  * LOG_ALL. A new log replaces the old one; every lcore has passed before the request is answered, so that an
  * acknowledgement means that all of them write into the new one and none into the old. The log goes when LOG_ALL does,
- * and when the last ring has stopped: no message says so (protocol.md 3c.1, 3c.2).
+ * and when the last ring has stopped: no message says so. With LOG_ALL and no log the rings wait, because a device that
+ * starts during a migration is told of its log last.
  *
  * Control thread only. vhost-user specification, "Migration".
  */
@@ -23,7 +24,8 @@ struct vhu_regions;
 struct vhu_log {
 	const struct mem_log *log; /* as the front end gave it; NULL: none */
 	struct vhu_mapping mapping;
-	bool all; /* LOG_ALL is agreed */
+	bool all;  /* LOG_ALL is agreed */
+	bool ends; /* the last ring was told to stop: the log goes as soon as all have left */
 };
 
 /* SET_LOG_BASE. 1: `released` of the regions will be called; -errno with a line in `fail`, and the old log stays. */
@@ -31,7 +33,7 @@ int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size,
 		int fd, struct fail *fail) RUNS_ON(control_thread);
 /* LOG_ALL comes or goes. 0: nothing changed; 1: `released` will be called; -ENOMEM. */
 int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on) RUNS_ON(control_thread);
-/* Forgets the log. 0: there was none; 1: `released` will be called; -ENOMEM. */
+/* Forgets the log. 0: there was none; 1: `released` will be called. */
 int vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions) RUNS_ON(control_thread);
 
 /* Whether rings may run: logging is not asked for, or there is a log. */

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "vhu_feature.h"
+#include "vhu_request.h"
 #include "vhu_session.h"
 
 enum {
 	MTU_MIN = 68, /* RFC 791 */
-	LOG_ADDR_FLAG = 1,
 };
 
 static enum vhu_error bad_value(struct fail *fail, const char *text)
@@ -141,67 +141,6 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 	return VHU_OK;
 }
 
-/* --- rings ------------------------------------------------------------------------------------------------------ */
-
-static enum vhu_error set_vring_num(struct vhu_device *device, struct vhu_message *msg,
-				    struct fail *fail)
-{
-	uint32_t num = msg->payload.state.num;
-
-	if (num == 0 || num > VIRTQ_SIZE_MAX || (num & (num - 1)) != 0)
-		return bad_value(fail, "the size of a split ring is a power of two up to 32768");
-	device->ring[msg->ring].size = (uint16_t)num;
-	return VHU_OK;
-}
-
-static enum vhu_error set_vring_addr(struct vhu_device *device, struct vhu_message *msg,
-				     struct fail *fail)
-{
-	const struct vhu_vring_addr *addr = &msg->payload.addr;
-	struct vhu_ring *ring = &device->ring[msg->ring];
-	bool same = ring->addressed && ring->desc == addr->desc && ring->avail == addr->avail &&
-		    ring->used == addr->used;
-
-	role_assert_control();
-	if ((addr->flags & ~(uint32_t)LOG_ADDR_FLAG) != 0)
-		return bad_value(fail, "unknown flags");
-	if (addr->desc % 16 != 0 || addr->avail % 2 != 0 || addr->used % 4 != 0)
-		return bad_value(fail, "a part of the ring is misaligned");
-	if (ring->started && ring->addressed && !same)
-		return VHU_BAD_STATE;
-	ring->desc = addr->desc;
-	ring->avail = addr->avail;
-	ring->used = addr->used;
-	ring->addressed = true;
-	if (vhu_ring_set_log(ring, (addr->flags & LOG_ADDR_FLAG) != 0, addr->log))
-		device->unsettled++;
-	return VHU_OK;
-}
-
-static enum vhu_error set_vring_base(struct vhu_device *device, struct vhu_message *msg,
-				     struct fail *fail)
-{
-	if (msg->payload.state.num > UINT16_MAX)
-		return bad_value(fail, "the index of a split ring has 16 bits");
-	device->ring[msg->ring].base = (uint16_t)msg->payload.state.num;
-	device->ring[msg->ring].begun = false;
-	return VHU_OK;
-}
-
-static enum vhu_error get_vring_base(struct vhu_device *device, struct vhu_message *msg,
-				     struct fail *fail VUS_UNUSED)
-{
-	struct vhu_ring *ring = &device->ring[msg->ring];
-
-	role_assert_control();
-	ring->started = false;
-	if (ring->state == VHU_RING_RUNNING) {
-		device->unsettled++;
-		vhu_ring_leave(ring);
-	}
-	return VHU_OK;
-}
-
 /* --- the dirty log ---------------------------------------------------------------------------------------------- */
 
 static enum vhu_error set_log_base(struct vhu_device *device, struct vhu_message *msg,
@@ -226,83 +165,12 @@ static void set_log_base_answer(struct vhu_device *device, unsigned int ring VUS
 	reply->payload.log = device->log_base;
 }
 
-static void get_vring_base_answer(struct vhu_device *device, unsigned int index,
-				  struct vhu_reply *reply)
-{
-	struct vhu_ring *ring = &device->ring[index];
-
-	role_assert_control();
-	vhu_ring_stop(ring);
-	/* Nobody writes any more. The front end harvests what is in its log, and gives another if the device starts
-	 * again: ours goes, and need not be gone before the answer. */
-	if (vhu_session_started(device) == 0 && vhu_log_drop(&device->dirty, &device->regions) > 0)
-		device->unsettled++;
-	reply->size = sizeof(reply->payload.state);
-	reply->payload.state = (struct vhu_vring_state){.index = index, .num = ring->base};
-}
-
-/* The descriptor of a kick, call or error message: false if it is not what it has to be. -1 for none. */
-static bool take_eventfd(struct vhu_message *msg, int *fd, struct fail *fail)
-{
-	if (msg->fds.n > 0 && vhu_ring_check_fd(msg->fds.fd[0]) != 0) {
-		fail_set(fail, 0, "the file descriptor is not an eventfd");
-		return false;
-	}
-	*fd = vhu_fds_take(&msg->fds, 0);
-	return true;
-}
-
-static enum vhu_error set_vring_kick(struct vhu_device *device, struct vhu_message *msg,
-				     struct fail *fail)
-{
-	int fd;
-
-	role_assert_control();
-	if (!take_eventfd(msg, &fd, fail))
-		return VHU_BAD_VALUE;
-	if (vhu_ring_set_kick(&device->ring[msg->ring], fd))
-		device->unsettled++;
-	return VHU_OK;
-}
-
-static enum vhu_error set_vring_call(struct vhu_device *device, struct vhu_message *msg,
-				     struct fail *fail)
-{
-	int fd;
-
-	role_assert_control();
-	if (!take_eventfd(msg, &fd, fail))
-		return VHU_BAD_VALUE;
-	if (vhu_ring_set_call(&device->ring[msg->ring], fd))
-		device->unsettled++;
-	return VHU_OK;
-}
-
-static enum vhu_error set_vring_err(struct vhu_device *device, struct vhu_message *msg,
-				    struct fail *fail)
-{
-	int fd;
-
-	if (!take_eventfd(msg, &fd, fail))
-		return VHU_BAD_VALUE;
-	vhu_ring_set_err(&device->ring[msg->ring], fd);
-	return VHU_OK;
-}
-
-static enum vhu_error set_vring_enable(struct vhu_device *device, struct vhu_message *msg,
-				       struct fail *fail)
-{
-	if (msg->payload.state.num > 1)
-		return bad_value(fail, "a ring is enabled (1) or disabled (0)");
-	device->ring[msg->ring].enabled = msg->payload.state.num == 1;
-	return VHU_OK;
-}
-
 /* --- the device ------------------------------------------------------------------------------------------------- */
 
 /* Rings end where they are; memory, protocol features and the error descriptors stay (protocol.md 3e.5). */
 static void stop_rings(struct vhu_device *device, bool disable) RUNS_ON(control_thread)
 {
+	device->dirty.ends = true;
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
 
@@ -382,17 +250,17 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_RESET_OWNER] = {.handle = reset_owner},
 	[VHU_SET_MEM_TABLE] = {.handle = set_mem_table},
 	[VHU_SET_LOG_BASE] = {.handle = set_log_base, .answer = set_log_base_answer},
-	[VHU_SET_VRING_NUM] = {.handle = set_vring_num},
-	[VHU_SET_VRING_ADDR] = {.handle = set_vring_addr},
-	[VHU_SET_VRING_BASE] = {.handle = set_vring_base},
-	[VHU_GET_VRING_BASE] = {.handle = get_vring_base, .answer = get_vring_base_answer},
-	[VHU_SET_VRING_KICK] = {.handle = set_vring_kick},
-	[VHU_SET_VRING_CALL] = {.handle = set_vring_call},
-	[VHU_SET_VRING_ERR] = {.handle = set_vring_err},
+	[VHU_SET_VRING_NUM] = {.handle = vhu_set_vring_num},
+	[VHU_SET_VRING_ADDR] = {.handle = vhu_set_vring_addr},
+	[VHU_SET_VRING_BASE] = {.handle = vhu_set_vring_base},
+	[VHU_GET_VRING_BASE] = {.handle = vhu_get_vring_base, .answer = vhu_get_vring_base_answer},
+	[VHU_SET_VRING_KICK] = {.handle = vhu_set_vring_kick},
+	[VHU_SET_VRING_CALL] = {.handle = vhu_set_vring_call},
+	[VHU_SET_VRING_ERR] = {.handle = vhu_set_vring_err},
 	[VHU_GET_PROTOCOL_FEATURES] = {.answer = get_protocol_features},
 	[VHU_SET_PROTOCOL_FEATURES] = {.handle = set_protocol_features},
 	[VHU_GET_QUEUE_NUM] = {.answer = get_queue_num},
-	[VHU_SET_VRING_ENABLE] = {.handle = set_vring_enable},
+	[VHU_SET_VRING_ENABLE] = {.handle = vhu_set_vring_enable},
 	[VHU_SEND_RARP] = {.handle = send_rarp},
 	[VHU_NET_SET_MTU] = {.handle = net_set_mtu},
 	[VHU_RESET_DEVICE] = {.handle = reset_device},

@@ -79,10 +79,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 /* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
 static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
 {
-	int log = vhu_log_drop(&device->dirty, &device->regions);
-
-	if (log > 0)
-		device->unsettled++;
+	device->unsettled += (unsigned int)vhu_log_drop(&device->dirty, &device->regions);
 	if (vhu_regions_clear(&device->regions) > 0)
 		device->unsettled++;
 	if (device->unsettled > 0)
@@ -130,6 +127,11 @@ static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *
  * that cannot be. A ring whose memory is away waits for it. */
 static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
 {
+	/* Nobody writes any more. The front end harvests what is in its log, and gives another if the device starts
+	 * again. */
+	if (device->dirty.ends)
+		device->unsettled += (unsigned int)vhu_log_drop(&device->dirty, &device->regions);
+	device->dirty.ends = false;
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
 		bool wanted = ring_wanted(device, ring);

@@ -50,8 +50,7 @@ static void test_enable_and_reset(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 0);
 	assert_int_equal(vhu_rig_status().slots_used, 1);
 	assert_int_equal(vhu_rig_status().features, 0);
-	assert_int_equal(front_set_u64(&t.front, VHU_SET_FEATURES,
-				       front_get(&t.front, VHU_GET_FEATURES), -1), 0);
+	front_negotiate(&t.front);
 	front_ring(&t.front, 0, 256, UVA);
 	assert_int_equal(t.ready, 1);
 	assert_int_equal(front_set_u64(&t.front, VHU_SET_STATUS, 0, -1), 0);

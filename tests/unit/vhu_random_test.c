@@ -21,12 +21,13 @@
 #include "vhu_session.h"
 
 enum { READER = 0, FILES = 3, STEPS = 20000 };
-#define FEATURES (vhu_features_offered() & ~(UINT64_C(1) << 21))
+#define FEATURES (vhu_features_offered() & ~(UINT64_C(1) << 21 | UINT64_C(1) << VHU_F_LOG_ALL))
 #define PROTOCOL_FEATURES vhu_protocol_features_offered()
 
 static uint64_t seed = 88172645463325252;
 static int files[FILES];
-static unsigned int running, mapped; /* steps at which a ring ran, and regions there were in all */
+/* Steps at which a ring ran, and was logged; regions there were in all. */
+static unsigned int running, logged, mapped;
 
 static uint32_t random_below(uint32_t n)
 {
@@ -77,6 +78,8 @@ static void random_payload(uint32_t request, union vhu_payload *payload)
 	case VHU_SET_PROTOCOL_FEATURES:
 		payload->u64 = request == VHU_SET_FEATURES ? FEATURES : PROTOCOL_FEATURES;
 		payload->u64 ^= one_in(10) ? UINT64_C(1) << random_below(64) : 0;
+		if (request == VHU_SET_FEATURES && one_in(4))
+			payload->u64 ^= UINT64_C(1) << VHU_F_LOG_ALL;
 		break;
 	case VHU_SET_MEM_TABLE:
 		payload->table.n = one_in(100) ? random_below(UINT32_MAX) : 1 + random_below(8);
@@ -86,6 +89,10 @@ static void random_payload(uint32_t request, union vhu_payload *payload)
 	case VHU_ADD_MEM_REG:
 	case VHU_REM_MEM_REG:
 		payload->single.region = random_region();
+		break;
+	case VHU_SET_LOG_BASE:
+		payload->log.size = one_in(20) ? random_below(10) : 4096u << random_below(10);
+		payload->log.mmap_offset = one_in(20) ? UINT64_MAX - random_below(9) : 4096 * random_below(3);
 		break;
 	case VHU_SET_VRING_ADDR:
 		payload->addr.index = random_index();
@@ -111,7 +118,7 @@ static int random_fd(uint32_t request)
 {
 	if (one_in(50))
 		return open(one_in(2) ? "/dev/null" : "/", O_RDONLY | O_CLOEXEC);
-	if (request == VHU_ADD_MEM_REG || request == VHU_SET_MEM_TABLE)
+	if (request == VHU_ADD_MEM_REG || request == VHU_SET_MEM_TABLE || request == VHU_SET_LOG_BASE)
 		return dup(files[random_below(FILES)]);
 	return eventfd(0, EFD_CLOEXEC);
 }
@@ -268,6 +275,9 @@ static void assert_in_order(void)
 	const struct mem_map *map = vhu_regions_map(&device->regions);
 
 	assert_int_equal(map == NULL ? 0 : map->n, device->regions.n);
+	/* Lcores have the log that the front end gave, if it wants one. */
+	assert_ptr_equal(rcu_own(&device->regions.table.log), device->dirty.all ? device->dirty.log : NULL);
+	logged += device->dirty.all && t.ready != 0;
 	running += t.ready != 0;
 	mapped += device->regions.n;
 	for (unsigned int i = 0; i < device->rings_n; i++) {
@@ -280,6 +290,7 @@ static void assert_in_order(void)
 		if (conf == NULL)
 			continue;
 		assert_int_equal(conf->size, ring->size);
+		assert_true(device->unsettled > 0 || vhu_log_complete(&device->dirty));
 		assert_part_mapped(map, conf->desc);
 		assert_part_mapped(map, conf->avail);
 		assert_part_mapped(map, (const uint8_t *)(conf->used + 1) - 1);
@@ -320,13 +331,14 @@ static void test_random(void **state VUS_UNUSED)
 	rcu_offline(READER);
 	for (unsigned int i = 0; i < FILES; i++)
 		close(files[i]);
-	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, %.1f regions\n", steps,
+	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, logged at %u, %.1f regions\n", steps,
 		      (unsigned long long)vhu_rig_status().messages,
-		      (unsigned long long)vhu_rig_status().connections, running,
+		      (unsigned long long)vhu_rig_status().connections, running, logged,
 		      (double)mapped / steps);
 	/* Otherwise it says nothing about anything. */
 	assert_true(vhu_rig_status().messages > steps / 10);
 	assert_true(running > steps / 100);
+	assert_true(logged > 0);
 }
 
 int main(void)

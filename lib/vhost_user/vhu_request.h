@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_request.h: what the requests about rings do (vhu_request_ring.c), for the table of all requests (vhu_request.c).
+ *
+ * A handler sees a message of the right size, with the right descriptors, about a ring that exists, at a time when it
+ * may come (vhu_message.c); it checks values. Control thread only; lib/vhost_user only.
+ */
+#ifndef VUS_VHU_REQUEST_H
+#define VUS_VHU_REQUEST_H
+
+#include "vhu_session.h"
+
+enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_addr(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_base(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_get_vring_base(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_kick(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_call(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_err(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+enum vhu_error vhu_set_vring_enable(struct vhu_device *device, struct vhu_message *msg,
+			       struct fail *fail);
+void vhu_get_vring_base_answer(struct vhu_device *device, unsigned int index,
+			       struct vhu_reply *reply);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the requests about rings do; see vhu_request.h. */
+#include "vhu_request.h"
+#include "vhu_session.h"
+
+enum { LOG_ADDR_FLAG = 1 };
+
+static enum vhu_error bad_value(struct fail *fail, const char *text)
+{
+	fail_set(fail, 0, "%s", text);
+	return VHU_BAD_VALUE;
+}
+
+enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *msg,
+				    struct fail *fail)
+{
+	uint32_t num = msg->payload.state.num;
+
+	if (num == 0 || num > VIRTQ_SIZE_MAX || (num & (num - 1)) != 0)
+		return bad_value(fail, "the size of a split ring is a power of two up to 32768");
+	device->ring[msg->ring].size = (uint16_t)num;
+	return VHU_OK;
+}
+
+enum vhu_error vhu_set_vring_addr(struct vhu_device *device, struct vhu_message *msg,
+				     struct fail *fail)
+{
+	const struct vhu_vring_addr *addr = &msg->payload.addr;
+	struct vhu_ring *ring = &device->ring[msg->ring];
+	bool same = ring->addressed && ring->desc == addr->desc && ring->avail == addr->avail &&
+		    ring->used == addr->used;
+
+	role_assert_control();
+	if ((addr->flags & ~(uint32_t)LOG_ADDR_FLAG) != 0)
+		return bad_value(fail, "unknown flags");
+	if (addr->desc % 16 != 0 || addr->avail % 2 != 0 || addr->used % 4 != 0)
+		return bad_value(fail, "a part of the ring is misaligned");
+	if (ring->started && ring->addressed && !same)
+		return VHU_BAD_STATE;
+	ring->desc = addr->desc;
+	ring->avail = addr->avail;
+	ring->used = addr->used;
+	ring->addressed = true;
+	if (vhu_ring_set_log(ring, (addr->flags & LOG_ADDR_FLAG) != 0, addr->log))
+		device->unsettled++;
+	return VHU_OK;
+}
+
+enum vhu_error vhu_set_vring_base(struct vhu_device *device, struct vhu_message *msg,
+				     struct fail *fail)
+{
+	if (msg->payload.state.num > UINT16_MAX)
+		return bad_value(fail, "the index of a split ring has 16 bits");
+	device->ring[msg->ring].base = (uint16_t)msg->payload.state.num;
+	device->ring[msg->ring].begun = false;
+	return VHU_OK;
+}
+
+enum vhu_error vhu_get_vring_base(struct vhu_device *device, struct vhu_message *msg,
+				     struct fail *fail VUS_UNUSED)
+{
+	struct vhu_ring *ring = &device->ring[msg->ring];
+
+	role_assert_control();
+	ring->started = false;
+	device->dirty.ends = vhu_session_started(device) == 0;
+	if (ring->state == VHU_RING_RUNNING) {
+		device->unsettled++;
+		vhu_ring_leave(ring);
+	}
+	return VHU_OK;
+}
+
+void vhu_get_vring_base_answer(struct vhu_device *device, unsigned int index,
+				  struct vhu_reply *reply)
+{
+	struct vhu_ring *ring = &device->ring[index];
+
+	role_assert_control();
+	vhu_ring_stop(ring);
+	reply->size = sizeof(reply->payload.state);
+	reply->payload.state = (struct vhu_vring_state){.index = index, .num = ring->base};
+}
+
+/* The descriptor of a kick, call or error message: false if it is not what it has to be. -1 for none. */
+static bool take_eventfd(struct vhu_message *msg, int *fd, struct fail *fail)
+{
+	if (msg->fds.n > 0 && vhu_ring_check_fd(msg->fds.fd[0]) != 0) {
+		fail_set(fail, 0, "the file descriptor is not an eventfd");
+		return false;
+	}
+	*fd = vhu_fds_take(&msg->fds, 0);
+	return true;
+}
+
+enum vhu_error vhu_set_vring_kick(struct vhu_device *device, struct vhu_message *msg,
+				     struct fail *fail)
+{
+	int fd;
+
+	role_assert_control();
+	if (!take_eventfd(msg, &fd, fail))
+		return VHU_BAD_VALUE;
+	if (vhu_ring_set_kick(&device->ring[msg->ring], fd))
+		device->unsettled++;
+	return VHU_OK;
+}
+
+enum vhu_error vhu_set_vring_call(struct vhu_device *device, struct vhu_message *msg,
+				     struct fail *fail)
+{
+	int fd;
+
+	role_assert_control();
+	if (!take_eventfd(msg, &fd, fail))
+		return VHU_BAD_VALUE;
+	if (vhu_ring_set_call(&device->ring[msg->ring], fd))
+		device->unsettled++;
+	return VHU_OK;
+}
+
+enum vhu_error vhu_set_vring_err(struct vhu_device *device, struct vhu_message *msg,
+				    struct fail *fail)
+{
+	int fd;
+
+	if (!take_eventfd(msg, &fd, fail))
+		return VHU_BAD_VALUE;
+	vhu_ring_set_err(&device->ring[msg->ring], fd);
+	return VHU_OK;
+}
+
+enum vhu_error vhu_set_vring_enable(struct vhu_device *device, struct vhu_message *msg,
+				       struct fail *fail)
+{
+	if (msg->payload.state.num > 1)
+		return bad_value(fail, "a ring is enabled (1) or disabled (0)");
+	device->ring[msg->ring].enabled = msg->payload.state.num == 1;
+	return VHU_OK;
+}
