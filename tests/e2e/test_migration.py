@@ -93,7 +93,7 @@ def move(peer: Guest, here: Home, there: Home) -> Move:
     start_stream(peer, here.guest)
     peer.start_ping(here.guest, INTERVAL)
     migration = Migration(here.guest, there.guest)
-    migration.wait_harvests(2)
+    migration.wait_most_sent()
     deliver_held(peer, here.guest)
     moved = migration.finish()
     there.switch.wait_link(there.port)

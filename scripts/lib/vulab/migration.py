@@ -10,8 +10,10 @@ from typing import Any
 from .guest import Guest
 from .process import SLOW, LabError, wait_until
 
-SLOWLY = 24 << 20  # bytes a second
-FAST = 10 << 30  # bytes a second: as fast as it goes
+# Bytes a second.
+MODERATE = 48 << 20
+CRAWL = 1 << 19
+FAST = 10 << 30
 POLL = 0.1
 ENDED = ("completed", "failed", "cancelled")
 
@@ -22,7 +24,7 @@ class Move:
 
     seconds: float
     downtime: float  # seconds
-    rounds: int # how often it harvested the dirty log
+    rounds: int  # how often it harvested the dirty log
     sent: int  # bytes
 
 
@@ -37,15 +39,13 @@ def prepare(target: Guest) -> None:
 
 
 class Migration:
-    """A migration that has begun and, at first, does not end: what the guest's work changes is more
-    than QEMU may send while the guest stands still. finish() lets it end.
-    """
+    """A migration that has begun. It crawls once wait_most_sent() has returned, and ends with finish()."""
 
     def __init__(self, source: Guest, target: Guest) -> None:
         assert target.folder
         self.source, self.target = source, target
         self.begin = time.monotonic()
-        self.tune(1, SLOWLY)
+        self.tune(1, MODERATE)
         source.qmp.command("migrate", uri=f"unix:{target.folder}/migrate.sock")
 
     def tune(self, downtime_ms: int, bandwidth: int) -> None:
@@ -58,15 +58,19 @@ class Migration:
         said: dict[str, Any] = self.source.qmp.command("query-migrate")
         return said
 
-    def wait_harvests(self, rounds: int, seconds: float = 60) -> None:
-        """Waits until QEMU has harvested the dirty log so many times."""
-        def harvested() -> bool:
+    def wait_most_sent(self, seconds: float = 60) -> None:
+        """Waits until nearly all of the memory is sent: what is written from now on has to be sent
+        again, mostly. And what is written stays so for a while.
+        """
+        def sent() -> bool:
             said = self.status()
             if said.get("status") in ENDED:
                 raise LabError(f"the migration ended too early: {said}")
-            return bool(said.get("ram", {}).get("dirty-sync-count", 0) >= rounds)
+            ram = said.get("ram")
+            return ram is not None and ram["remaining"] < ram["total"] / 8
 
-        wait_until(harvested, seconds, f"{self.source.name}'s dirty log to be harvested", POLL)
+        wait_until(sent, seconds, f"most of {self.source.name}'s memory to be sent", 0.02)
+        self.tune(1, CRAWL)
 
     def finish(self, seconds: float = 60) -> Move:
         """Lets it end, and ends the QEMU that the guest has left."""

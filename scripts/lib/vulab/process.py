@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,21 @@ def wait_until(condition: Callable[[], T], seconds: float, what: str, pause: flo
         if time.monotonic() > end:
             raise LabError(f"waited {seconds * SLOW:.0f} s in vain for {what}")
         time.sleep(pause)
+
+
+def connect(path: Path, seconds: float = 10) -> socket.socket:
+    """A connection to a Unix socket; its file may be there a moment before anybody listens."""
+    end = time.monotonic() + seconds * SLOW
+    while True:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.connect(str(path))
+            return made
+        except (ConnectionRefusedError, FileNotFoundError) as error:
+            made.close()
+            if time.monotonic() > end:
+                raise LabError(f"{path}: {error.strerror}") from error
+        time.sleep(0.02)
 
 
 def run(argv: Sequence[str | Path], seconds: float = 30, check: bool = True) -> str:

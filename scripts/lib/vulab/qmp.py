@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from .process import SLOW, LabError
+from .process import SLOW, LabError, connect
 
 
 class Qmp:
@@ -19,8 +18,7 @@ class Qmp:
         self.path = path
         self.events: list[dict[str, Any]] = []
         self._buffer = b""
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(path))
+        self._socket = connect(path)
         self._read(time.monotonic() + seconds * SLOW, "greeting")
         self.command("qmp_capabilities")
 
