@@ -23,7 +23,9 @@ class Move:
     """What QEMU said of a migration."""
 
     seconds: float
-    downtime: float  # seconds
+    downtime: float  # seconds, as QEMU says
+    stopped: float  # when the guest stopped here, and when it ran there; seconds since the epoch
+    resumed: float
     rounds: int  # how often it harvested the dirty log
     sent: int  # bytes
 
@@ -83,7 +85,8 @@ class Migration:
         if said["status"] != "completed":
             raise LabError(f"{self.source.name}: the migration failed: {said}")
         wait_until(lambda: self.target.qmp.command("query-status")["running"], 20,
-                   f"{self.target.name} to run", 0.05)
+                   f"{self.target.name} to run", 0.02)
+        stopped, resumed = self.source.qmp.when("STOP"), self.target.qmp.when("RESUME")
         self.source.stop()
-        return Move(time.monotonic() - self.begin, said["downtime"] / 1000,
+        return Move(time.monotonic() - self.begin, said["downtime"] / 1000, stopped, resumed,
                     said["ram"]["dirty-sync-count"], said["ram"]["transferred"])

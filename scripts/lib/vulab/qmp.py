@@ -39,6 +39,13 @@ class Qmp:
             else:
                 return answer["return"]
 
+    def when(self, name: str) -> float:
+        """When the last event of that name happened, in seconds since the epoch."""
+        stamps = [event["timestamp"] for event in self.events if event["event"] == name]
+        if not stamps:
+            raise LabError(f"QMP: {self.path}: no event {name}")
+        return float(stamps[-1]["seconds"] + stamps[-1]["microseconds"] / 1e6)
+
     def close(self) -> None:
         self._socket.close()
 
