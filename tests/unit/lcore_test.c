@@ -384,7 +384,7 @@ static void a_queue_that_joins_is_disarmed(void **state)
 	}
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&source[i].chatty, false);
-		atomic_store(&source[i].pending, 0);
+		assert_true(await_equal(&source[i].pending, 0));
 		take(&source[i]);
 	}
 }
