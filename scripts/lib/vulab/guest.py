@@ -50,6 +50,15 @@ def qemu_version(qemu: Path) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def needs_line_interrupt(version: tuple[int, int], accel: str) -> bool:
+    """Whether a vhost-user card needs vectors=0.
+
+    Without KVM these QEMUs end with SIGSEGV when such a card starts with MSI-X: virtio-pci uses the
+    irqfd of a vector that has none. A line interrupt serves as well.
+    """
+    return accel == "tcg" and version < (9, 1)
+
+
 _accel: dict[Path, str] = {}
 
 
@@ -102,9 +111,7 @@ class Nic:
                   "rx_queue_size=1024,tx_queue_size=1024")
         if self.queues > 1:
             device += ",mq=on"
-        if accel == "tcg" and version < (9, 1):
-            # Without KVM these QEMUs end with SIGSEGV (virtio-pci uses the irqfd of an MSI-X vector
-            # that has none) when a vhost-user card starts; a line interrupt serves as well.
+        if needs_line_interrupt(version, accel):
             device += ",vectors=0"
         elif self.queues > 1:
             device += f",vectors={2 * self.queues + 2}"
