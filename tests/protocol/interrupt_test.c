@@ -6,6 +6,7 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -130,6 +131,8 @@ static void the_interrupt_may_change(void **state)
 		OK(fg_request_fd(&b->s, FG_SET_VRING_CALL, 0, fresh));
 		close(b->nic.rx->call);
 		b->nic.rx->call = fresh;
+		assert_int_equal(
+			poll(&(struct pollfd){.fd = fresh, .events = POLLIN}, 1, FG_WAIT_MS), 1);
 		assert_traffic(a, b, 2, 100);
 	}
 }
