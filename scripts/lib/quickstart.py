@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from vulab.guest import Guest, Nic, accelerator, guest_image, qemu_binaries, qemu_version
+from vulab.guest import (Guest, Nic, accelerator, guest_image, needs_line_interrupt, qemu_binaries,
+                         qemu_version)
 from vulab.lab import Lab
 from vulab.process import LabError, run, wait_until
 from vulab.switch import Switch, build_folder
@@ -33,7 +34,7 @@ Its memory must be shared. QEMU:
     -machine q35,memory-backend=ram0
     -object memory-backend-memfd,id=ram0,size=2G,share=on -m 2G
     -chardev socket,id=vu0,path={vm3},{reconnect}
-    -netdev vhost-user,id=n0,chardev=vu0 -device virtio-net-pci,netdev=n0
+    -netdev vhost-user,id=n0,chardev=vu0 -device virtio-net-pci,netdev=n0{line_interrupt}
 
   or, for the other role, with this chardev:
 
@@ -183,6 +184,8 @@ def demonstrate(lab: Lab, keep: bool) -> None:
         print(ATTACH.format(
             vusctl=build_folder() / "app" / "vusctl" / "vusctl", control=switch.control, host=HOST,
             vm3=lab.socket("vm3"), vm4=lab.socket("vm4"),
+            line_interrupt=",vectors=0  # no KVM here, and this QEMU's MSI-X needs it"
+            if needs_line_interrupt(version, accelerator(first.qemu, first.image)) else "",
             reconnect="reconnect-ms=1000" if version >= (9, 2) else "reconnect=1"), flush=True)
         while True:
             time.sleep(1)

@@ -7,6 +7,7 @@ up from test to test; a test that finds them in disorder starts anew.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Trio:
         self.lab = lab
         self.config = lab.folder / "vuswitch.yaml"
         self.config.write_text(CONFIG.format(lab.folder))
-        self.switch: Switch = lab.switch(["--config", str(self.config)])
+        # two workers, so that neighbours are served by different lcores
+        self.switch: Switch = lab.switch(["--config", str(self.config)],
+                                         lcores="0@0,1@0,2@1" if os.cpu_count() != 1 else "0@0,1@0")
         self.a = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:00:0a", queues=4),
                            "10.0.0.1/24", cpus=2)
         self.b = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:00:0b"),
@@ -133,10 +136,16 @@ def test_jumbo_frames(trio: Trio) -> None:
             guest.run("ip link set eth0 mtu 1500")
 
 
+def wait_pairs(trio: Trio, pairs: int) -> None:
+    wait_until(lambda: bool(trio.switch.port("a")["rings_ready"] == 2 * pairs), 10,
+               f"{pairs} pairs of rings to be in use")
+
+
 def test_multiqueue_follows_ethtool(trio: Trio) -> None:
     """The guest chooses how many of its four queue pairs it uses; all of them work."""
     for pairs in (4, 2, 3, 1):
         trio.a.run(f"ethtool -L eth0 combined {pairs}")
+        wait_pairs(trio, pairs)
         reaches(trio.a, trio.b.ip, 10)
         assert trio.a.ping(trio.b.ip, 3) == 3, f"{pairs} pairs"
         assert trio.c.ping(trio.a.ip, 3) == 3, f"{pairs} pairs"

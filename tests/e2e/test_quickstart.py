@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from vulab.guest import Nic, qemu_binaries
+from vulab.guest import Guest, Nic, qemu_binaries
 from vulab.lab import Lab
 from vulab.process import Process, tail, wait_until
 from vulab.switch import build_folder
@@ -48,6 +48,10 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
+def reaches_host(guest: Guest) -> None:
+    wait_until(lambda: guest.ping("198.18.0.254", 1) == 1, 20, f"{guest.name} to reach the host")
+
+
 @pytest.mark.usefixtures("no_tap")
 def test_kept_quickstart_takes_ones_own_vm(lab: Lab, image: Path) -> None:
     """--keep: all steps, ok, and the printed sockets take a further VM in both roles."""
@@ -69,8 +73,7 @@ def test_kept_quickstart_takes_ones_own_vm(lab: Lab, image: Path) -> None:
         guest = lab.guest(name, qemu_binaries()[0], image, nic, f"{address}/24")
         guest.start()
         guest.boot()
-        wait_until(lambda g=guest: g.ping("198.18.0.254", 1) == 1, 20,  # type: ignore[misc]
-                   f"{name} to reach the host")
+        reaches_host(guest)
         guest.stop()
     below = children_of(script.pid)
     assert len(below) >= 3, "where are the switch and two guests?"

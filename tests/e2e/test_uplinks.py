@@ -262,6 +262,18 @@ def _cpu_seconds(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / 100
 
 
+def test_without_hugepages(lab: Lab) -> None:
+    """It runs on ordinary memory, says so once, and names the mend."""
+    hide = ["unshare", "--mount", "sh", "-c",
+            "mount -t tmpfs none /sys/kernel/mm/hugepages && exec \"$@\"", "sh"]
+    switch = lab.switch(["--ethdev", "up0=net_ring0"], prefix=hide)
+    switch.start()
+    lines = [line for line in switch.log.read_text().splitlines()
+             if "huge" in line and "vuswitch" in line]
+    assert len(lines) == 1 and "nr_hugepages" in lines[0], switch.story()
+    assert switch.terminate() == 0
+
+
 def test_says_what_is_wrong(lab: Lab) -> None:
     """Wrong input: one line that says what and where, and exit status 1."""
     config = lab.folder / "bad.yaml"
@@ -270,6 +282,7 @@ def test_says_what_is_wrong(lab: Lab) -> None:
     cases = {"key": (["--config", str(config)], f"{config.name}:4"),
              "file": (["--config", str(lab.folder / "none.yaml")], "none.yaml"),
              "device": (["--ethdev", "up0=net_nonsense7"], "net_nonsense7"),
+             "number": ([f"--ethdev=p{i}=net_ring{i}" for i in range(33)], "room for 32 ethdevs"),
              "folder": (["--vhost", f"g0={lab.folder}/no/such/g0.sock"], "no/such")}
     for name, (arguments, place) in cases.items():
         switch = lab.switch(arguments, name=f"wrong-{name}")

@@ -6,6 +6,8 @@
 #include "stage.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static void open_null(int *fds, unsigned int n)
@@ -120,6 +122,33 @@ static void the_nofd_bit_decides(void **state)
 	}
 }
 
+/* L5. Kicks and interrupts are eventfds. Anything else might block whoever reads or writes it. */
+static void only_eventfds_kick_and_interrupt(void **state)
+{
+	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
+	int pipes[2], fds[6];
+
+	(void)state;
+	OK(pipe2(pipes, O_CLOEXEC));
+	fds[0] = pipes[0];
+	fds[1] = pipes[1];
+	fds[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[3] = fg_memory_file(4096);
+	fds[4] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	fds[5] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_true(fds[i] >= 0);
+		for (unsigned int r = 0; r < 3; r++) {
+			struct guest *g = guest_run("h0", NULL);
+			struct fg_msg m = {.request = requests[r], .size = 8, .u64 = 1};
+
+			assert_no(judge(&g->s, &m, &fds[i], 1), fg_wire_name(requests[r]));
+			guest_close(g);
+		}
+		close(fds[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -127,6 +156,7 @@ int main(void)
 		STORY(descriptors_of_bad_messages_are_closed),
 		STORY(descriptors_may_come_with_any_byte),
 		STORY(the_nofd_bit_decides),
+		STORY(only_eventfds_kick_and_interrupt),
 	};
 
 	return stage_main("descriptor", stories, sizeof(stories) / sizeof(stories[0]));

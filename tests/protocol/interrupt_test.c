@@ -6,6 +6,7 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -130,6 +131,8 @@ static void the_interrupt_may_change(void **state)
 		OK(fg_request_fd(&b->s, FG_SET_VRING_CALL, 0, fresh));
 		close(b->nic.rx->call);
 		b->nic.rx->call = fresh;
+		assert_int_equal(
+			poll(&(struct pollfd){.fd = fresh, .events = POLLIN}, 1, FG_WAIT_MS), 1);
 		assert_traffic(a, b, 2, 100);
 	}
 }
@@ -222,6 +225,33 @@ static void a_storm_of_kicks_hurts_nobody(void **state)
 	}
 }
 
+/* L5. An interrupt descriptor whose counter is at its end: whoever writes it would wait for ever.
+ */
+static void a_full_interrupt_counter_blocks_nobody(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	struct guest *b = guest_run("h1", NULL);
+	int full = eventfd(0, EFD_CLOEXEC); /* blocking, as a front end may leave it */
+
+	(void)state;
+	assert_true(full >= 0);
+	settle(b, a);
+	OK(eventfd_write(full, 0xfffffffffffffffe));
+	OK(fg_request_fd(&b->s, FG_SET_VRING_CALL, 0, full));
+	OK(fg_request_fd(&a->s, FG_SET_VRING_CALL, 1, full));
+	for (unsigned int i = 0; i < 50; i++) {
+		uint8_t frame[80];
+		struct fg_flow flow = {.id = 802};
+
+		fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
+		OK(fg_nic_send(&a->nic, frame, sizeof(frame), NULL));
+		fg_sleep_us(500);
+	}
+	await_used(b->nic.rx, 50);
+	OK(fg_session_stop(&b->s)); /* and it can be stopped */
+	close(full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -234,6 +264,7 @@ int main(void)
 		STORY(a_ring_may_have_no_kick),
 		STORY(what_is_posted_before_the_start_is_sent),
 		STORY(a_storm_of_kicks_hurts_nobody),
+		STORY(a_full_interrupt_counter_blocks_nobody),
 	};
 
 	return stage_main("interrupt", stories, sizeof(stories) / sizeof(stories[0]));

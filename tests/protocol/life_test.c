@@ -273,6 +273,31 @@ static void a_crowd_at_the_door_disturbs_nobody(void **state)
 	assert_traffic(g, peer, 2, 300);
 }
 
+/* What one front end agreed to is nothing to the next: it begins with nothing agreed. */
+static void a_new_connection_begins_from_nothing(void **state)
+{
+	struct guest *g = guest_run("h0", NULL);
+	struct fg_msg m = {.request = FG_GET_MAX_MEM_SLOTS, .flags = FG_VERSION};
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	struct fg_msg hello;
+	int sock = -1;
+
+	(void)state;
+	guest_close(g);
+	do { /* until the one before is gone for the switch as well */
+		if (sock >= 0)
+			close(sock);
+		sock = fg_wire_connect(fg_switch_socket(&stage.sw, "h0"), FG_WAIT_MS);
+		assert_true(sock >= 0 && fg_left_ms(deadline) > 0);
+		hello = (struct fg_msg){.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	} while (fg_wire_send(sock, &hello, NULL, 0) < 0 ||
+		 fg_wire_recv(sock, &hello, NULL, FG_WAIT_MS) < 0);
+	assert_true(hello.u64 & FG_F_PROTOCOL);
+	OK(fg_wire_send(sock, &m, NULL, 0)); /* needs a protocol feature */
+	assert_true(fg_wire_closed(sock, FG_WAIT_MS));
+	close(sock);
+}
+
 /* Queue pairs: each carries frames, and a guest may use fewer than it has (ethtool -L): frames then
  * come only where it listens. */
 static void queue_pairs_may_be_switched(void **state)
@@ -357,6 +382,7 @@ int main(void)
 		STORY(a_front_end_may_die_at_any_message),
 		STORY(a_front_end_may_die_under_traffic),
 		STORY(a_crowd_at_the_door_disturbs_nobody),
+		STORY(a_new_connection_begins_from_nothing),
 		STORY(queue_pairs_may_be_switched),
 		STORY(an_arrival_is_announced),
 	};

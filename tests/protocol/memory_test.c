@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static const struct fg_options by_table = {
@@ -158,6 +160,25 @@ static void only_memory_files_are_mapped(void **state)
 	}
 	close(pair[1]);
 	close(pipes[0]);
+}
+
+/* T5. A regular file on a disk: a page of it may take as long as the disk, or a network, likes. */
+static void files_on_disk_are_not_mapped(void **state)
+{
+	const struct fg_mem_region region = {HIGH, 4096, USER, 0};
+	int fd = open("/var/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	struct guest *g;
+	struct statfs fs;
+
+	(void)state;
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC) {
+		print_message("no disk here\n");
+		return;
+	}
+	OK(ftruncate(fd, 1 << 20));
+	g = guest_run("h0", NULL);
+	assert_no(try_add(g, &region, fd), "a file on a disk");
+	close(fd);
 }
 
 /* T5. A read-only memfd cannot be written by the switch: refused, or at least contained. */
@@ -362,15 +383,11 @@ static void a_failed_table_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
-		STORY(bad_regions_are_refused),
-		STORY(neighbours_and_duplicates_are_fine),
-		STORY(only_memory_files_are_mapped),
-		STORY(read_only_memory_is_refused),
-		STORY(counts_must_agree),
-		STORY(a_region_brings_one_descriptor),
-		STORY(rings_must_lie_in_one_region),
-		STORY(buffers_must_lie_in_memory),
-		STORY(receive_buffers_must_lie_in_memory),
+		STORY(bad_regions_are_refused),	       STORY(neighbours_and_duplicates_are_fine),
+		STORY(only_memory_files_are_mapped),   STORY(files_on_disk_are_not_mapped),
+		STORY(read_only_memory_is_refused),    STORY(counts_must_agree),
+		STORY(a_region_brings_one_descriptor), STORY(rings_must_lie_in_one_region),
+		STORY(buffers_must_lie_in_memory),     STORY(receive_buffers_must_lie_in_memory),
 		STORY(a_failed_table_changes_nothing),
 	};
 

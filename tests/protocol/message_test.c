@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The message parser against peers that cannot, or will not, speak properly: classes M1 to M3, M6,
- * M11 and M12 of the threat model. The switch may say no in two ways, a negative acknowledgement or
- * hanging up; it may not wait, crash, or keep a descriptor.
+ * M11, M12 and V11 of the threat model. The switch may say no in two ways, a negative
+ * acknowledgement or hanging up; it may not wait, crash, or keep a descriptor.
  */
 #include "exact.h"
 #include "stage.h"
@@ -201,6 +201,28 @@ static void a_wild_ring_index_is_refused(void **state)
 	}
 }
 
+/* V11. A ring has a power of two descriptors, 32768 at most. */
+static void ring_sizes_are_powers_of_two(void **state)
+{
+	static const uint32_t bad[] = {0,	3,	    65535,	32769, 65536,
+				       0x10100, 0x80000000, 0xffffffff, 255};
+	static const uint32_t good[] = {1, 2, 64, 1024, 32768};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct guest *g = guest_open("h0", NULL);
+
+		assert_no(judge_state(&g->s, FG_SET_VRING_NUM, 1, bad[i]), "SET_VRING_NUM");
+		guest_close(g);
+	}
+	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct guest *g = guest_open("h0", NULL);
+
+		assert_yes(judge_state(&g->s, FG_SET_VRING_NUM, 1, good[i]), "SET_VRING_NUM");
+		guest_close(g);
+	}
+}
+
 /* M11. What is no request is refused if an answer is wanted, else hung up on. */
 static void unknown_requests_are_refused(void **state)
 {
@@ -280,6 +302,7 @@ int main(void)
 		STORY(a_size_too_large_is_refused),
 		STORY(a_size_too_small_is_refused),
 		STORY(a_wild_ring_index_is_refused),
+		STORY(ring_sizes_are_powers_of_two),
 		STORY(unknown_requests_are_refused),
 		STORY(wrong_flags_end_the_connection),
 		STORY(request_none_is_ignored),

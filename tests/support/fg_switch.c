@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,17 +42,33 @@ static void add_all(struct argv *a, const char *const *args)
 		add(a, "%s", *args);
 }
 
+/* The control thread on the first CPU we may use and a worker on the second, if there is one. */
+static const char *default_lcores(void)
+{
+	static char text[64];
+	cpu_set_t set;
+	int cpu[2], n = 0;
+
+	if (getenv("FG_LCORES") != NULL)
+		return getenv("FG_LCORES");
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return "0@0,1@0";
+	for (int i = 0; i < CPU_SETSIZE && n < 2; i++)
+		if (CPU_ISSET(i, &set))
+			cpu[n++] = i;
+	snprintf(text, sizeof(text), "0@%d,1@%d", cpu[0], cpu[n - 1]);
+	return text;
+}
+
 static void arguments_of_vuswitch(const struct fg_switch *sw, struct argv *a)
 {
-	const char *lcores = sw->opt.lcores != NULL ? sw->opt.lcores : getenv("FG_LCORES");
-
 	add(a, "%s", getenv("VUSWITCH"));
 	add(a, "--no-huge");
 	add(a, "-m");
 	add(a, "256");
 	add(a, "--no-pci");
 	add(a, "--lcores");
-	add(a, "%s", lcores != NULL ? lcores : "0@0,1@1");
+	add(a, "%s", sw->opt.lcores != NULL ? sw->opt.lcores : default_lcores());
 	add(a, "--file-prefix");
 	add(a, "%s", strrchr(sw->dir, '/') + 1);
 	add_all(a, sw->opt.eal);

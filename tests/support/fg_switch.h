@@ -29,7 +29,7 @@ struct fg_switch_options {
 		*ports;		 /* names; a NULL ends them. "name,mode=client" passes options on */
 	const char *const *args; /* further arguments behind the "--", or NULL */
 	const char *const *eal;	 /* further EAL arguments, or NULL */
-	const char *lcores;	 /* NULL: "0@0,1@1" */
+	const char *lcores;	 /* NULL: FG_LCORES, or two CPUs of ours */
 };
 
 struct fg_switch {

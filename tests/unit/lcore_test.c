@@ -298,8 +298,12 @@ static void a_kick_wakes_once(void **state)
 static void a_change_of_the_set_wakes(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 30; i++) {
-		await_sleep();
+	for (int i = 0; i < 300; i++) {
+		/* While it sleeps, and around the moment at which it lies down. */
+		if (i % 30 == 0)
+			await_sleep();
+		else
+			usleep(900 + (useconds_t)i % 20 * 10);
 		atomic_fetch_add(&source[2].pending, 5);
 		add(&source[2]);
 		assert_true(await_equal(&source[2].pending, 0));
@@ -384,7 +388,7 @@ static void a_queue_that_joins_is_disarmed(void **state)
 	}
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&source[i].chatty, false);
-		atomic_store(&source[i].pending, 0);
+		assert_true(await_equal(&source[i].pending, 0));
 		take(&source[i]);
 	}
 }

@@ -153,28 +153,33 @@ static void entry(uint16_t i, uint64_t gpa, uint32_t len, uint16_t flags, uint16
 	rig_put(&rig, table + i * sizeof(desc), &desc, sizeof(desc));
 }
 
-static void table_of_nothing(struct ring *ring, uint16_t dir VUS_UNUSED)
+static void table_of_nothing(struct ring *ring, uint16_t dir)
 {
+	entry(0, buffers, 100, dir, 0);
 	bad_desc(ring, table, 0, INDIRECT, 0);
 }
 
-static void table_of_a_part(struct ring *ring, uint16_t dir VUS_UNUSED)
+static void table_of_a_part(struct ring *ring, uint16_t dir)
 {
+	entry(0, buffers, 100, dir, 0);
 	bad_desc(ring, table, 17, INDIRECT, 0);
 }
 
-static void table_of_less_than_one(struct ring *ring, uint16_t dir VUS_UNUSED)
+static void table_of_less_than_one(struct ring *ring, uint16_t dir)
 {
+	entry(0, buffers, 100, dir, 0);
 	bad_desc(ring, table, 15, INDIRECT, 0);
 }
 
-static void table_too_long(struct ring *ring, uint16_t dir VUS_UNUSED)
+static void table_too_long(struct ring *ring, uint16_t dir)
 {
+	entry(0, buffers, 100, dir, 0);
 	bad_desc(ring, table, (SIZE + 1) * 16, INDIRECT, 0);
 }
 
-static void table_of_four_gigabytes(struct ring *ring, uint16_t dir VUS_UNUSED)
+static void table_of_four_gigabytes(struct ring *ring, uint16_t dir)
 {
+	entry(0, buffers, 100, dir, 0);
 	bad_desc(ring, table, UINT32_MAX & ~15u, INDIRECT, 0);
 }
 
@@ -201,6 +206,15 @@ static void table_half_nowhere(struct ring *ring, uint16_t dir)
 
 	rig_put(&rig, RIG_END - 16, &last, sizeof(last));
 	bad_desc(ring, RIG_END - 16, 32, INDIRECT, 0);
+}
+
+/* One entry, half of it in each of two regions that only adjoin in the guest's eyes. */
+static void table_entry_over_the_seam(struct ring *ring, uint16_t dir)
+{
+	struct vring_desc desc = {.addr = buffers, .len = 100, .flags = dir};
+
+	rig_put(&rig, RIG_SEAM - 8, &desc, sizeof(desc));
+	bad_desc(ring, RIG_SEAM - 8, 16, INDIRECT, 0);
 }
 
 static void table_that_loops(struct ring *ring, uint16_t dir)
@@ -275,6 +289,7 @@ static const struct {
 	{"table in a table", table_in_a_table, VIRTQ_FAULT_INDIRECT, false},
 	{"table nowhere", table_nowhere, VIRTQ_FAULT_ADDRESS, false},
 	{"table half nowhere", table_half_nowhere, VIRTQ_FAULT_ADDRESS, false},
+	{"entry over the seam", table_entry_over_the_seam, VIRTQ_FAULT_ADDRESS, false},
 	{"table that loops", table_that_loops, VIRTQ_FAULT_LOOP, false},
 	{"table with a next beyond", table_with_a_next_beyond, VIRTQ_FAULT_NEXT, false},
 	{"table of wrong direction", table_of_the_wrong_direction, VIRTQ_FAULT_DIRECTION, false},

@@ -159,6 +159,25 @@ static void single_bytes(void **state)
 	}
 }
 
+/* V1: every descriptor the ring has in one chain is the most there can be, and legal. */
+static void all_descriptors_in_one_chain(void **state)
+{
+	static struct piece pieces[256];
+	struct ring *ring = fresh_ring(256, MODERN, 0);
+	uint64_t at = rig_alloc(&rig, 4096, 1);
+	uint32_t whole = message(ring, 1, 1000);
+
+	(void)state;
+	role_assert_lcore();
+	for (int form = CHAIN_DIRECT; form < CHAIN_MIXED; form++) {
+		for (uint32_t i = 0; i < 256; i++)
+			pieces[i].len = i < 255 ? 3 : whole - 3 * 255;
+		ring->next_desc = 0;
+		story_of(ring, at, pieces, 256, (enum chain_form)form, 1, 1000);
+	}
+	ring_close(ring);
+}
+
 /* One descriptor, in one region and over the seam, at every distance from it. */
 static void one_piece_over_the_seam(void **state)
 {
@@ -466,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_cut_is_legal),
 		cmocka_unit_test(single_bytes),
+		cmocka_unit_test(all_descriptors_in_one_chain),
 		cmocka_unit_test(one_piece_over_the_seam),
 		cmocka_unit_test(a_table_in_two_regions),
 		cmocka_unit_test(random_layouts),

@@ -41,18 +41,22 @@ class Lab:
         return self.folder / f"{name}.sock"
 
     def switch(self, arguments: Sequence[str], eal: Sequence[str] = (), name: str = "vuswitch",
-               netns: Netns | None = None, lcores: str = "0@0,1@0") -> Switch:
+               netns: Netns | None = None, lcores: str = "0@0,1@0",
+               prefix: Sequence[str] = ()) -> Switch:
         """A switch that is not started yet."""
-        switch = Switch(self.folder, arguments, eal, name, netns, lcores)
+        switch = Switch(self.folder, arguments, eal, name, netns, lcores, prefix)
         self.switches.append(switch)
         return switch
 
-    def guest(self, name: str, qemu: Path, image: Path, nic: Nic, address: str, *,
-              cpus: int = 1, mtu: int | None = None) -> Guest:
+    def guest(self, name: str, qemu: Path, image: Path, nic: Nic | Sequence[Nic], address: str, *,
+              cpus: int = 1, mtu: int | None = None, hotplug: str = "",
+              extra: Sequence[str] = ()) -> Guest:
         """A guest that is not started yet."""
         folder = self.folder / name
         folder.mkdir()
-        guest = Guest(name, [nic], address, qemu, image, cpus=cpus, mtu=mtu, folder=folder)
+        nics = [nic] if isinstance(nic, Nic) else nic
+        guest = Guest(name, nics, address, qemu, image, cpus=cpus, mtu=mtu, hotplug=hotplug,
+                      extra=extra, folder=folder)
         self.guests.append(guest)
         return guest
 

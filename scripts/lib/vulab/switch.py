@@ -30,13 +30,13 @@ class Switch:
 
     def __init__(self, folder: Path, arguments: Sequence[str], eal: Sequence[str] = (),
                  name: str = "vuswitch", netns: Netns | None = None,
-                 lcores: str = "0@0,1@0") -> None:
+                 lcores: str = "0@0,1@0", prefix: Sequence[str] = ()) -> None:
         self.folder = folder
         self.name = name
         self.arguments = list(arguments)
         self.eal = list(eal)
-        self.netns = netns
         self.lcores = lcores
+        self.prefix = [*(netns.prefix if netns else []), *prefix]
         self.runtime = folder / f"{name}.run"
         self.control = self.runtime / "control.sock"
         self.log = folder / f"{name}.log"
@@ -53,7 +53,7 @@ class Switch:
     def command(self) -> list[str]:
         argv = [str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--lcores", self.lcores,
                 "--no-pci", *self.eal, "--", *self.arguments]
-        return (self.netns.prefix if self.netns else []) + argv
+        return self.prefix + argv
 
     def vusctl(self, *words: str) -> Any:
         """What `vusctl -j WORDS` prints, as Python objects."""
