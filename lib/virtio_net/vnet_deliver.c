@@ -43,7 +43,8 @@ static inline void header_write(uint8_t *at, uint32_t header_len, uint16_t buffe
 		memcpy(at, &header, sizeof(header.hdr));
 }
 
-/* Finds a place, as long as the frame needs, for each of the first frames as long as the simple case holds: the number of frames placed. */
+/* Finds a place, as long as the frame needs, for each of the first frames while the simple case holds: the number of
+ * frames placed. */
 static inline __attribute__((always_inline)) uint16_t
 place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct mem_span *slots,
 	     uint16_t *ids, const struct virtq_format *format)
