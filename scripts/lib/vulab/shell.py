@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .process import SLOW, LabError, connect
+from .process import SLOW, LabError
 
 
 class Shell:
@@ -22,7 +23,8 @@ class Shell:
         self._alive = alive
         self._serial = 0
         self._buffer = ""
-        self._socket = connect(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(str(path))
 
     def wait_ready(self, seconds: float) -> tuple[str, float]:
         """Waits for a boot to end; returns its id and the guest's own count of seconds."""
