@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A guest that moves from QEMU to QEMU under traffic, there and back, within one switch and between two.
 
-$VUSWITCH_MIGRATIONS is how often it moves in each test (default 2).
+$VUSWITCH_MIGRATIONS is how often it moves in each test (default 2). QEMU before 9.0 without KVM loses
+now and then what its own emulated CPU wrote during a migration ("physmem: Fix migration dirty bitmap
+coherency with TCG memory access"), so it is tested only if that variable is set.
 
 TCP sends again what is lost, which hides a dirty log that misses pages: a packet that arrived on a
 page QEMU does not send again is acknowledged by the old memory and gone from the new one. So part of
@@ -15,7 +17,8 @@ import os
 import time
 from pathlib import Path
 
-from vulab.guest import Guest, Nic
+import pytest
+from vulab.guest import Guest, Nic, accelerator, qemu_version
 from vulab.lab import Lab
 from vulab.migration import Migration, Move, prepare
 from vulab.process import wait_until
@@ -120,6 +123,9 @@ def move(peer: Guest, here: Home, there: Home) -> Move:
 
 
 def there_and_back(peer: Guest, homes: list[Home]) -> None:
+    if (qemu_version(peer.qemu) < (9, 0) and accelerator(peer.qemu, peer.image) == "tcg"
+            and "VUSWITCH_MIGRATIONS" not in os.environ):
+        pytest.skip("QEMU before 9.0 without KVM loses writes of its emulated CPU")
     boot(homes, peer)
     wait_until(lambda: peer.ping(homes[0].guest.ip, 1) == 1, 20, "the first ping", 0.2)
     moves = [move(peer, homes[number % 2], homes[(number + 1) % 2]) for number in range(MOVES)]
