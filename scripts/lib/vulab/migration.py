@@ -84,7 +84,7 @@ class Migration:
             time.sleep(POLL)
         if said["status"] != "completed":
             raise LabError(f"{self.source.name}: the migration failed: {said}")
-        wait_until(lambda: self.target.qmp.command("query-status")["running"], 20,
+        wait_until(lambda: bool(self.target.qmp.command("query-status")["running"]), 20,
                    f"{self.target.name} to run", 0.02)
         stopped, resumed = self.source.qmp.when("STOP"), self.target.qmp.when("RESUME")
         self.source.stop()
