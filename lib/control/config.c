@@ -80,7 +80,8 @@ struct config_numbers config_bridge_numbers(const struct config_bridge *bridge)
 		numbers.mac_table_size = *bridge->mac_table_size;
 	if (bridge->mac_aging != NULL)
 		numbers.mac_aging = *bridge->mac_aging;
-	numbers.mac_limit_per_port = numbers.mac_table_size;
+	/* Nobody fills the table alone (A2); half of it is room enough for what lives behind an uplink. */
+	numbers.mac_limit_per_port = (numbers.mac_table_size + 1) / 2;
 	if (bridge->mac_limit_per_port != NULL)
 		numbers.mac_limit_per_port = *bridge->mac_limit_per_port;
 	return numbers;

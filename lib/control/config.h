@@ -61,7 +61,7 @@ struct config_bridge {
 	char *name;
 	uint32_t *mac_table_size;     /* NULL: the default */
 	uint32_t *mac_aging;	      /* seconds; 0: never; NULL: the default */
-	uint32_t *mac_limit_per_port; /* NULL: as large as the table */
+	uint32_t *mac_limit_per_port; /* NULL: half of the table */
 	struct config_static_mac *static_macs;
 	unsigned int static_macs_n;
 	bool implied; /* nobody listed it: a port named it */

@@ -79,7 +79,7 @@ static void reads_everything(void **state VUS_UNUSED)
 	assert_true(config.bridges[1].implied);
 	numbers = config_bridge_numbers(&config.bridges[1]);
 	assert_int_equal(numbers.mac_aging, MAC_AGING_DEFAULT);
-	assert_int_equal(numbers.mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT);
+	assert_int_equal(numbers.mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT / 2);
 
 	assert_int_equal(config.ports_n, 3);
 	port = config_find_port(&config, "vm1");
