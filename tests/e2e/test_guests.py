@@ -156,22 +156,22 @@ def test_multiqueue_follows_ethtool(trio: Trio) -> None:
 
 def test_driver_unbind_and_bind(trio: Trio) -> None:
     device = trio.b.run("basename $(readlink -f /sys/class/net/eth0/device)")
-    trio.a.start_ping(trio.c)
+    trio.a.start_watch(trio.c)
     for _ in range(3):
         trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/unbind")
         trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/bind; netup", 30)
         reaches(trio.b, trio.a.ip, 20)
-    answered, lost = trio.a.stop_ping()
-    assert answered > 0 and not lost, f"others lost {lost} of {answered}"
+    sent, lost = trio.a.stop_watch()
+    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_guest_reboot(trio: Trio) -> None:
-    trio.a.start_ping(trio.c)
+    trio.a.start_watch(trio.c)
     trio.b.reboot()
     print(f"rebooted in {trio.b.boot_seconds:.1f} s")
     all_well(trio, 20)
-    answered, lost = trio.a.stop_ping()
-    assert answered > 0 and not lost, f"others lost {lost} of {answered}"
+    sent, lost = trio.a.stop_watch()
+    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_guest_reboot_with_switch_as_client(trio: Trio) -> None:
@@ -180,19 +180,19 @@ def test_guest_reboot_with_switch_as_client(trio: Trio) -> None:
 
 
 def test_killed_vm_hurts_nobody(trio: Trio) -> None:
-    trio.a.start_ping(trio.c)
+    trio.a.start_watch(trio.c)
     trio.b.kill()
     trio.switch.wait_link("b", up=False)
     trio.b.start()
     trio.b.boot()
     all_well(trio, 30)
-    answered, lost = trio.a.stop_ping()
-    assert answered > 0 and not lost, f"others lost {lost} of {answered}"
+    sent, lost = trio.a.stop_watch()
+    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_killed_vm_with_switch_as_client(trio: Trio) -> None:
     """The socket goes away with the VM; the switch says so, keeps trying, and finds the new one."""
-    trio.a.start_ping(trio.b)
+    trio.a.start_watch(trio.b)
     trio.c.kill()
     trio.switch.wait_link("c", up=False)
     wait_until(lambda: "waiting" in trio.switch.port("c")["state"], 10, "port c to wait", 0.2)
@@ -200,13 +200,13 @@ def test_killed_vm_with_switch_as_client(trio: Trio) -> None:
     trio.c.start()
     trio.c.boot()
     all_well(trio, 30)
-    answered, lost = trio.a.stop_ping()
-    assert answered > 0 and not lost, f"others lost {lost} of {answered}"
+    sent, lost = trio.a.stop_watch()
+    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_sighup_adds_and_removes_a_port(trio: Trio) -> None:
     text = trio.config.read_text()
-    trio.a.start_ping(trio.c)
+    trio.a.start_watch(trio.c)
     try:
         for _ in range(3):
             trio.config.write_text(text + "  - {name: d, type: vhost-user, bridge: br0, "
@@ -225,8 +225,8 @@ def test_sighup_adds_and_removes_a_port(trio: Trio) -> None:
         reaches(trio.b, trio.a.ip, 5)
     finally:
         trio.config.write_text(text)
-    answered, lost = trio.a.stop_ping()
-    assert answered > 0 and not lost, f"others lost {lost} of {answered}"
+    sent, lost = trio.a.stop_watch()
+    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_switch_killed_and_restarted(trio: Trio) -> None:

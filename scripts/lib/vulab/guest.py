@@ -162,12 +162,14 @@ class Guest:
         # QEMU throws away what the guest says to a serial port nobody has connected to.
         shell = self.folder / "shell.sock"
 
-        def opened() -> bool:
+        def connected() -> Shell | None:
             self.must_run()
-            return shell.exists()
+            try:
+                return Shell(shell, self.name, self.must_run)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None  # not there yet, or there and nobody listens yet
 
-        wait_until(opened, 20, f"{self.name}: QEMU to open {shell}")
-        self._shell = Shell(shell, self.name, self.must_run)
+        self._shell = wait_until(connected, 30, f"{self.name}: QEMU to listen on {shell}")
 
     def boot(self, seconds: float = BOOT_SECONDS) -> None:
         """Waits until the guest's shell answers."""
@@ -202,7 +204,10 @@ class Guest:
         return int(found[1]) if found else 0
 
     def start_ping(self, peer: Guest, interval: float = 0.1) -> None:
-        """Pings peer in the background until stop_ping().
+        """Pings peer in the background, evenly, until stop_ping().
+
+        A ping that is short of CPU drops answers itself, from its small socket buffer: where each
+        loss counts, use start_watch().
 
         Both know the other's address by heart: a guest that is short of CPU for three seconds would
         else be given up by ARP, and that is not the loss that is looked for.
@@ -222,6 +227,28 @@ class Guest:
                         "{ seen[$1] = 1; n++; if ($1 + 0 > last) last = $1 + 0 } "
                         "END { print n + 0; for (i = 0; i < last; i++) if (!(i in seen)) print i }'",
                         60)
+        numbers = [int(word) for word in said.split()]
+        return numbers[0], numbers[1:]
+
+    def start_watch(self, peer: Guest) -> None:
+        """Pings peer in the background, some ten times a second, until stop_watch().
+
+        Both know the other's address by heart: a guest that is short of CPU for three seconds would
+        else be given up by ARP, and that is not the loss that is looked for. Nor is what a ping
+        that is short of CPU itself drops from its small socket buffer, so each is a ping of its
+        own that waits for its answer.
+        """
+        for one, other in ((self, peer), (peer, self)):
+            one.run(f"arp -s {other.ip} {other.nics[0].mac}")
+        self.run("rm -f /tmp/ping.log; touch /tmp/ping.on; { n=0; lost=; "
+                 "while [ -e /tmp/ping.on ]; do n=$((n + 1)); "
+                 f"ping -q -c 1 -W 10 {peer.ip} >/dev/null || lost=\"$lost $n\"; usleep 50000; "
+                 "done; echo $n $lost >/tmp/ping.tmp; mv /tmp/ping.tmp /tmp/ping.log; } &")
+
+    def stop_watch(self) -> tuple[int, list[int]]:
+        """Ends start_watch(); returns how many were sent, and which were not answered."""
+        said = self.run("rm /tmp/ping.on; until [ -e /tmp/ping.log ]; do usleep 50000; done; "
+                        "cat /tmp/ping.log", 60)
         numbers = [int(word) for word in said.split()]
         return numbers[0], numbers[1:]
 

@@ -24,7 +24,11 @@ class Shell:
         self._serial = 0
         self._buffer = ""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
 
     def wait_ready(self, seconds: float) -> tuple[str, float]:
         """Waits for a boot to end; returns its id and the guest's own count of seconds."""
