@@ -282,7 +282,7 @@ def test_says_what_is_wrong(lab: Lab) -> None:
     cases = {"key": (["--config", str(config)], f"{config.name}:4"),
              "file": (["--config", str(lab.folder / "none.yaml")], "none.yaml"),
              "device": (["--ethdev", "up0=net_nonsense7"], "net_nonsense7"),
-             "number": ([f"--ethdev=p{i}=net_ring{i}" for i in range(33)], "room for 32 ethdevs"),
+             "number": ([f"--ethdev=p{i}=net_null{i}" for i in range(33)], "room for 32 ethdevs"),
              "folder": (["--vhost", f"g0={lab.folder}/no/such/g0.sock"], "no/such")}
     for name, (arguments, place) in cases.items():
         switch = lab.switch(arguments, name=f"wrong-{name}")
