@@ -235,7 +235,8 @@ static void a_front_end_may_die_under_traffic(void **state)
 		struct fg_flow flow = {.id = 903};
 
 		settle(g, peer);
-		for (unsigned int i = 0; i < 60; i++) {
+		settle(peer, g);
+		for (unsigned int i = 0; i < 30; i++) {
 			fg_flow_build(&flow, g->nic.mac, peer->nic.mac, frame, sizeof(frame));
 			OK(fg_nic_queue(&peer->nic, frame, sizeof(frame), NULL));
 			fg_flow_build(&flow, peer->nic.mac, g->nic.mac, frame, sizeof(frame));

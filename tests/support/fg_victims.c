@@ -7,17 +7,20 @@
 
 #include "fg_clock.h"
 
-enum { MEMORY = 8 << 20, WINDOW = 128, BURST = 16, PAUSE_US = 1000 };
+/* Room for what a story floods while this process waits for a CPU: far more buffers than frames of
+ * their own on the way. */
+enum { MEMORY = 16 << 20, RING = 1024, WINDOW = 128, BURST = 16, PAUSE_US = 1000 };
 
 static int open_side(struct fg_victim *v, const char *path, uint32_t number)
 {
+	const struct fg_options opt = {.ring_size = RING};
 	int err;
 
 	fg_memory_init(&v->mem);
 	err = fg_memory_add(&v->mem, (uint64_t)(number + 1) << 32, MEMORY);
 	if (err < 0)
 		return err;
-	err = fg_session_open(&v->s, path, &v->mem, NULL);
+	err = fg_session_open(&v->s, path, &v->mem, &opt);
 	if (err == 0)
 		err = fg_session_start(&v->s);
 	if (err == 0)
