@@ -180,7 +180,7 @@ class Guest:
             raise LabError(f"{error}; its console:\n{self.console()}") from error
         self.boot_seconds = time.monotonic() - self._started
 
-    def run(self, command: str, seconds: float = 20, check: bool = True) -> str:
+    def run(self, command: str, seconds: float = 60, check: bool = True) -> str:
         """Runs a command line in the guest; see Shell.run."""
         assert self._shell, f"{self.name} has not booted"
         return self._shell.run(command, seconds, check)
@@ -258,7 +258,7 @@ class Guest:
                  f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 120)
         wanted = self.run(f"md5sum </tmp/data.{mib}", 120)
         peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
-                 "netstat -ltn | grep -q :5001", 20)
+                 "netstat -ltn | grep -q :5001")
         begin = time.monotonic()
         got = self.run(f"nc {peer.ip} 5001 </tmp/data.{mib}", seconds)
         took = time.monotonic() - begin

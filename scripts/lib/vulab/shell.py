@@ -35,7 +35,7 @@ class Shell:
         found = self._wait(re.compile(r"@@ready (\S+) (\S+)\n"), seconds, "the guest to boot")
         return found[1], float(found[2])
 
-    def run(self, command: str, seconds: float = 20, check: bool = True) -> str:
+    def run(self, command: str, seconds: float = 60, check: bool = True) -> str:
         """Runs a command line and returns what it printed, standard error included.
 
         Raises LabError when it ends with another status than 0, unless check is false.
