@@ -206,7 +206,6 @@ int lcores_start(void)
 		if (error != 0)
 			return error;
 	}
-	lcores.running = true;
 	return 0;
 }
 
@@ -216,7 +215,6 @@ void lcores_stop(void)
 	for (unsigned int i = 0; i < lcores.n; i++)
 		doorbell_ring(&lcores.lcore[i].bell);
 	rte_eal_mp_wait_lcore();
-	lcores.running = false;
 }
 
 /* --- to look at -------------------------------------------------------------------------------------------------- */

@@ -34,7 +34,6 @@ struct lcores {
 	struct lcore *lcore; /* [n] */
 	unsigned int n;
 	bool busy_poll;
-	bool running;
 	uint64_t hz;	    /* TSC ticks a second */
 	uint64_t idle_limit; /* ticks without a frame after which an lcore sleeps */
 	_Atomic bool stop;

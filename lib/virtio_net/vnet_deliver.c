@@ -102,23 +102,6 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 
 /* --- one frame, any buffers -------------------------------------------------------------------------------------- */
 
-static void spans_write(const struct mem_span *to, uint32_t skip, const uint8_t *from, uint32_t n)
-{
-	for (; n > 0; to++) {
-		uint32_t part;
-
-		if (skip >= to->len) {
-			skip -= to->len;
-			continue;
-		}
-		part = to->len - skip < n ? to->len - skip : n;
-		memcpy(to->at + skip, from, part);
-		from += part;
-		n -= part;
-		skip = 0;
-	}
-}
-
 /* Takes buffers until they hold `need` bytes, all of them or none: 0 with their number, or why not. */
 static inline __attribute__((always_inline)) int
 reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buffers,
@@ -177,7 +160,10 @@ static __attribute__((noinline)) int deliver_any(struct delivery *d, const struc
 	if (drop >= 0)
 		return drop;
 	header.num_buffers = buffers;
-	spans_write(spans, 0, (const uint8_t *)&header, header_len);
+	/* To the buffers, the header is bytes like those of a frame that is all head. */
+	frame_copy_spans(&(struct frame){.head = (uint8_t *)&header,
+					 .head_len = (uint16_t)header_len},
+			 spans, 0);
 	frame_copy_spans(frame, spans, header_len);
 	if (d->view.log != NULL)
 		log_written(&d->view, spans, (uint64_t)header_len + frame->len);
