@@ -25,6 +25,10 @@ enum {
 	/* Smallest page any front end's file is made of. */
 	MEM_PAGE = 4096,
 
+	/* GiB of address space one port may have reserved for what its front end lets us map, sparse files included: 509
+	 * slots of 64 GiB, more memory than any host gives one VM, and a quarter of what x86-64 has for all ports. */
+	MEM_SPACE_MAX_GIB = 32 * 1024,
+
 	/* Queue pairs of one vhost-user port: what the issue of the day asks for, and a power of two. */
 	VHOST_QUEUE_PAIRS_MAX = 16,
 	VHOST_RINGS_MAX = 2 * VHOST_QUEUE_PAIRS_MAX,

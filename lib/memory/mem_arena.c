@@ -17,6 +17,7 @@ enum {
 	CHUNKS_MAX = 16,
 };
 static const size_t CHUNK_FIRST = (size_t)64 << 30;
+static const size_t SPACE_MAX = (size_t)MEM_SPACE_MAX_GIB << 30;
 
 /* A mapping as the signal handler sees it: `at` is written last when it appears and first when it goes. */
 struct mapping {
@@ -142,12 +143,16 @@ static uintptr_t place_in_chunk(const struct mem_arena *arena, const struct chun
 static int chunk_add(struct mem_arena *arena, size_t len, size_t page)
 {
 	size_t size = arena->chunks == 0 ? CHUNK_FIRST : 2 * arena->chunk[arena->chunks - 1].len;
+	size_t left = SPACE_MAX;
 	void *at;
 
-	if (arena->chunks == CHUNKS_MAX || len > SIZE_MAX / 4)
-		return ENOMEM;
+	for (unsigned int i = 0; i < arena->chunks; i++)
+		left -= arena->chunk[i].len;
+	if (arena->chunks == CHUNKS_MAX || len > left || page > left - len)
+		return EFBIG;
 	while (size < len + page)
 		size *= 2;
+	size = size < left ? size : left;
 	at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED)
 		return ENOMEM;

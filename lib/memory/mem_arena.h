@@ -10,7 +10,8 @@
  *
  * Threads: the control thread creates, maps, unmaps and destroys; mem_arena_release() alone may run on a helper, since
  * it may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
- * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB.
+ * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB,
+ * and of those no more than MEM_SPACE_MAX_GIB each.
  */
 #ifndef VUS_MEM_ARENA_H
 #define VUS_MEM_ARENA_H
@@ -36,7 +37,8 @@ bool mem_arena_dead(const struct mem_arena *arena);
 
 /* Maps `len` bytes of `fd` from `offset`, both multiples of `page` (the page size of the file: 4 KiB, 2 MiB or 1 GiB),
  * readable and writable, shared, never populated, not in core dumps. NULL and errno (ENOSPC: more mappings than
- * MEM_SLOTS_MAX and some; ENOMEM: no address space, or vm.max_map_count reached). */
+ * MEM_SLOTS_MAX and some; EFBIG: more address space than one port may have; ENOMEM: none left in the process, or
+ * vm.max_map_count reached). */
 uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page);
 
 /* Gives a mapping back: the range becomes reserved again and may be handed out anew. No reader may hold it. */

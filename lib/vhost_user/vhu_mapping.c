@@ -58,6 +58,11 @@ int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
 		.len = (last | (page - 1)) - first + 1,
 	};
 	mapping->at = mem_arena_map(arena, fd, first, mapping->len, page);
+	if (mapping->at == NULL && errno == EFBIG)
+		return fail_set(fail, -EFBIG,
+				"memory region of %#llx bytes: one port's memory may take %d TiB of "
+				"address space, unused parts included, and no more",
+				(unsigned long long)wire->size, MEM_SPACE_MAX_GIB / 1024);
 	if (mapping->at == NULL)
 		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
 				(unsigned long long)wire->size, strerror(errno));

@@ -223,6 +223,36 @@ static void grows(void **state)
 	close(fd);
 }
 
+/* What a front end's sparse files cost everybody is address space, and of that a port has a share; every slot of a real
+ * VM fits in it. */
+static void space_has_a_bound(void **state)
+{
+	const size_t slot = (size_t)64 << 30, large = (size_t)12 << 40;
+	struct mem_arena *arena = mem_arena_create(alarm_fd);
+	int fd = file_of(large, 0);
+	size_t mapped = 0;
+	uint8_t *at[2];
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (int i = 0; i < MEM_SLOTS_MAX; i++, mapped += slot)
+		assert_non_null(mem_arena_map(arena, fd, i % 3 * slot, slot, PAGE));
+	assert_int_equal(mem_arena_mapped(arena), mapped);
+	mem_arena_destroy(arena);
+	arena = mem_arena_create(alarm_fd);
+	for (int i = 0; i < 2; i++) {
+		at[i] = mem_arena_map(arena, fd, 0, large, PAGE);
+		assert_non_null(at[i]);
+	}
+	assert_null(mem_arena_map(arena, fd, 0, large, PAGE));
+	assert_int_equal(errno, EFBIG);
+	assert_non_null(mem_arena_map(arena, fd, 0, slot, PAGE));
+	mem_arena_release(arena, at[0], large);
+	assert_ptr_equal(mem_arena_map(arena, fd, 0, large, PAGE), at[0]);
+	mem_arena_destroy(arena);
+	close(fd);
+}
+
 static void huge_pages_are_aligned(void **state)
 {
 	struct mem_arena *arena;
@@ -501,6 +531,7 @@ int main(void)
 		cmocka_unit_test(space_stays_reserved),
 		cmocka_unit_test(five_hundred_and_nine_slots),
 		cmocka_unit_test(grows),
+		cmocka_unit_test(space_has_a_bound),
 		cmocka_unit_test(huge_pages_are_aligned),
 		cmocka_unit_test(as_many_as_ports),
 		cmocka_unit_test(a_truncated_file_kills_its_arena_only),
