@@ -172,7 +172,8 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	struct vhu_ring *ring;
 	enum virtq_fault fault;
 
-	if (index >= device->rings_n)
+	/* A front end that was cut off was told why; what its rings say then is an echo. */
+	if (index >= device->rings_n || device->state != VHU_TALKING)
 		return;
 	ring = &device->ring[index];
 	fault = virtq_fault(&ring->q);
