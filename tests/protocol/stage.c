@@ -36,7 +36,7 @@ struct guest *guest_idle(void)
 
 /* The switch may not yet have seen that the guest before has gone; then it turns us away, as it
  * turns away any second connection, and we come again. */
-static void connect_guest(struct guest *g, const char *port, const struct fg_options *opt)
+void guest_connect(struct guest *g, const char *port, const struct fg_options *opt)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	int err;
@@ -57,7 +57,7 @@ struct guest *guest_open(const char *port, const struct fg_options *opt)
 {
 	struct guest *g = guest_idle();
 
-	connect_guest(g, port, opt);
+	guest_connect(g, port, opt);
 	return g;
 }
 
@@ -76,7 +76,7 @@ struct guest *guest_open_regions(const char *port, const struct fg_options *opt,
 
 	for (unsigned int i = 0; i < regions; i++)
 		assert_true(fg_memory_add(&g->mem, GUEST_GPA + i * (8ull << 20), 4 << 20) >= 0);
-	connect_guest(g, port, opt);
+	guest_connect(g, port, opt);
 	return g;
 }
 

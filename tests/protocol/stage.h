@@ -81,8 +81,9 @@ struct guest *guest_run(const char *port, const struct fg_options *);
 void guest_close(struct guest *);
 /* Stops the rings and starts them anew, empty; the connection and its memory stay. */
 void guest_restart(struct guest *);
-/* The guest's memory without a connection, for stories that do that part themselves. */
+/* The guest's memory without a connection, for stories that do that part themselves or add to it first. */
 struct guest *guest_idle(void);
+void guest_connect(struct guest *, const char *port, const struct fg_options *);
 
 /* @n frames of @len bytes from a to b arrive whole and in order. */
 void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len);
