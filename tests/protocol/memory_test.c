@@ -380,6 +380,27 @@ static void a_failed_table_changes_nothing(void **state)
 	close(fd);
 }
 
+/* Address space is everybody's: of that, a port has a share that no VM needs more of. Sparse files
+ * beyond it are refused, with what was there before in force. */
+static void a_port_has_its_share_of_address_space(void **state)
+{
+	const uint64_t size = 12ull << 40;
+	struct guest *g = guest_run("h0", NULL);
+	struct guest *peer = guest_run("h1", NULL);
+	int fd = fg_memory_file(size);
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		const struct fg_mem_region r = {(i + 1) * 2 * size, size, (i + 1) * 2 * size, 0};
+
+		assert_int_equal(try_add(g, &r, fd), i < 2 ? V_OK : V_REFUSED);
+		assert_traffic(g, peer, 2, 200);
+		assert_traffic(peer, g, 2, 200);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -388,7 +409,7 @@ int main(void)
 		STORY(read_only_memory_is_refused),    STORY(counts_must_agree),
 		STORY(a_region_brings_one_descriptor), STORY(rings_must_lie_in_one_region),
 		STORY(buffers_must_lie_in_memory),     STORY(receive_buffers_must_lie_in_memory),
-		STORY(a_failed_table_changes_nothing),
+		STORY(a_failed_table_changes_nothing), STORY(a_port_has_its_share_of_address_space),
 	};
 
 	return stage_main("memory", stories, sizeof(stories) / sizeof(stories[0]));

@@ -56,7 +56,6 @@ static int read_maps(const struct fg_switch *sw, struct fg_usage *u)
 static int read_rss(const struct fg_switch *sw, struct fg_usage *u)
 {
 	char path[64], line[256];
-	uint64_t guests = 0;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)sw->pid);
@@ -65,10 +64,10 @@ static int read_rss(const struct fg_switch *sw, struct fg_usage *u)
 		return -errno;
 	while (fgets(line, sizeof(line), f) != NULL) {
 		sscanf(line, "VmRSS: %" SCNu64, &u->rss_kib);
-		sscanf(line, "RssShmem: %" SCNu64, &guests);
+		sscanf(line, "RssShmem: %" SCNu64, &u->guest_kib);
 	}
 	fclose(f);
-	u->rss_kib -= guests;
+	u->rss_kib -= u->guest_kib;
 	return 0;
 }
 

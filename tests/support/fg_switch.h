@@ -48,6 +48,7 @@ struct fg_usage {
 	unsigned int guest_maps; /* mappings of fake guests' memory */
 	uint64_t guest_bytes;	 /* bytes in them */
 	uint64_t rss_kib; /* its own: guests' pages come and go with where their buffers lie */
+	uint64_t guest_kib; /* those pages */
 	bool sanitizer;	  /* RSS means nothing */
 };
 

@@ -58,7 +58,7 @@ static int send_burst(struct fg_victim *from, struct fg_victim *to)
 /* Takes what has arrived at @to. Frames of others (floods) are not ours to judge. */
 static int receive_all(struct fg_victim *from, struct fg_victim *to)
 {
-	static uint8_t frame[FG_FRAME_MAX]; /* one thread at a time runs here */
+	static _Thread_local uint8_t frame[FG_FRAME_MAX];
 
 	for (;;) {
 		int len = fg_nic_recv(&to->nic, frame, sizeof(frame), 0);
@@ -174,12 +174,13 @@ static int introduce(struct fg_victims *v)
 
 int fg_victims_start(struct fg_victims *v, const struct fg_switch *sw, const char *a, const char *b)
 {
+	static uint32_t number; /* no two of them have the same address */
 	int err;
 
 	memset(v, 0, sizeof(*v));
-	err = open_side(&v->side[0], fg_switch_socket(sw, a), 0);
+	err = open_side(&v->side[0], fg_switch_socket(sw, a), number++ % 128);
 	if (err == 0)
-		err = open_side(&v->side[1], fg_switch_socket(sw, b), 1);
+		err = open_side(&v->side[1], fg_switch_socket(sw, b), number++ % 128);
 	if (err == 0)
 		err = introduce(v);
 	if (err < 0)
