@@ -61,8 +61,8 @@ static bool view_segments(struct frame *frame, struct rte_mbuf *mbuf, uint8_t *r
 	for (; seg != NULL; seg = seg->next) {
 		if (n == spans_left)
 			return false;
-		span[n++] = (struct mem_span){.at = rte_pktmbuf_mtod(seg, uint8_t *) + offset,
-					      .len = seg->data_len - offset};
+		span[n++] = (struct mem_span){rte_pktmbuf_mtod(seg, uint8_t *) + offset,
+					      seg->data_len - offset};
 		offset = 0;
 	}
 	frame->len = len;
@@ -199,8 +199,7 @@ static struct rte_mbuf *copy_to_chain(const struct ethdev *dev, const struct fra
 	for (uint32_t i = 0; i < n; i++) {
 		seg[i]->data_len = (uint16_t)RTE_MIN(left, (uint32_t)dev->room);
 		seg[i]->next = i + 1 < n ? seg[i + 1] : NULL;
-		span[i] = (struct mem_span){.at = rte_pktmbuf_mtod(seg[i], uint8_t *),
-					    .len = seg[i]->data_len};
+		span[i] = (struct mem_span){rte_pktmbuf_mtod(seg[i], uint8_t *), seg[i]->data_len};
 		left -= seg[i]->data_len;
 	}
 	frame_copy_spans(frame, span, 0);

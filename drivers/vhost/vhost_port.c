@@ -39,6 +39,21 @@ static struct vhost_tx_set *tx_set_create(struct vhost_port *vhost)
 	return set;
 }
 
+static void to_guest_changed(struct vhost_port *vhost, unsigned int pair, bool ready)
+	RUNS_ON(control_thread)
+{
+	const struct vhost_tx_set *before = rcu_own(&vhost->tx);
+	uint32_t bit = UINT32_C(1) << pair;
+
+	vhost->tx_ready = ready ? vhost->tx_ready | bit : vhost->tx_ready & ~bit;
+	rcu_set(&vhost->tx, tx_set_create(vhost));
+	rcu_free((void *)(uintptr_t)before);
+	vhost->port.deaf = vhost->tx_ready == 0;
+	/* A guest that stops here may be about to run elsewhere. */
+	if (vhost->port.deaf && !vhost->ending)
+		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
+}
+
 static void ring_changed(void *owner, unsigned int index, bool ready)
 {
 	struct vhost_port *vhost = owner;
@@ -48,12 +63,7 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 	if (ready) /* a fresh start: the next fault is news, however soon it comes */
 		atomic_store_explicit(&vhost->told_epoch[index], 0, memory_order_relaxed);
 	if (index % 2 == 0) {
-		const struct vhost_tx_set *before = rcu_own(&vhost->tx);
-		uint32_t bit = UINT32_C(1) << pair;
-
-		vhost->tx_ready = ready ? vhost->tx_ready | bit : vhost->tx_ready & ~bit;
-		rcu_set(&vhost->tx, tx_set_create(vhost));
-		rcu_free((void *)(uintptr_t)before);
+		to_guest_changed(vhost, pair, ready);
 		return;
 	}
 	if (ready)
@@ -225,6 +235,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		return fail_set(fail, -ENOMEM, "no memory for a port");
 	vhost->pairs = config.queue_pairs;
 	vhost->mode = config.mode;
+	vhost->port.deaf = true;
 	mtu_changed(vhost, 0);
 	error = vhu_device_create(host->loop, &config, &device_events, vhost, &vhost->device, fail);
 	if (error != 0) {

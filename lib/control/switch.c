@@ -167,8 +167,8 @@ static void host_announce(struct port_host *host, struct port *port, const uint8
 		switch_port_announce(sp, mac);
 }
 
-/* The next front end may be another machine: frames for the old one flood until it speaks, instead of dying at a port
- * where nobody is. */
+/* The next front end may be another machine, and the old one may be on its way to another port: frames for it flood until
+ * it speaks, instead of dying at a port where nobody is. */
 static void host_peer_gone(struct port_host *host, struct port *port)
 {
 	struct switch_port *sp = of_port(host, port);
@@ -189,7 +189,7 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 		return;
 	switch ((enum report_kind)report->kind) {
 	case REPORT_MAC_SEEN:
-		if (sp->bridge->index == report->bridge)
+		if (sp->bridge->index == report->bridge && !sp->port->deaf)
 			bridge_learn(sp->bridge->bridge, report->key, report->port);
 		break;
 	case REPORT_RING_BROKEN:

@@ -277,7 +277,8 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 	memcpy(rarp.ethernet.ether_shost, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_sha, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_tha, mac, ETH_ALEN);
-	bridge_learn(sp->bridge->bridge, mac_key(mac), sp->id);
+	if (!sp->port->deaf)
+		bridge_learn(sp->bridge->bridge, mac_key(mac), sp->id);
 	/* If memory is short, its next frame tells the others. */
 	lcores_flood(sp->port, (const uint8_t *)&rarp, sizeof(rarp));
 }

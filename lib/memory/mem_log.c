@@ -23,3 +23,17 @@ void mem_log_mark(const struct mem_log *log, uint64_t gpa, uint64_t len)
 			__atomic_fetch_or(word, bit, __ATOMIC_RELEASE);
 	}
 }
+
+void mem_log_mark_host(const struct mem_log *log, const struct mem_map *map, const uint8_t *at,
+		       uint64_t len)
+{
+	for (uint32_t i = 0; i < map->n; i++) {
+		const struct mem_region *region = &map->region[i];
+		uint64_t offset = (uint64_t)(at - region->host);
+
+		if ((uintptr_t)at >= (uintptr_t)region->host && offset < region->size) {
+			mem_log_mark(log, region->gpa + offset, len);
+			return;
+		}
+	}
+}

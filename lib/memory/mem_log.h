@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "mem_map.h"
+
 struct mem_log {
 	uint64_t *words; /* at our address, aligned to 8; in the port's arena */
 	uint64_t pages;	 /* how many the log covers */
@@ -21,5 +23,9 @@ struct mem_log {
 
 /* Marks every page of [gpa, gpa + len). The bytes must have been stored, and a guest_fence() passed since. */
 void mem_log_mark(const struct mem_log *log, uint64_t gpa, uint64_t len);
+
+/* The same for a range named by our address, which must lie in one region of the map. */
+void mem_log_mark_host(const struct mem_log *log, const struct mem_map *map, const uint8_t *at,
+		       uint64_t len);
 
 #endif

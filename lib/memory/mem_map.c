@@ -133,17 +133,18 @@ int mem_map_spans(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa
 	if (len > 0 && gpa > UINT64_MAX - (len - 1))
 		return -EFAULT;
 	while (len > 0) {
-		struct mem_span span;
-		uint64_t avail = mem_map_at(map, hint, gpa, &span);
+		uint64_t avail;
+		uint8_t *at = mem_map_at(map, hint, gpa, &avail);
+		uint32_t part;
 
-		if (avail == 0)
+		if (at == NULL)
 			return -EFAULT;
 		if (n == max)
 			return -E2BIG;
-		span.len = avail < len ? (uint32_t)avail : len;
-		gpa += span.len;
-		len -= span.len;
-		spans[n++] = span;
+		part = avail < len ? (uint32_t)avail : len;
+		spans[n++] = (struct mem_span){.at = at, .len = part};
+		gpa += part;
+		len -= part;
 	}
 	return (int)n;
 }

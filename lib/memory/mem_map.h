@@ -50,12 +50,10 @@ struct mem_hint {
 	uint16_t region[MEM_HINTS];
 };
 
-/* A contiguous piece of guest memory at our address. (Where a frame's bytes lie elsewhere, in an mbuf for example, they
- * have no region.) */
+/* A contiguous piece of guest memory at our address. */
 struct mem_span {
 	uint8_t *at;
 	uint32_t len;
-	uint32_t region; /* of the map it was found in */
 };
 
 /* A new map: `old` (may be NULL) and one region more. NULL and errno: EINVAL for a size of 0 or a range that wraps on
@@ -102,9 +100,9 @@ static inline uint32_t mem_hint_at(uint64_t gpa)
 	return (uint32_t)(page + (page >> 10) * 37) % MEM_HINTS;
 }
 
-/* Where gpa is, in span->at and span->region: how many bytes from there lie in the same region, 0 if gpa is nowhere. */
-static inline uint64_t mem_map_at(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
-				  struct mem_span *span)
+/* Our address of gpa, and in *avail how many bytes from there lie in the same region. NULL if gpa is nowhere. */
+static inline uint8_t *mem_map_at(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
+				  uint64_t *avail)
 {
 	uint16_t *remembered = &hint->region[mem_hint_at(gpa)];
 	uint32_t i = *remembered;
@@ -113,21 +111,12 @@ static inline uint64_t mem_map_at(const struct mem_map *map, struct mem_hint *hi
 	if (__builtin_expect(i >= map->n || gpa - map->region[i].gpa >= map->region[i].size, 0)) {
 		i = mem_map_search(map, gpa);
 		if (i == map->n)
-			return 0;
+			return NULL;
 		*remembered = (uint16_t)i;
 	}
 	offset = gpa - map->region[i].gpa;
-	span->at = map->region[i].host + offset;
-	span->region = i;
-	return map->region[i].size - offset;
-}
-
-/* The guest-physical address of the first byte of a span of this map. */
-static inline uint64_t mem_map_gpa(const struct mem_map *map, const struct mem_span *span)
-{
-	const struct mem_region *region = &map->region[span->region];
-
-	return region->gpa + (uint64_t)(span->at - region->host);
+	*avail = map->region[i].size - offset;
+	return map->region[i].host + offset;
 }
 
 /* The spans of [gpa, gpa + len), at most `max`: their number, or -EFAULT if any byte lies nowhere, or -E2BIG. */

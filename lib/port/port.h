@@ -105,7 +105,8 @@ struct port_host {
 	void (*queues_changed)(struct port_host *host, struct port *port);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
-	/* Whoever was at the other end is gone: what was learned behind the port holds no more. */
+	/* Whoever was at the other end is gone, or has stopped to listen (port->deaf): what was learned behind the
+	 * port holds no more. */
 	void (*peer_gone)(struct port_host *host, struct port *port);
 	struct loop *loop;
 	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
@@ -126,6 +127,9 @@ struct port {
 	/* Queues that want polling now are those with rxq->port set and `ready` true: control reads it only. */
 	struct port_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
 	bool rxq_ready[VHOST_QUEUE_PAIRS_MAX];
+	/* Control's. Nothing can be delivered to it for now: no address is learned behind it, so that frames for one
+	 * that was there before are flooded, and reach it wherever it turns up. */
+	bool deaf;
 	struct port_counters *counters; /* [host->lcores] */
 	unsigned int counters_n;
 	struct port_host *host;

@@ -25,7 +25,7 @@ static __attribute__((noinline)) void log_written(const struct virtq_view *view,
 	for (; len > 0; spans++) {
 		uint64_t part = spans->len < len ? spans->len : len;
 
-		mem_log_mark(view->log, mem_map_gpa(view->map, spans), part);
+		mem_log_mark_host(view->log, view->map, spans->at, part);
 		len -= part;
 	}
 }

@@ -48,15 +48,17 @@ static int walk_indirect(struct walk *walk, const struct vring_desc *indirect)
 	    indirect->addr % sizeof(uint64_t) != 0)
 		return -VIRTQ_FAULT_INDIRECT;
 	for (uint32_t steps = 0; steps < n; steps++) {
-		struct mem_span span;
-		uint64_t here = mem_map_at(view->map, &view->dp->hint,
-					   indirect->addr + next * sizeof(struct vring_desc), &span);
+		uint64_t here;
+		const uint8_t *at = mem_map_at(view->map, &view->dp->hint,
+					       indirect->addr + next * sizeof(struct vring_desc),
+					       &here);
 		struct vring_desc desc;
 		int error;
 
-		if (here < sizeof(struct vring_desc) || (uintptr_t)span.at % sizeof(uint64_t) != 0)
+		if (at == NULL || here < sizeof(struct vring_desc) ||
+		    (uintptr_t)at % sizeof(uint64_t) != 0)
 			return -VIRTQ_FAULT_ADDRESS;
-		desc = split_desc_load((const struct vring_desc *)(const void *)span.at);
+		desc = split_desc_load((const struct vring_desc *)(const void *)at);
 		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
 			return -VIRTQ_FAULT_INDIRECT;
 		error = walk_buffer(walk, &desc);

@@ -107,7 +107,8 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 	const struct virtq_conf *conf = view->conf;
 	uint16_t head = split_head(view, ahead);
 	struct vring_desc desc;
-	struct mem_span span;
+	uint64_t here;
+	uint8_t *at;
 
 	if (__builtin_expect(head >= conf->size, 0))
 		return -VIRTQ_FAULT_HEAD;
@@ -119,13 +120,12 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 		return split_peek_chain(view, desc, writable, chain, spans, max);
 	if (__builtin_expect(((desc.flags & VRING_DESC_F_WRITE) != 0) != writable, 0))
 		return -VIRTQ_FAULT_DIRECTION;
-	if (__builtin_expect(mem_map_at(view->map, &view->dp->hint, desc.addr, &span) < desc.len,
-			     0))
+	at = mem_map_at(view->map, &view->dp->hint, desc.addr, &here);
+	if (__builtin_expect(at == NULL || here < desc.len, 0))
 		return split_peek_chain(view, desc, writable, chain, spans, max);
 	if (max == 0)
 		return -VIRTQ_FAULT_PIECES;
-	span.len = desc.len;
-	spans[0] = span;
+	spans[0] = (struct mem_span){.at = at, .len = desc.len};
 	chain->spans = 1;
 	chain->cost = 1;
 	chain->len = desc.len;

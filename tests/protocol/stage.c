@@ -134,7 +134,7 @@ void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len
 }
 
 /* Whether the switch has learned where @g lives. The stand-in learns nothing. */
-static bool is_known(const struct guest *g)
+bool is_known(const struct guest *g)
 {
 	json_t *answer = fg_switch_query(&stage.sw, "macs", NULL);
 	const json_t *macs = json_object_get(answer, "macs");

@@ -91,8 +91,9 @@ void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len
 /* Waits until the switch knows where @g lives (it sends a frame to @peer): from then on frames to
  * it are not flooded to everybody, victims included. */
 void settle(struct guest *g, struct guest *peer);
-/* The waiting alone. */
+/* The waiting alone, and the question. */
 void await_known(const struct guest *g);
+bool is_known(const struct guest *g);
 
 /* What became of a chain that no driver should post. */
 enum fate {

@@ -101,7 +101,7 @@ static struct frame guest_frame(uint32_t len, struct mem_span *body)
 
 	frame.head_len = (uint16_t)RTE_MIN(len, (uint32_t)FRAME_HEAD);
 	if (len > FRAME_HEAD) {
-		*body = (struct mem_span){.at = bytes + FRAME_HEAD, .len = len - FRAME_HEAD};
+		*body = (struct mem_span){bytes + FRAME_HEAD, len - FRAME_HEAD};
 		frame.body_spans = 1;
 	}
 	return frame;

@@ -119,8 +119,7 @@ static void copies_behind_empty_spans(void **state)
 {
 	uint8_t out[32];
 	struct mem_span to[] = {
-		{.at = out, .len = 0},	    {.at = out, .len = 12},	{.at = out + 12, .len = 0},
-		{.at = out + 12, .len = 4}, {.at = out + 16, .len = 0}, {.at = out + 16, .len = 16},
+		{out, 0}, {out, 12}, {out + 12, 0}, {out + 12, 4}, {out + 16, 0}, {out + 16, 16},
 	};
 	struct frame frame;
 

@@ -278,6 +278,34 @@ static void a_peer_that_goes_is_forgotten(void **state VUS_UNUSED)
 	assert_int_equal(fake_ports, 2);
 }
 
+/* What it still sends, and what lcores saw of it before it fell deaf, does not bring it back. */
+static void a_deaf_port_is_not_learned(void **state VUS_UNUSED)
+{
+	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
+	struct fake_port *a, *b;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b");
+	a = get("a"), b = get("b");
+	fake_port_ready(a, 0, true);
+	fake_port_ready(b, 0, true);
+	fake_port_send(a, 0xff, 1, 1);
+	WAIT_FOR(where(1, 0) != NULL);
+	a->port.deaf = true;
+	a->port.host->peer_gone(a->port.host, &a->port);
+	fake_port_send(a, 0xff, 1, 1);
+	WAIT_FOR(b->delivered == 2);
+	a->port.host->announce(a->port.host, &a->port, address);
+	WAIT_FOR(b->delivered == 3);
+	fake_port_send(b, 0xff, 2, 1);
+	WAIT_FOR(where(2, 0) != NULL); /* whatever was reported before is done with */
+	assert_null(where(1, 0));
+	assert_null(where(9, 0));
+	a->port.deaf = false;
+	a->port.host->announce(a->port.host, &a->port, address);
+	assert_string_equal(where(9, 0), "a");
+}
+
 static void announces(void **state VUS_UNUSED)
 {
 	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
@@ -371,6 +399,7 @@ int main(void)
 		CASE(learns_and_forwards),
 		CASE(what_left_is_forgotten),
 		CASE(a_peer_that_goes_is_forgotten),
+		CASE(a_deaf_port_is_not_learned),
 		CASE(announces),
 		CASE(static_addresses),
 		CASE(traffic_while_ports_come_and_go),

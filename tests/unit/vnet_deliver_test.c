@@ -352,8 +352,7 @@ static void order_and_accounts(void **state)
 				.body_spans = size > FRAME_HEAD,
 				.body = &body[i],
 			};
-			body[i] = (struct mem_span){.at = room[i] + FRAME_HEAD,
-						    .len = size - FRAME_HEAD};
+			body[i] = (struct mem_span){room[i] + FRAME_HEAD, size - FRAME_HEAD};
 			frames[i] = &frame[i];
 		}
 		for (uint16_t k = (uint16_t)dice(65); k > 0 &&

@@ -192,52 +192,6 @@ static void nothing_else_is_marked(void **state)
 	}
 }
 
-/* 508 regions of a KiB, which lie in our memory in another order than in the guest's, and the one of the rings: what is
- * marked is what was written, wherever we have it. */
-static void five_hundred_and_nine_regions(void **state)
-{
-	enum { PIECES = MEM_SLOTS_MAX - 1, PIECE = 1024, AREA = PIECES * PIECE };
-	static struct mem_region region[MEM_SLOTS_MAX];
-	static uint8_t before[AREA];
-	struct mem_map *map;
-
-	(void)state;
-	dice_seed(18);
-	for (uint32_t i = 0; i < PIECES; i++) /* 509 is a prime: no place twice, and never the last */
-		region[i] = (struct mem_region){
-			.gpa = RIG_SEAM + (uint64_t)i * PIECE,
-			.size = PIECE,
-			.uva = 0x1000 + (uint64_t)i * 2 * PIECE,
-			.host = rig.host[RIG_HIGH] + (i * 5 + 4) % MEM_SLOTS_MAX * PIECE,
-		};
-	region[MEM_SLOTS_MAX - 1] = rig.region[RIG_LOW];
-	map = mem_map_of(region, MEM_SLOTS_MAX);
-	assert_non_null(map);
-	for (int round = 0; round < 1000; round++) {
-		struct ring *ring = logged_ring(256, MERGEABLE, true);
-		struct piece one = {RIG_SEAM + dice(AREA - 12 - LONGEST), 12 + LONGEST};
-		bool changed[AREA / PAGE] = {false};
-
-		role_assert_control();
-		rcu_set(&rig.table.map, map);
-		ring_offer(ring, ring_chain(ring, &one, 1, true, CHAIN_DIRECT));
-		ring_show(ring);
-		memcpy(before, rig.host[RIG_HIGH], AREA);
-		deliver(ring, 65 + dice(9000));
-		assert_int_equal(counted(&counters.tx_ok), 1);
-		for (uint32_t i = 0; i < PIECES; i++)
-			if (memcmp(region[i].host, before + (region[i].host - rig.host[RIG_HIGH]),
-				   PIECE) != 0)
-				changed[i * PIECE / PAGE] = true;
-		for (uint32_t page = 0; page < AREA / PAGE; page++)
-			assert_int_equal(changed[page], marked(RIG_SEAM / PAGE + page));
-		role_assert_control();
-		rcu_set(&rig.table.map, rig.map);
-		ring_close(ring);
-	}
-	mem_map_free(map);
-}
-
 /* A burst around the end of the used ring, entries at its end and its beginning. */
 static void used_ring_comes_around(void **state)
 {
@@ -419,7 +373,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_written_page_is_marked),
 		cmocka_unit_test(nothing_else_is_marked),
-		cmocka_unit_test(five_hundred_and_nine_regions),
 		cmocka_unit_test(used_ring_comes_around),
 		cmocka_unit_test(used_ring_only_with_its_flag),
 		cmocka_unit_test(what_a_guest_sends_marks_the_used_ring),
