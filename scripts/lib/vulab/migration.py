@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .guest import Guest
@@ -15,6 +20,9 @@ MODERATE = 48 << 20
 CRAWL = 1 << 19
 FAST = 10 << 30
 POLL = 0.1
+# Bytes that are compared at once.
+CHUNK = 1 << 20
+PAGE = 4096
 ENDED = ("completed", "failed", "cancelled")
 
 
@@ -30,9 +38,32 @@ class Move:
     sent: int  # bytes
 
 
-def prepare(target: Guest) -> None:
-    """Starts the QEMU that waits for the guest."""
-    target.extra = ["-incoming", "defer"]
+@contextmanager
+def memory_of(guest: Guest) -> Iterator[mmap.mmap]:
+    """The guest's RAM as it is now: the memfd that QEMU shares with the switch."""
+    assert guest.process
+    for link in Path(f"/proc/{guest.process.pid}/fd").iterdir():
+        if os.readlink(link).startswith("/memfd:memory-backend-memfd"):
+            with link.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as ram:
+                yield ram
+            return
+    raise LabError(f"{guest.name}: its QEMU has no memfd for its RAM")
+
+
+def pages_that_differ(one: Guest, other: Guest) -> list[int]:
+    """Compares the whole RAM of two guests that both stand still: the pages that are not equal."""
+    with memory_of(one) as left, memory_of(other) as right:
+        if len(left) != len(right):
+            raise LabError(f"{one.name} has {len(left)} bytes of RAM, {other.name} {len(right)}")
+        return [page for chunk in range(0, len(left), CHUNK)
+                if left[chunk:chunk + CHUNK] != right[chunk:chunk + CHUNK]
+                for page in range(chunk // PAGE, min(chunk + CHUNK, len(left)) // PAGE)
+                if left[page * PAGE:(page + 1) * PAGE] != right[page * PAGE:(page + 1) * PAGE]]
+
+
+def prepare(target: Guest, held: bool = False) -> None:
+    """Starts the QEMU that waits for the guest. held: it does not let it run before it is told to."""
+    target.extra = ["-incoming", "defer"] + (["-S"] if held else [])
     target.start()
     assert target.folder
     uri = target.folder / "migrate.sock"
@@ -41,12 +72,16 @@ def prepare(target: Guest) -> None:
 
 
 class Migration:
-    """A migration that has begun. It crawls once wait_most_sent() has returned, and ends with finish()."""
+    """A migration that has begun.
+
+    It crawls once wait_most_sent() has returned, and ends with switch_over() and finish(), or with cancel().
+    """
 
     def __init__(self, source: Guest, target: Guest) -> None:
         assert target.folder
         self.source, self.target = source, target
         self.begin = time.monotonic()
+        self.said: dict[str, Any] = {}
         self.tune(1, MODERATE)
         source.qmp.command("migrate", uri=f"unix:{target.folder}/migrate.sock")
 
@@ -74,8 +109,17 @@ class Migration:
         wait_until(sent, seconds, f"most of {self.source.name}'s memory to be sent", 0.02)
         self.tune(1, CRAWL)
 
-    def finish(self, seconds: float = 60) -> Move:
-        """Lets it end, and ends the QEMU that the guest has left."""
+    def cancel(self) -> None:
+        """Calls it off: the guest stays, and the QEMU that waited for it ends."""
+        self.source.qmp.command("migrate_cancel")
+        wait_until(lambda: self.status_of_source() == "cancelled", 30, "the migration to be cancelled")
+        self.target.stop()
+
+    def status_of_source(self) -> str:
+        return str(self.source.qmp.command("query-migrate").get("status"))
+
+    def switch_over(self, seconds: float = 60) -> None:
+        """Lets it end: the guest stands still here, and all of it is there."""
         self.tune(300, FAST)
         end = time.monotonic() + seconds * SLOW
         while (said := self.status()).get("status") not in ENDED:
@@ -84,9 +128,15 @@ class Migration:
             time.sleep(POLL)
         if said["status"] != "completed":
             raise LabError(f"{self.source.name}: the migration failed: {said}")
+        self.said = said
+
+    def finish(self, held: bool = False) -> Move:
+        """Waits until the guest runs there (lets it, if the target is held), and ends the QEMU it has left."""
+        if held:
+            self.target.qmp.command("cont")
         wait_until(lambda: bool(self.target.qmp.command("query-status")["running"]), 20,
                    f"{self.target.name} to run", 0.02)
         stopped, resumed = self.source.qmp.when("STOP"), self.target.qmp.when("RESUME")
         self.source.stop()
-        return Move(time.monotonic() - self.begin, said["downtime"] / 1000, stopped, resumed,
-                    said["ram"]["dirty-sync-count"], said["ram"]["transferred"])
+        return Move(time.monotonic() - self.begin, self.said["downtime"] / 1000, stopped, resumed,
+                    self.said["ram"]["dirty-sync-count"], self.said["ram"]["transferred"])
