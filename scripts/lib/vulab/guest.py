@@ -313,7 +313,8 @@ class Guest:
         accel = accelerator(self.qemu, self.image)
         line = f"{KERNEL_LINE} vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
         if self.hotplug:
-            line += " memhp_default_state=online"
+            # A DIMM brings the room for its page structs along; what boots may be small.
+            line += " memhp_default_state=online memory_hotplug.memmap_on_memory=1"
         argv = [str(self.qemu), "-name", self.name, "-nodefaults", "-no-user-config",
                 "-display", "none", "-machine", "q35,memory-backend=ram0",
                 "-accel", "tcg,thread=multi" if accel == "tcg" else accel, "-cpu", "max",
