@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 
+from show import Ticker, ends_well, step
 from vulab.guest import (Guest, Nic, accelerator, guest_image, needs_line_interrupt, qemu_binaries,
                          qemu_version)
 from vulab.lab import Lab
 from vulab.process import LabError, run, wait_until
 from vulab.switch import Switch, build_folder
 
-BEGIN = float(os.environ.get("VUSWITCH_QUICKSTART_BEGIN") or time.time())
 TAP = "vuswitch0"
 HOST = "198.18.0.254"  # of the range that is kept for benchmarks: nobody's network
 TRANSFER_MIB = 64
@@ -62,11 +58,6 @@ Ctrl-C ends everything.
 """
 
 
-def step(text: str) -> None:
-    """One line for one step, beside the seconds since the start."""
-    print(f"{time.time() - BEGIN:4.0f} s  {text}", flush=True)
-
-
 def start_switch(lab: Lab, keep: bool) -> Switch:
     arguments = []
     for name in ("vm1", "vm2"):
@@ -103,31 +94,6 @@ def start_guests(lab: Lab) -> list[Guest]:
         for guest in guests:
             guest.boot()
     return guests
-
-
-class Ticker:
-    """Shows on a terminal that something is going on, and for how long already."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> None:
-        if sys.stdout.isatty():
-            self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
-            print("\r\033[K", end="", flush=True)
-
-    def _run(self) -> None:
-        begin = time.time()
-        while not self._end.wait(0.5):
-            print(f"\r{time.time() - BEGIN:4.0f} s  ... {self._text}, "
-                  f"{time.time() - begin:.0f} s so far", end="", flush=True)
 
 
 def ping_all(first: Guest, second: Guest) -> None:
@@ -192,29 +158,9 @@ def demonstrate(lab: Lab, keep: bool) -> None:
             switch.must_run()
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     keep = "--keep" in sys.argv[1:]
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    lab = Lab()
-    try:
-        demonstrate(lab, keep)
-        return 0
-    except KeyboardInterrupt:
-        print("\nquickstart: interrupted; taking everything down", file=sys.stderr)
-        return 0 if keep else 130
-    except (LabError, OSError, subprocess.SubprocessError) as error:
-        print(lab.story(), file=sys.stderr)
-        print(f"quickstart: {error}", file=sys.stderr)
-        return 1
-    finally:
-        # A second Ctrl-C must not leave half of it behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        lab.close()
+    return ends_well(lambda lab: demonstrate(lab, keep), 0 if keep else 130)
 
 
 if __name__ == "__main__":

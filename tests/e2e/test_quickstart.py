@@ -95,6 +95,19 @@ def test_interrupted_quickstart_leaves_nothing(lab: Lab) -> None:
     assert not left and not TAP.exists(), tail(script.log)
 
 
+def test_hotplug_ends_by_itself(lab: Lab) -> None:
+    """The VM gains and loses memory, the table tells of it, and nothing is left."""
+    before = set(os.listdir("/run/netns")) if Path("/run/netns").exists() else set()
+    script = quickstart(lab, "--hotplug", "--slots", "12")
+    assert script.wait(120) == 0, script.log.read_text(errors="replace")
+    said = script.log.read_text(errors="replace")
+    assert re.search(r"^ +\d+ s  full +1\.6 GiB +12 ", said, re.MULTILINE), said
+    assert re.search(r"^ +\d+ s  done +704 MiB +5 ", said, re.MULTILINE), said
+    assert re.search(r" s  \d{3,} pings, 0 lost;", said), said
+    assert said.endswith("\nok\n"), said
+    assert set(os.listdir("/run/netns")) <= before
+
+
 def test_unknown_option_is_told(lab: Lab) -> None:
     script = quickstart(lab, "--kepe")
     assert script.wait(10) == 1

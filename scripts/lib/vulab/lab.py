@@ -65,6 +65,10 @@ class Lab:
         self._others.append(testpmd)
         return testpmd
 
+    def keep(self, other: _Stoppable) -> None:
+        """Something made elsewhere that is to end with the lab."""
+        self._others.append(other)
+
     def netns(self) -> Netns:
         """A new namespace, with a name nobody else has."""
         netns = Netns(f"{self.folder.name}-{next(_serial)}")

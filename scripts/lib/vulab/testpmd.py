@@ -17,13 +17,13 @@ class Testpmd:
     __test__ = False  # the name means something else to pytest
 
     def __init__(self, folder: Path, name: str, vdevs: Sequence[str],
-                 arguments: Sequence[str] = ()) -> None:
+                 arguments: Sequence[str] = (), prefix: Sequence[str] = ()) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         runtime = folder / f"{name}.run"
         runtime.mkdir(exist_ok=True)
-        argv = ["stdbuf", "-o0", "dpdk-testpmd", "--lcores", "0@0,1@0", "--no-pci", "--no-huge",
-                "--no-shconf", "-m", "256", "--file-prefix", f"{folder.name}-{name}"]
+        argv = [*prefix, "stdbuf", "-o0", "dpdk-testpmd", "--lcores", "0@0,1@0", "--no-pci",
+                "--no-huge", "--no-shconf", "-m", "256", "--file-prefix", f"{folder.name}-{name}"]
         for vdev in vdevs:
             argv += ["--vdev", vdev]
         argv += ["--", "-i", "--nb-cores=1", "--total-num-mbufs=8192", *arguments]
