@@ -134,6 +134,8 @@ class Migration:
         """Waits until the guest runs there (lets it, if the target is held), and ends the QEMU it has left."""
         if held:
             self.target.qmp.command("cont")
+            # QEMU announced it as soon as all of it was there, to a device that had not started.
+            self.target.qmp.command("announce-self", initial=50, max=550, rounds=5, step=100)
         wait_until(lambda: bool(self.target.qmp.command("query-status")["running"]), 20,
                    f"{self.target.name} to run", 0.02)
         stopped, resumed = self.source.qmp.when("STOP"), self.target.qmp.when("RESUME")

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "poke.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "doorbell.h"
+
+/* A watched thread. `turn` is its own: odd inside a write. The rest is under the lock. */
+struct poker {
+	_Alignas(64) _Atomic uint32_t turn;
+	pid_t tid; /* 0: the place is free */
+	uint32_t seen;
+};
+
+static struct {
+	pthread_mutex_t lock; /* never taken by poke() */
+	struct poker poker[POKE_THREADS_MAX];
+	struct doorbell bell;
+	pthread_t thread;
+	bool watching;
+	atomic_bool end;
+} watchman = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = {.fd = -1}};
+
+static _Thread_local struct poker *mine;
+
+/* --- the watchman ------------------------------------------------------------------------------------------------- */
+
+/* One look at everybody: whether anybody has poked since the last one, or still does. */
+static bool look(void)
+{
+	bool busy = false;
+
+	pthread_mutex_lock(&watchman.lock);
+	for (unsigned int i = 0; i < POKE_THREADS_MAX; i++) {
+		struct poker *poker = &watchman.poker[i];
+		uint32_t turn = atomic_load_explicit(&poker->turn, memory_order_relaxed);
+
+		if (poker->tid == 0)
+			continue;
+		/* Still in the write it was in. One that came back this very moment is interrupted for nothing,
+		 * which it is prepared for: a sleep that ends early. */
+		if (turn % 2 == 1 && turn == poker->seen)
+			syscall(SYS_tgkill, getpid(), poker->tid, SIGURG);
+		busy |= turn != poker->seen || turn % 2 == 1;
+		poker->seen = turn;
+	}
+	pthread_mutex_unlock(&watchman.lock);
+	return busy;
+}
+
+static void sleep_until_poked(void)
+{
+	struct pollfd bell = {.fd = watchman.bell.fd, .events = POLLIN};
+
+	doorbell_arm(&watchman.bell);
+	if (!look() && !atomic_load(&watchman.end))
+		poll(&bell, 1, -1);
+	doorbell_disarm(&watchman.bell);
+}
+
+static void *watch(void *arg)
+{
+	const struct timespec patience = {.tv_nsec = POKE_PATIENCE_US * 1000L};
+	unsigned int quiet = 0;
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	while (!atomic_load(&watchman.end)) {
+		quiet = look() ? 0 : quiet + 1;
+		if (quiet > POKE_VIGIL) {
+			sleep_until_poked();
+			quiet = 0;
+		}
+		nanosleep(&patience, NULL);
+	}
+	return arg;
+}
+
+static void interrupted(int number)
+{
+	(void)number;
+}
+
+int poke_watch(void)
+{
+	struct sigaction action = {.sa_handler = interrupted};
+	int error = doorbell_init(&watchman.bell);
+
+	if (error == 0 && sigaction(SIGURG, &action, NULL) != 0)
+		error = -errno;
+	atomic_store(&watchman.end, false);
+	if (error == 0)
+		error = -pthread_create(&watchman.thread, NULL, watch, NULL);
+	watchman.watching = error == 0;
+	if (error != 0)
+		doorbell_fini(&watchman.bell);
+	return error;
+}
+
+void poke_unwatch(void)
+{
+	if (!watchman.watching)
+		return;
+	atomic_store(&watchman.end, true);
+	doorbell_ring(&watchman.bell);
+	pthread_join(watchman.thread, NULL);
+	doorbell_fini(&watchman.bell);
+	watchman.watching = false;
+}
+
+/* --- those who poke ----------------------------------------------------------------------------------------------- */
+
+void poke_join(void)
+{
+	pthread_mutex_lock(&watchman.lock);
+	for (unsigned int i = 0; i < POKE_THREADS_MAX && mine == NULL; i++) {
+		if (watchman.poker[i].tid != 0)
+			continue;
+		mine = &watchman.poker[i];
+		mine->tid = (pid_t)syscall(SYS_gettid);
+		mine->seen = atomic_load(&mine->turn);
+	}
+	pthread_mutex_unlock(&watchman.lock);
+}
+
+void poke_leave(void)
+{
+	if (mine == NULL)
+		return;
+	pthread_mutex_lock(&watchman.lock);
+	mine->tid = 0;
+	pthread_mutex_unlock(&watchman.lock);
+	mine = NULL;
+}
+
+int poke(int fd)
+{
+	const uint64_t one = 1;
+	struct poker *poker = mine;
+	uint32_t turn;
+	int error;
+
+	if (fd < 0)
+		return 0;
+	if (poker == NULL)
+		return write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
+	turn = atomic_load_explicit(&poker->turn, memory_order_relaxed);
+	atomic_store_explicit(&poker->turn, turn + 1, memory_order_relaxed);
+	/* Its fence comes after that store: a watchman who goes to sleep sees us, or we see that it sleeps. */
+	doorbell_ring(&watchman.bell);
+	error = write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
+	atomic_store_explicit(&poker->turn, turn + 2, memory_order_relaxed);
+	return error;
+}

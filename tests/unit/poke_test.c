@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Signals that somebody tries to hold up: the write is broken off, and only that one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "poke.h"
+
+enum { PATIENCE_MS = 2000 };
+
+static int full(int flags)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | flags);
+
+	assert_true(fd >= 0);
+	assert_int_equal(eventfd_write(fd, 0xfffffffffffffffe), 0);
+	return fd;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	return poke_watch();
+}
+
+static int end(void **state)
+{
+	(void)state;
+	poke_leave();
+	poke_unwatch();
+	return 0;
+}
+
+static void a_signal_arrives(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t count = 0;
+
+	(void)state;
+	assert_int_equal(poke(fd), 0);
+	poke_join();
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(poke(fd), 0);
+	assert_int_equal(read(fd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(count, 1001);
+	assert_int_equal(poke(-1), 0);
+	close(fd);
+}
+
+static void one_that_is_full_is_signalled(void **state)
+{
+	int fd = full(EFD_NONBLOCK);
+
+	(void)state;
+	poke_join();
+	assert_int_equal(poke(fd), 0);
+	close(fd);
+}
+
+/* Again and again, and after a rest in which the watchman went to sleep. */
+static void one_that_blocks_is_given_up(void **state)
+{
+	int fd = full(0);
+	uint64_t longest = 0;
+
+	(void)state;
+	poke_join();
+	for (int i = 0; i < 20; i++) {
+		uint64_t began = clock_ns();
+
+		assert_int_equal(poke(fd), -EINTR);
+		if (clock_ns() - began > longest)
+			longest = clock_ns() - began;
+		usleep(i % 5 == 4 ? 50000 : 100);
+	}
+	print_message("given up after %.1f ms at most\n", (double)longest / NS_PER_MS);
+	assert_true(longest < PATIENCE_MS * NS_PER_MS);
+	close(fd);
+}
+
+static void *poke_in_a_thread(void *arg)
+{
+	int *fd = arg;
+
+	poke_join();
+	*fd = poke(*fd);
+	poke_leave();
+	return NULL;
+}
+
+/* Several threads at once; and somebody who makes room in time is not given up. */
+static void each_is_watched(void **state)
+{
+	enum { THREADS = 4 };
+	pthread_t thread[THREADS];
+	int fd[THREADS];
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		int blocks = full(0), room = eventfd(0, EFD_CLOEXEC);
+
+		for (int i = 0; i < THREADS; i++) {
+			fd[i] = i % 2 == 0 ? blocks : room;
+			assert_int_equal(pthread_create(&thread[i], NULL, poke_in_a_thread, &fd[i]), 0);
+		}
+		for (int i = 0; i < THREADS; i++) {
+			pthread_join(thread[i], NULL);
+			assert_int_equal(fd[i], i % 2 == 0 ? -EINTR : 0);
+		}
+		close(blocks);
+		close(room);
+	}
+}
+
+/* How often threads of this process other than this one have slept. */
+static unsigned long sleeps(void)
+{
+	char path[64], line[128];
+	unsigned long n = 0, all = 0;
+	pid_t me = (pid_t)syscall(SYS_gettid);
+
+	for (pid_t tid = me + 1; tid < me + 200; tid++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+		file = fopen(path, "r");
+		while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+			if (sscanf(line, "voluntary_ctxt_switches: %lu", &n) == 1)
+				all += n;
+		if (file != NULL)
+			fclose(file);
+	}
+	return all;
+}
+
+/* Nobody pokes: the watchman costs nothing. */
+static void the_watchman_sleeps(void **state)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	unsigned long before;
+
+	(void)state;
+	poke_join();
+	assert_int_equal(poke(fd), 0);
+	usleep(200000);
+	before = sleeps();
+	assert_true(before > 0);
+	usleep(200000);
+	assert_int_equal(sleeps(), before);
+	assert_int_equal(poke(fd), 0);
+	usleep(20000);
+	assert_true(sleeps() > before);
+	close(fd);
+}
+
+#define STORY(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		STORY(a_signal_arrives),
+		STORY(one_that_is_full_is_signalled),
+		STORY(one_that_blocks_is_given_up),
+		STORY(each_is_watched),
+		STORY(the_watchman_sleeps),
+	};
+
+	return cmocka_run_group_tests_name("poke", stories, NULL, NULL);
+}
