@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <rte_version.h>
 
@@ -76,6 +78,20 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* A switch without a journal is better than none. */
+static void open_journal(struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	const char *folder = vus->options.journal;
+
+	if ((mkdir(folder, 0700) != 0 && errno != EEXIST) || access(folder, W_OK | X_OK) != 0)
+		log_warn("vuswitch",
+			 "no journal: %s: %s; if the switch is killed, frames in hand may be "
+			 "delivered twice. --journal names another folder",
+			 folder, strerror(errno));
+	else
+		switch_set_journal(vus->sw, folder);
+}
+
 static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
 {
 	int error = ctl_socket_probe(vus->options.control, fail);
@@ -105,6 +121,8 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	if (error == 0)
 		error = ctl_socket_create(vus->loop, vus->options.control, vus->sw, &vus->ctl,
 					  fail);
+	if (error == 0)
+		open_journal(vus);
 	return error;
 }
 
@@ -138,6 +156,7 @@ static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 
 	/* That every port goes needs no line each. */
 	log_set_level(LOG_WARN);
+	switch_end(vus->sw);
 	switch_apply(vus->sw, &nothing);
 	while (!switch_is_empty(vus->sw) && clock_ns() < end)
 		loop_turn(vus->loop, NS_PER_MS);

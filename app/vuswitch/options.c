@@ -9,13 +9,14 @@
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
 
-enum { OPT_CONFIG = 256, OPT_VHOST, OPT_ETHDEV, OPT_CONTROL, OPT_BUSY_POLL, OPT_CHECK };
+enum { OPT_CONFIG = 256, OPT_VHOST, OPT_ETHDEV, OPT_CONTROL, OPT_JOURNAL, OPT_BUSY_POLL, OPT_CHECK };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"vhost", required_argument, NULL, OPT_VHOST},
 	{"ethdev", required_argument, NULL, OPT_ETHDEV},
 	{"control", required_argument, NULL, OPT_CONTROL},
+	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"help", no_argument, NULL, 'h'},
@@ -36,6 +37,8 @@ void options_print_help(void)
 	      "                   DEVICE may have arguments, as in up0=net_tap0,iface=tap0\n"
 	      "  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"
 	      "                   $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")\n"
+	      "  --journal FOLDER where ports keep what the next process needs if this one is\n"
+	      "                   killed (default: `journal` beside the control socket)\n"
 	      "  --busy-poll      never let an idle lcore sleep\n"
 	      "  --check          read the configuration, say what would be done, exit\n"
 	      "  --help, --version\n"
@@ -90,6 +93,25 @@ static int set_control(struct options *options, const char *path, struct fail *f
 	return 0;
 }
 
+static int set_journal(struct options *options, const char *folder, struct fail *fail)
+{
+	if (folder[0] == '\0' || strlen(folder) >= sizeof(options->journal))
+		return fail_set(fail, -EINVAL,
+				"--journal: a folder, in at most %zu characters; leave the option "
+				"out to have it beside the control socket",
+				sizeof(options->journal) - 1);
+	strcpy(options->journal, folder);
+	return 0;
+}
+
+static void default_journal(struct options *options)
+{
+	const char *slash = strrchr(options->control, '/');
+	int len = slash != NULL ? (int)(slash + 1 - options->control) : 0;
+
+	snprintf(options->journal, sizeof(options->journal), "%.*sjournal", len, options->control);
+}
+
 static int take(struct options *options, int option, char **argv, struct fail *fail)
 {
 	switch (option) {
@@ -102,6 +124,8 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 		return add_port(options, "--ethdev", optarg, fail);
 	case OPT_CONTROL:
 		return set_control(options, optarg, fail);
+	case OPT_JOURNAL:
+		return set_journal(options, optarg, fail);
 	case OPT_BUSY_POLL:
 		options->busy_poll = true;
 		return 0;
@@ -142,6 +166,8 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 	opterr = 0;
 	while (error == 0 && (option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1)
 		error = take(options, option, argv, fail);
+	if (options->journal[0] == '\0')
+		default_journal(options);
 	if (error == 0 && optind < argc)
 		error = fail_set(fail, -EINVAL,
 				 "\"%s\" is not an option; ports are --vhost NAME=SOCKET and "

@@ -14,6 +14,7 @@ struct options {
 	const char *config; /* --config, or NULL */
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
+	char journal[128]; /* --journal, or `journal` beside the control socket */
 	bool busy_poll, check, help, version;
 	/* --vhost and --ethdev, in the order given */
 	struct port_option {

@@ -155,7 +155,7 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	vhost->ending = true;
 	vhost->gone = gone;
 	vhost->gone_arg = arg;
-	vhu_device_destroy(vhost->device, device_gone, vhost);
+	vhu_device_destroy(vhost->device, port->host->ending, device_gone, vhost);
 }
 
 static const struct port_ops vhost_ops = {
@@ -223,6 +223,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		.name = spec->name,
 		.socket = spec->socket,
 		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
+		.journal = host->journal,
 	};
 	struct vhost_port *vhost;
 	int error = parse_mode(spec, &config.mode, fail);

@@ -68,6 +68,16 @@ void switch_destroy(struct vus_switch *sw)
 	free(sw);
 }
 
+void switch_set_journal(struct vus_switch *sw, const char *folder)
+{
+	sw->host.journal = folder;
+}
+
+void switch_end(struct vus_switch *sw)
+{
+	sw->host.ending = true;
+}
+
 bool switch_is_empty(const struct vus_switch *sw)
 {
 	for (unsigned int id = 0; id < PORTS_MAX; id++)

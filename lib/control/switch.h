@@ -40,6 +40,11 @@ void switch_destroy(struct vus_switch *sw) RUNS_ON(control_thread);
  * ports could not be made so far; each was told in a line. */
 unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
 
+/* Where ports keep what the next process needs to know; NULL (as at first): nowhere. The string stays the caller's. */
+void switch_set_journal(struct vus_switch *sw, const char *folder) RUNS_ON(control_thread);
+/* From here on, ports that go are expected back in another process. */
+void switch_end(struct vus_switch *sw) RUNS_ON(control_thread);
+
 /* Nothing is left of what an empty configuration was applied to. */
 bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 

@@ -60,6 +60,7 @@ const char *rx_drop_name(enum rx_drop reason)
 		[RX_DROP_LONG] = "long",
 		[RX_DROP_OFFLOAD] = "offload",
 		[RX_DROP_DISABLED] = "disabled",
+		[RX_DROP_RESTART] = "restart",
 		[RX_DROP_SOURCE] = "source",
 		[RX_DROP_REFLECTION] = "reflection",
 		[RX_DROP_ALONE] = "alone",

@@ -109,6 +109,8 @@ struct port_host {
 	 * port holds no more. */
 	void (*peer_gone)(struct port_host *host, struct port *port);
 	struct loop *loop;
+	const char *journal; /* folder for what ports leave to the next process, or NULL */
+	bool ending;	     /* the process ends: ports that are destroyed now are expected back */
 	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
 };
 

@@ -24,6 +24,7 @@ enum rx_drop {
 	RX_DROP_LONG,	    /* longer than FRAME_LEN_MAX */
 	RX_DROP_OFFLOAD,    /* asks for an offload that was not agreed upon, or does not fit the frame (O1-O4) */
 	RX_DROP_DISABLED,   /* the front end has switched the queue off: what the guest sends there is discarded */
+	RX_DROP_RESTART,    /* was in hand when the switch before this one died: may have been delivered already */
 	RX_DROP_SOURCE,	    /* source address is multicast or zero: nobody's */
 	RX_DROP_REFLECTION, /* its destination is the port it came from */
 	RX_DROP_ALONE,	    /* flooded, and there is no other port */

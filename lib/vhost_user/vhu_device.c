@@ -67,15 +67,17 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 		free(device);
 		return NULL;
 	}
+	vhu_journal_open(&device->journal, config->journal, config->name);
 	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++)
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
-			      &vhu_session_ring_events);
+			      vhu_journal_record(&device->journal, i), &vhu_session_ring_events);
 	vhu_connection_init(&device->connection, loop, &vhu_session_connection_events);
 	return device;
 }
 
 static void device_free(struct vhu_device *device)
 {
+	vhu_journal_close(&device->journal, device->returns);
 	free(device->name);
 	free(device);
 }
@@ -140,9 +142,10 @@ void vhu_device_idle(struct vhu_device *device)
 	}
 }
 
-void vhu_device_destroy(struct vhu_device *device, void (*gone)(void *arg), void *arg)
+void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)
 {
 	device->destroying = true;
+	device->returns = returns;
 	device->gone = gone;
 	device->gone_arg = arg;
 	vhu_endpoint_close(&device->endpoint);

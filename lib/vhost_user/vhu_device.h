@@ -37,6 +37,7 @@ struct vhu_config {
 	const char *socket; /* path; copied */
 	enum vhu_mode mode;
 	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
+	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 
 /* What the owner is told, on the control thread. `index` is a ring: 2i is receive queue i of the guest (to_guest),
@@ -80,9 +81,9 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		      const struct vhu_events *events, void *owner, struct vhu_device **device,
 		      struct fail *fail) RUNS_ON(control_thread);
 
-/* Ends the conversation, withdraws rings and memory, removes the socket file; `gone` is called from the loop once
- * nothing is left, lcores included. */
-void vhu_device_destroy(struct vhu_device *device, void (*gone)(void *arg), void *arg)
+/* Ends the conversation, withdraws rings and memory, removes the socket file and, unless it `returns` with the next
+ * process, the journal; `gone` is called from the loop once nothing is left, lcores included. */
+void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)
 	RUNS_ON(control_thread);
 
 /* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */

@@ -177,6 +177,7 @@ static void stop_rings(struct vhu_device *device, bool disable) RUNS_ON(control_
 		if (disable)
 			ring->enabled = false;
 		ring->started = ring->begun = ring->broken_told = false;
+		vhu_ring_close_record(ring);
 		if (ring->state == VHU_RING_RUNNING) {
 			device->unsettled++;
 			vhu_ring_leave(ring);

@@ -78,6 +78,7 @@ void vhu_get_vring_base_answer(struct vhu_device *device, unsigned int index,
 
 	role_assert_control();
 	vhu_ring_stop(ring);
+	vhu_ring_close_record(ring);
 	reply->size = sizeof(reply->payload.state);
 	reply->payload.state = (struct vhu_vring_state){.index = index, .num = ring->base};
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "loop.h"
 
 static void replace_fd(int *fd, int with)
@@ -18,7 +19,7 @@ static void replace_fd(int *fd, int with)
 }
 
 void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
-		   const struct vhu_ring_events *events)
+		   struct virtq_record *record, const struct vhu_ring_events *events)
 {
 	*ring = (struct vhu_ring){
 		.events = events,
@@ -29,7 +30,7 @@ void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_t
 		.kick_next = -1,
 		.swap_fd = -1,
 	};
-	virtq_init(&ring->q, memory);
+	virtq_init(&ring->q, memory, record);
 }
 
 void vhu_ring_stop(struct vhu_ring *ring)
@@ -50,6 +51,39 @@ void vhu_ring_forget(struct vhu_ring *ring)
 	replace_fd(&ring->err_fd, -1);
 	ring->size = ring->base = 0;
 	ring->enabled = false;
+}
+
+void vhu_ring_close_record(struct vhu_ring *ring)
+{
+	virtq_record_clear(ring->q.record);
+}
+
+/* An interrupt too many is harmless, one too few is not: what came between two descriptors, or between the last word of
+ * the process before us and its end, is told now. */
+static void signal_fd(int fd)
+{
+	const uint64_t one = 1;
+
+	/* EAGAIN: it is signalled as much as can be. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* At the place the front end gave, or where the process before us left it. */
+static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
+		  const struct virtq_conf *conf) RUNS_ON(control_thread)
+{
+	bool damaged;
+
+	if (virtq_record_matches(ring->q.record, setup, &damaged)) {
+		virtq_resume(&ring->q, conf, ring->base);
+		signal_fd(ring->call_fd);
+		return;
+	}
+	if (damaged)
+		log_warn("journal", "the record of ring %u is damaged: not used", ring->index);
+	virtq_record_begin(ring->q.record, setup, ring->base);
+	virtq_start(&ring->q, conf, ring->base);
 }
 
 int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map *map,
@@ -76,7 +110,7 @@ int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map 
 	if (ring->begun)
 		virtq_publish(&ring->q, conf);
 	else
-		virtq_start(&ring->q, conf, ring->base);
+		begin(ring, &setup, conf);
 	ring->begun = true;
 	ring->state = VHU_RING_RUNNING;
 	if (ring->kick_fd >= 0)
@@ -156,16 +190,6 @@ bool vhu_ring_set_kick(struct vhu_ring *ring, int fd)
 	}
 	replace_fd(&ring->kick_fd, fd);
 	return false;
-}
-
-/* An interrupt too many is harmless, one too few is not: what came between the two descriptors is told to the new one. */
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	/* EAGAIN: it is signalled as much as can be. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
 }
 
 static void swapped(struct rcu_wait *wait)

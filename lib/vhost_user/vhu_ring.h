@@ -61,8 +61,10 @@ struct vhu_ring {
 	int swap_fd;
 };
 
+/* `record` is the ring's place in the port's journal, or NULL. */
 void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
-		   const struct vhu_ring_events *events) RUNS_ON(control_thread);
+		   struct virtq_record *record, const struct vhu_ring_events *events)
+	RUNS_ON(control_thread);
 /* Everything the front end said is forgotten and its descriptors closed. The ring is IDLE. */
 void vhu_ring_forget(struct vhu_ring *ring);
 
@@ -75,6 +77,9 @@ void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
 /* Ends it for good: the place is kept as `base`, addresses, kick and call descriptors are dropped; size, error
  * descriptor and `enabled` stay. The ring is IDLE. */
 void vhu_ring_stop(struct vhu_ring *ring);
+
+/* The front end knows where it stands, or resets it: nobody needs to look it up. */
+void vhu_ring_close_record(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 /* Whether [host, host + size) holds a part of a RUNNING ring. */
 bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size);

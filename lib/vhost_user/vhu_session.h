@@ -15,6 +15,7 @@
 #include "vhu_connection.h"
 #include "vhu_device.h"
 #include "vhu_endpoint.h"
+#include "vhu_journal.h"
 #include "vhu_log.h"
 #include "vhu_regions.h"
 #include "vhu_ring.h"
@@ -53,6 +54,7 @@ struct vhu_device {
 	struct vhu_log dirty;	      /* what a migration has to send again */
 	struct vhu_log_base log_base; /* as it was last given */
 	struct vhu_ring ring[VHOST_RINGS_MAX];
+	struct vhu_journal journal;
 
 	unsigned int unsettled;
 	bool pending; /* `request` is to be answered when nothing is unsettled */
@@ -65,6 +67,7 @@ struct vhu_device {
 	struct log_limit log;
 
 	bool destroying;
+	bool returns; /* ... and the journal stays for the next process */
 	void (*gone)(void *arg);
 	void *gone_arg;
 };

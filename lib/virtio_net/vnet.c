@@ -16,6 +16,27 @@ void vnet_break(struct virtq *q, int fault)
 	atomic_store_explicit(&q->fault, fault, memory_order_relaxed);
 }
 
+bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_counters *counters)
+{
+	int n;
+
+	view->dp->fresh = false;
+	view->dp->kicks_wanted = true;
+	n = virtq_split.begin(view, counters != NULL);
+	if (n < 0) {
+		vnet_break(q, -n);
+		return false;
+	}
+	if (counters != NULL)
+		count(&counters->rx_drop[RX_DROP_RESTART], (uint64_t)n);
+	if (virtq_split.publish(view)) {
+		count(&q->counters.interrupts, 1);
+		vnet_interrupt(view);
+	}
+	virtq_split.want_kicks(view, false);
+	return true;
+}
+
 void vnet_interrupt(const struct virtq_view *view)
 {
 	/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full
@@ -188,7 +209,7 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters
 
 	burst->n = 0;
 	burst->chains = 0;
-	if (!vnet_view_open(q, &view, &virtq_split))
+	if (!vnet_view_open(q, &view, counters))
 		return 0;
 	n = virtq_split.available(&view, BURST_MAX);
 	if (n <= 0) {
@@ -214,7 +235,10 @@ bool vnet_arm(struct virtq *q)
 {
 	struct virtq_view view;
 
-	if (!vnet_view_open(q, &view, &virtq_split))
+	/* A ring that was not looked at yet is looked at first: there may be something to be done. */
+	if (q->dp.fresh)
+		return rcu_get(&q->conf) != NULL && virtq_fault(q) == VIRTQ_OK;
+	if (!vnet_view_open(q, &view, NULL))
 		return false;
 	virtq_split.want_kicks(&view, true);
 	return virtq_split.available(&view, 1) != 0;
@@ -224,6 +248,6 @@ void vnet_disarm(struct virtq *q)
 {
 	struct virtq_view view;
 
-	if (vnet_view_open(q, &view, &virtq_split))
+	if (!q->dp.fresh && vnet_view_open(q, &view, NULL))
 		virtq_split.want_kicks(&view, false);
 }

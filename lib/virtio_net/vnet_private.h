@@ -8,10 +8,14 @@
 #include "virtq_split.h"
 #include "vnet.h"
 
-/* Loads the geometry and the map for this burst; false if the queue is not to be touched. Inline, so that `format` is
- * a constant and nothing is called through it (scripts/lib/check-hotpath). */
+/* Finds the place in a ring that was started: false if that broke it. `counters` for a from_guest queue. */
+bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_counters *counters)
+	RUNS_ON(lcore_thread);
+
+/* Loads the geometry and the map for this burst; false if the queue is not to be touched. `counters` for a from_guest
+ * queue, to_guest: NULL. */
 static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q,
-	struct virtq_view *view, const struct virtq_format *format) RUNS_ON(lcore_thread)
+	struct virtq_view *view, struct port_counters *counters) RUNS_ON(lcore_thread)
 {
 	view->conf = rcu_get(&q->conf);
 	if (view->conf == NULL || virtq_fault(q) != VIRTQ_OK)
@@ -21,19 +25,7 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 		return false;
 	view->log = rcu_get(&q->memory->log);
 	view->dp = &q->dp;
-	if (__builtin_expect(view->dp->fresh, 0)) {
-		/* Where the device that served this ring before us stopped. */
-		view->dp->last_used = guest_load16(&view->conf->used->idx);
-		view->dp->published = view->dp->last_used;
-		view->dp->signalled = view->dp->last_used;
-		/* We serve in order, so what is not used was not served. A front end that lost its device may
-		 * not know how far that was: DPDK's virtio-user says 0 to whoever comes next. */
-		view->dp->last_avail = view->dp->avail_seen = view->dp->last_used;
-		view->dp->kicks_wanted = true;
-		view->dp->fresh = false;
-		format->want_kicks(view, false);
-	}
-	return true;
+	return __builtin_expect(!view->dp->fresh, 1) || vnet_begin(q, view, counters);
 }
 
 /* The guest wrote what no driver writes: the ring is not touched any more. */

@@ -13,9 +13,10 @@ static bool feature(const struct virtq_setup *setup, unsigned int bit)
 	return (setup->features >> bit) & 1;
 }
 
-void virtq_init(struct virtq *q, const struct mem_table *memory)
+void virtq_init(struct virtq *q, const struct mem_table *memory, struct virtq_record *record)
 {
 	*q = (struct virtq){.memory = memory, .busy = ATOMIC_FLAG_INIT};
+	q->record = record != NULL ? record : &q->own;
 }
 
 /* Alignments: virtio 1.2, 2.7 (16, 2 and 4). The two event fields exist whether or not they were agreed upon: legacy
@@ -108,8 +109,23 @@ struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_u
 /* No lcore sees the queue: its position is control's for the moment. */
 void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
 {
-	q->dp = (struct virtq_dp){.last_avail = base, .avail_seen = base, .fresh = true};
+	q->dp = (struct virtq_dp){
+		.last_avail = base,
+		.avail_seen = base,
+		.fresh = true,
+		.record = q->record,
+	};
 	atomic_store_explicit(&q->fault, VIRTQ_OK, memory_order_relaxed);
+	rcu_set(&q->conf, conf);
+}
+
+void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
+{
+	uint64_t found = atomic_load_explicit(&q->record->place, memory_order_relaxed);
+
+	virtq_start(q, NULL, base);
+	q->dp.resumes = true;
+	q->dp.found = found;
 	rcu_set(&q->conf, conf);
 }
 

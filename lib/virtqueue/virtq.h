@@ -26,6 +26,7 @@
 #include "mem_map.h"
 #include "rcu.h"
 #include "role.h"
+#include "virtq_record.h"
 
 /* Why a ring is broken. Names for people: virtq_fault_text(). */
 enum virtq_fault {
@@ -68,6 +69,9 @@ struct virtq_dp {
 	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
 	bool fresh;		/* the used index is still to be taken from the ring (at the first use) */
 	bool kicks_wanted;	/* what we last told the guest */
+	bool resumes;		/* fresh, and the record is about this ring: `found` is what it said */
+	uint64_t found;
+	struct virtq_record *record; /* the queue's */
 	struct mem_hint hint;	/* where its buffers were */
 };
 
@@ -83,8 +87,10 @@ struct virtq {
 	const struct mem_table *memory; /* the device's; set once */
 	_Atomic int fault;		/* enum virtq_fault; written by the position's holder, cleared by a start */
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
+	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
 	_Alignas(64) struct virtq_counters counters;
+	_Alignas(64) struct virtq_record own;
 };
 
 /* What a front end says of a ring before it runs. */
@@ -97,7 +103,9 @@ struct virtq_setup {
 	int call_fd;
 };
 
-void virtq_init(struct virtq *q, const struct mem_table *memory) RUNS_ON(control_thread);
+/* `record` outlives the queue; NULL: nobody will ask for it. */
+void virtq_init(struct virtq *q, const struct mem_table *memory, struct virtq_record *record)
+	RUNS_ON(control_thread);
 
 /* A geometry ready to be published: NULL and errno EINVAL (size 0, not a power of two, too large; a part misaligned),
  * EFAULT (a part not inside one region of `map`), ENOMEM. To be freed by rcu_free() once published, else free(). */
@@ -110,6 +118,9 @@ struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_u
 
 /* Begins anew at entry `base` of the available ring with no fault: the queue must be unpublished and passed. */
 void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base)
+	RUNS_ON(control_thread);
+/* The same for a ring that the record is about: it begins where the record and the ring together say. */
+void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint16_t base)
 	RUNS_ON(control_thread);
 /* Replaces the geometry (or withdraws it: NULL) and keeps the position. Returns the one before, which is to be freed
  * after every lcore has passed. */

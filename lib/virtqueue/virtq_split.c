@@ -4,6 +4,42 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "vus_limits.h"
+
+/* How many entries behind the used index were in hand when the process that wrote the record died. The record is true if
+ * the used index stands where that burst found it; a guest that reset the ring meanwhile, or a switch without a journal
+ * that served it, has moved it. (One that has reset it and is at the very index again loses a burst, as it may.) */
+static uint16_t split_in_hand(const struct virtq_view *view, uint16_t used)
+{
+	uint16_t n = (uint16_t)((view->dp->found >> 16) - view->dp->found);
+
+	if (!view->dp->resumes || (uint16_t)view->dp->found != used || n > BURST_MAX)
+		return 0;
+	return n <= (uint16_t)(guest_load16_acquire(&view->conf->avail->idx) - used) ? n : 0;
+}
+
+int split_begin(const struct virtq_view *view, bool from_guest)
+{
+	struct virtq_dp *dp = view->dp;
+	uint16_t used = guest_load16(&view->conf->used->idx);
+	uint16_t n = from_guest ? split_in_hand(view, used) : 0;
+
+	/* We serve in order, so what is not used was not served. A front end that lost its device may not know how far
+	 * that was: DPDK's virtio-user says 0 to whoever comes next. */
+	dp->last_used = dp->published = dp->signalled = used;
+	dp->last_avail = dp->avail_seen = used;
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t head = split_head(view, i);
+
+		if (head >= view->conf->size)
+			return -VIRTQ_FAULT_HEAD;
+		split_push(view, head, 0);
+	}
+	split_take(view, n);
+	dp->avail_seen = dp->last_avail;
+	return n;
+}
+
 /* Where a walk is, and what it may cost. */
 struct walk {
 	const struct virtq_view *view;

@@ -32,6 +32,10 @@ struct virtq_view {
 };
 
 struct virtq_format {
+	/* The first thing done to a ring that was started: finds its place. Entries of a from_guest ring that the
+	 * process before us had in hand when it died are pushed, to be published: they may have been delivered, and
+	 * must not be again. Their number or -(enum virtq_fault). */
+	int (*begin)(const struct virtq_view *view, bool from_guest);
 	/* Chains that are available, at most `max`; -VIRTQ_FAULT_AVAIL_INDEX if the guest's index makes no sense. */
 	int (*available)(const struct virtq_view *view, uint16_t max);
 	/* Brings the descriptor of the chain `ahead` of the next one into the cache. */
@@ -51,6 +55,9 @@ struct virtq_format {
 	/* Asks for a kick at the next available entry, or says that none is needed. */
 	void (*want_kicks)(const struct virtq_view *view, bool wanted);
 };
+
+/* virtq_split.c */
+int split_begin(const struct virtq_view *view, bool from_guest);
 
 static inline struct vring_desc split_desc_load(const struct vring_desc *at)
 {
@@ -134,7 +141,10 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 
 static inline void split_take(const struct virtq_view *view, uint16_t n)
 {
-	view->dp->last_avail = (uint16_t)(view->dp->last_avail + n);
+	struct virtq_dp *dp = view->dp;
+
+	dp->last_avail = (uint16_t)(dp->last_avail + n);
+	virtq_record_place(dp->record, dp->published, dp->last_avail);
 }
 
 static inline void split_push(const struct virtq_view *view, uint16_t id, uint32_t len)
@@ -185,6 +195,8 @@ static inline bool split_publish(const struct virtq_view *view)
 	dp->published = dp->last_used;
 	/* Pairs with the driver's acquire of used->idx: data and entries before it are complete. */
 	guest_store16_release(&view->conf->used->idx, dp->published);
+	/* Nothing is in hand: the next guest at these addresses may well begin where this burst began. */
+	virtq_record_place(dp->record, dp->published, dp->last_avail);
 	if (__builtin_expect(view->log != NULL, 0))
 		split_log_used(view, before);
 	if (view->conf->call_fd < 0) {
@@ -216,6 +228,7 @@ static inline void split_want_kicks(const struct virtq_view *view, bool wanted)
 }
 
 static const struct virtq_format virtq_split = {
+	.begin = split_begin,
 	.available = split_available,
 	.prefetch = split_prefetch,
 	.peek = split_peek,

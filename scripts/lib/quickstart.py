@@ -152,7 +152,7 @@ def demonstrate(lab: Lab, keep: bool) -> None:
             vm3=lab.socket("vm3"), vm4=lab.socket("vm4"),
             line_interrupt=",vectors=0  # no KVM here, and this QEMU's MSI-X needs it"
             if needs_line_interrupt(version, accelerator(first.qemu, first.image)) else "",
-            reconnect="reconnect-ms=1000" if version >= (9, 2) else "reconnect=1"), flush=True)
+            reconnect="reconnect-ms=100" if version >= (9, 2) else "reconnect=1"), flush=True)
         while True:
             time.sleep(1)
             switch.must_run()

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const char *const rx_reasons[RX_REASONS] = {"short",  "long",	   "offload", "disabled",
-						   "source", "reflection", "alone"};
+static const char *const rx_reasons[RX_REASONS] = {"short",   "long",   "offload",    "disabled",
+						   "restart", "source", "reflection", "alone"};
 static const char *const tx_reasons[TX_REASONS] = {"not_ready", "no_buffer", "too_big", "broken"};
 
 static int64_t number(const json_t *object, const char *key)

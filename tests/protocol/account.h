@@ -7,10 +7,10 @@
 
 #include "stage.h"
 
-enum { RX_REASONS = 7, TX_REASONS = 4 };
+enum { RX_REASONS = 8, TX_REASONS = 4 };
 
 /* In the order of rx_drop and tx_drop below. */
-enum { RX_SHORT, RX_LONG, RX_OFFLOAD, RX_DISABLED, RX_SOURCE, RX_REFLECTION, RX_ALONE };
+enum { RX_SHORT, RX_LONG, RX_OFFLOAD, RX_DISABLED, RX_RESTART, RX_SOURCE, RX_REFLECTION, RX_ALONE };
 enum { TX_NOT_READY, TX_NO_BUFFER, TX_TOO_BIG, TX_BROKEN };
 
 struct account {

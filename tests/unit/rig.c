@@ -193,7 +193,7 @@ void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t featu
 		.features = features,
 		.call_fd = ring->call_fd,
 	};
-	virtq_init(&ring->q, &rig->table);
+	virtq_init(&ring->q, &rig->table, &ring->record);
 	ring->conf = virtq_conf_create(&ring->setup, rig->map);
 	assert_non_null(ring->conf);
 	ring_restart(ring, base);

@@ -62,6 +62,7 @@ struct ring {
 	struct virtq q;
 	struct virtq_conf *conf;
 	struct virtq_setup setup;
+	struct virtq_record record;
 	uint64_t desc, avail, used;
 	uint16_t size, avail_idx, used_idx, next_desc;
 	int call_fd;

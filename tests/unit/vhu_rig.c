@@ -49,13 +49,18 @@ static const struct vhu_events events = {
 	.kick = on_kick,
 };
 
+int vhu_rig_make_of(const struct vhu_config *config, struct fail *fail)
+{
+	role_assert_control();
+	return vhu_device_create(t.loop, config, &events, NULL, &t.device, fail);
+}
+
 int vhu_rig_make(enum vhu_mode mode, struct fail *fail)
 {
 	const struct vhu_config config = {
 		.name = "vm1", .socket = t.path, .mode = mode, .queue_pairs = 2};
 
-	role_assert_control();
-	return vhu_device_create(t.loop, &config, &events, NULL, &t.device, fail);
+	return vhu_rig_make_of(&config, fail);
 }
 
 int vhu_rig_set_up(void **state VUS_UNUSED)
@@ -86,7 +91,7 @@ int vhu_rig_set_up_connected(void **state)
 static void destroy(void)
 {
 	role_assert_control();
-	vhu_device_destroy(t.device, on_gone, NULL);
+	vhu_device_destroy(t.device, false, on_gone, NULL);
 	t.device = NULL;
 	for (int i = 0; i < 1000 && !t.gone; i++)
 		loop_turn(t.loop, NS_PER_MS);

@@ -37,8 +37,9 @@ int vhu_rig_tear_down(void **state);
 #define RIG_TEST_CONNECTED(name)                                                                   \
 	cmocka_unit_test_setup_teardown(name, vhu_rig_set_up_connected, vhu_rig_tear_down)
 
-/* The device at t.path: 0 or -errno. */
+/* The device at t.path: 0 or -errno; any device. */
 int vhu_rig_make(enum vhu_mode mode, struct fail *fail);
+int vhu_rig_make_of(const struct vhu_config *config, struct fail *fail);
 struct vhu_status vhu_rig_status(void);
 
 /* All of a fresh memfd, in one slot. */

@@ -189,7 +189,7 @@ static void starts_and_withdrawals(void **state)
 
 	(void)state;
 	role_assert_control();
-	virtq_init(&q, &rig.table);
+	virtq_init(&q, &rig.table, NULL);
 	assert_null(rcu_own(&q.conf));
 	virtq_start(&q, conf, 0x7fff);
 	assert_int_equal(virtq_position(&q), 0x7fff);

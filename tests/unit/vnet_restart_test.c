@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A process that serves two rings is killed, and another goes on (L8): after each single instruction of what the first one
+ * does, nothing is delivered twice, nothing is out of order or damaged, and every buffer comes back to its driver once.
+ * Then what a journal may say that is not so: stale, damaged, invented. */
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "vnet.h"
+
+#define F(bit) (UINT64_C(1) << (bit))
+#define FEATURES                                                                                   \
+	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
+
+enum { FRAMES = 40, BUFFERS = 64, BUFFER = 300, HEADER = 12, RING = 64, LONGEST = 450 };
+
+static struct rig rig;
+static struct ring from, to;
+/* Memory that outlives the process that serves the rings: the journal of both. */
+static struct virtq_record *records;
+static uint16_t from_head[FRAMES], to_head[BUFFERS];
+static uint64_t to_gpa[BUFFERS];
+
+static uint32_t length_of(uint32_t i)
+{
+	return 60 + i * 97 % (LONGEST - 60);
+}
+
+/* --- the scene --------------------------------------------------------------------------------------------------- */
+
+static void post_frame(uint32_t i)
+{
+	static uint8_t bytes[HEADER + LONGEST];
+	uint32_t len = HEADER + length_of(i);
+	uint64_t at = rig_alloc(&rig, len, 1);
+	struct piece two[] = {{at, HEADER}, {at + HEADER, len - HEADER}}, one = {at, len};
+
+	pattern_fill(bytes + HEADER, i, length_of(i));
+	rig_put(&rig, at, bytes, len);
+	from_head[i] = i % 3 == 0 ? ring_chain(&from, &one, 1, false, CHAIN_DIRECT)
+				  : ring_chain(&from, two, 2, false, CHAIN_INDIRECT);
+	ring_offer(&from, from_head[i]);
+}
+
+static void serve(struct ring *ring, struct virtq_record *record, uint16_t base)
+{
+	bool damaged;
+
+	role_assert_control();
+	virtq_init(&ring->q, &rig.table, record);
+	if (virtq_record_matches(record, &ring->setup, &damaged)) {
+		virtq_resume(&ring->q, ring->conf, base);
+	} else {
+		assert_false(damaged);
+		virtq_record_begin(record, &ring->setup, base);
+		virtq_start(&ring->q, ring->conf, base);
+	}
+}
+
+/* Frames in one ring, buffers in the other. */
+static void post_all(void)
+{
+	for (uint32_t i = 0; i < FRAMES; i++)
+		post_frame(i);
+	ring_show(&from);
+	for (uint32_t i = 0; i < BUFFERS; i++) {
+		struct piece piece = {rig_alloc(&rig, BUFFER, 1), BUFFER};
+
+		to_gpa[i] = piece.gpa;
+		to_head[i] = ring_chain(&to, &piece, 1, true, CHAIN_DIRECT);
+		ring_offer(&to, to_head[i]);
+	}
+	ring_show(&to);
+}
+
+static void scene_open(uint16_t base)
+{
+	rig_reset(&rig);
+	memset(records, 0, 2 * sizeof(*records));
+	ring_open(&from, &rig, RING, FEATURES, base);
+	ring_open(&to, &rig, RING, FEATURES, base);
+	post_all();
+	serve(&from, &records[0], base);
+	serve(&to, &records[1], base);
+}
+
+/* Another guest, and it has its rings where the one before had them. */
+static void post_anew(void)
+{
+	role_assert_control();
+	rig.free_at = RIG_GPA + 0x20000;
+	ring_restart(&from, 0);
+	ring_restart(&to, 0);
+	post_all();
+	serve(&to, &records[1], 0);
+}
+
+static void scene_close(void)
+{
+	ring_close(&from);
+	ring_close(&to);
+}
+
+/* What an lcore does, until there is nothing left to do. */
+static void run(struct port_counters *counters)
+{
+	static struct burst burst;
+	struct frame *frames[BURST_MAX];
+	uint16_t n;
+
+	role_assert_lcore();
+	while ((n = vnet_receive(&from.q, &burst, counters)) > 0) {
+		for (uint16_t i = 0; i < n; i++)
+			frames[i] = &burst.frame[i];
+		vnet_deliver(&to.q, frames, n, FRAME_LEN_MAX, counters);
+		vnet_complete(&from.q, &burst);
+	}
+}
+
+/* --- the judge --------------------------------------------------------------------------------------------------- */
+
+/* Reads what has arrived, buffer after buffer. Returns the number of frames; their numbers only ever grow. */
+static uint32_t judge_arrivals(struct ring driver, uint32_t *buffers)
+{
+	static uint8_t got[BUFFER * 4];
+	uint32_t id, len, frames = 0, last = 0;
+
+	*buffers = 0;
+	while (ring_take(&driver, &id, &len)) {
+		struct virtio_net_hdr_mrg_rxbuf header;
+		uint32_t n = 0, seed = 0;
+
+		for (uint32_t part = 0, parts = 1; part < parts; part++) {
+			assert_true(part == 0 || ring_take(&driver, &id, &len));
+			assert_int_equal(id, to_head[*buffers]);
+			rig_get(&rig, to_gpa[(*buffers)++], got + n, len);
+			n += len;
+			memcpy(&header, got, sizeof(header));
+			parts = header.num_buffers;
+		}
+		for (seed = last; seed < FRAMES; seed++)
+			if (HEADER + length_of(seed) == n && got[HEADER] == pattern(seed, 0) &&
+			    got[n - 1] == pattern(seed, n - HEADER - 1))
+				break;
+		assert_true(seed < FRAMES); /* or it is one that was there already */
+		for (uint32_t i = 0; i < n - HEADER; i++)
+			assert_int_equal(got[HEADER + i], pattern(seed, i));
+		last = seed + 1;
+		frames++;
+	}
+	return frames;
+}
+
+static void judge_returns(struct ring driver)
+{
+	uint32_t id, len, n = 0;
+
+	while (ring_take(&driver, &id, &len)) {
+		assert_true(n < FRAMES);
+		assert_int_equal(id, from_head[n++]);
+		assert_int_equal(len, 0);
+	}
+	assert_int_equal(n, FRAMES);
+}
+
+/* Fills what is left of the buffers: each comes back, once. */
+static void judge_buffers(uint32_t used)
+{
+	static uint8_t bytes[64];
+	struct port_counters counters = {0};
+	struct frame frame = {.head = bytes, .len = 60, .head_len = 60};
+	struct frame *frames[] = {&frame};
+	struct ring driver = to;
+	uint32_t id, len;
+
+	role_assert_lcore();
+	for (uint32_t i = used; i <= BUFFERS; i++)
+		vnet_deliver(&to.q, frames, 1, FRAME_LEN_MAX, &counters);
+	assert_int_equal(counted(&counters.tx_ok), BUFFERS - used);
+	assert_int_equal(counted(&counters.tx_drop[TX_DROP_NO_BUFFER]), 1);
+	for (uint32_t i = 0; i < BUFFERS; i++) {
+		assert_true(ring_take(&driver, &id, &len));
+		assert_int_equal(id, to_head[i]);
+	}
+	assert_false(ring_take(&driver, &id, &len));
+}
+
+struct tally {
+	unsigned int instants, saved, lost_most;
+};
+
+/* The process that served the rings is gone; another one goes on with what is in memory. */
+static void another_goes_on(struct tally *tally)
+{
+	struct ring from_then = from, to_then = to;
+	struct port_counters counters = {0};
+	uint16_t back = (uint16_t)(ring_used_index(&from) - from.used_idx);
+	uint64_t in_hand;
+	uint32_t seen, buffers;
+
+	serve(&from, &records[0], ring_used_index(&from));
+	serve(&to, &records[1], ring_used_index(&to));
+	run(&counters);
+	in_hand = counted(&counters.rx_drop[RX_DROP_RESTART]);
+	seen = judge_arrivals(to, &buffers);
+	judge_returns(from);
+	judge_buffers(buffers);
+	assert_int_equal(drops_of_rx(&counters), in_hand);
+	assert_int_equal(drops_of_tx(&counters), 0);
+	assert_int_equal(counted(&from.q.counters.frames) + in_hand, FRAMES - back); /* E1 */
+	assert_true(seen <= FRAMES && FRAMES - seen <= in_hand && in_hand <= BURST_MAX);
+	tally->instants++;
+	tally->saved += in_hand > FRAMES - seen;
+	if (FRAMES - seen > tally->lost_most)
+		tally->lost_most = FRAMES - seen;
+	from = from_then;
+	to = to_then;
+}
+
+/* --- killed ------------------------------------------------------------------------------------------------------ */
+
+/* What is left when the process dies now: as much of it as the stories use. */
+struct remains {
+	uint8_t *memory;
+	uint64_t size;
+	struct virtq_record record[2];
+};
+
+static void remember(struct remains *remains)
+{
+	memcpy(remains->memory, rig.driver[RIG_LOW], remains->size);
+	memcpy(remains->record, records, sizeof(remains->record));
+}
+
+static void restore(const struct remains *remains)
+{
+	memcpy(rig.driver[RIG_LOW], remains->memory, remains->size);
+	memcpy(records, remains->record, sizeof(remains->record));
+}
+
+static bool unchanged(const struct remains *remains)
+{
+	return memcmp(rig.driver[RIG_LOW], remains->memory, remains->size) == 0 &&
+	       memcmp(records, remains->record, sizeof(remains->record)) == 0;
+}
+
+static pid_t start_process(void)
+{
+	struct port_counters counters = {0};
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+		_exit(2);
+	raise(SIGSTOP);
+	run(&counters);
+	_exit(0);
+}
+
+/* Wherever it is killed: the process is run an instruction at a time, and whenever that changed anything that outlives
+ * it, another one is started on a copy of what there is. */
+static void killed_after_any_instruction(void **state)
+{
+	static const uint16_t bases[] = {0, 65520};
+
+	(void)state;
+	for (unsigned int b = 0; b < 2; b++) {
+		struct remains remains = {0};
+		struct tally tally = {0};
+		int status;
+		pid_t pid;
+
+		scene_open(bases[b]);
+		remains.size = rig.free_at - RIG_GPA;
+		remains.memory = malloc(remains.size);
+		assert_non_null(remains.memory);
+		pid = start_process();
+		while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+			ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL);
+			if (tally.instants == 0 || !unchanged(&remains)) {
+				remember(&remains);
+				another_goes_on(&tally);
+				restore(&remains);
+			}
+			assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+		}
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+		another_goes_on(&tally);
+		print_message("%u instants; in %u a frame would have come twice; at most %u lost\n",
+			      tally.instants, tally.saved, tally.lost_most);
+		assert_true(tally.instants > 4 * FRAMES && tally.saved > 0);
+		free(remains.memory);
+		scene_close();
+	}
+}
+
+/* --- what is not so ---------------------------------------------------------------------------------------------- */
+
+/* Nothing in hand is believed: all frames arrive. */
+static void expect_ignored(void)
+{
+	struct port_counters counters = {0};
+	uint32_t buffers;
+
+	serve(&from, &records[0], ring_used_index(&from));
+	run(&counters);
+	assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), 0);
+	assert_int_equal(judge_arrivals(to, &buffers), FRAMES);
+	judge_returns(from);
+	scene_close();
+}
+
+/* The guest has begun the ring anew while nobody was there: the place in the record is of another time. */
+static void a_record_of_another_time(void **state)
+{
+	static const uint16_t places[][2] = {{5, 9}, {65535, 3}, {0, BURST_MAX + 1}, {1, 1}, {9, 5}};
+	struct port_counters counters = {0};
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		scene_open(0);
+		virtq_record_place(&records[0], places[i][0], places[i][1]);
+		expect_ignored();
+	}
+	/* The ring's first burst was served to its end, and then another guest came at the same addresses. */
+	scene_open(0);
+	from.avail_idx = 3;
+	ring_show(&from);
+	run(&counters);
+	assert_int_equal(ring_used_index(&from), 3);
+	post_anew();
+	expect_ignored();
+	/* More in hand than there ever was. */
+	scene_open(0);
+	from.avail_idx = 3;
+	ring_show(&from);
+	virtq_record_place(&records[0], 0, 4);
+	serve(&from, &records[0], 0);
+	run(&counters);
+	assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), 0);
+	assert_int_equal(counted(&from.q.counters.frames), 3);
+	scene_close();
+}
+
+/* Another ring, other features, another size: not this record's. A migration that begins makes no difference. */
+static void a_record_of_another_ring(void **state)
+{
+	struct virtq_record record = {0};
+	struct virtq_setup setup;
+	bool damaged;
+
+	(void)state;
+	scene_open(0);
+	setup = from.setup;
+	assert_false(virtq_record_matches(&record, &setup, &damaged) || damaged);
+	virtq_record_begin(&record, &setup, 7);
+	assert_true(virtq_record_matches(&record, &setup, &damaged));
+	assert_int_equal(record.base, 7);
+	setup.features |= F(26); /* VHOST_F_LOG_ALL */
+	assert_true(virtq_record_matches(&record, &setup, &damaged));
+	setup.features ^= F(VIRTIO_RING_F_EVENT_IDX);
+	assert_false(virtq_record_matches(&record, &setup, &damaged) || damaged);
+	for (unsigned int i = 0; i < 4; i++) {
+		setup = from.setup;
+		setup.size /= i == 0 ? 2 : 1;
+		setup.desc_uva += i == 1 ? 16 : 0;
+		setup.avail_uva += i == 2 ? 2 : 0;
+		setup.used_uva += i == 3 ? 4 : 0;
+		assert_false(virtq_record_matches(&record, &setup, &damaged) || damaged);
+	}
+	virtq_record_clear(&record);
+	assert_false(virtq_record_matches(&record, &from.setup, &damaged) || damaged);
+	scene_close();
+}
+
+/* Any bit of the key that is not as it was written: no record at all. */
+static void a_damaged_record(void **state)
+{
+	struct virtq_record record = {0};
+	bool damaged;
+
+	(void)state;
+	scene_open(0);
+	virtq_record_begin(&record, &from.setup, 0);
+	for (size_t bit = 0; bit < offsetof(struct virtq_record, place) * 8; bit++) {
+		((uint8_t *)&record)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_false(virtq_record_matches(&record, &from.setup, &damaged));
+		assert_true(damaged);
+		((uint8_t *)&record)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	assert_true(virtq_record_matches(&record, &from.setup, &damaged));
+	scene_close();
+}
+
+/* Whatever stands in it, and whatever in the ring: bounded, and every buffer is back once. */
+static void an_invented_place(void **state)
+{
+	(void)state;
+	dice_seed(8);
+	for (unsigned int round = 0; round < 300; round++) {
+		struct port_counters counters = {0};
+		uint32_t in_hand = dice(3) == 0 ? dice(FRAMES) : dice(65536), buffers;
+
+		scene_open((uint16_t)(round % 2 == 0 ? 0 : 65530));
+		virtq_record_place(&records[0], from.used_idx, (uint16_t)(from.used_idx + in_hand));
+		serve(&from, &records[0], from.used_idx);
+		run(&counters);
+		in_hand = in_hand <= BURST_MAX ? in_hand : 0;
+		assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), in_hand);
+		assert_int_equal(judge_arrivals(to, &buffers), FRAMES - in_hand);
+		judge_returns(from);
+		scene_close();
+	}
+}
+
+/* V3, in what was in hand. */
+static void a_head_beyond_the_ring(void **state)
+{
+	struct port_counters counters = {0};
+
+	(void)state;
+	scene_open(0);
+	from.avail_idx = 1;
+	ring_offer(&from, RING);
+	from.avail_idx = FRAMES;
+	virtq_record_place(&records[0], 0, 4);
+	serve(&from, &records[0], 0);
+	run(&counters);
+	assert_int_equal(virtq_fault(&from.q), VIRTQ_FAULT_HEAD);
+	assert_int_equal(ring_used_index(&from), 0);
+	scene_close();
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	rig_open(&rig);
+	records = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(records != MAP_FAILED);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	munmap(records, 4096);
+	rig_close(&rig);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(killed_after_any_instruction),
+		cmocka_unit_test(a_record_of_another_time),
+		cmocka_unit_test(a_record_of_another_ring),
+		cmocka_unit_test(a_damaged_record),
+		cmocka_unit_test(an_invented_place),
+		cmocka_unit_test(a_head_beyond_the_ring),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
