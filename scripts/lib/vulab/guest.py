@@ -104,7 +104,7 @@ class Nic:
         if self.role == "server":
             chardev += ",server=on,wait=off"
         elif version >= (9, 2):
-            chardev += ",reconnect-ms=1000"
+            chardev += ",reconnect-ms=100"
         else:
             chardev += ",reconnect=1"
         device = (f"virtio-net-pci,id=nic{index},netdev=n{index},mac={self.mac},romfile=,"
@@ -229,6 +229,11 @@ class Guest:
                         60)
         numbers = [int(word) for word in said.split()]
         return numbers[0], numbers[1:]
+
+    def ping_duplicates(self) -> int:
+        """How many answers of the last start_ping() came more than once."""
+        return int(self.run("sed -n 's/.*seq=\\([0-9]*\\) .*/\\1/p' /tmp/ping.log | sort | "
+                            "uniq -d | wc -l", 60))
 
     def start_watch(self, peer: Guest) -> None:
         """Pings peer in the background, some ten times a second, until stop_watch().
