@@ -22,6 +22,7 @@
 #include "mem_arena.h"
 #include "notify.h"
 #include "options.h"
+#include "poke.h"
 #include "rcu.h"
 #include "signals.h"
 #include "switch.h"
@@ -103,6 +104,9 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	vus->eal = true;
 	error = mem_arena_guard();
 	if (error == 0)
+		error = poke_watch();
+	poke_join();
+	if (error == 0)
 		error = doorbell_init(&vus->reports_bell);
 	if (error != 0)
 		return fail_set(fail, error, "vuswitch: %s", strerror(-error));
@@ -178,6 +182,8 @@ static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 		signals_stop(&vus->signals);
 	lcores_destroy();
 	loop_destroy(vus->loop);
+	poke_leave();
+	poke_unwatch();
 	if (vus->eal) {
 		doorbell_fini(&vus->reports_bell);
 		eal_stop();

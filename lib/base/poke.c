@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "doorbell.h"
@@ -57,19 +56,23 @@ static bool look(void)
 	return busy;
 }
 
-static void sleep_until_poked(void)
+static void wait_for_bell(int timeout_ms)
 {
 	struct pollfd bell = {.fd = watchman.bell.fd, .events = POLLIN};
 
+	poll(&bell, 1, timeout_ms);
+}
+
+static void sleep_until_poked(void)
+{
 	doorbell_arm(&watchman.bell);
 	if (!look() && !atomic_load(&watchman.end))
-		poll(&bell, 1, -1);
+		wait_for_bell(-1);
 	doorbell_disarm(&watchman.bell);
 }
 
 static void *watch(void *arg)
 {
-	const struct timespec patience = {.tv_nsec = POKE_PATIENCE_US * 1000L};
 	unsigned int quiet = 0;
 	sigset_t all;
 
@@ -81,7 +84,8 @@ static void *watch(void *arg)
 			sleep_until_poked();
 			quiet = 0;
 		}
-		nanosleep(&patience, NULL);
+		/* Not armed, it does not ring: this is a look each millisecond. */
+		wait_for_bell(POKE_PATIENCE_MS);
 	}
 	return arg;
 }

@@ -4,7 +4,7 @@
  * A write to an eventfd whose counter is full waits, unless O_NONBLOCK is set. That flag belongs to what the processes
  * share, so whoever gave us the descriptor can clear it again, and fill the counter (robustness.md L5); and there is no
  * write that does without: the kernel refuses RWF_NOWAIT for one. So the write is made, and a watchman looks after the
- * threads that make it: one that has not come back from one within POKE_PATIENCE_US or twice that is sent a signal whose
+ * threads that make it: one that has not come back from one within POKE_PATIENCE_MS or twice that is sent a signal whose
  * handler does nothing and which restarts nothing, and the write ends with EINTR.
  *
  * Threads: any thread may poke(); one is watched between poke_join() and poke_leave(). poke_watch() and poke_unwatch()
@@ -15,7 +15,7 @@
 #define VUS_POKE_H
 
 enum {
-	POKE_PATIENCE_US = 1000,
+	POKE_PATIENCE_MS = 1,
 	POKE_VIGIL = 20,
 	/* Threads that are watched at once: lcores and the control thread. */
 	POKE_THREADS_MAX = 129,

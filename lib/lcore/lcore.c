@@ -13,6 +13,7 @@
 
 #include "bridge.h"
 #include "lcore_private.h"
+#include "poke.h"
 
 struct lcores lcores;
 
@@ -92,6 +93,7 @@ static int lcore_main(void *arg)
 
 	role_take(ROLE_LCORE);
 	role_assert_lcore();
+	poke_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
 		uint32_t frames = round_over(lc, rcu_get(&lc->set));
@@ -111,6 +113,7 @@ static int lcore_main(void *arg)
 		}
 	}
 	rcu_offline(lc->ctx.index);
+	poke_leave();
 	return 0;
 }
 

@@ -170,6 +170,16 @@ bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int inde
 	return device->ring[index].state == VHU_RING_RUNNING && device->ring[index].discards;
 }
 
+/* Whoever makes descriptors that hold up those who write them is not let in again at once: it would do it again. */
+static void cut_off(struct vhu_device *device, unsigned int index) RUNS_ON(control_thread)
+{
+	char why[80];
+
+	snprintf(why, sizeof(why), "ring %u has a descriptor that blocks whoever writes it", index);
+	vhu_endpoint_rest(&device->endpoint);
+	vhu_session_end(device, why, false);
+}
+
 void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 {
 	struct vhu_ring *ring;
@@ -185,9 +195,13 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	ring->broken_told = true;
 	snprintf(device->last_error, sizeof(device->last_error), "ring %u is broken: %s", index,
 		 virtq_fault_text(fault));
-	log_limited(&device->log, LOG_WARN, device->name,
-		    "%s; it is left alone until the guest resets it", device->last_error);
-	vhu_ring_signal_error(ring);
+	if (fault != VIRTQ_FAULT_CALL) {
+		log_limited(&device->log, LOG_WARN, device->name,
+			    "%s; it is left alone until the guest resets it", device->last_error);
+		vhu_ring_signal_error(ring);
+	}
+	if (fault == VIRTQ_FAULT_CALL || ring->held_up)
+		cut_off(device, index);
 }
 
 /* The reason for which a front end was hung up on stays in sight until another is there. */

@@ -182,7 +182,8 @@ static void timer_fired(struct loop_timer *timer)
 	struct vhu_endpoint *endpoint = container_of(timer, struct vhu_endpoint, timer);
 
 	role_assert_control();
-	if (endpoint->mode == VHU_CLIENT)
+	endpoint->resting = false;
+	if (endpoint->mode == VHU_CLIENT && endpoint->searching)
 		try_now(endpoint);
 	else if (endpoint->listener.fd >= 0)
 		loop_fd_change(endpoint->loop, &endpoint->listener, EPOLLIN);
@@ -193,8 +194,17 @@ void vhu_endpoint_search(struct vhu_endpoint *endpoint)
 	if (endpoint->mode != VHU_CLIENT || endpoint->searching)
 		return;
 	endpoint->searching = true;
-	loop_timer_start(endpoint->loop, &endpoint->timer,
-			 endpoint->last_try_ns == 0 ? 0 : RETRY_FIRST_NS);
+	if (!endpoint->resting)
+		loop_timer_start(endpoint->loop, &endpoint->timer,
+				 endpoint->last_try_ns == 0 ? 0 : RETRY_FIRST_NS);
+}
+
+void vhu_endpoint_rest(struct vhu_endpoint *endpoint)
+{
+	endpoint->resting = true;
+	if (endpoint->listener.fd >= 0)
+		loop_fd_change(endpoint->loop, &endpoint->listener, 0);
+	loop_timer_start(endpoint->loop, &endpoint->timer, VHU_REST_MS * NS_PER_MS);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */

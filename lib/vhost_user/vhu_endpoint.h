@@ -22,6 +22,8 @@
 
 struct vhu_endpoint;
 
+enum { VHU_REST_MS = 1000 };
+
 struct vhu_endpoint_events {
 	/* A front end is there. True: the descriptor is the owner's now. False: it has one already. */
 	bool (*connected)(struct vhu_endpoint *endpoint, int fd);
@@ -42,6 +44,7 @@ struct vhu_endpoint {
 	uint64_t refused; /* connections closed at once */
 	int last_error;	  /* client: errno of the last try */
 	uint64_t last_try_ns;
+	bool resting;
 	bool searching; /* client: no front end at present */
 };
 
@@ -51,6 +54,8 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop, enum vhu
 	RUNS_ON(control_thread);
 /* The owner has no front end (any more): a client begins to try. */
 void vhu_endpoint_search(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
+/* Nobody is let in for VHU_REST_MS from now. */
+void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Stops, and removes the socket file if it is still ours. */
 void vhu_endpoint_close(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 

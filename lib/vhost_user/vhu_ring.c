@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "poke.h"
 
 static void replace_fd(int *fd, int with)
 {
@@ -41,6 +42,7 @@ void vhu_ring_stop(struct vhu_ring *ring)
 	ring->desc = ring->avail = ring->used = 0;
 	ring->log_used = false;
 	ring->broken_told = false;
+	ring->held_up = false;
 	replace_fd(&ring->kick_fd, -1);
 	replace_fd(&ring->call_fd, -1);
 }
@@ -220,7 +222,9 @@ bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
 		return true;
 	}
 	ring->swap_conf = virtq_publish(&ring->q, conf);
-	signal_fd(fd);
+	/* An interrupt too many is harmless, one too few is not: what came between the two descriptors is told to
+	 * the new one. */
+	ring->held_up = poke(fd) != 0;
 	rcu_wait_start(&ring->swap, swapped);
 	return true;
 }
@@ -252,5 +256,5 @@ void vhu_ring_set_err(struct vhu_ring *ring, int fd)
 
 void vhu_ring_signal_error(struct vhu_ring *ring)
 {
-	signal_fd(ring->err_fd);
+	ring->held_up = poke(ring->err_fd) != 0;
 }

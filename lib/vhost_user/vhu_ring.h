@@ -55,6 +55,7 @@ struct vhu_ring {
 	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
 	int kick_next;
 	bool broken_told;
+	bool held_up;	 /* a write to one of its descriptors waited, and was broken off (poke.h) */
 	struct rcu_wait leave, swap;
 	const struct virtq_conf *left_conf; /* of the ring that is being left */
 	const struct virtq_conf *swap_conf; /* the one before a change in place */

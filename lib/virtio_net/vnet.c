@@ -2,9 +2,9 @@
 #include "vnet.h"
 
 #include <linux/virtio_net.h>
-#include <sys/eventfd.h>
 
 #include "mem_copy.h"
+#include "poke.h"
 #include "virtq_split.h"
 #include "vnet_private.h"
 #include "vus_limits.h"
@@ -31,17 +31,18 @@ bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_coun
 		count(&counters->rx_drop[RX_DROP_RESTART], (uint64_t)n);
 	if (virtq_split.publish(view)) {
 		count(&q->counters.interrupts, 1);
-		vnet_interrupt(view);
+		vnet_interrupt(q, view);
 	}
 	virtq_split.want_kicks(view, false);
 	return true;
 }
 
-void vnet_interrupt(const struct virtq_view *view)
+void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
 {
 	/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full
-	 * means that the interrupt is pending already. */
-	eventfd_write(view->conf->call_fd, 1);
+	 * means that the interrupt is pending already. One that holds us up was made to (L5). */
+	if (__builtin_expect(poke(view->conf->call_fd) != 0, 0))
+		vnet_break(q, VIRTQ_FAULT_CALL);
 }
 
 /* --- receive ----------------------------------------------------------------------------------------------------- */
@@ -198,7 +199,7 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 	burst->chains = 0;
 	if (format->publish(&view)) {
 		count(&q->counters.interrupts, 1);
-		vnet_interrupt(&view);
+		vnet_interrupt(q, &view);
 	}
 }
 

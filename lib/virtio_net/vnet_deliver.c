@@ -225,5 +225,5 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 	count(&q->counters.interrupts, interrupt);
 	atomic_flag_clear_explicit(&q->busy, memory_order_release);
 	if (interrupt)
-		vnet_interrupt(&d.view);
+		vnet_interrupt(q, &d.view);
 }

@@ -30,6 +30,6 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 
 /* The guest wrote what no driver writes: the ring is not touched any more. */
 void vnet_break(struct virtq *q, int fault);
-void vnet_interrupt(const struct virtq_view *view);
+void vnet_interrupt(struct virtq *q, const struct virtq_view *view);
 
 #endif

@@ -39,6 +39,7 @@ enum virtq_fault {
 	VIRTQ_FAULT_ADDRESS,	 /* a buffer outside of the guest's memory (T7, V6) */
 	VIRTQ_FAULT_DIRECTION,	 /* device-writable where it must be readable, or the reverse */
 	VIRTQ_FAULT_PIECES,	 /* more pieces of memory than BURST_SPANS (V2) */
+	VIRTQ_FAULT_CALL,	 /* its interrupt descriptor held up the thread that wrote it (L5): the front end's doing */
 	VIRTQ_FAULTS,
 };
 

@@ -6,6 +6,7 @@
 #include "stage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -252,6 +253,93 @@ static void a_full_interrupt_counter_blocks_nobody(void **state)
 	close(full);
 }
 
+static unsigned long longest_round_us(void)
+{
+	json_t *answer = fg_switch_query(&stage.sw, "lcores", NULL);
+	const json_t *lcore;
+	double longest = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
+	{
+		double us = json_number_value(json_object_get(lcore, "longest_us"));
+
+		longest = us > longest ? us : longest;
+	}
+	json_decref(answer);
+	return (unsigned long)longest;
+}
+
+/* Of a descriptor that the switch has made non-blocking, and whose flags are the front end's as well. */
+static void make_it_block(int fd)
+{
+	uint64_t count;
+
+	OK(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK));
+	assert_true(eventfd_write(fd, 1) == 0 && read(fd, &count, sizeof(count)) == sizeof(count));
+	OK(eventfd_write(fd, 0xfffffffffffffffe));
+}
+
+static bool state_says(const char *port, const char *what)
+{
+	json_t *answer = fg_switch_query(&stage.sw, "port", port);
+	const json_t *state = json_object_get(json_object_get(answer, "port"), "state");
+	bool says = json_is_string(state) && strstr(json_string_value(state), what) != NULL;
+
+	json_decref(answer);
+	return says;
+}
+
+static void assert_cut_off(struct guest *g)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+
+	assert_true(fg_wire_closed(g->s.sock, FG_WAIT_MS));
+	while (!state_says(g->port, "blocks whoever writes it")) {
+		assert_true(fg_left_ms(deadline) > 0);
+		fg_sleep_us(2000);
+	}
+}
+
+/* L5. The front end takes back that its interrupt does not block, and fills it. The write is broken off, and the port is
+ * taken down; who has a queue on the same lcore waits some milliseconds at most, and loses nothing. */
+static void an_interrupt_that_blocks_ends_its_port(void **state)
+{
+	struct guest *b = guest_run("h1", NULL);
+
+	(void)state;
+	for (uint32_t ring = 0; ring < 2; ring++) {
+		struct guest *a = guest_run("h0", NULL);
+		struct guest *from = ring == 0 ? b : a, *to = ring == 0 ? a : b;
+		struct fg_flow flow = {.id = 803};
+		uint8_t frame[80];
+
+		assert_traffic(a, b, 1, 100);
+		make_it_block(a->s.ring[ring].call);
+		a->s.ring[ring].avail->ring[a->s.ring[ring].num] = a->s.ring[ring].last_used;
+		fg_flow_build(&flow, to->nic.mac, from->nic.mac, frame, sizeof(frame));
+		OK(fg_nic_send(&from->nic, frame, sizeof(frame), NULL));
+		assert_cut_off(a);
+		guest_close(a);
+	}
+	print_message("the longest round of an lcore took %lu us\n", longest_round_us());
+}
+
+/* The same with what the control thread writes: the error descriptor of a ring that broke. */
+static void an_error_descriptor_that_blocks_ends_its_port(void **state)
+{
+	struct guest *a = guest_run("h0", NULL);
+	int64_t began;
+
+	(void)state;
+	make_it_block(a->s.ring[1].err);
+	a->nic.tx->avail->idx = (uint16_t)(a->nic.tx->avail->idx + 30000);
+	fg_ring_kick(a->nic.tx);
+	began = fg_now_ms();
+	assert_cut_off(a);
+	print_message("cut off within %d ms\n", (int)(fg_now_ms() - began));
+}
+
 int main(void)
 {
 	const struct CMUnitTest stories[] = {
@@ -265,6 +353,8 @@ int main(void)
 		STORY(what_is_posted_before_the_start_is_sent),
 		STORY(a_storm_of_kicks_hurts_nobody),
 		STORY(a_full_interrupt_counter_blocks_nobody),
+		STORY(an_interrupt_that_blocks_ends_its_port),
+		STORY(an_error_descriptor_that_blocks_ends_its_port),
 	};
 
 	return stage_main("interrupt", stories, sizeof(stories) / sizeof(stories[0]));
