@@ -22,7 +22,7 @@ from vulab.switch import Switch, build_folder
 
 HOST, GUEST, TAP = "198.18.0.254", "198.18.0.1", "vuswitch0"
 KEPT = 4  # DIMMs for the guest's kernel: its packet buffers lie there, so they stay
-PACE = 16  # DIMMs a second
+AHEAD = 24  # DIMMs that the guest may be busy with at a time
 QUIET = 3  # seconds of pings before anything changes
 PATIENCE = 180  # seconds a guest may take to give its memory back
 ROW = "{:>6}  {:<9}  {:>9}  {:>5}  {:>8}  {:>8}  {:>5}  {:>12}  {:>13}"
@@ -114,7 +114,7 @@ class Story:
         print(ROW.format("", "PHASE", "MEMORY", "SLOTS", "/s", "SO FAR", "LOST", "PING",
                          "LONGEST PAUSE"), flush=True)
         self._began = self._last = time.monotonic()
-        self.flood = Flood(GUEST, self.netns.prefix)
+        self.flood = Flood(GUEST, self.netns)
 
     def row(self, phase: str) -> None:
         """A line, if the last one is a second old."""
@@ -148,20 +148,20 @@ class Story:
         self.during("quiet", QUIET + 5, lambda: time.monotonic() > end)
 
     def grow(self) -> str:
-        """DIMM after DIMM; returns QEMU's words if it refuses one."""
-        begin, movable = time.monotonic(), False
+        """DIMM after DIMM, as fast as the guest takes them; returns QEMU's words if it refuses."""
         while self.slots() < self.wanted:
-            due = int((time.monotonic() - begin) * PACE) + 1
-            while len(self.dimms.plugged) < due and self.slots() < self.wanted:
-                if not movable and len(self.dimms.plugged) == KEPT:
-                    self._settle()
-                    movable, begin = True, time.monotonic() - KEPT / PACE
-                try:
+            if len(self.dimms.plugged) == KEPT:
+                self._settle()
+            most = KEPT if len(self.dimms.plugged) < KEPT else self.dimms.online() + AHEAD
+            try:
+                while len(self.dimms.plugged) < most and self.slots() < self.wanted:
                     self.dimms.plug()
-                except LabError as error:
-                    return str(error).split(": ", 1)[-1]
+            except LabError as error:
+                return str(error).split(": ", 1)[-1]
             time.sleep(0.05)
             self.row("growing")
+        self.during("growing", PATIENCE,
+                    lambda: self.dimms.online() == len(self.dimms.plugged))
         return ""
 
     def _settle(self) -> None:
@@ -174,16 +174,15 @@ class Story:
         online_as(self.guest, "online_movable")
 
     def shrink(self) -> int:
-        """All but the first go; returns how many the guest keeps."""
-        going = self.dimms.plugged[KEPT:]
-        asked, end = 0.0, time.monotonic() + PATIENCE
+        """All but the first go, the last first; returns how many the guest keeps."""
+        going, end, asked = self.dimms.plugged[KEPT:], time.monotonic() + PATIENCE, 0.0
         while (left := [one for one in going if one in self.dimms.plugged]) \
                 and time.monotonic() < end:
-            if time.monotonic() > asked + 8:
-                for number in reversed(left):
+            if time.monotonic() > asked + 3 or len(left) <= before - AHEAD / 2:
+                for number in left[-AHEAD:]:
                     self.dimms.ask_back(number)
-                asked = time.monotonic()
-            time.sleep(0.1)
+                asked, before = time.monotonic(), len(left)
+            time.sleep(0.05)
             self.dimms.collect()
             self.row("shrinking")
         return len(left)

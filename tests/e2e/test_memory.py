@@ -15,7 +15,7 @@ import pytest
 from vulab.flood import Flood
 from vulab.guest import Guest, Nic, qemu_version
 from vulab.lab import Lab
-from vulab.memory import (Dimms, VirtioMem, available_mib, blocks, huge_pages, online_as,
+from vulab.memory import (Dimms, VirtioMem, available_mib, huge_pages, online_as,
                           plugged_buffers)
 from vulab.process import wait_until
 from vulab.switch import Switch
@@ -67,18 +67,17 @@ def test_dimms_come_and_go(lab: Lab, qemu: Path, image: Path) -> None:
     switch.wait_link("a")
     reaches(guest, HOST)
     before, slots, begin = drops(switch), switch.port("a")["slots_used"], time.monotonic()
-    online = blocks(guest)
     longest_ms(switch)
-    dimms, flood = Dimms(guest), Flood(guest.ip, host.prefix)
+    dimms, flood = Dimms(guest), Flood(guest.ip, host)
     for _ in range(KEPT):
         dimms.plug()
-    wait_until(lambda: blocks(guest) >= online + KEPT, 30, f"{KEPT} DIMMs to be online", 0.2)
+    wait_until(lambda: dimms.online() == KEPT, 30, f"{KEPT} DIMMs to be online", 0.2)
     receives_there(guest)
     online_as(guest, "online_movable")
     while len(dimms.plugged) < DIMMS:
         dimms.plug()
     assert switch.port("a")["slots_used"] == slots + DIMMS
-    wait_until(lambda: blocks(guest) >= online + DIMMS, 30 + DIMMS / 4,
+    wait_until(lambda: dimms.online() == DIMMS, 30 + DIMMS / 4,
                f"{DIMMS} DIMMs to be online", 0.5)
     grown, pause = time.monotonic() - begin, longest_ms(switch)
     going = dimms.plugged[KEPT:]
