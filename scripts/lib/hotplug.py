@@ -22,8 +22,9 @@ from vulab.switch import Switch, build_folder
 
 HOST, GUEST, TAP = "198.18.0.254", "198.18.0.1", "vuswitch0"
 KEPT = 4  # DIMMs for the guest's kernel: its packet buffers lie there, so they stay
+EVERY = 2  # seconds from line to line
 AHEAD = 24  # DIMMs that the guest may be busy with at a time
-QUIET = 3  # seconds of pings before anything changes
+QUIET = 4  # seconds of pings before anything changes
 PATIENCE = 180  # seconds a guest may take to give its memory back
 ROW = "{:>6}  {:<9}  {:>9}  {:>5}  {:>8}  {:>8}  {:>5}  {:>12}  {:>13}"
 PEERS = {"testpmd": TestpmdPeer, "ovs": OvsPeer}
@@ -117,9 +118,9 @@ class Story:
         self.flood = Flood(GUEST, self.netns)
 
     def row(self, phase: str) -> None:
-        """A line, if the last one is a second old."""
+        """A line, if the last one is old enough."""
         now = time.monotonic()
-        if now - self._last < 1:
+        if now - self._last < EVERY:
             return
         rate = (self.flood.sent - self._sent) / (now - self._last)
         memory = 192 + DIMM_MIB * len(self.dimms.plugged)

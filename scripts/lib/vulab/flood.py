@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A flood ping that knows exactly what it lost.
 
-As ping -f it sends the next request when an answer comes, and after 10 ms at the latest. ping(8)
+As ping -f it sends the next request soon after an answer, and after 10 ms at the latest. ping(8)
 itself gives up the last answers of a run after twice the longest time that one took, and one that
 is interrupted counts what is under way as lost; here, every request has ten seconds.
 """
@@ -22,6 +22,7 @@ from .process import SLOW, LabError
 
 PATIENCE = 10  # seconds an answer may take
 PAUSE = 0.01  # seconds until the next request goes out all the same
+BREATH = 0.0005  # between an answer and the next request: an emulated guest has other work, too
 CLONE_NEWNET = 0x40000000
 REQUEST, REPLY = 8, 0
 PAYLOAD = bytes(range(48))
@@ -85,6 +86,7 @@ class Flood:
                 self._send(sock)
             if select.select([sock], [], [], PAUSE)[0]:
                 self._receive(sock)
+                time.sleep(BREATH)
 
     def _send(self, sock: socket.socket) -> None:
         # Sequence numbers have 16 bits; the payload's begin has the rest.
