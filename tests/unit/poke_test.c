@@ -136,7 +136,7 @@ static unsigned long sleeps(void)
 	while ((task = readdir(tasks)) != NULL) {
 		FILE *file;
 
-		if (atoi(task->d_name) == (int)syscall(SYS_gettid))
+		if (task->d_name[0] == '.' || atoi(task->d_name) == (int)syscall(SYS_gettid))
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
 		file = fopen(path, "r");
