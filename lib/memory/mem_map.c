@@ -9,10 +9,12 @@ static struct mem_map *map_alloc(uint32_t n)
 {
 	struct mem_map *map = malloc(sizeof(*map) + n * sizeof(map->region[0]));
 
-	if (map == NULL)
+	if (map == NULL) {
 		errno = ENOMEM;
-	else
-		map->n = n;
+		return NULL;
+	}
+	map->n = n;
+	map->base = 0;
 	return map;
 }
 
@@ -61,6 +63,7 @@ struct mem_map *mem_map_with(const struct mem_map *old, const struct mem_region 
 	map->region[at] = *region;
 	if (at < n)
 		memcpy(&map->region[at + 1], &old->region[at], (n - at) * sizeof(map->region[0]));
+	map->base = map->region[0].gpa;
 	return map;
 }
 
@@ -73,6 +76,8 @@ struct mem_map *mem_map_without(const struct mem_map *old, uint32_t index)
 	memcpy(map->region, old->region, index * sizeof(map->region[0]));
 	memcpy(&map->region[index], &old->region[index + 1],
 	       (old->n - index - 1) * sizeof(map->region[0]));
+	if (map->n > 0)
+		map->base = map->region[0].gpa;
 	return map;
 }
 

@@ -32,6 +32,7 @@ struct mem_region {
 
 struct mem_map {
 	uint32_t n;
+	uint64_t base; /* where the first begins */
 	struct mem_region region[]; /* by ascending gpa, disjoint */
 };
 
@@ -92,10 +93,12 @@ static inline uint32_t mem_map_search(const struct mem_map *map, uint64_t gpa)
 }
 
 /* Where a hint for gpa is kept. Neighbouring 2 MiB pages have neighbouring hints, so that small regions in a row share
- * their cache lines; the fold keeps regions at large, regular distances (1 GiB DIMMs, say) apart. */
-static inline uint32_t mem_hint_at(uint64_t gpa)
+ * their cache lines; the fold keeps regions at large, regular distances (1 GiB DIMMs, say) apart. Pages are counted from
+ * the first region: where addresses are a front end's own, they begin anywhere, and the end of one region would share a
+ * hint with the beginning of the next. */
+static inline uint32_t mem_hint_at(const struct mem_map *map, uint64_t gpa)
 {
-	uint64_t page = gpa >> 21;
+	uint64_t page = (gpa - map->base) >> 21;
 
 	return (uint32_t)(page + (page >> 10) * 37) % MEM_HINTS;
 }
@@ -104,7 +107,7 @@ static inline uint32_t mem_hint_at(uint64_t gpa)
 static inline uint8_t *mem_map_at(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
 				  uint64_t *avail)
 {
-	uint16_t *remembered = &hint->region[mem_hint_at(gpa)];
+	uint16_t *remembered = &hint->region[mem_hint_at(map, gpa)];
 	uint32_t i = *remembered;
 	uint64_t offset;
 
