@@ -110,7 +110,7 @@ static size_t read_line(int sock, char *text, size_t room, int64_t deadline)
 	}
 }
 
-json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const char *name)
+json_t *fg_switch_ask(const struct fg_switch *sw, const char *line)
 {
 	static char text[1 << 20];
 	int sock = sw->stand_in ? -ENOTSUP : fg_wire_connect(sw->control, 0);
@@ -120,17 +120,24 @@ json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const c
 
 	if (sock < 0)
 		return NULL;
-	len = (size_t)snprintf(text, sizeof(text), "{\"command\": \"%s\", \"name\": \"%s\"}\n",
-			       command, name != NULL ? name : "");
-	if (fg_wire_send_raw(sock, text, len, NULL, 0) == 0)
+	if (fg_wire_send_raw(sock, line, strlen(line), NULL, 0) == 0)
 		len = read_line(sock, text, sizeof(text), fg_deadline(FG_WAIT_MS));
 	else
 		len = 0;
 	close(sock);
 	answer = json_loadb(text, len, 0, &error);
 	if (answer == NULL)
-		fprintf(stderr, "%s: %s\n", command, len > 0 ? error.text : "no answer");
+		fprintf(stderr, "%s: %s\n", line, len > 0 ? error.text : "no answer");
 	return answer;
+}
+
+json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const char *name)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "{\"command\": \"%s\", \"name\": \"%s\"}\n", command,
+		 name != NULL ? name : "");
+	return fg_switch_ask(sw, line);
 }
 
 int64_t fg_counter(const struct fg_switch *sw, const char *port, const char *path)

@@ -67,6 +67,8 @@ int fg_switch_usage(const struct fg_switch *, struct fg_usage *);
 /* What the control socket answers to a command about @name (NULL: about none), or NULL. The
  * caller's. */
 json_t *fg_switch_query(const struct fg_switch *, const char *command, const char *name);
+/* ... to a whole line of JSON. */
+json_t *fg_switch_ask(const struct fg_switch *, const char *line);
 
 /* A counter of a port by its path in the JSON ("rx_ok", "tx_drop.no_buffer"); -1 without one. */
 int64_t fg_counter(const struct fg_switch *, const char *port, const char *path);
