@@ -181,8 +181,9 @@ def move(peer: Guest, here: Home, there: Home, held: bool) -> Move:
           f"stream {kept} MiB; pings {answered}, lost {len(lost)}")
     assert "virtio_net" not in there.guest.console(), there.guest.console()
     assert answered > 0
-    # From another switch than its own a guest is found when it has announced itself.
-    bound = gap if here.switch is there.switch else away
+    # From another switch than its own a guest is found when it has announced itself, which QEMU has
+    # done for the last time half a second later.
+    bound = gap if here.switch is there.switch else away + 0.5
     assert longest_run(lost) <= bound / INTERVAL + EDGES, f"lost {lost}, and ran nowhere {bound:.3f} s"
     return moved
 

@@ -382,12 +382,12 @@ int stage_judge(void **state)
 int stage_main_on(const struct fg_switch_options *opt, const char *name,
 		  const struct CMUnitTest *stories, size_t n)
 {
-	const char *only = getenv("STORY");
+	const char *only = getenv("STORY"), *limit = getenv("STAGE_LIMIT_S");
 
 	stage.opt = *opt;
 	if (only != NULL)
 		cmocka_set_test_filter(only);
-	alarm(STAGE_LIMIT_S);
+	alarm(limit != NULL ? (unsigned int)strtoul(limit, NULL, 10) : STAGE_LIMIT_S);
 	return _cmocka_run_group_tests(name, stories, n, raise_curtain, lower_curtain);
 }
 

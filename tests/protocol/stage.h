@@ -8,7 +8,8 @@
  * h0 and h1 can talk.
  *
  * A story opens its guests with guest_open(), and need not close them: the judge does.
- * stage_main() runs the stories of a program, never for longer than STAGE_LIMIT_S.
+ * stage_main() runs the stories of a program, never for longer than STAGE_LIMIT_S, or
+ * $STAGE_LIMIT_S.
  */
 #ifndef STAGE_H
 #define STAGE_H
