@@ -52,6 +52,12 @@ enum {
 	 * of its lcore wait (V14). At least one frame is always taken. */
 	BURST_BYTES = 256 * 1024,
 
+	/* Each of the two rings between the lcores and a lane (lib/lane): a power of two with room for two bursts of
+	 * the largest kind; at 10 Gb/s a millisecond of traffic. */
+	LANE_RING_BYTES = 1 << 20,
+	/* Seconds in which a lane has to show that it lives. */
+	LANE_DEADLINE_S = 5,
+
 	/* Records an lcore may have waiting for the control thread; more are dropped and counted. */
 	REPORTS_MAX = 4096,
 

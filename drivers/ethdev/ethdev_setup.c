@@ -173,7 +173,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 		return error;
 	habit = habit_of(plan->info.driver_name);
 	plan_mtu(plan, habit, wanted_mtu(id, plan, habit, spec->mtu));
-	plan_queues(plan, habit, port->counters_n, attempt->one);
+	plan_queues(plan, habit, port->host->lcores, attempt->one);
 	plan_buffers(plan, habit, attempt->big);
 	plan->conf.intr_conf.rxq = attempt->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
@@ -346,7 +346,7 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 		if (error != 0)
 			return fail_set(fail, error, "it says nothing about itself: %s",
 					rte_strerror(-error));
-		error = try_start(dev, &plan, port->counters_n, fail);
+		error = try_start(dev, &plan, port->host->lcores, fail);
 		if (error != 0)
 			log_debug(port->name, "attempt %u: %s", i + 1, fail->text);
 	}
@@ -355,7 +355,7 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 		return error;
 	dev->rxq_n = plan.rxq_n;
 	dev->txq_n = plan.txq_n;
-	dev->txq_shared = plan.txq_n < port->counters_n;
+	dev->txq_shared = plan.txq_n < port->host->lcores;
 	dev->multi_segs = plan.chains;
 	dev->room = plan.room;
 	dev->mtu = plan.mtu;

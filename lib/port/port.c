@@ -9,14 +9,14 @@
 int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,
 	      const struct port_spec *spec, uint16_t id)
 {
-	size_t size = sizeof(struct port_counters) * host->lcores;
+	size_t size = sizeof(struct port_counters) * (host->lcores + 1);
 
 	memset(port, 0, sizeof(*port));
 	port->counters = aligned_alloc(_Alignof(struct port_counters), size);
 	if (!port->counters)
 		return -ENOMEM;
 	memset(port->counters, 0, size);
-	port->counters_n = host->lcores;
+	port->counters_n = host->lcores + 1;
 	port->ops = ops;
 	port->host = host;
 	port->id = id;
@@ -64,6 +64,7 @@ const char *rx_drop_name(enum rx_drop reason)
 		[RX_DROP_SOURCE] = "source",
 		[RX_DROP_REFLECTION] = "reflection",
 		[RX_DROP_ALONE] = "alone",
+		[RX_DROP_LANE] = "lane",
 	};
 
 	return reason < RX_DROPS ? names[reason] : NULL;
@@ -76,6 +77,7 @@ const char *tx_drop_name(enum tx_drop reason)
 		[TX_DROP_NO_BUFFER] = "no_buffer",
 		[TX_DROP_TOO_BIG] = "too_big",
 		[TX_DROP_BROKEN] = "broken",
+		[TX_DROP_LANE] = "lane",
 	};
 
 	return reason < TX_DROPS ? names[reason] : NULL;

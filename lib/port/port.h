@@ -94,6 +94,7 @@ struct port_spec {
 	const char *socket; /* vhost-user */
 	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
 	unsigned int queues; /* pairs offered; 0: the driver's default */
+	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
 	const char *device; /* ethdev: a name or PCI address EAL knows */
 	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
 };
@@ -132,7 +133,7 @@ struct port {
 	/* Control's. Nothing can be delivered to it for now: no address is learned behind it, so that frames for one
 	 * that was there before are flooded, and reach it wherever it turns up. */
 	bool deaf;
-	struct port_counters *counters; /* [host->lcores] */
+	struct port_counters *counters; /* [host->lcores], and one that is control's */
 	unsigned int counters_n;
 	struct port_host *host;
 	char name[NAME_LEN_MAX + 1];
@@ -151,6 +152,12 @@ static inline struct port_counters *port_counters_of(struct port *port,
 						     const struct lcore_ctx *ctx)
 {
 	return &port->counters[ctx->index];
+}
+
+/* What the control thread counts. */
+static inline struct port_counters *port_counters_of_control(struct port *port)
+{
+	return &port->counters[port->counters_n - 1];
 }
 
 static inline void port_drop_tx(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,

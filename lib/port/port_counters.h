@@ -28,6 +28,7 @@ enum rx_drop {
 	RX_DROP_SOURCE,	    /* source address is multicast or zero: nobody's */
 	RX_DROP_REFLECTION, /* its destination is the port it came from */
 	RX_DROP_ALONE,	    /* flooded, and there is no other port */
+	RX_DROP_LANE,	    /* still in the lane of a postcopy migration when that broke off */
 	RX_DROPS,
 };
 
@@ -36,6 +37,7 @@ enum tx_drop {
 	TX_DROP_NO_BUFFER,  /* the receiver has no room: the guest's ring or the NIC's is full, or no mbuf is left */
 	TX_DROP_TOO_BIG,    /* longer than the receiver's MTU, or than its buffers where they cannot be merged */
 	TX_DROP_BROKEN,	    /* the guest's ring is broken */
+	TX_DROP_LANE,	    /* the lane of a postcopy migration is full, or the migration broke off */
 	TX_DROPS,
 };
 

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
-static const char *const rx_reasons[RX_REASONS] = {"short",   "long",   "offload",    "disabled",
-						   "restart", "source", "reflection", "alone"};
-static const char *const tx_reasons[TX_REASONS] = {"not_ready", "no_buffer", "too_big", "broken"};
+static const char *const rx_reasons[RX_REASONS] = {
+	"short", "long", "offload", "disabled", "restart", "source", "reflection", "alone", "lane",
+};
+static const char *const tx_reasons[TX_REASONS] = {
+	"not_ready", "no_buffer", "too_big", "broken", "lane",
+};
 
 static int64_t number(const json_t *object, const char *key)
 {

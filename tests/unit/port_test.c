@@ -38,7 +38,7 @@ static void sums_over_threads(void **state)
 	assert_int_equal(port_init(&port, &host, &no_ops, &spec, 7), 0);
 	assert_string_equal(port.name, "vm1");
 	assert_int_equal(port.id, 7);
-	assert_int_equal(port.counters_n, 3);
+	assert_int_equal(port.counters_n, 3 + 1); /* control's */
 	for (uint16_t i = 0; i < 3; i++) {
 		struct lcore_ctx ctx = {.index = i};
 		struct port_counters *mine = port_counters_of(&port, &ctx);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lane_ring.h: a ring of whole frames between two processes: one producer, one consumer, in memory that both map.
+ *
+ * The other end is not trusted: the lane (lane_link.h) shares its address space with whoever holds its userfaultfd. So each
+ * end keeps its own index to itself and only publishes it; what it reads of the other's, index or record, is loaded
+ * once, checked, and only the copy is used. A ring whose other end wrote nonsense is broken: it gives and takes nothing
+ * more, and its owner ends the lane.
+ *
+ * Sending copies a frame once into the ring. Receiving copies its head into the burst and leaves the body where it lies,
+ * exactly as a guest's ring does, until lane_done() gives the space back.
+ *
+ * Units: bytes. Any one thread at a time at each end; nothing blocks.
+ */
+#ifndef VUS_LANE_RING_H
+#define VUS_LANE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame.h"
+#include "vus_limits.h"
+
+/* What a frame is preceded by. */
+struct lane_record {
+	uint32_t len; /* of the frame; 0 is no record */
+	uint32_t reserved;
+	struct virtio_net_hdr offload;
+	uint8_t padding[6];
+};
+_Static_assert(sizeof(struct lane_record) == 24, "read in three loads");
+
+/* What both ends map. Indexes count bytes since the beginning and never wrap. */
+struct lane_shared_ring {
+	_Alignas(64) _Atomic uint64_t head; /* the producer's */
+	_Alignas(64) _Atomic uint64_t tail; /* the consumer's */
+	_Atomic uint32_t asleep;	    /* the consumer wants to be woken */
+	_Alignas(64) uint8_t data[LANE_RING_BYTES];
+};
+
+struct lane_producer {
+	struct lane_shared_ring *ring;
+	uint64_t head;	 /* the truth; ring->head is for the other end */
+	uint64_t frames; /* sent since the beginning */
+};
+
+struct lane_consumer {
+	struct lane_shared_ring *ring;
+	uint64_t tail; /* what was given back */
+	uint64_t next; /* what was received */
+	atomic_bool broken; /* anyone may read */
+};
+
+/* Bytes a frame takes in a ring. */
+static inline uint64_t lane_record_bytes(uint32_t len)
+{
+	return (sizeof(struct lane_record) + len + 31) & ~UINT64_C(31);
+}
+
+/* Bytes there are for frames to come. */
+uint64_t lane_room(const struct lane_producer *producer);
+/* Appends the first of n frames for which there is room, in order: their number. The consumer sees them at once. */
+uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, uint16_t n);
+/* After lane_send(): whether the consumer is asleep and has to be woken. True once for each time it fell asleep. */
+bool lane_wants_wake(struct lane_producer *producer);
+
+/* Fills a burst with what has come: burst->n, 0 for nothing, or for a ring that is (or has turned out to be) broken. The
+ * frames are valid until lane_done(). */
+uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst);
+void lane_done(struct lane_consumer *consumer);
+/* Nothing is there that was not given back. */
+bool lane_empty(const struct lane_consumer *consumer);
+/* The consumer is about to sleep: true if frames are waiting already. */
+bool lane_arm(struct lane_consumer *consumer);
+void lane_disarm(struct lane_consumer *consumer);
+
+#endif
