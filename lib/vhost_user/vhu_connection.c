@@ -115,6 +115,35 @@ int vhu_connection_send(struct vhu_connection *connection, const struct vhu_head
 	return error;
 }
 
+int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_header *header,
+			   int fd)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(sizeof(fd))];
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)header, .iov_len = sizeof(*header)};
+	struct msghdr hdr = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
+
+	/* Nothing waits to be sent when a front end asks for this and means it. */
+	if (connection->out_n > 0)
+		return -ENOBUFS;
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	if (sendmsg(connection->source.fd, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	    (ssize_t)sizeof(*header))
+		return 0;
+	return errno == EAGAIN ? -ENOBUFS : -errno;
+}
+
 static void end(struct vhu_connection *connection, const char *why, bool orderly)
 	RUNS_ON(control_thread)
 {

@@ -69,4 +69,8 @@ void vhu_connection_resume(struct vhu_connection *connection) RUNS_ON(control_th
 int vhu_connection_send(struct vhu_connection *connection, const struct vhu_header *header,
 			const void *payload) RUNS_ON(control_thread);
 
+/* Sends a header without a payload, and a descriptor, which stays the caller's. As above. */
+int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_header *header,
+			   int fd) RUNS_ON(control_thread);
+
 #endif

@@ -77,6 +77,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 
 static void device_free(struct vhu_device *device)
 {
+	vhu_postcopy_fini(device);
 	vhu_journal_close(&device->journal, device->returns);
 	free(device->name);
 	free(device);
@@ -101,6 +102,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		return fail_set(fail, error, "no descriptor for a vhost-user device: %s",
 				strerror(-error));
 	}
+	vhu_postcopy_init(device, config->postcopy_off);
 	error = vhu_endpoint_open(&device->endpoint, loop, config->mode, config->socket,
 				  &endpoint_events, fail);
 	if (error != 0) {
@@ -204,6 +206,13 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 		cut_off(device, index);
 }
 
+void vhu_device_lane_broken(struct vhu_device *device)
+{
+	if (device->postcopy.state == VHU_POSTCOPY_LISTENING)
+		vhu_session_end(device, "postcopy: the lane does not keep to the rules of its ring",
+				false);
+}
+
 /* The reason for which a front end was hung up on stays in sight until another is there. */
 static void describe_waiting(const struct vhu_device *device, char *text, size_t size)
 {
@@ -234,6 +243,8 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 		snprintf(text, size, "the front end is gone, its memory is being given back");
 	else if (device->state == VHU_IDLE)
 		describe_waiting(device, text, size);
+	else if (device->postcopy.turned_away)
+		snprintf(text, size, "connected: %s", device->last_error);
 	else if (!device->connection.spoken)
 		snprintf(text, size, "connected: the front end has not said anything yet");
 	else if (ready > 0)
@@ -261,5 +272,6 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		status->rings_ready += vhu_device_ring_ready(device, i);
 	describe(device, status->rings_ready, status->state, sizeof(status->state));
+	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
 }

@@ -28,6 +28,7 @@
 #include "virtq.h"
 #include "vus_limits.h"
 
+struct lane_link;
 struct vhu_device;
 
 enum vhu_mode { VHU_SERVER, VHU_CLIENT };
@@ -37,6 +38,7 @@ struct vhu_config {
 	const char *socket; /* path; copied */
 	enum vhu_mode mode;
 	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
+	bool postcopy_off;	  /* postcopy migration is not offered, though it were possible */
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 
@@ -57,6 +59,11 @@ struct vhu_events {
 	/* A descriptor that lcores may sleep on is coming (add) or going: the guest's kick eventfd of a from_guest
 	 * ring. Going means: it will be closed after this call. */
 	void (*kick)(void *owner, unsigned int index, int fd);
+	/* Frames go through this link from now on, both ways, whatever rings there are: it is the owner's (lane_link.h). */
+	void (*lane)(void *owner, struct lane_link *link);
+	/* No frame comes out of the link any more. Orderly: the lane's process is gone, the rings come back, and what is
+	 * still on its way to the guest is the owner's to deliver. Otherwise the migration broke off. */
+	void (*lane_ended)(void *owner, bool orderly);
 };
 
 /* For `vusctl port`: a snapshot in numbers and words. */
@@ -73,6 +80,7 @@ struct vhu_status {
 	uint64_t refused;	 /* connections closed at once: one was already there */
 	uint64_t replaced;	 /* connections ended because another came and they were dead or mute */
 	uint64_t messages;	 /* of all connections */
+	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };
 
@@ -98,6 +106,9 @@ bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int inde
  * once. */
 void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	RUNS_ON(control_thread);
+
+/* The lane wrote into its link what makes no sense. */
+void vhu_device_lane_broken(struct vhu_device *device) RUNS_ON(control_thread);
 
 void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
 	RUNS_ON(control_thread);

@@ -28,9 +28,10 @@ uint64_t vhu_features_tolerated(void)
 	       BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
 }
 
-uint64_t vhu_protocol_features_offered(void)
+uint64_t vhu_protocol_features_offered(bool postcopy)
 {
-	return BIT(VHU_P_MQ) | BIT(VHU_P_LOG_SHMFD) | BIT(VHU_P_RARP) | BIT(VHU_P_REPLY_ACK) | BIT(VHU_P_MTU) |
+	return (postcopy ? BIT(VHU_P_PAGEFAULT) : 0) | BIT(VHU_P_MQ) |
+	       BIT(VHU_P_LOG_SHMFD) | BIT(VHU_P_RARP) | BIT(VHU_P_REPLY_ACK) | BIT(VHU_P_MTU) |
 	       BIT(VHU_P_RESET_DEVICE) | BIT(VHU_P_CONFIGURE_MEM_SLOTS) | BIT(VHU_P_STATUS);
 }
 

@@ -7,12 +7,14 @@
 #ifndef VUS_VHU_FEATURE_H
 #define VUS_VHU_FEATURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Virtio features offered, VHOST_USER_F_PROTOCOL_FEATURES included. */
 uint64_t vhu_features_offered(void);
 /* Features that concern the front end alone: it may name them to us (virtio-user does), they change nothing here. */
 uint64_t vhu_features_tolerated(void);
-uint64_t vhu_protocol_features_offered(void);
+/* `postcopy`: it is possible here, and wanted (vhu_postcopy.h). */
+uint64_t vhu_protocol_features_offered(bool postcopy);
 
 #endif

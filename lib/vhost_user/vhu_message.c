@@ -8,14 +8,14 @@
 
 static const struct vhu_message_spec specs[VHU_REQUESTS] = {
 	/* QEMU ends an empty memory update in postcopy with this. */
-	[VHU_NONE] = {.name = "NONE", .size = 8, .ignored = true},
+	[VHU_NONE] = {.name = "NONE", .size = 8, .ignored = true, .commits = true},
 	[VHU_GET_FEATURES] = {.name = "GET_FEATURES", .answer = VHU_ANSWER_VALUE},
 	[VHU_SET_FEATURES] = {.name = "SET_FEATURES", .size = 8, .live = VHU_LIVE_SAME},
 	[VHU_SET_OWNER] = {.name = "SET_OWNER"},
 	[VHU_RESET_OWNER] = {.name = "RESET_OWNER"},
 	[VHU_SET_MEM_TABLE] = {.name = "SET_MEM_TABLE", .size = 8 + 32,
 			       .size_max = sizeof(struct vhu_memory_table),
-			       .fds = VHU_FDS_PER_REGION},
+			       .fds = VHU_FDS_PER_REGION, .commits = true},
 	[VHU_SET_LOG_BASE] = {.name = "SET_LOG_BASE", .size = 16, .fds = VHU_FDS_ONE,
 			      .answer = VHU_ANSWER_VALUE, .needs = NEEDS(LOG_SHMFD)},
 	[VHU_SET_LOG_FD] = {.name = "SET_LOG_FD", .fds = VHU_FDS_ONE, .needs = NEEDS(LOG_SHMFD)},
@@ -65,9 +65,9 @@ static const struct vhu_message_spec specs[VHU_REQUESTS] = {
 	[VHU_VRING_KICK] = {.name = "VRING_KICK", .size = 8, .index = VHU_INDEX_U32, .never = true},
 	[VHU_GET_MAX_MEM_SLOTS] = {.name = "GET_MAX_MEM_SLOTS", .answer = VHU_ANSWER_VALUE,
 				   .needs = NEEDS(CONFIGURE_MEM_SLOTS)},
-	[VHU_ADD_MEM_REG] = {.name = "ADD_MEM_REG", .size = 40, .fds = VHU_FDS_ONE,
+	[VHU_ADD_MEM_REG] = {.name = "ADD_MEM_REG", .size = 40, .fds = VHU_FDS_ONE, .commits = true,
 			     .needs = NEEDS(CONFIGURE_MEM_SLOTS)},
-	[VHU_REM_MEM_REG] = {.name = "REM_MEM_REG", .size = 40, .fds = VHU_FDS_MAYBE,
+	[VHU_REM_MEM_REG] = {.name = "REM_MEM_REG", .size = 40, .fds = VHU_FDS_MAYBE, .commits = true,
 			     .needs = NEEDS(CONFIGURE_MEM_SLOTS)},
 	[VHU_SET_STATUS] = {.name = "SET_STATUS", .size = 8, .needs = NEEDS(STATUS)},
 	[VHU_GET_STATUS] = {.name = "GET_STATUS", .answer = VHU_ANSWER_VALUE, .needs = NEEDS(STATUS)},
@@ -132,6 +132,8 @@ enum vhu_error vhu_header_check(const struct vhu_header *header)
 	/* Unknown, but small enough to be read and refused in order. */
 	if (spec == NULL)
 		return header->size <= sizeof(union vhu_payload) ? VHU_OK : VHU_BAD_SIZE;
+	if (spec->commits && header->size == sizeof(uint64_t))
+		return VHU_OK;
 	if (spec->size_max != 0)
 		return header->size >= spec->size && header->size <= spec->size_max ? VHU_OK
 										     : VHU_BAD_SIZE;
@@ -168,13 +170,29 @@ static enum vhu_error check_ring(struct vhu_message *msg, const struct vhu_messa
 	return VHU_OK;
 }
 
+/* QEMU's single answer to our addresses (protocol.md 3b.4). It says NONE where nothing has changed, and that is no news
+ * outside of postcopy. */
+static enum vhu_error check_commit(struct vhu_message *msg, const struct vhu_message_spec *spec,
+				   const struct vhu_context *context)
+{
+	if (!context->listening && !spec->ignored)
+		return VHU_BAD_SIZE;
+	if (msg->fds.n != 0)
+		return VHU_BAD_FDS;
+	msg->commit = context->listening;
+	return VHU_OK;
+}
+
 enum vhu_error vhu_message_check(struct vhu_message *msg, const struct vhu_context *context)
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(msg->header.request);
 	uint32_t concerned = UINT32_MAX;
 
+	msg->commit = false;
 	if (spec == NULL || spec->never)
 		return VHU_BAD_REQUEST;
+	if (spec->commits && msg->header.size == sizeof(uint64_t))
+		return check_commit(msg, spec, context);
 	if (spec->fds == VHU_FDS_PER_REGION &&
 	    (msg->payload.table.n == 0 || msg->payload.table.n > VHU_TABLE_REGIONS_MAX ||
 	     msg->header.size != 8 + msg->payload.table.n * sizeof(struct vhu_memory_region)))

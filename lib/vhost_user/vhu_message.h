@@ -175,6 +175,7 @@ struct vhu_message {
 	union vhu_payload payload;
 	struct vhu_fds fds;
 	unsigned int ring; /* set by vhu_message_check() where the request names one */
+	bool commit;	   /* set by vhu_message_check(): not the request, but what ends a memory update in postcopy */
 };
 
 /* --- the table -------------------------------------------------------------------------------------------------- */
@@ -215,6 +216,7 @@ struct vhu_message_spec {
 	uint8_t index;	   /* enum vhu_index_rule */
 	uint8_t live;	   /* enum vhu_live_rule */
 	bool ignored;	   /* read and dropped */
+	bool commits;	   /* in postcopy, the same number with a value of 0 and no descriptor ends a memory update */
 	bool never;	   /* a known request of features we never offer */
 	uint32_t needs;	   /* protocol features, all of which must be agreed */
 };
@@ -255,6 +257,7 @@ struct vhu_context {
 	uint64_t protocol_features; /* agreed */
 	unsigned int rings;	    /* there are */
 	uint32_t started;	    /* one bit each */
+	bool listening;		    /* the guest's memory is still arriving */
 };
 
 /* As soon as the header is there and before any payload is read. */

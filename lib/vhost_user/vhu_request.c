@@ -52,20 +52,21 @@ static enum vhu_error set_features(struct vhu_device *device, struct vhu_message
 	return VHU_OK;
 }
 
-static void get_protocol_features(struct vhu_device *device VUS_UNUSED,
-				  unsigned int ring VUS_UNUSED, struct vhu_reply *reply)
+static void get_protocol_features(struct vhu_device *device, unsigned int ring VUS_UNUSED,
+				  struct vhu_reply *reply)
 {
-	reply->payload.u64 = vhu_protocol_features_offered();
+	reply->payload.u64 = vhu_protocol_features_offered(device->postcopy.offered);
 }
 
 static enum vhu_error set_protocol_features(struct vhu_device *device, struct vhu_message *msg,
 					    struct fail *fail)
 {
 	uint64_t features = msg->payload.u64;
+	uint64_t alien = features & ~vhu_protocol_features_offered(device->postcopy.offered);
 
-	if ((features & ~vhu_protocol_features_offered()) != 0) {
+	if (alien != 0) {
 		fail_set(fail, 0, "protocol features %#llx were not offered",
-			 (unsigned long long)(features & ~vhu_protocol_features_offered()));
+			 (unsigned long long)alien);
 		return VHU_BAD_VALUE;
 	}
 	if (vhu_session_started(device) != 0 && features != device->protocol_features)
@@ -93,28 +94,56 @@ static enum vhu_error error_of(int error)
 	return error == -ENOMEM ? VHU_NO_RESOURCE : VHU_BAD_VALUE;
 }
 
+/* Whether none of the files is of a guest that arrived in part only. */
+static bool whole(struct vhu_device *device, const struct vhu_message *msg, struct fail *fail)
+{
+	for (unsigned int i = 0; i < msg->fds.n; i++) {
+		if (vhu_half_check(&device->postcopy.half, msg->fds.fd[i], fail) == 0)
+			continue;
+		device->postcopy.turned_away = true;
+		return false;
+	}
+	return true;
+}
+
 static enum vhu_error set_mem_table(struct vhu_device *device, struct vhu_message *msg,
 				    struct fail *fail)
 {
+	const struct vhu_memory_table *table = &msg->payload.table;
+	bool listening = device->postcopy.state == VHU_POSTCOPY_LISTENING;
 	int n;
 
 	role_assert_control();
+	if (!whole(device, msg, fail))
+		return VHU_BAD_VALUE;
+	if (listening && vhu_session_started(device) != 0)
+		return VHU_BAD_STATE;
+	if (listening)
+		vhu_postcopy_unmap_all(device);
 	n = vhu_regions_replace(&device->regions, &msg->payload.table, msg->fds.fd, fail);
 	if (n < 0)
 		return error_of(n);
 	device->unsettled += (unsigned int)n;
-	return VHU_OK;
+	return listening ? vhu_postcopy_map(device, msg, table->region, table->n, fail) : VHU_OK;
 }
 
 static enum vhu_error add_mem_reg(struct vhu_device *device, struct vhu_message *msg,
 				  struct fail *fail)
 {
+	const struct vhu_memory_region *region = &msg->payload.single.region;
+	uint32_t before = device->regions.n;
 	int error;
 
 	role_assert_control();
-	error = vhu_regions_add(&device->regions, &msg->payload.single.region, msg->fds.fd[0],
-				fail);
-	return error == 0 ? VHU_OK : error_of(error);
+	if (!whole(device, msg, fail))
+		return VHU_BAD_VALUE;
+	error = vhu_regions_add(&device->regions, region, msg->fds.fd[0], fail);
+	if (error != 0)
+		return error_of(error);
+	if (device->postcopy.state != VHU_POSTCOPY_LISTENING)
+		return VHU_OK;
+	return device->regions.n > before ? vhu_postcopy_map(device, msg, region, 1, fail)
+					  : bad_value(fail, "this region is there already");
 }
 
 /* A region that is not there is removed already: QEMU never adds again after a removal that failed (protocol.md 3a.7). */
@@ -138,6 +167,8 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 		return error_of(n);
 	}
 	device->unsettled += (unsigned int)n;
+	if (device->postcopy.state == VHU_POSTCOPY_LISTENING)
+		vhu_postcopy_unmap(device, region);
 	return VHU_OK;
 }
 
@@ -264,6 +295,9 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_SET_VRING_ENABLE] = {.handle = vhu_set_vring_enable},
 	[VHU_SEND_RARP] = {.handle = send_rarp},
 	[VHU_NET_SET_MTU] = {.handle = net_set_mtu},
+	[VHU_POSTCOPY_ADVISE] = {.handle = vhu_postcopy_advise, .answer = vhu_postcopy_done},
+	[VHU_POSTCOPY_LISTEN] = {.handle = vhu_postcopy_listen, .answer = vhu_postcopy_done},
+	[VHU_POSTCOPY_END] = {.handle = vhu_postcopy_end, .answer = vhu_postcopy_done},
 	[VHU_RESET_DEVICE] = {.handle = reset_device},
 	[VHU_GET_MAX_MEM_SLOTS] = {.answer = get_max_mem_slots},
 	[VHU_ADD_MEM_REG] = {.handle = add_mem_reg},

@@ -109,6 +109,14 @@ int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map 
 				error == EFAULT   ? "not inside the guest's memory"
 				: error == EINVAL ? "size or alignment not acceptable"
 						  : strerror(error));
+	if (ring->in_lane) {
+		ring->begun = false;
+		ring->lane_conf = conf;
+		ring->state = VHU_RING_RUNNING;
+		atomic_store_explicit(&ring->q.fault, VIRTQ_OK, memory_order_relaxed);
+		ring->events->lane_run(ring, &setup);
+		return 0;
+	}
 	if (ring->begun)
 		virtq_publish(&ring->q, conf);
 	else
@@ -147,15 +155,32 @@ void vhu_ring_leave(struct vhu_ring *ring)
 	if (ring->state != VHU_RING_RUNNING)
 		return;
 	ring->state = VHU_RING_LEAVING;
+	if (ring->in_lane) {
+		ring->events->lane_leave(ring);
+		return;
+	}
 	ring->events->ready(ring, false);
 	/* Whatever its owner does, no burst that begins from now on touches the ring. */
 	ring->left_conf = virtq_publish(&ring->q, NULL);
 	rcu_wait_start(&ring->leave, lcores_left);
 }
 
+void vhu_ring_left(struct vhu_ring *ring, uint16_t base)
+{
+	free((void *)(uintptr_t)ring->lane_conf);
+	ring->lane_conf = NULL;
+	ring->base = base;
+	ring->state = VHU_RING_IDLE;
+	if (ring->moved_kick) {
+		replace_fd(&ring->kick_fd, ring->kick_next);
+		ring->moved_kick = false;
+		ring->kick_next = -1;
+	}
+}
+
 bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size)
 {
-	const struct virtq_conf *conf = rcu_own(&ring->q.conf);
+	const struct virtq_conf *conf = ring->in_lane ? ring->lane_conf : rcu_own(&ring->q.conf);
 	uintptr_t from = (uintptr_t)host;
 
 	/* Each part lies in one region, so its first byte tells. */
@@ -213,6 +238,11 @@ bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
 		replace_fd(&ring->call_fd, fd);
 		return false;
 	}
+	if (ring->in_lane) {
+		replace_fd(&ring->call_fd, fd);
+		ring->events->lane_call(ring);
+		return true;
+	}
 	conf = virtq_conf_with_call(before, fd);
 	ring->swap_fd = ring->call_fd;
 	ring->call_fd = fd;
@@ -237,7 +267,7 @@ bool vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
 		return false;
 	ring->log_used = log_used;
 	ring->used_gpa = used_gpa;
-	if (ring->state != VHU_RING_RUNNING)
+	if (ring->state != VHU_RING_RUNNING || ring->in_lane)
 		return false;
 	conf = virtq_conf_with_log(rcu_own(&ring->q.conf), log_used, used_gpa);
 	if (conf == NULL) {

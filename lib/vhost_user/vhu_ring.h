@@ -29,6 +29,11 @@ struct vhu_ring_events {
 	void (*kick)(struct vhu_ring *ring, int fd);
 	/* A withdrawal or a change in place is through. */
 	void (*settled)(struct vhu_ring *ring);
+	/* The same for a ring that a lane serves (vhu_postcopy.h): begin; leave, which vhu_ring_left() ends; take the
+	 * new call descriptor, which is through when the session says so. */
+	void (*lane_run)(struct vhu_ring *ring, const struct virtq_setup *setup);
+	void (*lane_leave)(struct vhu_ring *ring);
+	void (*lane_call)(struct vhu_ring *ring);
 };
 
 enum vhu_ring_state { VHU_RING_IDLE, VHU_RING_RUNNING, VHU_RING_LEAVING };
@@ -50,6 +55,8 @@ struct vhu_ring {
 	bool started;
 	int kick_fd, call_fd, err_fd; /* -1: none */
 
+	bool in_lane;	 /* a lane serves it, not the lcores; the owner sets it while IDLE */
+	const struct virtq_conf *lane_conf; /* where it would lie for us: nothing is published */
 	bool discards;	 /* RUNNING, but disabled: what the guest sends is to be thrown away */
 	bool begun;	 /* the position in q counts, not `base` */
 	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
@@ -75,6 +82,12 @@ int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map 
 		 struct fail *fail) RUNS_ON(control_thread);
 /* Withdraws a RUNNING ring; `settled` follows. */
 void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
+/* A lane has left the ring at `base`, or exists no more: it is IDLE. No event. */
+void vhu_ring_left(struct vhu_ring *ring, uint16_t base) RUNS_ON(control_thread);
+static inline bool vhu_ring_in_lane(const struct vhu_ring *ring)
+{
+	return ring->in_lane && ring->state != VHU_RING_IDLE;
+}
 /* Ends it for good: the place is kept as `base`, addresses, kick and call descriptors are dropped; size, error
  * descriptor and `enabled` stay. The ring is IDLE. */
 void vhu_ring_stop(struct vhu_ring *ring);

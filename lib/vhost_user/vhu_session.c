@@ -65,6 +65,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	snprintf(device->last_error, sizeof(device->last_error), "%s", orderly ? "" : why);
 	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name,
 		    "connection ended: %s", why);
+	vhu_postcopy_abort(device);
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		if (device->ring[i].state != VHU_RING_RUNNING)
 			continue;
@@ -119,7 +120,7 @@ static bool ring_enabled(const struct vhu_device *device, const struct vhu_ring 
 static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *ring)
 {
 	return device->features_set && ring->started && ring->addressed && ring->size != 0 &&
-	       vhu_log_complete(&device->dirty) &&
+	       vhu_log_complete(&device->dirty) && !device->postcopy.uncommitted &&
 	       (ring_enabled(device, ring) || ring->index % 2 == 1);
 }
 
@@ -143,6 +144,7 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 			vhu_ring_leave(ring);
 		} else if (ring->state == VHU_RING_IDLE && wanted) {
 			ring->discards = discards;
+			ring->in_lane = device->postcopy.state == VHU_POSTCOPY_LISTENING;
 			error = vhu_ring_run(ring, device->features,
 					     vhu_regions_map(&device->regions), fail);
 		}
@@ -152,6 +154,12 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 		}
 	}
 	return 0;
+}
+
+/* What can go on now that nothing is unsettled: the way out of a lane first, then rings. */
+static int go_on(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
+{
+	return vhu_postcopy_further(device) ? 0 : run_rings(device, fail);
 }
 
 static struct vhu_device *device_of_ring(struct vhu_ring *ring)
@@ -179,10 +187,31 @@ static void ring_settled(struct vhu_ring *ring)
 	vhu_session_settled(device_of_ring(ring));
 }
 
+static void ring_lane_run(struct vhu_ring *ring, const struct virtq_setup *setup)
+{
+	role_assert_control();
+	vhu_postcopy_ring_run(device_of_ring(ring), ring, setup);
+}
+
+static void ring_lane_leave(struct vhu_ring *ring)
+{
+	role_assert_control();
+	vhu_postcopy_ring_leave(device_of_ring(ring), ring);
+}
+
+static void ring_lane_call(struct vhu_ring *ring)
+{
+	role_assert_control();
+	vhu_postcopy_ring_call(device_of_ring(ring), ring);
+}
+
 const struct vhu_ring_events vhu_session_ring_events = {
 	.ready = ring_ready,
 	.kick = ring_kick,
 	.settled = ring_settled,
+	.lane_run = ring_lane_run,
+	.lane_leave = ring_lane_leave,
+	.lane_call = ring_lane_call,
 };
 
 /* --- memory ----------------------------------------------------------------------------------------------------- */
@@ -257,7 +286,14 @@ static void answer(struct vhu_device *device) RUNS_ON(control_thread)
 	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0};
 
 	device->pending = false;
-	if (vhu_requests[device->request.request].answer != NULL)
+	if (device->request.request == VHU_POSTCOPY_ADVISE) {
+		if (vhu_postcopy_send_faults(device) != 0)
+			vhu_session_end(device, "the front end does not take its userfaultfd", false);
+		return;
+	}
+	if (device->postcopy.echo_due)
+		vhu_postcopy_echo(device, &reply);
+	else if (vhu_requests[device->request.request].answer != NULL)
 		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
 	else if (!wants_ack(device, &device->request))
 		return;
@@ -284,6 +320,13 @@ static void refuse(struct vhu_device *device, const struct vhu_header *request,
 	}
 }
 
+static enum vhu_error handle(struct vhu_device *device, struct vhu_message *msg, struct fail *fail)
+{
+	const struct vhu_request_ops *ops = &vhu_requests[msg->header.request];
+
+	return ops->handle != NULL ? ops->handle(device, msg, fail) : VHU_OK;
+}
+
 static void message_came(struct vhu_connection *connection, struct vhu_message *msg)
 {
 	struct vhu_device *device = container_of(connection, struct vhu_device, connection);
@@ -291,22 +334,21 @@ static void message_came(struct vhu_connection *connection, struct vhu_message *
 		.protocol_features = device->protocol_features,
 		.rings = device->rings_n,
 		.started = vhu_session_started(device),
+		.listening = device->postcopy.state == VHU_POSTCOPY_LISTENING,
 	};
-	const struct vhu_request_ops *ops;
 	enum vhu_error error;
 	struct fail fail = {.text = ""};
 
 	role_assert_control();
 	device->messages++;
 	error = vhu_message_check(msg, &context);
-	if (error == VHU_OK && vhu_message_spec(msg->header.request)->ignored)
+	if (error == VHU_OK && msg->commit)
+		error = vhu_postcopy_commit(device, msg, &fail);
+	else if (error == VHU_OK && vhu_message_spec(msg->header.request)->ignored)
 		return;
-	if (error == VHU_OK) {
-		ops = &vhu_requests[msg->header.request];
-		if (ops->handle != NULL)
-			error = ops->handle(device, msg, &fail);
-	}
-	if (error == VHU_OK && device->unsettled == 0 && run_rings(device, &fail) != 0)
+	else if (error == VHU_OK)
+		error = handle(device, msg, &fail);
+	if (error == VHU_OK && device->unsettled == 0 && go_on(device, &fail) != 0)
 		error = VHU_BAD_VALUE;
 	if (error == VHU_OK) {
 		device->request = msg->header;
@@ -332,7 +374,7 @@ void vhu_session_settled(struct vhu_device *device)
 		close_further(device);
 		return;
 	}
-	if (run_rings(device, &fail) != 0) {
+	if (go_on(device, &fail) != 0) {
 		vhu_session_end(device, fail.text, false);
 		return;
 	}

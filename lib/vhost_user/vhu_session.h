@@ -17,6 +17,7 @@
 #include "vhu_endpoint.h"
 #include "vhu_journal.h"
 #include "vhu_log.h"
+#include "vhu_postcopy.h"
 #include "vhu_regions.h"
 #include "vhu_ring.h"
 
@@ -53,6 +54,7 @@ struct vhu_device {
 	struct vhu_regions regions;
 	struct vhu_log dirty;	      /* what a migration has to send again */
 	struct vhu_log_base log_base; /* as it was last given */
+	struct vhu_postcopy postcopy;
 	struct vhu_ring ring[VHOST_RINGS_MAX];
 	struct vhu_journal journal;
 

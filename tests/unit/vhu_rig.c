@@ -58,7 +58,8 @@ int vhu_rig_make_of(const struct vhu_config *config, struct fail *fail)
 int vhu_rig_make(enum vhu_mode mode, struct fail *fail)
 {
 	const struct vhu_config config = {
-		.name = "vm1", .socket = t.path, .mode = mode, .queue_pairs = 2};
+		.name = "vm1", .socket = t.path, .mode = mode, .queue_pairs = 2,
+		.postcopy_off = true};
 
 	return vhu_rig_make_of(&config, fail);
 }

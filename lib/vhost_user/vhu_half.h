@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_half.h: the files of a guest's memory of which only a part arrived.
+ *
+ * A conversation that ends while pages are still missing leaves memory behind that must never be touched again: a page
+ * that is not there would be filled with zeros, under the guest. A front end may connect anew and give us the same files
+ * as if nothing had happened (protocol.md 3b.10); they are known by device and inode. The last such guest of a port is
+ * remembered: a file of an earlier one, which a hostile front end may come back with, is its own guest's loss.
+ *
+ * Control thread only.
+ */
+#ifndef VUS_VHU_HALF_H
+#define VUS_VHU_HALF_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fail.h"
+#include "vhu_regions.h"
+
+struct vhu_half_file {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct vhu_half {
+	struct vhu_half_file *file;
+	uint32_t n;
+};
+
+/* The files of these regions take the place of those before: 0 or -ENOMEM. */
+int vhu_half_remember(struct vhu_half *half, const struct vhu_regions *regions);
+void vhu_half_forget(struct vhu_half *half);
+
+/* 0, or -ESTALE with a line in `fail` for a file that is remembered. */
+int vhu_half_check(const struct vhu_half *half, int fd, struct fail *fail);
+
+#endif
