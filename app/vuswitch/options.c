@@ -30,7 +30,7 @@ void options_print_help(void)
 	      "An Ethernet switch for virtual machines: vhost-user sockets and DPDK devices.\n"
 	      "\n"
 	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
-	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,bridge=NAME]\n"
+	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,bridge=NAME]\n"
 	      "                   a port for a VM, without a file; may be repeated\n"
 	      "  --ethdev NAME=DEVICE[,mtu=N][,bridge=NAME]\n"
 	      "                   a DPDK device as a port, without a file; may be repeated;\n"

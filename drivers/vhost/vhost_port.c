@@ -83,6 +83,8 @@ static void mtu_changed(void *owner, uint16_t mtu)
 	atomic_store_explicit(&vhost->len_max,
 			      mtu != 0 ? (uint32_t)mtu + FRAME_OVERHEAD : (uint32_t)FRAME_LEN_MAX,
 			      memory_order_relaxed);
+	if (vhost->link != NULL)
+		atomic_store(&vhost->link->shared->len_max, atomic_load(&vhost->len_max));
 }
 
 static void rarp_asked(void *owner, const uint8_t mac[6])
@@ -99,6 +101,8 @@ static void front_end_gone(void *owner)
 	struct vhost_port *vhost = owner;
 
 	role_assert_control();
+	/* Another may come, with a lane of its own. */
+	vhost_lane_retire(vhost);
 	if (!vhost->ending)
 		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
 }
@@ -118,6 +122,8 @@ static const struct vhu_events device_events = {
 	.rarp = rarp_asked,
 	.gone = front_end_gone,
 	.kick = kick_changed,
+	.lane = vhost_lane_begins,
+	.lane_ended = vhost_lane_ends,
 };
 
 /* --- the port --------------------------------------------------------------------------------------------------- */
@@ -155,6 +161,7 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	vhost->ending = true;
 	vhost->gone = gone;
 	vhost->gone_arg = arg;
+	vhost_lane_retire(vhost);
 	vhu_device_destroy(vhost->device, port->host->ending, device_gone, vhost);
 }
 
@@ -223,6 +230,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		.name = spec->name,
 		.socket = spec->socket,
 		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
+		.postcopy_off = spec->postcopy != NULL && strcmp(spec->postcopy, "off") == 0,
 		.journal = host->journal,
 	};
 	struct vhost_port *vhost;

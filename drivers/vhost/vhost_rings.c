@@ -39,9 +39,15 @@ static __attribute__((noinline)) uint16_t discard(struct vhost_rxq *rxq, struct 
 uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 {
 	struct vhost_rxq *rxq = rxq_of(q);
+	struct lane_link *lane = rcu_get(&rxq->lane);
 	uint16_t n;
 
 	role_assert_lcore();
+	if (__builtin_expect(lane != NULL, 0)) {
+		n = vhost_lane_receive(rxq, ctx, lane);
+		if (n > 0)
+			return n;
+	}
 	n = vnet_receive(rxq->ring, ctx->burst, port_counters_of(q->port, ctx));
 	if (__builtin_expect(virtq_fault(rxq->ring) != VIRTQ_OK, 0))
 		report_broken(q->port, ctx, 2u * q->index + 1);
@@ -53,19 +59,30 @@ uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 void vhost_complete(struct port_rxq *q, struct lcore_ctx *ctx)
 {
 	role_assert_lcore();
-	vnet_complete(rxq_of(q)->ring, ctx->burst);
+	if (__builtin_expect(rxq_of(q)->held != NULL, 0))
+		vhost_lane_complete(rxq_of(q));
+	else
+		vnet_complete(rxq_of(q)->ring, ctx->burst);
 }
 
 bool vhost_arm(struct port_rxq *q)
 {
+	struct lane_link *lane = rcu_get(&rxq_of(q)->lane);
+	bool waiting;
+
 	role_assert_lcore();
-	return vnet_arm(rxq_of(q)->ring);
+	waiting = vnet_arm(rxq_of(q)->ring);
+	return (lane != NULL && vhost_lane_arm(lane)) || waiting;
 }
 
 void vhost_disarm(struct port_rxq *q)
 {
+	struct lane_link *lane = rcu_get(&rxq_of(q)->lane);
+
 	role_assert_lcore();
 	vnet_disarm(rxq_of(q)->ring);
+	if (lane != NULL)
+		vhost_lane_disarm(lane);
 }
 
 static void deliver_to(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
@@ -109,11 +126,21 @@ static void deliver_spread(struct port *port, struct lcore_ctx *ctx,
 void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
 {
 	const struct vhost_tx_set *set = rcu_get(&vhost_port_of(port)->tx);
+	struct lane_link *lane = rcu_get(&vhost_port_of(port)->lane);
 
 	role_assert_lcore();
-	if (set == NULL)
+	if (__builtin_expect(lane != NULL, 0))
+		vhost_lane_deliver(port, ctx, lane, frames, n);
+	else if (set == NULL)
 		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
-	else if (set->n == 1)
+	else
+		vhost_deliver_now(port, ctx, set, frames, n);
+}
+
+void vhost_deliver_now(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+		       struct frame **frames, uint16_t n)
+{
+	if (set->n == 1)
 		deliver_to(port, ctx, set, 0, frames, n);
 	else
 		deliver_spread(port, ctx, set, frames, n);

@@ -3,13 +3,16 @@
  *
  * Owners: `rxq` belongs to the lcore that polls the queue (port.h); the set of ready to_guest queues is immutable,
  * published by control and read by any lcore that delivers; what else control keeps for itself is marked. vhost_port.c
- * is the control side, vhost_rings.c what lcores do.
+ * is the control side, vhost_rings.c what lcores do. While the guest's memory is arriving (postcopy) a lane stands
+ * between the two: vhost_handover.c and vhost_lane.c.
  */
 #ifndef VUS_VHOST_RINGS_H
 #define VUS_VHOST_RINGS_H
 
 #include <stdatomic.h>
 
+#include "lane_link.h"
+#include "loop.h"
 #include "port.h"
 #include "rcu.h"
 #include "vhu_device.h"
@@ -30,11 +33,14 @@ struct vhost_rxq {
 	struct port_rxq q; /* first: the switch hands it back to us */
 	struct virtq *ring;
 	atomic_bool discards; /* the front end has disabled it; control writes while no lcore polls it */
+	RCU_PTR(struct lane_link) lane; /* queue 0: what the guest sends comes out of here */
+	struct lane_link *held OWNED_BY(lcore_thread); /* the last receive() was from this */
 };
 
 struct vhost_port {
 	struct port port; /* first */
 	RCU_PTR(const struct vhost_tx_set) tx;
+	RCU_PTR(struct lane_link) lane; /* what is for the guest goes in here */
 	_Atomic uint32_t len_max; /* longest frame the guest takes, bytes; control writes */
 	/* When a broken ring was last reported, in seconds (lcore_ctx.epoch): said again each second, because a
 	 * report may be lost. Whoever uses the ring writes. */
@@ -48,6 +54,11 @@ struct vhost_port {
 	uint16_t mtu;	   /* 0: not said */
 	char *socket;
 	enum vhu_mode mode;
+	struct lane_link *link; /* published, or on its way out */
+	struct port_counters lane_base; /* control's counters before the lane's */
+	struct loop_timer lane_timer;
+	uint64_t rest_until_ns;
+	struct rcu_wait lane_wait;
 	bool ending;
 	void (*gone)(void *arg);
 	void *gone_arg;
@@ -64,6 +75,24 @@ void vhost_complete(struct port_rxq *q, struct lcore_ctx *ctx);
 void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
 bool vhost_arm(struct port_rxq *q);
 void vhost_disarm(struct port_rxq *q);
+
+/* Of a port with queues that are ready. */
+void vhost_deliver_now(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+		       struct frame **frames, uint16_t n) RUNS_ON(lcore_thread);
+
+/* vhost_lane.c: the same by way of a lane. */
+uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct lane_link *link)
+	RUNS_ON(lcore_thread);
+void vhost_lane_complete(struct vhost_rxq *rxq) RUNS_ON(lcore_thread);
+void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,
+			struct frame **frames, uint16_t n) RUNS_ON(lcore_thread);
+bool vhost_lane_arm(struct lane_link *link) RUNS_ON(lcore_thread);
+void vhost_lane_disarm(struct lane_link *link) RUNS_ON(lcore_thread);
+
+/* vhost_handover.c: vhu_events.lane and .lane_ended; and the end of the lane's link whatever is in it. */
+void vhost_lane_begins(void *owner, struct lane_link *link);
+void vhost_lane_ends(void *owner, bool orderly);
+void vhost_lane_retire(struct vhost_port *vhost) RUNS_ON(control_thread);
 
 /* vhost_show.c: port_ops.show. */
 void vhost_show(struct port *port, struct json_t *object);

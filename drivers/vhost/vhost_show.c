@@ -79,6 +79,7 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "connections_refused", number(status.refused));
 	json_object_set_new(object, "connections_replaced", number(status.replaced));
 	json_object_set_new(object, "messages", number(status.messages));
+	json_object_set_new(object, "postcopy", json_string(status.postcopy));
 	json_object_set_new(object, "last_error",
 			    status.last_error[0] != '\0' ? json_string(status.last_error)
 							 : json_null());

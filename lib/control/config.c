@@ -8,7 +8,7 @@
 const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
-	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",
+	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
 };
 
 const char *const config_bridge_keys[BRIDGE_KEYS] = {
@@ -43,6 +43,7 @@ void config_free(struct config *config)
 		free((char *)port->spec.socket);
 		free((char *)port->spec.mode);
 		free((char *)port->spec.device);
+		free((char *)port->spec.postcopy);
 		free(port->queues);
 		free(port->mtu);
 		free(port->option);
@@ -96,7 +97,8 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 {
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
-	       a->queues == b->queues && same_text(a->device, b->device) && a->mtu == b->mtu;
+	       same_text(a->postcopy, b->postcopy) && a->queues == b->queues &&
+	       same_text(a->device, b->device) && a->mtu == b->mtu;
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -151,6 +153,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		error = set_text(&port->spec.bridge, value);
 	else if (vhost && strcmp(key, "mode") == 0)
 		error = set_text(&port->spec.mode, value);
+	else if (vhost && strcmp(key, "postcopy") == 0)
+		error = set_text(&port->spec.postcopy, value);
 	else if (vhost && strcmp(key, "queues") == 0)
 		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
 	else if (!vhost && strcmp(key, "mtu") == 0)
@@ -160,7 +164,7 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 	else
 		return fail_set(fail, -EINVAL,
 				"%s: \"%s\" is not known; after the first comma go "
-				"mode=server|client, queues=N and bridge=NAME",
+				"mode=server|client, queues=N, postcopy=on|off and bridge=NAME",
 				port->option, key);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
 }
@@ -235,9 +239,9 @@ void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 	}
 	if (spec->queues > 1)
 		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
-	snprintf(text, size, "vhost-user, %s %s%s, bridge %s",
+	snprintf(text, size, "vhost-user, %s %s%s%s, bridge %s",
 		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
-		 queues, spec->bridge);
+		 queues, strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", spec->bridge);
 }
 
 void config_print(const struct config *config, FILE *to)

@@ -170,6 +170,16 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 				"the socket) or client (the VM does)",
 				port_place(config, port, PORT_KEY_MODE).text, spec->name,
 				spec->mode);
+	if (spec->postcopy == NULL)
+		spec->postcopy = strdup("on");
+	if (spec->postcopy == NULL)
+		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
+	if (strcmp(spec->postcopy, "on") != 0 && strcmp(spec->postcopy, "off") != 0)
+		return fail_set(fail, -EINVAL,
+				"%s: port %s: postcopy \"%s\" is not known; use on (postcopy migration is "
+				"offered where the machine allows it) or off",
+				port_place(config, port, PORT_KEY_POSTCOPY).text, spec->name,
+				spec->postcopy);
 	if (port->queues != NULL && (*port->queues < 1 || *port->queues > VHOST_QUEUE_PAIRS_MAX))
 		return fail_set(fail, -ERANGE,
 				"%s: port %s: queues: %u is out of range; use 1 to %d",
@@ -203,6 +213,8 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 		error = check_foreign(config, port, PORT_KEY_MODE, spec->mode != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_QUEUES, port->queues != NULL, fail);
+	if (error == 0)
+		error = check_foreign(config, port, PORT_KEY_POSTCOPY, spec->postcopy != NULL, fail);
 	return error;
 }
 

@@ -51,6 +51,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	OPTIONAL_NUMBER("queues", struct config_port, queues),
 	TEXT("device", struct config_port, spec.device, CYAML_FLAG_OPTIONAL),
 	OPTIONAL_NUMBER("mtu", struct config_port, mtu),
+	TEXT("postcopy", struct config_port, spec.postcopy, CYAML_FLAG_OPTIONAL),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_entry = {

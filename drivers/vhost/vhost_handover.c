@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhost_handover.c: a port's way into a lane and out of it, on the control thread.
+ *
+ * In: frames for the guest go to the lane from now on, and those from the guest are polled from the lane by the lcore of
+ * the first receive queue. Out, in good order: the rings are the lcores' again, but the link stays until what the lane
+ * had not delivered is delivered. Out, when the migration broke off: the link goes at once, and what is in it is counted
+ * as lost. Either way it is freed when every lcore has left it.
+ */
+#include "clock.h"
+#include "loop.h"
+#include "vhost_rings.h"
+
+/* The lane's counters are as old as this, at most. */
+static const uint64_t FOLD_NS = 100 * NS_PER_MS;
+static const uint64_t REST_LOOK_NS = NS_PER_MS;
+/* A guest whose driver has not started its rings by then gets nothing of what was kept for it. */
+static const uint64_t REST_LIMIT_NS = 500 * NS_PER_MS;
+
+/* What the lane counted, as a part of the port's own: beside what was there before it. */
+static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
+{
+	const struct port_counters *lane = &vhost->link->shared->counters, *base = &vhost->lane_base;
+	struct port_counters *mine = port_counters_of_control(&vhost->port);
+
+	atomic_store_explicit(&mine->tx_ok, counted(&base->tx_ok) + counted(&lane->tx_ok),
+			      memory_order_relaxed);
+	atomic_store_explicit(&mine->tx_bytes, counted(&base->tx_bytes) + counted(&lane->tx_bytes),
+			      memory_order_relaxed);
+	for (int i = 0; i < RX_DROPS; i++)
+		atomic_store_explicit(&mine->rx_drop[i],
+				      counted(&base->rx_drop[i]) + counted(&lane->rx_drop[i]),
+				      memory_order_relaxed);
+	for (int i = 0; i < TX_DROPS; i++)
+		atomic_store_explicit(&mine->tx_drop[i],
+				      counted(&base->tx_drop[i]) + counted(&lane->tx_drop[i]),
+				      memory_order_relaxed);
+}
+
+/* Frames that nobody will take any more: their number. No lcore has the link. */
+static uint64_t left_from_guest(struct lane_link *link)
+{
+	uint64_t n = 0;
+	uint16_t more;
+
+	while ((more = lane_receive(&link->from_guest, link->rest_burst)) > 0) {
+		n += more;
+		lane_done(&link->from_guest);
+	}
+	return n;
+}
+
+/* Frames that went into the lane, less those it handled and those that were taken back. */
+static uint64_t left_to_guest(struct vhost_port *vhost)
+{
+	struct lane_link *link = vhost->link;
+	uint64_t left = lane_link_undelivered(link), n = 0;
+	uint16_t more;
+
+	if (!atomic_load(&link->ended))
+		return left;
+	while ((more = lane_receive(&link->rest, link->rest_burst)) > 0) {
+		n += more;
+		lane_done(&link->rest);
+	}
+	return n;
+}
+
+static void lcores_left(struct rcu_wait *wait)
+{
+	struct vhost_port *vhost = container_of(wait, struct vhost_port, lane_wait);
+	struct port_counters *mine = port_counters_of_control(&vhost->port);
+
+	role_assert_control();
+	fold(vhost);
+	count(&mine->rx_drop[RX_DROP_LANE], left_from_guest(vhost->link));
+	count(&mine->tx_drop[TX_DROP_LANE], left_to_guest(vhost));
+	lane_link_destroy(vhost->link);
+	vhost->link = NULL;
+}
+
+void vhost_lane_retire(struct vhost_port *vhost)
+{
+	if (rcu_own(&vhost->lane) == NULL)
+		return;
+	loop_timer_stop(vhost->port.host->loop, &vhost->lane_timer);
+	rcu_set(&vhost->lane, NULL);
+	rcu_set(&vhost->rxq[0].lane, NULL);
+	rcu_wait_start(&vhost->lane_wait, lcores_left);
+}
+
+/* While the lane serves: its counters, and whether it keeps to the rules. Afterwards: whether the rest is delivered. */
+static void look(struct loop_timer *timer)
+{
+	struct vhost_port *vhost = container_of(timer, struct vhost_port, lane_timer);
+	struct lane_link *link = vhost->link;
+
+	role_assert_control();
+	if (atomic_load(&link->ended)) {
+		if (lane_empty(&link->rest) || clock_ns() > vhost->rest_until_ns)
+			vhost_lane_retire(vhost);
+		else
+			loop_timer_start(vhost->port.host->loop, timer, REST_LOOK_NS);
+		return;
+	}
+	fold(vhost);
+	loop_timer_start(vhost->port.host->loop, timer, FOLD_NS);
+	if (atomic_load(&link->from_guest.broken))
+		vhu_device_lane_broken(vhost->device);
+}
+
+static void poll_lane(struct vhost_port *vhost, int wake_fd, bool ready) RUNS_ON(control_thread)
+{
+	vhost->rxq[0].q.wake_fd = wake_fd;
+	vhost->port.rxq_ready[0] = ready;
+	if (!vhost->ending)
+		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
+}
+
+void vhost_lane_begins(void *owner, struct lane_link *link)
+{
+	struct vhost_port *vhost = owner;
+
+	role_assert_control();
+	vhost->link = link;
+	vhost->port.deaf = false;
+	vhost->lane_base = *port_counters_of_control(&vhost->port);
+	atomic_store(&link->shared->len_max, atomic_load(&vhost->len_max));
+	rcu_set(&vhost->lane, link);
+	rcu_set(&vhost->rxq[0].lane, link);
+	vhost->lane_timer.fire = look;
+	loop_timer_start(vhost->port.host->loop, &vhost->lane_timer, FOLD_NS);
+	poll_lane(vhost, link->wake_fd, true);
+}
+
+void vhost_lane_ends(void *owner, bool orderly)
+{
+	struct vhost_port *vhost = owner;
+
+	role_assert_control();
+	poll_lane(vhost, -1, false);
+	if (!orderly) {
+		vhost->port.deaf = vhost->tx_ready == 0;
+		vhost_lane_retire(vhost);
+		return;
+	}
+	lane_link_end(vhost->link);
+	vhost->rest_until_ns = clock_ns() + REST_LIMIT_NS;
+	loop_timer_start(vhost->port.host->loop, &vhost->lane_timer, REST_LOOK_NS);
+}

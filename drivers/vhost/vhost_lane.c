@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What lcores do with a port whose guest is served by a lane (lane_link.h). */
+#include "vhost_rings.h"
+
+/* lcores take turns at a lane, a burst each, as they do at a guest's queue. */
+static void lane_take(struct lane_link *link)
+{
+	while (atomic_flag_test_and_set_explicit(&link->busy, memory_order_acquire))
+		__builtin_ia32_pause();
+}
+
+static void lane_leave(struct lane_link *link)
+{
+	atomic_flag_clear_explicit(&link->busy, memory_order_release);
+}
+
+static bool ended(struct lane_link *link)
+{
+	return atomic_load_explicit(&link->ended, memory_order_acquire);
+}
+
+/* What the lane did not get to: before anything newer. */
+static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,
+			 const struct vhost_tx_set *set) RUNS_ON(lcore_thread)
+{
+	struct burst *burst = link->rest_burst;
+	struct frame *frames[BURST_MAX];
+	uint16_t n;
+
+	while ((n = lane_receive(&link->rest, burst)) > 0) {
+		for (uint16_t i = 0; i < n; i++)
+			frames[i] = &burst->frame[i];
+		vhost_deliver_now(port, ctx, set, frames, n);
+		lane_done(&link->rest);
+	}
+}
+
+void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,
+			struct frame **frames, uint16_t n)
+{
+	const struct vhost_tx_set *set = rcu_get(&vhost_port_of(port)->tx);
+	uint16_t sent;
+
+	lane_take(link);
+	if (ended(link) && set != NULL) {
+		deliver_rest(port, ctx, link, set);
+		vhost_deliver_now(port, ctx, set, frames, n);
+	} else {
+		sent = lane_send(&link->to_guest, frames, n);
+		if (sent < n)
+			port_drop_tx(port, ctx, TX_DROP_LANE, (uint64_t)(n - sent));
+	}
+	lane_leave(link);
+}
+
+uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct lane_link *link)
+{
+	const struct vhost_tx_set *set;
+	uint16_t n;
+
+	if (!ended(link)) {
+		n = lane_receive(&link->from_guest, ctx->burst);
+		rxq->held = n > 0 ? link : NULL; /* without frames there is no complete() */
+		return n;
+	}
+	/* Nobody may have a frame for the guest soon: whoever polls it sees to the rest. */
+	set = rcu_get(&vhost_port_of(rxq->q.port)->tx);
+	if (set != NULL) {
+		lane_take(link);
+		deliver_rest(rxq->q.port, ctx, link, set);
+		lane_leave(link);
+	}
+	return 0;
+}
+
+void vhost_lane_complete(struct vhost_rxq *rxq)
+{
+	lane_done(&rxq->held->from_guest);
+	rxq->held = NULL;
+}
+
+bool vhost_lane_arm(struct lane_link *link)
+{
+	/* Until the rest is delivered there is no sleep; it is a matter of milliseconds. */
+	return ended(link) || lane_arm(&link->from_guest);
+}
+
+void vhost_lane_disarm(struct lane_link *link)
+{
+	if (!ended(link))
+		lane_disarm(&link->from_guest);
+}
