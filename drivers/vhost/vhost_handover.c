@@ -96,7 +96,9 @@ static void look(struct loop_timer *timer)
 
 	role_assert_control();
 	if (atomic_load(&link->ended)) {
-		if (lane_empty(&link->rest) || clock_ns() > vhost->rest_until_ns)
+		/* An empty rest is no reason before the guest's own rings run: what comes meanwhile is kept too. */
+		if ((vhost->tx_ready != 0 && lane_empty(&link->rest)) ||
+		    clock_ns() > vhost->rest_until_ns)
 			vhost_lane_retire(vhost);
 		else
 			loop_timer_start(vhost->port.host->loop, timer, REST_LOOK_NS);
