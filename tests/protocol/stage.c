@@ -9,7 +9,7 @@
 
 struct stage stage;
 
-static struct guest *free_guest(void)
+struct guest *guest_blank(void)
 {
 	for (unsigned int i = 0; i < GUESTS; i++) {
 		struct guest *g = &stage.guest[i];
@@ -28,7 +28,7 @@ static struct guest *free_guest(void)
 
 struct guest *guest_idle(void)
 {
-	struct guest *g = free_guest();
+	struct guest *g = guest_blank();
 
 	assert_true(fg_memory_add(&g->mem, GUEST_GPA, GUEST_MEMORY) >= 0);
 	return g;
@@ -72,7 +72,7 @@ struct guest *guest_open_on(int sock, const struct fg_options *opt)
 struct guest *guest_open_regions(const char *port, const struct fg_options *opt,
 				 unsigned int regions)
 {
-	struct guest *g = free_guest();
+	struct guest *g = guest_blank();
 
 	for (unsigned int i = 0; i < regions; i++)
 		assert_true(fg_memory_add(&g->mem, GUEST_GPA + i * (8ull << 20), 4 << 20) >= 0);

@@ -84,6 +84,8 @@ void guest_close(struct guest *);
 void guest_restart(struct guest *);
 /* The guest's memory without a connection, for stories that do that part themselves or add to it first. */
 struct guest *guest_idle(void);
+/* No memory either; and the connection, once there is a region for the rings. */
+struct guest *guest_blank(void);
 void guest_connect(struct guest *, const char *port, const struct fg_options *);
 
 /* @n frames of @len bytes from a to b arrive whole and in order. */

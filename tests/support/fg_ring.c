@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -203,10 +204,16 @@ int fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 	if (!fg_ring_ready(r))
 		return 0;
 	e = r->used->ring[r->last_used % r->num];
-	if (e.id >= r->num || r->chain_len[e.id] == 0)
+	if (e.id >= r->num || r->chain_len[e.id] == 0) {
+		fprintf(stderr, "fake guest: used entry %u names buffer %u, which is not in flight\n",
+			r->last_used, e.id);
 		return -EPROTO;
-	if (r->in_order && e.id != r->avail->ring[r->last_used % r->num])
+	}
+	if (r->in_order && e.id != r->avail->ring[r->last_used % r->num]) {
+		fprintf(stderr, "fake guest: used entry %u names buffer %u, not %u: out of order\n",
+			r->last_used, e.id, r->avail->ring[r->last_used % r->num]);
 		return -EPROTO;
+	}
 	r->last_used++;
 	n = r->chain_len[e.id];
 	r->chain_len[e.id] = 0;

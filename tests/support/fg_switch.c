@@ -105,7 +105,7 @@ static void arguments_of_testpmd(const struct fg_switch *sw, struct argv *a)
 	for (const char *const *p = sw->opt.ports; *p != NULL; p++, i++) {
 		const char *comma = strchrnul(*p, ',');
 
-		add(a, "--vdev=net_vhost%d,iface=%s/%.*s.sock%s", i, sw->dir, (int)(comma - *p), *p,
+		add(a, "--vdev=net_vhost%d,iface=%s/%.*s.sock,postcopy-support=1%s", i, sw->dir, (int)(comma - *p), *p,
 		    comma);
 	}
 	add(a, "--");

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mover: a guest that arrives at a port by postcopy, and two flows that go on meanwhile.
+ *
+ * mover_open() is the guest where it came from: memory, rings that stand somewhere, buffers posted,
+ * frames sent that nobody has taken; and then all of it is gone from here, and a front end is connected.
+ * Each buffer lies on pages of its own, spread over the regions, so that everything the switch does for
+ * this guest is on memory that has not arrived.
+ * There is one mover at a time. Asserts, so for the thread of the story.
+ */
+#ifndef MOVER_H
+#define MOVER_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "fg_postcopy.h"
+#include "stage.h"
+
+#define MOVER_PROTOCOL (FG_PROTOCOL_DEFAULT | FG_P_PAGEFAULT)
+
+enum mover_memory { M_MEMFD, M_TMPFS, M_HUGETLB };
+
+struct mover_options {
+	uint64_t protocol;	 /* 0: MOVER_PROTOCOL */
+	unsigned int pairs;	 /* 0: 1 */
+	unsigned int regions;	 /* 0: 1 */
+	enum mover_memory memory;
+	long delay_us;		 /* of a page the switch asks for */
+	bool through_theirs;	 /* see fg_pager */
+	unsigned int waiting;	 /* frames to the peer it sent where it was; 0: WAITING */
+};
+
+enum { WAITING = 20, WINDOW = 24 };
+
+/* Frames in both directions, never more than WINDOW on the way in each. */
+struct stream {
+	struct fg_nic *a, *b;
+	struct fg_flow ab, ba;
+	pthread_t thread;
+	bool running;
+	atomic_bool stop, abandoned;
+	atomic_ullong received; /* both directions */
+	int error;
+	uint64_t longest_us; /* between two arrivals */
+};
+
+struct mover {
+	struct guest *g, *peer;
+	struct fg_pager pager;
+	struct stream stream;
+	uint16_t base[FG_RINGS_MAX];
+};
+
+extern struct mover mover;
+
+/* Set-up and teardown of a story with a mover: as STORY's, and it is put away first. */
+#define MOVE(f) cmocka_unit_test_setup_teardown(f, mover_stage_open, mover_stage_judge)
+int mover_stage_open(void **state);
+int mover_stage_judge(void **state);
+/* stage_main() with one port more: "off", without postcopy. */
+int mover_main(const char *name, const struct CMUnitTest *stories, size_t n);
+
+/* @peer receives its frames. Standard options: NULL. */
+void mover_open(const char *port, struct guest *peer, const struct mover_options *);
+void mover_listen(void); /* ADVISE, LISTEN */
+void mover_start(void);	 /* features, memory, rings */
+void mover_end(void);	 /* the rest of the pages, END */
+/* open, listen and start */
+void mover_arrive(const char *port, struct guest *peer, const struct mover_options *);
+/* Nobody answers faults any more, and the flows end as they are. The guest stays. */
+void mover_put_away(void);
+/* It hangs up; its memory goes. */
+void mover_close(void);
+
+/* Traffic with the peer from a thread of its own, beginning with what was waiting. */
+void mover_talk(void);
+/* Waits until @n more frames have arrived. */
+void mover_await(uint64_t n);
+/* Lets it run dry: every frame arrived once, in order, whole. */
+void mover_hush(void);
+/* The memory is what it was, and no rule was broken. */
+void mover_judge(void);
+
+/* The lane processes of the switch: how many, and one of them. Zombies count. */
+unsigned int lanes(pid_t *one);
+/* ... once there are @n, which has to be soon. */
+void await_lanes(unsigned int n);
+
+/* The state of a port, and why its last connection ended, as `vusctl port` tells; in a static buffer. */
+const char *port_state(const char *port);
+const char *port_error(const char *port);
+/* Lines of the switch's log that contain @word. */
+unsigned int log_lines(const char *word);
+
+#endif

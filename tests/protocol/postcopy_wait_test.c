@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Postcopy: pages that take their time, and pages that never come. The guest that asked for them waits;
+ * nobody else does: not two guests on the same lcore, not the conversation of another port, not
+ * whoever wants to be rid of the one that waits.
+ */
+#include "mover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	SECOND_US = 1000000,
+	/* What is to take 100 ms, on a machine that has other things to do. */
+	SOON_MS = 2000,
+	/* Less than the longest page takes: an lcore that waits for one is silent for longer. */
+	SILENCE_US = 800000,
+	FEW = 3,
+};
+
+/* The victims' longest silence since they began, when they have stopped. */
+static uint64_t victims_silence(void)
+{
+	OK(fg_victims_pause(&stage.victims));
+	return stage.victims.longest_us;
+}
+
+static void assert_victims_went_on(void)
+{
+	uint64_t frames, silence = victims_silence();
+
+	frames = stage.victims.frames;
+	print_message("victims: %llu frames, longest silence %llu us\n", (unsigned long long)frames,
+		      (unsigned long long)silence);
+	if (silence > SILENCE_US)
+		fail_msg("the victims were silent for %llu us", (unsigned long long)silence);
+	OK(fg_victims_run(&stage.victims));
+}
+
+/* The first frames, one page after the other, each @delay_us late; @n of them while all that is said has
+ * been answered, so that whoever waits is one who moves frames. */
+static void wait_for_pages(long delay_us, unsigned int n)
+{
+	uint64_t faults;
+
+	mover_arrive("h0", guest_run("h1", NULL), &(struct mover_options){.delay_us = delay_us});
+	faults = atomic_load(&mover.pager.faults);
+	OK(fg_pager_await_faults(&mover.pager, faults + n, FG_WAIT_MS));
+	assert_victims_went_on();
+	fg_pager_set_delay(&mover.pager, 0);
+	mover_talk();
+	mover_await(100);
+	mover_end();
+	mover_hush();
+	mover_judge();
+}
+
+static void victims_never_wait(void **state)
+{
+	(void)state;
+	wait_for_pages(100, 20);
+	mover_close();
+	guest_close(mover.peer);
+	wait_for_pages(10000, 20);
+	mover_close();
+	guest_close(mover.peer);
+	wait_for_pages(SECOND_US, 4);
+}
+
+/* Nobody answers. Much is sent to the guest meanwhile: its lane fills up, and frames are dropped there. */
+static void victims_never_wait_for_what_never_comes(void **state)
+{
+	enum { MANY = 20000, LENGTH = 1000 };
+	static uint8_t frame[LENGTH];
+	struct guest *peer = guest_run("h1", NULL);
+	struct fg_flow flow = {.id = 9};
+
+	(void)state;
+	mover_arrive("h0", peer, &(struct mover_options){.delay_us = 1000});
+	OK(fg_pager_await_faults(&mover.pager, 1, FG_WAIT_MS));
+	await_known(mover.g);
+	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
+	for (unsigned int i = 0; i < MANY; i++) {
+		fg_flow_build(&flow, mover.g->nic.mac, peer->nic.mac, frame, LENGTH);
+		while (fg_nic_send(&peer->nic, frame, LENGTH, NULL) == -EAGAIN)
+			OK(fg_ring_wait(peer->nic.tx, FG_WAIT_MS));
+	}
+	OK(fg_nic_drain_tx(&peer->nic, FG_WAIT_MS)); /* the sender is not held up either */
+	fg_sleep_us(SECOND_US);
+	assert_victims_went_on();
+	mover_close();
+	await_lanes(0);
+}
+
+/* The page comes after all, however late: what waited goes on, nothing was lost. */
+static void what_waits_goes_on_when_the_page_comes(void **state)
+{
+	(void)state;
+	mover_arrive("h0", guest_run("h1", NULL), &(struct mover_options){.delay_us = FG_NEVER_US});
+	fg_sleep_us(SECOND_US);
+	assert_int_equal(atomic_load(&mover.pager.faults), 0);
+	fg_pager_set_delay(&mover.pager, 0);
+	mover_talk();
+	mover_await(200);
+	mover_end();
+	mover_hush();
+	mover_judge();
+}
+
+/* While one conversation waits for GET_VRING_BASE, all others go on; and it is answered when the
+ * pages come. */
+static void a_pause_waits_alone(void **state)
+{
+	struct guest *peer = guest_run("h1", NULL);
+	struct fg_msg m = {.request = FG_GET_VRING_BASE, .flags = FG_VERSION, .size = 8};
+	struct fg_msg answer;
+	int err;
+
+	(void)state;
+	mover_arrive("h0", peer, &(struct mover_options){.delay_us = FG_NEVER_US});
+	fg_sleep_us(100000);
+	m.state.index = 1;
+	OK(fg_wire_send(mover.g->s.sock, &m, NULL, 0));
+	for (unsigned int i = 0; i < 100; i++) {
+		int64_t began = fg_now_ms();
+
+		OK(fg_barrier(&peer->s));
+		assert_true(fg_now_ms() - began < SOON_MS);
+	}
+	err = fg_wire_recv(mover.g->s.sock, &answer, NULL, 100);
+	if (err == -ETIMEDOUT) {
+		fg_pager_set_delay(&mover.pager, 0);
+		err = fg_wire_recv(mover.g->s.sock, &answer, NULL, SOON_MS);
+	}
+	OK(err);
+	assert_int_equal(answer.request, FG_GET_VRING_BASE);
+	assert_int_equal(answer.size, 8);
+	assert_int_equal(answer.state.num, fg_ring_used_idx(&mover.g->s.ring[1]));
+	fg_pager_set_delay(&mover.pager, 0);
+	OK(fg_start_ring(&mover.g->s, 1, (uint16_t)answer.state.num));
+	mover_talk();
+	mover_await(100);
+	mover_end();
+	mover_hush();
+	mover_judge();
+}
+
+/* A pause waits for pages of frames that are in hand, and of no others, however many wait in the rings. */
+static void a_pause_waits_for_one_burst(void **state)
+{
+	enum { LATE_US = 30000, IN_HAND = 80 };
+
+	(void)state;
+	mover_arrive("h0", guest_run("h1", NULL),
+		     &(struct mover_options){.delay_us = LATE_US, .waiting = 120});
+	OK(fg_pager_await_faults(&mover.pager, 4, FG_WAIT_MS));
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t faults = atomic_load(&mover.pager.faults);
+		int64_t began = fg_now_ms();
+
+		OK(fg_stop_ring(&mover.g->s, i, &mover.base[i]));
+		faults = atomic_load(&mover.pager.faults) - faults;
+		print_message("ring %u stopped after %d ms and %llu pages\n", i,
+			      (int)(fg_now_ms() - began), (unsigned long long)faults);
+		assert_true(faults <= IN_HAND);
+		assert_true(fg_now_ms() - began <= (int64_t)(faults + 2) * LATE_US / 1000 + SOON_MS);
+	}
+	fg_pager_set_delay(&mover.pager, 0);
+	for (unsigned int i = 0; i < 2; i++)
+		OK(fg_start_ring(&mover.g->s, i, mover.base[i]));
+	mover_talk();
+	mover_await(100);
+	mover_end();
+	mover_hush();
+	mover_judge();
+}
+
+static uint64_t blocks(const struct guest *g)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < g->mem.n; i++) {
+		struct stat st;
+
+		OK(fstat(g->mem.region[i].fd, &st));
+		n += (uint64_t)st.st_blocks;
+	}
+	return n;
+}
+
+/* Whether a front end gets as far as running rings with the memory it has. */
+static bool may_run(struct guest *g, const char *port)
+{
+	int err;
+
+	g->s.sock = fg_wire_connect(fg_switch_socket(&stage.sw, port), FG_WAIT_MS);
+	assert_true(g->s.sock >= 0);
+	err = fg_negotiate(&g->s);
+	if (err == 0)
+		err = fg_send_features(&g->s);
+	if (err == 0)
+		err = fg_send_memory(&g->s);
+	for (unsigned int i = 0; err == 0 && i < 2; i++)
+		err = fg_start_ring(&g->s, i, mover.base[i]);
+	return err == 0;
+}
+
+/* A front end that lost its connection before END comes back with an ordinary table of the same
+ * memory, of which pages are still missing: whoever touched them would make zeros of them. It is
+ * turned away, told why, and nothing is touched; another machine is welcome. */
+static void memory_that_is_half_there_is_never_touched(void **state)
+{
+	struct guest *peer = guest_run("h1", NULL);
+	uint64_t allocated;
+
+	(void)state;
+	mover_arrive("h0", peer, &(struct mover_options){.regions = 2, .delay_us = 1000});
+	OK(fg_pager_await_faults(&mover.pager, FEW, FG_WAIT_MS));
+	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
+	fg_session_drop(&mover.g->s);
+	await_lanes(0);
+	fg_pager_watch(&mover.pager, -1);
+	allocated = blocks(mover.g);
+	for (unsigned int i = 0; i < 3; i++) {
+		bool runs = may_run(mover.g, "h0");
+
+		fg_sleep_us(100000);
+		if (blocks(mover.g) != allocated)
+			fail_msg("%llu blocks became %llu", (unsigned long long)allocated,
+				 (unsigned long long)blocks(mover.g));
+		assert_false(runs);
+		assert_non_null(strstr(port_state("h0"), "postcopy"));
+		fg_session_drop(&mover.g->s);
+	}
+	assert_true(log_lines("postcopy") > 0);
+	mover_put_away();
+	guest_close(mover.g);
+	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
+}
+
+/* Disconnected with faults pending: the port is free at once, and nothing remains. */
+static void a_connection_may_end_at_any_time(void **state)
+{
+	struct guest *peer = guest_run("h1", NULL);
+	struct fg_usage before;
+
+	(void)state;
+	OK(fg_switch_usage(&stage.sw, &before));
+	for (unsigned int i = 0; i < 12; i++) {
+		int64_t began;
+
+		mover_open("h0", peer,
+			   &(struct mover_options){
+				   .delay_us = i % 3 == 0 ? FG_NEVER_US : i % 3 == 1 ? 1000 : 0});
+		if (i % 4 > 0)
+			OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
+		if (i % 4 > 1)
+			OK(fg_postcopy_listen(&mover.g->s));
+		if (i % 4 > 2)
+			mover_start();
+		fg_sleep_us(i * 3000);
+		began = fg_now_ms();
+		fg_session_drop(&mover.g->s);
+		await_lanes(0);
+		assert_true(fg_now_ms() - began < SOON_MS);
+		mover_close();
+		assert_held_as(&before, 0);
+	}
+}
+
+/* The front end dies at any of its messages. */
+static void a_front_end_may_die_at_any_message(void **state)
+{
+	struct guest *peer = guest_run("h1", NULL);
+	bool whole = false;
+
+	(void)state;
+	for (int n = 0; n < 40 && !whole; n++) {
+		int err;
+
+		mover_open("h0", peer, &(struct mover_options){.regions = 2});
+		fg_wire_fuse(n);
+		err = fg_postcopy_advise(&mover.g->s, &mover.pager);
+		if (err == 0)
+			err = fg_postcopy_listen(&mover.g->s);
+		if (err == 0)
+			err = fg_postcopy_start(&mover.g->s, &mover.pager, mover.base);
+		if (err == 0)
+			err = fg_postcopy_end(&mover.g->s, &mover.pager);
+		fg_wire_fuse(-1);
+		whole = err == 0;
+		mover_close();
+		await_lanes(0);
+	}
+	assert_true(whole);
+}
+
+int main(void)
+{
+	const struct CMUnitTest stories[] = {
+		MOVE(victims_never_wait),
+		MOVE(victims_never_wait_for_what_never_comes),
+		MOVE(what_waits_goes_on_when_the_page_comes),
+		MOVE(a_pause_waits_alone),
+		MOVE(a_pause_waits_for_one_burst),
+		MOVE(memory_that_is_half_there_is_never_touched),
+		MOVE(a_connection_may_end_at_any_time),
+		MOVE(a_front_end_may_die_at_any_message),
+	};
+
+	return mover_main("postcopy, waiting", stories, sizeof(stories) / sizeof(stories[0]));
+}
