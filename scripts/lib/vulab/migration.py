@@ -6,7 +6,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ class Move:
     resumed: float
     rounds: int  # how often it harvested the dirty log
     sent: int  # bytes
+    requests: int  # pages the target asked for: only in postcopy
 
 
 @contextmanager
@@ -61,14 +62,25 @@ def pages_that_differ(one: Guest, other: Guest) -> list[int]:
                 if left[page * PAGE:(page + 1) * PAGE] != right[page * PAGE:(page + 1) * PAGE]]
 
 
-def prepare(target: Guest, held: bool = False) -> None:
-    """Starts the QEMU that waits for the guest. held: it does not let it run before it is told to."""
-    target.extra = ["-incoming", "defer"] + (["-S"] if held else [])
+def prepare(target: Guest, held: bool = False, extra: Sequence[str] = (),
+            capabilities: Sequence[str] = ()) -> None:
+    """Starts the QEMU that waits for the guest. held: it does not let it run before it is told to.
+    extra: further words of its command line.
+    """
+    target.extra = [*extra, "-incoming", "defer"] + (["-S"] if held else [])
     target.start()
     assert target.folder
     uri = target.folder / "migrate.sock"
     uri.unlink(missing_ok=True)
+    allow(target, capabilities)
     target.qmp.command("migrate-incoming", uri=f"unix:{uri}")
+
+
+def allow(guest: Guest, capabilities: Sequence[str]) -> None:
+    """Sets migration capabilities: on both sides, and before anything begins."""
+    if capabilities:
+        guest.qmp.command("migrate-set-capabilities", capabilities=[
+            {"capability": name, "state": True} for name in capabilities])
 
 
 class Migration:
@@ -118,6 +130,23 @@ class Migration:
     def status_of_source(self) -> str:
         return str(self.source.qmp.command("query-migrate").get("status"))
 
+    def start_postcopy(self, after: int, bandwidth: int, seconds: float = 20) -> None:
+        """Lets the guest run there once `after` bytes have been sent; the rest follows at `bandwidth`."""
+        def sent() -> bool:
+            said = self.status()
+            return (said.get("status") == "active"
+                    and said.get("ram", {}).get("transferred", 0) >= after)
+
+        wait_until(sent, seconds, f"{after} bytes of {self.source.name} to be sent", 0.02)
+        self.source.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": bandwidth})
+        self.source.qmp.command("migrate-start-postcopy")
+        wait_until(lambda: bool(self.target.qmp.command("query-status")["running"]), seconds,
+                   f"{self.target.name} to run", 0.02)
+
+    def hurry(self) -> None:
+        """The rest of a postcopy migration comes as fast as it can."""
+        self.source.qmp.command("migrate-set-parameters", **{"max-postcopy-bandwidth": FAST})
+
     def switch_over(self, seconds: float = 60) -> None:
         """Lets it end: the guest stands still here, and all of it is there."""
         self.tune(300, FAST)
@@ -141,4 +170,5 @@ class Migration:
         stopped, resumed = self.source.qmp.when("STOP"), self.target.qmp.when("RESUME")
         self.source.stop()
         return Move(time.monotonic() - self.begin, self.said["downtime"] / 1000, stopped, resumed,
-                    self.said["ram"]["dirty-sync-count"], self.said["ram"]["transferred"])
+                    self.said["ram"]["dirty-sync-count"], self.said["ram"]["transferred"],
+                    self.said["ram"]["postcopy-requests"])
