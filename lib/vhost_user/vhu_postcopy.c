@@ -223,7 +223,7 @@ void vhu_postcopy_init(struct vhu_device *device, bool off)
 	vhu_lane_init(&pc->lane, device->loop, device->name, &vhu_postcopy_lane_events);
 	pc->faults_fd = -1;
 	if (off) {
-		snprintf(pc->missing, sizeof(pc->missing), "off: the configuration says so");
+		snprintf(pc->missing, sizeof(pc->missing), "off: by configuration, or because the port has several queue pairs");
 		return;
 	}
 	pc->offered = vhu_lane_possible(&fail) == 0;

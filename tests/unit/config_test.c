@@ -64,7 +64,9 @@ static void reads_everything(void **state VUS_UNUSED)
 			  "  - {name: vm1, type: vhost-user, bridge: lan, socket: /run/a, "
 			  "mode: client, queues: 4}\n"
 			  "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
-			  "  - {name: vm2, type: vhost-user, socket: /run/b}\n",
+			  "  - {name: vm2, type: vhost-user, socket: /run/b}\n"
+			  "  - {name: vm3, type: vhost-user, socket: /run/c, queues: 2, postcopy: on}\n"
+			  "  - {name: vm4, type: vhost-user, socket: /run/d, postcopy: off}\n",
 			  &fail),
 		0);
 	assert_int_equal(config.bridges_n, 2);
@@ -81,7 +83,7 @@ static void reads_everything(void **state VUS_UNUSED)
 	assert_int_equal(numbers.mac_aging, MAC_AGING_DEFAULT);
 	assert_int_equal(numbers.mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT / 2);
 
-	assert_int_equal(config.ports_n, 3);
+	assert_int_equal(config.ports_n, 5);
 	port = config_find_port(&config, "vm1");
 	assert_string_equal(port->spec.type, "vhost-user");
 	assert_string_equal(port->spec.bridge, "lan");
@@ -93,7 +95,12 @@ static void reads_everything(void **state VUS_UNUSED)
 	assert_string_equal(port->spec.bridge, "br0");
 	assert_string_equal(port->spec.mode, "server");
 	assert_int_equal(port->spec.queues, 0);
-	assert_null(config_find_port(&config, "vm3"));
+	assert_null(config_find_port(&config, "vm5"));
+	/* Several queue pairs: QEMU breaks them in postcopy, so it has to be asked for. */
+	assert_string_equal(config_find_port(&config, "vm1")->spec.postcopy, "off");
+	assert_string_equal(config_find_port(&config, "vm2")->spec.postcopy, "on");
+	assert_string_equal(config_find_port(&config, "vm3")->spec.postcopy, "on");
+	assert_string_equal(config_find_port(&config, "vm4")->spec.postcopy, "off");
 	config_free(&config);
 }
 
@@ -176,6 +183,8 @@ static const struct {
 	{"ports:\n" PORT(", mode: clinet"), 2, "use server"},
 	{"ports:\n" PORT(", device: x"), 2, "device is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
+	{"ports:\n  - {name: a, type: ethdev, device: x, postcopy: on}\n", 2, "postcopy is nothing"},
+	{"ports:\n" PORT(", postcopy: 1"), 2, "use on"},
 	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
@@ -279,6 +288,7 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,queues=", "queues= is not a number"},
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
+		{"--vhost", "vm1=/a,postcopy=maybe", "use on"},
 		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
 		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
