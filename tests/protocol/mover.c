@@ -205,7 +205,7 @@ int mover_stage_judge(void **state)
 
 int mover_main(const char *name, const struct CMUnitTest *stories, size_t n)
 {
-	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", "off,postcopy=off", NULL};
+	static const char *const ports[] = {"v0", "v1", "h0,queues=4,postcopy=on", "h1", "off,postcopy=off", NULL};
 	static const char *const of_stand_in[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 	bool stand_in = getenv("FG_BACKEND") != NULL;
 

@@ -393,7 +393,7 @@ int stage_main_on(const struct fg_switch_options *opt, const char *name,
 
 int stage_main(const char *name, const struct CMUnitTest *stories, size_t n)
 {
-	static const char *const ports[] = {"v0", "v1", "h0,queues=4,postcopy=on", "h1", NULL};
+	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 
 	stage.with_victims = true;
 	return stage_main_on(&(struct fg_switch_options){.ports = ports}, name, stories, n);
