@@ -123,6 +123,16 @@ static void live_before(struct guest *g, const struct mover_options *o)
 	fg_nic_flush(&g->nic);
 }
 
+void mover_put_away(void)
+{
+	if (mover.stream.running) {
+		atomic_store(&mover.stream.abandoned, true);
+		pthread_join(mover.stream.thread, NULL);
+		mover.stream.running = false;
+	}
+	fg_pager_fini(&mover.pager);
+}
+
 void mover_open(const char *port, struct guest *peer, const struct mover_options *opt)
 {
 	const struct mover_options standard = {0};
@@ -134,6 +144,7 @@ void mover_open(const char *port, struct guest *peer, const struct mover_options
 	struct guest *g = guest_blank();
 	static uint32_t serial = FLOWS;
 
+	mover_put_away();
 	memset(&mover, 0, sizeof(mover));
 	mover.g = g;
 	mover.peer = peer;
@@ -172,16 +183,6 @@ void mover_arrive(const char *port, struct guest *peer, const struct mover_optio
 void mover_end(void)
 {
 	OK(fg_postcopy_end(&mover.g->s, &mover.pager));
-}
-
-void mover_put_away(void)
-{
-	if (mover.stream.running) {
-		atomic_store(&mover.stream.abandoned, true);
-		pthread_join(mover.stream.thread, NULL);
-		mover.stream.running = false;
-	}
-	fg_pager_fini(&mover.pager);
 }
 
 void mover_close(void)

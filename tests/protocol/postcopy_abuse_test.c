@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECOND_US = 1000000, DOWN_MS = 15000, PAGE = 4096 };
+enum { SECOND_US = 1000000, DOWN_MS = 15000, PAGE = 4096, FILLED = 16 << 20 };
 
 /* A mapping of the lane, as /proc tells. */
 struct span {
@@ -100,12 +100,14 @@ static bool seize(int fd, uint64_t from, uint64_t to)
 	return false;
 }
 
-/* Fills every missing page of [from, to) with @page, up to a few thousand of them. */
+/* Fills the missing ones of the first few thousand pages of [from, to) with @page. */
 static unsigned int fill(int fd, uint64_t from, uint64_t to, const uint8_t *page)
 {
 	unsigned int n = 0;
 
-	for (uint64_t at = from; at < to && n < 4096; at += PAGE) {
+	if (to - from > FILLED)
+		to = from + FILLED;
+	for (uint64_t at = from; at < to; at += PAGE) {
 		struct uffdio_copy c = {.dst = at, .src = (uintptr_t)page, .len = PAGE};
 
 		n += ioctl(fd, UFFDIO_COPY, &c) == 0;
