@@ -7,8 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vnet.h"
 
+/* A burst that took longer than this waited for a page. */
+static const uint64_t LATE_NS = 200 * NS_PER_US;
 /* How long a round without a frame waits for the next: short beside the time a page takes, long beside a look. */
 static const long NAP_NS = 50000;
 
@@ -187,7 +190,8 @@ static uint16_t to_guest(struct worker *worker) RUNS_ON(lcore_thread)
 	struct port_counters *counters = &worker->shared->counters;
 	uint32_t len_max = atomic_load_explicit(&worker->shared->len_max, memory_order_relaxed);
 	unsigned int index[VHOST_QUEUE_PAIRS_MAX], rings = receivers(worker, index);
-	uint16_t n = rings > 0 ? lane_receive(&worker->to_guest, worker->burst) : 0;
+	uint16_t n = rings > 0 ? lane_receive(&worker->to_guest, worker->burst, worker->pace)
+			      : 0;
 
 	if (n == 0)
 		return 0;
@@ -210,6 +214,28 @@ static uint16_t to_guest(struct worker *worker) RUNS_ON(lcore_thread)
 	return n;
 }
 
+/* One frame at a time where a page was late, twice as many each time that none was. */
+static void set_pace(struct worker *worker, uint64_t began_ns)
+{
+	if (clock_ns() - began_ns > LATE_NS)
+		worker->pace = 1;
+	else if (worker->pace < BURST_MAX)
+		worker->pace = (uint16_t)(2 * worker->pace);
+}
+
+/* Once over everything: the frames that were moved. */
+static unsigned int round_over(struct worker *worker) RUNS_ON(lcore_thread)
+{
+	uint64_t began_ns = clock_ns();
+	unsigned int frames = to_guest(worker);
+
+	for (unsigned int i = 1; i < VHOST_RINGS_MAX; i += 2)
+		frames += from_guest(worker, i);
+	if (frames > 0)
+		set_pace(worker, began_ns);
+	return frames;
+}
+
 static void *worker_main(void *arg)
 {
 	const struct timespec nap = {.tv_nsec = NAP_NS};
@@ -218,15 +244,9 @@ static void *worker_main(void *arg)
 	role_assert_control();
 	role_assert_lcore();
 	for (;;) {
-		unsigned int frames = 0;
-
 		if (atomic_load_explicit(&worker->posted, memory_order_relaxed))
 			carry_out_all(worker);
-		if (!worker->halted)
-			frames += to_guest(worker);
-		for (unsigned int i = 1; i < VHOST_RINGS_MAX && !worker->halted; i += 2)
-			frames += from_guest(worker, i);
-		if (frames == 0)
+		if (worker->halted || round_over(worker) == 0)
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	}
 	return NULL;
@@ -242,6 +262,7 @@ int worker_start(struct worker *worker, struct lane_shared *shared, int wake_fd)
 	worker->done_tail = &worker->done;
 	worker->shared = shared;
 	worker->wake_fd = wake_fd;
+	worker->pace = 1;
 	worker->to_guest.ring = &shared->to_guest;
 	worker->from_guest.ring = &shared->from_guest;
 	worker->burst = aligned_alloc(_Alignof(struct burst),

@@ -63,6 +63,7 @@ struct worker {
 	struct mem_table table;
 	struct burst *burst;
 	bool halted;
+	uint16_t pace; /* frames in one go: few while pages are late, so that a command never waits for many */
 	struct worker_ring ring[VHOST_RINGS_MAX];
 };
 

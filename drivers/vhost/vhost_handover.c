@@ -42,7 +42,7 @@ static uint64_t left_from_guest(struct lane_link *link)
 	uint64_t n = 0;
 	uint16_t more;
 
-	while ((more = lane_receive(&link->from_guest, link->rest_burst)) > 0) {
+	while ((more = lane_receive(&link->from_guest, link->rest_burst, BURST_MAX)) > 0) {
 		n += more;
 		lane_done(&link->from_guest);
 	}
@@ -58,7 +58,7 @@ static uint64_t left_to_guest(struct vhost_port *vhost)
 
 	if (!atomic_load(&link->ended))
 		return left;
-	while ((more = lane_receive(&link->rest, link->rest_burst)) > 0) {
+	while ((more = lane_receive(&link->rest, link->rest_burst, BURST_MAX)) > 0) {
 		n += more;
 		lane_done(&link->rest);
 	}

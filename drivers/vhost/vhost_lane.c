@@ -27,7 +27,7 @@ static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_l
 	struct frame *frames[BURST_MAX];
 	uint16_t n;
 
-	while ((n = lane_receive(&link->rest, burst)) > 0) {
+	while ((n = lane_receive(&link->rest, burst, BURST_MAX)) > 0) {
 		for (uint16_t i = 0; i < n; i++)
 			frames[i] = &burst->frame[i];
 		vhost_deliver_now(port, ctx, set, frames, n);
@@ -59,7 +59,7 @@ uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct
 	uint16_t n;
 
 	if (!ended(link)) {
-		n = lane_receive(&link->from_guest, ctx->burst);
+		n = lane_receive(&link->from_guest, ctx->burst, BURST_MAX);
 		rxq->held = n > 0 ? link : NULL; /* without frames there is no complete() */
 		return n;
 	}

@@ -116,7 +116,7 @@ static void frame_of_record(struct frame *frame, struct lane_shared_ring *ring, 
 						     record->len - head_len, spans);
 }
 
-uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst)
+uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max)
 {
 	struct lane_shared_ring *ring = consumer->ring;
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
@@ -125,7 +125,7 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst)
 	burst->chains = 0;
 	if (head - consumer->next > LANE_RING_BYTES)
 		consumer->broken = true;
-	while (!consumer->broken && burst->n < BURST_MAX && consumer->next < head) {
+	while (!consumer->broken && burst->n < max && consumer->next < head) {
 		struct lane_record record = record_load(ring, consumer->next);
 		struct frame *frame = &burst->frame[burst->n];
 

@@ -64,9 +64,9 @@ uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, 
 /* After lane_send(): whether the consumer is asleep and has to be woken. True once for each time it fell asleep. */
 bool lane_wants_wake(struct lane_producer *producer);
 
-/* Fills a burst with what has come: burst->n, 0 for nothing, or for a ring that is (or has turned out to be) broken. The
- * frames are valid until lane_done(). */
-uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst);
+/* Fills a burst with what has come, at most `max` frames: burst->n, 0 for nothing, or for a ring that is (or has turned
+ * out to be) broken. The frames are valid until lane_done(). */
+uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max);
 void lane_done(struct lane_consumer *consumer);
 /* Nothing is there that was not given back. */
 bool lane_empty(const struct lane_consumer *consumer);
