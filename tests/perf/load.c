@@ -106,7 +106,8 @@ static int connect_guest(struct load_guest *g, const char *path, const struct lo
 {
 	const struct fg_options opt = {
 		.features = FEATURES | (layout->logged ? FG_F_LOG_ALL : 0),
-		.protocol = FG_PROTOCOL_DEFAULT | (layout->logged ? FG_P_LOG_SHMFD : 0),
+		.protocol = FG_PROTOCOL_DEFAULT | FG_P_PAGEFAULT |
+			    (layout->logged ? FG_P_LOG_SHMFD : 0),
 		.ring_size = LOAD_RING,
 	};
 	int err;
@@ -120,14 +121,18 @@ static int connect_guest(struct load_guest *g, const char *path, const struct lo
 	if (err < 0)
 		return err;
 	g->s.features &= ~FG_F_LOG_ALL;
-	if (layout->regions > 1 && g->s.max_slots < layout->regions)
-		return -ENOSPC;
-	err = fg_session_start(&g->s);
-	return err == 0 && layout->logged ? start_log(g) : err;
+	return layout->regions > 1 && g->s.max_slots < layout->regions ? -ENOSPC : 0;
 }
 
-int load_guest_open(struct load_guest *g, const struct fg_switch *sw, const char *port,
-		    const struct load_layout *layout, uint32_t number)
+static int complain(const char *port, const struct load_layout *layout, int err)
+{
+	if (err < 0)
+		fprintf(stderr, "a guest with %s on %s: %s\n", layout->name, port, strerror(-err));
+	return err;
+}
+
+int load_guest_prepare(struct load_guest *g, const struct fg_switch *sw, const char *port,
+		       const struct load_layout *layout, uint32_t number)
 {
 	int err;
 
@@ -138,17 +143,32 @@ int load_guest_open(struct load_guest *g, const struct fg_switch *sw, const char
 	memcpy(g->mac + 2, &number, 4);
 	g->file = fg_memory_file((uint64_t)LOAD_REGION * layout->pieces);
 	err = g->file < 0 ? g->file : connect_guest(g, fg_switch_socket(sw, port), layout);
-	if (err < 0) {
-		fprintf(stderr, "a guest with %s on %s: %s\n", layout->name, port, strerror(-err));
-		return err;
-	}
-	lay_out(g, layout->pieces);
+	if (err == 0)
+		lay_out(g, layout->pieces);
+	return complain(port, layout, err);
+}
+
+void load_guest_rings(struct load_guest *g)
+{
 	for (unsigned int i = 0; i < 2; i++) {
 		g->s.ring[i].avail->flags = FG_NO_INTERRUPT;
 		for (uint16_t d = 0; d < LOAD_RING; d++)
 			g->s.ring[i].avail->ring[d] = d;
 	}
-	return 0;
+}
+
+int load_guest_open(struct load_guest *g, const struct fg_switch *sw, const char *port,
+		    const struct load_layout *layout, uint32_t number)
+{
+	int err = load_guest_prepare(g, sw, port, layout, number);
+
+	if (err < 0)
+		return err;
+	err = fg_session_start(&g->s); /* which empties the rings */
+	if (err == 0 && layout->logged)
+		err = start_log(g);
+	load_guest_rings(g);
+	return complain(port, layout, err);
 }
 
 void load_guest_close(struct load_guest *g)
@@ -168,13 +188,13 @@ static void publish(struct fg_ring *r, uint16_t posted)
 	fg_ring_kick(r);
 }
 
-int load_guest_introduce(struct load_guest *g)
+int load_guest_greet(struct load_guest *g, const struct load_guest *to)
 {
 	struct fg_ring *r = &g->s.ring[1];
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	uint8_t *at = g->tx_at[0];
 
-	memcpy(at + HEADER, g->mac, 6);
+	memcpy(at + HEADER, to->mac, 6);
 	memcpy(at + HEADER + 6, g->mac, 6);
 	fg_ring_desc(r, g->tx_posted % LOAD_RING, g->tx_gpa[0], HEADER + 60, 0, 0);
 	publish(r, ++g->tx_posted);
@@ -183,6 +203,11 @@ int load_guest_introduce(struct load_guest *g)
 			return -ETIMEDOUT;
 	g->tx_taken = g->tx_posted;
 	return 0;
+}
+
+int load_guest_introduce(struct load_guest *g)
+{
+	return load_guest_greet(g, g);
 }
 
 static void post_rx(struct load_guest *g)
@@ -271,7 +296,7 @@ static void send_frames(struct load_lane *lane)
 	struct fg_ring *r = &g->s.ring[1];
 	uint16_t n = 0;
 
-	while (lane->sent - lane->received < LOAD_RING &&
+	while (lane->sent - lane->received < lane->window &&
 	       (uint16_t)(g->tx_posted - g->tx_taken) < LOAD_RING) {
 		uint8_t *at = g->tx_at[g->tx_next];
 
@@ -328,7 +353,7 @@ void load_lane_restart(struct load_lane *lane)
 
 void load_lane_open(struct load_lane *lane, struct load_guest *from, struct load_guest *to, uint32_t len)
 {
-	*lane = (struct load_lane){.from = from, .to = to, .len = len};
+	*lane = (struct load_lane){.from = from, .to = to, .len = len, .window = LOAD_RING};
 	while (to->rx_posted < LOAD_RING)
 		post_rx(to);
 	publish(&to->s.ring[0], to->rx_posted);
@@ -352,4 +377,21 @@ uint64_t load_gaps_at(const struct load_gaps *gaps, double share)
 	for (; i < LOAD_STEPS - 1 && seen + gaps->step[i] <= want; i++)
 		seen += gaps->step[i];
 	return i == LOAD_STEPS - 1 ? gaps->longest_ns : (uint64_t)(i + 1) * LOAD_STEP_NS;
+}
+
+double load_longest_round_us(const struct fg_switch *sw)
+{
+	json_t *answer = fg_switch_ask(sw, "{\"command\": \"lcores\", \"reset\": true}\n");
+	const json_t *lcore;
+	double longest = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
+	{
+		double us = json_number_value(json_object_get(lcore, "longest_us"));
+
+		longest = us > longest ? us : longest;
+	}
+	json_decref(answer);
+	return longest;
 }

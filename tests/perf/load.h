@@ -62,7 +62,8 @@ struct load_gaps {
 
 struct load_lane {
 	struct load_guest *from, *to;
-	uint32_t len; /* of a frame, without CRC */
+	uint32_t len;	 /* of a frame, without CRC */
+	uint32_t window; /* the most that is on its way; load_lane_open() says as many as there are buffers */
 	uint64_t sent, received;
 	struct load_gaps *wall, *awake; /* or NULL */
 	uint64_t arrival_ns, polled_ns, absent_ns;
@@ -70,11 +71,18 @@ struct load_lane {
 
 int load_guest_open(struct load_guest *, const struct fg_switch *, const char *port,
 		    const struct load_layout *, uint32_t number);
+/* Connected, and buffers laid out: for a caller that starts it in another way. */
+int load_guest_prepare(struct load_guest *, const struct fg_switch *, const char *port,
+		       const struct load_layout *, uint32_t number);
+/* Fills in what a driver has in its rings before it posts the first buffer. */
+void load_guest_rings(struct load_guest *);
 void load_guest_close(struct load_guest *);
 
 /* One frame from a guest that does not send to itself: it goes nowhere, and the switch has seen the address. Once for
  * each guest before the first lane opens (it is flooded then, and nobody has a buffer yet), and again every few minutes. */
 int load_guest_introduce(struct load_guest *);
+/* The same at any time: to somebody who was introduced, and has no buffers. */
+int load_guest_greet(struct load_guest *, const struct load_guest *to);
 
 void load_lane_open(struct load_lane *, struct load_guest *from, struct load_guest *to, uint32_t len);
 /* Takes what has arrived and, if @send, sends what there is room for. -EPROTO: lost, late, twice. */
@@ -88,6 +96,9 @@ uint64_t load_now_ns(void);
 /* This thread on one CPU of its own choosing: the third of ours, else the first, with the switch's
  * control thread (fg_switch.c has its lcore on the second). Returns how many CPUs we may use. */
 int load_pin(void);
+
+/* The longest round of an lcore since the last call, in µs; 0 of the stand-in. */
+double load_longest_round_us(const struct fg_switch *);
 
 /* Adds up. */
 void load_gaps_add(struct load_gaps *, const struct load_gaps *more);

@@ -149,24 +149,6 @@ static int traffic(struct scene *scene)
 
 /* --- stretches ---------------------------------------------------------------------------------- */
 
-/* The longest round of an lcore since the last call; 0 of the stand-in. */
-static double longest_loop_us(const struct fg_switch *sw)
-{
-	json_t *answer = fg_switch_ask(sw, "{\"command\": \"lcores\", \"reset\": true}\n");
-	const json_t *lcore;
-	double longest = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
-	{
-		double us = json_number_value(json_object_get(lcore, "longest_us"));
-
-		longest = us > longest ? us : longest;
-	}
-	json_decref(answer);
-	return longest;
-}
-
 /* How long the lcore has waited for its CPU so far, in ns, and all CPUs for the hypervisor. */
 static uint64_t waited(const struct scene *scene)
 {
@@ -223,7 +205,7 @@ static int64_t stretch(struct scene *scene, struct region *r, unsigned int cycle
 	scene->lane[0].awake = &f->own_awake;
 	scene->lane[2].wall = &f->other_wall;
 	scene->lane[2].awake = &f->other_awake;
-	longest_loop_us(&scene->sw);
+	load_longest_round_us(&scene->sw);
 	for (unsigned int i = 0; i < 4; i++) {
 		load_lane_restart(&scene->lane[i]);
 		frames -= scene->lane[i].received;
@@ -235,7 +217,7 @@ static int64_t stretch(struct scene *scene, struct region *r, unsigned int cycle
 			err = churn(&scene->guest[0], r);
 	}
 	f->ns = load_now_ns() - began;
-	f->loop_us[0] = longest_loop_us(&scene->sw);
+	f->loop_us[0] = load_longest_round_us(&scene->sw);
 	for (unsigned int i = 0; i < 4; i++)
 		frames += scene->lane[i].received;
 	f->frames = frames;

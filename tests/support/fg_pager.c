@@ -341,13 +341,22 @@ int fg_pager_await_faults(struct fg_pager *p, uint64_t n, int ms)
 	return 0;
 }
 
+int fg_pager_push_region(struct fg_pager *p, unsigned int slot)
+{
+	const struct fg_pages *g = &p->pages[slot];
+
+	for (uint64_t k = 0; g->start != NULL && k < g->span / g->page; k++)
+		place(p, slot, k);
+	return atomic_load(&p->broken) == 0 ? 0 : -EPROTO;
+}
+
 int fg_pager_push(struct fg_pager *p)
 {
-	for (unsigned int i = 0; i < p->mem->n; i++)
-		for (uint64_t k = 0; p->pages[i].start != NULL && k < p->pages[i].span / p->pages[i].page;
-		     k++)
-			place(p, i, k);
-	return atomic_load(&p->broken) == 0 ? 0 : -EPROTO;
+	int err = 0;
+
+	for (unsigned int i = 0; err == 0 && i < p->mem->n; i++)
+		err = fg_pager_push_region(p, i);
+	return err;
 }
 
 void fg_pager_stop(struct fg_pager *p)

@@ -71,8 +71,9 @@ void fg_pager_set_delay(struct fg_pager *, long delay_us);
 /* Waits until the back end has faulted @n times. Returns 0 or -ETIMEDOUT. */
 int fg_pager_await_faults(struct fg_pager *, uint64_t n, int ms);
 
-/* Sends every page that has not arrived. */
+/* Sends every page that has not arrived; of one region. */
 int fg_pager_push(struct fg_pager *);
+int fg_pager_push_region(struct fg_pager *, unsigned int slot);
 
 /* Answers no more faults, and gives our mapping back to the kernel. */
 void fg_pager_stop(struct fg_pager *);
