@@ -110,19 +110,20 @@ static void look(struct loop_timer *timer)
 		vhu_device_lane_broken(vhost->device);
 }
 
-static void poll_lane(struct vhost_port *vhost, int wake_fd, bool ready) RUNS_ON(control_thread)
+static void poll_lane(struct vhost_port *vhost, bool ready) RUNS_ON(control_thread)
 {
-	vhost->rxq[0].q.wake_fd = wake_fd;
 	vhost->port.rxq_ready[0] = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
 }
 
-void vhost_lane_begins(void *owner, struct lane_link *link)
+bool vhost_lane_begins(void *owner, struct lane_link *link)
 {
 	struct vhost_port *vhost = owner;
 
 	role_assert_control();
+	if (vhost->link != NULL)
+		return false;
 	vhost->link = link;
 	vhost->port.deaf = false;
 	vhost->lane_base = *port_counters_of_control(&vhost->port);
@@ -131,7 +132,9 @@ void vhost_lane_begins(void *owner, struct lane_link *link)
 	rcu_set(&vhost->rxq[0].lane, link);
 	vhost->lane_timer.fire = look;
 	loop_timer_start(vhost->port.host->loop, &vhost->lane_timer, FOLD_NS);
-	poll_lane(vhost, link->wake_fd, true);
+	vhost->rxq[0].q.wake_fd = link->wake_fd;
+	poll_lane(vhost, true);
+	return true;
 }
 
 void vhost_lane_ends(void *owner, bool orderly)
@@ -139,7 +142,9 @@ void vhost_lane_ends(void *owner, bool orderly)
 	struct vhost_port *vhost = owner;
 
 	role_assert_control();
-	poll_lane(vhost, -1, false);
+	poll_lane(vhost, false);
+	/* After the queue has gone from the lcore that sleeps on it. */
+	vhost->rxq[0].q.wake_fd = -1;
 	if (!orderly) {
 		vhost->port.deaf = vhost->tx_ready == 0;
 		vhost_lane_retire(vhost);

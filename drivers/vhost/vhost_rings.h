@@ -90,7 +90,7 @@ bool vhost_lane_arm(struct lane_link *link) RUNS_ON(lcore_thread);
 void vhost_lane_disarm(struct lane_link *link) RUNS_ON(lcore_thread);
 
 /* vhost_handover.c: vhu_events.lane and .lane_ended; and the end of the lane's link whatever is in it. */
-void vhost_lane_begins(void *owner, struct lane_link *link);
+bool vhost_lane_begins(void *owner, struct lane_link *link);
 void vhost_lane_ends(void *owner, bool orderly);
 void vhost_lane_retire(struct vhost_port *vhost) RUNS_ON(control_thread);
 

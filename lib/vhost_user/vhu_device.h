@@ -59,8 +59,9 @@ struct vhu_events {
 	/* A descriptor that lcores may sleep on is coming (add) or going: the guest's kick eventfd of a from_guest
 	 * ring. Going means: it will be closed after this call. */
 	void (*kick)(void *owner, unsigned int index, int fd);
-	/* Frames go through this link from now on, both ways, whatever rings there are: it is the owner's (lane_link.h). */
-	void (*lane)(void *owner, struct lane_link *link);
+	/* Frames go through this link from now on, both ways, whatever rings there are: true, and it is the owner's
+	 * (lane_link.h). False: the owner has not let go of the one before. */
+	bool (*lane)(void *owner, struct lane_link *link);
 	/* No frame comes out of the link any more. Orderly: the lane's process is gone, the rings come back, and what is
 	 * still on its way to the guest is the owner's to deliver. Otherwise the migration broke off. */
 	void (*lane_ended)(void *owner, bool orderly);

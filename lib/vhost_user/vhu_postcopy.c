@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhu_postcopy.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vhu_session.h"
@@ -58,9 +54,10 @@ enum vhu_error vhu_postcopy_listen(struct vhu_device *device, struct vhu_message
 		return bad_state(fail, "POSTCOPY_ADVISE has to come first");
 	if (vhu_regions_map(&device->regions) != NULL)
 		return bad_state(fail, "memory is there already");
+	if (!device->events->lane(device->owner, pc->lane.link))
+		return bad_state(fail, "what the lane before it has left is still being delivered");
 	pc->state = VHU_POSTCOPY_LISTENING;
 	pc->link = vhu_lane_take_link(&pc->lane);
-	device->events->lane(device->owner, pc->link);
 	return VHU_OK;
 }
 

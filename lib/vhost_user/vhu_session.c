@@ -72,9 +72,10 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 		device->unsettled++;
 		vhu_ring_leave(&device->ring[i]);
 	}
+	device->events->gone(device->owner);
+	/* After whatever the owner waits for: the next front end comes when that is done with too. */
 	device->unsettled++;
 	rcu_wait_start(&device->close_wait, close_passed);
-	device->events->gone(device->owner);
 }
 
 /* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */

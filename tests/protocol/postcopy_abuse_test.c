@@ -6,6 +6,7 @@
  */
 #include "mover.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -308,6 +309,49 @@ static void the_lane_is_killed_early(void **state)
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
 }
 
+/* Descriptors the switch has open. */
+static unsigned int descriptors(void)
+{
+	char path[64];
+	unsigned int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)stage.sw.pid);
+	d = opendir(path);
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* END, and LISTEN at once, on the same connection: while what was kept in the lane before waits for rings that never
+ * run. The switch is left with nothing of either. */
+static void one_lane_upon_another(void **state)
+{
+	struct guest *peer = guest_run("h1", NULL);
+	unsigned int before = descriptors();
+	int64_t deadline;
+
+	(void)state;
+	for (unsigned int round = 0; round < 5; round++) {
+		unsigned int lanes_had = 0;
+
+		mover_open("h0", peer, NULL);
+		while (lanes_had < 4 && fg_postcopy_advise(&mover.g->s, &mover.pager) == 0 &&
+		       fg_postcopy_listen(&mover.g->s) == 0 && fg_postcopy_say_end(&mover.g->s) == 0)
+			lanes_had++;
+		assert_true(lanes_had > 0);
+		mover_close();
+		await_lanes(0);
+	}
+	deadline = fg_deadline(FG_WAIT_MS);
+	while (descriptors() > before && fg_left_ms(deadline) > 0)
+		fg_sleep_us(2000);
+	assert_int_equal(descriptors(), before);
+	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
+}
+
 /* In a process of its own: a whole front end. Ends only by being killed. */
 static void be_a_front_end(const char *path, int tell)
 {
@@ -363,6 +407,7 @@ int main(void)
 		MOVE(the_lane_is_killed),
 		MOVE(the_lane_is_killed_early),
 		MOVE(the_lane_is_stopped),
+		MOVE(one_lane_upon_another),
 		MOVE(the_front_end_is_killed),
 	};
 
