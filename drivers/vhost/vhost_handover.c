@@ -97,7 +97,7 @@ static void look(struct loop_timer *timer)
 	role_assert_control();
 	if (atomic_load(&link->ended)) {
 		/* An empty rest is no reason before the guest's own rings run: what comes meanwhile is kept too. */
-		if ((vhost->tx_ready != 0 && lane_empty(&link->rest)) ||
+		if ((vhost->tx_ready != 0 && lane_link_delivered(link)) ||
 		    clock_ns() > vhost->rest_until_ns)
 			vhost_lane_retire(vhost);
 		else

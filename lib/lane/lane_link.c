@@ -82,13 +82,21 @@ void lane_link_end(struct lane_link *link)
 	atomic_store_explicit(&link->ended, true, memory_order_release);
 }
 
-bool lane_link_passed_on(const struct lane_link *link)
+/* Nobody else writes to it now: the tail is our lcores'. */
+static bool drained(const struct lane_shared_ring *ring)
 {
-	/* Nobody else writes to it now: the tail is our lcore's. */
-	const struct lane_shared_ring *ring = &link->shared->from_guest;
-
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
+bool lane_link_passed_on(const struct lane_link *link)
+{
+	return drained(&link->shared->from_guest);
+}
+
+bool lane_link_delivered(const struct lane_link *link)
+{
+	return atomic_load(&link->rest.broken) || drained(&link->shared->to_guest);
 }
 
 uint64_t lane_link_undelivered(const struct lane_link *link)

@@ -50,6 +50,8 @@ void lane_link_end(struct lane_link *link);
 
 /* Whether everything the guest sent has been taken and passed on. The lane's process is gone. */
 bool lane_link_passed_on(const struct lane_link *link);
+/* Whether what it left was delivered, or makes no sense. After lane_link_end(). */
+bool lane_link_delivered(const struct lane_link *link);
 
 /* Frames on their way to the guest that the lane has neither delivered nor dropped; from the counters. Control. */
 uint64_t lane_link_undelivered(const struct lane_link *link);
