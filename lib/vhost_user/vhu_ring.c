@@ -60,17 +60,6 @@ void vhu_ring_close_record(struct vhu_ring *ring)
 	virtq_record_clear(ring->q.record);
 }
 
-/* An interrupt too many is harmless, one too few is not: what came between two descriptors, or between the last word of
- * the process before us and its end, is told now. */
-static void signal_fd(int fd)
-{
-	const uint64_t one = 1;
-
-	/* EAGAIN: it is signalled as much as can be. */
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
-		return;
-}
-
 /* At the place the front end gave, or where the process before us left it. */
 static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 		  const struct virtq_conf *conf) RUNS_ON(control_thread)
@@ -79,7 +68,11 @@ static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 
 	if (virtq_record_matches(ring->q.record, setup, &damaged)) {
 		virtq_resume(&ring->q, conf, ring->base);
-		signal_fd(ring->call_fd);
+		/* An interrupt too many is harmless, one too few is not: what came between the last word of the process
+		 * before us and its end is told now. If that is made to wait, the ring begins broken. */
+		if (poke(ring->call_fd) != 0)
+			atomic_store_explicit(&ring->q.fault, VIRTQ_FAULT_CALL,
+					      memory_order_relaxed);
 		return;
 	}
 	if (damaged)

@@ -187,7 +187,7 @@ static void send_eventfd(struct front *front, uint32_t request, unsigned int ind
 	close(fd);
 }
 
-void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t uva)
+void front_ring_but_kick(struct front *front, unsigned int index, uint16_t size, uint64_t uva)
 {
 	const struct vhu_vring_addr addr = {
 		.index = index,
@@ -200,6 +200,11 @@ void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t
 	assert_int_equal(front_set_state(front, VHU_SET_VRING_BASE, index, 0), 0);
 	assert_int_equal(front_set(front, VHU_SET_VRING_ADDR, &addr, sizeof(addr), -1), 0);
 	send_eventfd(front, VHU_SET_VRING_CALL, index);
+}
+
+void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t uva)
+{
+	front_ring_but_kick(front, index, size, uva);
 	send_eventfd(front, VHU_SET_VRING_KICK, index);
 	assert_int_equal(front_set_state(front, VHU_SET_VRING_ENABLE, index, 1), 0);
 }

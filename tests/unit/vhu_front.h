@@ -50,6 +50,8 @@ uint64_t front_region(struct front *front, uint32_t request,
 void front_negotiate(struct front *front);
 int front_memory(void); /* a memfd of MEMORY_SIZE */
 void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t uva);
+/* Without the kick, so that it does not run yet. */
+void front_ring_but_kick(struct front *front, unsigned int index, uint16_t size, uint64_t uva);
 
 /* Lets the loop run until nothing happens for a moment. */
 void front_settle(struct loop *loop);

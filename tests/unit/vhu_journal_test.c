@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "poke.h"
 #include "vhu_journal.h"
 #include "vhu_session.h"
 
@@ -203,6 +206,39 @@ static void test_the_next_one_resumes(void **state VUS_UNUSED)
 	assert_int_equal(atomic_load(&q->record->place), 0);
 }
 
+/* What is told to the guest then is told by the control thread. If a front end makes it wait, the ring begins broken,
+ * and whoever polls it says so. */
+static void test_a_resume_is_not_held_up(void **state VUS_UNUSED)
+{
+	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);
+	uint64_t begin;
+
+	make_with_journal();
+	front_hang_up(&t.front);
+	front_settle(t.loop);
+	assert_int_equal(poke_watch(), 0);
+	poke_join();
+	front_connect(&t.front, t.loop, t.path);
+	front_negotiate(&t.front);
+	vhu_rig_add_memory();
+	front_ring_but_kick(&t.front, 1, 256, UVA + 65536);
+	assert_int_equal(front_set_u64(&t.front, VHU_SET_VRING_CALL, 1, call), 0);
+	assert_int_equal(fcntl(call, F_SETFL, 0), 0);
+	assert_int_equal(eventfd_write(call, 0xfffffffffffffffe), 0);
+	begin = clock_ns();
+	front_send(&t.front, VHU_SET_VRING_KICK, VHU_VERSION, &(uint64_t){1}, 8, &kick, 1);
+	front_settle(t.loop);
+	assert_true(clock_ns() - begin < NS_PER_S);
+	assert_int_equal(virtq_fault(vhu_device_ring(t.device, 1)), VIRTQ_FAULT_CALL);
+	vhu_device_ring_broken(t.device, 1);
+	assert_true(front_closed(&t.front));
+	front_settle(t.loop);
+	poke_leave();
+	poke_unwatch();
+	close(call);
+	close(kick);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +248,7 @@ int main(void)
 		RIG_TEST(test_records_follow_the_rings),
 		RIG_TEST(test_a_reset_ends_records),
 		RIG_TEST(test_the_next_one_resumes),
+		RIG_TEST(test_a_resume_is_not_held_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
