@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "doorbell.h"
+#include "role.h"
 
 /* A watched thread. `turn` is its own: odd inside a write. The rest is under the lock. */
 struct poker {
@@ -90,9 +91,8 @@ static void *watch(void *arg)
 	return arg;
 }
 
-static void interrupted(int number)
+static void interrupted(int number VUS_UNUSED)
 {
-	(void)number;
 }
 
 int poke_watch(void)
