@@ -213,6 +213,7 @@ static void test_a_resume_is_not_held_up(void **state VUS_UNUSED)
 	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);
 	uint64_t begin;
 
+	role_assert_control();
 	make_with_journal();
 	front_hang_up(&t.front);
 	front_settle(t.loop);
