@@ -70,13 +70,15 @@ void lane_link_destroy(struct lane_link *link)
 
 void lane_link_end(struct lane_link *link)
 {
-	/* Checked like everything it wrote: lane_receive() finds out. */
+	/* What it wrote itself: where no record begins there is none to be read. Whether one does, lane_receive() finds
+	 * out. */
 	uint64_t tail = atomic_load_explicit(&link->shared->to_guest.tail, memory_order_acquire);
 
 	link->rest = (struct lane_consumer){
 		.ring = &link->shared->to_guest,
 		.tail = tail,
 		.next = tail,
+		.broken = tail % LANE_RECORD_ALIGN != 0,
 	};
 	/* Pairs with the acquire of whoever takes a turn. */
 	atomic_store_explicit(&link->ended, true, memory_order_release);

@@ -120,12 +120,14 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 {
 	struct lane_shared_ring *ring = consumer->ring;
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
+	const uint64_t enough = consumer->next + BURST_BYTES;
 
 	burst->n = 0;
 	burst->chains = 0;
-	if (head - consumer->next > LANE_RING_BYTES)
+	if (head < consumer->next || head - consumer->next > LANE_RING_BYTES)
 		consumer->broken = true;
-	while (!consumer->broken && burst->n < max && consumer->next < head) {
+	while (!consumer->broken && burst->n < max && consumer->next < head &&
+	       consumer->next < enough) {
 		struct lane_record record = record_load(ring, consumer->next);
 		struct frame *frame = &burst->frame[burst->n];
 

@@ -51,10 +51,14 @@ struct lane_consumer {
 	atomic_bool broken; /* anyone may read */
 };
 
+/* Where records begin: their own bytes are never in two pieces. */
+enum { LANE_RECORD_ALIGN = 32 };
+
 /* Bytes a frame takes in a ring. */
 static inline uint64_t lane_record_bytes(uint32_t len)
 {
-	return (sizeof(struct lane_record) + len + 31) & ~UINT64_C(31);
+	return (sizeof(struct lane_record) + len + LANE_RECORD_ALIGN - 1) &
+	       ~(uint64_t)(LANE_RECORD_ALIGN - 1);
 }
 
 /* Bytes there are for frames to come. */
@@ -64,8 +68,8 @@ uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, 
 /* After lane_send(): whether the consumer is asleep and has to be woken. True once for each time it fell asleep. */
 bool lane_wants_wake(struct lane_producer *producer);
 
-/* Fills a burst with what has come, at most `max` frames: burst->n, 0 for nothing, or for a ring that is (or has turned
- * out to be) broken. The frames are valid until lane_done(). */
+/* Fills a burst with what has come, at most `max` frames, and BURST_BYTES and the frame that passes them: burst->n, 0 for
+ * nothing, or for a ring that is (or has turned out to be) broken. The frames are valid until lane_done(). */
 uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max);
 void lane_done(struct lane_consumer *consumer);
 /* Nothing is there that was not given back. */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Messages between the switch and a lane, and what is no message: nothing is believed of it, and nothing stays open. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include <cmocka.h>
+
+#include "lane_message.h"
+
+enum { MANY = 8 };
+
+static int ends[2], fds[MANY], got_fds[LANE_FDS_MAX], opened;
+static unsigned int n;
+static struct lane_message got;
+
+/* Descriptors are taken from the lowest: one that stays open moves the next. */
+static int lowest(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return -1;
+	for (int i = 0; i < MANY; i++)
+		fds[i] = eventfd((unsigned int)i, EFD_CLOEXEC | EFD_NONBLOCK);
+	opened = lowest();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	close(ends[0]);
+	close(ends[1]);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	return 0;
+}
+
+static int receive(void)
+{
+	memset(&got, 0xa5, sizeof(got));
+	return lane_message_receive(ends[1], &got, got_fds, &n, MSG_DONTWAIT);
+}
+
+static void messages_arrive_one_by_one(void **state)
+{
+	const struct lane_message map = {.request = LANE_MAP, .ring = 3, .region = {.gpa = 1, .delta = 6}};
+	const struct lane_message ping = {.request = LANE_PING, .error = -EIO};
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(receive(), -EAGAIN);
+	assert_int_equal(lane_message_send(ends[0], &map, fds + 4, 2, 0), 0);
+	assert_int_equal(lane_message_send(ends[0], &ping, NULL, 0, 0), 0);
+	assert_int_equal(receive(), 1);
+	assert_memory_equal(&got, &map, sizeof(map));
+	assert_int_equal(n, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fcntl(got_fds[i], F_GETFD), FD_CLOEXEC);
+		assert_int_equal(read(got_fds[i], &value, sizeof(value)), sizeof(value));
+		assert_int_equal(value, 4 + i);
+		close(got_fds[i]);
+	}
+	assert_int_equal(receive(), 1);
+	assert_memory_equal(&got, &ping, sizeof(ping));
+	assert_int_equal(n, 0);
+	close(ends[0]);
+	assert_int_equal(receive(), 0);
+	assert_int_equal(n, 0);
+}
+
+static void send_raw(const void *at, size_t size, unsigned int n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(MANY * sizeof(int))];
+	} control = {.bytes = {0}};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)at, .iov_len = size};
+	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (n_fds > 0) {
+		hdr.msg_control = &control;
+		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		*CMSG_FIRSTHDR(&hdr) = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+		};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&hdr)), fds, n_fds * sizeof(int));
+	}
+	assert_int_equal(sendmsg(ends[0], &hdr, 0), (ssize_t)size);
+}
+
+static void wrong_sizes_are_no_messages(void **state)
+{
+	uint8_t bytes[sizeof(struct lane_message) + 4096] = {LANE_PING};
+	static const size_t sizes[] = {1, 4, sizeof(got) - 1, sizeof(got) + 1, sizeof(bytes)};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (unsigned int with = 0; with <= LANE_FDS_MAX; with++) {
+			send_raw(bytes, sizes[i], with);
+			assert_int_equal(receive(), -EBADMSG);
+			assert_int_equal(n, 0);
+			assert_int_equal(lowest(), opened);
+		}
+	/* An empty one looks like the end, and is treated so. */
+	send_raw(bytes, 0, 0);
+	assert_int_equal(receive(), 0);
+}
+
+static void too_many_descriptors_are_closed(void **state)
+{
+	const struct lane_message ping = {.request = LANE_PING};
+
+	(void)state;
+	for (unsigned int with = LANE_FDS_MAX + 1; with <= MANY; with++) {
+		send_raw(&ping, sizeof(ping), with);
+		assert_int_equal(receive(), -EBADMSG);
+		assert_int_equal(n, 0);
+		assert_int_equal(lowest(), opened);
+	}
+}
+
+/* What cannot be sent is told, and whoever sends does not wait. */
+static void a_reader_that_does_not_read(void **state)
+{
+	const struct lane_message ping = {.request = LANE_PING};
+	int error = 0;
+
+	(void)state;
+	for (int i = 0; i < 100000 && error == 0; i++)
+		error = lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT);
+	assert_int_equal(error, -EAGAIN);
+	close(ends[1]);
+	/* Told once that what it had not read is lost, and then that there is nobody. */
+	lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT);
+	assert_int_equal(lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT), -EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(messages_arrive_one_by_one, begin, end),
+		cmocka_unit_test_setup_teardown(wrong_sizes_are_no_messages, begin, end),
+		cmocka_unit_test_setup_teardown(too_many_descriptors_are_closed, begin, end),
+		cmocka_unit_test_setup_teardown(a_reader_that_does_not_read, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
