@@ -3,81 +3,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "vhu_lane_program.h"
 #include "vus_limits.h"
-#include "vus_paths.h"
 
 extern char **environ;
 
-/* --- whether it can be ------------------------------------------------------------------------------------------- */
-
-/* Beside this program's build folder, then where both are installed; relative, so that a tree can be moved. */
-static int find_program(char *path, size_t size)
-{
-	static const char *const places[] = {
-		"../lane/vuswitch-lane",
-		"../libexec/vuswitch/vuswitch-lane",
-	};
-	char self[512];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	*(strrchr(self, '/') != NULL ? strrchr(self, '/') + 1 : self) = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (snprintf(path, size, "%s%s", self, places[i]) < (int)size &&
-		    access(path, X_OK) == 0)
-			return 0;
-	}
-	snprintf(path, size, "%s", VUS_LANE_PROGRAM);
-	return access(path, X_OK) == 0 ? 0 : -errno;
-}
-
-/* A userfaultfd as the lane will make it, with shared memory and huge pages, and at once closed again. */
-static int try_faults(struct fail *fail)
-{
-	const uint64_t needed = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MISSING_HUGETLBFS;
-	struct uffdio_api api = {.api = UFFD_API};
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-	int error;
-
-	if (fd < 0 && errno == EPERM)
-		return fail_set(fail, -EPERM,
-				"userfaultfd(2) is forbidden to this process: allow it in the seccomp "
-				"profile of its container or service");
-	if (fd < 0)
-		return fail_set(fail, -errno,
-				"this kernel has no userfaultfd for user-mode faults: it takes Linux 5.11 "
-				"with CONFIG_USERFAULTFD");
-	error = ioctl(fd, UFFDIO_API, &api) != 0 ? -errno : 0;
-	close(fd);
-	if (error == 0 && (api.features & needed) == needed)
-		return 0;
-	return fail_set(fail, -EOPNOTSUPP,
-			"this kernel's userfaultfd does not know shared memory and huge pages");
-}
-
-int vhu_lane_possible(struct fail *fail)
-{
-	char path[512];
-	int error = find_program(path, sizeof(path));
-
-	if (error != 0)
-		return fail_set(fail, error, "the program vuswitch-lane is not at %s: install it there",
-				path);
-	return try_faults(fail);
-}
+enum {
+	/* The kernel's own bound of what is an error. */
+	ERRNO_MAX = 4095,
+	/* All that can be asked before the lane, which may share our CPU, reads the first: every region and every ring,
+	 * at a kilobyte each by the kernel's reckoning. */
+	SOCKET_BYTES = 1024 * (MEM_SLOTS_MAX + 2 * VHOST_RINGS_MAX),
+};
 
 /* --- beginning --------------------------------------------------------------------------------------------------- */
 
@@ -100,10 +48,9 @@ static int spawn(struct vhu_lane *lane, const char *path)
 	posix_spawn_file_actions_addclosefrom_np(&files, LANE_SOCKET + 1);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	/* A ^C at the terminal is for the switch. */
-	posix_spawnattr_setpgroup(&attr, 0);
+	/* In a session of its own: it has no terminal, and a ^C there is for the switch. */
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETPGROUP);
+						POSIX_SPAWN_SETSID);
 	error = posix_spawn(&lane->pid, path, &files, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
@@ -112,21 +59,24 @@ static int spawn(struct vhu_lane *lane, const char *path)
 
 static int start_process(struct vhu_lane *lane)
 {
+	const int bytes = SOCKET_BYTES;
 	int ends[2] = {-1, -1}, error;
-	char path[512];
+	struct vhu_lane_path path;
 
-	error = find_program(path, sizeof(path));
+	error = vhu_lane_program(&path);
 	if (error != 0)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return -errno;
 	lane->socket.fd = ends[0];
+	/* As far as the kernel lets us. */
+	(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	/* Not where the spawned end has to be: a descriptor that is in its place already would stay close-on-exec. */
 	lane->lane_socket = fcntl(ends[1], F_DUPFD_CLOEXEC, LANE_SOCKET + 1);
 	close(ends[1]);
 	if (lane->lane_socket < 0)
 		return -errno;
-	error = spawn(lane, path);
+	error = spawn(lane, path.text);
 	close(lane->lane_socket);
 	if (error != 0)
 		return error;
@@ -218,6 +168,36 @@ static void process_ended(struct loop_fd *source, uint32_t events VUS_UNUSED)
 
 /* --- conversation ------------------------------------------------------------------------------------------------ */
 
+static void now_owed(struct vhu_lane *lane, const struct lane_message *message)
+{
+	const uint32_t ring = UINT32_C(1) << message->ring;
+
+	lane->owed[message->request]++;
+	if (message->request == LANE_RING_LEAVE)
+		lane->leaving |= ring;
+	if (message->request == LANE_RING_RUN)
+		lane->may_break |= ring;
+}
+
+/* Whether it may say so now: each answer was asked for, and a ring breaks once for each time it is run. A lane can thus
+ * neither flood us nor make us believe that something is done which is not. */
+static bool was_owed(struct vhu_lane *lane, const struct lane_message *message, int fd)
+{
+	uint32_t *rings = message->request == LANE_RING_LEAVE	 ? &lane->leaving
+			  : message->request == LANE_RING_BROKEN ? &lane->may_break
+								 : NULL;
+
+	if (message->request >= LANE_REQUESTS || message->ring >= VHOST_RINGS_MAX ||
+	    message->error > 0 || message->error < -ERRNO_MAX ||
+	    (message->request == LANE_FAULTS && message->error == 0 && fd < 0))
+		return false;
+	if (rings != NULL && (*rings >> message->ring & 1) == 0)
+		return false;
+	if (rings != NULL)
+		*rings &= ~(UINT32_C(1) << message->ring);
+	return message->request == LANE_RING_BROKEN || lane->owed[message->request]-- > 0;
+}
+
 static void understand(struct vhu_lane *lane, const struct lane_message *message, int *fd)
 	RUNS_ON(control_thread)
 {
@@ -225,11 +205,10 @@ static void understand(struct vhu_lane *lane, const struct lane_message *message
 	if (message->request == LANE_PING)
 		return;
 	if (message->request != LANE_HELLO) {
-		if (lane->state == VHU_LANE_READY)
-			lane->events->answered(lane, message, fd);
+		lane->events->answered(lane, message, fd);
 	} else if (message->error != 0) {
 		give_up(lane, "the lane could not enter its sandbox");
-	} else if (lane->state == VHU_LANE_STARTING) {
+	} else {
 		lane->state = VHU_LANE_READY;
 		lane->events->ready(lane);
 	}
@@ -246,7 +225,7 @@ static void message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	got = lane_message_receive(source->fd, &message, fds, &n, MSG_DONTWAIT);
 	if (got == -EAGAIN)
 		return;
-	if (got == 1 && message.request < LANE_REQUESTS && message.ring < VHOST_RINGS_MAX)
+	if (got == 1 && was_owed(lane, &message, fds[0]))
 		understand(lane, &message, &fds[0]);
 	else
 		give_up(lane, got == 0 ? "the lane hung up" : "the lane said what makes no sense");
@@ -259,6 +238,7 @@ void vhu_lane_ask(struct vhu_lane *lane, const struct lane_message *message, int
 {
 	int error = -ENOTCONN;
 
+	now_owed(lane, message);
 	if (lane->state == VHU_LANE_READY)
 		error = lane_message_send(lane->socket.fd, message, &fd, fd >= 0, MSG_DONTWAIT);
 	/* A lane that does not read is as good as dead: its end is noticed in the loop, where nobody waits for us. */
@@ -286,6 +266,7 @@ static int say_hello(struct vhu_lane *lane)
 	const struct lane_message hello = {.request = LANE_HELLO};
 	const int fds[] = {lane->link->memory_fd, lane->link->wake_fd};
 
+	now_owed(lane, &hello);
 	return lane_message_send(lane->socket.fd, &hello, fds, 2, MSG_DONTWAIT);
 }
 
@@ -349,6 +330,8 @@ void vhu_lane_init(struct vhu_lane *lane, struct loop *loop, const char *name,
 void vhu_lane_start(struct vhu_lane *lane)
 {
 	lane->state = VHU_LANE_STARTING;
+	memset(lane->owed, 0, sizeof(lane->owed));
+	lane->leaving = lane->may_break = 0;
 	lane->error = 0;
 	loop_job_start(lane->loop, &lane->start);
 }

@@ -2,10 +2,10 @@
 /* vhu_lane.h: the process of a lane (app/lane), from the control thread's side: started, asked, watched, ended.
  *
  * Starting takes a helper thread a moment (memory, a new process); `ready` follows. A request is answered by `answered`
- * whenever the lane comes to it. A lane that dies, says what makes no sense, or does not answer a ping for
- * LANE_DEADLINE_S has `failed` and is on its way out; vhu_lane_end() is how its owner ends one. Either way `gone` is the
- * last that is heard, when the process exists no more and nothing of its guest's memory is in use by it; then the struct
- * may be used anew. The link (lane_link.h) outlives the process: it belongs to whoever took it.
+ * whenever the lane comes to it. A lane that dies, says what makes no sense or what nobody asked, or does not answer a
+ * ping for LANE_DEADLINE_S has `failed` and is on its way out; vhu_lane_end() is how its owner ends one. Either way `gone`
+ * is the last that is heard, when the process exists no more and nothing of its guest's memory is in use by it; then the
+ * struct may be used anew. The link (lane_link.h) outlives the process: it belongs to whoever took it.
  *
  * Control thread; nothing here blocks.
  */
@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "fail.h"
 #include "lane_link.h"
 #include "lane_message.h"
 #include "loop.h"
@@ -50,13 +49,12 @@ struct vhu_lane {
 	struct loop_fd socket;
 	struct loop_timer ping;
 	unsigned int silent_s; /* since it last answered */
+	uint32_t owed[LANE_REQUESTS]; /* answers */
+	uint32_t leaving, may_break;  /* by ring: owes its LANE_RING_LEAVE; may say LANE_RING_BROKEN */
 	struct loop_job start;
 	int error;	  /* of the start */
 	int lane_socket;  /* its end, until it has it */
 };
-
-/* Whether lanes are possible here: 0, or -errno with a line that says what is missing. Any thread. */
-int vhu_lane_possible(struct fail *fail);
 
 void vhu_lane_init(struct vhu_lane *lane, struct loop *loop, const char *name,
 		   const struct vhu_lane_events *events);

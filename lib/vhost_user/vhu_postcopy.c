@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "vhu_lane_program.h"
 #include "vhu_session.h"
 
 static const uint64_t DRAIN_LOOK_NS = NS_PER_MS;
