@@ -106,7 +106,9 @@ int poke_watch(void)
 	if (error == 0)
 		error = -pthread_create(&watchman.thread, NULL, watch, NULL);
 	watchman.watching = error == 0;
-	if (error != 0)
+	if (error == 0)
+		pthread_setname_np(watchman.thread, "watchman");
+	else
 		doorbell_fini(&watchman.bell);
 	return error;
 }
