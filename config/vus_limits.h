@@ -35,6 +35,10 @@ enum {
 	/* Largest ring. The virtio specification's own bound (2.7: "maximum Queue Size value is 32768"). */
 	VIRTQ_SIZE_MAX = 32768,
 
+	/* Buffers of a packed ring that are returned at once: a frame of the largest size in buffers of 256 bytes, and
+	 * never less than a burst. */
+	VIRTQ_IN_HAND_MAX = 256,
+
 	/* Frames one visit of a receive queue takes. Large enough to share the index reads and the interrupt
 	 * decision among many frames, small enough that heads stay in the first-level cache. */
 	BURST_MAX = 32,

@@ -32,7 +32,7 @@ struct command {
 	unsigned int ring;
 	const struct mem_map *map;
 	const struct virtq_conf *conf;
-	uint16_t base;
+	uint32_t base;
 	bool discards;
 	int call_fd;
 	enum virtq_fault fault;

@@ -214,6 +214,7 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 		struct vhost_rxq *rxq = &vhost->rxq[i];
 
 		rxq->ring = vhu_device_ring(vhost->device, 2 * i + 1);
+		rxq->other = vhu_device_ring(vhost->device, 2 * i);
 		rxq->q.port = &vhost->port;
 		rxq->q.index = (uint16_t)i;
 		rxq->q.wake_fd = -1;

@@ -32,6 +32,7 @@ struct vhost_tx_set {
 struct vhost_rxq {
 	struct port_rxq q; /* first: the switch hands it back to us */
 	struct virtq *ring;
+	struct virtq *other; /* the receive queue of the same pair */
 	atomic_bool discards; /* the front end has disabled it; control writes while no lcore polls it */
 	RCU_PTR(struct lane_link) lane; /* queue 0: what the guest sends comes out of here */
 	struct lane_link *held OWNED_BY(lcore_thread); /* the last receive() was from this */

@@ -35,11 +35,9 @@ _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
 
 struct burst {
 	uint16_t n; /* frames received */
-	/* What receive() took and complete() gives back, in order: the chains of a guest's ring, those of frames
-	 * that were dropped included, and the ring as it was then, whatever control does to it meanwhile. */
+	/* The guest's ring as it was when receive() took from it, for complete(), whatever control does to it
+	 * meanwhile. */
 	const void *source;
-	uint16_t chains;
-	uint16_t chain[BURST_MAX];
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts heads; FRAME_HEAD bytes each. */
 	_Alignas(64) uint8_t room[BURST_MAX][FRAME_HEAD];

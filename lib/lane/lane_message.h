@@ -36,8 +36,8 @@ struct lane_region {
 };
 
 struct lane_ring_setup {
+	uint32_t base;
 	uint16_t size;
-	uint16_t base;
 	uint8_t discards; /* what the guest sends is to be thrown away */
 	uint64_t desc_uva, avail_uva, used_uva;
 	uint64_t features;

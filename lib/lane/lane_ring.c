@@ -123,7 +123,6 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 	const uint64_t enough = consumer->next + BURST_BYTES;
 
 	burst->n = 0;
-	burst->chains = 0;
 	if (head < consumer->next || head - consumer->next > LANE_RING_BYTES)
 		consumer->broken = true;
 	while (!consumer->broken && burst->n < max && consumer->next < head &&

@@ -32,7 +32,17 @@ static inline uint16_t guest_load16_acquire(const uint16_t *at)
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
 
+static inline uint64_t guest_load64_acquire(const uint64_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
 static inline void guest_store16(uint16_t *at, uint16_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
+
+static inline void guest_store32(uint32_t *at, uint32_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELAXED);
 }
@@ -44,6 +54,11 @@ static inline void guest_store64(uint64_t *at, uint64_t value)
 
 /* A guest that sees this value sees everything stored before it. */
 static inline void guest_store16_release(uint16_t *at, uint16_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+static inline void guest_store64_release(uint64_t *at, uint64_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }

@@ -16,6 +16,7 @@ uint64_t vhu_features_offered(void)
 	/* IN_ORDER costs nothing here, bursts are given back in the order they came, and saves the guest a good part of
 	 * its own work on each frame. */
 	return BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_F_IN_ORDER) |
+	       BIT(VIRTIO_F_RING_PACKED) |
 	       BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |
 	       BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_MQ) |
 	       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHU_F_LOG_ALL) | BIT(VHU_F_PROTOCOL_FEATURES);

@@ -75,7 +75,7 @@ static void lane_answered(struct vhu_lane *lane, const struct lane_message *mess
 	else if (message->request == LANE_COMMIT)
 		pc->uncommitted = false;
 	else if (message->request == LANE_RING_LEAVE)
-		vhu_ring_left(&device->ring[message->ring], (uint16_t)message->base);
+		vhu_ring_left(&device->ring[message->ring], (uint32_t)message->base);
 	device->unsettled++;
 	vhu_session_settled(device);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the requests about rings do; see vhu_request.h. */
+#include <linux/virtio_config.h>
+
 #include "vhu_request.h"
 #include "vhu_session.h"
 
@@ -11,13 +13,20 @@ static enum vhu_error bad_value(struct fail *fail, const char *text)
 	return VHU_BAD_VALUE;
 }
 
+/* Agreed upon: what only a packed ring can have is refused before that. */
+static bool packed(const struct vhu_device *device)
+{
+	return (device->features >> VIRTIO_F_RING_PACKED) & 1;
+}
+
 enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *msg,
 				    struct fail *fail)
 {
 	uint32_t num = msg->payload.state.num;
 
-	if (num == 0 || num > VIRTQ_SIZE_MAX || (num & (num - 1)) != 0)
-		return bad_value(fail, "the size of a split ring is a power of two up to 32768");
+	/* Looked at again when the ring starts: then all of the geometry is known. */
+	if (num == 0 || num > VIRTQ_SIZE_MAX || (!packed(device) && (num & (num - 1)) != 0))
+		return bad_value(fail, "the size of a ring is 1 to 32768, of a split one a power of two");
 	device->ring[msg->ring].size = (uint16_t)num;
 	return VHU_OK;
 }
@@ -49,9 +58,9 @@ enum vhu_error vhu_set_vring_addr(struct vhu_device *device, struct vhu_message 
 enum vhu_error vhu_set_vring_base(struct vhu_device *device, struct vhu_message *msg,
 				     struct fail *fail)
 {
-	if (msg->payload.state.num > UINT16_MAX)
+	if (msg->payload.state.num > UINT16_MAX && !packed(device))
 		return bad_value(fail, "the index of a split ring has 16 bits");
-	device->ring[msg->ring].base = (uint16_t)msg->payload.state.num;
+	device->ring[msg->ring].base = device->ring[msg->ring].told = msg->payload.state.num;
 	device->ring[msg->ring].begun = false;
 	return VHU_OK;
 }

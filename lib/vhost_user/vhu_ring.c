@@ -51,7 +51,8 @@ void vhu_ring_forget(struct vhu_ring *ring)
 {
 	vhu_ring_stop(ring);
 	replace_fd(&ring->err_fd, -1);
-	ring->size = ring->base = 0;
+	ring->size = 0;
+	ring->base = ring->told = 0;
 	ring->enabled = false;
 }
 
@@ -66,7 +67,7 @@ static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 {
 	bool damaged;
 
-	if (virtq_record_matches(ring->q.record, setup, &damaged)) {
+	if (virtq_record_matches(ring->q.record, setup, ring->told, &damaged)) {
 		virtq_resume(&ring->q, conf, ring->base);
 		/* An interrupt too many is harmless, one too few is not: what came between the last word of the process
 		 * before us and its end is told now. If that is made to wait, the ring begins broken. */
@@ -77,7 +78,7 @@ static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 	}
 	if (damaged)
 		log_warn("journal", "the record of ring %u is damaged: not used", ring->index);
-	virtq_record_begin(ring->q.record, setup, ring->base);
+	virtq_record_begin(ring->q.record, setup, ring->told);
 	virtq_start(&ring->q, conf, ring->base);
 }
 
@@ -158,8 +159,10 @@ void vhu_ring_leave(struct vhu_ring *ring)
 	rcu_wait_start(&ring->leave, lcores_left);
 }
 
-void vhu_ring_left(struct vhu_ring *ring, uint16_t base)
+void vhu_ring_left(struct vhu_ring *ring, uint32_t base)
 {
+	/* What the record says was so before the lane had the ring. */
+	vhu_ring_close_record(ring);
 	free((void *)(uintptr_t)ring->lane_conf);
 	ring->lane_conf = NULL;
 	ring->base = base;

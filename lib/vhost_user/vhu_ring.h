@@ -46,7 +46,8 @@ struct vhu_ring {
 
 	/* As the front end said. */
 	uint16_t size; /* 0: not yet */
-	uint16_t base; /* where it begins, or where it stopped */
+	uint32_t told; /* the base it gave last: by that it is known in the journal */
+	uint32_t base; /* where it begins, or where it stopped */
 	bool addressed;
 	uint64_t desc, avail, used; /* the front end's addresses */
 	bool log_used;		    /* a migration logs the used ring, at this guest address: */
@@ -83,7 +84,7 @@ int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map 
 /* Withdraws a RUNNING ring; `settled` follows. */
 void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
 /* A lane has left the ring at `base`, or exists no more: it is IDLE. No event. */
-void vhu_ring_left(struct vhu_ring *ring, uint16_t base) RUNS_ON(control_thread);
+void vhu_ring_left(struct vhu_ring *ring, uint32_t base) RUNS_ON(control_thread);
 static inline bool vhu_ring_in_lane(const struct vhu_ring *ring)
 {
 	return ring->in_lane && ring->state != VHU_RING_IDLE;

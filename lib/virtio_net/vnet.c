@@ -5,7 +5,6 @@
 
 #include "mem_copy.h"
 #include "poke.h"
-#include "virtq_split.h"
 #include "vnet_private.h"
 #include "vus_limits.h"
 
@@ -16,25 +15,33 @@ void vnet_break(struct virtq *q, int fault)
 	atomic_store_explicit(&q->fault, fault, memory_order_relaxed);
 }
 
-bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_counters *counters)
+static inline __attribute__((always_inline)) bool begin_as(struct virtq *q,
+	const struct virtq_view *view, struct port_counters *counters,
+	const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
 	int n;
 
 	view->dp->fresh = false;
 	view->dp->kicks_wanted = true;
-	n = virtq_split.begin(view, counters != NULL);
+	n = format->begin(view, counters != NULL);
 	if (n < 0) {
 		vnet_break(q, -n);
 		return false;
 	}
 	if (counters != NULL)
 		count(&counters->rx_drop[RX_DROP_RESTART], (uint64_t)n);
-	if (virtq_split.publish(view)) {
+	if (format->publish(view)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, view);
 	}
-	virtq_split.want_kicks(view, false);
+	format->want_kicks(view, false);
 	return true;
+}
+
+bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_counters *counters)
+{
+	return view->conf->packed ? begin_as(q, view, counters, &virtq_packed)
+				  : begin_as(q, view, counters, &virtq_split);
 }
 
 void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
@@ -130,19 +137,19 @@ static inline __attribute__((always_inline)) uint16_t
 peek_chains(struct virtq *q, const struct virtq_view *view, struct virtq_chain *chains,
 	    struct mem_span *spans, uint16_t n, const struct virtq_format *format)
 {
-	uint32_t n_spans = 0, cost = 0;
+	uint32_t n_spans = 0, cost = 0, at = 0;
 	uint64_t bytes = 0;
 	uint16_t i;
 
 	for (i = 0; i < n; i++)
 		format->prefetch(view, i);
 	for (i = 0; i < n && bytes < BURST_BYTES; i++) {
-		int error = format->peek(view, i, false, &chains[i], spans + n_spans,
+		int error = format->peek(view, at, false, &chains[i], spans + n_spans,
 					 BURST_SPANS - cost);
 
 		if (__builtin_expect(error != 0, 0)) {
 			/* No room for this chain beside the others: it is the next burst's first. */
-			if (error != -VIRTQ_FAULT_PIECES || cost == 0)
+			if (error < 0 && (error != -VIRTQ_FAULT_PIECES || cost == 0))
 				vnet_break(q, -error);
 			break;
 		}
@@ -153,6 +160,7 @@ peek_chains(struct virtq *q, const struct virtq_view *view, struct virtq_chain *
 		cost += chains[i].cost;
 		n_spans += chains[i].spans;
 		bytes += chains[i].len;
+		at += chains[i].slots;
 	}
 	return i;
 }
@@ -163,13 +171,15 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 {
 	struct virtq_chain chains[BURST_MAX];
 	struct mem_span *span = burst->span;
+	uint32_t slots = 0;
 
 	n = peek_chains(q, view, chains, span, n, format);
 	for (uint16_t i = 0; i < n; i++) {
 		struct frame *frame = &burst->frame[burst->n];
 		int drop;
 
-		burst->chain[i] = chains[i].id;
+		format->push(view, &chains[i], 0);
+		slots += chains[i].slots;
 		frame->head = burst->room[burst->n];
 		drop = frame_of_chain(frame, &chains[i], span, view->conf->header_len);
 		span += chains[i].spans;
@@ -179,8 +189,8 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 			burst->n++;
 	}
 	burst->source = view->conf;
-	burst->chains = n;
-	format->take(view, n);
+	if (n > 0)
+		format->take(view, slots);
 }
 
 static inline __attribute__((always_inline)) void
@@ -194,43 +204,59 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 		.log = rcu_get(&q->memory->log),
 	};
 
-	for (uint16_t i = 0; i < burst->chains; i++)
-		format->push(&view, burst->chain[i], 0);
-	burst->chains = 0;
 	if (format->publish(&view)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, &view);
 	}
 }
 
-uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
+static inline __attribute__((always_inline)) uint16_t
+receive_as(struct virtq *q, const struct virtq_view *view, struct burst *burst,
+	   struct port_counters *counters, const struct virtq_format *format)
 {
-	struct virtq_view view;
-	int n;
+	int n = format->available(view, 0, BURST_MAX);
 
-	burst->n = 0;
-	burst->chains = 0;
-	if (!vnet_view_open(q, &view, counters))
-		return 0;
-	n = virtq_split.available(&view, BURST_MAX);
 	if (n <= 0) {
 		if (n < 0)
 			vnet_break(q, -n);
 		return 0;
 	}
-	receive_chains(q, &view, burst, (uint16_t)n, counters, &virtq_split);
+	receive_chains(q, view, burst, (uint16_t)n, counters, format);
 	count(&q->counters.frames, burst->n);
 	if (burst->n == 0)
-		complete_burst(q, burst, &virtq_split);
+		complete_burst(q, burst, format);
 	return burst->n;
+}
+
+uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
+{
+	struct virtq_view view;
+
+	burst->n = 0;
+	if (!vnet_view_open(q, &view, counters))
+		return 0;
+	return view.conf->packed ? receive_as(q, &view, burst, counters, &virtq_packed)
+				 : receive_as(q, &view, burst, counters, &virtq_split);
 }
 
 void vnet_complete(struct virtq *q, struct burst *burst)
 {
-	complete_burst(q, burst, &virtq_split);
+	const struct virtq_conf *conf = burst->source;
+
+	if (conf->packed)
+		complete_burst(q, burst, &virtq_packed);
+	else
+		complete_burst(q, burst, &virtq_split);
 }
 
 /* --- sleeping ---------------------------------------------------------------------------------------------------- */
+
+static inline __attribute__((always_inline)) bool arm_as(const struct virtq_view *view,
+	const struct virtq_format *format)
+{
+	format->want_kicks(view, true);
+	return format->available(view, 0, 1) != 0;
+}
 
 bool vnet_arm(struct virtq *q)
 {
@@ -241,14 +267,17 @@ bool vnet_arm(struct virtq *q)
 		return rcu_get(&q->conf) != NULL && virtq_fault(q) == VIRTQ_OK;
 	if (!vnet_view_open(q, &view, NULL))
 		return false;
-	virtq_split.want_kicks(&view, true);
-	return virtq_split.available(&view, 1) != 0;
+	return view.conf->packed ? arm_as(&view, &virtq_packed) : arm_as(&view, &virtq_split);
 }
 
 void vnet_disarm(struct virtq *q)
 {
 	struct virtq_view view;
 
-	if (!q->dp.fresh && vnet_view_open(q, &view, NULL))
+	if (q->dp.fresh || !vnet_view_open(q, &view, NULL))
+		return;
+	if (view.conf->packed)
+		virtq_packed.want_kicks(&view, false);
+	else
 		virtq_split.want_kicks(&view, false);
 }

@@ -30,6 +30,15 @@ void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
 void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
 		  struct port_counters *counters) RUNS_ON(lcore_thread);
 
+/* A to_guest queue that was started and not delivered to yet: what the process before us had delivered and not shown to
+ * the guest is shown, instead of with the next frame. */
+void vnet_resume(struct virtq *q) RUNS_ON(lcore_thread);
+/* True of a queue that was started and not looked at yet. */
+static inline bool vnet_is_fresh(const struct virtq *q) RUNS_ON(lcore_thread)
+{
+	return q->dp.fresh;
+}
+
 /* Asks for a kick (true: chains are waiting already), or tells the guest that kicks are not needed. */
 bool vnet_arm(struct virtq *q) RUNS_ON(lcore_thread);
 void vnet_disarm(struct virtq *q) RUNS_ON(lcore_thread);

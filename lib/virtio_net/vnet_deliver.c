@@ -2,7 +2,6 @@
 #include <linux/virtio_net.h>
 
 #include "mem_copy.h"
-#include "virtq_split.h"
 #include "vnet.h"
 #include "vnet_private.h"
 #include "vus_limits.h"
@@ -15,6 +14,7 @@ struct delivery {
 	uint32_t len_max;
 	uint16_t ok;
 	uint64_t bytes;
+	bool interrupt;
 };
 
 /* Tells a migration what was written. The bytes before the bits: mem_log_mark() relies on it. */
@@ -47,25 +47,24 @@ static inline void header_write(uint8_t *at, uint32_t header_len, uint16_t buffe
  * frames placed. */
 static inline __attribute__((always_inline)) uint16_t
 place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct mem_span *slots,
-	     uint16_t *ids, const struct virtq_format *format)
+	     struct virtq_chain *chains, const struct virtq_format *format)
 {
-	uint32_t header_len = d->view.conf->header_len;
+	uint32_t header_len = d->view.conf->header_len, at = 0;
 	uint16_t i;
 
 	for (i = 0; i < n; i++)
 		format->prefetch(&d->view, i);
 	for (i = 0; i < n; i++) {
-		struct virtq_chain chain;
 		struct mem_span *slot = &slots[i];
 
 		if (frames[i]->len > d->len_max ||
-		    format->peek(&d->view, i, true, &chain, slot, 1) != 0 ||
-		    chain.len < header_len + frames[i]->len)
+		    format->peek(&d->view, at, true, &chains[i], slot, 1) != 0 ||
+		    chains[i].len < header_len + frames[i]->len)
 			break;
 		__builtin_prefetch(slot->at, 1);
 		__builtin_prefetch(slot->at + 64, 1);
 		slot->len = header_len + frames[i]->len;
-		ids[i] = chain.id;
+		at += chains[i].slots;
 	}
 	return i;
 }
@@ -76,87 +75,100 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 {
 	uint32_t header_len = d->view.conf->header_len;
 	struct mem_span slots[BURST_MAX];
-	uint16_t ids[BURST_MAX];
-	int available = format->available(&d->view, n);
+	struct virtq_chain chains[BURST_MAX];
+	int available = format->available(&d->view, 0, n);
 	uint64_t written = 0;
+	uint32_t taken = 0;
 	uint16_t placed;
 
 	if (available < 0) {
 		vnet_break(d->q, -available);
 		return 0;
 	}
-	placed = place_simple(d, frames, (uint16_t)available, slots, ids, format);
+	if (!format->room(&d->view, n))
+		d->interrupt |= format->publish(&d->view);
+	placed = place_simple(d, frames, (uint16_t)available, slots, chains, format);
 	for (uint16_t i = 0; i < placed; i++) {
 		header_write(slots[i].at, header_len, 1);
 		frame_copy(frames[i], slots[i].at + header_len);
-		format->push(&d->view, ids[i], slots[i].len);
+		format->push(&d->view, &chains[i], slots[i].len);
+		taken += chains[i].slots;
 		d->bytes += frames[i]->len;
 		written += slots[i].len;
 	}
 	if (__builtin_expect(d->view.log != NULL, 0))
 		log_written(&d->view, slots, written);
-	format->take(&d->view, placed);
+	if (placed > 0)
+		format->take(&d->view, taken);
 	d->ok = (uint16_t)(d->ok + placed);
 	return placed;
 }
 
 /* --- one frame, any buffers -------------------------------------------------------------------------------------- */
 
-/* Takes buffers until they hold `need` bytes, all of them or none: 0 with their number, or why not. */
+/* Finds buffers until they hold `need` bytes, all of them or none: -1 with their number and slots, or why not. */
 static inline __attribute__((always_inline)) int
 reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buffers,
-	const struct virtq_format *format)
+	uint32_t *slots, const struct virtq_format *format)
 {
-	uint32_t n_spans = 0, cost = 0;
+	uint32_t n_spans = 0, cost = 0, at = 0;
 	uint64_t room = 0;
 	uint16_t n = 0;
 
 	while (room < need) {
 		struct virtq_chain chain;
-		int available = format->available(&d->view, (uint16_t)(n + 1));
+		int available = format->available(&d->view, at, 1);
 		int error;
 
-		if (n > 0 && !d->view.conf->mergeable) {
+		if (n > 0 && (!d->view.conf->mergeable || !format->room(&d->view, 1))) {
 			format->unpush(&d->view, n);
 			return TX_DROP_TOO_BIG;
 		}
-		if (available <= n) {
+		if (available <= 0) {
 			if (available < 0)
 				vnet_break(d->q, -available);
 			format->unpush(&d->view, n);
 			return available < 0 ? TX_DROP_BROKEN : TX_DROP_NO_BUFFER;
 		}
-		error = format->peek(&d->view, n, true, &chain, spans + n_spans,
+		error = format->peek(&d->view, at, true, &chain, spans + n_spans,
 				     BURST_SPANS - cost);
 		if (error != 0) {
 			format->unpush(&d->view, n);
+			if (error == VIRTQ_NONE)
+				return TX_DROP_NO_BUFFER;
 			if (error == -VIRTQ_FAULT_PIECES && n > 0)
 				return TX_DROP_TOO_BIG;
 			vnet_break(d->q, -error);
 			return TX_DROP_BROKEN;
 		}
-		format->push(&d->view, chain.id,
+		format->push(&d->view, &chain,
 			     (uint32_t)(chain.len < need - room ? chain.len : need - room));
 		n_spans += chain.spans;
 		cost += chain.cost;
 		room += chain.len;
+		at += chain.slots;
 		n++;
 	}
 	*buffers = n;
+	*slots = at;
 	return -1;
 }
 
-static __attribute__((noinline)) int deliver_any(struct delivery *d, const struct frame *frame)
+static inline __attribute__((always_inline)) int
+deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq_format *format)
 {
 	struct mem_span spans[BURST_SPANS];
 	uint32_t header_len = d->view.conf->header_len;
 	struct virtio_net_hdr_mrg_rxbuf header = {0};
+	uint32_t slots;
 	uint16_t buffers;
 	int drop;
 
 	if (frame->len > d->len_max)
 		return TX_DROP_TOO_BIG;
-	drop = reserve(d, (uint64_t)header_len + frame->len, spans, &buffers, &virtq_split);
+	if (!format->room(&d->view, VIRTQ_IN_HAND_MAX))
+		d->interrupt |= format->publish(&d->view);
+	drop = reserve(d, (uint64_t)header_len + frame->len, spans, &buffers, &slots, format);
 	if (drop >= 0)
 		return drop;
 	header.num_buffers = buffers;
@@ -167,19 +179,37 @@ static __attribute__((noinline)) int deliver_any(struct delivery *d, const struc
 	frame_copy_spans(frame, spans, header_len);
 	if (d->view.log != NULL)
 		log_written(&d->view, spans, (uint64_t)header_len + frame->len);
-	virtq_split.take(&d->view, buffers);
+	format->take(&d->view, slots);
 	d->bytes += frame->len;
 	d->ok++;
 	return -1;
+}
+
+static __attribute__((noinline)) int deliver_any_split(struct delivery *d, const struct frame *frame)
+{
+	return deliver_any_as(d, frame, &virtq_split);
+}
+
+static __attribute__((noinline)) int deliver_any_packed(struct delivery *d,
+							const struct frame *frame)
+{
+	return deliver_any_as(d, frame, &virtq_packed);
+}
+
+static inline int deliver_any(struct delivery *d, const struct frame *frame)
+{
+	return d->view.conf->packed ? deliver_any_packed(d, frame) : deliver_any_split(d, frame);
 }
 
 /* --- a burst ----------------------------------------------------------------------------------------------------- */
 
 /* The simple case for as long as it holds, the general one for the frame that ended it, and so on. A ring that is full or
  * broken ends the burst: what is left of it goes the same way. */
-static void deliver_frames(struct delivery *d, struct frame *const *frames, uint16_t n)
+static inline __attribute__((always_inline)) void
+deliver_frames(struct delivery *d, struct frame *const *frames, uint16_t n,
+	       const struct virtq_format *format)
 {
-	uint16_t i = deliver_simple(d, frames, n, &virtq_split);
+	uint16_t i = deliver_simple(d, frames, n, format);
 
 	while (i < n) {
 		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN
@@ -193,8 +223,20 @@ static void deliver_frames(struct delivery *d, struct frame *const *frames, uint
 		if (drop >= 0)
 			count(&d->counters->tx_drop[drop], 1);
 		i++;
-		i = (uint16_t)(i + deliver_simple(d, frames + i, (uint16_t)(n - i), &virtq_split));
+		i = (uint16_t)(i + deliver_simple(d, frames + i, (uint16_t)(n - i), format));
 	}
+}
+
+static void deliver_split(struct delivery *d, struct frame *const *frames, uint16_t n)
+{
+	deliver_frames(d, frames, n, &virtq_split);
+	d->interrupt |= virtq_split.publish(&d->view);
+}
+
+static void deliver_packed(struct delivery *d, struct frame *const *frames, uint16_t n)
+{
+	deliver_frames(d, frames, n, &virtq_packed);
+	d->interrupt |= virtq_packed.publish(&d->view);
 }
 
 /* lcores take turns at a guest's queue, a burst each. Only lcores wait here, and only for one another. */
@@ -204,16 +246,26 @@ static void queue_take(struct virtq *q)
 		__builtin_ia32_pause();
 }
 
+void vnet_resume(struct virtq *q)
+{
+	struct virtq_view view;
+
+	queue_take(q);
+	vnet_view_open(q, &view, NULL);
+	atomic_flag_clear_explicit(&q->busy, memory_order_release);
+}
+
 void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
 		  struct port_counters *counters)
 {
 	struct delivery d = {.q = q, .counters = counters, .len_max = len_max};
-	bool interrupt = false;
 
 	queue_take(q);
 	if (vnet_view_open(q, &d.view, NULL)) {
-		deliver_frames(&d, frames, n);
-		interrupt = virtq_split.publish(&d.view);
+		if (d.view.conf->packed)
+			deliver_packed(&d, frames, n);
+		else
+			deliver_split(&d, frames, n);
 		count(&q->counters.frames, d.ok);
 		count(&counters->tx_ok, d.ok);
 		count(&counters->tx_bytes, d.bytes);
@@ -222,8 +274,8 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 								    : TX_DROP_NOT_READY],
 		      n);
 	}
-	count(&q->counters.interrupts, interrupt);
+	count(&q->counters.interrupts, d.interrupt);
 	atomic_flag_clear_explicit(&q->busy, memory_order_release);
-	if (interrupt)
+	if (d.interrupt)
 		vnet_interrupt(q, &d.view);
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "virtq_packed.h"
 #include "virtq_split.h"
 #include "vnet.h"
 

@@ -19,39 +19,48 @@ void virtq_init(struct virtq *q, const struct mem_table *memory, struct virtq_re
 	q->record = record != NULL ? record : &q->own;
 }
 
-/* Alignments: virtio 1.2, 2.7 (16, 2 and 4). The two event fields exist whether or not they were agreed upon: legacy
- * layouts reserve them too, but a ring may end with its region, so they are only asked for when they are used. */
+/* Alignments: virtio 1.2, 2.7 (16, 2 and 4) and 2.8 (16, 4 and 4). The two event fields of a split ring exist whether or
+ * not they were agreed upon: legacy layouts reserve them too, but a ring may end with its region, so they are only asked
+ * for when they are used. */
 static int conf_place(struct virtq_conf *conf, const struct virtq_setup *setup,
 		      const struct mem_map *map)
 {
 	uint64_t event = conf->event_idx ? sizeof(uint16_t) : 0;
-	uint64_t size = conf->size;
+	uint64_t size = conf->size, avail_align = conf->packed ? 4 : 2;
+	uint64_t avail = sizeof(struct vring_avail) + size * sizeof(uint16_t) + event;
+	uint64_t used = sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + event;
 
-	if (setup->desc_uva % 16 != 0 || setup->avail_uva % 2 != 0 || setup->used_uva % 4 != 0)
+	if (conf->packed)
+		avail = used = sizeof(struct vring_packed_desc_event);
+	if (setup->desc_uva % 16 != 0 || setup->avail_uva % avail_align != 0 ||
+	    setup->used_uva % 4 != 0)
 		return EINVAL;
 	conf->desc = mem_map_uva(map, setup->desc_uva, size * sizeof(struct vring_desc));
-	conf->avail = mem_map_uva(map, setup->avail_uva,
-				  sizeof(struct vring_avail) + size * sizeof(uint16_t) + event);
-	conf->used = mem_map_uva(map, setup->used_uva,
-				 sizeof(struct vring_used) +
-					 size * sizeof(struct vring_used_elem) + event);
+	conf->avail = mem_map_uva(map, setup->avail_uva, avail);
+	conf->used = mem_map_uva(map, setup->used_uva, used);
 	if (conf->desc == NULL || conf->avail == NULL || conf->used == NULL)
 		return EFAULT;
 	/* Ours must be aligned like theirs, or a field is no longer one access. */
-	if ((uintptr_t)conf->desc % 16 != 0 || (uintptr_t)conf->avail % 2 != 0 ||
+	if ((uintptr_t)conf->desc % 16 != 0 || (uintptr_t)conf->avail % avail_align != 0 ||
 	    (uintptr_t)conf->used % 4 != 0)
 		return EINVAL;
-	conf->used_event = &conf->avail->ring[size];
-	conf->avail_event = (uint16_t *)(void *)&conf->used->ring[size];
+	for (uint32_t i = 0; i < map->n; i++)
+		if (setup->desc_uva - map->region[i].uva < map->region[i].size)
+			conf->desc_gpa = map->region[i].gpa + (setup->desc_uva - map->region[i].uva);
+	if (!conf->packed) {
+		conf->used_event = &conf->avail->ring[size];
+		conf->avail_event = (uint16_t *)(void *)&conf->used->ring[size];
+	}
 	return 0;
 }
 
 struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const struct mem_map *map)
 {
+	bool packed = feature(setup, VIRTIO_F_RING_PACKED);
 	struct virtq_conf *conf;
 
 	if (setup->size == 0 || setup->size > VIRTQ_SIZE_MAX ||
-	    (setup->size & (setup->size - 1)) != 0) {
+	    (!packed && (setup->size & (setup->size - 1)) != 0)) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -60,7 +69,8 @@ struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const stru
 		return NULL;
 	*conf = (struct virtq_conf){
 		.size = setup->size,
-		.header_len = feature(setup, VIRTIO_F_VERSION_1) ||
+		.packed = packed,
+		.header_len = packed || feature(setup, VIRTIO_F_VERSION_1) ||
 					      feature(setup, VIRTIO_NET_F_MRG_RXBUF)
 				      ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 				      : sizeof(struct virtio_net_hdr),
@@ -107,25 +117,34 @@ struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_u
 }
 
 /* No lcore sees the queue: its position is control's for the moment. */
-void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
+static void begin(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
 {
+	uint16_t avail = (uint16_t)base, used = (uint16_t)(base >> 16);
+
 	q->dp = (struct virtq_dp){
-		.last_avail = base,
-		.avail_seen = base,
+		.last_avail = avail,
+		.avail_seen = avail,
+		.last_used = used != 0 ? used : avail,
+		.packed = conf->packed,
 		.fresh = true,
 		.record = q->record,
 	};
 	atomic_store_explicit(&q->fault, VIRTQ_OK, memory_order_relaxed);
+}
+
+void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
+{
+	begin(q, conf, base);
+	if (conf->packed)
+		virtq_record_list(q->record, q->dp.last_used, q->dp.last_used, 0);
 	rcu_set(&q->conf, conf);
 }
 
-void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint16_t base) ROLE_UNCHECKED
+void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
 {
-	uint64_t found = atomic_load_explicit(&q->record->place, memory_order_relaxed);
-
-	virtq_start(q, NULL, base);
+	begin(q, conf, base);
 	q->dp.resumes = true;
-	q->dp.found = found;
+	q->dp.found = atomic_load_explicit(&q->record->place, memory_order_acquire);
 	rcu_set(&q->conf, conf);
 }
 
@@ -137,9 +156,11 @@ const struct virtq_conf *virtq_publish(struct virtq *q, const struct virtq_conf 
 	return before;
 }
 
-uint16_t virtq_position(const struct virtq *q) ROLE_UNCHECKED
+uint32_t virtq_position(const struct virtq *q) ROLE_UNCHECKED
 {
-	return q->dp.last_avail;
+	const struct virtq_dp *dp = &q->dp;
+
+	return dp->packed ? (uint32_t)dp->last_used << 16 | dp->last_avail : dp->last_avail;
 }
 
 const char *virtq_fault_text(enum virtq_fault fault)

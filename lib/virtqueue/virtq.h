@@ -45,30 +45,35 @@ enum virtq_fault {
 
 /* What control knows of a ring and the lcores need: immutable once published. */
 struct virtq_conf {
-	uint16_t size;		/* a power of two */
+	uint16_t size;		/* a power of two, unless the ring is packed */
+	bool packed;		/* VIRTIO_F_RING_PACKED; the parts are then: */
 	uint8_t header_len;	/* bytes of the virtio-net header: 12 with VERSION_1 or MRG_RXBUF, else 10 */
 	bool event_idx;		/* VIRTIO_RING_F_EVENT_IDX */
 	bool indirect;		/* VIRTIO_RING_F_INDIRECT_DESC */
 	bool mergeable;		/* VIRTIO_NET_F_MRG_RXBUF */
 	int call_fd;		/* the guest's interrupt, or -1: none wanted. Owned by the device */
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
+	struct vring_desc *desc;   /* packed: the ring */
+	struct vring_avail *avail; /* packed: what the driver says of interrupts */
+	struct vring_used *used;   /* packed: what we say of kicks */
 	uint16_t *used_event;	/* end of avail: when the driver wants an interrupt */
 	uint16_t *avail_event;	/* end of used: when we want a kick */
 	bool log_used;		/* a migration logs the used ring too, at: */
-	uint64_t used_gpa;
+	uint64_t used_gpa, desc_gpa;
 };
 
 /* Position in the ring, and what the writer of this queue remembers from burst to burst. */
 struct virtq_dp {
+	/* Split: indexes; packed: places (virtq_packed.h), and the next entry of either is one of the ring. */
 	uint16_t last_avail;	/* next entry of the available ring to take */
 	uint16_t last_used;	/* next entry of the used ring to write; runs ahead of `published` inside a burst */
 	uint16_t published;	/* the used index the guest sees */
 	uint16_t avail_seen;	/* the available index when it was last read */
 	uint16_t signalled;	/* used index at the last interrupt decision */
 	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
-	bool fresh;		/* the used index is still to be taken from the ring (at the first use) */
+	uint16_t pushed;	/* packed: how many of the record's list are to be published */
+	uint16_t last_chain;	/* packed: where the last chain returned began */
+	bool packed;
+	bool fresh;		/* the place is still to be found in the ring (at the first use) */
 	bool kicks_wanted;	/* what we last told the guest */
 	bool resumes;		/* fresh, and the record is about this ring: `found` is what it said */
 	uint64_t found;
@@ -117,18 +122,20 @@ struct virtq_conf *virtq_conf_with_call(const struct virtq_conf *conf, int call_
 struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_used,
 				       uint64_t used_gpa);
 
-/* Begins anew at entry `base` of the available ring with no fault: the queue must be unpublished and passed. */
-void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint16_t base)
+/* Begins anew with no fault: the queue must be unpublished and passed. `base` is SET_VRING_BASE's: of a split ring the next
+ * entry of the available ring; of a packed one the next available place, and in the upper half the next to be used
+ * (0: the same). */
+void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint32_t base)
 	RUNS_ON(control_thread);
 /* The same for a ring that the record is about: it begins where the record and the ring together say. */
-void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint16_t base)
+void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint32_t base)
 	RUNS_ON(control_thread);
 /* Replaces the geometry (or withdraws it: NULL) and keeps the position. Returns the one before, which is to be freed
  * after every lcore has passed. */
 const struct virtq_conf *virtq_publish(struct virtq *q, const struct virtq_conf *conf)
 	RUNS_ON(control_thread);
-/* Next entry to take, as GET_VRING_BASE reports it: of a queue that is unpublished and passed. */
-uint16_t virtq_position(const struct virtq *q) RUNS_ON(control_thread);
+/* Where it stands, as GET_VRING_BASE reports it: of a queue that is unpublished and passed. */
+uint32_t virtq_position(const struct virtq *q) RUNS_ON(control_thread);
 
 /* "descriptor loop", "buffer outside of guest memory", ... */
 const char *virtq_fault_text(enum virtq_fault fault);

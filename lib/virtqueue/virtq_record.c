@@ -2,6 +2,7 @@
 #include "virtq_record.h"
 
 #include <linux/vhost_types.h>
+#include <linux/virtio_config.h>
 
 #include "virtq.h"
 
@@ -24,14 +25,16 @@ static uint64_t check_of(const struct virtq_record *record)
 }
 
 bool virtq_record_matches(const struct virtq_record *record, const struct virtq_setup *setup,
-			  bool *damaged)
+			  uint32_t base, bool *damaged)
 {
+	bool packed = (setup->features >> VIRTIO_F_RING_PACKED) & 1;
 	uint64_t check = atomic_load_explicit(&record->check, memory_order_acquire);
 
 	*damaged = check != 0 && check != check_of(record);
 	return check != 0 && !*damaged && record->desc_uva == setup->desc_uva &&
 	       record->avail_uva == setup->avail_uva && record->used_uva == setup->used_uva &&
-	       record->features == key_features(setup->features) && record->size == setup->size;
+	       record->features == key_features(setup->features) && record->size == setup->size &&
+	       (!packed || record->base == base);
 }
 
 /* Killed between any two of these stores, the record is about no ring. */

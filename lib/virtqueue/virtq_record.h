@@ -21,23 +21,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vus_limits.h"
+
 struct virtq_setup;
+
+/* A chain that goes back to its driver. */
+struct virtq_returned {
+	uint16_t id, slots;
+	uint32_t len;
+};
 
 struct virtq_record {
 	_Atomic uint64_t check; /* of the key; 0: about no ring */
 	uint64_t desc_uva, avail_uva, used_uva, features;
 	uint32_t size;
 	uint32_t base; /* where the front end let the ring begin */
-	/* Whoever has the ring writes. Entries [from, taken) of a split ring's available ring are in hand: not back yet,
-	 * and delivered or about to be. */
+	/* Whoever has the ring writes. Split: entries [from, taken) of the available ring are in hand: not back yet, and
+	 * delivered or about to be; from in bits 0 to 15, taken in 16 to 31. Packed: the place of the next element (0 to
+	 * 15), where the last chain that was returned began (16 to 31), and how many of the list below are in hand (32 to
+	 * 47): their data are complete, their elements are about to be written. */
 	_Atomic uint64_t place;
 	uint64_t spare;
+	struct virtq_returned in_hand[VIRTQ_IN_HAND_MAX];
 };
-_Static_assert(sizeof(struct virtq_record) == 64, "a cache line: lcores write their own and no other");
+_Static_assert(sizeof(struct virtq_record) % 64 == 0, "lcores write their own lines and no other");
 
-/* Is about the ring that `setup` describes. A record whose key is damaged is about no ring; *damaged tells. */
+/* Is about the ring that `setup` describes, and a packed ring began at the same base: a front end that lost its device does
+ * not know better, and one that does says another. A record whose key is damaged is about no ring; *damaged tells. */
 bool virtq_record_matches(const struct virtq_record *record, const struct virtq_setup *setup,
-			  bool *damaged);
+			  uint32_t base, bool *damaged);
 /* Is about this ring from now on, and says nothing yet. */
 void virtq_record_begin(struct virtq_record *record, const struct virtq_setup *setup,
 			uint32_t base);
@@ -46,9 +58,16 @@ void virtq_record_clear(struct virtq_record *record);
 
 static inline void virtq_record_place(struct virtq_record *record, uint16_t from, uint16_t taken)
 {
-	/* Before the frames of these entries can be seen by anybody: a store is not overtaken by a later store-release,
-	 * and each delivery ends with one. */
-	atomic_store_explicit(&record->place, (uint64_t)taken << 16 | from, memory_order_relaxed);
+	/* After the entries before `from` were returned; and before the frames of these can be seen by anybody: each
+	 * delivery ends with a release of its own. */
+	atomic_store_explicit(&record->place, (uint64_t)taken << 16 | from, memory_order_release);
+}
+
+static inline void virtq_record_list(struct virtq_record *record, uint16_t next, uint16_t last,
+				     uint16_t in_hand)
+{
+	atomic_store_explicit(&record->place, (uint64_t)in_hand << 32 | (uint64_t)last << 16 | next,
+			      memory_order_release);
 }
 
 #endif

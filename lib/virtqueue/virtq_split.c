@@ -33,84 +33,15 @@ int split_begin(const struct virtq_view *view, bool from_guest)
 
 		if (head >= view->conf->size)
 			return -VIRTQ_FAULT_HEAD;
-		split_push(view, head, 0);
+		split_push(view, &(struct virtq_chain){.id = head}, 0);
 	}
 	split_take(view, n);
 	dp->avail_seen = dp->last_avail;
 	return n;
 }
 
-/* Where a walk is, and what it may cost. */
-struct walk {
-	const struct virtq_view *view;
-	bool writable;
-	struct virtq_chain *chain;
-	struct mem_span *spans;
-	uint32_t max;
-};
-
-/* Adds one buffer to the chain. Virtio has no use for an empty one, but drivers that pad with them exist: it is legal as
- * long as the chain as a whole holds something, which its user checks. It costs like one that holds something, or a
- * guest could have us walk a whole ring for nothing with each frame (V14). */
-static int walk_buffer(struct walk *walk, const struct vring_desc *desc)
-{
-	struct virtq_chain *chain = walk->chain;
-	int n;
-
-	if (((desc->flags & VRING_DESC_F_WRITE) != 0) != walk->writable)
-		return -VIRTQ_FAULT_DIRECTION;
-	if (chain->cost == walk->max)
-		return -VIRTQ_FAULT_PIECES;
-	chain->len += desc->len;
-	n = mem_map_spans(walk->view->map, &walk->view->dp->hint, desc->addr, desc->len,
-			  walk->spans + chain->spans, walk->max - chain->cost);
-	if (n < 0)
-		return n == -E2BIG ? -VIRTQ_FAULT_PIECES : -VIRTQ_FAULT_ADDRESS;
-	chain->spans += (uint32_t)n;
-	chain->cost += n > 0 ? (uint32_t)n : 1;
-	return 0;
-}
-
-/* An indirect table may lie in pieces, so each descriptor is translated where it is; it is still read only once. */
-static int walk_indirect(struct walk *walk, const struct vring_desc *indirect)
-{
-	const struct virtq_view *view = walk->view;
-	uint32_t n = indirect->len / sizeof(struct vring_desc);
-	uint32_t next = 0;
-
-	/* virtio 1.2, 2.7.5.3.1: no NEXT beside INDIRECT, a whole number of descriptors, no more than the ring. */
-	if (!view->conf->indirect || (indirect->flags & VRING_DESC_F_NEXT) != 0 || n == 0 ||
-	    indirect->len % sizeof(struct vring_desc) != 0 || n > view->conf->size ||
-	    indirect->addr % sizeof(uint64_t) != 0)
-		return -VIRTQ_FAULT_INDIRECT;
-	for (uint32_t steps = 0; steps < n; steps++) {
-		uint64_t here;
-		const uint8_t *at = mem_map_at(view->map, &view->dp->hint,
-					       indirect->addr + next * sizeof(struct vring_desc),
-					       &here);
-		struct vring_desc desc;
-		int error;
-
-		if (at == NULL || here < sizeof(struct vring_desc) ||
-		    (uintptr_t)at % sizeof(uint64_t) != 0)
-			return -VIRTQ_FAULT_ADDRESS;
-		desc = split_desc_load((const struct vring_desc *)(const void *)at);
-		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
-			return -VIRTQ_FAULT_INDIRECT;
-		error = walk_buffer(walk, &desc);
-		if (error != 0)
-			return error;
-		if ((desc.flags & VRING_DESC_F_NEXT) == 0)
-			return 0;
-		next = desc.next;
-		if (next >= n)
-			return -VIRTQ_FAULT_NEXT;
-	}
-	return -VIRTQ_FAULT_LOOP;
-}
-
 /* Follows `next` from `desc` through the ring's own table. An indirect table may come last (virtio 1.2, 2.7.5.3.2). */
-static int walk_ring(struct walk *walk, struct vring_desc desc)
+static int walk_ring(struct virtq_walk *walk, struct virtq_desc desc)
 {
 	const struct virtq_conf *conf = walk->view->conf;
 
@@ -118,8 +49,8 @@ static int walk_ring(struct walk *walk, struct vring_desc desc)
 		int error;
 
 		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
-			return walk_indirect(walk, &desc);
-		error = walk_buffer(walk, &desc);
+			return virtq_walk_indirect(walk, &desc);
+		error = virtq_walk_buffer(walk, &desc);
 		if (error != 0)
 			return error;
 		if ((desc.flags & VRING_DESC_F_NEXT) == 0)
@@ -131,10 +62,10 @@ static int walk_ring(struct walk *walk, struct vring_desc desc)
 	return -VIRTQ_FAULT_LOOP;
 }
 
-int split_peek_chain(const struct virtq_view *view, struct vring_desc desc, bool writable,
+int split_peek_chain(const struct virtq_view *view, struct virtq_desc desc, bool writable,
 		     struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
 {
-	struct walk walk = {
+	struct virtq_walk walk = {
 		.view = view,
 		.writable = writable,
 		.chain = chain,

@@ -1,71 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* virtq_split.h: the split ring format (virtio 1.2, 2.7), as the constant table that a burst body is compiled with.
- *
- * A `struct virtq_format` is only ever a compile-time constant: the body that takes it is inlined into one function per
- * format, and the compiler turns its members into direct code. All functions run on the lcore that holds the queue's
- * position, with a geometry and a map loaded for this burst.
- *
- * A chain is taken by peek (what does the next available entry say) and, once it is certain to be used, by the advance
- * of last_avail: a chain that turned out not to be needed has not been taken.
- */
+/* virtq_split.h: the split ring format (virtio 1.2, 2.7) as a constant `struct virtq_format`. */
 #ifndef VUS_VIRTQ_SPLIT_H
 #define VUS_VIRTQ_SPLIT_H
 
-#include "mem_guest.h"
-#include "mem_log.h"
-#include "virtq.h"
-
-/* One descriptor chain, resolved to our addresses. */
-struct virtq_chain {
-	uint16_t id;	/* what the used ring names it by */
-	uint32_t spans; /* pieces, in the caller's array */
-	uint32_t cost;	/* pieces, and descriptors of length 0, which are none: what it took to resolve */
-	uint64_t len;	/* bytes of all pieces */
-};
-
-/* What a burst works with: loaded once at its head. */
-struct virtq_view {
-	struct virtq_dp *dp;
-	const struct virtq_conf *conf;
-	const struct mem_map *map;
-	const struct mem_log *log; /* NULL: no migration is under way */
-};
-
-struct virtq_format {
-	/* The first thing done to a ring that was started: finds its place. Entries of a from_guest ring that the
-	 * process before us had in hand when it died are pushed, to be published: they may have been delivered, and
-	 * must not be again. Their number or -(enum virtq_fault). */
-	int (*begin)(const struct virtq_view *view, bool from_guest);
-	/* Chains that are available, at most `max`; -VIRTQ_FAULT_AVAIL_INDEX if the guest's index makes no sense. */
-	int (*available)(const struct virtq_view *view, uint16_t max);
-	/* Brings the descriptor of the chain `ahead` of the next one into the cache. */
-	void (*prefetch)(const struct virtq_view *view, uint16_t ahead);
-	/* Resolves the chain `ahead` of the next one into `spans`, at a cost of at most `max`; all of it must be
-	 * writable by the device, or none. 0 or -(enum virtq_fault). */
-	int (*peek)(const struct virtq_view *view, uint16_t ahead, bool writable,
-		    struct virtq_chain *chain, struct mem_span *spans, uint32_t max);
-	/* The next n chains are taken. */
-	void (*take)(const struct virtq_view *view, uint16_t n);
-	/* Writes a used entry that the guest does not see yet. */
-	void (*push)(const struct virtq_view *view, uint16_t id, uint32_t len);
-	/* Forgets the last n pushes. */
-	void (*unpush)(const struct virtq_view *view, uint16_t n);
-	/* The guest sees everything pushed; true if it wants an interrupt for that. */
-	bool (*publish)(const struct virtq_view *view);
-	/* Asks for a kick at the next available entry, or says that none is needed. */
-	void (*want_kicks)(const struct virtq_view *view, bool wanted);
-};
+#include "virtq_format.h"
 
 /* virtq_split.c */
 int split_begin(const struct virtq_view *view, bool from_guest);
 
-static inline struct vring_desc split_desc_load(const struct vring_desc *at)
+static inline struct virtq_desc split_desc_load(const struct vring_desc *at)
 {
 	/* A descriptor is 16 aligned bytes: two loads, each field once. */
 	uint64_t low = guest_load64((const uint64_t *)(const void *)at);
 	uint64_t high = guest_load64((const uint64_t *)(const void *)at + 1);
 
-	return (struct vring_desc){
+	return (struct virtq_desc){
 		.addr = low,
 		.len = (uint32_t)high,
 		.flags = (uint16_t)(high >> 32),
@@ -73,12 +22,12 @@ static inline struct vring_desc split_desc_load(const struct vring_desc *at)
 	};
 }
 
-static inline int split_available(const struct virtq_view *view, uint16_t max)
+static inline int split_available(const struct virtq_view *view, uint32_t at, uint16_t max)
 {
 	struct virtq_dp *dp = view->dp;
 	uint16_t n = (uint16_t)(dp->avail_seen - dp->last_avail);
 
-	if (n < max) {
+	if (n < at + max) {
 		/* Pairs with the driver's release of avail->idx: the entries before it are complete. */
 		uint16_t seen = guest_load16_acquire(&view->conf->avail->idx);
 
@@ -87,33 +36,34 @@ static inline int split_available(const struct virtq_view *view, uint16_t max)
 			return -VIRTQ_FAULT_AVAIL_INDEX;
 		dp->avail_seen = seen;
 	}
+	n = n > at ? (uint16_t)(n - at) : 0;
 	return n < max ? n : max;
 }
 
-static inline uint16_t split_head(const struct virtq_view *view, uint16_t ahead)
+static inline uint16_t split_head(const struct virtq_view *view, uint32_t at)
 {
-	uint16_t at = (uint16_t)(view->dp->last_avail + ahead) & (view->conf->size - 1);
+	uint16_t entry = (uint16_t)(view->dp->last_avail + at) & (view->conf->size - 1);
 
-	return guest_load16(&view->conf->avail->ring[at]);
+	return guest_load16(&view->conf->avail->ring[entry]);
 }
 
-static inline void split_prefetch(const struct virtq_view *view, uint16_t ahead)
+static inline void split_prefetch(const struct virtq_view *view, uint32_t at)
 {
-	uint16_t head = split_head(view, ahead) & (view->conf->size - 1);
+	uint16_t head = split_head(view, at) & (view->conf->size - 1);
 
 	__builtin_prefetch(&view->conf->desc[head]);
 }
 
 /* The general way, for every chain that is not one direct descriptor in one region: virtq_split.c. */
-int split_peek_chain(const struct virtq_view *view, struct vring_desc desc, bool writable,
+int split_peek_chain(const struct virtq_view *view, struct virtq_desc desc, bool writable,
 		     struct virtq_chain *chain, struct mem_span *spans, uint32_t max);
 
-static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool writable,
+static inline int split_peek(const struct virtq_view *view, uint32_t ahead, bool writable,
 			     struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
 {
 	const struct virtq_conf *conf = view->conf;
 	uint16_t head = split_head(view, ahead);
-	struct vring_desc desc;
+	struct virtq_desc desc;
 	uint64_t here;
 	uint8_t *at;
 
@@ -121,6 +71,7 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 		return -VIRTQ_FAULT_HEAD;
 	desc = split_desc_load(&conf->desc[head]);
 	chain->id = head;
+	chain->slots = 1;
 	if (__builtin_expect((desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) != 0 ||
 				     desc.len == 0,
 			     0))
@@ -139,26 +90,33 @@ static inline int split_peek(const struct virtq_view *view, uint16_t ahead, bool
 	return 0;
 }
 
-static inline void split_take(const struct virtq_view *view, uint16_t n)
+static inline void split_take(const struct virtq_view *view, uint32_t slots)
 {
 	struct virtq_dp *dp = view->dp;
 
-	dp->last_avail = (uint16_t)(dp->last_avail + n);
+	dp->last_avail = (uint16_t)(dp->last_avail + slots);
 	virtq_record_place(dp->record, dp->published, dp->last_avail);
 }
 
-static inline void split_push(const struct virtq_view *view, uint16_t id, uint32_t len)
+static inline void split_push(const struct virtq_view *view, const struct virtq_chain *chain,
+			      uint32_t len)
 {
 	struct virtq_dp *dp = view->dp;
 	struct vring_used_elem *at = &view->conf->used->ring[dp->last_used & (view->conf->size - 1)];
 
-	guest_store64((uint64_t *)(void *)at, (uint64_t)len << 32 | id);
+	guest_store64((uint64_t *)(void *)at, (uint64_t)len << 32 | chain->id);
 	dp->last_used++;
 }
 
 static inline void split_unpush(const struct virtq_view *view, uint16_t n)
 {
 	view->dp->last_used = (uint16_t)(view->dp->last_used - n);
+}
+
+static inline bool split_room(const struct virtq_view *view, uint16_t n)
+{
+	(void)view, (void)n;
+	return true;
 }
 
 /* virtio 1.2, 2.7.7.2: whether the step from `old` to `new` passes the index the driver asked to be told at. */
@@ -235,6 +193,7 @@ static const struct virtq_format virtq_split = {
 	.take = split_take,
 	.push = split_push,
 	.unpush = split_unpush,
+	.room = split_room,
 	.publish = split_publish,
 	.want_kicks = split_want_kicks,
 };

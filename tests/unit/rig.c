@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/virtio_config.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -157,6 +158,38 @@ void rig_check(struct rig *rig)
 
 /* --- a ring ------------------------------------------------------------------------------------------------------ */
 
+bool rig_packed;
+
+enum { PACKED_WRAP = 0x8000 };
+
+static uint16_t place_after(const struct ring *ring, uint16_t place, uint16_t n)
+{
+	while (n-- > 0)
+		place = (place & 0x7fff) + 1 < ring->size ? (uint16_t)(place + 1)
+							  : (uint16_t)(~place & PACKED_WRAP);
+	return place;
+}
+
+static struct vring_packed_desc *packed_at(struct ring *ring, uint16_t place)
+{
+	return (struct vring_packed_desc *)(void *)rig_at(ring->rig,
+							   ring->desc + (place & 0x7fffu) * 16u);
+}
+
+/* The two bits by which a driver makes a descriptor available in this lap. */
+static uint16_t available_in(uint16_t place)
+{
+	return place & PACKED_WRAP ? 1u << VRING_PACKED_DESC_F_AVAIL
+				   : 1u << VRING_PACKED_DESC_F_USED;
+}
+
+static uint16_t used_in(uint16_t place)
+{
+	return place & PACKED_WRAP
+		       ? 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED
+		       : 0;
+}
+
 static struct vring_desc *desc_at(struct ring *ring, uint16_t i)
 {
 	return (struct vring_desc *)(void *)rig_at(ring->rig, ring->desc + i * 16u);
@@ -177,10 +210,17 @@ void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t featu
 	role_assert_control();
 	memset(ring, 0, sizeof(*ring));
 	ring->rig = rig;
+	ring->packed = rig_packed;
 	ring->size = size;
 	ring->desc = rig_alloc(rig, size * 16u, 16);
-	ring->avail = rig_alloc(rig, 6 + size * 2u, 2);
-	ring->used = rig_alloc(rig, 6 + size * 8u, 4);
+	ring->avail = rig_alloc(rig, ring->packed ? 4 : 6 + size * 2u, ring->packed ? 4 : 2);
+	ring->used = rig_alloc(rig, ring->packed ? 4 : 6 + size * 8u, 4);
+	ring->place_of = calloc(2 * 65536, sizeof(uint16_t));
+	assert_non_null(ring->place_of);
+	ring->slots_of = ring->place_of + 65536;
+	ring->loose = calloc(size, sizeof(*ring->loose));
+	ring->is_loose = calloc(size, sizeof(*ring->is_loose));
+	assert_true(ring->loose != NULL && ring->is_loose != NULL);
 	/* Nothing may be written beyond the ring, and rig_check() would not see it in the next allocation. */
 	rig_alloc(rig, 64, 64);
 	ring->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -190,7 +230,7 @@ void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t featu
 		.desc_uva = rig_uva(rig, ring->desc),
 		.avail_uva = rig_uva(rig, ring->avail),
 		.used_uva = rig_uva(rig, ring->used),
-		.features = features,
+		.features = features | (uint64_t)ring->packed << VIRTIO_F_RING_PACKED,
 		.call_fd = ring->call_fd,
 	};
 	virtq_init(&ring->q, &rig->table, &ring->record);
@@ -203,13 +243,19 @@ void ring_restart(struct ring *ring, uint16_t base)
 {
 	role_assert_control();
 	memset(rig_at(ring->rig, ring->desc), 0, ring->size * 16u);
-	memset(rig_at(ring->rig, ring->avail), 0, 6 + ring->size * 2u);
-	memset(rig_at(ring->rig, ring->used), 0, 6 + ring->size * 8u);
-	ring->avail_idx = ring->used_idx = base;
+	memset(rig_at(ring->rig, ring->avail), 0, ring->packed ? 4 : 6 + ring->size * 2u);
+	memset(rig_at(ring->rig, ring->used), 0, ring->packed ? 4 : 6 + ring->size * 8u);
+	ring->avail_idx = ring->used_idx = ring->made = ring->shown = base;
 	ring->next_desc = 0;
-	avail_of(ring)->idx = base;
-	used_of(ring)->idx = base;
-	virtq_start(&ring->q, ring->conf, base);
+	ring->base = base;
+	if (ring->packed) {
+		ring->next_place = ring->used_place = (uint16_t)(PACKED_WRAP | base % ring->size);
+		ring->base = (uint32_t)ring->next_place << 16 | ring->next_place;
+	} else {
+		avail_of(ring)->idx = base;
+		used_of(ring)->idx = base;
+	}
+	virtq_start(&ring->q, ring->conf, ring->base);
 }
 
 void ring_close(struct ring *ring)
@@ -217,12 +263,22 @@ void ring_close(struct ring *ring)
 	role_assert_control();
 	virtq_publish(&ring->q, NULL);
 	free(ring->conf);
+	free(ring->place_of);
+	free(ring->loose);
+	free(ring->is_loose);
 	close(ring->call_fd);
 }
 
 void ring_desc(struct ring *ring, uint16_t i, uint64_t gpa, uint32_t len, uint16_t flags,
 	       uint16_t next)
 {
+	if (ring->packed) {
+		/* Where it lies is known when it is offered. */
+		assert_int_equal(flags & ~VRING_DESC_F_WRITE, 0);
+		ring->loose[i] = (struct vring_desc){.addr = gpa, .len = len, .flags = flags};
+		ring->is_loose[i] = true;
+		return;
+	}
 	*desc_at(ring, i) =
 		(struct vring_desc){.addr = gpa, .len = len, .flags = flags, .next = next};
 }
@@ -231,6 +287,61 @@ void ring_desc(struct ring *ring, uint16_t i, uint64_t gpa, uint32_t len, uint16
 static uint16_t desc_take(struct ring *ring)
 {
 	return (uint16_t)(ring->next_desc++ * 5u + 3u) & (uint16_t)(ring->size - 1);
+}
+
+static void packed_table_write(struct ring *ring, uint64_t table, const struct piece *pieces,
+			       uint32_t n, uint16_t flags)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct vring_packed_desc desc = {
+			.addr = pieces[i].gpa,
+			.len = pieces[i].len,
+			.id = 0xdead, /* means nothing here, and nor does NEXT (virtio 1.2, 2.8.7) */
+			.flags = (uint16_t)(flags | (i % 2 ? VRING_DESC_F_NEXT : 0)),
+		};
+
+		rig_put(ring->rig, table + i * sizeof(desc), &desc, sizeof(desc));
+	}
+}
+
+/* The chain lies where it will be offered; its first descriptor is shown last. */
+static uint16_t packed_chain(struct ring *ring, const struct piece *pieces, uint32_t n,
+			     uint16_t flags, enum chain_form form, int wanted_id)
+{
+	uint32_t direct = form == CHAIN_DIRECT ? n : form == CHAIN_MIXED ? (n - 1) / 2 : 0;
+	uint32_t slots = direct == n ? n : direct + 1;
+	uint16_t place = ring->next_place, ordinal = ring->made++;
+	/* Any number will do for an id, and none is an index of anything. */
+	uint16_t id = (uint16_t)(wanted_id >= 0 ? (uint32_t)wanted_id : ordinal * 40503u ^ 0xbeef);
+
+	ring->place_of[ordinal] = place;
+	ring->slots_of[ordinal] = (uint16_t)slots;
+	for (uint32_t i = 0; i < slots; i++) {
+		struct vring_packed_desc desc = {.id = i + 1 == slots ? id : (uint16_t)~id};
+
+		if (i < direct) {
+			desc.addr = pieces[i].gpa;
+			desc.len = pieces[i].len;
+			desc.flags = flags;
+		} else {
+			uint64_t table = form == CHAIN_ACROSS ? RIG_SEAM - 16
+							      : rig_alloc(ring->rig,
+									  (n - direct) * 16u, 16);
+
+			packed_table_write(ring, table, pieces + direct, n - direct, flags);
+			desc.addr = table;
+			desc.len = (n - direct) * 16u;
+			desc.flags = VRING_DESC_F_INDIRECT;
+		}
+		if (i + 1 < slots)
+			desc.flags |= VRING_DESC_F_NEXT;
+		/* Not available yet: as it was left by the lap before. */
+		desc.flags |= i == 0 ? used_in((uint16_t)(place ^ PACKED_WRAP)) : available_in(place);
+		*packed_at(ring, place) = desc;
+		place = place_after(ring, place, 1);
+	}
+	ring->next_place = place;
+	return id;
 }
 
 static void table_write(struct ring *ring, uint64_t table, const struct piece *pieces, uint32_t n,
@@ -255,8 +366,12 @@ uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, b
 {
 	uint16_t flags = writable ? VRING_DESC_F_WRITE : 0;
 	uint32_t direct = form == CHAIN_DIRECT ? n : form == CHAIN_MIXED ? (n - 1) / 2 : 0;
-	uint16_t head = desc_take(ring), at = head;
+	uint16_t head, at;
 	uint64_t table;
+
+	if (ring->packed)
+		return packed_chain(ring, pieces, n, flags, form, -1);
+	head = at = desc_take(ring);
 
 	for (uint32_t i = 0; i < direct; i++) {
 		bool last = i + 1 == n;
@@ -277,23 +392,66 @@ uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, b
 
 void ring_offer(struct ring *ring, uint16_t head)
 {
-	avail_of(ring)->ring[ring->avail_idx++ & (ring->size - 1)] = head;
+	if (ring->packed && head < ring->size && ring->is_loose[head]) {
+		const struct vring_desc *desc = &ring->loose[head];
+		struct piece piece = {desc->addr, desc->len};
+
+		packed_chain(ring, &piece, 1, desc->flags, CHAIN_DIRECT, head);
+	}
+	if (ring->packed)
+		ring->avail_idx++;
+	else
+		avail_of(ring)->ring[ring->avail_idx++ & (ring->size - 1)] = head;
 }
 
 void ring_show(struct ring *ring)
 {
+	for (uint16_t i = ring->avail_idx; ring->packed && i != ring->shown; i--) {
+		uint16_t place = ring->place_of[(uint16_t)(i - 1)];
+		struct vring_packed_desc *desc = packed_at(ring, place);
+
+		__atomic_store_n(&desc->flags, (desc->flags & 0x7f7f) | available_in(place),
+				 __ATOMIC_RELEASE);
+	}
+	ring->shown = ring->avail_idx;
+	if (ring->packed)
+		return;
 	__atomic_store_n(&avail_of(ring)->idx, ring->avail_idx, __ATOMIC_RELEASE);
 }
 
 uint16_t ring_used_index(struct ring *ring)
 {
-	return __atomic_load_n(&used_of(ring)->idx, __ATOMIC_ACQUIRE);
+	struct ring driver = *ring;
+	uint32_t id, len;
+
+	if (!ring->packed)
+		return __atomic_load_n(&used_of(ring)->idx, __ATOMIC_ACQUIRE);
+	while (ring_take(&driver, &id, &len))
+		;
+	return driver.used_idx;
+}
+
+static bool packed_take(struct ring *ring, uint32_t *id, uint32_t *len)
+{
+	struct vring_packed_desc *desc = packed_at(ring, ring->used_place);
+	uint16_t flags = __atomic_load_n(&desc->flags, __ATOMIC_ACQUIRE);
+
+	if (ring->used_idx == ring->shown || (flags & 0x8080) != used_in(ring->used_place))
+		return false;
+	*id = desc->id;
+	*len = desc->len;
+	ring->used_place =
+		place_after(ring, ring->used_place, ring->slots_of[ring->used_idx]);
+	ring->used_idx++;
+	return true;
 }
 
 bool ring_take(struct ring *ring, uint32_t *id, uint32_t *len)
 {
 	const struct vring_used_elem *elem;
 
+	if (ring->packed)
+		return packed_take(ring, id, len);
 	if (ring_used_index(ring) == ring->used_idx)
 		return false;
 	elem = &used_of(ring)->ring[ring->used_idx++ & (ring->size - 1)];
@@ -305,7 +463,15 @@ bool ring_take(struct ring *ring, uint32_t *id, uint32_t *len)
 void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len)
 {
 	struct vring_used_elem elem = {.id = id, .len = len};
+	uint16_t place = ring->place_of[at], flags = used_in(place) | (len > 0 ? VRING_DESC_F_WRITE : 0);
+	uint64_t gpa = ring->desc + (place & 0x7fffu) * 16u + 8;
 
+	if (ring->packed) {
+		rig_expect(ring->rig, gpa, &len, 4);
+		rig_expect(ring->rig, gpa + 4, &id, 2);
+		rig_expect(ring->rig, gpa + 6, &flags, 2);
+		return;
+	}
 	rig_expect(ring->rig, ring->used + 4 + (at & (ring->size - 1)) * 8u, &elem, sizeof(elem));
 }
 
@@ -313,6 +479,12 @@ void ring_expect_used_index(struct ring *ring, uint16_t index)
 {
 	/* A device that polls wants no kicks; with event indexes it says so by asking for none. */
 	uint16_t flags = ring->conf->event_idx ? 0 : VRING_USED_F_NO_NOTIFY;
+	uint32_t event = VRING_PACKED_EVENT_FLAG_DISABLE << 16;
+
+	if (ring->packed) {
+		rig_expect(ring->rig, ring->used, &event, sizeof(event));
+		return;
+	}
 
 	rig_expect(ring->rig, ring->used, &flags, sizeof(flags));
 	rig_expect(ring->rig, ring->used + 2, &index, sizeof(index));

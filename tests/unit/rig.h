@@ -57,8 +57,20 @@ void rig_check(struct rig *rig);
 
 /* --- a ring ------------------------------------------------------------------------------------------------------ */
 
+/* Rings that are opened are packed; ordinals of chains are 16-bit numbers that begin at `base` as indexes of a split ring
+ * do, wherever they lie. */
+extern bool rig_packed;
+
 struct ring {
 	struct rig *rig;
+	bool packed;
+	uint32_t base; /* for SET_VRING_BASE */
+	/* Packed: where the next chain goes, the next one returned is, and of each chain by its ordinal where it lies and
+	 * how many slots it takes. */
+	uint16_t next_place, used_place, shown, made;
+	uint16_t *place_of, *slots_of;
+	struct vring_desc *loose; /* written by ring_desc(), not offered yet: by their id */
+	bool *is_loose;
 	struct virtq q;
 	struct virtq_conf *conf;
 	struct virtq_setup setup;

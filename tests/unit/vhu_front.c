@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -164,8 +165,8 @@ void front_negotiate(struct front *front)
 
 	front_send(front, VHU_SET_PROTOCOL_FEATURES, 0, &protocol, 8, NULL, 0);
 	front_send(front, VHU_SET_OWNER, 0, NULL, 0, NULL, 0);
-	/* No migration is under way. */
-	features &= ~(UINT64_C(1) << VHU_F_LOG_ALL);
+	/* No migration is under way, and the rings are split. */
+	features &= ~(UINT64_C(1) << VHU_F_LOG_ALL | UINT64_C(1) << VIRTIO_F_RING_PACKED);
 	assert_int_equal(front_set_u64(front, VHU_SET_FEATURES, features, -1), 0);
 }
 

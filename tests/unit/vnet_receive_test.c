@@ -497,5 +497,8 @@ int main(void)
 		cmocka_unit_test(a_burst_has_a_budget_of_pieces),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
+
+	rig_packed = true;
+	return failed + cmocka_run_group_tests_name("packed", tests, open_rig, close_rig);
 }

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "virtq_packed.h"
+
+#include <stddef.h>
+
+static bool lap(uint16_t place)
+{
+	return (place & PACKED_WRAP) != 0;
+}
+
+static uint16_t flags_at(const struct virtq_view *view, uint16_t place)
+{
+	return guest_load16(&packed_ring(view->conf)[packed_index(place)].flags);
+}
+
+/* In the lap of `place` the descriptor there has been used: its USED bit says so until it is used again a lap later,
+ * whatever the driver makes of the rest. In memory that a driver has just cleared for a new ring all of them are alike, so
+ * a place between one that was used and one that was not is not to be found there. */
+static bool was_used(const struct virtq_view *view, uint16_t place)
+{
+	return packed_flag(flags_at(view, place), VRING_PACKED_DESC_F_USED) == lap(place);
+}
+
+/* How many slots the list of what was in hand takes from `place` on; 0 if it cannot be. The last slot of a chain has the
+ * chain's id, whether an element was written there or not. */
+static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint16_t n)
+{
+	const struct virtq_returned *list = view->dp->record->in_hand;
+	uint16_t size = view->conf->size;
+	uint32_t slots = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct virtq_returned chain = list[i];
+		uint16_t last;
+
+		if (chain.slots == 0 || chain.slots > size - slots)
+			return 0;
+		slots += chain.slots;
+		last = packed_next(place, slots - 1, size);
+		if (guest_load16(&packed_ring(view->conf)[packed_index(last)].id) != chain.id)
+			return 0;
+	}
+	return slots;
+}
+
+/* What the record says, if the ring agrees: then true, and the place and how much was in hand and is not returned. */
+static bool resume(const struct virtq_view *view, uint16_t *place, uint16_t *in_hand)
+{
+	struct virtq_dp *dp = view->dp;
+	uint16_t at = (uint16_t)dp->found, last = (uint16_t)(dp->found >> 16);
+	uint64_t n = dp->found >> 32;
+	uint32_t slots;
+
+	if (!dp->resumes || packed_index(at) >= view->conf->size ||
+	    packed_index(last) >= view->conf->size || n > VIRTQ_IN_HAND_MAX)
+		return false;
+	slots = listed_slots(view, at, (uint16_t)n);
+	/* Of a ring that was never used there is no last chain. */
+	if ((at != last && !was_used(view, last)) || (n > 0 && slots == 0))
+		return false;
+	if (!was_used(view, at)) {
+		if (n > 0 && !packed_is_available(flags_at(view, at), at))
+			return false;
+		*place = at;
+		*in_hand = (uint16_t)n;
+		return true;
+	}
+	/* Used already: the guest has seen it all, only the record had not been told. */
+	at = packed_next(at, slots, view->conf->size);
+	if (n == 0 || was_used(view, at))
+		return false;
+	*place = at;
+	return true;
+}
+
+int packed_begin(const struct virtq_view *view, bool from_guest)
+{
+	struct virtq_dp *dp = view->dp;
+	uint16_t place = dp->last_used, n = 0;
+
+	(void)from_guest;
+	if (packed_index(place) >= view->conf->size)
+		return -VIRTQ_FAULT_AVAIL_INDEX;
+	dp->last_chain = place;
+	if (resume(view, &place, &n))
+		dp->last_chain = (uint16_t)(dp->found >> 16);
+	/* We serve in order, so what is not used was not served. */
+	dp->published = dp->signalled = dp->last_used = dp->last_avail = place;
+	dp->pushed = n;
+	if (n > 0)
+		dp->last_avail =
+			packed_next(place, listed_slots(view, place, n), view->conf->size);
+	return n;
+}
+
+int packed_peek_chain(const struct virtq_view *view, uint32_t first, struct virtq_desc desc,
+		      bool writable, struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+{
+	const struct virtq_conf *conf = view->conf;
+	struct virtq_walk walk = {
+		.view = view,
+		.writable = writable,
+		.chain = chain,
+		.spans = spans,
+		.max = max,
+	};
+
+	chain->spans = 0;
+	chain->cost = 0;
+	chain->len = 0;
+	for (uint32_t at = first;;) {
+		int error = (desc.flags & VRING_DESC_F_INDIRECT) != 0
+				    ? virtq_walk_indirect(&walk, &desc)
+				    : virtq_walk_buffer(&walk, &desc);
+
+		if (error != 0)
+			return error;
+		/* The id of a chain is that of its last descriptor (virtio 1.2, 2.8.6). */
+		chain->id = desc.next;
+		chain->slots = (uint16_t)(at - first + 1);
+		if ((desc.flags & VRING_DESC_F_NEXT) == 0)
+			return 0;
+		if (++at >= conf->size)
+			return -VIRTQ_FAULT_LOOP;
+		desc = packed_desc_load(&packed_ring(
+			conf)[packed_index(packed_next(view->dp->last_avail, at, conf->size))]);
+	}
+}
+
+void packed_log_ring(const struct virtq_view *view, uint16_t from, uint16_t to)
+{
+	const struct virtq_conf *conf = view->conf;
+	uint32_t index = packed_index(from), n = packed_distance(from, to, conf->size);
+	uint32_t first = n < conf->size - index ? n : conf->size - index;
+
+	if (!conf->log_used)
+		return;
+	/* The elements before the bits: mem_log_mark() relies on it. */
+	guest_fence();
+	mem_log_mark(view->log, conf->desc_gpa + index * sizeof(struct vring_packed_desc),
+		     first * sizeof(struct vring_packed_desc));
+	mem_log_mark(view->log, conf->desc_gpa,
+		     (uint64_t)(n - first) * sizeof(struct vring_packed_desc));
+	mem_log_mark(view->log, conf->used_gpa, sizeof(struct vring_packed_desc_event));
+}

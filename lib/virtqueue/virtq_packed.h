@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* virtq_packed.h: the packed ring format (virtio 1.2, 2.8) as a constant `struct virtq_format`.
+ *
+ * There is one ring: the driver writes a chain's descriptors and marks them available, the device writes an element into
+ * the first of them and marks it used. A place in the ring is an index and the wrap counter of its lap in bit 15, as
+ * GET_VRING_BASE and the event offsets have it. Chains are returned in the order they came, each with an element of its
+ * own; the elements of a burst are written backwards in effect: the first of them is marked last, and with it the guest
+ * sees all.
+ *
+ * An element overwrites the descriptor it stands in. So what a burst returns is listed in the queue's record
+ * (virtq_record.h) before the first element is written: a process that dies in between leaves enough for the next one
+ * to write them again.
+ */
+#ifndef VUS_VIRTQ_PACKED_H
+#define VUS_VIRTQ_PACKED_H
+
+#include "virtq_format.h"
+
+enum { PACKED_WRAP = 0x8000 };
+
+static inline uint16_t packed_index(uint16_t place)
+{
+	return place & (PACKED_WRAP - 1);
+}
+
+/* The place n slots further; n is at most the size of the ring. */
+static inline uint16_t packed_next(uint16_t place, uint32_t n, uint16_t size)
+{
+	uint32_t index = packed_index(place) + n;
+
+	return index < size ? (uint16_t)(place + n)
+			    : (uint16_t)((place ^ PACKED_WRAP) + n - size);
+}
+
+/* How far `to` is behind `from`, in slots; the places of two laps are a circle. */
+static inline uint32_t packed_distance(uint16_t from, uint16_t to, uint16_t size)
+{
+	uint32_t a = packed_index(from) + (from & PACKED_WRAP ? 0u : size);
+	uint32_t b = packed_index(to) + (to & PACKED_WRAP ? 0u : size);
+
+	return b >= a ? b - a : b + 2u * size - a;
+}
+
+/* Len, id and flags are one load, which the driver's release of the flags pairs with; then the address. */
+static inline struct virtq_desc packed_desc_load(const struct vring_packed_desc *at)
+{
+	uint64_t high = guest_load64_acquire((const uint64_t *)(const void *)at + 1);
+
+	return (struct virtq_desc){
+		.addr = guest_load64((const uint64_t *)(const void *)at),
+		.len = (uint32_t)high,
+		.next = (uint16_t)(high >> 32),
+		.flags = (uint16_t)(high >> 48),
+	};
+}
+
+static inline struct vring_packed_desc *packed_ring(const struct virtq_conf *conf)
+{
+	return (struct vring_packed_desc *)(void *)conf->desc;
+}
+
+static inline bool packed_flag(uint16_t flags, unsigned int bit)
+{
+	return (flags >> bit) & 1;
+}
+
+/* Whether these are the flags of a descriptor that the driver has made available in the lap of `place` and that has not
+ * been used since. */
+static inline bool packed_is_available(uint16_t flags, uint16_t place)
+{
+	bool wrap = (place & PACKED_WRAP) != 0;
+
+	return packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) == wrap &&
+	       packed_flag(flags, VRING_PACKED_DESC_F_USED) != wrap;
+}
+
+/* virtq_packed.c */
+int packed_begin(const struct virtq_view *view, bool from_guest);
+
+static inline int packed_available(const struct virtq_view *view, uint32_t at, uint16_t max)
+{
+	uint16_t size = view->conf->size, place;
+
+	if (at >= size)
+		return 0;
+	place = packed_next(view->dp->last_avail, at, size);
+	return packed_is_available(guest_load16(&packed_ring(view->conf)[packed_index(place)].flags),
+				   place)
+		       ? max
+		       : 0;
+}
+
+static inline void packed_prefetch(const struct virtq_view *view, uint32_t at)
+{
+	if (at < view->conf->size)
+		__builtin_prefetch(&packed_ring(view->conf)[packed_index(
+			packed_next(view->dp->last_avail, at, view->conf->size))]);
+}
+
+/* The general way, for every chain that is not one direct descriptor in one region. `first` is the slot it begins at. */
+int packed_peek_chain(const struct virtq_view *view, uint32_t first, struct virtq_desc desc,
+		      bool writable, struct virtq_chain *chain, struct mem_span *spans,
+		      uint32_t max);
+
+static inline int packed_peek(const struct virtq_view *view, uint32_t at, bool writable,
+			      struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+{
+	const struct virtq_conf *conf = view->conf;
+	struct virtq_desc desc;
+	uint16_t place;
+	uint64_t here;
+	uint8_t *host;
+
+	if (__builtin_expect(at >= conf->size, 0))
+		return VIRTQ_NONE;
+	place = packed_next(view->dp->last_avail, at, conf->size);
+	desc = packed_desc_load(&packed_ring(conf)[packed_index(place)]);
+	if (!packed_is_available(desc.flags, place))
+		return VIRTQ_NONE;
+	chain->id = desc.next;
+	chain->slots = 1;
+	if (__builtin_expect((desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) != 0 ||
+				     desc.len == 0,
+			     0))
+		return packed_peek_chain(view, at, desc, writable, chain, spans, max);
+	if (__builtin_expect(((desc.flags & VRING_DESC_F_WRITE) != 0) != writable, 0))
+		return -VIRTQ_FAULT_DIRECTION;
+	host = mem_map_at(view->map, &view->dp->hint, desc.addr, &here);
+	if (__builtin_expect(host == NULL || here < desc.len, 0))
+		return packed_peek_chain(view, at, desc, writable, chain, spans, max);
+	if (max == 0)
+		return -VIRTQ_FAULT_PIECES;
+	spans[0] = (struct mem_span){.at = host, .len = desc.len};
+	chain->spans = 1;
+	chain->cost = 1;
+	chain->len = desc.len;
+	return 0;
+}
+
+static inline void packed_push(const struct virtq_view *view, const struct virtq_chain *chain,
+			       uint32_t len)
+{
+	struct virtq_dp *dp = view->dp;
+
+	dp->record->in_hand[dp->pushed++] =
+		(struct virtq_returned){.id = chain->id, .slots = chain->slots, .len = len};
+}
+
+static inline void packed_unpush(const struct virtq_view *view, uint16_t n)
+{
+	view->dp->pushed = (uint16_t)(view->dp->pushed - n);
+}
+
+static inline bool packed_room(const struct virtq_view *view, uint16_t n)
+{
+	return view->dp->pushed + n <= VIRTQ_IN_HAND_MAX;
+}
+
+static inline void packed_take(const struct virtq_view *view, uint32_t slots)
+{
+	struct virtq_dp *dp = view->dp;
+
+	dp->last_avail = packed_next(dp->last_avail, slots, view->conf->size);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->pushed);
+}
+
+/* Writes the elements of what was pushed, beginning at `place`: where the next one will be, or -1 if what is listed
+ * cannot be (it stands in memory that others of our user may write). */
+static inline int packed_write_elements(const struct virtq_view *view, uint16_t place)
+{
+	struct vring_packed_desc *ring = packed_ring(view->conf);
+	const struct virtq_returned *list = view->dp->record->in_hand;
+	uint16_t size = view->conf->size, n = view->dp->pushed;
+	uint64_t first = 0, *first_at = NULL;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint64_t *at = (uint64_t *)(void *)&ring[packed_index(place)] + 1;
+		uint16_t slots = list[i].slots, flags = list[i].len > 0 ? VRING_DESC_F_WRITE : 0;
+		uint64_t element;
+
+		if (place & PACKED_WRAP)
+			flags |= 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
+		element = (uint64_t)flags << 48 | (uint64_t)list[i].id << 32 | list[i].len;
+		if (i == 0) {
+			first_at = at;
+			first = element;
+		} else {
+			guest_store64(at, element);
+		}
+		view->dp->last_chain = place;
+		if (__builtin_expect(slots == 0 || slots > size, 0))
+			return -1;
+		place = packed_next(place, slots, size);
+	}
+	/* Pairs with the driver's acquire of the flags: data and the other elements are complete. */
+	guest_store64_release(first_at, first);
+	return place;
+}
+
+static inline bool packed_wants_interrupt(const struct virtq_view *view)
+{
+	struct virtq_dp *dp = view->dp;
+	uint32_t event = guest_load32((const uint32_t *)(const void *)view->conf->avail);
+	uint16_t old = dp->signalled, size = view->conf->size;
+	bool valid = dp->signalled_valid;
+
+	dp->signalled = dp->published;
+	dp->signalled_valid = true;
+	if ((event >> 16 & 3) == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return !valid;
+	if ((event >> 16 & 3) != VRING_PACKED_EVENT_FLAG_DESC || !view->conf->event_idx || !valid)
+		return true;
+	/* virtio 1.2, 2.8.10: whether the step passed the place the driver asked to be told at. */
+	return packed_distance(old, (uint16_t)event, size) <
+	       packed_distance(old, dp->published, size);
+}
+
+/* Tells a migration that the ring has changed, in [from, to), and what we say of kicks. */
+void packed_log_ring(const struct virtq_view *view, uint16_t from, uint16_t to);
+
+static inline bool packed_publish(const struct virtq_view *view)
+{
+	struct virtq_dp *dp = view->dp;
+	uint16_t before = dp->published;
+	int after;
+
+	if (dp->pushed == 0)
+		return false;
+	/* The list before what is written by it. */
+	atomic_thread_fence(memory_order_release);
+	after = packed_write_elements(view, before);
+	dp->pushed = 0;
+	if (__builtin_expect(after < 0, 0))
+		return false;
+	dp->published = dp->last_used = (uint16_t)after;
+	virtq_record_list(dp->record, dp->published, dp->last_chain, 0);
+	if (__builtin_expect(view->log != NULL, 0))
+		packed_log_ring(view, before, dp->published);
+	if (view->conf->call_fd < 0) {
+		/* By the time somebody listens again, the place may have come around to where it was. */
+		dp->signalled_valid = false;
+		return false;
+	}
+	/* The elements before the look at what the driver wants; the driver does the reverse. */
+	guest_fence();
+	return packed_wants_interrupt(view);
+}
+
+static inline void packed_want_kicks(const struct virtq_view *view, bool wanted)
+{
+	struct virtq_dp *dp = view->dp;
+	uint32_t event = (uint32_t)VRING_PACKED_EVENT_FLAG_DISABLE << 16;
+
+	if (!wanted && !dp->kicks_wanted)
+		return;
+	if (wanted)
+		event = view->conf->event_idx
+				? (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16 | dp->last_avail
+				: (uint32_t)VRING_PACKED_EVENT_FLAG_ENABLE << 16;
+	guest_store32((uint32_t *)(void *)view->conf->used, event);
+	dp->kicks_wanted = wanted;
+	if (__builtin_expect(view->log != NULL, 0))
+		packed_log_ring(view, dp->published, dp->published);
+	if (wanted)
+		guest_fence();
+}
+
+static const struct virtq_format virtq_packed = {
+	.begin = packed_begin,
+	.available = packed_available,
+	.prefetch = packed_prefetch,
+	.peek = packed_peek,
+	.take = packed_take,
+	.push = packed_push,
+	.unpush = packed_unpush,
+	.room = packed_room,
+	.publish = packed_publish,
+	.want_kicks = packed_want_kicks,
+};
+
+#endif
