@@ -65,7 +65,7 @@ static const struct row {
 	{FG_GET_FEATURES, M_NONE, 0, 0, "yyyyyyyy"},
 	{FG_SET_FEATURES, M_U64, FG_FEATURES_DEFAULT, 0, "yyyyyyyy"},
 	{FG_SET_FEATURES, M_U64, FG_F_PROTOCOL, 0, "yyyy??y?"},
-	{FG_SET_FEATURES, M_U64, FG_F_PACKED | FG_F_PROTOCOL, 0, "nnnnnnnn"}, /* not offered */
+	{FG_SET_FEATURES, M_U64, FG_F_RING_RESET | FG_F_PROTOCOL, 0, "nnnnnnnn"}, /* not offered */
 	{FG_SET_FEATURES, M_U64, 1ull << 63, 0, "nnnnnnnn"},
 	{FG_SET_OWNER, M_NONE, 0, 0, "yyyyyyyy"},
 	{FG_RESET_OWNER, M_NONE, 0, 0, "yyyyyyyy"},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fg_clock.h"
+#include "fg_packed.h"
 
 /* The two event words of EVENT_IDX lie behind the rings (virtio 1.2, 2.7.6 and 2.7.8). */
 static uint16_t *used_event(const struct fg_ring *r)
@@ -34,7 +35,7 @@ int fg_ring_init(struct fg_ring *r, struct fg_memory *mem, unsigned int slot, ui
 	r->mem = mem;
 	r->num = num;
 	r->desc_gpa = fg_memory_alloc_in(mem, slot, 16ull * num, 16);
-	r->avail_gpa = fg_memory_alloc_in(mem, slot, 6 + 2ull * num, 2);
+	r->avail_gpa = fg_memory_alloc_in(mem, slot, 6 + 2ull * num, 4);
 	r->used_gpa = fg_memory_alloc_in(mem, slot, 6 + 8ull * num, 4);
 	r->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -80,6 +81,10 @@ void fg_ring_reset(struct fg_ring *r, bool event_idx)
 	r->avail_idx = 0;
 	r->published = 0;
 	r->last_used = 0;
+	if (r->packed) {
+		memset(r->desc, 0, 16ull * r->num);
+		fg_packed_reset(r);
+	}
 	drain(r->call);
 	drain(r->kick);
 }
@@ -121,6 +126,8 @@ int fg_ring_post(struct fg_ring *r, const struct fg_buf *bufs, unsigned int n, u
 	uint16_t head = r->free_head;
 	uint16_t at = head;
 
+	if (r->packed)
+		return fg_packed_post(r, bufs, n, token);
 	if (n == 0 || n > r->n_free)
 		return -ENOSPC;
 	for (unsigned int i = 0; i < n; i++) {
@@ -139,6 +146,8 @@ int fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned
 	struct fg_desc *d = &r->desc[head];
 	struct fg_desc *table;
 
+	if (r->packed)
+		return fg_packed_post_indirect(r, bufs, n, token);
 	if (n == 0 || n > FG_INDIRECT_MAX || r->n_free == 0)
 		return -ENOSPC;
 	if (r->indirect_gpa[head] == 0)
@@ -160,7 +169,10 @@ int fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned
 
 void fg_ring_publish(struct fg_ring *r)
 {
-	__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+	if (r->packed)
+		fg_packed_publish(r);
+	else
+		__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
 }
 
 void fg_ring_kick_now(struct fg_ring *r)
@@ -175,7 +187,10 @@ void fg_ring_kick(struct fg_ring *r)
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index is out before we look (2.7.13.3.1) */
 	r->published = r->avail_idx;
-	if (r->event_idx) {
+	if (r->packed) {
+		if (!fg_packed_needs_kick(r))
+			return;
+	} else if (r->event_idx) {
 		uint16_t event = __atomic_load_n(avail_event(r), __ATOMIC_RELAXED);
 
 		if ((uint16_t)(r->avail_idx - event - 1) >= (uint16_t)(r->avail_idx - old))
@@ -188,7 +203,13 @@ void fg_ring_kick(struct fg_ring *r)
 
 uint16_t fg_ring_used_idx(const struct fg_ring *r)
 {
-	return __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
+	return r->packed ? fg_packed_used_idx(r)
+			 : __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
+}
+
+uint32_t fg_ring_lost_base(const struct fg_ring *r)
+{
+	return r->packed ? 0x80008000 : fg_ring_used_idx(r);
 }
 
 bool fg_ring_ready(const struct fg_ring *r)
@@ -201,6 +222,8 @@ int fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 	struct fg_used_elem e;
 	uint16_t last, n;
 
+	if (r->packed)
+		return fg_packed_reap(r, token, len);
 	if (!fg_ring_ready(r))
 		return 0;
 	e = r->used->ring[r->last_used % r->num];
@@ -241,7 +264,9 @@ int fg_ring_wait(struct fg_ring *r, int ms)
 	for (;;) {
 		struct pollfd p = {.fd = r->call, .events = POLLIN};
 
-		if (r->event_idx)
+		if (r->packed)
+			fg_packed_want_interrupt(r);
+		else if (r->event_idx)
 			__atomic_store_n(used_event(r), r->last_used, __ATOMIC_RELEASE);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (fg_ring_ready(r))

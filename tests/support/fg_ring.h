@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fg_ring: a split virtqueue from the driver's side (virtio 1.2, section 2.7).
+/* fg_ring: a virtqueue from the driver's side, split or packed (virtio 1.2, sections 2.7 and 2.8).
  *
  * The normal driver posts chains of any shape, publishes them, kicks, waits for the interrupt and
  * reaps. It checks what it is given back: an id that is not in flight is an error, never ignored.
@@ -61,6 +61,12 @@ struct fg_ring {
 	uint16_t chain_len[FG_RING_MAX]; /* descriptors a head holds; 0: not in flight */
 	uint32_t token[FG_RING_MAX];	 /* the poster's word for the chain of a head */
 	uint64_t indirect_gpa[FG_RING_MAX];
+	/* Packed: the layout is fg_packed.c's, indexes count chains, and `desc` is the ring. */
+	bool packed;
+	uint16_t place_avail, place_published, place_used, next_id;
+	uint16_t fifo[FG_RING_MAX];	    /* ids in flight, by ordinal */
+	uint16_t hidden_place[FG_RING_MAX]; /* heads that wait for the next publish */
+	uint16_t hidden;
 	int kick, call, err; /* eventfds of ours */
 	uint64_t kicks, interrupts;
 };
@@ -69,8 +75,12 @@ struct fg_ring {
 int fg_ring_init(struct fg_ring *, struct fg_memory *, unsigned int slot, uint16_t num);
 void fg_ring_fini(struct fg_ring *);
 
-/* Forgets everything in flight; indexes and rings start again from 0. */
+/* Forgets everything in flight; indexes and rings start again from 0. The format is `packed`. */
 void fg_ring_reset(struct fg_ring *, bool event_idx);
+
+/* What a front end says of the ring when it has lost its back end: of a split ring where it stands,
+ * of a packed one where it began. */
+uint32_t fg_ring_lost_base(const struct fg_ring *);
 
 /* Forgets what is in flight but goes on counting from @base (what GET_VRING_BASE returned). */
 void fg_ring_rebase(struct fg_ring *, uint16_t base);

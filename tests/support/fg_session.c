@@ -2,6 +2,7 @@
 #include "fg_session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,6 +62,8 @@ int fg_session_open_on(struct fg_session *s, int sock, struct fg_memory *mem,
 	s->opt = opt == NULL ? standard : *opt;
 	if (s->opt.features == 0)
 		s->opt.features = FG_FEATURES_DEFAULT;
+	if (getenv("FG_PACKED") != NULL && (s->opt.features & FG_F_VERSION_1))
+		s->opt.features |= FG_F_PACKED;
 	if (s->opt.protocol == 0)
 		s->opt.protocol = FG_PROTOCOL_DEFAULT;
 	if (s->opt.pairs == 0)
@@ -154,9 +157,12 @@ int fg_send_memory(struct fg_session *s)
 	return err;
 }
 
-int fg_start_ring(struct fg_session *s, unsigned int index, uint16_t base)
+int fg_start_ring(struct fg_session *s, unsigned int index, uint32_t base)
 {
 	int err = fg_request_state(s, FG_SET_VRING_NUM, index, s->ring[index].num);
+
+	if (s->ring[index].packed && base == 0) /* where a fresh ring begins, both halves */
+		base = 0x80008000;
 
 	if (err == 0)
 		err = fg_request_state(s, FG_SET_VRING_BASE, index, base);
@@ -174,8 +180,10 @@ int fg_session_start(struct fg_session *s)
 	bool event_idx = (s->features & FG_F_EVENT_IDX) != 0;
 	int err = fg_send_features(s);
 
-	for (unsigned int i = 0; i < s->n_rings; i++)
+	for (unsigned int i = 0; i < s->n_rings; i++) {
+		s->ring[i].packed = (s->features & FG_F_PACKED) != 0;
 		fg_ring_reset(&s->ring[i], event_idx);
+	}
 	for (unsigned int i = 0; i < s->n_rings; i++)
 		s->ring[i].in_order = (s->features & FG_F_IN_ORDER) != 0;
 	if (err == 0)
@@ -215,7 +223,7 @@ int fg_session_reopen_on(struct fg_session *s, int sock)
 	if (err == 0)
 		err = fg_send_memory(s);
 	for (unsigned int i = 0; err == 0 && i < s->n_rings; i++)
-		err = fg_start_ring(s, i, fg_ring_used_idx(&s->ring[i]));
+		err = fg_start_ring(s, i, fg_ring_lost_base(&s->ring[i]));
 	return err < 0 ? err : fg_barrier(s);
 }
 

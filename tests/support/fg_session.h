@@ -9,6 +9,8 @@
  * Each step is also there on its own, for tests that put them in another order. The session owns
  * its socket and its rings; the memory is the caller's and may outlive it.
  *
+ * FG_PACKED in the environment makes every modern front end wish for packed rings.
+ *
  * Where a request has an answer, the function waits for it up to FG_WAIT_MS. Functions return 0 or
  * -errno; a request that the back end answers with a non-zero acknowledgement returns -EREMOTEIO.
  * Thread-safety: one thread per session at a time.
@@ -74,7 +76,7 @@ int fg_session_reopen_on(struct fg_session *, int sock);
 int fg_negotiate(struct fg_session *);
 int fg_send_features(struct fg_session *);
 int fg_send_memory(struct fg_session *);
-int fg_start_ring(struct fg_session *, unsigned int index, uint16_t base);
+int fg_start_ring(struct fg_session *, unsigned int index, uint32_t base);
 int fg_stop_ring(struct fg_session *, unsigned int index, uint16_t *base);
 int fg_enable_ring(struct fg_session *, unsigned int index, bool on);
 int fg_add_region(struct fg_session *, unsigned int slot);

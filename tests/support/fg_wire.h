@@ -89,6 +89,7 @@ enum { FG_VERSION = 1, FG_REPLY = 1 << 2, FG_NEED_REPLY = 1 << 3 };
 #define FG_F_VERSION_1	(1ull << 32)
 #define FG_F_PACKED	(1ull << 34)
 #define FG_F_IN_ORDER	(1ull << 35)
+#define FG_F_RING_RESET (1ull << 40)
 
 struct fg_mem_region {
 	uint64_t gpa, size, user_addr, mmap_offset;

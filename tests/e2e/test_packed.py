@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Packed rings, with the drivers there are: DPDK's virtio-user in its variants, and Linux in QEMU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import open_lab
+from test_uplinks import _accounts_agree, _guest_vdev
+from vulab.guest import Guest, Nic
+from vulab.lab import Lab
+from vulab.process import wait_until
+from vulab.switch import Switch
+
+VARIANTS = [f"vectorized={vectorized},in_order={in_order},mrg_rxbuf={mergeable}"
+            for vectorized, in_order, mergeable in ((0, 0, 1), (0, 1, 1), (1, 0, 0), (1, 1, 0))]
+
+
+def is_packed(switch: Switch, *names: str) -> bool:
+    return all("RING_PACKED" in switch.port(name)["features"] for name in names)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_virtio_user_counts_agree(lab: Lab, variant: str) -> None:
+    """Every frame is counted where it left, and once where it arrived; a ring of an odd size."""
+    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--vhost", f"g1={lab.socket('g1')}"])
+    switch.start()
+    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + f",packed_vq=1,{variant}"
+             for i in range(2)]
+    pair = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--port-topology=chained",
+                                         "--txd=1024", "--rxd=1024"])
+    switch.wait_link("g0", "g1")
+    assert is_packed(switch, "g0", "g1")
+    for size in (64, 1518):
+        pair.ask(f"set txpkts {size}")
+        pair.ask("start tx_first 200", 20)
+        time.sleep(1)
+        pair.ask("stop")
+    _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
+
+
+def test_virtio_user_survives_a_kill(lab: Lab) -> None:
+    """It listens, clears its rings when the switch has gone, and says that they begin where they always did."""
+    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},mode=client" for i in range(2)])
+    switch.start()
+    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + ",server=1,packed_vq=1"
+             for i in range(2)]
+    pair = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--txd=1024", "--rxd=1024"])
+    for _ in range(3):
+        switch.wait_link("g0", "g1")
+        pair.ask("clear port stats all")
+        pair.ask("start tx_first 20")
+        time.sleep(1)
+        pair.ask("stop")
+        _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
+        switch.kill()
+        switch.start()
+
+
+# --- Linux ------------------------------------------------------------------------------------------
+
+
+class Pair:
+    """One guest that connects and one that listens."""
+
+    def __init__(self, lab: Lab, qemu: Path, image: Path) -> None:
+        self.switch = lab.switch(["--vhost", f"a={lab.socket('a')}",
+                                  "--vhost", f"b={lab.socket('b')},mode=client"])
+        self.a = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:00:0a",
+                                                 options="packed=on"), "10.0.0.1/24")
+        self.b = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:00:0b",
+                                                 role="server", options="packed=on"), "10.0.0.2/24")
+        self.switch.start()
+        for guest in (self.a, self.b):
+            guest.start()
+        for guest in (self.a, self.b):
+            guest.boot()
+
+    def is_well(self) -> None:
+        self.switch.wait_link("a", "b")
+        assert is_packed(self.switch, "a", "b")
+        wait_until(lambda: self.a.ping(self.b.ip, 1) == 1, 20, "a to reach b", 0.2)
+        assert self.a.ping(self.b.ip, 3) == 3
+        assert self.b.ping(self.a.ip, 3) == 3
+
+
+@pytest.fixture(scope="module")
+def pair(qemu: Path, image: Path) -> Iterator[Pair]:
+    for lab in open_lab():
+        yield Pair(lab, qemu, image)
+
+
+def test_guests_talk(pair: Pair) -> None:
+    pair.is_well()
+    print(f"a to b {pair.a.send_file(pair.b, 32):.1f} MB/s, "
+          f"b to a {pair.b.send_file(pair.a, 32):.1f} MB/s")
+
+
+def test_guests_reboot(pair: Pair) -> None:
+    for guest in (pair.a, pair.b):
+        guest.reboot()
+        pair.is_well()
+
+
+def test_switch_is_killed_under_traffic(pair: Pair) -> None:
+    """QEMU does not know where a packed ring stood when its back end is gone: the journal does."""
+    pair.is_well()
+    for _ in range(3):
+        before = pair.switch.port("a")["rx_ok"]
+        pair.a.start_ping(pair.b, interval=0.02)
+        wait_until(lambda: bool(pair.switch.port("a")["rx_ok"] > before + 40), 20, "pings", 0.05)
+        pair.switch.kill()
+        pair.switch.start()
+        pair.is_well()
+        answered, _ = pair.a.stop_ping()
+        assert answered > 20 and pair.a.ping_duplicates() == 0
+        assert pair.switch.port("a")["rx_drop"]["restart"] <= 32
+    pair.a.send_file(pair.b, 16)
+    pair.b.send_file(pair.a, 16)
+    status = pair.switch.terminate(2)
+    assert status == 0, pair.switch.story()
+    pair.switch.start()
+    pair.is_well()
+
+
+def test_guest_reboots_while_the_switch_is_away(pair: Pair) -> None:
+    """What the journal says is of another time then, and the ring shows it."""
+    pair.switch.kill()
+    for guest in (pair.a, pair.b):
+        guest.reboot()
+    pair.switch.start()
+    pair.is_well()
+    assert pair.switch.port("a")["rx_drop"]["restart"] == 0
