@@ -71,7 +71,8 @@ struct virtq_dp {
 	uint16_t signalled;	/* used index at the last interrupt decision */
 	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
 	uint16_t pushed;	/* packed: how many of the record's list are to be published */
-	uint16_t last_chain;	/* packed: where the last chain returned began */
+	uint16_t last_chain;	/* packed: where the last chain returned began, and its id */
+	uint16_t last_id;
 	bool packed;
 	bool fresh;		/* the place is still to be found in the ring (at the first use) */
 	bool kicks_wanted;	/* what we last told the guest */

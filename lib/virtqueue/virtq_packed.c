@@ -21,6 +21,24 @@ static bool was_used(const struct virtq_view *view, uint16_t place)
 	return packed_flag(flags_at(view, place), VRING_PACKED_DESC_F_USED) == lap(place);
 }
 
+/* Whether the chain that began at `last` was returned and ended before `at`. If it has several slots, the last of them is as
+ * the driver wrote it: with the chain's id, nothing after it, and available in one lap or the next. */
+static bool ended_here(const struct virtq_view *view, uint16_t at, uint16_t last, uint16_t last_id)
+{
+	uint16_t size = view->conf->size, flags;
+	uint16_t end = packed_next(at, size - 1u, size) ^ PACKED_WRAP; /* one slot before */
+
+	if (!was_used(view, last))
+		return false;
+	if (end == last)
+		return true;
+	flags = flags_at(view, end);
+	return (flags & VRING_DESC_F_NEXT) == 0 &&
+	       packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) !=
+		       packed_flag(flags, VRING_PACKED_DESC_F_USED) &&
+	       guest_load16(&packed_ring(view->conf)[packed_index(end)].id) == last_id;
+}
+
 /* How many slots the list of what was in hand takes from `place` on; 0 if it cannot be. The last slot of a chain has the
  * chain's id, whether an element was written there or not. */
 static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint16_t n)
@@ -48,21 +66,22 @@ static bool resume(const struct virtq_view *view, uint16_t *place, uint16_t *in_
 {
 	struct virtq_dp *dp = view->dp;
 	uint16_t at = (uint16_t)dp->found, last = (uint16_t)(dp->found >> 16);
-	uint64_t n = dp->found >> 32;
+	uint16_t n = (uint16_t)(dp->found >> 32), last_id = (uint16_t)(dp->found >> 48);
 	uint32_t slots;
 
 	if (!dp->resumes || packed_index(at) >= view->conf->size ||
 	    packed_index(last) >= view->conf->size || n > VIRTQ_IN_HAND_MAX)
 		return false;
-	slots = listed_slots(view, at, (uint16_t)n);
-	/* Of a ring that was never used there is no last chain. */
-	if ((at != last && !was_used(view, last)) || (n > 0 && slots == 0))
+	slots = listed_slots(view, at, n);
+	/* Of a ring that was never used there is no last chain, and it stands where the front end says. */
+	if ((at == last ? at != *place : !ended_here(view, at, last, last_id)) ||
+	    (n > 0 && slots == 0))
 		return false;
 	if (!was_used(view, at)) {
 		if (n > 0 && !packed_is_available(flags_at(view, at), at))
 			return false;
 		*place = at;
-		*in_hand = (uint16_t)n;
+		*in_hand = n;
 		return true;
 	}
 	/* Used already: the guest has seen it all, only the record had not been told. */
@@ -82,8 +101,10 @@ int packed_begin(const struct virtq_view *view, bool from_guest)
 	if (packed_index(place) >= view->conf->size)
 		return -VIRTQ_FAULT_AVAIL_INDEX;
 	dp->last_chain = place;
-	if (resume(view, &place, &n))
+	if (resume(view, &place, &n)) {
 		dp->last_chain = (uint16_t)(dp->found >> 16);
+		dp->last_id = (uint16_t)(dp->found >> 48);
+	}
 	/* We serve in order, so what is not used was not served. */
 	dp->published = dp->signalled = dp->last_used = dp->last_avail = place;
 	dp->pushed = n;

@@ -161,7 +161,7 @@ static inline void packed_take(const struct virtq_view *view, uint32_t slots)
 	struct virtq_dp *dp = view->dp;
 
 	dp->last_avail = packed_next(dp->last_avail, slots, view->conf->size);
-	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->pushed);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->pushed);
 }
 
 /* Writes the elements of what was pushed, beginning at `place`: where the next one will be, or -1 if what is listed
@@ -188,6 +188,7 @@ static inline int packed_write_elements(const struct virtq_view *view, uint16_t 
 			guest_store64(at, element);
 		}
 		view->dp->last_chain = place;
+		view->dp->last_id = list[i].id;
 		if (__builtin_expect(slots == 0 || slots > size, 0))
 			return -1;
 		place = packed_next(place, slots, size);
@@ -233,7 +234,7 @@ static inline bool packed_publish(const struct virtq_view *view)
 	if (__builtin_expect(after < 0, 0))
 		return false;
 	dp->published = dp->last_used = (uint16_t)after;
-	virtq_record_list(dp->record, dp->published, dp->last_chain, 0);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, 0);
 	if (__builtin_expect(view->log != NULL, 0))
 		packed_log_ring(view, before, dp->published);
 	if (view->conf->call_fd < 0) {

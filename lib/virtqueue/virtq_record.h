@@ -38,8 +38,8 @@ struct virtq_record {
 	uint32_t base; /* where the front end let the ring begin */
 	/* Whoever has the ring writes. Split: entries [from, taken) of the available ring are in hand: not back yet, and
 	 * delivered or about to be; from in bits 0 to 15, taken in 16 to 31. Packed: the place of the next element (0 to
-	 * 15), where the last chain that was returned began (16 to 31), and how many of the list below are in hand (32 to
-	 * 47): their data are complete, their elements are about to be written. */
+	 * 15), where the last chain that was returned began (16 to 31), how many of the list below are in hand (32 to 47:
+	 * their data are complete, their elements are about to be written), and the id of that last chain (48 to 63). */
 	_Atomic uint64_t place;
 	uint64_t spare;
 	struct virtq_returned in_hand[VIRTQ_IN_HAND_MAX];
@@ -64,9 +64,11 @@ static inline void virtq_record_place(struct virtq_record *record, uint16_t from
 }
 
 static inline void virtq_record_list(struct virtq_record *record, uint16_t next, uint16_t last,
-				     uint16_t in_hand)
+				     uint16_t last_id, uint16_t in_hand)
 {
-	atomic_store_explicit(&record->place, (uint64_t)in_hand << 32 | (uint64_t)last << 16 | next,
+	atomic_store_explicit(&record->place,
+			      (uint64_t)last_id << 48 | (uint64_t)in_hand << 32 |
+				      (uint64_t)last << 16 | next,
 			      memory_order_release);
 }
 

@@ -110,8 +110,11 @@ static void live_before(struct guest *g, const struct mover_options *o)
 	const struct fg_nic_options nic = {.region = -1, .depth = DEPTH, .tx_size = LENGTH_MAX};
 
 	for (unsigned int i = 0; i < g->s.n_rings; i++) {
+		g->s.ring[i].packed = (g->s.features & FG_F_PACKED) != 0;
 		fg_ring_reset(&g->s.ring[i], (g->s.features & FG_F_EVENT_IDX) != 0);
 		g->s.ring[i].in_order = (g->s.features & FG_F_IN_ORDER) != 0;
+		if (g->s.ring[i].packed) /* at its beginning, which is 0 to fg_start_ring() */
+			continue;
 		mover.base[i] = (uint16_t)(BASE + i);
 		fg_ring_rebase(&g->s.ring[i], mover.base[i]);
 	}

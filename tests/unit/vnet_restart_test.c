@@ -360,8 +360,20 @@ static void a_record_of_another_time(void **state)
 					   (frames - 1) % 67);
 
 		scene_open(0, FRAMES);
-		virtq_record_list(&records[0], at, last, (uint16_t)(frames % 3));
+		virtq_record_list(&records[0], at, last, (uint16_t)~from_head[0], (uint16_t)(frames % 3));
 		records[0].in_hand[0] = records[0].in_hand[1] = (struct virtq_returned){.slots = 1};
+		expect_ignored();
+	}
+	/* Begun somewhere, and never used. */
+	for (uint16_t at = 1; rig_packed && at < 67; at++) {
+		scene_open(0, FRAMES);
+		virtq_record_list(&records[0], 0x8000 | at, 0x8000 | at, 0, 0);
+		expect_ignored();
+	}
+	/* A chain that began in an even lap and ended in an odd one: to a cleared ring that looks the same. */
+	for (uint16_t at = 1; rig_packed && at < 67; at++) {
+		scene_open(0, FRAMES);
+		virtq_record_list(&records[0], 0x8000 | at, 66, (uint16_t)~from_head[0], 0);
 		expect_ignored();
 	}
 	if (rig_packed)
@@ -445,7 +457,8 @@ static void an_invented_list(void **state)
 		scene_open((uint16_t)(round % 2 == 0 ? 0 : 60), FRAMES);
 		if (dice(2))
 			place = (uint16_t)from.base;
-		virtq_record_list(&records[0], place, dice(2) ? place : (uint16_t)dice(65536), n);
+		virtq_record_list(&records[0], place, dice(2) ? place : (uint16_t)dice(65536),
+				  from_head[0], n);
 		for (uint16_t i = 0; i < n && i < VIRTQ_IN_HAND_MAX; i++)
 			records[0].in_hand[i] = (struct virtq_returned){
 				.id = dice(8) ? from_head[i % FRAMES] : (uint16_t)dice(65536),
