@@ -2,9 +2,10 @@
 """What scripts/bench is made of.
 
 process   one child process: log, deadline, cleanup, how much CPU its busiest thread really got
-machine   what this machine is: CPUs, TSC, hugepages
-testpmd   DPDK's testpmd driven through its prompt; the generator (two virtio-user guests)
-switches  the switches under test, one class each, behind one small contract (switch.py)
+machine   what this machine is: CPUs, TSC, hugepages, the trip of a cache line
+switch    the contract of a switch under test; vuswitch, testpmd and ovs have the classes
+guests    the contract of the guests, and those that cost almost nothing (testpmd has the others)
+station   a switch with its guests, on its feet and frozen
 measure   the windows: what is read when, and which windows are thrown away
 report    the table and the JSON
 cli       options, the plan of a run, the run

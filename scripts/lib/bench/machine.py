@@ -39,11 +39,6 @@ def free_huge_mib():
         return 0
 
 
-def steal_ticks():
-    """Clock ticks that a hypervisor has kept from all our CPUs so far."""
-    return int(_text("/proc/stat").split("\n", 1)[0].split()[8])
-
-
 def line_trip(directory, generator_cpu, switch_cpu):
     """A function that takes the trip of a cache line between the two CPUs, in ns."""
     program = str(directory / "line_trip")

@@ -1,36 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Take a figure: the windows of one run, and the proof that it is a fair one.
+"""Take figures: the windows of one round, and the proof that they are fair.
 
-A run is one switch, one frame size. Warm up, then look at the generator's counters at the two
-ends of short windows. A window counts only if the polling thread of the generator and that of the
-switch had (nearly) all of their CPU in it: on a shared machine anything else measures the
-neighbours. Around each window the trip of a cache line between the two CPUs is taken (line_trip):
-on a virtual machine the distance between two CPUs changes, and the figures with it, so windows
-are compared with windows at the same distance only (report.py). Afterwards, in a window of its
-own because counting costs cycles, how busy both sides were.
+A run is one switch, one frame size, in one round. The stations take a window each, in turn, lap
+after lap. A window counts only if the polling thread of the guests and that of the switch had
+(nearly) all of their CPU in it: on a shared machine anything else measures the neighbours. Between
+windows, while everything stands still, the trip of a cache line between the two CPUs is taken
+(line_trip): on a virtual machine the distance between two CPUs changes, and the figures with it,
+so windows are compared with windows at the same distance only (report.py). Afterwards, in a
+window of its own because counting costs cycles, how busy the switch was.
 """
 
 import dataclasses
 import statistics
 import time
 
-from .process import BenchError
-from .testpmd import CpuWatch
+from .process import BenchError, CpuWatch
 
 UNDISTURBED = 0.94  # least share of a CPU in a window that counts
 SAME_DISTANCE = 1.6  # trips that differ by less are of the same distance
-GAUGE_SECONDS = 0.3
+GAUGE_SECONDS = 0.2
 
 
 @dataclasses.dataclass
 class Plan:
     """The length of everything in a run."""
 
-    bursts: int  # of 32 frames, from each guest
-    windows: int = 4  # good ones wanted
-    attempts: int = 9  # windows taken at most
-    seconds: float = 0.3  # a window
-    warm_up: float = 0.4
+    windows: int = 8  # good ones wanted
+    attempts: int = 17  # windows taken at most
+    seconds: float = 0.1  # a window
+    warm_up: float = 0.2  # before the first
 
 
 @dataclasses.dataclass
@@ -42,6 +40,7 @@ class Window:
     switch_share: float
     trip_ns: float  # a cache line from CPU to CPU and back, around the window; 0: unknown
     moved: bool  # the trip was another one at its end than at its beginning
+    lap: int = 0
 
     @property
     def good(self):
@@ -58,90 +57,118 @@ class Run:
     generator_busy: float = -1.0  # 0 to 1; -1: it cannot say
     switch_busy: float = -1.0
     dropped: int = 0  # by the switch, during the windows
-    lost_by_generator: int = 0
+    lost: int = 0  # frames that left a guest and never came to another
+    disorder: int = 0
     flooded: int = 0
     macs: int = -1  # -1: it does not learn
+    macs_due: int = 2
 
     @property
     def mpps(self):
         """The median of its good windows, or of all if none is."""
         windows = [window for window in self.windows if window.good] or self.windows
-        return statistics.median(window.mpps for window in windows)
+        return statistics.median(window.mpps for window in windows) if windows else 0.0
 
     def complaints(self):
         """What makes the figure unfair, in words; empty: nothing."""
         said = []
         if self.dropped:
             said.append(f"the switch dropped {self.dropped} frames")
-        if self.lost_by_generator:
-            said.append(f"the generator dropped {self.lost_by_generator} frames")
+        if self.lost:
+            said.append(f"{self.lost} frames never came")
+        if self.disorder:
+            said.append(f"{self.disorder} frames came twice or late")
         if self.flooded:
             said.append(f"the switch flooded {self.flooded} frames")
-        if self.macs not in (-1, 2):
-            said.append(f"the switch knows {self.macs} addresses, not 2")
+        if self.macs not in (-1, self.macs_due):
+            said.append(f"the switch knows {self.macs} addresses, not {self.macs_due}")
         return said
 
 
-def measure(generator, switch, size, plan, trip, tsc_hz):
-    """One run. The generator and the switch are up and connected; no traffic flows.
+class Turn:
+    """One station's part of the measurement of one size."""
 
-    trip: a function that takes the trip of a cache line between the two CPUs, in ns.
-    """
-    run = Run(switch.label, size)
-    generator.start_traffic(size, plan.bursts)
-    time.sleep(plan.warm_up)
-    counters = switch.counters()
-    first = generator.sample()
-    _take_windows(run, generator, switch, plan, trip)
-    last = generator.sample()
-    after = switch.counters()
-    run.dropped = after.dropped - counters.dropped
-    run.flooded = max(0, after.flooded - counters.flooded)
-    run.macs = after.macs
-    run.lost_by_generator = last.dropped - first.dropped
-    _gauge(run, generator, switch, tsc_hz)
-    generator.stop_traffic()
-    return run
+    def __init__(self, station, size, macs_due):
+        self.station = station
+        self.run = Run(station.label, size, macs_due=macs_due)
+        self._counters = None
+
+    def begin(self, plan):
+        with self.station.turn() as station:
+            station.guests.start_traffic(self.run.size)
+            station.guests.window(plan.warm_up)
+            self._counters = station.switch.counters()
+
+    def window(self, plan, lap):
+        """One window. Its trip is filled in by the caller."""
+        with self.station.turn() as station:
+            watch = CpuWatch([station.switch.pid()], time.monotonic)
+            rate = station.guests.window(plan.seconds)
+            share = watch.shares()[0]
+        self.run.windows.append(Window(rate.mpps, rate.share, share, 0.0, False, lap))
+        self.run.lost += rate.lost
+        self.run.disorder += rate.disorder
+        self.run.generator_busy = max(self.run.generator_busy, rate.busy)
+        return self.run.windows[-1]
+
+    def end(self, tsc_hz):
+        with self.station.turn() as station:
+            after = station.switch.counters()
+            self.run.dropped = after.dropped - self._counters.dropped
+            self.run.flooded = max(0, after.flooded - self._counters.flooded)
+            self.run.macs = after.macs
+            self.run.switch_busy = _gauge(station, tsc_hz)
+            station.guests.stop_traffic()
+        if max((window.mpps for window in self.run.windows), default=0) == 0:
+            raise BenchError(f"no frame of {self.run.size} bytes came through "
+                             f"(see the logs with --keep-logs)")
 
 
-def _take_windows(run, generator, switch, plan, trip):
-    watch = CpuWatch([generator.pid, switch.pid()], time.monotonic)
+def measure(stations, size, plan, trip, tsc_hz, macs_due=2):
+    """A Run of each station, and [(station, what went wrong)] of those that failed."""
+    failures = []
+
+    def each(turns, step):
+        """step(turn) for each turn; those that it worked for."""
+        left = []
+        for turn in turns:
+            try:
+                step(turn)
+                left.append(turn)
+            except (BenchError, OSError) as error:
+                failures.append((turn.station, error))
+        return left
+
+    turns = each([Turn(station, size, macs_due) for station in stations], lambda turn: turn.begin(plan))
     before = trip()
-    while len(run.windows) < plan.attempts:
-        generator.sample()
-        watch.start()
-        time.sleep(plan.seconds)
-        shares = watch.shares()
-        mpps = sum(generator.sample().rx_pps) / 1e6
+
+    def one(turn):
+        nonlocal before
+        window = turn.window(plan, lap)
         after = trip()
-        run.windows.append(Window(mpps, *shares, trip_ns=(before * after) ** 0.5,
-                                  moved=not same_distance(before, after)))
+        window.trip_ns = (before * after) ** 0.5
+        window.moved = not same_distance(before, after)
         before = after
-        if sum(window.good for window in run.windows) == plan.windows:
+
+    for lap in range(plan.attempts):
+        turns = each(turns, one)
+        if all(sum(window.good for window in turn.run.windows) >= plan.windows for turn in turns):
             break
-    if max(window.mpps for window in run.windows) == 0:
-        raise BenchError(f"{run.switch}: no frame of {run.size} bytes came through "
-                         f"(see the logs with --keep-logs)")
+    turns = each(turns, lambda turn: turn.end(tsc_hz))
+    return [turn.run for turn in turns], failures
 
 
 def same_distance(one, other):
     return max(one, other) <= SAME_DISTANCE * min(one, other)
 
 
-def _gauge(run, generator, switch, tsc_hz):
-    """How busy each side was: busy cycles of the time that passed between two looks."""
-    generator.count_cycles(True)
+def _gauge(station, tsc_hz):
+    """How busy the switch was under traffic: busy cycles of the time that passed; -1: it cannot say."""
+    switch = station.switch
     switch.count_cycles(True)
-    time.sleep(0.1)  # the burst in which counting began has no beginning: let it pass
-    looks = []
-    for _ in range(2):
-        looks.append((generator.sample().cycles, time.monotonic(),
-                      switch.busy_cycles(), time.monotonic()))
-        time.sleep(GAUGE_SECONDS if len(looks) == 1 else 0)
-    generator.count_cycles(False)
+    station.guests.window(0.05)  # the burst in which counting began has no beginning: let it pass
+    first, since = switch.busy_cycles(), time.monotonic()
+    station.guests.window(GAUGE_SECONDS)
+    cycles, seconds = switch.busy_cycles() - first, time.monotonic() - since
     switch.count_cycles(False)
-    (g0, tg0, s0, ts0), (g1, tg1, s1, ts1) = looks
-    if g1 > g0:
-        run.generator_busy = min(1.0, (g1 - g0) / tsc_hz / (tg1 - tg0))
-    if s1 > s0:
-        run.switch_busy = min(1.0, (s1 - s0) / tsc_hz / (ts1 - ts0))
+    return min(1.0, cycles / tsc_hz / seconds) if cycles > 0 else -1.0

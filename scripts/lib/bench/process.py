@@ -191,3 +191,33 @@ def busiest_share(before, after, seconds):
     """How much of a CPU the busiest thread had between two cpu_times(), 0 to 1."""
     used = max((after[tid] - before.get(tid, 0) for tid in after), default=0)
     return used / 1e9 / seconds
+
+
+class CpuWatch:
+    """How much of its CPU the polling thread of each process really had, since start()."""
+
+    def __init__(self, processes, clock):
+        self._processes = processes
+        self._clock = clock
+        self.start()
+
+    def start(self):
+        self._before = [cpu_times(pid) for pid in self._processes]
+        self._since = self._clock()
+        self._steal = steal_ticks()
+
+    def shares(self):
+        """A share (0 to 1) a process."""
+        seconds = self._clock() - self._since
+        return [busiest_share(before, cpu_times(pid), seconds)
+                for pid, before in zip(self._processes, self._before)]
+
+    def stolen(self):
+        """Seconds that a hypervisor kept from the machine's CPUs."""
+        return (steal_ticks() - self._steal) / 100
+
+
+def steal_ticks():
+    """Clock ticks that a hypervisor has kept from all our CPUs so far."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return int(file.readline().split()[8])

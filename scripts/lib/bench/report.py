@@ -31,8 +31,23 @@ def summarise(runs, tsc_hz):
             for row in group:
                 if group[0]["switch"] == flat[0].switch and row is not group[0]:
                     row["ratio"] = round(group[0]["mpps"] / row["mpps"], 3)
+                    row["paired"] = _paired(group[0]["switch"], row["switch"], size, distance, runs)
             rows += group
     return rows
+
+
+def _paired(reference, name, size, distance, runs):
+    """[quartile, median, quartile] of the ratios of windows of the same lap; the figure for small differences."""
+    ratios = []
+    for round_ in runs:
+        laps = [{window.lap: window for run in round_ if (run.switch, run.size) == (which, size)
+                 for window in run.windows if window.good and distance[0] <= window.trip_ns <= distance[1]}
+                for which in (reference, name)]
+        ratios += [laps[0][lap].mpps / laps[1][lap].mpps for lap in laps[0]
+                   if lap in laps[1] and laps[1][lap].mpps > 0]
+    if len(ratios) < 2:
+        return [round(ratio, 3) for ratio in ratios] * 3 or None
+    return [round(ratio, 3) for ratio in statistics.quantiles(ratios, n=4, method="inclusive")]
 
 
 def distances(windows):
@@ -58,13 +73,14 @@ def table(rows, reference):
                               f"{row['distance_ns'][0]:.0f} to {row['distance_ns'][1]:.0f} ns"]
             head = (row["distance_ns"], row["size"])
             lines += [f"{str(row['size']) + ' bytes':<22}{'Mpps':>7}   {'min - max':<15}"
-                      f"{'cycles/packet':>13}   {reference + ' is':<13}{'busy: switch':>12}"
+                      f"{'cycles/packet':>13}   {reference + ' is':<12}{'lap by lap':<20}{'busy: switch':>12}"
                       f"{'guests':>8}{'windows':>9}"]
         ratio = f"{row['ratio']:.2f} x" if row["ratio"] else "-"
+        laps = "{1:.3f} ({0:.3f}-{2:.3f})".format(*row["paired"]) if row["paired"] else ""
         lines.append(
             f"  {row['switch']:<20}{row['mpps']:>7.2f}   "
             f"{row['min']:>6.2f} - {row['max']:<6.2f}{row['cycles_per_packet']:>13.0f}   "
-            f"{ratio:<13}{_percent(row['switch_busy']):>12}{_percent(row['generator_busy']):>8}"
+            f"{ratio:<12}{laps:<20}{_percent(row['switch_busy']):>12}{_percent(row['generator_busy']):>8}"
             f"{row['windows']:>9}")
         lines += [f"      note: {note}" for note in row["notes"]]
     return lines
@@ -99,7 +115,7 @@ def _row(name, size, distance, flat, tsc_hz):
     return {
         "switch": name, "size": size, "distance_ns": distance, "windows": len(figures),
         "mpps": round(mpps, 3), "min": round(min(figures), 3), "max": round(max(figures), 3),
-        "cycles_per_packet": round(tsc_hz / mpps / 1e6, 1), "ratio": None,
+        "cycles_per_packet": round(tsc_hz / mpps / 1e6, 1), "ratio": None, "paired": None,
         "switch_busy": round(statistics.median(run.switch_busy for run in runs), 3),
         "generator_busy": round(statistics.median(run.generator_busy for run in runs), 3),
         "notes": notes,

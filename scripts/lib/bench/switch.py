@@ -1,12 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The contract of a switch under test. switches.py has one class for each.
+"""The contract of a switch under test. vuswitch.py, testpmd.py and ovs.py have one class for each.
 
-The life of a switch in a run: start() -> (the generator connects) -> settle() -> traffic, with
+The life of a switch in a round: start() -> (the guests connect) -> settle() -> traffic, with
 counters() before and after -> stop(). One object is one life; a switch's own socket files and
 logs lie in its directory, which the caller removes.
 """
 
 import dataclasses
+import pathlib
+
+START_SECONDS = 20.0
+ANSWER_SECONDS = 5.0
+
+
+@dataclasses.dataclass
+class Setup:
+    """What a switch is to be, besides its kind."""
+
+    directory: pathlib.Path
+    cpu: int
+    hugepages: bool
+    pairs: int = 1  # bridges with two guests each
+    mtu: int = 1500
+    macs: int = 1  # addresses a guest sends from
+    sleeps: bool = False  # an idle switch may sleep, if it can
+
+    @property
+    def sockets(self):
+        """Of guest 0, 1, ...: guests 2k and 2k + 1 are on bridge k."""
+        return [str(self.directory / f"guest{i}.sock") for i in range(2 * self.pairs)]
 
 
 @dataclasses.dataclass
@@ -14,7 +36,7 @@ class Counters:
     """What the switch itself says it did with the frames since it started."""
 
     dropped: int  # frames it received and did not deliver, or refused to receive
-    flooded: int  # frames it sent to every port because it did not know the address; -1: unknown
+    flooded: int  # frames it sent to every port because it did not know the address
     macs: int  # addresses it has learned; -1: it does not learn
 
 
@@ -22,13 +44,14 @@ class Switch:
     """Base: what the bench knows about a switch."""
 
     label = ""  # column in the table, key in the JSON
-    guests_listen = False  # the generator makes the sockets and the switch connects to them
+    guests_listen = False  # the guests make the sockets and the switch connects to them
 
-    def __init__(self, directory, cpu, hugepages):
-        self.directory = directory
-        self.cpu = cpu
-        self.hugepages = hugepages
-        self.sockets = [str(directory / f"guest{i}.sock") for i in (0, 1)]
+    def __init__(self, setup):
+        self.setup = setup
+        self.cpu = setup.cpu
+        self.directory = setup.directory
+        self.hugepages = setup.hugepages
+        self.sockets = setup.sockets
         self.version = ""
 
     @classmethod
@@ -41,18 +64,18 @@ class Switch:
         raise NotImplementedError
 
     def settle(self):
-        """The guests are up: wait until both ports forward."""
+        """The guests are up: wait until all ports forward."""
 
     def pid(self):
-        """The process whose busiest thread polls."""
+        """The process whose busiest thread polls; the one that is frozen between its turns."""
         raise NotImplementedError
 
     def counters(self):
         raise NotImplementedError
 
     def busy_cycles(self):
-        """(busy cycles so far of the polling thread, all cycles so far), or None."""
-        return None
+        """Busy cycles so far of the polling thread; 0: it cannot say."""
+        return 0
 
     def count_cycles(self, on):
         """Prepare busy_cycles(); a switch that always counts ignores it."""

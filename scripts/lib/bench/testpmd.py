@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DPDK's testpmd, driven through its prompt, and the generator made of it.
+"""DPDK's testpmd, driven through its prompt: a switch under test, and a generator.
 
 The generator is one testpmd process with two virtio-user ports: guest 0 and guest 1. They sit on
 one polling thread in loop topology, forward mode macswap: what a guest receives it sends back
@@ -10,15 +10,15 @@ each switch port sees one source address only, and that address never moves.
 
 import dataclasses
 import re
+import shutil
+import time
 
-from .process import Child, busiest_share, cpu_times
-from . import machine
+from .guests import Guests, Rate
+from .process import Child, CpuWatch
+from .switch import ANSWER_SECONDS, START_SECONDS, Counters, Switch
 
 GUEST_MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
-TX_BURST = 32  # frames in one burst of `start tx_first`: testpmd's default
-MEMORY_MIB = 512  # of one testpmd, mbufs included
-START_SECONDS = 20.0
-ANSWER_SECONDS = 5.0
+MEMORY_MIB = 256  # of one testpmd, mbufs included
 
 _PORTS = (r"NIC statistics for port 0 .*?Tx-pps:.*?NIC statistics for port 1 "
           r".*?Tx-pps:[^\n]*\n[^\n]*#{8}")
@@ -95,48 +95,83 @@ class Testpmd(Child):
         super().stop(seconds, polite)
 
 
-class Generator(Testpmd):
-    """Two guests on one CPU. With server=True they listen and the switch connects."""
+class TestpmdGuests(Testpmd, Guests):
+    """Two guests on one CPU; with listen the switch connects to them.
 
-    def __init__(self, path, cpu, directory, sockets, ring, hugepages, server, devargs=""):
+    Their frames go round all the time: between windows the process has to be frozen.
+    """
+
+    polls = True
+    path = "dpdk-testpmd"
+    bursts = 0  # of 32 frames, from each guest; 0: ring / 64, so that all of them fit one ring
+    devargs = ""
+
+    def __init__(self, setup, wishes, listen):
+        ring = wishes.ring
+        self._bursts = self.bursts or ring // 64
         vdevs = [f"net_virtio_user{i},path={socket},mac={mac},queues=1,queue_size={ring}"
-                 f"{',server=1' if server else ''}{devargs}"
-                 for i, (socket, mac) in enumerate(zip(sockets, GUEST_MACS))]
-        super().__init__("generator", path, cpu, directory, vdevs, hugepages, [
+                 f"{',packed_vq=1' if wishes.packed else ''}{',server=1' if listen else ''}"
+                 f"{self.devargs}"
+                 for i, (socket, mac) in enumerate(zip(setup.sockets, GUEST_MACS))]
+        super().__init__("generator", self.path, wishes.cpu, setup.directory, vdevs,
+                         setup.hugepages, [
             "--forward-mode=macswap", "--port-topology=loop", f"--txd={ring}", f"--rxd={ring}",
             f"--eth-peer=0,{GUEST_MACS[1]}", f"--eth-peer=1,{GUEST_MACS[0]}"])
 
-    def start_traffic(self, size, bursts):
+    def start_traffic(self, size):
         self.send(f"set txpkts {size}")
-        self.ask(f"start tx_first {bursts}", r"macswap packet forwarding.*testpmd> ")
+        self.ask(f"start tx_first {self._bursts}", r"macswap packet forwarding.*testpmd> ")
+
+    def window(self, seconds):
+        before = self.sample()
+        watch = CpuWatch([self.pid], time.monotonic)
+        time.sleep(seconds)
+        share = watch.shares()[0]
+        after = self.sample()
+        return Rate(sum(after.rx_pps) / 1e6, share, after.dropped - before.dropped)
 
     def stop_traffic(self):
         """Stop forwarding; the final counters of this traffic (frames in flight stay behind)."""
         self.ask("stop", r"Accumulated forward.*Done\.")
 
 
-class CpuWatch:
-    """How much of its CPU the polling thread of each process really had, since start()."""
+class TestpmdSwitch(Switch):
+    """testpmd with two vhost ports in io mode: what comes in at one goes out at the other.
 
-    def __init__(self, processes, clock):
-        self._processes = processes
-        self._clock = clock
-        self.start()
+    It learns nothing and looks at no MAC address: the least that a switch built on DPDK's vhost
+    library can do, so the bar for what its copies and rings cost.
+    """
+
+    label = "testpmd"
+    path = "dpdk-testpmd"
+
+    @classmethod
+    def missing(cls):
+        if shutil.which(cls.path):
+            return ""
+        return f"{cls.path} not found: apt-get install dpdk, or name one with --testpmd PATH"
 
     def start(self):
-        self._before = [cpu_times(pid) for pid in self._processes]
-        self._since = self._clock()
-        self._steal = machine.steal_ticks()
+        vdevs = [f"net_vhost{i},iface={socket},queues=1" for i, socket in enumerate(self.sockets)]
+        self._child = Testpmd(self.label, self.path, self.cpu, self.directory, vdevs,
+                              self.hugepages, ["--forward-mode=io", "--auto-start"])
+        self._child.wait_ready()
+        self.version = self._child.version()
 
-    def shares(self):
-        """A share (0 to 1) a process."""
-        seconds = self._clock() - self._since
-        return [busiest_share(before, cpu_times(pid), seconds)
-                for pid, before in zip(self._processes, self._before)]
+    def pid(self):
+        return self._child.pid
 
-    def stolen(self):
-        """Seconds that a hypervisor kept from the machine's CPUs."""
-        return (machine.steal_ticks() - self._steal) / 100
+    def counters(self):
+        return Counters(dropped=self._child.sample().dropped, flooded=0, macs=-1)
+
+    def busy_cycles(self):
+        return self._child.sample().cycles
+
+    def count_cycles(self, on):
+        self._child.count_cycles(on)
+
+    def stop(self):
+        self._child.stop()
 
 
 def _numbers(pattern, text):

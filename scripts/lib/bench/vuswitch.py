@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""vuswitch itself: one bridge, two vhost-user ports, one polling lcore."""
+"""vuswitch itself: bridges of two vhost-user ports, one polling lcore."""
 
 import json
 import os
@@ -8,8 +8,8 @@ import socket
 import time
 
 from .process import BenchError, Child, run
-from .switch import Counters, Switch
-from .testpmd import ANSWER_SECONDS, START_SECONDS, memory_arguments
+from .switch import ANSWER_SECONDS, START_SECONDS, Counters, Switch
+from .testpmd import memory_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -26,10 +26,10 @@ class VuswitchSwitch(Switch):
     label = "vuswitch"
     path = ""
 
-    def __init__(self, directory, cpu, hugepages):
-        super().__init__(directory, cpu, hugepages)
+    def __init__(self, setup):
+        super().__init__(setup)
         self._child = None
-        self._control = str(directory / "control.sock")
+        self._control = str(self.directory / "control.sock")
 
     @classmethod
     def missing(cls):
@@ -41,12 +41,13 @@ class VuswitchSwitch(Switch):
     def start(self):
         ports = []
         for i, path in enumerate(self.sockets):
-            ports += ["--vhost", f"guest{i}={path}"]
+            ports += ["--vhost", f"guest{i}={path},bridge=br{i // 2}"]
+        if not self.setup.sleeps:
+            ports.append("--busy-poll")
         self.version = run([self.path, "--version"], ANSWER_SECONDS).strip()
         self._child = Child(self.label, [
             self.path, "--lcores", f"0@{self.cpu},1@{self.cpu}", "--no-pci",
-            *memory_arguments(self.hugepages), "--", "--control", self._control, "--busy-poll",
-            *ports], self.directory / "vuswitch.log",
+            *memory_arguments(self.hugepages), "--", "--control", self._control, *ports], self.directory / "vuswitch.log",
             env={"RUNTIME_DIRECTORY": str(self.directory)})
         self._wait(lambda: all(map(os.path.exists, self.sockets + [self._control])),
                    "did not make its sockets")
@@ -56,7 +57,7 @@ class VuswitchSwitch(Switch):
 
     def settle(self):
         self._wait(lambda: all(port["link"] == "up" for port in self._ask("ports")),
-                   "did not get both guests' rings")
+                   "did not get all guests' rings")
 
     def counters(self):
         ports = self._ask("ports")

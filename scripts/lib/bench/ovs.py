@@ -1,53 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The peers: testpmd's vhost port, and Open vSwitch. (vuswitch itself is in vuswitch.py.)"""
+"""Open vSwitch with its DPDK datapath, with action NORMAL and with static flows."""
 
+import dataclasses
 import os
 import re
 import shutil
 import time
 
 from .process import BenchError, Child, run
-from .switch import Counters, Switch
-from .testpmd import ANSWER_SECONDS, START_SECONDS, Testpmd
-
-
-class TestpmdSwitch(Switch):
-    """testpmd with two vhost ports in io mode: what comes in at one goes out at the other.
-
-    It learns nothing and looks at no MAC address: the least that a switch built on DPDK's vhost
-    library can do, so the bar for what its copies and rings cost.
-    """
-
-    label = "testpmd"
-    path = "dpdk-testpmd"
-
-    @classmethod
-    def missing(cls):
-        if shutil.which(cls.path):
-            return ""
-        return f"{cls.path} not found: apt-get install dpdk, or name one with --testpmd PATH"
-
-    def start(self):
-        vdevs = [f"net_vhost{i},iface={socket},queues=1" for i, socket in enumerate(self.sockets)]
-        self._child = Testpmd(self.label, self.path, self.cpu, self.directory, vdevs,
-                              self.hugepages, ["--forward-mode=io", "--auto-start"])
-        self._child.wait_ready()
-        self.version = self._child.version()
-
-    def pid(self):
-        return self._child.pid
-
-    def counters(self):
-        return Counters(dropped=self._child.sample().dropped, flooded=0, macs=-1)
-
-    def busy_cycles(self):
-        return self._child.sample().cycles
-
-    def count_cycles(self, on):
-        self._child.count_cycles(on)
-
-    def stop(self):
-        self._child.stop()
+from .switch import ANSWER_SECONDS, START_SECONDS, Counters, Switch
 
 
 class OvsSwitch(Switch):
@@ -61,10 +22,9 @@ class OvsSwitch(Switch):
     guests_listen = True
     daemons = ("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", "ovs-vswitchd")
     schema = "/usr/share/openvswitch/vswitch.ovsschema"
-    bridge = "bench0"
 
-    def __init__(self, directory, cpu, hugepages):
-        super().__init__(directory, cpu, hugepages)
+    def __init__(self, setup):
+        super().__init__(setup)
         self._children = []
 
     @classmethod
@@ -86,7 +46,7 @@ class OvsSwitch(Switch):
 
     def start(self):
         if not self.hugepages:
-            raise BenchError("ovs needs hugepages (it always runs EAL with --in-memory): "
+            raise BenchError("Open vSwitch needs hugepages (it always runs EAL with --in-memory): "
                              "sysctl -w vm.nr_hugepages=1536, or leave it out with --switches")
         self._database()
         mask = f"{1 << self.cpu:#x}"
@@ -101,23 +61,31 @@ class OvsSwitch(Switch):
         vswitchd.wait_for("DPDK Enabled - initialized", START_SECONDS)
         version = vswitchd.wait_for(r"\(Open vSwitch\) ([\d.]+)", ANSWER_SECONDS)
         self.version = version.group(1)
+        for pair in range(self.setup.pairs):
+            self._add_bridge(f"bench{pair}", (2 * pair, 2 * pair + 1))
+
+    def _add_bridge(self, name, guests):
         ports = []
-        for i, socket in enumerate(self.sockets):
-            ports += ["--", "add-port", self.bridge, f"guest{i}", "--", "set", "Interface",
-                      f"guest{i}", "type=dpdkvhostuserclient",
-                      f"options:vhost-server-path={socket}"]
-        self._vsctl("add-br", self.bridge, "--", "set", "bridge", self.bridge,
-                    "datapath_type=netdev", *ports)
+        for i in guests:
+            ports += ["--", "add-port", name, f"guest{i}", "--", "set", "Interface", f"guest{i}",
+                      "type=dpdkvhostuserclient",
+                      f"options:vhost-server-path={self.sockets[i]}",
+                      f"mtu_request={self.setup.mtu}"]
+        self._vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev",
+                    "--", "set", "bridge", name,
+                    f"other_config:mac-table-size={max(8192, 4 * self.setup.macs)}", *ports)
 
     def settle(self):
+        asked = []
+        for i in range(len(self.sockets)):
+            asked += ["--", "get", "Interface", f"guest{i}", "link_state"]
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            states = self._vsctl("get", "Interface", "guest0", "link_state", "--", "get",
-                                 "Interface", "guest1", "link_state").split()
-            if states == ["up", "up"]:
+            states = self._vsctl(*asked[1:]).split()
+            if set(states) == {"up"}:
                 return
             time.sleep(0.2)
-        raise BenchError(f"ovs: a port did not come up: link states {' '.join(states)}")
+        raise BenchError(f"{self.label}: a port did not come up: link states {' '.join(states)}")
 
     def pid(self):
         return self._children[-1].pid
@@ -125,7 +93,8 @@ class OvsSwitch(Switch):
     def counters(self):
         dropped = sum(int(number) for number in
                       re.findall(r"dropped:(\d+)", self._appctl("dpctl/show", "-s")))
-        macs = len(self._appctl("fdb/show", self.bridge).strip().splitlines()) - 1
+        macs = sum(len(self._appctl("fdb/show", f"bench{pair}").strip().splitlines()) - 1
+                   for pair in range(self.setup.pairs))
         return Counters(dropped=dropped, flooded=self._flooded(), macs=macs)
 
     def busy_cycles(self):
@@ -168,3 +137,27 @@ class OvsSwitch(Switch):
 
     def _file(self, name, prefix=""):
         return f"{prefix}{self.directory / name}"
+
+
+class OvsStaticSwitch(OvsSwitch):
+    """The same with one flow a port instead of NORMAL: in here, out there. It learns nothing."""
+
+    label = "ovs-static"
+
+    def _add_bridge(self, name, guests):
+        super()._add_bridge(name, guests)
+        for here, there in (guests, guests[::-1]):
+            flow = f"in_port=guest{here},actions=output:guest{there}"
+            deadline = time.monotonic() + START_SECONDS
+            while time.monotonic() < deadline:
+                try:
+                    run(["ovs-ofctl", "--names", "add-flow", self._file(f"{name}.mgmt", "unix:"), flow], 10)
+                    break
+                except BenchError:  # the bridge is being made
+                    time.sleep(0.2)
+            else:
+                raise BenchError(f"{self.label}: the flow '{flow}' is not taken")
+        run(["ovs-ofctl", "--strict", "del-flows", self._file(f"{name}.mgmt", "unix:"), "priority=0"], 10)
+
+    def counters(self):
+        return dataclasses.replace(super().counters(), macs=-1)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The guests of a switch under test: the contract, and those that cost almost nothing.
+
+PumpGuests are tests/perf/pump: a program that is the front end and the driver of all guests of one
+switch, on one thread. It waits for its next command between windows, and nothing is on its way
+then. (TestpmdGuests, in testpmd.py, are the other kind.)
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+
+from .process import BenchError, Child
+from .switch import ANSWER_SECONDS, START_SECONDS
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@dataclasses.dataclass
+class Wishes:
+    """What guests are like, for all switches of a run."""
+
+    cpu: int
+    ring: int = 256
+    packed: bool = False
+    regions: int = 1
+    macs: int = 1
+    frame_max: int = 1518
+    interval: int = 4000  # ticks between two looks at a ring
+
+
+@dataclasses.dataclass
+class Rate:
+    """What guests saw in a window."""
+
+    mpps: float  # frames that reached them, all directions together
+    share: float  # of their CPU that they had, 0 to 1
+    lost: int = 0  # frames that never came
+    disorder: int = 0  # frames that came twice, or after a later one
+    busy: float = -1.0  # how much of the time they had work; -1: unknown
+
+
+class Guests:
+    """Base: start_traffic(), windows, stop_traffic(), for one frame size after the other."""
+
+    polls = False  # True: has to be frozen while another switch has its turn
+
+    def wait_ready(self):
+        """All guests' rings run."""
+        raise NotImplementedError
+
+    def start_traffic(self, size):
+        """Frames of so many bytes from now on."""
+        raise NotImplementedError
+
+    def window(self, seconds):
+        """A Rate."""
+        raise NotImplementedError
+
+    def stop_traffic(self):
+        """Nothing is on its way any more."""
+
+
+def find_pump():
+    """The one in $VUSWITCH_BUILD, or in build/ in the source tree."""
+    folder = pathlib.Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build")
+    return str(folder / "tests" / "perf" / "pump")
+
+
+class PumpGuests(Guests):
+    """tests/perf/pump at one switch's sockets."""
+
+    WARM_MS = 25
+
+    def __init__(self, setup, wishes, listen):
+        self._size = 0
+        argv = [find_pump(), "--cpu", str(wishes.cpu), "--ring", str(wishes.ring),
+                "--regions", str(wishes.regions), "--macs", str(wishes.macs),
+                "--frame-max", str(wishes.frame_max), "--interval", str(wishes.interval)]
+        argv += ["--packed"] if wishes.packed else []
+        argv += ["--huge"] if setup.hugepages and wishes.regions == 1 else []
+        argv += ["--listen"] if listen else []
+        self._child = Child("guests", argv + setup.sockets, setup.directory / "guests.log")
+
+    @staticmethod
+    def missing():
+        if os.access(find_pump(), os.X_OK):
+            return ""
+        return f"no {find_pump()}: meson setup build && ninja -C build, or set VUSWITCH_BUILD"
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    def wait_ready(self):
+        self._child.wait_for('"ready": true', START_SECONDS)
+
+    def start_traffic(self, size):
+        self._size = size
+
+    def window(self, seconds):
+        said = self.ask(f"run {self._size} {self.WARM_MS} {int(1000 * seconds)}", ANSWER_SECONDS + seconds)
+        return Rate(said["mpps"], said["share"], said["lost"], said["disorder"], said["busy"])
+
+    def ask(self, command, seconds):
+        """One command, and its answer."""
+        self._child.mark()
+        self._child.send(command)
+        answer = json.loads(self._child.wait_for(r"\{.*?\}\s", seconds).group(0))
+        if "error" in answer:
+            raise BenchError(f"guests: '{command}': {answer['error']}")
+        return answer
+
+    def stop(self):
+        self._child.stop(polite="quit")

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A station: one switch with its guests, on its feet and frozen.
+
+All stations of a round exist at the same time, and all but one stand still (SIGSTOP): so the
+windows of different switches can follow each other within tenths of a second, and what the
+machine does to one it does to the others.
+"""
+
+import contextlib
+import os
+import signal
+
+from .process import BenchError
+
+
+class Station:
+    """The switch is started and its guests are connected when the constructor returns."""
+
+    def __init__(self, kind, setup, make_guests):
+        self.label = kind.label
+        self.switch = kind(setup)
+        self.guests = None
+        try:
+            self.switch.start()
+            self.guests = make_guests(setup, kind.guests_listen)
+            self.guests.wait_ready()
+            self.switch.settle()
+        except BaseException:
+            self.stop()
+            raise
+        self.freeze()
+
+    def freeze(self):
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def turn(self):
+        """Awake for as long as this lasts."""
+        self.thaw()
+        try:
+            yield self
+        finally:
+            self.freeze()
+
+    def stop(self):
+        """End both, in whatever state they are."""
+        with contextlib.suppress(ProcessLookupError, BenchError, AttributeError):
+            self.thaw()
+        if self.guests:
+            self.guests.stop()
+        self.switch.stop()
+
+    def _signal(self, number):
+        os.kill(self.switch.pid(), number)
+        if self.guests and self.guests.polls:
+            os.kill(self.guests.pid, number)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pump: guests that cost almost nothing, so that a switch between them is what is measured.
+ *
+ * A pump_guest is a front end on a real vhost-user socket (tests/support) and the driver of its two rings. Everything that
+ * does not change is written once: addresses, MACs, and in a split ring the descriptors and the available entries. For a
+ * frame the driver writes a number into the first line it sends and reads it in the first line it receives; what comes
+ * back is posted again. A ring is looked at every `interval` ticks, so that its lines stay where the switch has them.
+ *
+ * A pump_lane carries frames from one guest to another, closed: never more on the way than the receiver has buffers. So a
+ * frame that is lost is the switch's doing; the numbers show it, and frames that come twice or out of their order.
+ *
+ * It works with any back end: memory as one table or slot by slot, split rings or packed, this side listening or not.
+ * Thread-safety: one thread. Functions return 0 or -errno with a line on stderr. Times are TSC ticks.
+ */
+#ifndef PUMP_H
+#define PUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fg_session.h"
+
+enum {
+	PUMP_HEADER = 12,     /* of virtio-net */
+	PUMP_NUMBER_AT = 32,  /* of the frame's number and time, in the first line of a buffer */
+	PUMP_TIME_AT = 40,
+	PUMP_FRAME_MIN = 60,
+	PUMP_FRAME_MAX = 65550,
+	PUMP_BUFFER = 2048,   /* a receive buffer; a longer frame takes several */
+	PUMP_STRIDE = 37 * 64, /* as DPDK spaces its mbufs: no two buffers in a row use the same sets of a cache */
+};
+
+struct pump_options {
+	unsigned int ring; /* entries, a power of two up to FG_RING_MAX */
+	unsigned int regions;
+	unsigned int macs; /* addresses a guest sends from, in turn */
+	uint32_t len_max;  /* the longest frame that will be sent */
+	uint64_t features; /* wished beside those that every guest has */
+	bool packed, huge, listen;
+};
+
+/* One virtqueue. Slot i of the ring always holds buffer i, for everything comes back in order. Counters run freely. */
+struct pump_ring {
+	struct fg_ring *r;
+	uint32_t mask;
+	bool packed, receives;
+	uint32_t posted, shown, taken;
+	uint64_t gpa[FG_RING_MAX];
+	uint8_t *at[FG_RING_MAX];
+	uint32_t len; /* of every descriptor */
+};
+
+struct pump_guest {
+	struct fg_memory mem;
+	struct fg_session s;
+	struct pump_options opt;
+	uint32_t number;
+	int file, listener;
+	struct pump_ring rx, tx;
+};
+
+/* Lays out the memory and, if it is to listen, makes the socket. pump_guest_connect() waits for the switch and starts
+ * the rings; the receive buffers are posted. */
+int pump_guest_open(struct pump_guest *, const struct pump_options *, const char *path, uint32_t number);
+int pump_guest_connect(struct pump_guest *, const char *path);
+void pump_guest_close(struct pump_guest *);
+
+/* --- rings ------------------------------------------------------------------------------------- */
+
+/* How many chains have come back since the last look; those are the caller's to add to `taken`. -EPROTO: what
+ * came back is not what was due. */
+int pump_ring_look(struct pump_ring *);
+/* Posts the next @n slots and shows them; kicks if the switch asks for it. */
+void pump_ring_post(struct pump_ring *, uint32_t n);
+/* Every descriptor is of @len bytes from now on. Only while nothing is posted. */
+void pump_ring_set_len(struct pump_ring *, uint32_t len);
+
+static inline uint32_t pump_ring_room(const struct pump_ring *p)
+{
+	return p->mask + 1 - (p->posted - p->taken);
+}
+
+static inline uint64_t pump_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* --- lanes ------------------------------------------------------------------------------------- */
+
+/* Takes the time of frames that carry one: called for each with the ticks it was on its way. */
+typedef void (*pump_timed)(void *context, uint64_t ticks);
+
+struct pump_lane {
+	struct pump_guest *from, *to;
+	uint32_t len;	  /* of a frame, without CRC */
+	uint32_t buffers; /* a frame takes of the receiver */
+	uint32_t window;  /* frames on the way, at most */
+	uint64_t sent, received, lost, disorder; /* frames; received + lost: no longer on the way */
+	uint64_t looked;
+	pump_timed timed; /* NULL: frames carry no time */
+	void *context;
+};
+
+/* Frames of @len bytes from now on; the lane is empty. */
+void pump_lane_set(struct pump_lane *, uint32_t len);
+/* Takes what has arrived: frames, or -EPROTO. */
+int pump_lane_take(struct pump_lane *);
+/* Sends what there is room for, at most @most frames: how many, or -EPROTO. */
+int pump_lane_send(struct pump_lane *, uint32_t most);
+static inline uint64_t pump_lane_on_way(const struct pump_lane *lane)
+{
+	return lane->sent - lane->received - lane->lost;
+}
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The front end of pump.h, and where its memory lies. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fg_clock.h"
+#include "pump.h"
+
+#define BASE 0x100000000ull
+enum { PIECE = 2 << 20, RINGS = 128 << 10, PAGE = 4096, CONNECT_MS = 20000 };
+static const uint64_t FEATURES = FG_F_VERSION_1 | FG_F_MRG_RXBUF | FG_F_IN_ORDER | FG_F_PROTOCOL;
+
+static int complain(const struct pump_guest *g, const char *what, int err)
+{
+	if (err < 0)
+		fprintf(stderr, "guest %u: %s: %s\n", g->number, what, strerror(-err));
+	return err;
+}
+
+/* Bytes from one buffer to be sent to the next. */
+static uint64_t tx_stride(const struct pump_options *opt)
+{
+	uint64_t lines = (PUMP_HEADER + opt->len_max + 63) / 64;
+
+	return lines * 64 <= PUMP_STRIDE ? PUMP_STRIDE : (lines | 1) * 64;
+}
+
+/* A region holds the buffers of every regions-th slot, and the first the rings as well. */
+static uint64_t region_size(const struct pump_options *opt)
+{
+	uint64_t slots = (opt->ring + opt->regions - 1) / opt->regions;
+	uint64_t bytes = RINGS + slots * (PUMP_STRIDE + tx_stride(opt));
+
+	return (bytes + PIECE - 1) / PIECE * PIECE;
+}
+
+static int make_memory(struct pump_guest *g)
+{
+	uint64_t size = region_size(&g->opt);
+
+	g->file = memfd_create("pump", MFD_CLOEXEC | (g->opt.huge ? MFD_HUGETLB : 0));
+	if (g->file < 0 || ftruncate(g->file, (off_t)(size * g->opt.regions)) < 0)
+		return -errno;
+	for (unsigned int i = 0; i < g->opt.regions; i++) {
+		int slot = fg_memory_add_file(&g->mem, BASE + 2 * i * size, size, g->file, i * size);
+
+		if (slot < 0)
+			return slot;
+	}
+	return 0;
+}
+
+static void put_macs(uint8_t *frame, uint32_t to, uint32_t from)
+{
+	const uint8_t macs[12] = {0x02, (uint8_t)to, 0, 0, 0, 0, 0x02, (uint8_t)from, 0, 0, 0, 0};
+
+	memcpy(frame, macs, 12);
+	frame[12] = 0x88; /* IEEE 802: local experiments */
+	frame[13] = 0xb5;
+}
+
+static int lay_out(struct pump_guest *g)
+{
+	for (unsigned int i = 0; i < g->opt.ring; i++) {
+		unsigned int region = i % g->opt.regions;
+		uint64_t rx = fg_memory_alloc_in(&g->mem, region, PUMP_STRIDE, 64);
+		uint64_t tx = fg_memory_alloc_in(&g->mem, region, tx_stride(&g->opt), 64);
+
+		if (rx == FG_NO_GPA || tx == FG_NO_GPA)
+			return -ENOMEM;
+		g->rx.gpa[i] = rx;
+		g->tx.gpa[i] = tx;
+		g->rx.at[i] = fg_memory_ptr(&g->mem, rx, PUMP_STRIDE);
+		g->tx.at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
+		memset(g->rx.at[i], 0, PUMP_STRIDE);
+		memset(g->tx.at[i], 0, tx_stride(&g->opt));
+		put_macs(g->tx.at[i] + PUMP_HEADER, g->number ^ 1, g->number);
+	}
+	return 0;
+}
+
+int pump_guest_open(struct pump_guest *g, const struct pump_options *opt, const char *path, uint32_t number)
+{
+	int err;
+
+	memset(g, 0, sizeof(*g));
+	fg_memory_init(&g->mem);
+	g->opt = *opt;
+	g->number = number;
+	g->s.sock = g->listener = -1;
+	err = make_memory(g);
+	if (err == 0 && opt->listen) {
+		g->listener = fg_wire_listen(path);
+		err = g->listener < 0 ? g->listener : 0;
+	}
+	return complain(g, path, err);
+}
+
+void pump_guest_close(struct pump_guest *g)
+{
+	fg_session_close(&g->s);
+	fg_memory_fini(&g->mem);
+	if (g->file >= 0)
+		close(g->file);
+	if (g->listener >= 0)
+		close(g->listener);
+}
+
+static int negotiate(struct pump_guest *g, const char *path)
+{
+	const struct fg_options opt = {
+		.features = FEATURES | g->opt.features | (g->opt.packed ? FG_F_PACKED : 0),
+		.ring_size = (uint16_t)g->opt.ring,
+	};
+	int sock = g->opt.listen ? fg_wire_accept(g->listener, CONNECT_MS) : fg_wire_connect(path, CONNECT_MS);
+
+	return sock < 0 ? sock : fg_session_open_on(&g->s, sock, &g->mem, &opt);
+}
+
+/* As drivers lay them out: no part of a ring shares a line, nor a page, with another. */
+static int spread_rings(struct pump_guest *g)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		struct fg_ring *r = &g->s.ring[i];
+
+		r->desc_gpa = fg_memory_alloc_in(&g->mem, 0, 16ull * r->num, PAGE);
+		r->avail_gpa = fg_memory_alloc_in(&g->mem, 0, 6 + 2ull * r->num, PAGE);
+		r->used_gpa = fg_memory_alloc_in(&g->mem, 0, 6 + 8ull * r->num, PAGE);
+		if (r->used_gpa == FG_NO_GPA)
+			return -ENOMEM;
+		r->desc = fg_memory_ptr(&g->mem, r->desc_gpa, 16ull * r->num);
+		r->avail = fg_memory_ptr(&g->mem, r->avail_gpa, 6 + 2ull * r->num);
+		r->used = fg_memory_ptr(&g->mem, r->used_gpa, 6 + 8ull * r->num);
+	}
+	return 0;
+}
+
+/* What a driver has in its rings before it posts the first buffer. */
+static void fill_ring(struct pump_ring *p, struct fg_ring *r, bool receives)
+{
+	p->r = r;
+	p->mask = r->num - 1u;
+	p->packed = r->packed;
+	p->receives = receives;
+	p->posted = p->shown = p->taken = 0;
+	r->avail->flags = FG_NO_INTERRUPT; /* split: of the available ring */
+	if (r->packed)			   /* the driver's event structure: off and flags */
+		*(uint32_t *)(void *)r->avail = 1u << 16;
+	else
+		for (uint16_t d = 0; d < r->num; d++)
+			r->avail->ring[d] = d;
+}
+
+int pump_guest_connect(struct pump_guest *g, const char *path)
+{
+	int err = negotiate(g, path);
+
+	if (err < 0)
+		return complain(g, path, err);
+	if (g->opt.packed && !(g->s.features & FG_F_PACKED)) {
+		fprintf(stderr, "guest %u: %s offers no packed rings\n", g->number, path);
+		return -EOPNOTSUPP;
+	}
+	err = spread_rings(g);
+	if (err == 0)
+		err = lay_out(g);
+	if (err == 0)
+		err = fg_session_start(&g->s);
+	if (err < 0)
+		return complain(g, path, err);
+	fill_ring(&g->rx, &g->s.ring[0], true);
+	fill_ring(&g->tx, &g->s.ring[1], false);
+	pump_ring_set_len(&g->rx, PUMP_BUFFER);
+	pump_ring_post(&g->rx, g->opt.ring);
+	return 0;
+}
