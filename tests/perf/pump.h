@@ -26,6 +26,7 @@ enum {
 	PUMP_TIME_AT = 40,
 	PUMP_FRAME_MIN = 60,
 	PUMP_FRAME_MAX = 65550,
+	PUMP_GUESTS_MAX = 256,
 	PUMP_BUFFER = 2048,   /* a receive buffer; a longer frame takes several */
 	PUMP_STRIDE = 37 * 64, /* as DPDK spaces its mbufs: no two buffers in a row use the same sets of a cache */
 };
@@ -37,6 +38,7 @@ struct pump_options {
 	uint32_t len_max;  /* the longest frame that will be sent */
 	uint64_t features; /* wished beside those that every guest has */
 	bool packed, huge, listen;
+	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };
 
 /* One virtqueue. Slot i of the ring always holds buffer i, for everything comes back in order. Counters run freely. */

@@ -62,10 +62,33 @@ static void put_macs(uint8_t *frame, uint32_t to, uint32_t from)
 	frame[13] = 0xb5;
 }
 
+/* Which buffer each slot has: in no order, as in a guest that has run for a while, but always the same. Where they follow
+ * each other the prefetchers of both cores guess: the guest's takes lines away that the switch is about to write. */
+static void shuffle(uint16_t *order, unsigned int n)
+{
+	uint32_t random = 1;
+
+	for (unsigned int i = 0; i < FG_RING_MAX; i++)
+		order[i] = (uint16_t)i;
+	for (unsigned int i = n; i-- > 1;) {
+		unsigned int other;
+		uint16_t kept = order[i];
+
+		random = random * 1664525 + 1013904223; /* Knuth's */
+		other = (random >> 16) % (i + 1);
+		order[i] = order[other];
+		order[other] = kept;
+	}
+}
+
 static int lay_out(struct pump_guest *g)
 {
-	for (unsigned int i = 0; i < g->opt.ring; i++) {
-		unsigned int region = i % g->opt.regions;
+	uint16_t order[FG_RING_MAX];
+
+	shuffle(order, g->opt.straight ? 0 : g->opt.ring);
+	for (unsigned int turn = 0; turn < g->opt.ring; turn++) {
+		unsigned int i = order[turn];
+		unsigned int region = turn % g->opt.regions;
 		uint64_t rx = fg_memory_alloc_in(&g->mem, region, PUMP_STRIDE, 64);
 		uint64_t tx = fg_memory_alloc_in(&g->mem, region, tx_stride(&g->opt), 64);
 

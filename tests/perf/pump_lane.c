@@ -66,7 +66,8 @@ int pump_lane_take(struct pump_lane *lane)
 	for (left = (uint32_t)n; left > 0;) {
 		uint32_t buffers;
 
-		__builtin_prefetch(rx->at[(rx->taken + AHEAD) & rx->mask]);
+		if (left > AHEAD) /* not beyond: those lines are the switch's */
+			__builtin_prefetch(rx->at[(rx->taken + AHEAD) & rx->mask]);
 		buffers = take_one(lane, rx->at[rx->taken & rx->mask], left);
 		if (buffers == 0) /* the rest of a frame is still on its way */
 			break;
@@ -110,7 +111,8 @@ int pump_lane_send(struct pump_lane *lane, uint32_t most)
 	n = n < room ? n : room;
 	n = n < most ? n : most;
 	for (uint32_t i = 0; i < n; i++) {
-		__builtin_prefetch(tx->at[(tx->posted + i + AHEAD) & tx->mask], 1);
+		if (i + AHEAD < n)
+			__builtin_prefetch(tx->at[(tx->posted + i + AHEAD) & tx->mask], 1);
 		put_number(lane, tx->at[(tx->posted + i) & tx->mask], lane->sent + i);
 	}
 	lane->sent += n;

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "scripts" / "bench"
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
-from bench import report  # noqa: E402
+from bench import latency, report  # noqa: E402
 from bench.measure import Run, Window  # noqa: E402
 
 
@@ -64,6 +64,17 @@ def test_laps_are_compared_with_each_other():
     assert [round(ratio, 3) for ratio in rows[1]["paired"]] == [1.1] * 3
 
 
+def test_percentiles_are_of_all_windows_at_one_distance():
+    def times(trip_ns, good, *ns):
+        return latency.Times("a", "idle", 0.0, trip_ns=trip_ns, good=good, ns=[[n, 1] for n in ns])
+
+    rows = latency.summarise([times(100, True, *range(1000, 1500)), times(100, True, *range(1500, 2000)),
+                              times(100, False, 10 ** 9), times(400, True, 5000)])
+    assert [(row["distance_ns"], row["idle"]["frames"], row["idle"]["us"]) for row in rows] == [
+        ((100, 100), 1000, [1.5, 1.99, 2.0]), ((400, 400), 1, [5.0] * 3)]
+    assert rows[0]["loaded"] is None
+
+
 def test_a_disturbed_window_counts_only_when_there_is_no_other():
     rows = report.summarise([round_of(a=[window(20), window(1, share=0.5)],
                                       b=[window(3, share=0.6)])], 2e9)
@@ -102,7 +113,8 @@ def peers(*names):
 @pytest.mark.parametrize("arguments, sizes", [
     (["--sizes", "64,1518,9000"], [64, 1518, 9000]),
     (["--sizes", "64,1518", "--packed", "--ring", "1024"], [64, 1518]),
-    (["--sizes", "64", "--switches", "vuswitch", "--bridges", "3", "--macs", "50", "--regions", "40"], [64]),
+    (["--sizes", "64", "--switches", "vuswitch", "--bridges", "3", "--macs", "50", "--regions", "40",
+      "--straight"], [64]),
     (["--sizes", "64", "--generator", "testpmd"], [64]),
 ])
 def test_a_short_measurement(tmp_path, arguments, sizes):
@@ -122,3 +134,17 @@ def test_a_short_measurement(tmp_path, arguments, sizes):
         assert run["mpps"] > 0.001
         if run["switch"] == "vuswitch":
             assert not run["complaints"]
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two CPUs")
+def test_a_short_look_at_latency(tmp_path):
+    result = tmp_path / "result.json"
+    done = bench("latency", "--switches", "vuswitch", "--rounds", "1", "--windows", "1", "--no-huge",
+                 "--json", str(result))
+    assert done.returncode == 0, done.stdout + done.stderr
+    windows = json.loads(result.read_text())["rounds"]
+    assert [(times["switch"], times["state"]) for times in windows] == [
+        (switch, state) for switch in ("vuswitch", "vuswitch-sleeps") for state in ("idle", "loaded")]
+    for times in windows:
+        assert times["lost"] == 0
+        assert sum(count for _, count in times["ns"]) >= latency.FRAMES

@@ -8,5 +8,7 @@ guests    the contract of the guests, and those that cost almost nothing (testpm
 station   a switch with its guests, on its feet and frozen
 measure   the windows: what is read when, and which windows are thrown away
 report    the table and the JSON
-cli       options, the plan of a run, the run
+latency   the same for how long a frame is on its way
+lab       what all measurements begin with
+options, cli   the command line
 """

@@ -86,12 +86,14 @@ def table(rows, reference):
     return lines
 
 
-def write_json(path, machine, settings, versions, rows, runs):
+def as_dicts(runs):
     """Everything, the single windows too."""
-    document = {"machine": machine, "settings": settings, "versions": versions, "summary": rows,
-                "rounds": [[dataclasses.asdict(run) | {"mpps": run.mpps,
-                                                        "complaints": run.complaints()}
-                            for run in round_] for round_ in runs]}
+    return [[dataclasses.asdict(run) | {"mpps": run.mpps, "complaints": run.complaints()}
+             for run in round_] for round_ in runs]
+
+
+def write_json(path, document):
+    """A document for who goes on from here."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)
         file.write("\n")

@@ -44,6 +44,7 @@ class Switch:
     """Base: what the bench knows about a switch."""
 
     label = ""  # column in the table, key in the JSON
+    sleeps = False  # when idle, if it can
     guests_listen = False  # the guests make the sockets and the switch connects to them
 
     def __init__(self, setup):

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What all measurements begin with: CPUs, memory, the switches and the guests that were asked for."""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+
+from . import machine
+from .guests import PumpGuests, Wishes
+from .ovs import OvsStaticSwitch, OvsSwitch
+from .process import BenchError
+from .station import Station
+from .switch import Setup
+from .testpmd import MEMORY_MIB, TestpmdGuests, TestpmdSwitch
+from .vuswitch import VuswitchSwitch, find_vuswitch
+
+
+class Lab:
+    """A measurement's surroundings. Use it in a with statement: it ends with the logs, or without."""
+
+    def __init__(self, options, interval=4000, sleepers=False):
+        machine.check_cpus([options.generator_cpu, options.switch_cpu])
+        if options.generator_cpu == options.switch_cpu:
+            raise BenchError("the generator and the switch need a CPU each: --generator-cpu, "
+                             "--switch-cpu")
+        self.options = options
+        self.guests = choose_guests(options, interval)
+        self.switches = choose_switches(options, sleepers)
+        self.hugepages = choose_memory(options, len(self.switches))
+        self.facts = machine.describe(options.generator_cpu, options.switch_cpu,
+                                      "2 MiB hugepages" if self.hugepages else "no hugepages")
+        self.versions, self.failures = {}, []
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="vuswitch-bench-"))
+        self.trip = machine.line_trip(self.directory, options.generator_cpu, options.switch_cpu)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.options.keep_logs:
+            print(f"logs: {self.directory}")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def introduce(self):
+        """Say what is about to be measured."""
+        options, facts = self.options, self.facts
+        print(f"guests on CPU {facts['generator_cpu']}, switch on CPU {facts['switch_cpu']} of "
+              f"{facts['cpu']}, TSC {facts['tsc_hz'] / 1e9:.2f} GHz, {facts['memory']}")
+        print(f"{'packed' if options.packed else 'split'} rings of {options.ring}, {options.bridges} bridge(s), "
+              f"{options.macs} address(es) a guest, memory in {options.regions} region(s), "
+              f"guests: {options.generator}, {options.rounds} round(s), frame sizes without CRC", flush=True)
+
+    @contextlib.contextmanager
+    def stations(self, number):
+        """All switches of round @number with their guests, frozen; those that start."""
+        with contextlib.ExitStack() as ends:
+            there = []
+            for kind in self.switches:
+                try:
+                    station = self._settle(kind, number)
+                except BenchError as error:
+                    self.fail(number, kind.label, error)
+                    continue
+                ends.callback(station.stop)
+                there.append(station)
+                self.versions[kind.label] = station.switch.version
+            yield there
+
+    def fail(self, number, label, error):
+        """Keep in mind that something did not work."""
+        self.failures.append(f"round {number}: {label} failed: {error}")
+        print(self.failures[-1], flush=True)
+
+    def _settle(self, kind, number):
+        """A second attempt if need be, for Open vSwitch sometimes stops listening to a front end for good."""
+        try:
+            return Station(kind, self._setup(kind, f"{number}-{kind.label}"), self.guests)
+        except BenchError as error:
+            print(f"  {kind.label}: {error}: once more", flush=True)
+            return Station(kind, self._setup(kind, f"{number}-{kind.label}-again"), self.guests)
+
+    def _setup(self, kind, name):
+        options = self.options
+        directory = self.directory / name
+        directory.mkdir()
+        return Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges,
+                     mtu=max(1500, max(options.sizes) - 14), macs=options.macs, sleeps=kind.sleeps)
+
+
+def choose_guests(options, interval):
+    """The class of the guests, with what all of them have in common."""
+    wishes = Wishes(options.generator_cpu, options.ring, options.packed, options.regions, options.macs,
+                    max(options.sizes), interval, options.straight)
+    if options.generator == "fake":
+        if PumpGuests.missing():
+            raise BenchError(PumpGuests.missing())
+        return lambda setup, listen: PumpGuests(setup, wishes, listen)
+    path = TestpmdGuests.path if options.generator == "testpmd" else options.generator
+    if not shutil.which(path):
+        raise BenchError(f"{path} not found: apt-get install dpdk, or name a testpmd with --generator PATH")
+    if max(options.regions, options.macs, options.bridges) > 1 or max(options.sizes) > 1518:
+        raise BenchError("--regions, --macs, --bridges and frames longer than 1518 bytes need --generator fake")
+    TestpmdGuests.path = path
+    TestpmdGuests.bursts = options.bursts
+    TestpmdGuests.devargs = f",{options.generator_devargs}" if options.generator_devargs else ""
+    return lambda setup, listen: TestpmdGuests(setup, wishes, listen)
+
+
+def choose_switches(options, sleepers):
+    """The classes to measure, in order; says which are not installed. sleepers: vuswitch also as it is by itself."""
+    builds = options.vuswitch or [find_vuswitch()]
+    VuswitchSwitch.path = builds[0]
+    known = {kind.label: kind for kind in (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch)}
+    wanted = options.switches.split(",") if options.switches else list(known)[:3]
+    chosen = []
+    for name in wanted:
+        if name not in known:
+            raise BenchError(f"--switches: '{name}' is none of {', '.join(known)}")
+        missing = known[name].missing()
+        if missing and options.switches:
+            raise BenchError(missing)
+        if missing:
+            print(f"without {name}: {missing}")
+        else:
+            chosen.append(known[name])
+    chosen += _others("--vuswitch", VuswitchSwitch, builds[1:])
+    if sleepers:
+        chosen += [type("Sleeper", (kind,), {"label": f"{kind.label}-sleeps", "sleeps": True})
+                   for kind in chosen if issubclass(kind, VuswitchSwitch)]
+    chosen += _others("--testpmd", TestpmdSwitch, options.testpmd)
+    if not chosen:
+        raise BenchError("nothing to measure")
+    return chosen
+
+
+def _others(option, kind, paths):
+    """The same kind of switch at other paths: name:2, name:3, ..."""
+    kinds = [type(f"Other{kind.__name__}", (kind,), {"path": path, "label": f"{kind.label}:{i}"})
+             for i, path in enumerate(paths, 2)]
+    for other in kinds:
+        if other.missing():
+            raise BenchError(f"{option} {other.path}: no such program")
+    return kinds
+
+
+def choose_memory(options, switches):
+    """True: hugepages. Each switch takes MEMORY_MIB, OVS a little more; so do guests that are a testpmd's."""
+    needed = switches * (MEMORY_MIB + (128 if options.generator == "fake" else MEMORY_MIB)) + 256
+    free = machine.free_huge_mib()
+    if options.no_huge or free >= needed:
+        return not options.no_huge
+    print(f"only {free} of {needed} MiB of 2 MiB hugepages are free: going without, which costs "
+          f"a few percent and leaves out Open vSwitch (mend: sysctl -w vm.nr_hugepages={needed // 2})")
+    return False

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The options of scripts/bench."""
+
+import argparse
+
+DESCRIPTION = """\
+Measure vuswitch beside its peers: guests on one CPU, the switch on another, frames of one size
+going both ways as fast as the switch takes them. Prints Mpps (frames that reached the guests, both
+directions together), cycles per packet of the switch's CPU, and how many times its peers vuswitch
+is. All switches of a round exist together and take their windows in turn, each frozen while
+another has its turn. docs/benchmarks.md explains the method."""
+
+EPILOG = """\
+examples:
+  scripts/bench                                   everything that is installed, 3 rounds
+  scripts/bench latency                           how long a frame takes, idle and at work
+  scripts/bench --switches vuswitch,ovs --sizes 64 --rounds 1
+  scripts/bench --switches vuswitch --vuswitch build-old/app/vuswitch/vuswitch --vuswitch build/app/vuswitch/vuswitch
+                                                  two builds against each other
+  scripts/bench --testpmd ~/dpdk/build/app/dpdk-testpmd --ring 1024 --json result.json
+  scripts/bench --generator testpmd               guests that are DPDK's own, and cost more"""
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=DESCRIPTION, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("what", nargs="?", choices=("throughput", "latency"), default="throughput",
+        help="(default: %(default)s)")
+    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static, in this order "
+        "(default: the first three, where installed)")
+    add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
+        "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare builds: the first is the "
+        "reference, the others are vuswitch:2, ...")
+    add("--testpmd", metavar="PATH", action="append", default=[],
+        help="measure this testpmd's vhost port too; repeatable")
+    add("--generator", metavar="KIND", default="fake", help="who plays the guests: fake, our own that "
+        "cost almost nothing; testpmd, virtio-user ports of DPDK's; or the PATH of a testpmd "
+        "(default: %(default)s)")
+    add("--sizes", metavar="LIST", type=_sizes, default=[64, 512, 1518],
+        help="bytes of a frame without CRC (default: 64,512,1518)")
+    add("--ring", type=int, default=256, choices=(256, 512, 1024),
+        help="entries of each virtqueue (default: %(default)s, as QEMU's)")
+    add("--packed", action="store_true", help="packed rings")
+    add("--regions", type=_count, default=1, metavar="N", help="a guest's memory in so many regions, "
+        "frames spread over them all (fake; a peer built on DPDK takes 8)")
+    add("--macs", type=_count, default=1, metavar="N", help="addresses that each guest sends from and to, "
+        "in turn (fake)")
+    add("--straight", action="store_true", help="a ring's buffers in the order of their addresses; default: in "
+        "no order, as in a guest that has run for a while (fake)")
+    add("--bridges", type=_count, default=1, metavar="N", help="bridges with two guests each (fake)")
+    add("--bursts", type=_count, metavar="N", default=0, help="testpmd: frames on their way, in bursts of 32 "
+        "from each guest (default: ring / 64: all of them fit one ring, so nothing can be lost)")
+    add("--rounds", type=_count, default=3, metavar="N",
+        help="rounds; each starts every switch anew (default: %(default)s)")
+    add("--windows", type=_count, default=8, metavar="N",
+        help="good measuring windows of 0.1 s for each figure in a round (default: %(default)s)")
+    add("--generator-cpu", type=int, default=0, metavar="CPU", help="(default: %(default)s)")
+    add("--switch-cpu", type=int, default=1, metavar="CPU", help="(default: %(default)s)")
+    add("--generator-devargs", metavar="ARGS", default="", help="testpmd: more devargs for the guests' "
+        "virtio-user ports, e.g. in_order=0 or mrg_rxbuf=0")
+    add("--no-huge", action="store_true", help="do not use 2 MiB hugepages even if there are any")
+    add("--json", metavar="FILE", help="write everything that was measured to FILE")
+    add("--keep-logs", action="store_true", help="leave the logs of all processes, say where")
+    return parser.parse_args(arguments)
+
+
+def _sizes(text):
+    sizes = [int(part) for part in text.split(",")]
+    if not all(60 <= size <= 9000 for size in sizes):
+        raise argparse.ArgumentTypeError("sizes are 60 to 9000")
+    return sizes
+
+
+def _count(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
