@@ -1,193 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Two lcores of EAL on one CPU, and queues that are real to them: what is polled, when they sleep, what wakes them and
- * that nothing is lost by it, how sets of queues change under them, and what they count. */
+/* What lcores poll, when they sleep, what wakes them and that nothing is lost by it, how sets of queues change under them,
+ * and what they count. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <rte_eal.h>
 
-#include "bridge.h"
 #include "clock.h"
-#include "lcore.h"
-
-enum { SOURCES = 6, LEN = 60, ASLEEP_MS = 20 };
-
-/* --- a queue and its port ---------------------------------------------------------------------------------------- */
-
-struct source {
-	struct port port; /* first */
-	struct port_rxq rxq;
-	_Atomic uint64_t pending, received, completed; /* frames */
-	_Atomic uint64_t polls, arms, delivered, late;
-	atomic_bool armed, gone, chatty;
-	atomic_int polled_by;
-};
-
-static struct source source[SOURCES];
-static struct bridge *bridge;
-static struct doorbell reports;
-static struct port_host host;
-
-static struct source *source_of(struct port_rxq *q)
-{
-	return (struct source *)(void *)q->port;
-}
-
-static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
-{
-	struct source *from = source_of(q);
-	uint64_t waiting = atomic_load(&from->pending);
-	uint16_t n = waiting < BURST_MAX ? (uint16_t)waiting : BURST_MAX;
-
-	atomic_fetch_add(&from->polls, 1);
-	atomic_store(&from->polled_by, ctx->index);
-	if (atomic_load(&from->gone))
-		atomic_fetch_add(&from->late, 1);
-	if (atomic_load(&from->chatty))
-		n = 1;
-	else
-		atomic_fetch_sub(&from->pending, n);
-	for (uint16_t i = 0; i < n; i++) {
-		struct frame *frame = &ctx->burst->frame[i];
-
-		*frame = (struct frame){.head = ctx->burst->room[i], .head_len = LEN, .len = LEN};
-		memset(frame->head, 0xff, 6);
-		memset(frame->head + 6, 0, LEN - 6);
-		frame->head[6] = 2;
-		frame->head[11] = (uint8_t)q->port->id;
-	}
-	ctx->burst->n = n;
-	atomic_fetch_add(&from->received, n);
-	return n;
-}
-
-static void source_complete(struct port_rxq *q, struct lcore_ctx *ctx)
-{
-	atomic_fetch_add(&source_of(q)->completed, ctx->burst->n);
-}
-
-static void source_deliver(struct port *port, struct lcore_ctx *ctx,
-			   struct frame **frames VUS_UNUSED, uint16_t n)
-{
-	struct source *to = (struct source *)(void *)port;
-
-	count(&port_counters_of(port, ctx)->tx_ok, n);
-	atomic_fetch_add(&to->delivered, n);
-}
-
-/* Like a ring: the wish to be told first, then the look (both sequentially consistent). */
-static bool source_arm(struct port_rxq *q)
-{
-	struct source *from = source_of(q);
-
-	atomic_fetch_add(&from->arms, 1);
-	atomic_store(&from->armed, true);
-	return atomic_load(&from->pending) > 0;
-}
-
-static void source_disarm(struct port_rxq *q)
-{
-	atomic_store(&source_of(q)->armed, false);
-}
-
-static const struct port_ops source_ops = {
-	.receive = source_receive,
-	.complete = source_complete,
-	.deliver = source_deliver,
-	.arm = source_arm,
-	.disarm = source_disarm,
-};
-
-/* The driver: frames are there, and a kick if one is wanted. */
-static void send(struct source *from, uint64_t n)
-{
-	atomic_fetch_add(&from->pending, n);
-	if (atomic_load(&from->armed))
-		eventfd_write(from->rxq.wake_fd, 1);
-}
-
-/* --- waiting ----------------------------------------------------------------------------------------------------- */
-
-static bool await_equal(const _Atomic uint64_t *what, uint64_t value)
-{
-	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
-
-	while (atomic_load(what) != value) {
-		if (clock_ns() > deadline)
-			return false;
-		usleep(50);
-	}
-	return true;
-}
-
-static uint64_t sum_of(size_t counter)
-{
-	uint64_t sum = 0;
-
-	for (unsigned int i = 0; i < lcores_n(); i++)
-		sum += counted((const _Atomic uint64_t *)(const void *)((const char *)lcore_counters(
-									       lcore_at(i)) +
-								       counter));
-	return sum;
-}
-#define SUM(name) sum_of(offsetof(struct lcore_counters, name))
-
-/* Every lcore has gone to sleep: rounds have stopped. */
-static void await_sleep(void)
-{
-	uint64_t deadline = clock_ns() + 10 * NS_PER_S, loops;
-
-	do {
-		assert_true(clock_ns() < deadline);
-		loops = SUM(loops);
-		usleep(ASLEEP_MS * 1000);
-	} while (SUM(loops) != loops);
-}
-
-static bool passed;
-
-static void has_passed(struct rcu_wait *wait VUS_UNUSED)
-{
-	passed = true;
-}
-
-/* Control's wait for the lcores, with an end. */
-static void await_lcores(void)
-{
-	static struct rcu_wait wait;
-	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
-
-	passed = false;
-	rcu_wait_start(&wait, has_passed);
-	while (!passed) {
-		assert_true(clock_ns() < deadline);
-		rcu_poll();
-		usleep(20);
-	}
-}
-
-static void add(struct source *from)
-{
-	role_assert_control();
-	assert_int_equal(lcores_add_queue(&from->rxq), 0);
-}
-
-static void take(struct source *from)
-{
-	role_assert_control();
-	assert_int_equal(lcores_remove_queue(&from->rxq), 0);
-	assert_int_equal(from->rxq.lcore, -1);
-	await_lcores();
-}
+#include "lcore_rig.h"
 
 /* --- stories ----------------------------------------------------------------------------------------------------- */
 
@@ -199,7 +26,7 @@ static void queues_are_spread_and_polled(void **state)
 	role_assert_control();
 	assert_int_equal(lcores_n(), 2);
 	for (int i = 0; i < 4; i++) {
-		add(&source[i]);
+		source_add(&source[i]);
 		assert_in_range(source[i].rxq.lcore, 0, 1);
 		on[source[i].rxq.lcore]++;
 	}
@@ -209,7 +36,7 @@ static void queues_are_spread_and_polled(void **state)
 		uint64_t frames = counted(&source[i].rxq.frames);
 		uint64_t sink = atomic_load(&source[5].delivered);
 
-		send(&source[i], 1000);
+		source_send(&source[i], 1000);
 		assert_true(await_equal(&source[5].delivered, sink + 1000));
 		assert_true(await_equal(&source[i].completed, atomic_load(&source[i].received)));
 		assert_int_equal(atomic_load(&source[i].polled_by), source[i].rxq.lcore);
@@ -225,56 +52,56 @@ static void queues_are_spread_and_polled(void **state)
 		assert_int_equal(lcore_cpu(lcore_at(i)), 0);
 	}
 	for (int i = 0; i < 4; i++)
-		take(&source[i]);
+		source_take(&source[i]);
 }
 
 /* After a millisecond of silence nobody uses the CPU; waiting for the lcores costs nothing then. */
 static void silence_is_slept_through(void **state)
 {
-	uint64_t sleeps = SUM(sleeps), polls, deadline;
+	uint64_t sleeps = LCORES_SUM(sleeps), polls, deadline;
 
 	(void)state;
-	add(&source[0]);
-	send(&source[0], 1);
+	source_add(&source[0]);
+	source_send(&source[0], 1);
 	assert_true(await_equal(&source[0].pending, 0));
 	await_sleep();
-	assert_true(SUM(sleeps) > sleeps);
+	assert_true(LCORES_SUM(sleeps) > sleeps);
 	assert_true(atomic_load(&source[0].armed));
-	sleeps = SUM(sleeps);
+	sleeps = LCORES_SUM(sleeps);
 	polls = atomic_load(&source[0].polls);
 	usleep(200 * 1000);
 	assert_int_equal(atomic_load(&source[0].polls), polls);
-	assert_int_equal(SUM(sleeps), sleeps);
+	assert_int_equal(LCORES_SUM(sleeps), sleeps);
 	deadline = clock_ns() + NS_PER_S;
 	for (int i = 0; i < 100; i++)
 		await_lcores();
 	assert_true(clock_ns() < deadline);
-	assert_int_equal(SUM(loops), SUM(loops));
+	assert_int_equal(LCORES_SUM(loops), LCORES_SUM(loops));
 	assert_int_equal(atomic_load(&source[0].polls), polls);
-	take(&source[0]);
+	source_take(&source[0]);
 }
 
 /* Frames that come at any moment of going to sleep and waking: each is fetched without anybody else's help. */
 static void no_wake_up_is_lost(void **state)
 {
-	uint64_t sleeps = SUM(sleeps);
+	uint64_t sleeps = LCORES_SUM(sleeps);
 
 	(void)state;
 	srandom(9);
-	add(&source[0]);
-	add(&source[1]);
+	source_add(&source[0]);
+	source_add(&source[1]);
 	for (int i = 0; i < 400; i++) {
 		struct source *from = &source[random() % 2];
 		uint64_t received = atomic_load(&from->received);
 
 		usleep((useconds_t)(random() % 2500));
-		send(from, 1);
+		source_send(from, 1);
 		if (!await_equal(&from->received, received + 1))
 			fail_msg("the %dth frame waits for ever", i);
 	}
-	assert_true(SUM(sleeps) > sleeps);
-	take(&source[0]);
-	take(&source[1]);
+	assert_true(LCORES_SUM(sleeps) > sleeps);
+	source_take(&source[0]);
+	source_take(&source[1]);
 }
 
 /* A kick is not read, and must not keep the lcore awake for ever. */
@@ -283,15 +110,15 @@ static void a_kick_wakes_once(void **state)
 	uint64_t sleeps;
 
 	(void)state;
-	add(&source[0]);
+	source_add(&source[0]);
 	await_sleep();
-	sleeps = SUM(sleeps);
+	sleeps = LCORES_SUM(sleeps);
 	eventfd_write(source[0].rxq.wake_fd, 1);
 	eventfd_write(source[0].rxq.wake_fd, 1);
 	assert_true(await_equal(&source[0].pending, 0));
 	await_sleep();
-	assert_in_range(SUM(sleeps) - sleeps, 0, 6);
-	take(&source[0]);
+	assert_in_range(LCORES_SUM(sleeps) - sleeps, 0, 6);
+	source_take(&source[0]);
 }
 
 /* Frames that were there before the queue, and nobody kicks: the change itself wakes. */
@@ -305,9 +132,9 @@ static void a_change_of_the_set_wakes(void **state)
 		else
 			usleep(900 + (useconds_t)i % 20 * 10);
 		atomic_fetch_add(&source[2].pending, 5);
-		add(&source[2]);
+		source_add(&source[2]);
 		assert_true(await_equal(&source[2].pending, 0));
-		take(&source[2]);
+		source_take(&source[2]);
 	}
 }
 
@@ -319,7 +146,7 @@ static void a_queue_without_a_wake_up(void **state)
 	(void)state;
 	role_assert_control();
 	source[3].rxq.wake_fd = -1;
-	add(&source[3]);
+	source_add(&source[3]);
 	assert_false(lcore_poll_set(lcore_at((unsigned int)source[3].rxq.lcore))->all_wake);
 	for (int i = 0; i < 20; i++) {
 		usleep(5000);
@@ -332,9 +159,9 @@ static void a_queue_without_a_wake_up(void **state)
 	assert_true(lcore_poll_set(lcore_at((unsigned int)source[3].rxq.lcore))->all_wake);
 	await_lcores();
 	await_sleep();
-	send(&source[3], 1);
+	source_send(&source[3], 1);
 	assert_true(await_equal(&source[3].pending, 0));
-	take(&source[3]);
+	source_take(&source[3]);
 	/* Of a queue that nobody polls there is nothing to change. */
 	lcores_wake_fd_changed(&source[3].rxq, -1);
 }
@@ -345,19 +172,19 @@ static void another_wake_fd(void **state)
 
 	(void)state;
 	role_assert_control();
-	add(&source[0]);
+	source_add(&source[0]);
 	await_sleep();
 	source[0].rxq.wake_fd = new;
 	lcores_wake_fd_changed(&source[0].rxq, old);
 	await_lcores();
 	await_sleep();
 	eventfd_write(old, 1);
-	send(&source[0], 3);
+	source_send(&source[0], 3);
 	assert_true(await_equal(&source[0].pending, 0));
 	source[0].rxq.wake_fd = old;
 	lcores_wake_fd_changed(&source[0].rxq, new);
 	close(new);
-	take(&source[0]);
+	source_take(&source[0]);
 }
 
 /* A queue that was left armed by the lcore it was with: its driver goes on kicking unless its new lcore says no. */
@@ -367,21 +194,21 @@ static void a_queue_that_joins_is_disarmed(void **state)
 
 	(void)state;
 	/* Both lcores are busy and never sleep. */
-	add(&source[0]);
-	add(&source[1]);
+	source_add(&source[0]);
+	source_add(&source[1]);
 	atomic_store(&source[0].chatty, true);
 	atomic_store(&source[1].chatty, true);
 	for (int i = 0; i < 2; i++) {
 		uint64_t received = atomic_load(&source[i].received);
 
-		send(&source[i], 1);
+		source_send(&source[i], 1);
 		while (atomic_load(&source[i].received) < received + 100) {
 			assert_true(clock_ns() < deadline);
 			usleep(100);
 		}
 	}
 	atomic_store(&source[2].armed, true);
-	add(&source[2]);
+	source_add(&source[2]);
 	while (atomic_load(&source[2].armed)) {
 		assert_true(clock_ns() < deadline);
 		usleep(100);
@@ -389,7 +216,7 @@ static void a_queue_that_joins_is_disarmed(void **state)
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&source[i].chatty, false);
 		assert_true(await_equal(&source[i].pending, 0));
-		take(&source[i]);
+		source_take(&source[i]);
 	}
 }
 
@@ -399,12 +226,12 @@ static void a_queue_that_left_is_left_alone(void **state)
 	(void)state;
 	for (int round = 0; round < 60; round++) {
 		for (int i = 0; i < 5; i++)
-			add(&source[i]);
-		send(&source[round % 5], 100);
+			source_add(&source[i]);
+		source_send(&source[round % 5], 100);
 		if (round % 3 == 0)
 			await_sleep();
 		for (int i = 0; i < 5; i++) {
-			take(&source[i]);
+			source_take(&source[i]);
 			atomic_store(&source[i].gone, true);
 			eventfd_write(source[i].rxq.wake_fd, 1);
 		}
@@ -416,7 +243,7 @@ static void a_queue_that_left_is_left_alone(void **state)
 		}
 		await_lcores();
 	}
-	take(&source[0]); /* what is not there can be taken away */
+	source_take(&source[0]); /* what is not there can be taken away */
 }
 
 /* --- what control sends and asks --------------------------------------------------------------------------------- */
@@ -474,13 +301,13 @@ static void reports_come_through(void **state)
 	role_assert_control();
 	while (lcores_reports(got, REPORTS_MAX) > 0)
 		;
-	add(&source[4]);
+	source_add(&source[4]);
 	for (uint16_t epoch = 100; epoch < 103; epoch++) {
 		lcores_set_epoch(epoch);
 		await_lcores();
 		/* An lcore that slept takes the time at the end of its first round. */
 		for (int i = 0; i < 3; i++) {
-			send(&source[4], 1);
+			source_send(&source[4], 1);
 			assert_true(await_equal(&source[4].pending, 0));
 			usleep(1000);
 		}
@@ -493,7 +320,7 @@ static void reports_come_through(void **state)
 		assert_int_equal(got[i].key, UINT64_C(0x040000000002));
 	}
 	assert_int_equal(lcores_reports_lost(), 0);
-	take(&source[4]);
+	source_take(&source[4]);
 }
 
 /* Every cycle is busy, idle or asleep. */
@@ -504,10 +331,10 @@ static void the_time_adds_up(void **state)
 	(void)state;
 	role_assert_control();
 	assert_true(hz > NS_PER_MS);
-	add(&source[0]);
+	source_add(&source[0]);
 	/* What was spent asleep is counted at the end of the sleep. */
 	await_sleep();
-	send(&source[0], 1);
+	source_send(&source[0], 1);
 	assert_true(await_equal(&source[0].pending, 0));
 	before = counted(&lcore_counters(lcore_at((unsigned int)source[0].rxq.lcore))->busy) +
 		 counted(&lcore_counters(lcore_at((unsigned int)source[0].rxq.lcore))->idle) +
@@ -515,7 +342,7 @@ static void the_time_adds_up(void **state)
 	start = clock_ns();
 	for (int i = 0; i < 40; i++) {
 		usleep(5000);
-		send(&source[0], 10);
+		source_send(&source[0], 10);
 	}
 	assert_true(await_equal(&source[0].pending, 0));
 	spent = clock_ns() - start;
@@ -529,7 +356,7 @@ static void the_time_adds_up(void **state)
 		assert_true(counted(&lcore_counters(lcore_at(i))->longest) > 0);
 		lcore_reset_longest(lcore_at(i));
 	}
-	take(&source[0]);
+	source_take(&source[0]);
 }
 
 /* Traffic, kicks and changes of the set from two threads for a while: every frame is received once. */
@@ -541,7 +368,7 @@ static void *driver_main(void *arg VUS_UNUSED)
 	unsigned int i = 0;
 
 	while (!atomic_load(&stop)) {
-		send(&source[i++ % 4], 3);
+		source_send(&source[i++ % 4], 3);
 		sent += 3;
 		usleep(i % 50 == 0 ? 3000 : 10);
 	}
@@ -558,13 +385,13 @@ static void everything_at_once(void **state)
 	for (int i = 0; i < 4; i++)
 		received += atomic_load(&source[i].received);
 	for (int i = 0; i < 4; i++)
-		add(&source[i]);
+		source_add(&source[i]);
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&thread, NULL, driver_main, NULL), 0);
 	for (int i = 0; clock_ns() < end; i++) {
-		take(&source[i % 4]);
+		source_take(&source[i % 4]);
 		usleep(500);
-		add(&source[i % 4]);
+		source_add(&source[i % 4]);
 	}
 	atomic_store(&stop, true);
 	pthread_join(thread, &sent);
@@ -577,89 +404,30 @@ static void everything_at_once(void **state)
 			now += atomic_load(&source[i].received);
 	} while (now - received != (uintptr_t)sent);
 	for (int i = 0; i < 4; i++)
-		take(&source[i]);
-}
-
-/* --- life -------------------------------------------------------------------------------------------------------- */
-
-static int begin(bool busy_poll)
-{
-	struct fail fail;
-
-	role_assert_control();
-	if (lcores_create(busy_poll, &reports, &fail) != 0 || lcores_start() != 0)
-		return -1;
-	return 0;
-}
-
-static void end(void)
-{
-	uint64_t start = clock_ns();
-
-	role_assert_control();
-	lcores_stop();
-	assert_true(clock_ns() - start < 2 * NS_PER_S);
-	rcu_drain();
-	lcores_destroy();
-}
-
-static int open_all(void **state)
-{
-	struct bridge_config config = {.name = "br0", .mac_aging = 0};
-	struct port_spec spec = {.name = "port", .type = "vhost-user"};
-
-	(void)state;
-	role_assert_control();
-	if (doorbell_init(&reports) != 0 || begin(false) != 0)
-		return -1;
-	host.lcores = lcores_n();
-	bridge = bridge_create(&config, 0);
-	for (uint16_t i = 0; i < SOURCES && bridge != NULL; i++) {
-		if (port_init(&source[i].port, &host, &source_ops, &spec, i) != 0)
-			return -1;
-		source[i].rxq.port = &source[i].port;
-		source[i].rxq.lcore = -1;
-		source[i].rxq.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		bridge_add_port(bridge, &source[i].port);
-	}
-	return bridge == NULL ? -1 : 0;
+		source_take(&source[i]);
 }
 
 /* Told to poll, they never sleep; the same memory begins anew. */
 static void busy_polling(void **state)
 {
-	uint64_t loops;
+	uint64_t deadline = clock_ns() + 10 * NS_PER_S, polls;
 
 	(void)state;
-	end();
-	assert_int_equal(begin(true), 0);
-	add(&source[0]);
-	loops = SUM(loops);
-	usleep(30 * 1000);
-	assert_true(SUM(loops) > loops);
-	assert_int_equal(SUM(sleeps), 0);
-	assert_int_equal(atomic_load(&source[0].armed), false);
-	send(&source[0], 7);
-	assert_true(await_equal(&source[0].pending, 0));
-	take(&source[0]);
-	end();
-	assert_int_equal(begin(false), 0);
-}
-
-static int close_all(void **state)
-{
-	(void)state;
-	role_assert_control();
-	for (int i = 0; i < SOURCES; i++)
-		bridge_remove_port(bridge, &source[i].port);
-	end();
-	for (int i = 0; i < SOURCES; i++) {
-		port_fini(&source[i].port);
-		close(source[i].rxq.wake_fd);
+	lcore_rig_end();
+	assert_int_equal(lcore_rig_begin(true), 0);
+	source_add(&source[0]);
+	polls = atomic_load(&source[0].polls);
+	while (atomic_load(&source[0].polls) < polls + 10000) {
+		assert_true(clock_ns() < deadline);
+		usleep(1000);
 	}
-	bridge_destroy(bridge);
-	doorbell_fini(&reports);
-	return 0;
+	assert_int_equal(LCORES_SUM(sleeps), 0);
+	assert_int_equal(atomic_load(&source[0].armed), false);
+	source_send(&source[0], 7);
+	assert_true(await_equal(&source[0].pending, 0));
+	source_take(&source[0]);
+	lcore_rig_end();
+	assert_int_equal(lcore_rig_begin(false), 0);
 }
 
 int main(void)
@@ -686,5 +454,5 @@ int main(void)
 
 	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, open_all, close_all);
+	return cmocka_run_group_tests(tests, lcore_rig_open, lcore_rig_close);
 }

@@ -419,24 +419,30 @@ void ring_show(struct ring *ring)
 	__atomic_store_n(&avail_of(ring)->idx, ring->avail_idx, __ATOMIC_RELEASE);
 }
 
+/* Whether the chain number `used_idx` of a packed ring, which lies at `place`, has come back. */
+static bool packed_is_used(struct ring *ring, uint16_t used_idx, uint16_t place)
+{
+	uint16_t flags = __atomic_load_n(&packed_at(ring, place)->flags, __ATOMIC_ACQUIRE);
+
+	return used_idx != ring->shown && (flags & 0x8080) == used_in(place);
+}
+
 uint16_t ring_used_index(struct ring *ring)
 {
-	struct ring driver = *ring;
-	uint32_t id, len;
+	uint16_t used_idx = ring->used_idx, place = ring->used_place;
 
 	if (!ring->packed)
 		return __atomic_load_n(&used_of(ring)->idx, __ATOMIC_ACQUIRE);
-	while (ring_take(&driver, &id, &len))
-		;
-	return driver.used_idx;
+	while (packed_is_used(ring, used_idx, place))
+		place = place_after(ring, place, ring->slots_of[used_idx++]);
+	return used_idx;
 }
 
 static bool packed_take(struct ring *ring, uint32_t *id, uint32_t *len)
 {
 	struct vring_packed_desc *desc = packed_at(ring, ring->used_place);
-	uint16_t flags = __atomic_load_n(&desc->flags, __ATOMIC_ACQUIRE);
 
-	if (ring->used_idx == ring->shown || (flags & 0x8080) != used_in(ring->used_place))
+	if (!packed_is_used(ring, ring->used_idx, ring->used_place))
 		return false;
 	*id = desc->id;
 	*len = desc->len;

@@ -15,7 +15,7 @@
 
 #include "clock.h"
 
-enum { PATIENCE_TURNS = 200 };
+static const uint64_t PATIENCE_NS = 10 * NS_PER_S, SILENCE_NS = 100 * NS_PER_MS;
 
 void front_connect(struct front *front, struct loop *loop, const char *path)
 {
@@ -69,10 +69,10 @@ void front_send(struct front *front, uint32_t request, uint32_t flags, const voi
 	assert_true(sendmsg(front->fd, &hdr, MSG_NOSIGNAL) > 0);
 }
 
-static bool receive_exactly(struct front *front, void *to, size_t len)
+static bool receive_exactly(struct front *front, void *to, size_t len, uint64_t patience_ns)
 {
+	uint64_t deadline = clock_ns() + patience_ns;
 	uint8_t *at = to;
-	int turns = PATIENCE_TURNS;
 
 	role_assert_control();
 	while (len > 0) {
@@ -86,7 +86,7 @@ static bool receive_exactly(struct front *front, void *to, size_t len)
 		if (n > 0) {
 			at += n;
 			len -= (size_t)n;
-		} else if (turns-- == 0) {
+		} else if (clock_ns() > deadline) {
 			return false;
 		} else {
 			loop_turn(front->loop, 500 * NS_PER_US);
@@ -98,11 +98,18 @@ static bool receive_exactly(struct front *front, void *to, size_t len)
 bool front_receive(struct front *front, struct vhu_message *msg)
 {
 	memset(msg, 0, sizeof(*msg));
-	if (front->fd < 0 || !receive_exactly(front, &msg->header, sizeof(msg->header)))
+	if (front->fd < 0 || !receive_exactly(front, &msg->header, sizeof(msg->header), PATIENCE_NS))
 		return false;
 	assert_int_equal(msg->header.flags, VHU_VERSION | VHU_FLAG_REPLY);
 	assert_true(msg->header.size <= sizeof(msg->payload));
-	return receive_exactly(front, &msg->payload, msg->header.size);
+	return receive_exactly(front, &msg->payload, msg->header.size, PATIENCE_NS);
+}
+
+bool front_silent(struct front *front)
+{
+	uint8_t byte;
+
+	return !receive_exactly(front, &byte, 1, SILENCE_NS) && front->fd >= 0;
 }
 
 bool front_closed(struct front *front)

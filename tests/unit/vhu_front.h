@@ -32,8 +32,10 @@ void front_hang_up(struct front *front);
 /* Sends a request as it is; flags 0 become VHU_VERSION. */
 void front_send(struct front *front, uint32_t request, uint32_t flags, const void *payload,
 		uint32_t size, const int *fds, unsigned int n_fds);
-/* The next message from the device, or false if none comes soon; a closed connection is false and front->fd -1. */
+/* The next message from the device, which is waited for for seconds; a closed connection is false and front->fd -1. */
 bool front_receive(struct front *front, struct vhu_message *msg);
+/* For a moment no message comes, and the connection is there. */
+bool front_silent(struct front *front);
 /* Whether the device hangs up soon. */
 bool front_closed(struct front *front);
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lcore_rig.h: two lcores of EAL on one CPU, and queues that are real to them.
+ *
+ * A source is a port with one queue: frames are there when the test says so, and go to all other sources. The test's
+ * thread is the control thread. Waits end after ten seconds: with false, or by an assertion.
+ */
+#ifndef LCORE_RIG_H
+#define LCORE_RIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lcore.h"
+
+enum { SOURCES = 6, LEN = 60 };
+
+struct source {
+	struct port port; /* first */
+	struct port_rxq rxq;
+	_Atomic uint64_t pending, received, completed; /* frames */
+	_Atomic uint64_t polls, arms, delivered, late;
+	atomic_bool armed, gone, chatty;
+	atomic_int polled_by;
+};
+
+extern struct source source[SOURCES];
+
+/* cmocka's group set-up and teardown. EAL is there. */
+int lcore_rig_open(void **state);
+int lcore_rig_close(void **state);
+/* The lcores alone: made and started, or ended. */
+int lcore_rig_begin(bool busy_poll);
+void lcore_rig_end(void);
+
+/* The driver: frames are there, and a kick if one is wanted. */
+void source_send(struct source *from, uint64_t n);
+/* Joins a poll set; leaves it, and every lcore has passed. */
+void source_add(struct source *from);
+void source_take(struct source *from);
+
+bool await_equal(const _Atomic uint64_t *what, uint64_t value);
+/* Every lcore has gone to sleep: rounds have stopped. */
+void await_sleep(void);
+/* Control's wait for the lcores, with an end. */
+void await_lcores(void);
+
+/* Of a counter, over all lcores. */
+uint64_t lcore_rig_sum(size_t counter);
+#define LCORES_SUM(name) lcore_rig_sum(offsetof(struct lcore_counters, name))
+
+#endif
