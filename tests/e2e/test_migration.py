@@ -221,11 +221,13 @@ def vhost(lab: Lab, *names: str, options: str = "") -> list[str]:
     return [word for name in names for word in ("--vhost", f"{name}={lab.socket(name)}{options}")]
 
 
-def test_within_one_switch(lab: Lab, qemu: Path, image: Path) -> None:
+@pytest.mark.parametrize("rings", ["split", "packed"])
+def test_within_one_switch(lab: Lab, qemu: Path, image: Path, rings: str) -> None:
     """The guest announces itself."""
+    options = "packed=on" if rings == "packed" else ""
     switch = lab.switch(vhost(lab, "a1", "a2", "b"))
     switch.start()
-    homes = [Home(mover(lab, qemu, image, port), switch, port) for port in ("a1", "a2")]
+    homes = [Home(mover(lab, qemu, image, port, options), switch, port) for port in ("a1", "a2")]
     there_and_back(peer_guest(lab, qemu, image), homes)
 
 

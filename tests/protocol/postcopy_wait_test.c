@@ -137,7 +137,7 @@ static void a_pause_waits_alone(void **state)
 	OK(err);
 	assert_int_equal(answer.request, FG_GET_VRING_BASE);
 	assert_int_equal(answer.size, 8);
-	assert_int_equal(answer.state.num, fg_ring_used_idx(&mover.g->s.ring[1]));
+	assert_int_equal(answer.state.num, fg_ring_base(&mover.g->s.ring[1]));
 	fg_pager_set_delay(&mover.pager, 0);
 	OK(fg_start_ring(&mover.g->s, 1, (uint16_t)answer.state.num));
 	mover_talk();

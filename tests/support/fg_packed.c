@@ -152,15 +152,32 @@ static bool is_used(const struct fg_ring *r, uint16_t place)
 	return (flags & BOTH) == (place & WRAP ? BOTH : 0);
 }
 
-uint16_t fg_packed_used_idx(const struct fg_ring *r)
+/* Past everything that came back: how many chains that were, and where it ends. */
+static uint16_t used_up(const struct fg_ring *r, uint16_t *place)
 {
-	uint16_t idx = r->last_used, place = r->place_used;
+	uint16_t idx = r->last_used;
 
-	while (idx != r->avail_idx && is_used(r, place)) {
-		place = after(r, place, r->chain_len[r->fifo[idx % r->num]]);
+	*place = r->place_used;
+	while (idx != r->avail_idx && is_used(r, *place)) {
+		*place = after(r, *place, r->chain_len[r->fifo[idx % r->num]]);
 		idx++;
 	}
 	return idx;
+}
+
+uint16_t fg_packed_used_idx(const struct fg_ring *r)
+{
+	uint16_t place;
+
+	return used_up(r, &place);
+}
+
+uint32_t fg_packed_base(const struct fg_ring *r)
+{
+	uint16_t place;
+
+	used_up(r, &place);
+	return (uint32_t)place << 16 | place;
 }
 
 int fg_packed_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)

@@ -18,6 +18,7 @@ int fg_packed_post_indirect(struct fg_ring *, const struct fg_buf *, unsigned in
 void fg_packed_publish(struct fg_ring *);
 bool fg_packed_needs_kick(struct fg_ring *);
 uint16_t fg_packed_used_idx(const struct fg_ring *);
+uint32_t fg_packed_base(const struct fg_ring *);
 int fg_packed_reap(struct fg_ring *, uint32_t *token, uint32_t *len);
 void fg_packed_want_interrupt(struct fg_ring *);
 

@@ -207,6 +207,11 @@ uint16_t fg_ring_used_idx(const struct fg_ring *r)
 			 : __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
 }
 
+uint32_t fg_ring_base(const struct fg_ring *r)
+{
+	return r->packed ? fg_packed_base(r) : fg_ring_used_idx(r);
+}
+
 uint32_t fg_ring_lost_base(const struct fg_ring *r)
 {
 	return r->packed ? 0x80008000 : fg_ring_used_idx(r);

@@ -78,6 +78,8 @@ void fg_ring_fini(struct fg_ring *);
 /* Forgets everything in flight; indexes and rings start again from 0. The format is `packed`. */
 void fg_ring_reset(struct fg_ring *, bool event_idx);
 
+/* What GET_VRING_BASE says of a ring of which everything that was taken has come back. */
+uint32_t fg_ring_base(const struct fg_ring *);
 /* What a front end says of the ring when it has lost its back end: of a split ring where it stands,
  * of a packed one where it began. */
 uint32_t fg_ring_lost_base(const struct fg_ring *);

@@ -3,7 +3,6 @@
  * consumed by it, exact accounts (E2), and not a byte beyond what the guest offered. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -441,78 +440,6 @@ static void not_ready(void **state)
 	ring_close(ring);
 }
 
-struct sender {
-	struct ring *ring;
-	struct port_counters counters;
-	uint8_t mark;
-};
-
-enum { SENDERS = 3, SENT_BY_EACH = 20000 };
-
-static void *sender_main(void *arg)
-{
-	struct sender *sender = arg;
-	uint8_t room[60];
-	struct frame frame = {.head = room, .len = 60, .head_len = 60};
-	struct frame *frames[4] = {&frame, &frame, &frame, &frame};
-
-	role_assert_lcore();
-	memset(room, sender->mark, sizeof(room));
-	for (int i = 0; i < SENT_BY_EACH / 4; i++)
-		vnet_deliver(&sender->ring->q, frames, 4, 1514, &sender->counters);
-	return NULL;
-}
-
-/* lcores take turns at a ring: no frame is torn, none counted twice. */
-static void a_ring_that_lcores_share(void **state)
-{
-	struct ring *ring = fresh_ring(256, MERGEABLE, 0);
-	uint64_t at = rig_alloc(&rig, 256 * 128, 8), ok = 0, arrived = 0;
-	struct sender sender[SENDERS];
-	pthread_t thread[SENDERS];
-	bool running = true;
-
-	(void)state;
-	memset(sender, 0, sizeof(sender));
-	for (uint16_t i = 0; i < 256; i++) {
-		ring_desc(ring, i, at + i * 128u, 128, VRING_DESC_F_WRITE, 0);
-		ring_offer(ring, i);
-	}
-	ring_show(ring);
-	for (int i = 0; i < SENDERS; i++) {
-		sender[i].ring = ring;
-		sender[i].mark = (uint8_t)(i + 1);
-		assert_int_equal(pthread_create(&thread[i], NULL, sender_main, &sender[i]), 0);
-	}
-	while (running) {
-		uint32_t id, len;
-		uint64_t sent = 0;
-
-		for (int i = 0; i < SENDERS; i++)
-			sent += counted(&sender[i].counters.tx_ok) +
-				drops_of_tx(&sender[i].counters);
-		running = sent < SENDERS * SENT_BY_EACH;
-		while (ring_take(ring, &id, &len)) {
-			const uint8_t *frame = rig_at(&rig, at + id * 128) + 12;
-
-			assert_int_equal(len, 72);
-			assert_in_range(frame[0], 1, SENDERS);
-			for (int i = 1; i < 60; i++)
-				assert_int_equal(frame[i], frame[0]);
-			ring_offer(ring, (uint16_t)id);
-			arrived++;
-		}
-		ring_show(ring);
-	}
-	for (int i = 0; i < SENDERS; i++) {
-		pthread_join(thread[i], NULL);
-		ok += counted(&sender[i].counters.tx_ok);
-	}
-	assert_int_equal(ok, arrived);
-	assert_int_equal(counted(&ring->q.counters.frames), ok);
-	ring_close(ring);
-}
-
 static int open_rig(void **state)
 {
 	(void)state;
@@ -538,7 +465,6 @@ int main(void)
 		cmocka_unit_test(order_and_accounts),
 		cmocka_unit_test(longer_than_the_port_takes),
 		cmocka_unit_test(not_ready),
-		cmocka_unit_test(a_ring_that_lcores_share),
 	};
 
 	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
