@@ -30,7 +30,8 @@ static int obey(struct pump *p, const char *line)
 
 	if (strncmp(line, "quit", 4) == 0)
 		return 1;
-	if (sscanf(line, "%*s %u", &len) == 1 && len >= PUMP_FRAME_MIN && len <= p->opt.len_max) {
+	if (sscanf(line, "%*s %u", &len) == 1 && len >= (p->opt.tcp ? PUMP_TCP_MIN : PUMP_FRAME_MIN) &&
+	    len <= p->opt.len_max) {
 		if (sscanf(line, "run %*u %u %u", &a, &b) == 2)
 			return pump_run(p, len, a, b);
 		if (sscanf(line, "paced %*u %lf %u %u", &mpps, &a, &b) == 3 && mpps > 0)
@@ -52,7 +53,7 @@ static int connect_all(struct pump *p, char **paths)
 		err = pump_guest_connect(&p->guest[i], paths[i]);
 	for (unsigned int i = 0; err == 0 && i < p->guests; i++) {
 		p->lane[i] = (struct pump_lane){.from = &p->guest[i], .to = &p->guest[i ^ 1]};
-		pump_lane_set(&p->lane[i], PUMP_FRAME_MIN);
+		pump_lane_set(&p->lane[i], p->opt.tcp ? PUMP_TCP_MIN : PUMP_FRAME_MIN);
 	}
 	if (err == 0)
 		printf("{\"ready\": true, \"features\": \"0x%llx\"}\n", (unsigned long long)p->guest[0].s.features);
@@ -71,7 +72,7 @@ static int pin(const char *cpu)
 static int usage(void)
 {
 	fprintf(stderr, "usage: pump [--cpu N] [--ring N] [--packed] [--regions N] [--macs N] [--frame-max BYTES]\n"
-			"            [--interval TICKS] [--huge] [--listen] [--straight] SOCKET SOCKET...\n");
+			"            [--interval TICKS] [--huge] [--listen] [--straight] [--tcp] SOCKET SOCKET...\n");
 	return 2;
 }
 
@@ -81,7 +82,7 @@ static int parse(struct pump *p, int argc, char **argv)
 		{"cpu", 1, NULL, 'c'},	   {"ring", 1, NULL, 'r'},	{"packed", 0, NULL, 'p'},
 		{"regions", 1, NULL, 'g'}, {"macs", 1, NULL, 'm'},	{"frame-max", 1, NULL, 'f'},
 		{"huge", 0, NULL, 'h'},	   {"interval", 1, NULL, 'i'}, {"listen", 0, NULL, 'l'},
-		{"straight", 0, NULL, 's'},
+		{"straight", 0, NULL, 's'},	{"tcp", 0, NULL, 't'},
 		{NULL, 0, NULL, 0},
 	};
 	struct pump_options *o = &p->opt;
@@ -103,6 +104,7 @@ static int parse(struct pump *p, int argc, char **argv)
 		case 'h': o->huge = true; break;
 		case 'l': o->listen = true; break;
 		case 's': o->straight = true; break;
+		case 't': o->tcp = true; break;
 		default: return -1;
 		}
 	}

@@ -22,8 +22,9 @@
 
 enum {
 	PUMP_HEADER = 12,     /* of virtio-net */
-	PUMP_NUMBER_AT = 32,  /* of the frame's number and time, in the first line of a buffer */
-	PUMP_TIME_AT = 40,
+	PUMP_NUMBER_AT = 32,  /* of the frame's number, in the first line of a buffer; its time follows */
+	PUMP_TCP_NUMBER_AT = 80, /* the same behind the headers of TCP */
+	PUMP_TCP_MIN = 128,
 	PUMP_FRAME_MIN = 60,
 	PUMP_FRAME_MAX = 65550,
 	PUMP_GUESTS_MAX = 256,
@@ -36,8 +37,8 @@ struct pump_options {
 	unsigned int regions;
 	unsigned int macs; /* addresses a guest sends from, in turn */
 	uint32_t len_max;  /* the longest frame that will be sent */
-	uint64_t features; /* wished beside those that every guest has */
 	bool packed, huge, listen;
+	bool tcp; /* frames are TCP over IPv4, to be cut into segments of 1448 bytes by who needs that (HOST_TSO4, GUEST_TSO4) */
 	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };
 
@@ -58,7 +59,10 @@ struct pump_guest {
 	struct pump_options opt;
 	uint32_t number;
 	int file, listener;
+	uint32_t number_at;
 	struct pump_ring rx, tx;
+	uint64_t buffer_gpa[FG_RING_MAX]; /* to send from, as many as tx has slots */
+	uint8_t *buffer_at[FG_RING_MAX];
 };
 
 /* Lays out the memory and, if it is to listen, makes the socket. pump_guest_connect() waits for the switch and starts
@@ -66,6 +70,10 @@ struct pump_guest {
 int pump_guest_open(struct pump_guest *, const struct pump_options *, const char *path, uint32_t number);
 int pump_guest_connect(struct pump_guest *, const char *path);
 void pump_guest_close(struct pump_guest *);
+/* How many receive buffers a frame takes. */
+uint32_t pump_buffers(uint32_t len);
+/* Every frame is of @len bytes from now on. Only while nothing is on its way. */
+void pump_guest_set_len(struct pump_guest *, uint32_t len);
 
 /* --- rings ------------------------------------------------------------------------------------- */
 
@@ -89,8 +97,8 @@ static inline uint64_t pump_ticks(void)
 
 /* --- lanes ------------------------------------------------------------------------------------- */
 
-/* Takes the time of frames that carry one: called for each with the ticks it was on its way. */
-typedef void (*pump_timed)(void *context, uint64_t ticks);
+/* For frames that carry their time: called for each with when it was sent. */
+typedef void (*pump_timed)(void *context, uint64_t sent);
 
 struct pump_lane {
 	struct pump_guest *from, *to;

@@ -12,6 +12,8 @@
 #define BASE 0x100000000ull
 enum { PIECE = 2 << 20, RINGS = 128 << 10, PAGE = 4096, CONNECT_MS = 20000 };
 static const uint64_t FEATURES = FG_F_VERSION_1 | FG_F_MRG_RXBUF | FG_F_IN_ORDER | FG_F_PROTOCOL;
+/* CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4 (virtio 1.2, 5.1.3) */
+static const uint64_t TSO = 1ull << 0 | 1ull << 1 | 1ull << 7 | 1ull << 11;
 
 static int complain(const struct pump_guest *g, const char *what, int err)
 {
@@ -53,15 +55,6 @@ static int make_memory(struct pump_guest *g)
 	return 0;
 }
 
-static void put_macs(uint8_t *frame, uint32_t to, uint32_t from)
-{
-	const uint8_t macs[12] = {0x02, (uint8_t)to, 0, 0, 0, 0, 0x02, (uint8_t)from, 0, 0, 0, 0};
-
-	memcpy(frame, macs, 12);
-	frame[12] = 0x88; /* IEEE 802: local experiments */
-	frame[13] = 0xb5;
-}
-
 /* Which buffer each slot has: in no order, as in a guest that has run for a while, but always the same. Where they follow
  * each other the prefetchers of both cores guess: the guest's takes lines away that the switch is about to write. */
 static void shuffle(uint16_t *order, unsigned int n)
@@ -95,12 +88,11 @@ static int lay_out(struct pump_guest *g)
 		if (rx == FG_NO_GPA || tx == FG_NO_GPA)
 			return -ENOMEM;
 		g->rx.gpa[i] = rx;
-		g->tx.gpa[i] = tx;
+		g->buffer_gpa[i] = tx;
 		g->rx.at[i] = fg_memory_ptr(&g->mem, rx, PUMP_STRIDE);
-		g->tx.at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
+		g->buffer_at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
 		memset(g->rx.at[i], 0, PUMP_STRIDE);
-		memset(g->tx.at[i], 0, tx_stride(&g->opt));
-		put_macs(g->tx.at[i] + PUMP_HEADER, g->number ^ 1, g->number);
+		memset(g->buffer_at[i], 0, tx_stride(&g->opt));
 	}
 	return 0;
 }
@@ -113,6 +105,7 @@ int pump_guest_open(struct pump_guest *g, const struct pump_options *opt, const 
 	fg_memory_init(&g->mem);
 	g->opt = *opt;
 	g->number = number;
+	g->number_at = opt->tcp ? PUMP_TCP_NUMBER_AT : PUMP_NUMBER_AT;
 	g->s.sock = g->listener = -1;
 	err = make_memory(g);
 	if (err == 0 && opt->listen) {
@@ -135,7 +128,7 @@ void pump_guest_close(struct pump_guest *g)
 static int negotiate(struct pump_guest *g, const char *path)
 {
 	const struct fg_options opt = {
-		.features = FEATURES | g->opt.features | (g->opt.packed ? FG_F_PACKED : 0),
+		.features = FEATURES | (g->opt.packed ? FG_F_PACKED : 0) | (g->opt.tcp ? TSO : 0),
 		.ring_size = (uint16_t)g->opt.ring,
 	};
 	int sock = g->opt.listen ? fg_wire_accept(g->listener, CONNECT_MS) : fg_wire_connect(path, CONNECT_MS);
@@ -185,6 +178,10 @@ int pump_guest_connect(struct pump_guest *g, const char *path)
 		return complain(g, path, err);
 	if (g->opt.packed && !(g->s.features & FG_F_PACKED)) {
 		fprintf(stderr, "guest %u: %s offers no packed rings\n", g->number, path);
+		return -EOPNOTSUPP;
+	}
+	if (g->opt.tcp && (g->s.features & TSO) != TSO) {
+		fprintf(stderr, "guest %u: %s offers no TSO\n", g->number, path);
 		return -EOPNOTSUPP;
 	}
 	err = spread_rings(g);

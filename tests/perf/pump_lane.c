@@ -11,11 +11,11 @@ enum { AHEAD = 8 };
 void pump_lane_set(struct pump_lane *lane, uint32_t len)
 {
 	lane->len = len;
-	lane->buffers = (PUMP_HEADER + len + PUMP_BUFFER - 1) / PUMP_BUFFER;
+	lane->buffers = pump_buffers(len);
 	lane->window = lane->to->opt.ring / lane->buffers;
 	if (lane->window > lane->from->opt.ring)
 		lane->window = lane->from->opt.ring;
-	pump_ring_set_len(&lane->from->tx, PUMP_HEADER + len);
+	pump_guest_set_len(lane->from, len);
 }
 
 /* A frame's number is the next, or there were some that will never come. */
@@ -42,13 +42,15 @@ static uint32_t take_one(struct pump_lane *lane, const uint8_t *at, uint32_t n)
 	memcpy(&buffers, at + 10, 2);
 	if (buffers == 0 || buffers > n)
 		return 0;
-	memcpy(&number, at + PUMP_NUMBER_AT, 8);
+	memcpy(&number, at + lane->to->number_at, 8);
 	judge(lane, number);
+	if (buffers != lane->buffers) /* it is not whole, or not one */
+		lane->disorder++;
 	if (lane->timed != NULL) {
 		uint64_t stamp;
 
-		memcpy(&stamp, at + PUMP_TIME_AT, 8);
-		lane->timed(lane->context, pump_ticks() - stamp);
+		memcpy(&stamp, at + lane->to->number_at + 8, 8);
+		lane->timed(lane->context, stamp);
 	}
 	return buffers;
 }
@@ -83,7 +85,7 @@ static void put_number(const struct pump_lane *lane, uint8_t *at, uint64_t numbe
 {
 	uint32_t macs = lane->from->opt.macs;
 
-	memcpy(at + PUMP_NUMBER_AT, &number, 8);
+	memcpy(at + lane->from->number_at, &number, 8);
 	if (macs > 1) {
 		uint32_t turn = (uint32_t)(number % macs);
 
@@ -93,7 +95,7 @@ static void put_number(const struct pump_lane *lane, uint8_t *at, uint64_t numbe
 	if (lane->timed != NULL) {
 		uint64_t now = pump_ticks();
 
-		memcpy(at + PUMP_TIME_AT, &now, 8);
+		memcpy(at + lane->from->number_at + 8, &now, 8);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "fg_clock.h"
 
 enum { DRAIN_MS = 300, ARRIVE_MS = 1000 };
+#define ABSENT_NS	   50000.0
 #define AS_FAST_AS_IT_GOES 0.0
 #define NOTHING		   -1.0
 
@@ -50,12 +51,23 @@ static int serve(struct pump_lane *lane, uint32_t most)
 /* What a lane may send now: all there is room for, nothing, or what its share of the rate allows by now. */
 static uint32_t allowed(const struct pump *p, unsigned int lane, double mpps, const uint64_t *base, uint64_t ticks)
 {
-	double due;
+	uint64_t due, sent = p->lane[lane].sent - base[lane];
 
 	if (mpps <= 0)
 		return mpps < 0 ? 0 : UINT32_MAX;
-	due = (double)ticks / p->ticks_per_ns * mpps * 1e-3 / p->guests + (double)lane / p->guests;
-	return (uint64_t)due > p->lane[lane].sent - base[lane] ? (uint32_t)((uint64_t)due - (p->lane[lane].sent - base[lane])) : 0;
+	due = (uint64_t)(((double)ticks / p->ticks_per_ns * mpps * 1e-3 + (double)lane) / p->guests);
+	return due > sent ? (uint32_t)(due - sent) : 0;
+}
+
+/* We are running now. If we were not for a while, what was sent before says nothing of the switch. */
+static uint64_t be_here(struct pump *p)
+{
+	uint64_t now = pump_ticks();
+
+	if ((double)(now - p->here) > ABSENT_NS * p->ticks_per_ns)
+		p->back = now;
+	p->here = now;
+	return now;
 }
 
 /* Looks at lanes whose time it is, for @ms. Adds to @busy the ticks in which there was work. */
@@ -81,7 +93,7 @@ static int run_for(struct pump *p, unsigned int ms, double mpps, uint64_t *busy)
 			*busy += did ? after - now : 0;
 			now = after;
 		}
-		now = pump_ticks();
+		now = be_here(p);
 	}
 	return 0;
 }
@@ -104,12 +116,17 @@ static int drain(struct pump *p)
 	return err;
 }
 
-static void count_time(void *context, uint64_t ticks)
+static void count_time(void *context, uint64_t sent)
 {
-	const struct pump *p = context;
+	struct pump *p = context;
+	uint64_t now = pump_ticks();
 
-	if (p->times != NULL)
-		histogram_add(p->times, (uint64_t)((double)ticks / p->ticks_per_ns));
+	if (p->times == NULL)
+		return;
+	if (sent < p->back || (double)(now - p->here) > ABSENT_NS * p->ticks_per_ns)
+		p->untimed++;
+	else
+		histogram_add(p->times, (uint64_t)((double)(now - sent) / p->ticks_per_ns));
 }
 
 /* Frames of @len bytes from now on; with @timed they carry the time. */
@@ -137,7 +154,7 @@ static void print_window(const struct pump *p, uint32_t len, const struct tally 
 	       (after->cpu_seconds - before->cpu_seconds) / seconds, (unsigned long long)(end.lost - before->lost),
 	       (unsigned long long)(end.disorder - before->disorder));
 	if (p->times != NULL) {
-		printf(", \"ns\": ");
+		printf(", \"untimed\": %llu, \"ns\": ", (unsigned long long)p->untimed);
 		histogram_print(p->times, stdout);
 	}
 	printf("}\n");
@@ -154,6 +171,7 @@ static int window(struct pump *p, uint32_t len, double mpps, unsigned int warm_m
 	err = run_for(p, warm_ms, mpps, &busy);
 	busy = 0;
 	p->times = times;
+	p->untimed = 0;
 	ticks = pump_ticks();
 	before = look(p);
 	if (err == 0)
@@ -181,16 +199,21 @@ int pump_paced(struct pump *p, uint32_t len, double mpps, unsigned int warm_ms, 
 }
 
 /* One frame from guest 0 to guest 1. */
-static int one_frame(struct pump_lane *lane)
+static int one_frame(struct pump *p)
 {
+	struct pump_lane *lane = &p->lane[0];
 	int64_t deadline = fg_deadline(ARRIVE_MS);
-	int taken = pump_lane_send(lane, 1);
+	int taken;
 
+	be_here(p);
+	taken = pump_lane_send(lane, 1);
 	if (taken < 1)
 		return -EPROTO;
 	for (taken = 0; taken == 0;) {
-		for (unsigned int i = 0; taken == 0 && i < 1000; i++)
+		for (unsigned int i = 0; taken == 0 && i < 1000; i++) {
 			taken = pump_lane_take(lane);
+			be_here(p);
+		}
 		if (taken == 0 && fg_left_ms(deadline) == 0) {
 			lane->lost += pump_lane_on_way(lane);
 			break;
@@ -208,13 +231,14 @@ int pump_single(struct pump *p, uint32_t len, unsigned int count, unsigned int g
 
 	set_lanes(p, len, true);
 	p->times = &times;
+	p->untimed = 0;
 	before = look(p);
 	for (unsigned int i = 0; err == 0 && i < count; i++) {
 		uint64_t since = pump_ticks();
 
 		while (pump_ticks() - since < gap)
 			;
-		err = one_frame(&p->lane[0]);
+		err = one_frame(p);
 	}
 	after = look(p);
 	if (err == 0)

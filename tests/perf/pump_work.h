@@ -18,16 +18,20 @@ struct pump {
 	uint64_t interval;
 	double ticks_per_ns;
 	struct histogram *times; /* NULL: nobody counts them */
+	uint64_t here;		 /* when we were last seen to have our CPU */
+	uint64_t back;		 /* and when after an absence: frames sent before it are not timed */
+	uint64_t untimed;
 };
 
 /* All lanes at once, as fast as it goes: what arrived in @ms, after @warm_ms. */
 int pump_run(struct pump *, uint32_t len, unsigned int warm_ms, unsigned int ms);
 
-/* The same at @mpps of all lanes together, and how long each frame was on its way, to when it was looked at. */
+/* The same at @mpps of all lanes together, and how long each frame was on its way, to when it was looked at. Not those
+ * during which this thread was without its CPU for 50 µs or more: they are counted apart. */
 int pump_paced(struct pump *, uint32_t len, double mpps, unsigned int warm_ms, unsigned int ms);
 
-/* @count frames from guest 0 to guest 1, one at a time, each @gap_us after the one before has arrived; and how long. The ring is looked
- * at all the time. */
+/* @count frames from guest 0 to guest 1, one at a time, each @gap_us after the one before has arrived; and how long. The
+ * ring is looked at all the time. */
 int pump_single(struct pump *, uint32_t len, unsigned int count, unsigned int gap_us);
 
 #endif

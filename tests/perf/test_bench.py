@@ -98,6 +98,8 @@ def test_an_unfair_figure_is_told():
     (["--testpmd", "/nowhere"], "no such program"),
     (["--switch-cpu", "4000"], "--switch-cpu"),
     (["--switch-cpu", "0"], "a CPU each"),
+    (["latency", "--generator", "testpmd"], "needs --generator fake"),
+    (["plot"], "of what"),
 ])
 def test_a_mistake_is_one_line_that_says_how_to_mend(arguments, said):
     done = bench(*arguments)
@@ -116,9 +118,10 @@ def peers(*names):
     (["--sizes", "64", "--switches", "vuswitch", "--bridges", "3", "--macs", "50", "--regions", "40",
       "--straight"], [64]),
     (["--sizes", "64", "--generator", "testpmd"], [64]),
+    (["--tso", "--switches", "testpmd"], [1514, 9014, 65000]),
 ])
 def test_a_short_measurement(tmp_path, arguments, sizes):
-    if "testpmd" in arguments and not shutil.which("dpdk-testpmd"):
+    if "testpmd" in str(arguments) and not shutil.which("dpdk-testpmd"):
         pytest.skip("needs dpdk-testpmd")
     result = tmp_path / "result.json"
     switches = peers("vuswitch", "testpmd")
@@ -127,7 +130,7 @@ def test_a_short_measurement(tmp_path, arguments, sizes):
     assert done.returncode == 0, done.stdout + done.stderr
     runs = json.loads(result.read_text())["rounds"][0]
     if "--switches" in arguments:
-        switches = ["vuswitch"]
+        switches = [arguments[arguments.index("--switches") + 1]]
     assert [(run["switch"], run["size"]) for run in runs] == [
         (switch, size) for size in sizes for switch in switches]
     for run in runs:
@@ -147,4 +150,21 @@ def test_a_short_look_at_latency(tmp_path):
         (switch, state) for switch in ("vuswitch", "vuswitch-sleeps") for state in ("idle", "loaded")]
     for times in windows:
         assert times["lost"] == 0
-        assert sum(count for _, count in times["ns"]) >= latency.FRAMES
+        assert times["untimed"] + sum(count for _, count in times["ns"]) >= latency.FRAMES
+
+
+def test_a_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = report.summarise([round_of(vuswitch=[window(20)] * 2, other=[window(10)] * 2)], 2e9)
+    times = latency.summarise([latency.Times("vuswitch", state, 1.0, trip_ns=100.0, good=True, ns=[[1000, 5], [9000, 1]])
+                               for state in ("idle", "loaded")])
+    files = []
+    for what, summary in (("throughput", rows), ("latency", times)):
+        files.append(tmp_path / f"{what}.json")
+        files[-1].write_text(json.dumps({
+            "settings": {"what": what, "ring": 256, "packed": False, "tso": False, "sizes": [64]},
+            "machine": {"cpu": "a CPU", "date": "2026-01-01T00:00:00Z"}, "summary": summary}))
+    done = bench("plot", *map(str, files), "--output", str(tmp_path / "picture.svg"))
+    assert done.returncode == 0, done.stderr
+    picture = (tmp_path / "picture.svg").read_text()
+    assert "split rings of 256" in picture and "20.0" in picture and "1.0 / 9.0 / 9" in picture

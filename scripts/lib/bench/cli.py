@@ -8,9 +8,10 @@ from . import latency, report
 from .lab import Lab
 from .measure import Plan, measure
 from .options import parse
+from .plot import plot
 from .process import BenchError
 
-SETTINGS = ("what", "generator", "ring", "packed", "regions", "macs", "straight", "bridges", "rounds", "sizes", "bursts",
+SETTINGS = ("what", "generator", "ring", "packed", "regions", "macs", "straight", "tso", "bridges", "rounds", "sizes", "bursts",
             "generator_devargs")
 
 
@@ -20,7 +21,7 @@ def main(arguments):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return {"throughput": throughput, "latency": delays}[options.what](options)
+        return {"throughput": throughput, "latency": delays, "plot": picture}[options.what](options)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -60,7 +61,7 @@ def one_round(lab, stations, plan, runs, number):
             said = "; ".join(run.complaints())
             good = sum(window.good for window in run.windows)
             trips = [window.trip_ns for window in run.windows]
-            print(f"  round {number}  {run.switch:<12}{size:>5} bytes {run.mpps:>7.2f} Mpps"
+            print(f"  round {number}  {run.switch:<12}{size:>5} bytes {report.short(run.mpps):>7} Mpps"
                   f"   line trip {min(trips):.0f} to {max(trips):.0f} ns, "
                   f"{good} of {len(run.windows)} windows good"
                   f"{'   (' + said + ')' if said else ''}", flush=True)
@@ -80,6 +81,14 @@ def delays(options):
     if rows:
         conclude(lab, latency.table(rows), rows, latency.as_dicts(taken))
     return 1 if lab.failures else 0
+
+
+def picture(options):
+    """scripts/bench plot."""
+    if not options.files:
+        raise BenchError("plot: of what? Name the files that --json wrote")
+    plot(options.files, options.output)
+    return 0
 
 
 def conclude(lab, lines, rows, measured):

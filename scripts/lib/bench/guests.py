@@ -29,6 +29,7 @@ class Wishes:
     frame_max: int = 1518
     interval: int = 4000  # ticks between two looks at a ring
     straight: bool = False  # a ring's buffers in the order of their addresses; else in no order
+    tso: bool = False
 
 
 @dataclasses.dataclass
@@ -79,6 +80,7 @@ class PumpGuests(Guests):
         argv = [find_pump(), "--cpu", str(wishes.cpu), "--ring", str(wishes.ring),
                 "--regions", str(wishes.regions), "--macs", str(wishes.macs),
                 "--frame-max", str(wishes.frame_max), "--interval", str(wishes.interval)]
+        argv += ["--tcp"] if wishes.tso else []
         argv += ["--straight"] if wishes.straight else []
         argv += ["--packed"] if wishes.packed else []
         argv += ["--huge"] if setup.hugepages and wishes.regions == 1 else []

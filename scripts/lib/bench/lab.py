@@ -86,13 +86,13 @@ class Lab:
         directory = self.directory / name
         directory.mkdir()
         return Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges,
-                     mtu=max(1500, max(options.sizes) - 14), macs=options.macs, sleeps=kind.sleeps)
+                     mtu=1500 if options.tso else max(1500, max(options.sizes) - 14), macs=options.macs, sleeps=kind.sleeps, tso=options.tso)
 
 
 def choose_guests(options, interval):
     """The class of the guests, with what all of them have in common."""
     wishes = Wishes(options.generator_cpu, options.ring, options.packed, options.regions, options.macs,
-                    max(options.sizes), interval, options.straight)
+                    max(options.sizes), interval, options.straight, options.tso)
     if options.generator == "fake":
         if PumpGuests.missing():
             raise BenchError(PumpGuests.missing())
@@ -100,8 +100,8 @@ def choose_guests(options, interval):
     path = TestpmdGuests.path if options.generator == "testpmd" else options.generator
     if not shutil.which(path):
         raise BenchError(f"{path} not found: apt-get install dpdk, or name a testpmd with --generator PATH")
-    if max(options.regions, options.macs, options.bridges) > 1 or max(options.sizes) > 1518:
-        raise BenchError("--regions, --macs, --bridges and frames longer than 1518 bytes need --generator fake")
+    if max(options.regions, options.macs, options.bridges) > 1 or max(options.sizes) > 1518 or options.tso:
+        raise BenchError("--regions, --macs, --bridges, --tso and frames longer than 1518 bytes need --generator fake")
     TestpmdGuests.path = path
     TestpmdGuests.bursts = options.bursts
     TestpmdGuests.devargs = f",{options.generator_devargs}" if options.generator_devargs else ""

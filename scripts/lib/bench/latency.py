@@ -36,6 +36,7 @@ class Times:
     moved: bool = False
     good: bool = False
     lost: int = 0
+    untimed: int = 0  # frames during which the guests had no CPU
     ns: list = dataclasses.field(default_factory=list)  # [[at least, how many], ...]
 
 
@@ -63,7 +64,8 @@ def _idle(station, size):
         watch = CpuWatch([station.guests.pid, *polling], time.monotonic)
         said = station.guests.ask(f"single {size} {FRAMES} {GAP_US}", 30)
         share = min(watch.shares())
-    return Times(station.label, "idle", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"], ns=said["ns"])
+    return Times(station.label, "idle", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"],
+                 untimed=said["untimed"], ns=said["ns"])
 
 
 def _loaded(station, size):
@@ -74,7 +76,8 @@ def _loaded(station, size):
         share = min(watch.shares())
     if said["frames"] == 0:
         raise BenchError(f"{station.label}: no frame of {size} bytes came through")
-    return Times(station.label, "loaded", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"], ns=said["ns"])
+    return Times(station.label, "loaded", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"],
+                 untimed=said["untimed"], ns=said["ns"])
 
 
 def summarise(taken):
@@ -101,6 +104,7 @@ def _state(windows):
             together[value] += count
     return {"windows": len(windows), "disturbed": not windows[0].good, "frames": sum(together.values()),
             "lost": sum(times.lost for times in windows),
+            "untimed": sum(times.untimed for times in windows),
             "mpps": round(sorted(times.mpps for times in windows)[len(windows) // 2], 3),
             "us": [round(percentile(together, share) / 1000, 2) for share in SHARES]}
 

@@ -14,6 +14,7 @@ EPILOG = """\
 examples:
   scripts/bench                                   everything that is installed, 3 rounds
   scripts/bench latency                           how long a frame takes, idle and at work
+  scripts/bench plot result.json more.json --output picture.svg
   scripts/bench --switches vuswitch,ovs --sizes 64 --rounds 1
   scripts/bench --switches vuswitch --vuswitch build-old/app/vuswitch/vuswitch --vuswitch build/app/vuswitch/vuswitch
                                                   two builds against each other
@@ -26,8 +27,10 @@ def parse(arguments):
         prog="scripts/bench", description=DESCRIPTION, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("what", nargs="?", choices=("throughput", "latency"), default="throughput",
-        help="(default: %(default)s)")
+    add("what", nargs="?", choices=("throughput", "latency", "plot"), default="throughput",
+        help="plot: a picture of files that --json wrote (default: %(default)s)")
+    add("files", nargs="*", metavar="FILE", help="plot: what --json wrote, a panel for each")
+    add("--output", metavar="FILE", default="benchmark.svg", help="plot: where to (default: %(default)s)")
     add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static, in this order "
         "(default: the first three, where installed)")
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
@@ -38,7 +41,7 @@ def parse(arguments):
     add("--generator", metavar="KIND", default="fake", help="who plays the guests: fake, our own that "
         "cost almost nothing; testpmd, virtio-user ports of DPDK's; or the PATH of a testpmd "
         "(default: %(default)s)")
-    add("--sizes", metavar="LIST", type=_sizes, default=[64, 512, 1518],
+    add("--sizes", metavar="LIST", type=_sizes,
         help="bytes of a frame without CRC (default: 64,512,1518)")
     add("--ring", type=int, default=256, choices=(256, 512, 1024),
         help="entries of each virtqueue (default: %(default)s, as QEMU's)")
@@ -49,6 +52,8 @@ def parse(arguments):
         "in turn (fake)")
     add("--straight", action="store_true", help="a ring's buffers in the order of their addresses; default: in "
         "no order, as in a guest that has run for a while (fake)")
+    add("--tso", action="store_true", help="frames are TCP segments of up to 65000 bytes, passed on whole to a guest "
+        "that takes them (fake; default sizes: 1514,9014,65000)")
     add("--bridges", type=_count, default=1, metavar="N", help="bridges with two guests each (fake)")
     add("--bursts", type=_count, metavar="N", default=0, help="testpmd: frames on their way, in bursts of 32 "
         "from each guest (default: ring / 64: all of them fit one ring, so nothing can be lost)")
@@ -63,14 +68,16 @@ def parse(arguments):
     add("--no-huge", action="store_true", help="do not use 2 MiB hugepages even if there are any")
     add("--json", metavar="FILE", help="write everything that was measured to FILE")
     add("--keep-logs", action="store_true", help="leave the logs of all processes, say where")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.sizes = options.sizes or ([1514, 9014, 65000] if options.tso else [64, 512, 1518])
+    least, most = (128, 65000) if options.tso else (60, 9000)
+    if not all(least <= size <= most for size in options.sizes):
+        parser.error(f"--sizes: {least} to {most}{'' if options.tso else ', longer ones with --tso'}")
+    return options
 
 
 def _sizes(text):
-    sizes = [int(part) for part in text.split(",")]
-    if not all(60 <= size <= 9000 for size in sizes):
-        raise argparse.ArgumentTypeError("sizes are 60 to 9000")
-    return sizes
+    return [int(part) for part in text.split(",")]
 
 
 def _count(text):

@@ -53,7 +53,8 @@ class OvsSwitch(Switch):
         self._vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
                     "other_config:dpdk-init=true", f"other_config:pmd-cpu-mask={mask}",
                     f"other_config:dpdk-lcore-mask={mask}", "other_config:dpdk-socket-mem=512",
-                    "other_config:dpdk-extra=--no-pci")
+                    "other_config:dpdk-extra=--no-pci",
+                    f"other_config:userspace-tso-enable={'true' if self.setup.tso else 'false'}")
         # the handlers and revalidators are the switch's work too: they stay on its CPU
         vswitchd = self._spawn(
             "ovs-vswitchd", ["unshare", "--net", self.daemon(), self._file("db.sock", "unix:"),

@@ -73,13 +73,14 @@ def table(rows, reference):
                               f"{row['distance_ns'][0]:.0f} to {row['distance_ns'][1]:.0f} ns"]
             head = (row["distance_ns"], row["size"])
             lines += [f"{str(row['size']) + ' bytes':<22}{'Mpps':>7}   {'min - max':<15}"
-                      f"{'cycles/packet':>13}   {reference + ' is':<12}{'lap by lap':<20}{'busy: switch':>12}"
+                      f"{'cycles/packet':>13}{'Gbit/s':>8}   {reference + ' is':<12}{'lap by lap':<20}{'busy: switch':>12}"
                       f"{'guests':>8}{'windows':>9}"]
         ratio = f"{row['ratio']:.2f} x" if row["ratio"] else "-"
         laps = "{1:.3f} ({0:.3f}-{2:.3f})".format(*row["paired"]) if row["paired"] else ""
         lines.append(
-            f"  {row['switch']:<20}{row['mpps']:>7.2f}   "
-            f"{row['min']:>6.2f} - {row['max']:<6.2f}{row['cycles_per_packet']:>13.0f}   "
+            f"  {row['switch']:<20}{short(row['mpps']):>7}   "
+            f"{short(row['min']):>6} - {short(row['max']):<6}{row['cycles_per_packet']:>13.0f}"
+            f"{row['mpps'] * row['size'] * 8 / 1000:>8.1f}   "
             f"{ratio:<12}{laps:<20}{_percent(row['switch_busy']):>12}{_percent(row['generator_busy']):>8}"
             f"{row['windows']:>9}")
         lines += [f"      note: {note}" for note in row["notes"]]
@@ -116,12 +117,17 @@ def _row(name, size, distance, flat, tsc_hz):
     mpps = statistics.median(figures)
     return {
         "switch": name, "size": size, "distance_ns": distance, "windows": len(figures),
-        "mpps": round(mpps, 3), "min": round(min(figures), 3), "max": round(max(figures), 3),
+        "mpps": round(mpps, 4), "min": round(min(figures), 4), "max": round(max(figures), 4),
         "cycles_per_packet": round(tsc_hz / mpps / 1e6, 1), "ratio": None, "paired": None,
         "switch_busy": round(statistics.median(run.switch_busy for run in runs), 3),
         "generator_busy": round(statistics.median(run.generator_busy for run in runs), 3),
         "notes": notes,
     }
+
+
+def short(mpps):
+    """A figure with the digits that say something."""
+    return f"{mpps:.2f}" if mpps >= 1 else f"{mpps:.3f}"
 
 
 def _percent(share):

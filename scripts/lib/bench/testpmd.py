@@ -152,7 +152,7 @@ class TestpmdSwitch(Switch):
         return f"{cls.path} not found: apt-get install dpdk, or name one with --testpmd PATH"
 
     def start(self):
-        vdevs = [f"net_vhost{i},iface={socket},queues=1" for i, socket in enumerate(self.sockets)]
+        vdevs = [f"net_vhost{i},iface={socket},queues=1{',tso=1' if self.setup.tso else ''}" for i, socket in enumerate(self.sockets)]
         self._child = Testpmd(self.label, self.path, self.cpu, self.directory, vdevs,
                               self.hugepages, ["--forward-mode=io", "--auto-start"])
         self._child.wait_ready()
