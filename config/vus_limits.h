@@ -49,6 +49,11 @@ enum {
 	FRAME_LEN_MIN = 14,
 	/* Longest frame that is switched: the largest MTU virtio can name, with an Ethernet header and two tags. */
 	FRAME_LEN_MAX = 65535 + 14 + 2 * 4,
+	/* Bytes of payload in a piece of a frame that is to be cut up: the least Linux knows (TCP_MIN_GSO_SIZE). */
+	FRAME_GSO_SIZE_MIN = 8,
+	/* Pieces it is cut up into: 64 KiB where a path takes packets of 576 bytes (RFC 791: at least), and what Linux
+	 * sends as one USO frame; so a burst becomes 4096 frames at most (V14). */
+	FRAME_SEGMENTS_MAX = 128,
 	/* Pieces of guest memory one burst may refer to, and so one frame at most. A chain of as many one-byte
 	 * descriptors as QEMU's largest ring (1024) still fits. */
 	BURST_SPANS = 2048,

@@ -29,7 +29,10 @@ struct frame {
 	uint16_t body_spans;	     /* pieces at `body`, 0 for a frame that is all head */
 	const struct mem_span *body;
 	struct rte_mbuf *mbuf;	     /* a NIC's frame, else NULL; a deliverer that keeps it takes a reference */
-	struct virtio_net_hdr offload; /* what is left to be done to the frame; zero: nothing */
+	/* What is left to be done to the frame (frame_offload.h); zero: nothing. */
+	struct virtio_net_hdr offload;
+	/* VIRTIO_NET_HDR_F_DATA_VALID: the device it came from found its checksums right. Else 0. */
+	uint8_t valid;
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
 

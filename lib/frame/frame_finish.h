@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* frame_finish.h: what a burst asks for and its receiver cannot do is done for it.
+ *
+ * Deliverers take this way only with a burst in which a frame asks for something. A frame that asks for no more than the
+ * receiver takes goes through as it is. Of any other the receiver gets frames that ask for nothing: a copy of the head with
+ * the checksum finished, or the pieces. The frame itself is not touched: other receivers may be able to do more.
+ *
+ *	frame_finish_begin(&finish, frames, n, &taker);
+ *	while ((n = frame_finish_next(&finish)) > 0)
+ *		... deliver finish.out[0 .. n) ...
+ *	... account for finish.too_big and the others ...
+ *
+ * Any thread; frames of one round are valid until the next. Too large for small stacks (45 KiB). Nothing is allocated.
+ */
+#ifndef VUS_FRAME_FINISH_H
+#define VUS_FRAME_FINISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame_offload.h"
+#include "frame_segment.h"
+#include "vus_limits.h"
+
+/* What a receiver takes. */
+struct frame_taker {
+	uint32_t offloads; /* FRAME_CSUM | ... */
+	uint32_t len_max;  /* longest frame on its wire */
+	uint32_t cut_max;  /* longest frame that it cuts up itself */
+	bool plain;	   /* only where no extension header stands between IP and TCP or UDP */
+};
+
+struct frame_finish {
+	struct frame *out[BURST_MAX];
+
+	/* So far. A frame too big is not passed on. */
+	uint16_t too_big;
+	uint64_t checksummed; /* frames whose checksum was finished here */
+	uint64_t segmented;   /* frames cut up */
+	uint64_t segments;    /* frames that there are more than before, by that */
+
+	/* Inside. */
+	const struct frame_taker *taker;
+	struct frame *const *frames;
+	uint16_t n, next;
+	bool cutting;
+	struct frame_cut cut;
+	struct frame own[BURST_MAX];
+	_Alignas(64) uint8_t head[BURST_MAX][FRAME_HEAD];
+	/* For pieces: those of the burst's bodies, and two more where each piece begins and ends. */
+	struct mem_span span[BURST_SPANS + 2 * BURST_MAX];
+};
+
+/* Whether one of n frames, at most BURST_MAX, asks for anything. */
+static inline bool frames_ask(struct frame *const *frames, uint16_t n)
+{
+	unsigned int asked = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		asked |= frames[i]->offload.flags | frames[i]->offload.gso_type;
+	return asked != 0;
+}
+
+/* `frames` and `taker` must outlive it. */
+void frame_finish_begin(struct frame_finish *finish, struct frame *const *frames, uint16_t n,
+			const struct frame_taker *taker);
+/* The next frames, in order: their number, at most BURST_MAX; 0 at the end. */
+uint16_t frame_finish_next(struct frame_finish *finish);
+
+#endif

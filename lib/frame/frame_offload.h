@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* frame_offload.h: what a sender left to be done to a frame, and where in the frame it is to be done.
+ *
+ * frame->offload is either zero, or has gone through frame_offload_check(): then it is in agreement with what the sender
+ * may ask and with our own reading of the head, all of its fields are ours, and no more checks are needed:
+ *
+ * flags	NEEDS_CSUM, always: the checksum field of TCP or UDP has the sum of the pseudo header only
+ * csum_start	where the TCP or UDP header begins; csum_offset: of its checksum
+ * gso_type	NONE, or what the frame is to be cut up as, maybe with ECN
+ * gso_size	bytes of payload of each piece but the last; there are at least two
+ * hdr_len	bytes of all headers, TCP's options included; they all lie in the head
+ *
+ * UFO, the cutting of a UDP datagram into IP fragments, is neither offered nor done: no driver of the last years
+ * asks for it, and a receiver that loses one fragment loses 64 KiB. USO, cutting into datagrams, took its place.
+ *
+ * Any thread. virtio 1.2, 5.1.6 (1.3 for USO); robustness.md O1 to O4. Units: bytes.
+ */
+#ifndef VUS_FRAME_OFFLOAD_H
+#define VUS_FRAME_OFFLOAD_H
+
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frame.h"
+
+/* Kernel headers before 6.2 do not name these. */
+#ifndef VIRTIO_NET_F_HOST_USO
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO 56
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+/* What a frame may ask of whoever gets it, and what somebody can do: a set of these. */
+enum {
+	FRAME_CSUM = 1 << 0, /* checksum of TCP or UDP */
+	FRAME_TSO4 = 1 << 1,
+	FRAME_TSO6 = 1 << 2,
+	FRAME_ECN = 1 << 3, /* a TSO frame with CWR set: only the first piece keeps it */
+	FRAME_USO4 = 1 << 4,
+	FRAME_USO6 = 1 << 5,
+	FRAME_OFFLOADS = (1 << 6) - 1,
+};
+
+/* What a driver that agreed to these virtio features may ask of us, and what it may be asked. */
+uint32_t frame_offloads_from_guest(uint64_t features);
+uint32_t frame_offloads_to_guest(uint64_t features);
+
+/* Where the headers of a TCP or UDP packet in an IP packet are, all of them in the head. */
+struct frame_layers {
+	uint16_t l3;	  /* IP header */
+	uint16_t l4;	  /* TCP or UDP header */
+	uint16_t payload; /* what follows it */
+	bool ipv6;
+	bool tcp;	/* else UDP */
+	bool plain;	/* nothing between the IP header and l4 that a NIC might not know: no extension header */
+};
+
+/* False: it is something else, a fragment, or its headers do not lie in the first FRAME_HEAD bytes of the head, beyond which
+ * nothing is looked at (TCP's options may: then `payload` is beyond). */
+bool frame_layers_find(const struct frame *whole, struct frame_layers *layers);
+
+/* Whether anything is left to be done. */
+static inline bool frame_asks(const struct frame *frame)
+{
+	return (frame->offload.flags | frame->offload.gso_type) != 0;
+}
+
+/* Holds what a sender wrote against what it may ask (`agreed`) and against the frame, and leaves it in the form above, or
+ * zero where nothing is left to be done. False: the frame is to be dropped. */
+bool frame_offload_check(struct frame *frame, uint32_t agreed);
+
+/* What a checked frame asks. */
+uint32_t frame_offload_asked(const struct frame *frame);
+
+/* The longest frame that will be on a wire, once a checked frame is cut up. */
+static inline uint32_t frame_wire_len(const struct frame *frame)
+{
+	return frame->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE
+		       ? frame->len
+		       : (uint32_t)frame->offload.hdr_len + frame->offload.gso_size;
+}
+
+#endif
