@@ -14,6 +14,7 @@ enum { KEYS_MAX = 15 };
 static const char *const told_elsewhere[] = {
 	"name",	  "type",  "bridge",   "link",	  "id",	     "rx_ok",	 "rx_bytes",
 	"copies", "tx_ok", "tx_bytes", "rx_drop", "tx_drop", "rx_drops", "tx_drops",
+	"tx_checksummed", "tx_segmented", "tx_segments",
 };
 
 static void label(const char *key)
@@ -118,7 +119,13 @@ static void show_traffic(const json_t *port)
 	label("  dropped");
 	show_reasons(json_object_get(port, "rx_drop"));
 	label(vm ? "to_guest" : "sent");
-	printf("%.0f frames, %sB\n", number_of(port, "tx_ok"), human(number_of(port, "tx_bytes")));
+	printf("%.0f frames, %sB", number_of(port, "tx_ok"), human(number_of(port, "tx_bytes")));
+	if (number_of(port, "tx_checksummed") > 0)
+		printf(", checksums of %.0f finished for it", number_of(port, "tx_checksummed"));
+	if (number_of(port, "tx_segmented") > 0)
+		printf(", %.0f cut up into %.0f", number_of(port, "tx_segmented"),
+		       number_of(port, "tx_segmented") + number_of(port, "tx_segments"));
+	printf("\n");
 	label("  dropped");
 	show_reasons(json_object_get(port, "tx_drop"));
 }

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "ethdev_offload.h"
 #include "loop.h"
 
 static inline struct ethdev_rxq *queue_of(struct port_rxq *rxq)
@@ -76,6 +77,7 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, stru
 				uint32_t *spans)
 {
 	memset(&frame->offload, 0, sizeof(frame->offload));
+	frame->valid = 0;
 	frame->mbuf = mbuf;
 	if (mbuf->next == NULL) {
 		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -274,6 +276,15 @@ static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_m
 
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n)
+{
+	if (__builtin_expect(frames_ask(frames, n), 0))
+		ethdev_deliver_asking(dev, port, ctx, frames, n);
+	else
+		ethdev_send(dev, port, ctx, frames, n);
+}
+
+void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+		 struct frame *const *frames, uint16_t n)
 {
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct rte_mbuf *mbuf[BURST_MAX];

@@ -63,6 +63,10 @@ void ethdev_disarm(struct port_rxq *rxq);
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n);
 
+/* The same for frames that ask for nothing the device cannot do. */
+void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+		 struct frame *const *frames, uint16_t n);
+
 /* Control, once every lcore has left the queue: what it still holds goes back. */
 void ethdev_rxq_drain(struct ethdev_rxq *q);
 

@@ -26,6 +26,15 @@ static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
 			      memory_order_relaxed);
 	atomic_store_explicit(&mine->tx_bytes, counted(&base->tx_bytes) + counted(&lane->tx_bytes),
 			      memory_order_relaxed);
+	atomic_store_explicit(&mine->tx_checksummed,
+			      counted(&base->tx_checksummed) + counted(&lane->tx_checksummed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&mine->tx_segmented,
+			      counted(&base->tx_segmented) + counted(&lane->tx_segmented),
+			      memory_order_relaxed);
+	atomic_store_explicit(&mine->tx_segments,
+			      counted(&base->tx_segments) + counted(&lane->tx_segments),
+			      memory_order_relaxed);
 	for (int i = 0; i < RX_DROPS; i++)
 		atomic_store_explicit(&mine->rx_drop[i],
 				      counted(&base->rx_drop[i]) + counted(&lane->rx_drop[i]),

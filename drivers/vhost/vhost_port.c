@@ -232,6 +232,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		.socket = spec->socket,
 		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
 		.postcopy_off = spec->postcopy != NULL && strcmp(spec->postcopy, "off") == 0,
+		.offloads_off = spec->offloads != NULL && strcmp(spec->offloads, "off") == 0,
 		.journal = host->journal,
 	};
 	struct vhost_port *vhost;

@@ -9,6 +9,7 @@ const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
 	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
+	[PORT_KEY_OFFLOADS] = "offloads",
 };
 
 const char *const config_bridge_keys[BRIDGE_KEYS] = {
@@ -44,6 +45,7 @@ void config_free(struct config *config)
 		free((char *)port->spec.mode);
 		free((char *)port->spec.device);
 		free((char *)port->spec.postcopy);
+		free((char *)port->spec.offloads);
 		free(port->queues);
 		free(port->mtu);
 		free(port->option);
@@ -97,7 +99,7 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 {
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
-	       same_text(a->postcopy, b->postcopy) && a->queues == b->queues &&
+	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) && a->queues == b->queues &&
 	       same_text(a->device, b->device) && a->mtu == b->mtu;
 }
 
@@ -151,6 +153,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 
 	if (strcmp(key, "bridge") == 0)
 		error = set_text(&port->spec.bridge, value);
+	else if (strcmp(key, "offloads") == 0)
+		error = set_text(&port->spec.offloads, value);
 	else if (vhost && strcmp(key, "mode") == 0)
 		error = set_text(&port->spec.mode, value);
 	else if (vhost && strcmp(key, "postcopy") == 0)
@@ -164,7 +168,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 	else
 		return fail_set(fail, -EINVAL,
 				"%s: \"%s\" is not known; after the first comma go "
-				"mode=server|client, queues=N, postcopy=on|off and bridge=NAME",
+				"mode=server|client, queues=N, postcopy=on|off, offloads=on|off and "
+				"bridge=NAME",
 				port->option, key);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
 }
@@ -229,19 +234,22 @@ int config_add_option(struct config *config, const char *option, const char *val
 
 void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 {
+	const char *offloads = strcmp(spec->offloads, "off") == 0 ? ", no offloads" : "";
 	char queues[32] = "", mtu[32] = "";
 
 	if (strcmp(spec->type, "ethdev") == 0) {
 		if (spec->mtu != 0)
 			snprintf(mtu, sizeof(mtu), ", MTU %u", spec->mtu);
-		snprintf(text, size, "ethdev %s%s, bridge %s", spec->device, mtu, spec->bridge);
+		snprintf(text, size, "ethdev %s%s%s, bridge %s", spec->device, mtu, offloads,
+			 spec->bridge);
 		return;
 	}
 	if (spec->queues > 1)
 		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
-	snprintf(text, size, "vhost-user, %s %s%s%s, bridge %s",
+	snprintf(text, size, "vhost-user, %s %s%s%s%s, bridge %s",
 		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
-		 queues, strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", spec->bridge);
+		 queues, strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads,
+		 spec->bridge);
 }
 
 void config_print(const struct config *config, FILE *to)

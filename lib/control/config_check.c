@@ -144,6 +144,22 @@ static int check_foreign(const struct config *config, const struct config_port *
 			port->spec.type);
 }
 
+static int check_offloads(const struct config *config, struct config_port *port, struct fail *fail)
+{
+	struct port_spec *spec = &port->spec;
+
+	if (spec->offloads == NULL)
+		spec->offloads = strdup("on");
+	if (spec->offloads == NULL)
+		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
+	if (strcmp(spec->offloads, "on") == 0 || strcmp(spec->offloads, "off") == 0)
+		return 0;
+	return fail_set(fail, -EINVAL,
+			"%s: port %s: offloads \"%s\" is not known; use on (checksums and segmentation "
+			"are left to whoever can do them) or off",
+			port_place(config, port, PORT_KEY_OFFLOADS).text, spec->name, spec->offloads);
+}
+
 static int check_vhost(const struct config *config, struct config_port *port, struct fail *fail)
 {
 	struct port_spec *spec = &port->spec;
@@ -272,6 +288,9 @@ static int check_port(const struct config *config, unsigned int i, struct fail *
 		port->spec.bridge = strdup(CONFIG_DEFAULT_BRIDGE);
 	if (port->spec.bridge == NULL)
 		return fail_set(fail, -ENOMEM, "port %s: no memory", port->spec.name);
+	error = check_offloads(config, port, fail);
+	if (error != 0)
+		return error;
 	if (strcmp(port->spec.type, "vhost-user") == 0)
 		error = check_vhost(config, port, fail);
 	else if (strcmp(port->spec.type, "ethdev") == 0)

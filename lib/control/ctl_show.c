@@ -22,6 +22,9 @@ static void set_counters(json_t *object, const struct port *port)
 	set_count(object, "copies", counted(&sum.copies));
 	set_count(object, "tx_ok", counted(&sum.tx_ok));
 	set_count(object, "tx_bytes", counted(&sum.tx_bytes));
+	set_count(object, "tx_checksummed", counted(&sum.tx_checksummed));
+	set_count(object, "tx_segmented", counted(&sum.tx_segmented));
+	set_count(object, "tx_segments", counted(&sum.tx_segments));
 	for (int i = 0; i < RX_DROPS; i++) {
 		rx_drops += counted(&sum.rx_drop[i]);
 		set_count(rx_drop, rx_drop_name(i), counted(&sum.rx_drop[i]));

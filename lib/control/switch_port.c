@@ -29,6 +29,7 @@ static void spec_free(struct port_spec *spec)
 	free((char *)spec->mode);
 	free((char *)spec->device);
 	free((char *)spec->postcopy);
+	free((char *)spec->offloads);
 }
 
 static bool copy_text(const char **to, const char *from)
@@ -45,7 +46,7 @@ static int spec_copy(struct port_spec *to, const struct port_spec *from)
 	if (copy_text(&to->name, from->name) && copy_text(&to->bridge, from->bridge) &&
 	    copy_text(&to->type, from->type) && copy_text(&to->socket, from->socket) &&
 	    copy_text(&to->mode, from->mode) && copy_text(&to->device, from->device) &&
-	    copy_text(&to->postcopy, from->postcopy))
+	    copy_text(&to->postcopy, from->postcopy) && copy_text(&to->offloads, from->offloads))
 		return 0;
 	spec_free(to);
 	return -ENOMEM;

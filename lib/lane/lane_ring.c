@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "frame_offload.h"
 #include "mem_guest.h"
 
 _Static_assert((LANE_RING_BYTES & (LANE_RING_BYTES - 1)) == 0, "offsets are masked");
@@ -94,8 +95,8 @@ static struct lane_record record_load(struct lane_shared_ring *ring, uint64_t po
 	return record;
 }
 
-/* The head into the burst's room; the body stays. */
-static void frame_of_record(struct frame *frame, struct lane_shared_ring *ring, uint64_t position,
+/* The head into the burst's room; the body stays. False: what it says is left to be done does not fit the frame. */
+static bool frame_of_record(struct frame *frame, struct lane_shared_ring *ring, uint64_t position,
 			    const struct lane_record *record, struct mem_span *spans)
 {
 	uint32_t head_len = record->len < FRAME_HEAD ? record->len : FRAME_HEAD;
@@ -109,11 +110,13 @@ static void frame_of_record(struct frame *frame, struct lane_shared_ring *ring, 
 	frame->head_len = (uint16_t)head_len;
 	frame->mbuf = NULL;
 	frame->offload = record->offload;
+	frame->valid = 0;
 	frame->body = spans;
 	frame->body_spans = 0;
 	if (record->len > head_len)
 		frame->body_spans = (uint16_t)pieces(ring, from + head_len,
 						     record->len - head_len, spans);
+	return frame_offload_check(frame, FRAME_OFFLOADS);
 }
 
 uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max)
@@ -136,7 +139,11 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 			break;
 		}
 		frame->head = burst->room[burst->n];
-		frame_of_record(frame, ring, consumer->next, &record, &burst->span[2 * burst->n]);
+		if (!frame_of_record(frame, ring, consumer->next, &record,
+				     &burst->span[2 * burst->n])) {
+			consumer->broken = true;
+			break;
+		}
 		consumer->next += lane_record_bytes(record.len);
 		burst->n++;
 	}

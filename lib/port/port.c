@@ -40,6 +40,9 @@ static void add(struct port_counters *sum, const struct port_counters *part)
 	count(&sum->copies, counted(&part->copies));
 	count(&sum->tx_ok, counted(&part->tx_ok));
 	count(&sum->tx_bytes, counted(&part->tx_bytes));
+	count(&sum->tx_checksummed, counted(&part->tx_checksummed));
+	count(&sum->tx_segmented, counted(&part->tx_segmented));
+	count(&sum->tx_segments, counted(&part->tx_segments));
 	for (int i = 0; i < RX_DROPS; i++)
 		count(&sum->rx_drop[i], counted(&part->rx_drop[i]));
 	for (int i = 0; i < TX_DROPS; i++)

@@ -95,6 +95,7 @@ struct port_spec {
 	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
 	unsigned int queues; /* pairs offered; 0: the driver's default */
 	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
+	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */
 	const char *device; /* ethdev: a name or PCI address EAL knows */
 	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
 };

@@ -5,10 +5,11 @@
  * each port, and for the whole switch, these hold exactly once traffic is quiet (robustness.md, E1 and E2):
  *
  *	frames taken from the port = rx_ok + the sum of rx_drop
- *	rx_ok + copies             = tx_ok + the sum of tx_drop     (summed over the ports of a bridge)
+ *	rx_ok + copies + segments  = tx_ok + the sum of tx_drop     (summed over the ports of a bridge)
  *
  * rx_ok counts a frame that was sent on its way to at least one port; `copies` counts, at the port it came from, the
- * further ports a flooded frame was sent to (all of them, of a frame that the switch made itself). There is no "other".
+ * further ports a flooded frame was sent to (all of them, of a frame that the switch made itself); tx_segments, at the
+ * port it goes to, the further frames that one became by being cut up for it. There is no "other".
  *
  * One block per port and per thread: the thread is the only writer, anyone reads. Units: frames and bytes (Ethernet
  * frame without FCS).
@@ -47,6 +48,9 @@ struct port_counters {
 	_Atomic uint64_t copies;
 	_Atomic uint64_t tx_ok;
 	_Atomic uint64_t tx_bytes;
+	_Atomic uint64_t tx_checksummed; /* frames whose checksum was finished here, for a receiver that does not */
+	_Atomic uint64_t tx_segmented;	 /* frames cut up here, for a receiver that takes none so long */
+	_Atomic uint64_t tx_segments;	 /* frames there are more than before, by that */
 	_Atomic uint64_t rx_drop[RX_DROPS];
 	_Atomic uint64_t tx_drop[TX_DROPS];
 };

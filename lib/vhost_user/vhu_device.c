@@ -103,6 +103,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 				strerror(-error));
 	}
 	vhu_postcopy_init(device, config->postcopy_off);
+	device->offloads = !config->offloads_off;
 	error = vhu_endpoint_open(&device->endpoint, loop, config->mode, config->socket,
 				  &endpoint_events, fail);
 	if (error != 0) {

@@ -39,6 +39,7 @@ struct vhu_config {
 	enum vhu_mode mode;
 	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
 	bool postcopy_off;	  /* postcopy migration is not offered, though it were possible */
+	bool offloads_off;	  /* nor checksum and segmentation offloads */
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 

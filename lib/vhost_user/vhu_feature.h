@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Virtio features offered, VHOST_USER_F_PROTOCOL_FEATURES included. */
-uint64_t vhu_features_offered(void);
+/* Virtio features offered, VHOST_USER_F_PROTOCOL_FEATURES included; with those of checksums and segmentation or not. */
+uint64_t vhu_features_offered(bool offloads);
 /* Features that concern the front end alone: it may name them to us (virtio-user does), they change nothing here. */
 uint64_t vhu_features_tolerated(void);
 /* `postcopy`: it is possible here, and wanted (vhu_postcopy.h). */

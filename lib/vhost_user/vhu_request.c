@@ -23,7 +23,7 @@ static enum vhu_error bad_value(struct fail *fail, const char *text)
 static void get_features(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
 			 struct vhu_reply *reply)
 {
-	reply->payload.u64 = vhu_features_offered();
+	reply->payload.u64 = vhu_features_offered(device->offloads);
 }
 
 static enum vhu_error set_features(struct vhu_device *device, struct vhu_message *msg,
@@ -33,9 +33,9 @@ static enum vhu_error set_features(struct vhu_device *device, struct vhu_message
 	int n;
 
 	role_assert_control();
-	if ((features & ~vhu_features_offered()) != 0) {
+	if ((features & ~vhu_features_offered(device->offloads)) != 0) {
 		fail_set(fail, 0, "virtio features %#llx were not offered",
-			 (unsigned long long)(features & ~vhu_features_offered()));
+			 (unsigned long long)(features & ~vhu_features_offered(device->offloads)));
 		return VHU_BAD_VALUE;
 	}
 	/* A migration that begins or ends: the one bit that may change while rings run. */

@@ -46,6 +46,7 @@ struct vhu_device {
 	int peer_pidfd; /* the process that connected, -1: unknown */
 	int next_fd;	/* server: a front end that waits for the one before to be cleared away; -1: none */
 
+	bool offloads;	   /* are offered */
 	uint64_t features; /* agreed */
 	bool features_set;
 	uint64_t protocol_features;

@@ -109,15 +109,12 @@ static inline void frame_snapshot(struct frame *frame, struct mem_span *span, ui
 	}
 }
 
-static inline bool offload_asked(const struct virtio_net_hdr *offload)
-{
-	return (offload->flags | offload->gso_type) != 0;
-}
-
 /* Makes a frame of a chain, or says why it is none (an rx_drop), or -1. */
 static inline int frame_of_chain(struct frame *frame, const struct virtq_chain *chain,
-				 struct mem_span *spans, uint32_t header_len)
+				 struct mem_span *spans, const struct virtq_conf *conf)
 {
+	uint32_t header_len = conf->header_len;
+
 	if (__builtin_expect(chain->len < header_len + FRAME_LEN_MIN, 0))
 		return RX_DROP_SHORT;
 	if (__builtin_expect(chain->len > header_len + FRAME_LEN_MAX, 0))
@@ -128,7 +125,12 @@ static inline int frame_of_chain(struct frame *frame, const struct virtq_chain *
 		frame_snapshot(frame, spans, header_len);
 	else
 		frame_gather(frame, spans, chain->spans, header_len);
-	return offload_asked(&frame->offload) ? RX_DROP_OFFLOAD : -1;
+	frame->valid = 0;
+	if (__builtin_expect(frame_asks(frame), 0))
+		return vnet_offload_check(frame, conf);
+	/* Nothing is asked, whatever else stands there. */
+	frame->offload = (struct virtio_net_hdr){0};
+	return -1;
 }
 
 /* Resolves up to n chains into `chains` and `spans`: their number. What a frame begins with is on its way to us while the
@@ -181,7 +183,7 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 		format->push(view, &chains[i], 0);
 		slots += chains[i].slots;
 		frame->head = burst->room[burst->n];
-		drop = frame_of_chain(frame, &chains[i], span, view->conf->header_len);
+		drop = frame_of_chain(frame, &chains[i], span, view->conf);
 		span += chains[i].spans;
 		if (__builtin_expect(drop >= 0, 0))
 			count(&counters->rx_drop[drop], 1);

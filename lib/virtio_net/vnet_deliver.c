@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <linux/virtio_net.h>
 
+#include "frame_finish.h"
 #include "mem_copy.h"
 #include "vnet.h"
 #include "vnet_private.h"
@@ -12,6 +13,7 @@ struct delivery {
 	struct virtq_view view;
 	struct port_counters *counters;
 	uint32_t len_max;
+	uint8_t takes_valid; /* what of frame->valid the guest is told */
 	uint16_t ok;
 	uint64_t bytes;
 	bool interrupt;
@@ -32,10 +34,20 @@ static __attribute__((noinline)) void log_written(const struct virtq_view *view,
 
 /* --- one frame, one buffer --------------------------------------------------------------------------------------- */
 
-/* Built from zero: nothing of ours leaks to the guest, and offloads that were finished are not announced (O7). */
-static inline void header_write(uint8_t *at, uint32_t header_len, uint16_t buffers)
+/* Each byte of it is ours: what is left to be done was checked or is zero, and nothing leaks to the guest (O7). */
+static inline struct virtio_net_hdr_mrg_rxbuf header_of(const struct delivery *d,
+							const struct frame *frame, uint16_t buffers)
 {
-	const struct virtio_net_hdr_mrg_rxbuf header = {.num_buffers = buffers};
+	struct virtio_net_hdr_mrg_rxbuf header = {.hdr = frame->offload, .num_buffers = buffers};
+
+	header.hdr.flags |= frame->valid & d->takes_valid;
+	return header;
+}
+
+static inline void header_write(const struct delivery *d, const struct frame *frame, uint8_t *at,
+				uint32_t header_len)
+{
+	const struct virtio_net_hdr_mrg_rxbuf header = header_of(d, frame, 1);
 
 	if (header_len == sizeof(header))
 		memcpy(at, &header, sizeof(header));
@@ -89,7 +101,7 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 		d->interrupt |= format->publish(&d->view);
 	placed = place_simple(d, frames, (uint16_t)available, slots, chains, format);
 	for (uint16_t i = 0; i < placed; i++) {
-		header_write(slots[i].at, header_len, 1);
+		header_write(d, frames[i], slots[i].at, header_len);
 		frame_copy(frames[i], slots[i].at + header_len);
 		format->push(&d->view, &chains[i], slots[i].len);
 		taken += chains[i].slots;
@@ -159,7 +171,7 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 {
 	struct mem_span spans[BURST_SPANS];
 	uint32_t header_len = d->view.conf->header_len;
-	struct virtio_net_hdr_mrg_rxbuf header = {0};
+	struct virtio_net_hdr_mrg_rxbuf header;
 	uint32_t slots;
 	uint16_t buffers;
 	int drop;
@@ -171,7 +183,7 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 	drop = reserve(d, (uint64_t)header_len + frame->len, spans, &buffers, &slots, format);
 	if (drop >= 0)
 		return drop;
-	header.num_buffers = buffers;
+	header = header_of(d, frame, buffers);
 	/* To the buffers, the header is bytes like those of a frame that is all head. */
 	frame_copy_spans(&(struct frame){.head = (uint8_t *)&header,
 					 .head_len = (uint16_t)header_len},
@@ -239,6 +251,36 @@ static void deliver_packed(struct delivery *d, struct frame *const *frames, uint
 	d->interrupt |= virtq_packed.publish(&d->view);
 }
 
+static void deliver_all(struct delivery *d, struct frame *const *frames, uint16_t n)
+{
+	if (d->view.conf->packed)
+		deliver_packed(d, frames, n);
+	else
+		deliver_split(d, frames, n);
+}
+
+/* Some of the frames ask for something: what this guest has not agreed to take is done for it. */
+static __attribute__((noinline)) void deliver_asking(struct delivery *d, struct frame *const *frames,
+						     uint16_t n)
+{
+	const struct frame_taker taker = {
+		.offloads = frame_offloads_to_guest(d->view.conf->features),
+		.len_max = d->len_max,
+		.cut_max = FRAME_LEN_MAX,
+	};
+	struct frame_finish finish;
+
+	/* From here on it is wire lengths that were held against the guest's MTU. */
+	d->len_max = FRAME_LEN_MAX;
+	frame_finish_begin(&finish, frames, n, &taker);
+	while ((n = frame_finish_next(&finish)) > 0)
+		deliver_all(d, finish.out, n);
+	count(&d->counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
+	count(&d->counters->tx_checksummed, finish.checksummed);
+	count(&d->counters->tx_segmented, finish.segmented);
+	count(&d->counters->tx_segments, finish.segments);
+}
+
 /* lcores take turns at a guest's queue, a burst each. Only lcores wait here, and only for one another. */
 static void queue_take(struct virtq *q)
 {
@@ -262,10 +304,13 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 
 	queue_take(q);
 	if (vnet_view_open(q, &d.view, NULL)) {
-		if (d.view.conf->packed)
-			deliver_packed(&d, frames, n);
+		d.takes_valid = (d.view.conf->features >> VIRTIO_NET_F_GUEST_CSUM & 1) != 0
+					? VIRTIO_NET_HDR_F_DATA_VALID
+					: 0;
+		if (__builtin_expect(frames_ask(frames, n), 0))
+			deliver_asking(&d, frames, n);
 		else
-			deliver_split(&d, frames, n);
+			deliver_all(&d, frames, n);
 		count(&q->counters.frames, d.ok);
 		count(&counters->tx_ok, d.ok);
 		count(&counters->tx_bytes, d.bytes);

@@ -7,6 +7,7 @@
 
 #include "virtq_packed.h"
 #include "virtq_split.h"
+#include "frame_offload.h"
 #include "vnet.h"
 
 /* Finds the place in a ring that was started: false if that broke it. `counters` for a from_guest queue. */
@@ -28,6 +29,9 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 	view->dp = &q->dp;
 	return __builtin_expect(!view->dp->fresh, 1) || vnet_begin(q, view, counters);
 }
+
+/* vnet_offload.c: a guest asks for something: -1, or the reason to drop the frame. */
+int vnet_offload_check(struct frame *frame, const struct virtq_conf *conf);
 
 /* The guest wrote what no driver writes: the ring is not touched any more. */
 void vnet_break(struct virtq *q, int fault);

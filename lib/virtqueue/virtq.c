@@ -77,6 +77,7 @@ struct virtq_conf *virtq_conf_create(const struct virtq_setup *setup, const stru
 		.event_idx = feature(setup, VIRTIO_RING_F_EVENT_IDX),
 		.indirect = feature(setup, VIRTIO_RING_F_INDIRECT_DESC),
 		.mergeable = feature(setup, VIRTIO_NET_F_MRG_RXBUF),
+		.features = setup->features,
 		.call_fd = setup->call_fd,
 		.log_used = setup->log_used,
 		.used_gpa = setup->used_gpa,

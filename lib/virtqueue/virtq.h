@@ -51,6 +51,7 @@ struct virtq_conf {
 	bool event_idx;		/* VIRTIO_RING_F_EVENT_IDX */
 	bool indirect;		/* VIRTIO_RING_F_INDIRECT_DESC */
 	bool mergeable;		/* VIRTIO_NET_F_MRG_RXBUF */
+	uint64_t features;	/* all that was agreed upon */
 	int call_fd;		/* the guest's interrupt, or -1: none wanted. Owned by the device */
 	struct vring_desc *desc;   /* packed: the ring */
 	struct vring_avail *avail; /* packed: what the driver says of interrupts */

@@ -32,6 +32,9 @@ void read_account(const char *port, struct account *a)
 	a->rx_ok = number(at, "rx_ok");
 	a->copies = number(at, "copies");
 	a->tx_ok = number(at, "tx_ok");
+	a->checksummed = number(at, "tx_checksummed");
+	a->segmented = number(at, "tx_segmented");
+	a->segments = number(at, "tx_segments");
 	for (int i = 0; i < RX_REASONS; i++)
 		a->rx_drop[i] = number(rx, rx_reasons[i]);
 	for (int i = 0; i < TX_REASONS; i++)
@@ -47,6 +50,9 @@ struct account since(const char *port, const struct account *before)
 	a.rx_ok -= before->rx_ok;
 	a.copies -= before->copies;
 	a.tx_ok -= before->tx_ok;
+	a.checksummed -= before->checksummed;
+	a.segmented -= before->segmented;
+	a.segments -= before->segments;
 	for (int i = 0; i < RX_REASONS; i++)
 		a.rx_drop[i] -= before->rx_drop[i];
 	for (int i = 0; i < TX_REASONS; i++)

@@ -14,7 +14,7 @@ enum { RX_SHORT, RX_LONG, RX_OFFLOAD, RX_DISABLED, RX_RESTART, RX_SOURCE, RX_REF
 enum { TX_NOT_READY, TX_NO_BUFFER, TX_TOO_BIG, TX_BROKEN };
 
 struct account {
-	int64_t rx_ok, copies, tx_ok, rx_drop[RX_REASONS], tx_drop[TX_REASONS];
+	int64_t rx_ok, copies, tx_ok, checksummed, segmented, segments, rx_drop[RX_REASONS], tx_drop[TX_REASONS];
 };
 
 /* The ports of an accounting program: br0 holds a, b and c; d is alone on br1; n and an ethdev that

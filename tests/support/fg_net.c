@@ -120,8 +120,10 @@ int fg_nic_fill(struct fg_nic *nic)
 /* Spreads header and frame over the pieces. */
 static void scatter(struct fg_nic *nic, const struct fg_buf *bufs, int n, const uint8_t *frame)
 {
+	uint8_t header[12] = {0};
 	uint32_t at = 0; /* in header plus frame */
 
+	memcpy(header, &nic->tx_header, sizeof(nic->tx_header));
 	for (int i = 0; i < n; i++) {
 		uint8_t *to = fg_memory_ptr(nic->s->mem, bufs[i].gpa, bufs[i].len);
 
@@ -131,7 +133,7 @@ static void scatter(struct fg_nic *nic, const struct fg_buf *bufs, int n, const 
 			if (at < nic->header) {
 				if (piece > nic->header - at)
 					piece = nic->header - at;
-				memset(to, 0, piece);
+				memcpy(to, header + at, piece);
 			} else {
 				memcpy(to, frame + (at - nic->header), piece);
 			}
@@ -282,7 +284,8 @@ int fg_nic_recv(struct fg_nic *nic, void *frame, size_t room, int ms)
 		return len;
 	if (len < (int)nic->header)
 		return complain("shorter than the header", (uint64_t)len, nic->header);
-	for (int i = 0; i < 10; i++)
+	memcpy(&nic->rx_header, whole, sizeof(nic->rx_header));
+	for (int i = 0; i < 10 && !nic->takes_offloads; i++)
 		if (whole[i] != 0)
 			return complain("header byte not zero", (uint64_t)i, whole[i]);
 	if (nic->header == 12)

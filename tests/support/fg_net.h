@@ -5,7 +5,8 @@
  * struct fg_layout: the virtio-net header and the frame are one string of bytes, cut at the lengths
  * of the layout, and the pieces lie apart in guest memory at odd addresses.
  * The receiver trusts nothing: buffers are filled with a pattern before they are posted, so that a
- * byte written beyond the announced length is found; the header must be zero except num_buffers.
+ * byte written beyond the announced length is found; the header must be zero except num_buffers,
+ * unless the nic takes offloads.
  *
  * struct fg_flow makes frames with a flow id, a sequence number, a filling that depends on both,
  * and a CRC-32 over everything, and judges what arrives: gaps, duplicates, disorder, damage.
@@ -20,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fg_packet.h"
 #include "fg_session.h"
 
 enum { FG_FRAME_MAX = 65550, FG_PIECES_MAX = 64, FG_FLOW_MIN = 40, FG_GAP = 13 };
@@ -58,6 +60,9 @@ struct fg_nic {
 	uint8_t mac[6];
 	uint64_t sent, returned, received; /* frames posted, tx chains back, frames delivered */
 	uint16_t num_buffers;		   /* of the frame received last */
+	struct fg_vnet tx_header;	   /* what the next frames say is left to be done */
+	bool takes_offloads;		   /* headers that ask for something are no fault, but: */
+	struct fg_vnet rx_header;	   /* what the frame received last said */
 };
 
 /* Takes buffers for queue pair @pair of @s. The rings may be started before or after. */

@@ -78,7 +78,15 @@ enum { FG_VERSION = 1, FG_REPLY = 1 << 2, FG_NEED_REPLY = 1 << 3 };
 #define FG_P_STATUS	  (1ull << 16)
 
 /* virtio and virtio-net feature bits (virtio 1.2, 5.1.3 and 6) */
+#define FG_F_CSUM	(1ull << 0)
+#define FG_F_GUEST_CSUM (1ull << 1)
 #define FG_F_MTU	(1ull << 3)
+#define FG_F_GUEST_TSO4 (1ull << 7)
+#define FG_F_GUEST_TSO6 (1ull << 8)
+#define FG_F_GUEST_ECN	(1ull << 9)
+#define FG_F_HOST_TSO4	(1ull << 11)
+#define FG_F_HOST_TSO6	(1ull << 12)
+#define FG_F_HOST_ECN	(1ull << 13)
 #define FG_F_MRG_RXBUF	(1ull << 15)
 #define FG_F_MQ		(1ull << 22)
 #define FG_F_LOG_ALL	(1ull << 26)
@@ -90,6 +98,15 @@ enum { FG_VERSION = 1, FG_REPLY = 1 << 2, FG_NEED_REPLY = 1 << 3 };
 #define FG_F_PACKED	(1ull << 34)
 #define FG_F_IN_ORDER	(1ull << 35)
 #define FG_F_RING_RESET (1ull << 40)
+#define FG_F_GUEST_USO4 (1ull << 54)
+#define FG_F_GUEST_USO6 (1ull << 55)
+#define FG_F_HOST_USO	(1ull << 56)
+/* What a driver may ask, and what it may be asked. */
+#define FG_F_HOST_OFFLOADS                                                                         \
+	(FG_F_CSUM | FG_F_HOST_TSO4 | FG_F_HOST_TSO6 | FG_F_HOST_ECN | FG_F_HOST_USO)
+#define FG_F_GUEST_OFFLOADS                                                                        \
+	(FG_F_GUEST_CSUM | FG_F_GUEST_TSO4 | FG_F_GUEST_TSO6 | FG_F_GUEST_ECN | FG_F_GUEST_USO4 |  \
+	 FG_F_GUEST_USO6)
 
 struct fg_mem_region {
 	uint64_t gpa, size, user_addr, mmap_offset;

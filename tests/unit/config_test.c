@@ -66,7 +66,7 @@ static void reads_everything(void **state VUS_UNUSED)
 			  "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
 			  "  - {name: vm2, type: vhost-user, socket: /run/b}\n"
 			  "  - {name: vm3, type: vhost-user, socket: /run/c, queues: 2, postcopy: on}\n"
-			  "  - {name: vm4, type: vhost-user, socket: /run/d, postcopy: off}\n",
+			  "  - {name: vm4, type: vhost-user, socket: /run/d, postcopy: off, offloads: off}\n",
 			  &fail),
 		0);
 	assert_int_equal(config.bridges_n, 2);
@@ -101,6 +101,9 @@ static void reads_everything(void **state VUS_UNUSED)
 	assert_string_equal(config_find_port(&config, "vm2")->spec.postcopy, "on");
 	assert_string_equal(config_find_port(&config, "vm3")->spec.postcopy, "on");
 	assert_string_equal(config_find_port(&config, "vm4")->spec.postcopy, "off");
+	assert_string_equal(config_find_port(&config, "vm3")->spec.offloads, "on");
+	assert_string_equal(config_find_port(&config, "vm4")->spec.offloads, "off");
+	assert_string_equal(config_find_port(&config, "up0")->spec.offloads, "on");
 	config_free(&config);
 }
 
@@ -185,6 +188,7 @@ static const struct {
 	{"ports:\n  - {name: a, type: ethdev, device: x, queues: 2}\n", 2, "queues is nothing"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, postcopy: on}\n", 2, "postcopy is nothing"},
 	{"ports:\n" PORT(", postcopy: 1"), 2, "use on"},
+	{"ports:\n" PORT(", offloads: tso"), 2, "use on"},
 	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
@@ -289,6 +293,7 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
 		{"--vhost", "vm1=/a,postcopy=maybe", "use on"},
+		{"--ethdev", "up0=net_tap0,offloads=some", "use on"},
 		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
 		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},

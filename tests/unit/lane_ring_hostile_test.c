@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "fg_packet.h"
+#include "frame_offload.h"
 #include "lane_ring.h"
 
 enum { SEEDS = 251 };
@@ -66,7 +68,6 @@ static bool send_one(uint32_t seed, uint32_t len)
 		.head_len = (uint16_t)head,
 		.body = body,
 		.body_spans = len > head ? 2 : 0,
-		.offload = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = (uint16_t)seed},
 	};
 	struct frame *frames[] = {&frame};
 
@@ -85,8 +86,7 @@ static void check(const struct frame *frame, uint32_t seed, uint32_t len)
 	assert_int_equal(frame->len, len);
 	assert_int_equal(frame->head_len, len < FRAME_HEAD ? len : FRAME_HEAD);
 	assert_null(frame->mbuf);
-	assert_int_equal(frame->offload.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
-	assert_int_equal(frame->offload.csum_start, seed);
+	assert_false(frame_asks(frame));
 	flatten(frame);
 	assert_memory_equal(flat, text + seed % SEEDS, len);
 }
@@ -206,7 +206,7 @@ static void a_sleeper_is_woken_once(void **state)
 
 static void put_record(uint64_t position, uint32_t len)
 {
-	const struct lane_record record = {.len = len, .offload.flags = 0xff};
+	const struct lane_record record = {.len = len, .offload.flags = 0xfe};
 
 	memcpy(&ring->data[position % LANE_RING_BYTES], &record, sizeof(record));
 }
@@ -255,6 +255,37 @@ static void lengths_that_cannot_be(void **state)
 			atomic_store(&ring->head, consumer.next + LANE_RING_BYTES);
 			found_out();
 		}
+}
+
+/* O1 to O4: what is left to be done goes through as it is, and only if it fits the frame. */
+static void what_is_asked_is_checked(void **state)
+{
+	static const uint8_t mac[6] = {2};
+	static uint8_t bytes[70000];
+	const struct fg_packet packet = {.payload = 60000, .gso_size = 1448, .tcp_more = 12};
+	const struct mem_span body = {bytes + FRAME_HEAD, 60000 + 66 - FRAME_HEAD};
+	struct frame frame = {.head = bytes, .head_len = FRAME_HEAD, .body = &body, .body_spans = 1};
+	struct frame *one = &frame;
+	struct fg_vnet header;
+
+	(void)state;
+	frame.len = fg_packet_build(&packet, mac, mac, bytes, &header);
+	for (int spoil = 0; spoil < 5; spoil++) {
+		ring_at((uint64_t)LANE_RING_BYTES);
+		memcpy(&frame.offload, &header, sizeof(header));
+		frame.offload.csum_start += spoil == 1;
+		frame.offload.gso_size *= spoil != 2;
+		frame.offload.gso_type += spoil == 3;
+		frame.offload.flags *= spoil != 4;
+		assert_int_equal(lane_send(&producer, &one, 1), 1);
+		if (spoil > 0) {
+			found_out();
+			continue;
+		}
+		assert_int_equal(lane_receive(&consumer, burst, BURST_MAX), 1);
+		assert_memory_equal(&burst->frame[0].offload, &header, sizeof(header));
+		lane_done(&consumer);
+	}
 }
 
 /* What came before it is still taken. */
@@ -387,6 +418,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sleeper_is_woken_once, begin, end),
 		cmocka_unit_test_setup_teardown(heads_that_cannot_be, begin, end),
 		cmocka_unit_test_setup_teardown(lengths_that_cannot_be, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_asked_is_checked, begin, end),
 		cmocka_unit_test_setup_teardown(a_record_longer_than_what_is_there, begin, end),
 		cmocka_unit_test_setup_teardown(records_at_random, begin, end),
 		cmocka_unit_test_setup_teardown(tails_that_cannot_be, begin, end),

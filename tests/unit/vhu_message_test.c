@@ -319,10 +319,10 @@ static void test_offers(void **state)
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if ((protocol >> bit & 1) != 0)
 			assert_non_null(vhu_protocol_feature_name(bit));
-		if ((vhu_features_offered() >> bit & 1) != 0)
+		if ((vhu_features_offered(true) >> bit & 1) != 0)
 			assert_non_null(vhu_feature_name(bit));
 	}
-	assert_int_equal(vhu_features_offered() & vhu_features_tolerated(), 0);
+	assert_int_equal(vhu_features_offered(true) & vhu_features_tolerated(), 0);
 	assert_null(vhu_feature_name(64));
 }
 
