@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The command line of scripts/bench, and whole measurements from it."""
 
+import contextlib
+import dataclasses
 import signal
 import sys
 
-from . import latency, report
+from . import latency, report, tcp
 from .lab import Lab
 from .measure import Plan, measure
 from .options import parse
@@ -21,7 +23,7 @@ def main(arguments):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        return {"throughput": throughput, "latency": delays, "plot": picture}[options.what](options)
+        return {"throughput": throughput, "latency": delays, "tcp": transfers, "plot": picture}[options.what](options)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -80,6 +82,30 @@ def delays(options):
     rows = latency.summarise(taken)
     if rows:
         conclude(lab, latency.table(rows), rows, latency.as_dicts(taken))
+    return 1 if lab.failures else 0
+
+
+def transfers(options):
+    """scripts/bench tcp."""
+    taken = []
+    machines = tcp.Machines()
+    with Lab(options, kinds=tcp.KINDS) as lab:
+        print(f"two guests, {machines}; a switch on CPU {options.switch_cpu}, the guests on any; "
+              f"{options.rounds} round(s)", flush=True)
+        for number in range(1, options.rounds + 1):
+            for kind in lab.switches:
+                setup = lab.setup(kind, f"{number}-{kind.label}", sleeps=True, tso=kind.label in tcp.WITH_TSO)
+                with contextlib.ExitStack() as ends:
+                    try:
+                        taken += tcp.one_switch(kind(setup), machines, number, 2, ends)
+                    except BenchError as error:
+                        lab.fail(number, kind.label, error)
+                        continue
+                print(f"  round {number}  {kind.label:<12}"
+                      + ", ".join(f"{transfer.gbits:.3f} Gbit/s" for transfer in taken[-2:]), flush=True)
+    rows = tcp.summarise(taken)
+    if rows:
+        conclude(lab, tcp.table(rows), rows, [dataclasses.asdict(transfer) for transfer in taken])
     return 1 if lab.failures else 0
 
 

@@ -2,6 +2,7 @@
 """What all measurements begin with: CPUs, memory, the switches and the guests that were asked for."""
 
 import contextlib
+import dataclasses
 import pathlib
 import shutil
 import tempfile
@@ -15,18 +16,20 @@ from .switch import Setup
 from .testpmd import MEMORY_MIB, TestpmdGuests, TestpmdSwitch
 from .vuswitch import VuswitchSwitch, find_vuswitch
 
+KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch)
+
 
 class Lab:
     """A measurement's surroundings. Use it in a with statement: it ends with the logs, or without."""
 
-    def __init__(self, options, interval=4000, sleepers=False):
+    def __init__(self, options, interval=4000, sleepers=False, kinds=KINDS):
         machine.check_cpus([options.generator_cpu, options.switch_cpu])
         if options.generator_cpu == options.switch_cpu:
             raise BenchError("the generator and the switch need a CPU each: --generator-cpu, "
                              "--switch-cpu")
         self.options = options
         self.guests = choose_guests(options, interval)
-        self.switches = choose_switches(options, sleepers)
+        self.switches = choose_switches(options, sleepers, kinds)
         self.hugepages = choose_memory(options, len(self.switches))
         self.facts = machine.describe(options.generator_cpu, options.switch_cpu,
                                       "2 MiB hugepages" if self.hugepages else "no hugepages")
@@ -76,17 +79,20 @@ class Lab:
     def _settle(self, kind, number):
         """A second attempt if need be, for Open vSwitch sometimes stops listening to a front end for good."""
         try:
-            return Station(kind, self._setup(kind, f"{number}-{kind.label}"), self.guests)
+            return Station(kind, self.setup(kind, f"{number}-{kind.label}"), self.guests)
         except BenchError as error:
             print(f"  {kind.label}: {error}: once more", flush=True)
-            return Station(kind, self._setup(kind, f"{number}-{kind.label}-again"), self.guests)
+            return Station(kind, self.setup(kind, f"{number}-{kind.label}-again"), self.guests)
 
-    def _setup(self, kind, name):
+    def setup(self, kind, name, **others):
+        """What one switch is to be, with a new folder of that name."""
         options = self.options
         directory = self.directory / name
         directory.mkdir()
-        return Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges,
-                     mtu=1500 if options.tso else max(1500, max(options.sizes) - 14), macs=options.macs, sleeps=kind.sleeps, tso=options.tso)
+        mtu = 1500 if options.tso else max(1500, max(options.sizes) - 14)
+        return dataclasses.replace(
+            Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges, mtu=mtu,
+                  macs=options.macs, sleeps=kind.sleeps, tso=options.tso), **others)
 
 
 def choose_guests(options, interval):
@@ -108,12 +114,12 @@ def choose_guests(options, interval):
     return lambda setup, listen: TestpmdGuests(setup, wishes, listen)
 
 
-def choose_switches(options, sleepers):
+def choose_switches(options, sleepers, kinds):
     """The classes to measure, in order; says which are not installed. sleepers: vuswitch also as it is by itself."""
     builds = options.vuswitch or [find_vuswitch()]
     VuswitchSwitch.path = builds[0]
-    known = {kind.label: kind for kind in (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch)}
-    wanted = options.switches.split(",") if options.switches else list(known)[:3]
+    known = {kind.label: kind for kind in kinds}
+    wanted = options.switches.split(",") if options.switches else [name for name in known if name != OvsStaticSwitch.label]
     chosen = []
     for name in wanted:
         if name not in known:

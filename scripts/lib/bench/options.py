@@ -14,6 +14,7 @@ EPILOG = """\
 examples:
   scripts/bench                                   everything that is installed, 3 rounds
   scripts/bench latency                           how long a frame takes, idle and at work
+  scripts/bench tcp                               two virtual machines and iperf3
   scripts/bench plot result.json more.json --output picture.svg
   scripts/bench --switches vuswitch,ovs --sizes 64 --rounds 1
   scripts/bench --switches vuswitch --vuswitch build-old/app/vuswitch/vuswitch --vuswitch build/app/vuswitch/vuswitch
@@ -27,12 +28,12 @@ def parse(arguments):
         prog="scripts/bench", description=DESCRIPTION, epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("what", nargs="?", choices=("throughput", "latency", "plot"), default="throughput",
-        help="plot: a picture of files that --json wrote (default: %(default)s)")
+    add("what", nargs="?", choices=("throughput", "latency", "tcp", "plot"), default="throughput",
+        help="tcp: two QEMU guests and iperf3; plot: a picture of files that --json wrote (default: %(default)s)")
     add("files", nargs="*", metavar="FILE", help="plot: what --json wrote, a panel for each")
     add("--output", metavar="FILE", default="benchmark.svg", help="plot: where to (default: %(default)s)")
-    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static, in this order "
-        "(default: the first three, where installed)")
+    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static (tcp: ovs-tso), in this "
+        "order (default: without ovs-static, where installed)")
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
         "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare builds: the first is the "
         "reference, the others are vuswitch:2, ...")

@@ -38,9 +38,10 @@ def qemu_binaries() -> list[Path]:
     return found + ([backport] if backport.exists() else [])
 
 
-def guest_image() -> Path:
-    """The folder with vmlinuz and initrd, built if an input changed."""
-    return Path(run([SCRIPTS / "guest-image"], seconds=180).strip())
+def guest_image(*programs: str) -> Path:
+    """The folder with vmlinuz and initrd, built if an input changed; with programs of this machine."""
+    words = [word for program in programs for word in ("--with", program)]
+    return Path(run([SCRIPTS / "guest-image", *words], seconds=180).strip())
 
 
 def qemu_version(qemu: Path) -> tuple[int, int]:
