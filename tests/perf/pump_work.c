@@ -7,7 +7,7 @@
 
 #include "fg_clock.h"
 
-enum { DRAIN_MS = 300, ARRIVE_MS = 1000 };
+enum { DRAIN_MS = 2000, ARRIVE_MS = 1000 };
 #define ABSENT_NS	   50000.0
 #define AS_FAST_AS_IT_GOES 0.0
 #define NOTHING		   -1.0
