@@ -10,7 +10,7 @@
 #include "pump.h"
 
 #define BASE 0x100000000ull
-enum { PIECE = 2 << 20, RINGS = 128 << 10, PAGE = 4096, CONNECT_MS = 20000 };
+enum { PIECE = 2 << 20, RINGS = 128 << 10, SKEWS = 256, PAGE = 4096, CONNECT_MS = 20000 };
 static const uint64_t FEATURES = FG_F_VERSION_1 | FG_F_MRG_RXBUF | FG_F_IN_ORDER | FG_F_PROTOCOL;
 /* CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4 (virtio 1.2, 5.1.3) */
 static const uint64_t TSO = 1ull << 0 | 1ull << 1 | 1ull << 7 | 1ull << 11;
@@ -34,7 +34,7 @@ static uint64_t tx_stride(const struct pump_options *opt)
 static uint64_t region_size(const struct pump_options *opt)
 {
 	uint64_t slots = (opt->ring + opt->regions - 1) / opt->regions;
-	uint64_t bytes = RINGS + slots * (PUMP_STRIDE + tx_stride(opt));
+	uint64_t bytes = RINGS + SKEWS * PUMP_STRIDE + slots * (PUMP_STRIDE + tx_stride(opt));
 
 	return (bytes + PIECE - 1) / PIECE * PIECE;
 }
@@ -51,6 +51,8 @@ static int make_memory(struct pump_guest *g)
 
 		if (slot < 0)
 			return slot;
+		/* Buffers of many regions do not all use the same sets of a cache. */
+		g->mem.region[slot].used = i * 37 % SKEWS * PUMP_STRIDE;
 	}
 	return 0;
 }

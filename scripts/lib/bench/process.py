@@ -154,7 +154,7 @@ class Child:
         time.sleep(0.1)
         with open(self.log_path, "rb") as log:
             lines = log.read().decode(errors="replace").strip().splitlines()
-        tail = [line.strip() for line in lines if line.strip()][-4:]
+        tail = [line.strip()[:160] for line in lines if line.strip()][-4:]
         return f"; it said last: {' | '.join(tail)} (all of it: {self.log_path})"
 
 

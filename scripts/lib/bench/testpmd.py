@@ -14,11 +14,13 @@ import shutil
 import time
 
 from .guests import Guests, Rate
-from .process import Child, CpuWatch
+from .process import BenchError, Child, CpuWatch
 from .switch import ANSWER_SECONDS, START_SECONDS, Counters, Switch
 
 GUEST_MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
 MEMORY_MIB = 256  # of one testpmd, mbufs included
+
+MAX_PORTS = 32  # RTE_MAX_ETHPORTS of Debian's DPDK
 
 _PORTS = (r"NIC statistics for port 0 .*?Tx-pps:.*?NIC statistics for port 1 "
           r".*?Tx-pps:[^\n]*\n[^\n]*#{8}")
@@ -152,6 +154,9 @@ class TestpmdSwitch(Switch):
         return f"{cls.path} not found: apt-get install dpdk, or name one with --testpmd PATH"
 
     def start(self):
+        if len(self.sockets) > MAX_PORTS:
+            raise BenchError(f"DPDK as Debian builds it knows {MAX_PORTS} ports: --bridges {MAX_PORTS // 2} at most, "
+                             f"or leave testpmd out")
         vdevs = [f"net_vhost{i},iface={socket},queues=1{',tso=1' if self.setup.tso else ''}" for i, socket in enumerate(self.sockets)]
         self._child = Testpmd(self.label, self.path, self.cpu, self.directory, vdevs,
                               self.hugepages, ["--forward-mode=io", "--auto-start"])
