@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_offload.h: frames that leave something to be done (frame_offload.h), on their way out of an ethdev port. Any lcore. */
+/* ethdev_offload.h: checksums and segmentation, as far as a device does them.
+ *
+ * Out: a frame that asks for what the device can do is copied into an mbuf like any other, and the mbuf says what is to be
+ * done; anything else is finished before. In: what the device says of a frame's checksum. Control plans, lcores do the
+ * rest.
+ */
 #ifndef VUS_ETHDEV_OFFLOAD_H
 #define VUS_ETHDEV_OFFLOAD_H
 
 #include "ethdev_queues.h"
 #include "frame_finish.h"
 
+struct rte_eth_conf;
+struct rte_eth_dev_info;
+
+/* Adds to the device's configuration all that it can do for us and returns what that is, as a set of FRAME_CSUM | ...
+ * `virtio`: the device passes frames on as they are, with IPv4 headers that are right already. */
+uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
+			     struct rte_eth_conf *conf) RUNS_ON(control_thread);
+
 /* As ethdev_deliver(), for a burst in which a frame asks for something. */
 void ethdev_deliver_asking(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			   struct frame *const *frames, uint16_t n);
+
+/* Tells a copy of the frame, which the device takes, what is asked of the device. */
+void ethdev_offload_ask(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf);
+/* Has the driver look over a burst in which one asks: those that it refuses are freed and counted, and `len` goes along.
+ * How many are left. */
+uint16_t ethdev_offload_prepare(const struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+				struct rte_mbuf **mbuf, uint32_t *len, uint16_t n);
+
+/* The device has not computed the checksum of a frame whose payload is right. */
+void ethdev_offload_receive(struct frame *frame);
 
 #endif

@@ -72,12 +72,12 @@ static bool view_segments(struct frame *frame, struct rte_mbuf *mbuf, uint8_t *r
 	return true;
 }
 
-/* Fills a frame, or says why not; RX_DROPS means that all is well. */
-static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, struct burst *burst,
-				uint32_t *spans)
+/* Fills a frame, or says why not; RX_DROPS means that all is well. `checksum` is what the device says of it. */
+static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, uint64_t checksum,
+				struct burst *burst, uint32_t *spans)
 {
 	memset(&frame->offload, 0, sizeof(frame->offload));
-	frame->valid = 0;
+	frame->valid = checksum == RTE_MBUF_F_RX_L4_CKSUM_GOOD ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
 	frame->mbuf = mbuf;
 	if (mbuf->next == NULL) {
 		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -92,6 +92,8 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, stru
 	if (frame->len > FRAME_LEN_MAX)
 		return RX_DROP_LONG;
 	*spans += frame->body_spans;
+	if (__builtin_expect(checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE, 0))
+		ethdev_offload_receive(frame);
 	/* Whoever sends it on is not to do what a former sender of this mbuf asked for. */
 	mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	return RX_DROPS;
@@ -114,7 +116,8 @@ uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx)
 		rte_prefetch0(rte_pktmbuf_mtod(mbuf[i], void *));
 	burst->n = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		enum rx_drop why = view(&burst->frame[burst->n], mbuf[i], burst, &spans);
+		enum rx_drop why = view(&burst->frame[burst->n], mbuf[i],
+					mbuf[i]->ol_flags & q->checksums, burst, &spans);
 
 		if (why == RX_DROPS) {
 			mbuf[burst->n++] = mbuf[i];
@@ -239,6 +242,12 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 {
 	struct rte_mbuf *mbuf = frame->mbuf;
 
+	if (__builtin_expect(frame_asks(frame), 0)) {
+		mbuf = copy_to_mbuf(dev, frame);
+		if (mbuf != NULL)
+			ethdev_offload_ask(dev, frame, mbuf);
+		return mbuf;
+	}
 	if (mbuf == NULL || frame->len < ETHDEV_FRAME_MIN ||
 	    (mbuf->nb_segs > 1 && !dev->multi_segs))
 		return copy_to_mbuf(dev, frame);
@@ -290,7 +299,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint32_t len[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
-	uint16_t ready = 0, sent, too_big = 0;
+	uint16_t ready = 0, kept, refused, sent, too_big = 0;
 	uint64_t bytes = 0;
 
 	if (!atomic_load_explicit(&dev->up, memory_order_relaxed)) {
@@ -298,7 +307,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		if (frames[i]->len > dev->frame_max) {
+		if (frame_wire_len(frames[i]) > dev->frame_max) {
 			too_big++;
 			continue;
 		}
@@ -306,17 +315,22 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		len[ready] = frames[i]->len;
 		ready += mbuf[ready] != NULL;
 	}
+	kept = dev->offloads != 0 && frames_ask(frames, n)
+		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, len, ready)
+		       : ready;
+	refused = (uint16_t)(ready - kept);
 	if (dev->txq_shared)
-		sent = transmit_shared(dev, ctx->index % dev->txq_n, mbuf, ready);
+		sent = transmit_shared(dev, ctx->index % dev->txq_n, mbuf, kept);
 	else
-		sent = transmit(dev->id, ctx->index, mbuf, ready);
+		sent = transmit(dev->id, ctx->index, mbuf, kept);
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += len[i];
-	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(ready - sent));
+	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
 	count(&counters->tx_ok, sent);
 	count(&counters->tx_bytes, bytes);
 	if (too_big > 0)
 		port_drop_tx(port, ctx, TX_DROP_TOO_BIG, too_big);
-	if (sent + too_big < n)
-		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER, (uint64_t)(n - sent - too_big));
+	if (sent + too_big + refused < n)
+		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER,
+			     (uint64_t)(n - sent - too_big - refused));
 }

@@ -29,7 +29,10 @@ struct ethdev {
 	bool multi_segs;	  /* it sends frames of several segments */
 	uint16_t room;		  /* bytes a frame has in one mbuf of the pool */
 	uint16_t mtu;
-	uint32_t frame_max;	  /* longest frame it is given */
+	uint32_t frame_max;	  /* longest frame on its wire */
+	uint32_t offloads;	  /* what it does for us: FRAME_CSUM | ... */
+	uint32_t cut_max;	  /* longest frame it cuts up */
+	bool writes_ipv4;	  /* it computes IPv4's checksum where it cuts up */
 	struct rte_mempool *pool; /* this port's: receive buffers, and copies of guests' frames */
 	struct ethdev_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
 	struct ethdev_txq *txq; /* [txq_n] */
@@ -50,6 +53,7 @@ struct ethdev_rxq {
 	struct port_rxq rxq;
 	uint16_t device;  /* DPDK's number */
 	uint16_t burst;	  /* frames one visit takes */
+	uint64_t checksums; /* the flags of an mbuf by which the device says something of checksums; 0: it does not */
 	bool intr_switch; /* the interrupt can be turned on and off; else the descriptor is always live */
 	int signo;	  /* the driver reads nothing before this signal was handled; 0: it just reads */
 	struct ethdev_rx_held mine OWNED_BY(lcore_thread);

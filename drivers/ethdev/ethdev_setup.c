@@ -14,6 +14,8 @@
 #include <rte_mbuf.h>
 
 #include "dpdk_compat.h"
+#include "ethdev_mtu.h"
+#include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "log.h"
 #include "mem_arena.h"
@@ -25,7 +27,6 @@ enum {
 	ROOM = 2048,	     /* of an ordinary mbuf: what NICs like best */
 	ROOM_BIG = 16384,    /* of one for a device that cannot use several */
 	FRAME_OVERHEAD = 22, /* Ethernet header and two VLAN tags; the MTU is what they carry */
-	MTU_PIPE = 9216,     /* of a device without a wire or an interface to have one: jumbo frames pass */
 };
 
 /* What a driver's own description (rte_eth_dev_info) does not tell, or tells wrong. */
@@ -36,14 +37,18 @@ static const struct habit {
 	bool all;	 /* the queues exist and are fed whether they are used or not */
 	bool any_length; /* it takes frames longer than it says */
 	bool chains;	 /* it takes and gives chains of buffers, without saying so */
+	bool virtio;	 /* what it is asked to do is asked of the other side, as it is */
+	bool soft;	 /* it sums and cuts up on this CPU: we do that better, and it is counted */
 } habits[] = {
 	{"net_memif", .one = true, .any_length = true, .chains = true},
 	{"net_pcap", .all = true, .any_length = true, .chains = true},
 	{"net_ring", .all = true, .any_length = true, .chains = true},
 	{"net_af_packet", .all = true, .any_length = true},
-	{"net_tap", .equal = true},
+	{"net_tap", .equal = true, .soft = true},
 	{"net_af_xdp", .all = true},
-	{"net_vhost", .all = true},
+	{"net_vhost", .all = true, .soft = true},
+	{"net_virtio", .virtio = true},
+	{"net_virtio_user", .virtio = true},
 };
 
 struct plan {
@@ -52,6 +57,8 @@ struct plan {
 	uint16_t rxq_n, txq_n, rx_desc, tx_desc;
 	uint16_t room;
 	uint16_t mtu;
+	uint32_t offloads; /* FRAME_CSUM | ... */
+	bool virtio;
 	bool chains; /* a frame may be several buffers, both ways */
 	bool intr;
 };
@@ -60,8 +67,17 @@ struct plan {
 static const struct attempt {
 	bool intr; /* receive interrupts */
 	bool big;  /* big buffers */
+	bool bare; /* nothing left to it that we can do ourselves */
 	bool one;  /* one queue */
-} attempts[] = {{.intr = true}, {0}, {.big = true}, {.one = true}, {.big = true, .one = true}};
+} attempts[] = {
+	{.intr = true},
+	{0},
+	{.bare = true, .intr = true},
+	{.bare = true},
+	{.bare = true, .big = true},
+	{.bare = true, .one = true},
+	{.bare = true, .big = true, .one = true},
+};
 
 /* --- the plan ---------------------------------------------------------------------------------------------------- */
 
@@ -90,39 +106,6 @@ static void plan_queues(struct plan *plan, const struct habit *habit, unsigned i
 			RTE_MIN(RTE_MAX(plan->rxq_n, plan->txq_n), RTE_MIN(rx_max, tx_max));
 	if (habit->one || one)
 		plan->rxq_n = plan->txq_n = 1;
-}
-
-/* The MTU of the kernel interface behind the device, if there is one: it is what the other side will send. */
-static uint16_t kernel_mtu(unsigned int if_index)
-{
-	char name[IF_NAMESIZE], path[64 + IF_NAMESIZE];
-	unsigned int mtu = 0;
-	FILE *file;
-
-	if (if_index == 0 || if_indextoname(if_index, name) == NULL)
-		return 0;
-	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return 0;
-	if (fscanf(file, "%u", &mtu) != 1)
-		mtu = 0;
-	fclose(file);
-	return (uint16_t)RTE_MIN(mtu, (unsigned int)UINT16_MAX);
-}
-
-static uint16_t wanted_mtu(uint16_t id, const struct plan *plan, const struct habit *habit,
-			   unsigned int asked)
-{
-	uint16_t mtu = 0;
-
-	if (asked != 0)
-		return (uint16_t)RTE_MIN(asked, (unsigned int)UINT16_MAX);
-	if (habit->any_length && plan->info.if_index == 0)
-		return MTU_PIPE;
-	if (rte_eth_dev_get_mtu(id, &mtu) != 0)
-		mtu = RTE_ETHER_MTU;
-	return RTE_MAX(RTE_MAX(mtu, kernel_mtu(plan->info.if_index)), RTE_ETHER_MTU);
 }
 
 /* The MTU we go by, and the part of it that the driver lets itself be told. */
@@ -172,9 +155,15 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	if (error != 0)
 		return error;
 	habit = habit_of(plan->info.driver_name);
-	plan_mtu(plan, habit, wanted_mtu(id, plan, habit, spec->mtu));
+	plan_mtu(plan, habit,
+		 ethdev_mtu_wanted(id, plan->info.if_index, habit->any_length, spec->mtu));
 	plan_queues(plan, habit, port->host->lcores, attempt->one);
 	plan_buffers(plan, habit, attempt->big);
+	plan->virtio = habit->virtio;
+	if (!attempt->bare && !habit->soft &&
+	    (spec->offloads == NULL || strcmp(spec->offloads, "off") != 0))
+		plan->offloads = ethdev_offload_plan(&plan->info, habit->virtio, &plan->conf);
+	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
 	plan->conf.intr_conf.rxq = attempt->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
 		plan->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -266,7 +255,7 @@ static void apply_mtu(const struct ethdev *dev, const struct port *port, const s
 	if (error != 0 && error != -ENOTSUP)
 		log_warn(port->name, "the device refuses an MTU of %u: %s", told,
 			 rte_strerror(-error));
-	if (plan->mtu < asked || plan->mtu < kernel_mtu(plan->info.if_index))
+	if (plan->mtu < asked || plan->mtu < ethdev_mtu_of_kernel(plan->info.if_index))
 		log_warn(port->name, "the device's driver takes an MTU of %u at most; longer "
 				     "frames are dropped", plan->mtu);
 }
@@ -296,6 +285,16 @@ static int signal_of(int fd)
 	return signo;
 }
 
+/* The longest frame that fits into as many buffers as it takes for one, and a quarter of its ring. */
+static uint32_t cut_max(const struct plan *plan)
+{
+	uint32_t buffers = plan->tx_desc / 4u, most = plan->info.tx_desc_lim.nb_seg_max;
+
+	if (most != 0 && most < buffers)
+		buffers = most;
+	return RTE_MIN(buffers * plan->room, (uint32_t)FRAME_LEN_MAX);
+}
+
 /* Frames of one visit: BURST_BYTES at most, and a multiple of four, which vectorised drivers want. */
 static uint16_t burst_of(uint32_t frame_max)
 {
@@ -304,8 +303,10 @@ static uint16_t burst_of(uint32_t frame_max)
 	return (uint16_t)RTE_MIN(RTE_MAX(n, 4u), (uint32_t)BURST_MAX);
 }
 
-static int make_queues(struct ethdev *dev, struct port *port, bool intr)
+static int make_queues(struct ethdev *dev, struct port *port, const struct plan *plan)
 {
+	bool sums = plan->conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+
 	dev->txq = aligned_alloc(_Alignof(struct ethdev_txq), sizeof(*dev->txq) * dev->txq_n);
 	if (dev->txq == NULL)
 		return -ENOMEM;
@@ -320,7 +321,8 @@ static int make_queues(struct ethdev *dev, struct port *port, bool intr)
 		q->rxq = (struct port_rxq){.port = port, .index = i, .wake_fd = -1, .lcore = -1};
 		q->device = dev->id;
 		q->burst = burst_of(dev->frame_max);
-		if (intr)
+		q->checksums = sums ? RTE_MBUF_F_RX_L4_CKSUM_MASK : 0;
+		if (plan->intr)
 			q->rxq.wake_fd = wake_fd(dev->id, i);
 		/* A tap's descriptor is readable by itself and has no switch. */
 		if (q->rxq.wake_fd >= 0)
@@ -358,13 +360,16 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 	dev->txq_shared = plan.txq_n < port->host->lcores;
 	dev->multi_segs = plan.chains;
 	dev->room = plan.room;
+	dev->offloads = plan.offloads;
+	dev->cut_max = cut_max(&plan);
+	dev->writes_ipv4 = !plan.virtio;
 	dev->mtu = plan.mtu;
 	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);
 	if (!dev->multi_segs)
 		dev->frame_max = RTE_MIN(dev->frame_max, (uint32_t)dev->room);
 	apply_mtu(dev, port, &plan, spec->mtu);
 	hear_everything(dev, port);
-	if (make_queues(dev, port, plan.intr) == 0)
+	if (make_queues(dev, port, &plan) == 0)
 		return 0;
 	ethdev_stop(dev);
 	return fail_set(fail, -ENOMEM, "no memory for its queues");

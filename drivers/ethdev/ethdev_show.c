@@ -8,6 +8,7 @@
 #include <rte_mempool.h>
 
 #include "ethdev_private.h"
+#include "frame_offload.h"
 
 void ethdev_link_text(uint16_t id, char *text, size_t size)
 {
@@ -70,6 +71,10 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0;
 	set_number(object, "mtu", dev->mtu);
+	set_text(object, "offloads",
+		 (dev->offloads & FRAME_TSO4) != 0   ? "checksums, segmentation"
+		 : (dev->offloads & FRAME_CSUM) != 0 ? "checksums"
+						     : "none");
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
 	set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");

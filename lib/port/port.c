@@ -80,6 +80,7 @@ const char *tx_drop_name(enum tx_drop reason)
 		[TX_DROP_NO_BUFFER] = "no_buffer",
 		[TX_DROP_TOO_BIG] = "too_big",
 		[TX_DROP_BROKEN] = "broken",
+		[TX_DROP_REFUSED] = "refused",
 		[TX_DROP_LANE] = "lane",
 	};
 

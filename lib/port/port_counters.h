@@ -38,6 +38,7 @@ enum tx_drop {
 	TX_DROP_NO_BUFFER,  /* the receiver has no room: the guest's ring or the NIC's is full, or no mbuf is left */
 	TX_DROP_TOO_BIG,    /* longer than the receiver's MTU, or than its buffers where they cannot be merged */
 	TX_DROP_BROKEN,	    /* the guest's ring is broken */
+	TX_DROP_REFUSED,    /* the NIC's driver would not do what is left to be done to it */
 	TX_DROP_LANE,	    /* the lane of a postcopy migration is full, or the migration broke off */
 	TX_DROPS,
 };

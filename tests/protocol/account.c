@@ -7,7 +7,7 @@ static const char *const rx_reasons[RX_REASONS] = {
 	"short", "long", "offload", "disabled", "restart", "source", "reflection", "alone", "lane",
 };
 static const char *const tx_reasons[TX_REASONS] = {
-	"not_ready", "no_buffer", "too_big", "broken", "lane",
+	"not_ready", "no_buffer", "too_big", "broken", "refused", "lane",
 };
 
 static int64_t number(const json_t *object, const char *key)
