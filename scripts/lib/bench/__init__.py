@@ -9,7 +9,7 @@ station   a switch with its guests, on its feet and frozen
 measure   the windows: what is read when, and which windows are thrown away
 report    the table and the JSON
 latency   the same for how long a frame is on its way
-tcp       virtual machines and iperf3
+tcp       virtual machines and iperf3 (linux: the bridge they may have instead)
 plot      one picture of it
 lab       what all measurements begin with
 options, cli   the command line

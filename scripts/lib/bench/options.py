@@ -32,7 +32,7 @@ def parse(arguments):
         help="tcp: two QEMU guests and iperf3; plot: a picture of files that --json wrote (default: %(default)s)")
     add("files", nargs="*", metavar="FILE", help="plot: what --json wrote, a panel for each")
     add("--output", metavar="FILE", default="benchmark.svg", help="plot: where to (default: %(default)s)")
-    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static (tcp: ovs-tso), in this "
+    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static (tcp: ovs-tso, linux), in this "
         "order (default: without ovs-static, where installed)")
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
         "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare builds: the first is the "

@@ -14,6 +14,7 @@ import time
 from vulab.guest import Guest, Nic, accelerator, guest_image, qemu_binaries, qemu_version
 from vulab.process import LabError
 
+from .linux import LinuxBridge
 from .ovs import OvsSwitch
 from .process import BenchError, cpu_times
 from .testpmd import TestpmdSwitch
@@ -29,7 +30,7 @@ class OvsTsoSwitch(OvsSwitch):
     label = "ovs-tso"
 
 
-KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsTsoSwitch)
+KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsTsoSwitch, LinuxBridge)
 WITH_TSO = ("testpmd", "ovs-tso")  # have to be told
 
 
@@ -41,7 +42,7 @@ class Transfer:
     round: int
     gbits: float
     segment: int  # bytes the guest's kernel gave its card at a time, on average
-    switch_cpu: float  # CPUs the switch took
+    switch_cpu: float  # CPUs the switch took; 0: it is no process
 
 
 class Machines:
@@ -67,8 +68,11 @@ class Machines:
         for i, socket in enumerate(switch.sockets):
             folder = switch.directory / f"vm{i}"
             folder.mkdir()
-            guest = Guest(f"vm{i}", [Nic(socket, MACS[i], role)], f"198.18.0.{i + 1}/24", self.qemu, self.image,
-                          folder=folder)
+            nic, prefix = Nic(socket, MACS[i], role), ()
+            if isinstance(switch, LinuxBridge):
+                nic, prefix = switch.nic(i, MACS[i]), switch.prefix
+            guest = Guest(f"vm{i}", [nic], f"198.18.0.{i + 1}/24", self.qemu, self.image, folder=folder,
+                          prefix=prefix)
             ends.callback(guest.stop)
             guest.start()
             guests.append(guest)
@@ -93,16 +97,20 @@ def one_switch(switch, machines, number, times, ends):
 
 
 def _transfer(switch, number, client, server):
-    before, packets, since = cpu_times(switch.pid()), _packets(client), time.monotonic()
+    before, packets, since = _cpu(switch), _packets(client), time.monotonic()
     said = client.run(f"iperf3 -c {server.ip} -t {SECONDS} -J", 60 + 10 * SECONDS)
-    seconds, after = time.monotonic() - since, cpu_times(switch.pid())
+    seconds, cpu = time.monotonic() - since, _cpu(switch) - before
     try:
         got = json.loads(said)["end"]["sum_received"]
     except (ValueError, KeyError) as error:
         raise BenchError(f"{switch.label}: iperf3 said: {' '.join(said.split())[-300:]}") from error
-    cpu = sum(after[thread] - before.get(thread, 0) for thread in after) / 1e9 / seconds
     return Transfer(switch.label, number, got["bits_per_second"] / 1e9,
-                    round(got["bytes"] / max(1, _packets(client) - packets)), cpu)
+                    round(got["bytes"] / max(1, _packets(client) - packets)), cpu / seconds)
+
+
+def _cpu(switch):
+    """Seconds of CPU so far of all its threads; 0 of what is no process."""
+    return sum(cpu_times(switch.pid()).values()) / 1e9 if switch.pid() else 0.0
 
 
 def _packets(guest):

@@ -142,6 +142,7 @@ class Guest:
     hotplug: str = ""  # what may come: "slots=4,maxmem=2G"
     mtu: int | None = None
     extra: Sequence[str] = ()
+    prefix: Sequence[str] = ()  # before QEMU's command line: `ip netns exec NAME`
     folder: Path | None = None
     process: Process | None = field(default=None, init=False)
     boot_id: str = field(default="", init=False)
@@ -158,7 +159,7 @@ class Guest:
         for name in ("console.log", "shell.sock", "qmp.sock"):
             (self.folder / name).unlink(missing_ok=True)
         self._started = time.monotonic()
-        self.process = Process(self.name, self.arguments(), self.folder / "qemu.log")
+        self.process = Process(self.name, [*self.prefix, *self.arguments()], self.folder / "qemu.log")
         self._qmp = None
         # QEMU throws away what the guest says to a serial port nobody has connected to.
         shell = self.folder / "shell.sock"
