@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "quick_guest.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	HUGE_PAGE = 2 << 20,
+	PAGE = 64 << 10,       /* what regions are made of */
+	SPACING = 2368,	       /* an mbuf of 2048 bytes with what DPDK keeps around it */
+	SPACING_JUMBO = 16448, /* the same for a jumbo frame */
+	RINGS = 128 << 10,     /* the beginning of the memory is the two rings' */
+	MAC_AT = QG_HEADER,
+	NUMBER_AT = QG_HEADER + 14,
+};
+#define BASE	 UINT64_C(0x100000000)
+#define UVA	 UINT64_C(0x7f0000000000)
+#define DISTANCE UINT64_C(0x4400000)
+
+uint64_t qg_mac(uint32_t number, unsigned int side, uint32_t i)
+{
+	return 0x02 | (uint64_t)side << 8 | (uint64_t)(number & 0xffff) << 16 |
+	       (uint64_t)(i & 0xffff) << 32;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of a region: one of them is all of the memory; of several, the first is the rings' and the others hold as many buffers
+ * each. */
+static uint64_t region_size(const struct qg_shape *shape)
+{
+	uint32_t spacing = shape->bytes > 2000 ? SPACING_JUMBO : SPACING, others = shape->regions - 1;
+	uint64_t buffers = 2ull * shape->ring * spacing;
+
+	if (others == 0)
+		return (RINGS + buffers + PAGE - 1) & ~(PAGE - 1ull);
+	buffers = (2ull * shape->ring + others - 1) / others * spacing;
+	return ((buffers > RINGS ? buffers : RINGS) + PAGE - 1) & ~(PAGE - 1ull);
+}
+
+/* Regions lie far from one another, as far as the guest knows. */
+static uint64_t gpa_of(const struct qg_shape *shape, uint64_t offset)
+{
+	uint64_t size = region_size(shape);
+
+	return BASE + offset / size * DISTANCE + offset % size;
+}
+
+static int map_memory(struct qg_guest *guest, const struct qg_shape *shape)
+{
+	uint64_t size = region_size(shape);
+	struct mem_region region[MEM_SLOTS_MAX];
+	uint8_t *at;
+
+	guest->bytes = size * shape->regions + HUGE_PAGE;
+	at = mmap(NULL, guest->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	madvise(at, guest->bytes, MADV_HUGEPAGE);
+	guest->mapping = at;
+	guest->memory = (uint8_t *)(((uintptr_t)at + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+	for (uint32_t i = 0; i < shape->regions; i++)
+		region[i] = (struct mem_region){
+			.gpa = BASE + i * DISTANCE,
+			.size = size,
+			.uva = UVA + i * DISTANCE,
+			.host = guest->memory + i * size,
+		};
+	guest->map = mem_map_of(region, shape->regions);
+	if (guest->map == NULL)
+		return -errno;
+	rcu_set(&guest->table.map, guest->map);
+	return 0;
+}
+
+/* In what order the buffers are used: a guest's are in none, and a processor that finds one in them fetches what the other
+ * side is about to write. */
+static void shuffle(uint16_t *order, uint32_t n)
+{
+	uint32_t dice = 1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t with;
+
+		dice = dice * 1664525 + 1013904223;
+		with = (uint32_t)((uint64_t)dice * (i + 1) >> 32);
+		order[i] = order[with];
+		order[with] = (uint16_t)i;
+	}
+}
+
+static void place_buffers(struct qg_guest *guest, const struct qg_shape *shape)
+{
+	uint32_t spacing = shape->bytes > 2000 ? SPACING_JUMBO : SPACING, others = shape->regions - 1;
+	uint16_t order[2 * QG_RING_MAX] = {0};
+
+	shuffle(order, 2u * shape->ring);
+	guest->room = shape->bytes > 2000 ? 16384 : 2048;
+	for (uint32_t i = 0; i < 2u * shape->ring; i++) {
+		uint64_t offset = RINGS + (uint64_t)order[i] * spacing;
+		uint64_t gpa;
+
+		if (others > 0)
+			offset = (1 + order[i] % others) * region_size(shape) +
+				 order[i] / others * (uint64_t)spacing;
+		gpa = gpa_of(shape, offset);
+		if (i % 2 == 0) {
+			guest->tx_gpa[i / 2] = gpa;
+			guest->tx_at[i / 2] = guest->memory + offset;
+		} else {
+			guest->rx_gpa[i / 2] = gpa;
+			guest->rx_at[i / 2] = guest->memory + offset;
+		}
+		memset(guest->memory + offset, 0, shape->bytes + QG_HEADER);
+	}
+}
+
+/* --- rings ------------------------------------------------------------------------------------------------------- */
+
+static void ring_open(struct qg_ring *ring, struct qg_guest *guest, const struct qg_shape *shape,
+		      uint64_t offset)
+{
+	*ring = (struct qg_ring){.packed = shape->packed, .size = shape->ring};
+	ring->desc = guest->memory + offset;
+	ring->avail = ring->desc + 16u * QG_RING_MAX;
+	ring->used = ring->avail + 4096;
+	ring->desc_gpa = offset;
+	ring->avail_gpa = ring->desc_gpa + 16u * QG_RING_MAX;
+	ring->used_gpa = ring->avail_gpa + 4096;
+	if (ring->packed) {
+		((struct vring_packed_desc_event *)(void *)ring->avail)->flags =
+			VRING_PACKED_EVENT_FLAG_DISABLE;
+		return;
+	}
+	((struct vring_avail *)(void *)ring->avail)->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	for (uint16_t i = 0; i < ring->size; i++)
+		((struct vring_avail *)(void *)ring->avail)->ring[i] = i;
+}
+
+static int ring_start(struct qg_guest *guest, const struct qg_ring *ring, struct virtq *q,
+		      struct virtq_conf **conf)
+{
+	struct virtq_setup setup = {
+		.size = ring->size,
+		.desc_uva = UVA + ring->desc_gpa,
+		.avail_uva = UVA + ring->avail_gpa,
+		.used_uva = UVA + ring->used_gpa,
+		.features = UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_F_IN_ORDER |
+			    UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF |
+			    (uint64_t)ring->packed << VIRTIO_F_RING_PACKED,
+		.call_fd = guest->call_fd,
+	};
+
+	role_assert_control();
+	virtq_init(q, &guest->table, NULL);
+	*conf = virtq_conf_create(&setup, guest->map);
+	if (*conf == NULL)
+		return -errno;
+	virtq_start(q, *conf, ring->packed ? 0x80008000 : 0);
+	return 0;
+}
+
+/* The flags of the driver's lap or, to compare with, the device's. */
+static uint16_t lap_flags(const struct qg_ring *ring, uint16_t at, bool used)
+{
+	bool wrap = at / ring->size % 2 == 0;
+
+	return (uint16_t)(wrap << VRING_PACKED_DESC_F_AVAIL |
+			  (used ? wrap : !wrap) << VRING_PACKED_DESC_F_USED);
+}
+
+static void post(struct qg_ring *ring, uint64_t gpa, uint32_t len, uint16_t flags)
+{
+	uint16_t slot = ring->posted % ring->size;
+	uint64_t *at = (uint64_t *)(void *)(ring->desc + 16u * slot), high;
+
+	at[0] = gpa;
+	if (ring->packed) {
+		flags |= lap_flags(ring, ring->posted, false);
+		high = (uint64_t)flags << 48 | (uint64_t)slot << 32 | len;
+	} else {
+		high = (uint64_t)flags << 32 | len;
+	}
+	if (ring->packed && ring->posted == ring->shown) {
+		ring->held = high;
+		ring->held_at = &at[1];
+	} else {
+		at[1] = high;
+	}
+	ring->posted++;
+}
+
+static void show(struct qg_ring *ring)
+{
+	if (ring->shown == ring->posted)
+		return;
+	if (ring->packed)
+		__atomic_store_n(ring->held_at, ring->held, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&((struct vring_avail *)(void *)ring->avail)->idx, ring->posted,
+				 __ATOMIC_RELEASE);
+	ring->shown = ring->posted;
+}
+
+/* How many came back since the last look. */
+static uint16_t came_back(const struct qg_ring *ring)
+{
+	const uint16_t both = 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
+	uint16_t n = 0, pending = (uint16_t)(ring->shown - ring->taken);
+
+	if (!ring->packed)
+		return (uint16_t)(__atomic_load_n(&((struct vring_used *)(void *)ring->used)->idx,
+						  __ATOMIC_ACQUIRE) -
+				  ring->taken);
+	while (n < pending) {
+		uint16_t at = (uint16_t)(ring->taken + n);
+		const struct vring_packed_desc *desc =
+			(const void *)(ring->desc + 16u * (at % ring->size));
+
+		if ((__atomic_load_n(&desc->flags, __ATOMIC_ACQUIRE) & both) !=
+		    lap_flags(ring, at, true))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* What the device wrote into the ring for a chain that came back: a driver has to know how much it got. */
+static uint32_t written(const struct qg_ring *ring)
+{
+	uint16_t slot = ring->taken % ring->size;
+
+	return ring->packed ? ((const struct vring_packed_desc *)(const void *)ring->desc)[slot].len
+			    : ((const struct vring_used *)(const void *)ring->used)->ring[slot].len;
+}
+
+/* --- a guest ----------------------------------------------------------------------------------------------------- */
+
+int qg_open(struct qg_guest *guest, const struct qg_shape *shape)
+{
+	int error;
+
+	memset(guest, 0, sizeof(*guest));
+	guest->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	error = guest->call_fd < 0 ? -errno : map_memory(guest, shape);
+	if (error != 0)
+		return error;
+	place_buffers(guest, shape);
+	ring_open(&guest->tx, guest, shape, 0);
+	ring_open(&guest->rx, guest, shape, RINGS / 2);
+	error = ring_start(guest, &guest->tx, &guest->from, &guest->from_conf);
+	return error != 0 ? error : ring_start(guest, &guest->rx, &guest->to, &guest->to_conf);
+}
+
+void qg_close(struct qg_guest *guest)
+{
+	free(guest->to_conf);
+	free(guest->from_conf);
+	mem_map_free(guest->map);
+	munmap(guest->mapping, guest->bytes);
+	close(guest->call_fd);
+}
+
+static void post_buffer(struct qg_guest *guest)
+{
+	uint16_t slot = guest->rx.posted % guest->rx.size;
+
+	post(&guest->rx, guest->rx_gpa[slot], guest->room, VRING_DESC_F_WRITE);
+}
+
+/* --- a lane ------------------------------------------------------------------------------------------------------ */
+
+void qg_lane_open(struct qg_lane *lane, struct qg_guest *from, struct qg_guest *to,
+		  const struct qg_shape *shape, uint32_t number)
+{
+	*lane = (struct qg_lane){.from = from, .to = to, .shape = shape, .number = number};
+	for (uint16_t i = 0; i < shape->ring; i++)
+		post_buffer(to);
+	show(&to->rx);
+}
+
+static int take_frames(struct qg_lane *lane)
+{
+	struct qg_guest *guest = lane->to;
+	uint16_t n = came_back(&guest->rx), mask = (uint16_t)(guest->rx.size - 1);
+
+	for (uint16_t i = 0; i < n; i++)
+		__builtin_prefetch(guest->rx_at[(guest->rx.taken + i) & mask]);
+	for (uint16_t i = 0; i < n; i++) {
+		uint64_t number;
+
+		memcpy(&number, guest->rx_at[guest->rx.taken & mask] + NUMBER_AT, sizeof(number));
+		if (number != lane->received ||
+		    written(&guest->rx) != QG_HEADER + lane->shape->bytes) {
+			fprintf(stderr, "frame %llu came where %llu was due\n",
+				(unsigned long long)number, (unsigned long long)lane->received);
+			return -EPROTO;
+		}
+		guest->rx.taken++;
+		lane->received++;
+		post_buffer(guest);
+	}
+	show(&guest->rx);
+	return 0;
+}
+
+static void write_frame(const struct qg_lane *lane, uint8_t *at)
+{
+	uint32_t host = lane->shape->macs > 2 ? (uint32_t)(lane->sent * 2654435761u) %
+							(lane->shape->macs / 2)
+					      : 0;
+	uint64_t to = qg_mac(lane->number, 1, host), from = qg_mac(lane->number, 0, host);
+
+	memcpy(at + MAC_AT, &to, 6);
+	memcpy(at + MAC_AT + 6, &from, 6);
+	memcpy(at + NUMBER_AT, &lane->sent, 8);
+}
+
+static void send_frames(struct qg_lane *lane)
+{
+	struct qg_guest *guest = lane->from;
+	uint16_t mask = (uint16_t)(guest->tx.size - 1);
+	uint64_t on_the_way = lane->sent - lane->received;
+	uint16_t room = (uint16_t)(guest->tx.size - (uint16_t)(guest->tx.posted - guest->tx.taken));
+	uint16_t n = (uint16_t)(lane->shape->ring - on_the_way);
+
+	if (n > room)
+		n = room;
+	for (uint16_t i = 0; i < n; i++)
+		__builtin_prefetch(guest->tx_at[(guest->tx.posted + i) & mask], 1);
+	for (uint16_t i = 0; i < n; i++) {
+		uint16_t slot = guest->tx.posted & mask;
+
+		write_frame(lane, guest->tx_at[slot]);
+		post(&guest->tx, guest->tx_gpa[slot], QG_HEADER + lane->shape->bytes, 0);
+		lane->sent++;
+	}
+	show(&guest->tx);
+}
+
+int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send)
+{
+	int error;
+
+	if (now != 0 && now < lane->next_look)
+		return 0;
+	lane->next_look = now + QG_LOOK_TICKS;
+	lane->from->tx.taken = (uint16_t)(lane->from->tx.taken + came_back(&lane->from->tx));
+	error = take_frames(lane);
+	if (error == 0 && send)
+		send_frames(lane);
+	return error;
+}
