@@ -7,7 +7,8 @@
 
 static struct mem_map *map_alloc(uint32_t n)
 {
-	struct mem_map *map = malloc(sizeof(*map) + n * sizeof(map->region[0]));
+	/* One more, empty: the map of no regions has a first one to look at, too. */
+	struct mem_map *map = malloc(sizeof(*map) + (n + 1) * sizeof(map->region[0]));
 
 	if (map == NULL) {
 		errno = ENOMEM;
@@ -15,6 +16,7 @@ static struct mem_map *map_alloc(uint32_t n)
 	}
 	map->n = n;
 	map->base = 0;
+	map->region[n] = (struct mem_region){0};
 	return map;
 }
 

@@ -103,23 +103,52 @@ static inline uint32_t mem_hint_at(const struct mem_map *map, uint64_t gpa)
 	return (uint32_t)(page + (page >> 10) * 37) % MEM_HINTS;
 }
 
+/* The region that holds gpa by way of the hint, or NULL. */
+static inline const struct mem_region *mem_map_region(const struct mem_map *map,
+						      struct mem_hint *hint, uint64_t gpa)
+{
+	uint16_t *remembered = &hint->region[mem_hint_at(map, gpa)];
+	const struct mem_region *region = &map->region[*remembered];
+
+	if (__builtin_expect(*remembered >= map->n || gpa - region->gpa >= region->size, 0)) {
+		uint32_t i = mem_map_search(map, gpa);
+
+		if (i == map->n)
+			return NULL;
+		*remembered = (uint16_t)i;
+		region = &map->region[i];
+	}
+	return region;
+}
+
 /* Our address of gpa, and in *avail how many bytes from there lie in the same region. NULL if gpa is nowhere. */
 static inline uint8_t *mem_map_at(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
 				  uint64_t *avail)
 {
-	uint16_t *remembered = &hint->region[mem_hint_at(map, gpa)];
-	uint32_t i = *remembered;
-	uint64_t offset;
+	const struct mem_region *region = mem_map_region(map, hint, gpa);
 
-	if (__builtin_expect(i >= map->n || gpa - map->region[i].gpa >= map->region[i].size, 0)) {
-		i = mem_map_search(map, gpa);
-		if (i == map->n)
+	if (region == NULL)
+		return NULL;
+	*avail = region->size - (gpa - region->gpa);
+	return region->host + (gpa - region->gpa);
+}
+
+/* The same for `len` bytes (not 0) that lie in one region, else NULL. *near is any region of the map, and becomes the one
+ * that was found: who stays in a region pays two comparisons. */
+static inline uint8_t *mem_map_near(const struct mem_map *map, struct mem_hint *hint,
+				    const struct mem_region **near, uint64_t gpa, uint32_t len)
+{
+	const struct mem_region *region = *near;
+
+	if (gpa - region->gpa >= region->size) {
+		region = mem_map_region(map, hint, gpa);
+		if (__builtin_expect(region == NULL, 0))
 			return NULL;
-		*remembered = (uint16_t)i;
+		*near = region;
 	}
-	offset = gpa - map->region[i].gpa;
-	*avail = map->region[i].size - offset;
-	return map->region[i].host + offset;
+	if (__builtin_expect(region->size - (gpa - region->gpa) < len, 0))
+		return NULL;
+	return region->host + (gpa - region->gpa);
 }
 
 /* The spans of [gpa, gpa + len), at most `max`: their number, or -EFAULT if any byte lies nowhere, or -E2BIG. */

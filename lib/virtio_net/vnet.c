@@ -92,107 +92,182 @@ static void frame_gather(struct frame *frame, struct mem_span *spans, uint32_t n
 static inline void frame_snapshot(struct frame *frame, struct mem_span *span, uint32_t header_len)
 {
 	const uint8_t *at = span->at + header_len;
+	uint32_t len = frame->len;
+	uint8_t *head = frame->head;
 
 	memcpy(&frame->offload, span->at, sizeof(frame->offload));
-	if (frame->len > FRAME_HEAD) {
-		memcpy(frame->head, at, FRAME_HEAD);
+	if (len > FRAME_HEAD) {
+		memcpy(head, at, FRAME_HEAD);
 		frame->head_len = FRAME_HEAD;
 		*span = (struct mem_span){.at = span->at + header_len + FRAME_HEAD,
-					  .len = frame->len - FRAME_HEAD};
-		frame->body = span;
-		frame->body_spans = 1;
+					  .len = len - FRAME_HEAD};
 	} else {
-		mem_copy_short(frame->head, at, frame->len);
-		frame->head_len = (uint16_t)frame->len;
-		frame->body = NULL;
+		mem_copy_short(head, at, len);
+		frame->head_len = (uint16_t)len;
 		frame->body_spans = 0;
 	}
 }
 
-/* Makes a frame of a chain, or says why it is none (an rx_drop), or -1. */
-static inline int frame_of_chain(struct frame *frame, const struct virtq_chain *chain,
-				 struct mem_span *spans, const struct virtq_conf *conf)
+/* A burst being taken from a ring: how much of it has been found so far. */
+struct finding {
+	uint16_t heads[BURST_MAX];
+	uint16_t n;	/* chains available */
+	uint16_t chains;
+	uint32_t slots, spans, cost;
+	uint64_t bytes;
+	/* What ended the last run: its first descriptor, where it stands, and what is wrong with it. */
+	struct virtq_desc desc;
+	uint16_t place;
+	int error;
+};
+
+/* Whether a chain is as long as a header and a frame can be. */
+static inline bool frame_fits(uint64_t len, uint32_t header_len)
+{
+	return len - header_len - FRAME_LEN_MIN <= FRAME_LEN_MAX - FRAME_LEN_MIN;
+}
+
+/* A frame of the burst, not read yet. */
+static inline void frame_found(struct frame *frame, struct mem_span *spans, uint16_t n, uint32_t len)
+{
+	frame->len = len;
+	frame->body = spans;
+	frame->body_spans = n;
+}
+
+/* The simple case for as long as it holds: chains of one descriptor in one region that hold a frame. One step of everything
+ * for each; what the frame begins with is on its way to us while the rest of the burst is still being found. */
+static inline __attribute__((always_inline)) void
+find_singles(const struct virtq_view *view, struct finding *found, struct burst *burst,
+	     const struct virtq_format *format)
+{
+	uint32_t header_len = view->conf->header_len, first = found->chains, slots = found->slots;
+	uint32_t n = found->n - first, room = BURST_SPANS - found->cost, i;
+	const struct mem_region *near = view->map->region;
+	struct mem_span *span = &burst->span[found->spans];
+	struct frame *frame = &burst->frame[burst->n];
+	uint64_t bytes = found->bytes;
+
+	for (i = 0; i < n && i < room && bytes < BURST_BYTES; i++, span++, frame++) {
+		uint16_t nth = (uint16_t)(first + i);
+		uint16_t place = format->place(view, found->heads, nth, slots + i);
+		struct virtq_desc desc;
+		int error = format->load(view, place, &desc);
+
+		if (__builtin_expect(error != 0 || !virtq_single(view, &desc, false, &near, span) ||
+					     !frame_fits(desc.len, header_len),
+				     0)) {
+			found->desc = desc;
+			found->place = place;
+			found->error = error;
+			break;
+		}
+		__builtin_prefetch(span->at);
+		__builtin_prefetch(span->at + 64);
+		format->stage(view, nth, format->id(place, &desc), 1, 0);
+		frame_found(frame, span, 1, desc.len - header_len);
+		bytes += desc.len;
+	}
+	burst->n = (uint16_t)(burst->n + i);
+	found->chains = (uint16_t)(first + i);
+	found->slots += i;
+	found->spans += i;
+	found->cost += i;
+	found->bytes = bytes;
+}
+
+/* The chain that ended a run, in the general way; false if that ends the burst. */
+static inline __attribute__((always_inline)) bool
+find_chain(struct virtq *q, const struct virtq_view *opened, struct finding *found,
+	   struct burst *burst, struct port_counters *counters, const struct virtq_format *format)
+{
+	const struct virtq_view here = *opened, *view = &here;
+	struct mem_span *spans = &burst->span[found->spans];
+	uint32_t header_len = view->conf->header_len;
+	struct virtq_chain chain;
+	int error = found->error;
+
+	if (error == 0)
+		error = format->chain(view, found->slots, found->place, found->desc, false, &chain,
+				      spans, BURST_SPANS - found->cost);
+	if (error != 0) {
+		/* No room for this chain beside the others: it is the next burst's first. */
+		if (error < 0 && (error != -VIRTQ_FAULT_PIECES || found->cost == 0))
+			vnet_break(q, -error);
+		return false;
+	}
+	format->stage(view, found->chains, chain.id, chain.slots, 0);
+	if (frame_fits(chain.len, header_len))
+		frame_found(&burst->frame[burst->n++], spans, chain.spans,
+			    (uint32_t)chain.len - header_len);
+	else
+		count(&counters->rx_drop[chain.len < header_len + FRAME_LEN_MIN ? RX_DROP_SHORT
+										: RX_DROP_LONG],
+		      1);
+	found->chains++;
+	found->slots += chain.slots;
+	found->spans += chain.spans;
+	found->cost += chain.cost;
+	found->bytes += chain.len;
+	return true;
+}
+
+/* Takes a frame out of the burst; those behind it move up. */
+static __attribute__((noinline)) void burst_remove(struct burst *burst, uint16_t i)
+{
+	burst->n--;
+	memmove(&burst->frame[i], &burst->frame[i + 1], (burst->n - i) * sizeof(burst->frame[0]));
+}
+
+/* Reads header and head of each frame. */
+static inline void read_heads(struct burst *burst, const struct virtq_conf *conf,
+			      struct port_counters *counters)
 {
 	uint32_t header_len = conf->header_len;
 
-	if (__builtin_expect(chain->len < header_len + FRAME_LEN_MIN, 0))
-		return RX_DROP_SHORT;
-	if (__builtin_expect(chain->len > header_len + FRAME_LEN_MAX, 0))
-		return RX_DROP_LONG;
-	frame->len = (uint32_t)chain->len - header_len;
-	frame->mbuf = NULL;
-	if (__builtin_expect(chain->spans == 1, 1))
-		frame_snapshot(frame, spans, header_len);
-	else
-		frame_gather(frame, spans, chain->spans, header_len);
-	frame->valid = 0;
-	if (__builtin_expect(frame_asks(frame), 0))
-		return vnet_offload_check(frame, conf);
-	/* Nothing is asked, whatever else stands there. */
-	frame->offload = (struct virtio_net_hdr){0};
-	return -1;
-}
+	for (uint32_t i = 0; i < burst->n; i++) {
+		struct frame *frame = &burst->frame[i];
+		/* Of this burst's own spans, which nobody else is to change. */
+		struct mem_span *spans = &burst->span[frame->body - burst->span];
 
-/* Resolves up to n chains into `chains` and `spans`: their number. What a frame begins with is on its way to us while the
- * rest of the burst is still being resolved. */
-static inline __attribute__((always_inline)) uint16_t
-peek_chains(struct virtq *q, const struct virtq_view *view, struct virtq_chain *chains,
-	    struct mem_span *spans, uint16_t n, const struct virtq_format *format)
-{
-	uint32_t n_spans = 0, cost = 0, at = 0;
-	uint64_t bytes = 0;
-	uint16_t i;
-
-	for (i = 0; i < n; i++)
-		format->prefetch(view, i);
-	for (i = 0; i < n && bytes < BURST_BYTES; i++) {
-		int error = format->peek(view, at, false, &chains[i], spans + n_spans,
-					 BURST_SPANS - cost);
-
-		if (__builtin_expect(error != 0, 0)) {
-			/* No room for this chain beside the others: it is the next burst's first. */
-			if (error < 0 && (error != -VIRTQ_FAULT_PIECES || cost == 0))
-				vnet_break(q, -error);
-			break;
+		frame->head = burst->room[i];
+		frame->mbuf = NULL;
+		frame->valid = 0;
+		if (__builtin_expect(frame->body_spans == 1, 1))
+			frame_snapshot(frame, spans, header_len);
+		else
+			frame_gather(frame, spans, frame->body_spans, header_len);
+		if (__builtin_expect(!frame_asks(frame), 1)) {
+			/* Nothing is asked, whatever else stands there. */
+			frame->offload = (struct virtio_net_hdr){0};
+		} else if (!vnet_offload_check(frame, conf)) {
+			count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
+			burst_remove(burst, (uint16_t)i--);
 		}
-		if (chains[i].spans > 0) {
-			__builtin_prefetch(spans[n_spans].at);
-			__builtin_prefetch(spans[n_spans].at + 64);
-		}
-		cost += chains[i].cost;
-		n_spans += chains[i].spans;
-		bytes += chains[i].len;
-		at += chains[i].slots;
 	}
-	return i;
 }
 
+/* Finds up to n chains, a frame for each that has the length of one, and reads what they begin with. */
 static inline __attribute__((always_inline)) void
 receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
 	       struct port_counters *counters, const struct virtq_format *format)
 {
-	struct virtq_chain chains[BURST_MAX];
-	struct mem_span *span = burst->span;
-	uint32_t slots = 0;
+	struct finding found;
 
-	n = peek_chains(q, view, chains, span, n, format);
-	for (uint16_t i = 0; i < n; i++) {
-		struct frame *frame = &burst->frame[burst->n];
-		int drop;
-
-		format->push(view, &chains[i], 0);
-		slots += chains[i].slots;
-		frame->head = burst->room[burst->n];
-		drop = frame_of_chain(frame, &chains[i], span, view->conf);
-		span += chains[i].spans;
-		if (__builtin_expect(drop >= 0, 0))
-			count(&counters->rx_drop[drop], 1);
-		else
-			burst->n++;
-	}
+	found.n = n;
+	found.chains = 0;
+	found.slots = found.spans = found.cost = 0;
+	found.bytes = 0;
+	format->look(view, n, found.heads);
+	do
+		find_singles(view, &found, burst, format);
+	while (__builtin_expect(found.chains < n && found.bytes < BURST_BYTES, 0) &&
+	       find_chain(q, view, &found, burst, counters, format));
 	burst->source = view->conf;
-	if (n > 0)
-		format->take(view, slots);
+	if (found.chains == 0)
+		return;
+	read_heads(burst, view->conf, counters);
+	format->take(view, found.slots, found.chains);
 }
 
 static inline __attribute__((always_inline)) void
@@ -213,9 +288,10 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 }
 
 static inline __attribute__((always_inline)) uint16_t
-receive_as(struct virtq *q, const struct virtq_view *view, struct burst *burst,
+receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst,
 	   struct port_counters *counters, const struct virtq_format *format)
 {
+	const struct virtq_view here = *opened, *view = &here; /* seen by nobody else: it lives in registers */
 	int n = format->available(view, 0, BURST_MAX);
 
 	if (n <= 0) {

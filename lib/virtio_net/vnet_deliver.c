@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <endian.h>
 #include <linux/virtio_net.h>
+#include <stddef.h>
 
 #include "frame_finish.h"
 #include "mem_copy.h"
@@ -32,6 +34,17 @@ static __attribute__((noinline)) void log_written(const struct virtq_view *view,
 	}
 }
 
+/* The same for frames in a buffer each. */
+static __attribute__((noinline)) void log_frames(const struct virtq_view *view,
+						 const struct mem_span *slots,
+						 struct frame *const *frames, uint16_t n)
+{
+	guest_fence();
+	for (uint16_t i = 0; i < n; i++)
+		mem_log_mark_host(view->log, view->map, slots[i].at,
+				  view->conf->header_len + frames[i]->len);
+}
+
 /* --- one frame, one buffer --------------------------------------------------------------------------------------- */
 
 /* Each byte of it is ours: what is left to be done was checked or is zero, and nothing leaks to the guest (O7). */
@@ -44,79 +57,106 @@ static inline struct virtio_net_hdr_mrg_rxbuf header_of(const struct delivery *d
 	return header;
 }
 
-static inline void header_write(const struct delivery *d, const struct frame *frame, uint8_t *at,
-				uint32_t header_len)
+/* The same straight to the guest, in words: a struct put together byte by byte is waited for when it is read as a whole. */
+static inline void header_write(uint8_t *at, uint32_t header_len, const struct frame *frame,
+				uint8_t takes_valid, uint16_t buffers)
 {
-	const struct virtio_net_hdr_mrg_rxbuf header = header_of(d, frame, 1);
+	const uint8_t *header = (const uint8_t *)&frame->offload;
+	uint64_t words;
+	uint16_t rest;
 
-	if (header_len == sizeof(header))
-		memcpy(at, &header, sizeof(header));
-	else
-		memcpy(at, &header, sizeof(header.hdr));
+	memcpy(&words, header, sizeof(words));
+	memcpy(&rest, header + sizeof(words), sizeof(rest));
+	words |= htole64(frame->valid & takes_valid); /* the flags come first */
+	memcpy(at, &words, sizeof(words));
+	memcpy(at + sizeof(words), &rest, sizeof(rest));
+	if (header_len > sizeof(frame->offload))
+		memcpy(at + sizeof(frame->offload), &buffers, sizeof(buffers));
 }
+_Static_assert(offsetof(struct virtio_net_hdr, flags) == 0, "where header_write() puts them");
 
-/* Finds a place, as long as the frame needs, for each of the first frames while the simple case holds: the number of
- * frames placed. */
+/* Finds a place, as long as the frame needs, for each of the first frames while the simple case holds: a buffer of one
+ * descriptor in one region. The number of frames placed. */
 static inline __attribute__((always_inline)) uint16_t
-place_simple(struct delivery *d, struct frame *const *frames, uint16_t n, struct mem_span *slots,
-	     struct virtq_chain *chains, const struct virtq_format *format)
+place_simple(struct delivery *d, const struct virtq_view *view, struct frame *const *frames,
+	     uint16_t n, struct mem_span *slots, const struct virtq_format *format)
 {
-	uint32_t header_len = d->view.conf->header_len, at = 0;
-	uint16_t i;
+	uint32_t header_len = view->conf->header_len, len_max = d->len_max;
+	const struct mem_region *near = view->map->region;
+	uint16_t heads[BURST_MAX];
+	uint64_t bytes = 0;
+	uint32_t i;
 
-	for (i = 0; i < n; i++)
-		format->prefetch(&d->view, i);
+	format->look(view, n, heads);
 	for (i = 0; i < n; i++) {
-		struct mem_span *slot = &slots[i];
+		uint32_t len = frames[i]->len;
+		uint16_t place = format->place(view, heads, (uint16_t)i, i);
+		struct virtq_desc desc;
 
-		if (frames[i]->len > d->len_max ||
-		    format->peek(&d->view, at, true, &chains[i], slot, 1) != 0 ||
-		    chains[i].len < header_len + frames[i]->len)
+		if (len > len_max || format->load(view, place, &desc) != 0 ||
+		    !virtq_single(view, &desc, true, &near, &slots[i]) || desc.len < header_len + len)
 			break;
-		__builtin_prefetch(slot->at, 1);
-		__builtin_prefetch(slot->at + 64, 1);
-		slot->len = header_len + frames[i]->len;
-		at += chains[i].slots;
+		__builtin_prefetch(slots[i].at, 1);
+		__builtin_prefetch(slots[i].at + 64, 1);
+		format->stage(view, (uint16_t)i, format->id(place, &desc), 1, header_len + len);
+		bytes += len;
 	}
-	return i;
+	d->ok = (uint16_t)(d->ok + i);
+	d->bytes += bytes;
+	return (uint16_t)i;
 }
 
 static inline __attribute__((always_inline)) uint16_t
 deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 	       const struct virtq_format *format)
 {
-	uint32_t header_len = d->view.conf->header_len;
+	const struct virtq_view view = d->view; /* nobody else has its address: it lives in registers */
+	uint32_t header_len = view.conf->header_len;
+	uint8_t takes_valid = d->takes_valid;
 	struct mem_span slots[BURST_MAX];
-	struct virtq_chain chains[BURST_MAX];
-	int available = format->available(&d->view, 0, n);
-	uint64_t written = 0;
-	uint32_t taken = 0;
+	int available = format->available(&view, 0, n);
 	uint16_t placed;
 
 	if (available < 0) {
 		vnet_break(d->q, -available);
 		return 0;
 	}
-	if (!format->room(&d->view, n))
-		d->interrupt |= format->publish(&d->view);
-	placed = place_simple(d, frames, (uint16_t)available, slots, chains, format);
+	if (!format->room(&view, n))
+		d->interrupt |= format->publish(&view);
+	placed = place_simple(d, &view, frames, (uint16_t)available, slots, format);
 	for (uint16_t i = 0; i < placed; i++) {
-		header_write(d, frames[i], slots[i].at, header_len);
-		frame_copy(frames[i], slots[i].at + header_len);
-		format->push(&d->view, &chains[i], slots[i].len);
-		taken += chains[i].slots;
-		d->bytes += frames[i]->len;
-		written += slots[i].len;
+		uint8_t *at = slots[i].at;
+
+		header_write(at, header_len, frames[i], takes_valid, 1);
+		frame_copy(frames[i], at + header_len);
 	}
-	if (__builtin_expect(d->view.log != NULL, 0))
-		log_written(&d->view, slots, written);
+	if (__builtin_expect(view.log != NULL, 0))
+		log_frames(&d->view, slots, frames, placed);
 	if (placed > 0)
-		format->take(&d->view, taken);
-	d->ok = (uint16_t)(d->ok + placed);
+		format->take(&view, placed, placed);
 	return placed;
 }
 
 /* --- one frame, any buffers -------------------------------------------------------------------------------------- */
+
+/* The chain `at` slots from the next one: 0, VIRTQ_NONE or -(enum virtq_fault). */
+static inline __attribute__((always_inline)) int
+resolve(const struct virtq_view *view, uint32_t at, struct virtq_chain *chain,
+	struct mem_span *spans, uint32_t max, const struct virtq_format *format)
+{
+	const struct mem_region *near = view->map->region;
+	uint16_t place = format->head(view, at);
+	struct virtq_desc desc;
+	int error = format->load(view, place, &desc);
+
+	if (error != 0)
+		return error;
+	if (max == 0 || !virtq_single(view, &desc, true, &near, spans))
+		return format->chain(view, at, place, desc, true, chain, spans, max);
+	*chain = (struct virtq_chain){
+		.id = format->id(place, &desc), .slots = 1, .spans = 1, .cost = 1, .len = desc.len};
+	return 0;
+}
 
 /* Finds buffers until they hold `need` bytes, all of them or none: -1 with their number and slots, or why not. */
 static inline __attribute__((always_inline)) int
@@ -132,20 +172,15 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 		int available = format->available(&d->view, at, 1);
 		int error;
 
-		if (n > 0 && (!d->view.conf->mergeable || !format->room(&d->view, 1))) {
-			format->unpush(&d->view, n);
+		if (n > 0 && (!d->view.conf->mergeable || !format->room(&d->view, n + 1)))
 			return TX_DROP_TOO_BIG;
-		}
 		if (available <= 0) {
 			if (available < 0)
 				vnet_break(d->q, -available);
-			format->unpush(&d->view, n);
 			return available < 0 ? TX_DROP_BROKEN : TX_DROP_NO_BUFFER;
 		}
-		error = format->peek(&d->view, at, true, &chain, spans + n_spans,
-				     BURST_SPANS - cost);
+		error = resolve(&d->view, at, &chain, spans + n_spans, BURST_SPANS - cost, format);
 		if (error != 0) {
-			format->unpush(&d->view, n);
 			if (error == VIRTQ_NONE)
 				return TX_DROP_NO_BUFFER;
 			if (error == -VIRTQ_FAULT_PIECES && n > 0)
@@ -153,8 +188,8 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 			vnet_break(d->q, -error);
 			return TX_DROP_BROKEN;
 		}
-		format->push(&d->view, &chain,
-			     (uint32_t)(chain.len < need - room ? chain.len : need - room));
+		format->stage(&d->view, n, chain.id, chain.slots,
+			      (uint32_t)(chain.len < need - room ? chain.len : need - room));
 		n_spans += chain.spans;
 		cost += chain.cost;
 		room += chain.len;
@@ -191,7 +226,7 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 	frame_copy_spans(frame, spans, header_len);
 	if (d->view.log != NULL)
 		log_written(&d->view, spans, (uint64_t)header_len + frame->len);
-	format->take(&d->view, slots);
+	format->take(&d->view, slots, buffers);
 	d->bytes += frame->len;
 	d->ok++;
 	return -1;

@@ -3,9 +3,7 @@
 #include "frame_offload.h"
 #include "vnet_private.h"
 
-int vnet_offload_check(struct frame *frame, const struct virtq_conf *conf)
+bool vnet_offload_check(struct frame *frame, const struct virtq_conf *conf)
 {
-	return frame_offload_check(frame, frame_offloads_from_guest(conf->features))
-		       ? -1
-		       : RX_DROP_OFFLOAD;
+	return frame_offload_check(frame, frame_offloads_from_guest(conf->features));
 }

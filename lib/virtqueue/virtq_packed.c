@@ -114,8 +114,9 @@ int packed_begin(const struct virtq_view *view, bool from_guest)
 	return n;
 }
 
-int packed_peek_chain(const struct virtq_view *view, uint32_t first, struct virtq_desc desc,
-		      bool writable, struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+int packed_chain(const struct virtq_view *view, uint32_t first, uint16_t place VUS_UNUSED,
+		 struct virtq_desc desc, bool writable, struct virtq_chain *chain,
+		 struct mem_span *spans, uint32_t max)
 {
 	const struct virtq_conf *conf = view->conf;
 	struct virtq_walk walk = {
@@ -126,9 +127,7 @@ int packed_peek_chain(const struct virtq_view *view, uint32_t first, struct virt
 		.max = max,
 	};
 
-	chain->spans = 0;
-	chain->cost = 0;
-	chain->len = 0;
+	*chain = (struct virtq_chain){0};
 	for (uint32_t at = first;;) {
 		int error = (desc.flags & VRING_DESC_F_INDIRECT) != 0
 				    ? virtq_walk_indirect(&walk, &desc)

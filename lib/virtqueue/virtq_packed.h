@@ -84,84 +84,72 @@ static inline int packed_available(const struct virtq_view *view, uint32_t at, u
 	if (at >= size)
 		return 0;
 	place = packed_next(view->dp->last_avail, at, size);
-	return packed_is_available(guest_load16(&packed_ring(view->conf)[packed_index(place)].flags),
-				   place)
-		       ? max
-		       : 0;
+	if (!packed_is_available(guest_load16(&packed_ring(view->conf)[packed_index(place)].flags),
+				 place))
+		return 0;
+	return max < size - at ? max : (int)(size - at);
 }
 
-static inline void packed_prefetch(const struct virtq_view *view, uint32_t at)
+/* Descriptors stand one after the other, four to a cache line. */
+static inline void packed_look(const struct virtq_view *view, uint16_t n,
+			       uint16_t *heads VUS_UNUSED)
 {
-	if (at < view->conf->size)
-		__builtin_prefetch(&packed_ring(view->conf)[packed_index(
-			packed_next(view->dp->last_avail, at, view->conf->size))]);
+	const struct vring_packed_desc *ring = packed_ring(view->conf);
+	uint16_t size = view->conf->size;
+
+	for (uint32_t at = 0; at < n + 3u && at < size; at += 4)
+		__builtin_prefetch(&ring[packed_index(packed_next(view->dp->last_avail, at, size))]);
 }
 
-/* The general way, for every chain that is not one direct descriptor in one region. `first` is the slot it begins at. */
-int packed_peek_chain(const struct virtq_view *view, uint32_t first, struct virtq_desc desc,
-		      bool writable, struct virtq_chain *chain, struct mem_span *spans,
-		      uint32_t max);
-
-static inline int packed_peek(const struct virtq_view *view, uint32_t at, bool writable,
-			      struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+static inline uint16_t packed_head(const struct virtq_view *view, uint32_t at)
 {
-	const struct virtq_conf *conf = view->conf;
-	struct virtq_desc desc;
-	uint16_t place;
-	uint64_t here;
-	uint8_t *host;
-
-	if (__builtin_expect(at >= conf->size, 0))
-		return VIRTQ_NONE;
-	place = packed_next(view->dp->last_avail, at, conf->size);
-	desc = packed_desc_load(&packed_ring(conf)[packed_index(place)]);
-	if (!packed_is_available(desc.flags, place))
-		return VIRTQ_NONE;
-	chain->id = desc.next;
-	chain->slots = 1;
-	if (__builtin_expect((desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) != 0 ||
-				     desc.len == 0,
-			     0))
-		return packed_peek_chain(view, at, desc, writable, chain, spans, max);
-	if (__builtin_expect(((desc.flags & VRING_DESC_F_WRITE) != 0) != writable, 0))
-		return -VIRTQ_FAULT_DIRECTION;
-	host = mem_map_at(view->map, &view->dp->hint, desc.addr, &here);
-	if (__builtin_expect(host == NULL || here < desc.len, 0))
-		return packed_peek_chain(view, at, desc, writable, chain, spans, max);
-	if (max == 0)
-		return -VIRTQ_FAULT_PIECES;
-	spans[0] = (struct mem_span){.at = host, .len = desc.len};
-	chain->spans = 1;
-	chain->cost = 1;
-	chain->len = desc.len;
-	return 0;
+	return packed_next(view->dp->last_avail, at, view->conf->size);
 }
 
-static inline void packed_push(const struct virtq_view *view, const struct virtq_chain *chain,
-			       uint32_t len)
+static inline uint16_t packed_place(const struct virtq_view *view,
+				    const uint16_t *heads VUS_UNUSED, uint16_t nth VUS_UNUSED,
+				    uint32_t at)
+{
+	return packed_head(view, at);
+}
+
+static inline int packed_load(const struct virtq_view *view, uint16_t place, struct virtq_desc *desc)
+{
+	*desc = packed_desc_load(&packed_ring(view->conf)[packed_index(place)]);
+	return packed_is_available(desc->flags, place) ? 0 : VIRTQ_NONE;
+}
+
+static inline uint16_t packed_id(uint16_t place VUS_UNUSED, const struct virtq_desc *desc)
+{
+	return desc->next;
+}
+
+/* virtq_packed.c */
+int packed_chain(const struct virtq_view *view, uint32_t first, uint16_t place,
+		 struct virtq_desc desc, bool writable, struct virtq_chain *chain,
+		 struct mem_span *spans, uint32_t max);
+
+static inline void packed_stage(const struct virtq_view *view, uint16_t nth, uint16_t id,
+				uint16_t slots, uint32_t len)
 {
 	struct virtq_dp *dp = view->dp;
 
-	dp->record->in_hand[dp->pushed++] =
-		(struct virtq_returned){.id = chain->id, .slots = chain->slots, .len = len};
+	dp->record->in_hand[dp->pushed + nth] =
+		(struct virtq_returned){.id = id, .slots = slots, .len = len};
 }
 
-static inline void packed_unpush(const struct virtq_view *view, uint16_t n)
+static inline void packed_take(const struct virtq_view *view, uint32_t slots, uint16_t n)
 {
-	view->dp->pushed = (uint16_t)(view->dp->pushed - n);
+	struct virtq_dp *dp = view->dp;
+
+	dp->last_avail = packed_next(dp->last_avail, slots, view->conf->size);
+	dp->pushed = (uint16_t)(dp->pushed + n);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->pushed);
 }
 
 static inline bool packed_room(const struct virtq_view *view, uint16_t n)
 {
 	return view->dp->pushed + n <= VIRTQ_IN_HAND_MAX;
-}
-
-static inline void packed_take(const struct virtq_view *view, uint32_t slots)
-{
-	struct virtq_dp *dp = view->dp;
-
-	dp->last_avail = packed_next(dp->last_avail, slots, view->conf->size);
-	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->pushed);
 }
 
 /* Writes the elements of what was pushed, beginning at `place`: where the next one will be, or -1 if what is listed
@@ -269,11 +257,14 @@ static inline void packed_want_kicks(const struct virtq_view *view, bool wanted)
 static const struct virtq_format virtq_packed = {
 	.begin = packed_begin,
 	.available = packed_available,
-	.prefetch = packed_prefetch,
-	.peek = packed_peek,
+	.look = packed_look,
+	.place = packed_place,
+	.head = packed_head,
+	.load = packed_load,
+	.id = packed_id,
+	.chain = packed_chain,
+	.stage = packed_stage,
 	.take = packed_take,
-	.push = packed_push,
-	.unpush = packed_unpush,
 	.room = packed_room,
 	.publish = packed_publish,
 	.want_kicks = packed_want_kicks,

@@ -33,9 +33,9 @@ int split_begin(const struct virtq_view *view, bool from_guest)
 
 		if (head >= view->conf->size)
 			return -VIRTQ_FAULT_HEAD;
-		split_push(view, &(struct virtq_chain){.id = head}, 0);
+		split_stage(view, i, head, 1, 0);
 	}
-	split_take(view, n);
+	split_take(view, n, n);
 	dp->avail_seen = dp->last_avail;
 	return n;
 }
@@ -62,8 +62,9 @@ static int walk_ring(struct virtq_walk *walk, struct virtq_desc desc)
 	return -VIRTQ_FAULT_LOOP;
 }
 
-int split_peek_chain(const struct virtq_view *view, struct virtq_desc desc, bool writable,
-		     struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+int split_chain(const struct virtq_view *view, uint32_t at VUS_UNUSED, uint16_t head,
+		struct virtq_desc desc, bool writable, struct virtq_chain *chain,
+		struct mem_span *spans, uint32_t max)
 {
 	struct virtq_walk walk = {
 		.view = view,
@@ -73,9 +74,7 @@ int split_peek_chain(const struct virtq_view *view, struct virtq_desc desc, bool
 		.max = max,
 	};
 
-	chain->spans = 0;
-	chain->cost = 0;
-	chain->len = 0;
+	*chain = (struct virtq_chain){.id = head, .slots = 1};
 	return walk_ring(&walk, desc);
 }
 

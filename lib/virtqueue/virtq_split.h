@@ -47,70 +47,59 @@ static inline uint16_t split_head(const struct virtq_view *view, uint32_t at)
 	return guest_load16(&view->conf->avail->ring[entry]);
 }
 
-static inline void split_prefetch(const struct virtq_view *view, uint32_t at)
+static inline void split_look(const struct virtq_view *view, uint16_t n, uint16_t *heads)
 {
-	uint16_t head = split_head(view, at) & (view->conf->size - 1);
+	const struct vring_desc *desc = view->conf->desc;
+	const uint16_t *ring = view->conf->avail->ring;
+	uint32_t mask = view->conf->size - 1u, at = view->dp->last_avail;
 
-	__builtin_prefetch(&view->conf->desc[head]);
+	for (uint32_t i = 0; i < n; i++, at++) {
+		uint32_t head = guest_load16(&ring[at & mask]);
+
+		heads[i] = (uint16_t)head;
+		__builtin_prefetch(&desc[head & mask]);
+	}
 }
 
-/* The general way, for every chain that is not one direct descriptor in one region: virtq_split.c. */
-int split_peek_chain(const struct virtq_view *view, struct virtq_desc desc, bool writable,
-		     struct virtq_chain *chain, struct mem_span *spans, uint32_t max);
-
-static inline int split_peek(const struct virtq_view *view, uint32_t ahead, bool writable,
-			     struct virtq_chain *chain, struct mem_span *spans, uint32_t max)
+static inline uint16_t split_place(const struct virtq_view *view VUS_UNUSED, const uint16_t *heads,
+				   uint16_t nth, uint32_t at VUS_UNUSED)
 {
-	const struct virtq_conf *conf = view->conf;
-	uint16_t head = split_head(view, ahead);
-	struct virtq_desc desc;
-	uint64_t here;
-	uint8_t *at;
+	return heads[nth];
+}
 
-	if (__builtin_expect(head >= conf->size, 0))
+static inline int split_load(const struct virtq_view *view, uint16_t head, struct virtq_desc *desc)
+{
+	if (__builtin_expect(head >= view->conf->size, 0))
 		return -VIRTQ_FAULT_HEAD;
-	desc = split_desc_load(&conf->desc[head]);
-	chain->id = head;
-	chain->slots = 1;
-	if (__builtin_expect((desc.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) != 0 ||
-				     desc.len == 0,
-			     0))
-		return split_peek_chain(view, desc, writable, chain, spans, max);
-	if (__builtin_expect(((desc.flags & VRING_DESC_F_WRITE) != 0) != writable, 0))
-		return -VIRTQ_FAULT_DIRECTION;
-	at = mem_map_at(view->map, &view->dp->hint, desc.addr, &here);
-	if (__builtin_expect(at == NULL || here < desc.len, 0))
-		return split_peek_chain(view, desc, writable, chain, spans, max);
-	if (max == 0)
-		return -VIRTQ_FAULT_PIECES;
-	spans[0] = (struct mem_span){.at = at, .len = desc.len};
-	chain->spans = 1;
-	chain->cost = 1;
-	chain->len = desc.len;
+	*desc = split_desc_load(&view->conf->desc[head]);
 	return 0;
 }
 
-static inline void split_take(const struct virtq_view *view, uint32_t slots)
+static inline uint16_t split_id(uint16_t head, const struct virtq_desc *desc VUS_UNUSED)
+{
+	return head;
+}
+
+/* virtq_split.c */
+int split_chain(const struct virtq_view *view, uint32_t at, uint16_t head, struct virtq_desc desc,
+		bool writable, struct virtq_chain *chain, struct mem_span *spans, uint32_t max);
+
+static inline void split_stage(const struct virtq_view *view, uint16_t nth, uint16_t id,
+			       uint16_t slots VUS_UNUSED, uint32_t len)
+{
+	const struct virtq_conf *conf = view->conf;
+	uint16_t entry = (uint16_t)(view->dp->last_used + nth) & (conf->size - 1);
+
+	guest_store64((uint64_t *)(void *)&conf->used->ring[entry], (uint64_t)len << 32 | id);
+}
+
+static inline void split_take(const struct virtq_view *view, uint32_t slots, uint16_t n)
 {
 	struct virtq_dp *dp = view->dp;
 
 	dp->last_avail = (uint16_t)(dp->last_avail + slots);
+	dp->last_used = (uint16_t)(dp->last_used + n);
 	virtq_record_place(dp->record, dp->published, dp->last_avail);
-}
-
-static inline void split_push(const struct virtq_view *view, const struct virtq_chain *chain,
-			      uint32_t len)
-{
-	struct virtq_dp *dp = view->dp;
-	struct vring_used_elem *at = &view->conf->used->ring[dp->last_used & (view->conf->size - 1)];
-
-	guest_store64((uint64_t *)(void *)at, (uint64_t)len << 32 | chain->id);
-	dp->last_used++;
-}
-
-static inline void split_unpush(const struct virtq_view *view, uint16_t n)
-{
-	view->dp->last_used = (uint16_t)(view->dp->last_used - n);
 }
 
 static inline bool split_room(const struct virtq_view *view, uint16_t n)
@@ -188,11 +177,14 @@ static inline void split_want_kicks(const struct virtq_view *view, bool wanted)
 static const struct virtq_format virtq_split = {
 	.begin = split_begin,
 	.available = split_available,
-	.prefetch = split_prefetch,
-	.peek = split_peek,
+	.look = split_look,
+	.place = split_place,
+	.head = split_head,
+	.load = split_load,
+	.id = split_id,
+	.chain = split_chain,
+	.stage = split_stage,
 	.take = split_take,
-	.push = split_push,
-	.unpush = split_unpush,
 	.room = split_room,
 	.publish = split_publish,
 	.want_kicks = split_want_kicks,

@@ -21,8 +21,8 @@ int virtq_walk_buffer(struct virtq_walk *walk, const struct virtq_desc *desc)
 			  walk->spans + chain->spans, walk->max - chain->cost);
 	if (n < 0)
 		return n == -E2BIG ? -VIRTQ_FAULT_PIECES : -VIRTQ_FAULT_ADDRESS;
-	chain->spans += (uint32_t)n;
-	chain->cost += n > 0 ? (uint32_t)n : 1;
+	chain->spans = (uint16_t)(chain->spans + n);
+	chain->cost = (uint16_t)(chain->cost + (n > 0 ? n : 1));
 	return 0;
 }
 

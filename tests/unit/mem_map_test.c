@@ -87,6 +87,26 @@ static void check_range(const struct mem_map *map, struct mem_hint *hint, uint64
 		assert_int_equal(at - gpa, len);
 }
 
+/* A range of one byte, one that ends with its region, and one that does not; coming from any region, or from none. */
+static void check_near(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa,
+		       const struct mem_region *region)
+{
+	const struct mem_region *from = &map->region[dice(map->n + 1)], *near = from;
+	uint64_t left = region == NULL ? 1 : region->size - (gpa - region->gpa);
+
+	if (region == NULL || left > UINT32_MAX) {
+		assert_true((mem_map_near(map, hint, &near, gpa, 1) == NULL) == (region == NULL));
+		return;
+	}
+	assert_ptr_equal(mem_map_near(map, hint, &near, gpa, 1), region->host + (gpa - region->gpa));
+	assert_ptr_equal(near, region);
+	near = from;
+	assert_ptr_equal(mem_map_near(map, hint, &near, gpa, (uint32_t)left),
+			 region->host + (gpa - region->gpa));
+	if (left < UINT32_MAX)
+		assert_null(mem_map_near(map, hint, &near, gpa, (uint32_t)left + 1));
+}
+
 static void check_point(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa)
 {
 	const struct mem_region *region = holder(map, gpa);
@@ -95,6 +115,7 @@ static void check_point(const struct mem_map *map, struct mem_hint *hint, uint64
 
 	assert_int_equal(mem_map_search(map, gpa),
 			 region == NULL ? map->n : (uint32_t)(region - map->region));
+	check_near(map, hint, gpa, region);
 	if (region == NULL) {
 		assert_null(at);
 		return;
@@ -318,10 +339,12 @@ static void nothing_at_all(void **state)
 	struct mem_map *map = mem_map_of(NULL, 0);
 	struct mem_span span;
 	struct mem_hint hint = {.region = {7}};
+	const struct mem_region *near = map->region;
 	uint64_t avail;
 
 	(void)state;
 	assert_int_equal(map->n, 0);
+	assert_null(mem_map_near(map, &hint, &near, 0, 1));
 	assert_null(mem_map_at(map, &hint, 0, &avail));
 	assert_int_equal(mem_map_spans(map, &hint, 0, 1, &span, 1), -EFAULT);
 	assert_int_equal(mem_map_spans(map, &hint, 0, 0, &span, 1), 0);
