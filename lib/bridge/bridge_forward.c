@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge.h"
+
+#include <endian.h>
+#include <string.h>
+
 #include "bridge_private.h"
 
 /* The first bit of an address that travels: a group, broadcast included. */
 static const mac_key_t MAC_GROUP = 1;
+static const mac_key_t MAC_BITS = (UINT64_C(1) << 48) - 1;
 
 /* Where a frame goes, when it is not a port. */
 enum { TO_FLOOD = PORTS_MAX, TO_NOBODY };
@@ -22,6 +27,9 @@ struct sorting {
 	struct lcore_ctx *ctx;
 	struct port *from;
 	const struct bridge_members *members;
+	/* Where the last frame went, a port: most go where the one before went. Nothing is held back for a flood then. */
+	uint16_t last_to;
+	struct outbox *last;
 	uint16_t outboxes;
 	struct outbox outbox[BURST_MAX];
 	uint16_t floods;
@@ -32,8 +40,8 @@ struct sorting {
 
 /* --- learning ---------------------------------------------------------------------------------------------------- */
 
-static void learn(struct lcore_ctx *ctx, struct port_rxq *q, mac_key_t mac, uint32_t generation)
-	RUNS_ON(lcore_thread)
+static __attribute__((noinline)) void learn(struct lcore_ctx *ctx, struct port_rxq *q,
+					    mac_key_t mac, uint32_t generation) RUNS_ON(lcore_thread)
 {
 	struct bridge *bridge = q->port->bridge;
 	struct mac_value value;
@@ -56,7 +64,8 @@ static void learn(struct lcore_ctx *ctx, struct port_rxq *q, mac_key_t mac, uint
 
 /* --- where to ---------------------------------------------------------------------------------------------------- */
 
-static uint16_t find(struct port_rxq *q, mac_key_t mac, uint32_t generation) RUNS_ON(lcore_thread)
+static __attribute__((noinline)) uint16_t find(struct port_rxq *q, mac_key_t mac,
+					       uint32_t generation) RUNS_ON(lcore_thread)
 {
 	struct mac_value value;
 
@@ -67,24 +76,36 @@ static uint16_t find(struct port_rxq *q, mac_key_t mac, uint32_t generation) RUN
 	return q->memo.dst_port;
 }
 
+/* An address in a head, which has at least FRAME_LEN_MIN bytes: eight are read, two too many. */
+static inline mac_key_t mac_at(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return le64toh(word) & MAC_BITS;
+}
+_Static_assert(FRAME_LEN_MIN >= 6 + 8, "eight bytes from the source address on are there");
+
 /* The port a frame is for, or TO_FLOOD, or TO_NOBODY with its reason counted. */
 static inline uint16_t classify(struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame,
 				uint32_t generation) RUNS_ON(lcore_thread)
 {
-	mac_key_t dst = mac_key(frame->head), src = mac_key(frame->head + 6);
+	mac_key_t dst = mac_at(frame->head), src = mac_at(frame->head + 6);
 	uint16_t to = TO_FLOOD;
 
-	if (__builtin_expect(src == 0 || (src & MAC_GROUP) != 0, 0)) {
-		count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_SOURCE], 1);
-		return TO_NOBODY;
-	}
-	if (src != q->memo.src_mac || generation != q->memo.src_gen ||
-	    ctx->epoch != q->memo.src_epoch)
+	if (__builtin_expect(src != q->memo.src_mac || generation != q->memo.src_gen ||
+				     ctx->epoch != q->memo.src_epoch,
+			     0)) {
+		if (src == 0 || (src & MAC_GROUP) != 0) {
+			count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_SOURCE], 1);
+			return TO_NOBODY;
+		}
 		learn(ctx, q, src, generation);
-	if ((dst & MAC_GROUP) == 0)
-		to = dst == q->memo.dst_mac && generation == q->memo.dst_gen
-			     ? q->memo.dst_port
-			     : find(q, dst, generation);
+	}
+	if (__builtin_expect(dst == q->memo.dst_mac && generation == q->memo.dst_gen, 1))
+		to = q->memo.dst_port;
+	else if ((dst & MAC_GROUP) == 0)
+		to = find(q, dst, generation);
 	if (__builtin_expect(to == q->port->id, 0)) {
 		count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_REFLECTION], 1);
 		return TO_NOBODY;
@@ -102,6 +123,7 @@ static void send_known(struct sorting *s)
 		out->port->ops->deliver(out->port, s->ctx, out->frame, out->n);
 	}
 	s->outboxes = 0;
+	s->last_to = TO_NOBODY;
 }
 
 static void send_floods(struct sorting *s)
@@ -135,26 +157,26 @@ static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 		s->outboxes++;
 	}
 	s->outbox[i].frame[s->outbox[i].n++] = frame;
+	s->last = &s->outbox[i];
 }
 
-static void sort_frame(struct sorting *s, struct port_counters *counters, struct frame *frame,
-		       uint16_t to)
+/* False: there is nobody it could go to. */
+static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame *frame, uint16_t to)
 {
 	struct port *port = to < PORTS_MAX ? s->members->by_id[to] : NULL;
 
 	if (port != NULL) {
 		send_floods(s);
 		add_known(s, port, frame);
+		s->last_to = to;
 	} else if (s->members->n > 1) {
 		/* Unknown, a group, or behind a port that has just left. */
 		send_known(s);
 		s->flood[s->floods++] = frame;
 	} else {
-		count(&counters->rx_drop[RX_DROP_ALONE], 1);
-		return;
+		return false;
 	}
-	s->ok++;
-	s->bytes += frame->len;
+	return true;
 }
 
 void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
@@ -168,13 +190,23 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	s.ctx = ctx;
 	s.from = q->port;
 	s.members = rcu_get(&bridge->members);
+	s.last_to = TO_NOBODY;
 	s.outboxes = s.floods = s.ok = 0;
 	s.bytes = s.copies = 0;
-	for (uint16_t i = 0; i < burst->n; i++) {
-		uint16_t to = classify(ctx, q, &burst->frame[i], generation);
+	for (uint32_t i = 0; i < burst->n; i++) {
+		struct frame *frame = &burst->frame[i];
+		uint16_t to = classify(ctx, q, frame, generation);
 
-		if (to != TO_NOBODY)
-			sort_frame(&s, counters, &burst->frame[i], to);
+		if (to == TO_NOBODY)
+			continue;
+		if (to == s.last_to)
+			s.last->frame[s.last->n++] = frame;
+		else if (!sort_frame(&s, frame, to)) {
+			count(&counters->rx_drop[RX_DROP_ALONE], 1);
+			continue;
+		}
+		s.ok++;
+		s.bytes += frame->len;
 	}
 	send_known(&s);
 	send_floods(&s);

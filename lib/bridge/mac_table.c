@@ -322,6 +322,7 @@ struct mac_table *mac_table_create(const struct mac_table_config *config)
 	if (table == NULL)
 		return NULL;
 	table->config = *config;
+	atomic_init(&table->generation, 1); /* 0 is what a memory of nothing has */
 	if (table->config.port_limit == 0)
 		table->config.port_limit = config->size;
 	table->hash = hash_create(config);
