@@ -43,7 +43,9 @@ static void print_help(void)
 	      "  port NAME        all about one port: features, memory, queues, drops by name\n"
 	      "  macs [BRIDGE]    the addresses, and behind which port they are\n"
 	      "  bridges          every bridge and its address table\n"
-	      "  lcores           where the threads' time goes; --reset forgets the longest round\n"
+	      "  lcores           where the threads' time goes, which queues they poll at what load, and\n"
+	      "                   which would move; --reset forgets the longest round\n"
+	      "  rebalance        moves them at once, also where the switch does not by itself\n"
 	      "  top              live rates, each second; -n COUNT ends after that many tables\n"
 	      "  version          of the switch\n"
 	      "\n"
@@ -125,6 +127,11 @@ static void run_lcores(void)
 	json_decref(after);
 }
 
+static void run_rebalance(void)
+{
+	show(request("rebalance"), view_moved);
+}
+
 static void view_version(const json_t *reply)
 {
 	printf("vuswitch %s, %s, process %.0f\n", text_of(reply, "version"), text_of(reply, "dpdk"),
@@ -179,7 +186,7 @@ static const struct {
 } commands[] = {
 	{"ports", run_ports, false},	 {"port", run_port, true},	{"macs", run_macs, true},
 	{"bridges", run_bridges, false}, {"lcores", run_lcores, false}, {"top", run_top, false},
-	{"version", run_version, false},
+	{"version", run_version, false}, {"rebalance", run_rebalance, false},
 };
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -239,7 +246,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	parse(argc, argv);
 	if (optind >= argc)
-		die("what is to be shown? ports, port NAME, macs, bridges, lcores, top or version");
+		die("what is to be shown? ports, port NAME, macs, bridges, lcores, rebalance, top or "
+		    "version");
 	name = argv[optind++];
 	options.argument = optind < argc ? argv[optind++] : NULL;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -253,7 +261,7 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		return EXIT_SUCCESS;
 	}
-	die("\"%s\" is not known; there are ports, port NAME, macs, bridges, lcores, top and "
-	    "version",
+	die("\"%s\" is not known; there are ports, port NAME, macs, bridges, lcores, rebalance, top "
+	    "and version",
 	    name);
 }

@@ -155,6 +155,7 @@ void view_rates(const json_t *before, const json_t *after)
 	table_end("");
 }
 
+/* "vm1:0 45% vm2:0 3%": what each queue costs; as the switch has smoothed it, because a queue may just have moved. */
 static void polls_text(const json_t *lcore, char *text, size_t size)
 {
 	const json_t *queue;
@@ -164,9 +165,36 @@ static void polls_text(const json_t *lcore, char *text, size_t size)
 	EACH(json_object_get(lcore, "polls"), i, queue)
 	{
 		if (at < size)
-			at += (size_t)snprintf(text + at, size - at, "%s%s:%.0f", i > 0 ? " " : "",
-					       text_of(queue, "port"), number_of(queue, "queue"));
+			at += (size_t)snprintf(text + at, size - at, "%s%s:%.0f %.0f%%",
+					       i > 0 ? " " : "", text_of(queue, "port"),
+					       number_of(queue, "queue"),
+					       number_of(queue, "load_percent"));
 	}
+}
+
+static void print_moves(const json_t *list, const char *verb)
+{
+	const json_t *move;
+	size_t i;
+
+	EACH(list, i, move)
+	{
+		printf("%s queue %.0f of %s (%.0f %%) from lcore %.0f to %.0f: the busier of them at "
+		       "%.0f %% instead of %.0f %%\n",
+		       verb, number_of(move, "queue"), text_of(move, "port"),
+		       number_of(move, "load_percent"), number_of(move, "from"),
+		       number_of(move, "to"), number_of(move, "after_percent"),
+		       number_of(move, "before_percent"));
+	}
+}
+
+void view_moved(const json_t *reply)
+{
+	const json_t *moved = json_object_get(reply, "moved");
+
+	print_moves(moved, "moved");
+	if (json_array_size(moved) == 0)
+		printf("no queue moved: there is too little to gain\n");
 }
 
 void view_lcores(const json_t *before, const json_t *after)
@@ -201,4 +229,7 @@ void view_lcores(const json_t *before, const json_t *after)
 		table_cell("%s", polls);
 	}
 	table_end("");
+	printf("rebalance: %s; %.0f moves so far\n", text_of(after, "rebalance"),
+	       number_of(after, "moves"));
+	print_moves(json_object_get(after, "would_move"), "would move");
 }

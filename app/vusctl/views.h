@@ -12,6 +12,8 @@ void view_macs(const json_t *reply);
 void view_bridges(const json_t *reply);
 /* Two replies: between them is what the lcores do now. */
 void view_lcores(const json_t *before, const json_t *after);
+/* What `rebalance` did. */
+void view_moved(const json_t *reply);
 /* The rates between two replies to `ports`. */
 void view_rates(const json_t *before, const json_t *after);
 

@@ -9,7 +9,16 @@
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
 
-enum { OPT_CONFIG = 256, OPT_VHOST, OPT_ETHDEV, OPT_CONTROL, OPT_JOURNAL, OPT_BUSY_POLL, OPT_CHECK };
+enum {
+	OPT_CONFIG = 256,
+	OPT_VHOST,
+	OPT_ETHDEV,
+	OPT_CONTROL,
+	OPT_JOURNAL,
+	OPT_BUSY_POLL,
+	OPT_REBALANCE,
+	OPT_CHECK,
+};
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
@@ -18,6 +27,7 @@ static const struct option long_options[] = {
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
+	{"rebalance", required_argument, NULL, OPT_REBALANCE},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -41,6 +51,8 @@ void options_print_help(void)
 	      "  --journal FOLDER where ports keep what the next process needs if this one is\n"
 	      "                   killed (default: `journal` beside the control socket)\n"
 	      "  --busy-poll      never let an idle lcore sleep\n"
+	      "  --rebalance on|off\n"
+	      "                   whether queues move to lcores that have less to do (default: on)\n"
 	      "  --check          read the configuration, say what would be done, exit\n"
 	      "  --help, --version\n"
 	      "\n"
@@ -130,6 +142,9 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	case OPT_BUSY_POLL:
 		options->busy_poll = true;
 		return 0;
+	case OPT_REBALANCE:
+		options->rebalance = optarg;
+		return 0;
 	case OPT_CHECK:
 		options->check = true;
 		return 0;
@@ -199,6 +214,8 @@ int options_read_config(const struct options *options, struct config *config, st
 	for (unsigned int i = 0; error == 0 && i < options->ports_n; i++)
 		error = config_add_option(config, options->ports[i].option, options->ports[i].value,
 					  fail);
+	if (error == 0 && options->rebalance != NULL)
+		error = config_set_rebalance(config, options->rebalance, fail);
 	if (error == 0)
 		error = config_check(config, fail);
 	if (error != 0)

@@ -15,6 +15,7 @@ struct options {
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
+	const char *rebalance; /* --rebalance, or NULL */
 	bool busy_poll, check, help, version;
 	/* --vhost and --ethdev, in the order given */
 	struct port_option {

@@ -53,6 +53,7 @@ void config_free(struct config *config)
 	free(config->bridges);
 	free(config->ports);
 	free(config->file);
+	free(config->rebalance);
 	*config = (struct config){0};
 }
 
@@ -230,6 +231,18 @@ int config_add_option(struct config *config, const char *option, const char *val
 	return error;
 }
 
+int config_set_rebalance(struct config *config, const char *value, struct fail *fail)
+{
+	char *copy = strdup(value);
+
+	if (copy == NULL)
+		return fail_set(fail, -ENOMEM, "--rebalance %s: no memory", value);
+	free(config->rebalance);
+	config->rebalance = copy;
+	config->rebalance_line = 0;
+	return 0;
+}
+
 /* --- in words --------------------------------------------------------------------------------------------------- */
 
 void config_describe_port(const struct port_spec *spec, char *text, size_t size)
@@ -274,4 +287,6 @@ void config_print(const struct config *config, FILE *to)
 		config_describe_port(&config->ports[i].spec, text, sizeof(text));
 		fprintf(to, "port %s: %s\n", config->ports[i].spec.name, text);
 	}
+	if (strcmp(config->rebalance, "off") == 0)
+		fprintf(to, "rebalance off: queues stay at the lcore that has them\n");
 }

@@ -85,6 +85,8 @@ struct config {
 	unsigned int bridges_n;
 	struct config_port *ports;
 	unsigned int ports_n;
+	char *rebalance; /* "on": queues move to lcores with less to do; "off"; NULL before config_check(): not written */
+	unsigned int rebalance_line; /* 0: from the command line */
 };
 
 /* Reads a file into an empty config, which is to be freed even after an error. 0 or -errno with a line in `fail`.
@@ -96,6 +98,9 @@ int config_read_file(struct config *config, const char *file, struct fail *fail)
  * 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
 		      struct fail *fail);
+
+/* What `--rebalance` says; the file's word counts no more. 0 or -errno. */
+int config_set_rebalance(struct config *config, const char *value, struct fail *fail);
 
 /* Checks the whole, fills in what is not said (type, mode, bridge), and adds bridges that are implied. 0 or -errno. */
 int config_check(struct config *config, struct fail *fail);

@@ -341,9 +341,27 @@ static int check_bridge_of(struct config *config, const struct config_port *port
 	return add_implied_bridge(config, name, fail);
 }
 
+static int check_rebalance(struct config *config, struct fail *fail)
+{
+	struct place place = {.text = "--rebalance"};
+
+	if (config->rebalance == NULL)
+		config->rebalance = strdup("on");
+	if (config->rebalance == NULL)
+		return fail_set(fail, -ENOMEM, "rebalance: no memory");
+	if (strcmp(config->rebalance, "on") == 0 || strcmp(config->rebalance, "off") == 0)
+		return 0;
+	if (config->rebalance_line > 0)
+		place = place_line(config, config->rebalance_line);
+	return fail_set(fail, -EINVAL,
+			"%s: rebalance \"%s\" is not known; use on (queues move to lcores with "
+			"less to do) or off",
+			place.text, config->rebalance);
+}
+
 int config_check(struct config *config, struct fail *fail)
 {
-	int error = 0;
+	int error = check_rebalance(config, fail);
 
 	if (config->ports_n > PORTS_MAX)
 		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has",

@@ -65,6 +65,7 @@ static const cyaml_schema_field_t file_fields[] = {
 				   CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("ports", CYAML_FLAG_POINTER_NULL_STR | CYAML_FLAG_OPTIONAL,
 				   struct config, ports, ports_n, &port_entry, 0, CYAML_UNLIMITED),
+	TEXT("rebalance", struct config, rebalance, CYAML_FLAG_OPTIONAL),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t file_schema = {
@@ -249,6 +250,8 @@ static int load(struct config *config, const char *file, const char *text, size_
 	config->bridges_n = loaded->bridges_n;
 	config->ports = loaded->ports;
 	config->ports_n = loaded->ports_n;
+	config->rebalance = loaded->rebalance;
+	config->rebalance_line = places_key_after(places, 1, "rebalance");
 	free(loaded);
 	note_places(config, places);
 	places_free(places);

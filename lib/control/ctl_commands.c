@@ -13,7 +13,7 @@
 #include "ctl_show.h"
 #include "vus_version.h"
 
-enum { MACS_LIMIT_DEFAULT = 10000 };
+enum { MACS_LIMIT_DEFAULT = 10000, MOVES_SHOWN = 8 };
 
 typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
 
@@ -22,6 +22,7 @@ static json_t *show_port(struct vus_switch *sw, const json_t *request);
 static json_t *show_macs(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
+static json_t *rebalance(struct vus_switch *sw, const json_t *request);
 static json_t *show_version(struct vus_switch *sw, const json_t *request);
 
 static const struct {
@@ -29,7 +30,8 @@ static const struct {
 	command_fn run;
 } commands[] = {
 	{"ports", show_ports},	   {"port", show_port},	    {"macs", show_macs},
-	{"bridges", show_bridges}, {"lcores", show_lcores}, {"version", show_version},
+	{"bridges", show_bridges}, {"lcores", show_lcores}, {"rebalance", rebalance},
+	{"version", show_version},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -66,7 +68,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
-			 "lcores and version",
+			 "lcores, rebalance and version",
 			 name);
 }
 
@@ -174,7 +176,25 @@ static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNU
 
 /* --- the rest --------------------------------------------------------------------------------------------------- */
 
-static json_t *show_lcores(struct vus_switch *sw VUS_UNUSED, const json_t *request)
+/* What would move, or has just been moved. */
+static json_t *show_moves(struct vus_switch *sw, bool now) RUNS_ON(control_thread)
+{
+	struct lcores_move moves[MOVES_SHOWN];
+	unsigned int n = switch_rebalance(sw, moves, MOVES_SHOWN, now);
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < n; i++)
+		json_array_append_new(list, ctl_show_move(&moves[i]));
+	return list;
+}
+
+static json_t *rebalance(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	role_assert_control();
+	return json_pack("{s:o}", "moved", show_moves(sw, true));
+}
+
+static json_t *show_lcores(struct vus_switch *sw, const json_t *request)
 {
 	bool reset = json_is_true(json_object_get(request, "reset"));
 	json_t *list = json_array();
@@ -185,9 +205,11 @@ static json_t *show_lcores(struct vus_switch *sw VUS_UNUSED, const json_t *reque
 		if (reset)
 			lcore_reset_longest(lcore_at(i));
 	}
-	return json_pack("{s:o, s:I, s:I}", "lcores", list, "cycles_per_second",
+	return json_pack("{s:o, s:I, s:I, s:s, s:I, s:o}", "lcores", list, "cycles_per_second",
 			 (json_int_t)lcore_cycles_per_second(), "reports_lost",
-			 (json_int_t)lcores_reports_lost());
+			 (json_int_t)lcores_reports_lost(), "rebalance",
+			 switch_rebalances(sw) ? "on" : "off", "moves",
+			 (json_int_t)switch_moves(sw), "would_move", show_moves(sw, false));
 }
 
 static json_t *show_version(struct vus_switch *sw VUS_UNUSED, const json_t *request VUS_UNUSED)

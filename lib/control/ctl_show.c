@@ -54,6 +54,8 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0));
 	set_count(object, "frames", counted(&q->frames));
 	set_count(object, "bursts", counted(&q->bursts));
+	set_count(object, "busy_cycles", counted(&q->cycles));
+	set_count(object, "moves", q->moves);
 	return object;
 }
 
@@ -139,10 +141,23 @@ static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
 	json_t *list = json_array();
 
 	for (uint16_t i = 0; i < set->n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:i}", "port", set->queue[i]->port->name,
-						"queue", (int)set->queue[i]->index));
+		json_array_append_new(
+			list, json_pack("{s:s, s:i, s:I, s:f}", "port", set->queue[i]->port->name,
+					"queue", (int)set->queue[i]->index, "busy_cycles",
+					(json_int_t)counted(&set->queue[i]->cycles), "load_percent",
+					set->queue[i]->load.share / 10.0));
 	return list;
+}
+
+json_t *ctl_show_move(const struct lcores_move *move)
+{
+	const struct balance_move *gain = &move->gain;
+
+	return json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f}", "port", move->queue->port->name,
+			 "queue", (int)move->queue->index, "from",
+			 (int)lcore_id(lcore_at(gain->from)), "to", (int)lcore_id(lcore_at(gain->to)),
+			 "load_percent", gain->load / 10.0, "before_percent", gain->before / 10.0,
+			 "after_percent", gain->after / 10.0);
 }
 
 json_t *ctl_show_lcore(const struct lcore *lcore)
@@ -161,6 +176,7 @@ json_t *ctl_show_lcore(const struct lcore *lcore)
 	set_count(object, "busy_cycles", busy);
 	set_count(object, "idle_cycles", idle);
 	set_count(object, "asleep_cycles", asleep);
+	json_object_set_new(object, "load_percent", json_real(lcore_load(lcore) / 10.0));
 	json_object_set_new(object, "busy_percent", percent(busy, all));
 	json_object_set_new(object, "asleep_percent", percent(asleep, all));
 	json_object_set_new(object, "cycles_per_packet",

@@ -14,5 +14,6 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port) RUNS_ON(co
 json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread);
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index) RUNS_ON(control_thread);
 json_t *ctl_show_lcore(const struct lcore *lcore) RUNS_ON(control_thread);
+json_t *ctl_show_move(const struct lcores_move *move) RUNS_ON(control_thread);
 
 #endif

@@ -256,4 +256,5 @@ static void second_over(struct loop_timer *timer)
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
 		if (sw->bridge[i] != NULL)
 			bridge_tick(sw->bridge[i]->bridge, sw->epoch);
+	switch_balance_tick(sw);
 }

@@ -10,7 +10,7 @@
  * A port that cannot be made is told in one line and leaves the others alone; it is tried again by the next apply.
  *
  * The switch also listens to the lcores' reports (addresses to learn, broken rings; at most once a millisecond), lets
- * addresses age once a second, and is the `struct port_host` of its ports.
+ * addresses age and evens out the load of the lcores once a second, and is the `struct port_host` of its ports.
  *
  * Threads: the control thread's, all of it. EAL, rcu and the lcores must be there (lcores_create()).
  */
@@ -22,6 +22,7 @@
 #include "bridge.h"
 #include "config.h"
 #include "doorbell.h"
+#include "lcore.h"
 #include "loop.h"
 #include "port.h"
 #include "role.h"
@@ -58,6 +59,14 @@ struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
 	RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* Whether queues move to other lcores by themselves; and which would move now, or, with `now`, do: their number, at most
+ * `max`. */
+bool switch_rebalances(const struct vus_switch *sw) RUNS_ON(control_thread);
+unsigned int switch_rebalance(struct vus_switch *sw, struct lcores_move *moves, unsigned int max,
+			      bool now) RUNS_ON(control_thread);
+/* How many have moved since the start. */
+uint64_t switch_moves(const struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* `index` below BRIDGES_MAX; NULL: no such bridge, or it is leaving. */
 struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)

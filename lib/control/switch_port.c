@@ -169,6 +169,17 @@ void switch_port_sync_queues(struct switch_port *sp)
 	}
 }
 
+int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)
+{
+	int error = lcores_move_queue(q, to);
+
+	if (error != 0)
+		return error;
+	sp->queues_leaving |= 1u << q->index;
+	wait_for_lcores(sp);
+	return 0;
+}
+
 /* --- going ------------------------------------------------------------------------------------------------------ */
 
 /* Takes it out of its bridge and of all poll sets; what memory was too short for is tried again. */

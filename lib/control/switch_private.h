@@ -4,6 +4,7 @@
  *	switch.c	  its life, reports, the second's tick, looking at it
  *	switch_apply.c	  from one configuration to the next
  *	switch_bridge.c   a bridge of it
+ *	switch_balance.c  which lcore polls what, by load
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
  */
 #ifndef VUS_SWITCH_PRIVATE_H
@@ -62,10 +63,14 @@ struct vus_switch {
 	struct loop_timer reports_pause;
 	struct loop_timer second;
 	uint16_t epoch;
+	unsigned int uneven_for; /* intervals in a row in which a move was worth making */
+	uint64_t moves;		 /* made */
 };
 
 /* Brings the switch a step nearer to its configuration; whatever has finished leaving calls it again. */
 void switch_reconcile(struct vus_switch *sw) RUNS_ON(control_thread);
+/* Once a second: what queues cost, and whether one should move. */
+void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */
 void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
 
@@ -88,6 +93,9 @@ int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_
 void switch_port_leave(struct switch_port *sp) RUNS_ON(control_thread);
 /* OUT -> ENDING, and switch_reconcile() when nothing is left of it. */
 void switch_port_end(struct switch_port *sp) RUNS_ON(control_thread);
+/* One of its queues goes to another lcore: 0 or -errno. */
+int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)
+	RUNS_ON(control_thread);
 /* Its queues' readiness has changed. */
 void switch_port_sync_queues(struct switch_port *sp) RUNS_ON(control_thread);
 /* Floods a RARP from the port and learns the address. */

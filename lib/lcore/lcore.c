@@ -39,11 +39,12 @@ static void flood_injections(struct lcore *lc) RUNS_ON(lcore_thread)
 	}
 }
 
-/* Once over the poll set: the number of frames moved. */
-static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set)
+/* Once over the poll set, from the moment `at` on: the number of frames moved. */
+static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
 {
 	uint32_t frames = 0;
+	uint64_t now;
 
 	/* A queue may have been armed by the lcore it was with, and would have its driver kick for nothing until we
 	 * sleep, which a busy lcore never does. */
@@ -62,6 +63,9 @@ static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set)
 		ops->complete(q, &lc->ctx);
 		count(&q->frames, n);
 		count(&q->bursts, 1);
+		now = rte_rdtsc();
+		count(&q->cycles, now - at);
+		at = now;
 		frames += n;
 	}
 	if (__builtin_expect(atomic_load_explicit(&lc->injections, memory_order_relaxed) != NULL,
@@ -96,7 +100,7 @@ static int lcore_main(void *arg)
 	poke_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
-		uint32_t frames = round_over(lc, rcu_get(&lc->set));
+		uint32_t frames = round_over(lc, rcu_get(&lc->set), before);
 		uint64_t now = rte_rdtsc();
 
 		rcu_quiescent(lc->ctx.index);

@@ -9,6 +9,9 @@
  * the control thread rings when the set has changed. A queue that cannot wake anybody limits the sleep to a millisecond.
  * busy_poll turns sleeping off.
  *
+ * Load. Each queue counts the cycles its bursts took; once an interval control takes them (lcores_measure()), and from them
+ * follows which queues should move to another lcore (balance.h).
+ *
  * Threads: lcore_main() is the worker; everything else is the control thread's, but counters may be read by anyone.
  * Units: TSC cycles for time, unless a name says ns.
  */
@@ -19,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "balance.h"
 #include "port.h"
 #include "rcu.h"
 #include "role.h"
@@ -61,6 +65,9 @@ struct lcore *lcore_at(unsigned int i); /* 0 to lcores_n() - 1 */
  * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set. 0 or -ENOMEM. */
 int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
+/* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.
+ * 0, -ENOMEM, or -ENOENT: it is in no set. */
+int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
 /* The queue's wake_fd is about to be closed or has been replaced: `before` is the old one or -1. */
 void lcores_wake_fd_changed(struct port_rxq *q, int before) RUNS_ON(control_thread);
 
@@ -75,6 +82,20 @@ void lcores_set_epoch(uint16_t epoch) RUNS_ON(control_thread);
 int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len) RUNS_ON(control_thread);
 /* Drops what lcores_flood() still has for a port that goes. Before the wait for the lcores that lets it go. */
 void lcores_forget_port(const struct port *port) RUNS_ON(control_thread);
+
+/* --- load: lcore_load.c --- */
+
+/* A move that would even out the load. */
+struct lcores_move {
+	struct port_rxq *queue;
+	struct balance_move gain;
+};
+/* Takes what each queue in a poll set has cost since the last call. Once an interval. */
+void lcores_measure(void) RUNS_ON(control_thread);
+/* What should move, best first: their number, at most `max`. */
+unsigned int lcores_plan(struct lcores_move *moves, unsigned int max) RUNS_ON(control_thread);
+/* The sum over the queues it polls, in permille of its time. */
+uint32_t lcore_load(const struct lcore *lcore) RUNS_ON(control_thread);
 
 /* --- to look at --- */
 unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */

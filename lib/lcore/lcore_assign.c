@@ -46,7 +46,8 @@ static void wake_remove(const struct lcore *lc, int fd)
 		epoll_ctl(lc->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static unsigned int least_loaded(void)
+/* Where a queue goes of which nothing is known. */
+static unsigned int fewest_queues(void)
 {
 	unsigned int best = 0;
 
@@ -58,7 +59,7 @@ static unsigned int least_loaded(void)
 
 int lcores_add_queue(struct port_rxq *q)
 {
-	unsigned int index = least_loaded();
+	unsigned int index = q->lcore_next > 0 ? q->lcore_next - 1 : fewest_queues();
 	struct lcore *lc = &lcores.lcore[index];
 	const struct poll_set *before = rcu_own(&lc->set);
 	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));
@@ -68,6 +69,7 @@ int lcores_add_queue(struct port_rxq *q)
 	memcpy(set->queue, before->queue, before->n * sizeof(set->queue[0]));
 	set->queue[before->n] = q;
 	q->lcore = (int)index;
+	q->lcore_next = 0;
 	wake_add(lc, q->wake_fd);
 	set_publish(lc, set);
 	return 0;
@@ -94,6 +96,18 @@ int lcores_remove_queue(struct port_rxq *q)
 	wake_remove(lc, q->wake_fd);
 	q->lcore = -1;
 	set_publish(lc, set);
+	return 0;
+}
+
+int lcores_move_queue(struct port_rxq *q, unsigned int to)
+{
+	int error = q->lcore >= 0 ? lcores_remove_queue(q) : -ENOENT;
+
+	if (error != 0)
+		return error;
+	q->lcore_next = to + 1;
+	q->moves++;
+	balance_moved(&q->load);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct lcores {
 	bool busy_poll;
 	uint64_t hz;	    /* TSC ticks a second */
 	uint64_t idle_limit; /* ticks without a frame after which an lcore sleeps */
+	uint64_t measured;   /* TSC when load was measured last; 0: never. Control's */
 	_Atomic bool stop;
 	_Atomic uint16_t epoch;
 };

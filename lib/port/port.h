@@ -18,6 +18,7 @@
 #define VUS_PORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "fail.h"
@@ -49,7 +50,15 @@ struct port_memo {
 	uint16_t dst_port;
 };
 
-/* A receive queue. Embedded in the driver's own queue. */
+/* What a receive queue costs, for the decision who polls it. balance.c's. */
+struct port_rxq_load {
+	uint64_t cycles;       /* the queue's counter at the last look */
+	uint32_t share;	       /* of an lcore's time, in permille, smoothed */
+	uint32_t rest, stayed; /* intervals: to be left where it is, and since its last move */
+};
+
+/* A receive queue. Embedded in the driver's own queue. Three groups of cache lines, each with one writer: what lcores only
+ * read, what the lcore that polls it writes, and what control alone uses. */
 struct port_rxq {
 	struct port *port;
 	uint16_t index;
@@ -57,9 +66,16 @@ struct port_rxq {
 			 * queue cannot wake anyone, and its lcore looks again every millisecond */
 	int lcore;	/* control's: whose poll set holds the queue, -1 none */
 	_Alignas(64) struct port_memo memo OWNED_BY(lcore_thread);
-	/* What the lcore that polls this queue counts; anyone reads. */
-	_Atomic uint64_t frames, bursts;
+	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
+	 * complete, with the looks at empty queues before them. */
+	_Atomic uint64_t frames, bursts, cycles;
+	/* Control's. */
+	_Alignas(64) struct port_rxq_load load;
+	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
+	uint64_t moves;		 /* from one lcore to another, since the start */
 };
+_Static_assert(offsetof(struct port_rxq, memo) == 64 && offsetof(struct port_rxq, load) == 128,
+	       "a queue's lcore writes one line of it, which nobody else writes");
 
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given

@@ -153,7 +153,9 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 1, "ports is written twice"},
 	/* keys */
-	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports"},
+	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports, rebalance"},
+	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
+	{"rebalance: [on]\nports: []\n", 1, "rebalance"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
 	 "key \"mac-tabel-size\" is not known under bridges; known here: name, "
 	 "mac-table-size"},
@@ -329,6 +331,28 @@ static void file_and_options_together(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
+static void queues_move_unless_told_otherwise(void **state VUS_UNUSED)
+{
+	struct config config;
+	struct fail fail;
+
+	assert_int_equal(read_text(&config, "ports:\n" PORT(""), &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_string_equal(config.rebalance, "on");
+	config_free(&config);
+	assert_int_equal(read_text(&config, "rebalance: off\nports:\n" PORT(""), &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_string_equal(config.rebalance, "off");
+	/* The command line has the last word, and is told so. */
+	assert_int_equal(config_set_rebalance(&config, "on", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_string_equal(config.rebalance, "on");
+	assert_int_equal(config_set_rebalance(&config, "never", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), -EINVAL);
+	assert_int_equal(strncmp(fail.text, "--rebalance: rebalance \"never\"", 30), 0);
+	config_free(&config);
+}
+
 static void same_ports_are_same(void **state VUS_UNUSED)
 {
 	struct port_spec a = {.name = "a", .type = "vhost-user", .bridge = "x", .socket = "/a"};
@@ -355,6 +379,7 @@ int main(void)
 		cmocka_unit_test(options_are_ports),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(file_and_options_together),
+		cmocka_unit_test(queues_move_unless_told_otherwise),
 		cmocka_unit_test(same_ports_are_same),
 	};
 	int fd = mkstemp(path), failed;

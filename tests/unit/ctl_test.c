@@ -93,6 +93,11 @@ static void answers(void **state VUS_UNUSED)
 
 	reply = ask("{\"command\": \"lcores\", \"reset\": true}");
 	assert_int_equal(json_array_size(json_object_get(reply, "lcores")), 1);
+	assert_string_equal(json_string_value(json_object_get(reply, "rebalance")), "on");
+	assert_int_equal(json_array_size(json_object_get(reply, "would_move")), 0);
+	json_decref(reply);
+	reply = ask("{\"command\": \"rebalance\"}");
+	assert_true(json_is_array(json_object_get(reply, "moved")));
 	json_decref(reply);
 	reply = ask("{\"command\": \"bridges\"}");
 	assert_int_equal(json_array_size(json_object_get(reply, "bridges")), 1);

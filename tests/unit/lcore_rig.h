@@ -21,6 +21,7 @@ struct source {
 	struct port_rxq rxq;
 	_Atomic uint64_t pending, received, completed; /* frames */
 	_Atomic uint64_t polls, arms, delivered, late;
+	_Atomic uint64_t arrived, disorder; /* of its frames, at the last source: how many, and not after one another */
 	atomic_bool armed, gone, chatty;
 	atomic_int polled_by;
 };

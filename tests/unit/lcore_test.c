@@ -410,6 +410,91 @@ static void everything_at_once(void **state)
 		source_take(&source[i]);
 }
 
+/* A queue with plenty to do goes from lcore to lcore: every frame arrives once, and in order. */
+static void queues_move_under_traffic(void **state)
+{
+	uint64_t moves = source[0].rxq.moves, end = clock_ns() + NS_PER_S, before = 0, now = 0, deadline;
+	pthread_t thread;
+	void *sent;
+
+	(void)state;
+	role_assert_control();
+	for (int i = 0; i < 4; i++) {
+		atomic_store(&source[i].arrived, atomic_load(&source[i].received));
+		atomic_store(&source[i].disorder, 0);
+		before += atomic_load(&source[i].received);
+		source_add(&source[i]);
+	}
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&thread, NULL, driver_main, NULL), 0);
+	for (int i = 0; clock_ns() < end; i++) {
+		struct port_rxq *q = &source[i % 4].rxq;
+		unsigned int to = q->lcore == 0 ? 1 : 0;
+
+		assert_int_equal(lcores_move_queue(q, to), 0);
+		assert_int_equal(lcores_move_queue(q, to), -ENOENT);
+		await_lcores();
+		source_add(&source[i % 4]);
+		assert_int_equal(q->lcore, to);
+		usleep(i % 7 == 0 ? 2000 : 50);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, &sent);
+	deadline = clock_ns() + 10 * NS_PER_S;
+	for (now = 0; now != before + (uintptr_t)sent;) {
+		assert_true(clock_ns() < deadline);
+		usleep(1000);
+		now = 0;
+		for (int i = 0; i < 4; i++)
+			now += atomic_load(&source[i].completed);
+	}
+	for (int i = 0; i < 4; i++) {
+		source_take(&source[i]);
+		assert_int_equal(atomic_load(&source[i].arrived), atomic_load(&source[i].received));
+		assert_int_equal(atomic_load(&source[i].disorder), 0);
+	}
+	assert_true(source[0].rxq.moves > moves + 10);
+}
+
+/* What a queue costs is known, and what shares an lcore with it would leave. */
+static void a_load_is_seen(void **state)
+{
+	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
+	struct lcores_move move;
+	int on;
+
+	(void)state;
+	role_assert_control();
+	source_add(&source[0]);
+	on = source[0].rxq.lcore;
+	for (int i = 1; i < 3; i++) {
+		source[i].rxq.lcore_next = 1 + (unsigned int)on;
+		source_add(&source[i]);
+		assert_int_equal(source[i].rxq.lcore, on);
+	}
+	for (int i = 0; i < 3; i++)
+		source[i].rxq.load = (struct port_rxq_load){0};
+	atomic_store(&source[0].chatty, true);
+	atomic_store(&source[1].chatty, true);
+	source_send(&source[0], 1);
+	do {
+		assert_true(clock_ns() < deadline);
+		usleep(20000);
+		lcores_measure();
+	} while (lcores_plan(&move, 1) == 0);
+	assert_true(move.queue == &source[0].rxq || move.queue == &source[1].rxq);
+	assert_int_equal(move.gain.from, on);
+	assert_int_equal(move.gain.to, 1 - on);
+	assert_true(lcore_load(lcore_at((unsigned int)on)) >= BALANCE_BUSY);
+	assert_int_equal(lcore_load(lcore_at(1 - (unsigned int)on)), 0);
+	assert_in_range(source[2].rxq.load.share, 0, 20);
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&source[i].chatty, false);
+		source_take(&source[i]);
+		atomic_store(&source[i].pending, 0);
+	}
+}
+
 /* Told to poll, they never sleep; the same memory begins anew. */
 static void busy_polling(void **state)
 {
@@ -450,6 +535,8 @@ int main(void)
 		cmocka_unit_test(reports_come_through),
 		cmocka_unit_test(the_time_adds_up),
 		cmocka_unit_test(everything_at_once),
+		cmocka_unit_test(queues_move_under_traffic),
+		cmocka_unit_test(a_load_is_seen),
 		cmocka_unit_test(busy_polling),
 	};
 	char *eal[] = {"lcore_test", "--no-huge", "--no-pci",	    "--no-shconf",	    "-m",

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* balance.h: which queue should move to which lcore, from what each queue costs: numbers in, moves out.
+ *
+ * A queue's load is the share of an lcore's time that its bursts took, in permille, smoothed over a few intervals; an
+ * lcore's load is the sum of its queues'. A move is worth making if the busier of the two lcores it concerns has
+ * BALANCE_GAIN less to do afterwards than the one it came from had before: no lcore becomes as busy as that one was,
+ * and the way back is never worth it as long as loads stay as they are. One queue that fills an lcore alone moves
+ * nowhere; what shares the lcore with it does.
+ *
+ * Loads do not stay as they are. So something has to be gained in BALANCE_PATIENCE intervals in a row before anything
+ * moves, then one queue does, and it rests: BALANCE_REST intervals, twice as long each time it has moved again soon
+ * after, up to BALANCE_REST_MAX. A load that swings faster than that moves nothing any more.
+ *
+ * Threads: any; the callers' data. An interval is a second (switch_balance.c).
+ */
+#ifndef VUS_BALANCE_H
+#define VUS_BALANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port.h"
+
+enum {
+	BALANCE_WHOLE = 1000,	/* an lcore that does nothing else */
+	BALANCE_BUSY = 250,	/* an lcore with less to do needs no relief */
+	BALANCE_GAIN = 100,
+	BALANCE_PATIENCE = 3,	/* intervals */
+	BALANCE_REST = 10,
+	BALANCE_REST_MAX = 640,
+};
+
+/* What is known of one queue. */
+struct balance_queue {
+	uint32_t load;
+	uint16_t lcore; /* index */
+	bool rests;	/* stays where it is */
+};
+
+struct balance_move {
+	unsigned int queue; /* index */
+	uint16_t from, to;
+	uint32_t load;		/* the queue's */
+	uint32_t before, after; /* load of `from`, and of the busier of the two afterwards */
+};
+
+/* The move that brings most, if one is worth it. `lcores` is at most LCORES_MAX. */
+bool balance_find(const struct balance_queue *queues, unsigned int n, unsigned int lcores,
+		  struct balance_move *move);
+/* The same, and `queues` says afterwards what would be if loads stay as they are: called again it finds the next move. */
+bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int lcores,
+		     struct balance_move *move);
+
+/* Once an interval, of `whole` TSC cycles: the queue's counter of busy cycles stands at `cycles`. */
+void balance_measure(struct port_rxq_load *load, uint64_t cycles, uint64_t whole);
+bool balance_rests(const struct port_rxq_load *load);
+void balance_moved(struct port_rxq_load *load);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which queue should move: what is worth a move and what is not, that no lcore gets more than the busiest had, that it
+ * comes to an end, and that loads which swing do not make queues swing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "balance.h"
+
+enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000 };
+
+static uint64_t seed;
+
+static uint32_t dice(uint32_t below)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)((seed >> 33) % below);
+}
+
+static uint32_t load_of(const struct balance_queue *q, unsigned int n, unsigned int lcore)
+{
+	uint32_t load = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		load += q[i].lcore == lcore ? q[i].load : 0;
+	return load;
+}
+
+static uint32_t busiest(const struct balance_queue *q, unsigned int n, unsigned int lcores)
+{
+	uint32_t most = 0;
+
+	for (unsigned int i = 0; i < lcores; i++)
+		most = load_of(q, n, i) > most ? load_of(q, n, i) : most;
+	return most;
+}
+
+static void two_that_share_are_parted(void **state)
+{
+	struct balance_queue q[] = {{400, 0, false}, {430, 0, false}, {10, 1, false}};
+	struct balance_move move;
+
+	(void)state;
+	assert_true(balance_find(q, 3, 2, &move));
+	assert_int_equal(move.queue, 0);
+	assert_int_equal(move.from, 0);
+	assert_int_equal(move.to, 1);
+	assert_int_equal(move.load, 400);
+	assert_int_equal(move.before, 830);
+	assert_int_equal(move.after, 430);
+	/* The third lcore has nothing at all. */
+	assert_true(balance_find(q, 3, 3, &move));
+	assert_int_equal(move.to, 2);
+	/* The larger one would do as well, but may not move. */
+	q[0].rests = true;
+	assert_true(balance_find(q, 3, 2, &move));
+	assert_int_equal(move.queue, 1);
+	q[1].rests = true;
+	assert_false(balance_find(q, 3, 2, &move));
+}
+
+static void what_is_not_worth_it(void **state)
+{
+	struct balance_queue elephant[] = {{1000, 0, false}};
+	struct balance_queue light[] = {{120, 0, false}, {120, 0, false}};
+	struct balance_queue even[] = {
+		{500, 0, false}, {300, 0, false}, {450, 1, false}, {290, 1, false}};
+	struct balance_queue crumbs[] = {{900, 0, false}, {BALANCE_GAIN - 1, 0, false}};
+	struct balance_move move;
+
+	(void)state;
+	assert_false(balance_find(elephant, 1, 4, &move));
+	assert_false(balance_find(light, 2, 2, &move));
+	assert_false(balance_find(even, 4, 2, &move));
+	assert_false(balance_find(crumbs, 2, 2, &move));
+	assert_false(balance_find(elephant, 0, 4, &move));
+	assert_false(balance_find(light, 2, 1, &move));
+}
+
+/* What shares an lcore with an elephant gets one of its own, or the elephant does. */
+static void an_elephant_is_alone_at_the_end(void **state)
+{
+	struct balance_queue q[] = {{620, 0, false}, {190, 0, false}, {190, 0, false}};
+	struct balance_move move;
+	unsigned int moves = 0;
+
+	(void)state;
+	while (balance_foresee(q, 3, 3, &move))
+		moves++;
+	assert_int_equal(moves, 2);
+	assert_int_equal(busiest(q, 3, 3), 620);
+	assert_int_not_equal(q[0].lcore, q[1].lcore);
+	assert_int_not_equal(q[0].lcore, q[2].lcore);
+	assert_int_not_equal(q[1].lcore, q[2].lcore);
+}
+
+/* Any loads on any lcores, each move judged: nobody is worse off than the busiest of the two was, the way back is never
+ * worth it, and there is an end. */
+static void no_lcore_is_worse_off(void **state)
+{
+	(void)state;
+	for (unsigned int round = 0; round < 20000; round++) {
+		unsigned int n = 1 + dice(QUEUES), lcores = 1 + dice(LCORES), moves = 0;
+		struct balance_queue q[QUEUES], back;
+		struct balance_move move, again;
+
+		for (unsigned int i = 0; i < n; i++)
+			q[i] = (struct balance_queue){.load = dice(2000 / n + 1),
+						      .lcore = (uint16_t)dice(lcores)};
+		while (balance_find(q, n, lcores, &move)) {
+			uint32_t from = load_of(q, n, move.from), to = load_of(q, n, move.to);
+			uint32_t most = busiest(q, n, lcores);
+
+			assert_int_equal(move.before, from);
+			q[move.queue].lcore = move.to;
+			assert_true(busiest(q, n, lcores) <= most);
+			assert_true(load_of(q, n, move.from) <= from - BALANCE_GAIN);
+			assert_true(load_of(q, n, move.to) <= from - BALANCE_GAIN);
+			assert_int_equal(load_of(q, n, move.to), to + move.load);
+			back = q[move.queue];
+			if (balance_find(q, n, lcores, &again))
+				assert_false(again.queue == move.queue && again.to == move.from);
+			assert_int_equal(back.lcore, move.to);
+			assert_in_range(++moves, 1, 4 * QUEUES);
+		}
+	}
+}
+
+/* Eight equal queues on one lcore of four end up as two on each. */
+static void all_lcores_are_used(void **state)
+{
+	struct balance_queue q[8];
+	struct balance_move move;
+	unsigned int moves = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++)
+		q[i] = (struct balance_queue){.load = 125};
+	while (balance_foresee(q, 8, 4, &move))
+		moves++;
+	assert_int_equal(moves, 6);
+	for (unsigned int i = 0; i < 4; i++)
+		assert_int_equal(load_of(q, 8, i), 250);
+}
+
+/* --- in time ----------------------------------------------------------------------------------------------------- */
+
+static void a_load_is_smoothed(void **state)
+{
+	struct port_rxq_load load = {.cycles = 77};
+	uint64_t cycles = 77;
+
+	(void)state;
+	balance_measure(&load, cycles += INTERVAL, INTERVAL);
+	assert_int_equal(load.share, 500);
+	for (int i = 0; i < 12; i++)
+		balance_measure(&load, cycles += INTERVAL, INTERVAL);
+	assert_in_range(load.share, 998, 1000);
+	/* The interval was longer than it was thought to be. */
+	balance_measure(&load, cycles += 5 * INTERVAL, INTERVAL);
+	assert_in_range(load.share, 998, 1000);
+	for (int i = 0; i < 12; i++)
+		balance_measure(&load, cycles, INTERVAL);
+	assert_int_equal(load.share, 0);
+}
+
+static unsigned int rests_for(struct port_rxq_load *load)
+{
+	unsigned int intervals = 0;
+
+	for (; balance_rests(load); intervals++)
+		balance_measure(load, load->cycles, INTERVAL);
+	return intervals;
+}
+
+static void a_queue_that_moved_rests(void **state)
+{
+	struct port_rxq_load load = {0};
+	unsigned int rest = BALANCE_REST;
+
+	(void)state;
+	assert_false(balance_rests(&load));
+	for (int i = 0; i < 12; i++) { /* again and again: longer and longer */
+		balance_moved(&load);
+		assert_int_equal(rests_for(&load), rest);
+		rest = 2 * rest < BALANCE_REST_MAX ? 2 * rest : BALANCE_REST_MAX;
+	}
+	for (unsigned int i = 0; i < 4 * BALANCE_REST_MAX; i++) /* after long peace it begins anew */
+		balance_measure(&load, 0, INTERVAL);
+	balance_moved(&load);
+	assert_int_equal(rests_for(&load), BALANCE_REST);
+}
+
+/* The decision of switch_balance.c over an hour, for two lcores and four queues whose loads change as `share` says. */
+static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int second))
+{
+	struct port_rxq_load load[4];
+	struct balance_queue q[4];
+	unsigned int uneven = 0, moves = 0;
+	uint64_t cycles[4] = {0};
+	struct balance_move move;
+
+	memset(load, 0, sizeof(load));
+	for (unsigned int i = 0; i < 4; i++)
+		q[i].lcore = (uint16_t)(i / 2);
+	for (unsigned int second = 0; second < 3600; second++) {
+		for (unsigned int i = 0; i < 4; i++) {
+			cycles[i] += share(i, second) * (INTERVAL / BALANCE_WHOLE);
+			balance_measure(&load[i], cycles[i], INTERVAL);
+			q[i].load = load[i].share;
+			q[i].rests = balance_rests(&load[i]);
+		}
+		uneven = balance_find(q, 4, 2, &move) ? uneven + 1 : 0;
+		if (uneven < BALANCE_PATIENCE)
+			continue;
+		q[move.queue].lcore = move.to;
+		balance_moved(&load[move.queue]);
+		uneven = 0;
+		moves++;
+	}
+	return moves;
+}
+
+static uint32_t steady(unsigned int queue, unsigned int second)
+{
+	return queue < 2 ? 380 + (second * 7 + queue) % 40 : 20; /* two that share an lcore */
+}
+
+static uint32_t flickering(unsigned int queue, unsigned int second)
+{
+	return (second + queue) % 2 == 0 ? 450 : 0;
+}
+
+/* Now the first pair of queues is busy, now the second, and each time they sit on one lcore. */
+static uint32_t swinging(unsigned int queue, unsigned int second)
+{
+	return (second / 12 + queue / 2) % 2 == 0 ? 450 : 30;
+}
+
+static uint32_t random_loads(unsigned int queue, unsigned int second)
+{
+	(void)queue, (void)second;
+	return dice(500);
+}
+
+static void swinging_loads_do_not_swing_queues(void **state)
+{
+	(void)state;
+	print_message("moves an hour: %u flickering, %u swinging, %u random\n", hour(flickering),
+		      hour(swinging), hour(random_loads));
+	assert_int_equal(hour(steady), 1);
+	assert_in_range(hour(flickering), 0, 2);
+	assert_in_range(hour(swinging), 1, 40);
+	assert_in_range(hour(random_loads), 0, 40);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(two_that_share_are_parted),
+		cmocka_unit_test(what_is_not_worth_it),
+		cmocka_unit_test(an_elephant_is_alone_at_the_end),
+		cmocka_unit_test(no_lcore_is_worse_off),
+		cmocka_unit_test(all_lcores_are_used),
+		cmocka_unit_test(a_load_is_smoothed),
+		cmocka_unit_test(a_queue_that_moved_rests),
+		cmocka_unit_test(swinging_loads_do_not_swing_queues),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
