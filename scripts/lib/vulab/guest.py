@@ -20,6 +20,10 @@ from .shell import Shell
 SCRIPTS = Path(__file__).resolve().parents[2]
 KERNEL_LINE = ("console=ttyS0,115200 quiet panic=1 nokaslr tsc=reliable random.trust_cpu=on "
                "ipv6.disable=1")
+# Every offload a driver may ask for, or be asked for, switched off at the card.
+NO_OFFLOADS = ",".join(f"{word}=off" for word in (
+    "csum", "gso", "host_tso4", "host_tso6", "host_ecn", "host_ufo",
+    "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo"))
 BOOT_SECONDS = 120
 
 
@@ -141,6 +145,7 @@ class Guest:
     memory: str = "192M"
     hotplug: str = ""  # what may come: "slots=4,maxmem=2G"
     mtu: int | None = None
+    ipv6: bool = False
     extra: Sequence[str] = ()
     prefix: Sequence[str] = ()  # before QEMU's command line: `ip netns exec NAME`
     folder: Path | None = None
@@ -259,15 +264,16 @@ class Guest:
         numbers = [int(word) for word in said.split()]
         return numbers[0], numbers[1:]
 
-    def send_file(self, peer: Guest, mib: int, seconds: float = 240) -> float:
-        """Sends random bytes to peer over TCP and compares checksums; returns MB/s."""
+    def send_file(self, peer: Guest, mib: int, seconds: float = 240,
+                  address: str | None = None) -> float:
+        """Sends random bytes to peer (or to another address of its) over TCP and compares checksums; returns MB/s."""
         self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; "
                  f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 120)
         wanted = self.run(f"md5sum </tmp/data.{mib}", 120)
         peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
                  "netstat -ltn | grep -q :5001")
         begin = time.monotonic()
-        got = self.run(f"nc {peer.ip} 5001 </tmp/data.{mib}", seconds)
+        got = self.run(f"nc {address or peer.ip} 5001 </tmp/data.{mib}", seconds)
         took = time.monotonic() - begin
         if got != wanted:
             raise LabError(f"{self.name} sent {mib} MiB with md5 {wanted.split()[0]}, "
@@ -318,7 +324,8 @@ class Guest:
         """QEMU's command line."""
         version = qemu_version(self.qemu)
         accel = accelerator(self.qemu, self.image)
-        line = f"{KERNEL_LINE} vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
+        line = KERNEL_LINE.replace("ipv6.disable=1", "") if self.ipv6 else KERNEL_LINE
+        line += f" vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
         if self.hotplug:
             # A DIMM brings the room for its page structs along; what boots may be small.
             line += " memhp_default_state=online memory_hotplug.memmap_on_memory=1"

@@ -50,13 +50,13 @@ class Lab:
 
     def guest(self, name: str, qemu: Path, image: Path, nic: Nic | Sequence[Nic], address: str, *,
               cpus: int = 1, mtu: int | None = None, hotplug: str = "",
-              extra: Sequence[str] = ()) -> Guest:
+              ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
         """A guest that is not started yet."""
         folder = self.folder / name
         folder.mkdir()
         nics = [nic] if isinstance(nic, Nic) else nic
         guest = Guest(name, nics, address, qemu, image, cpus=cpus, mtu=mtu, hotplug=hotplug,
-                      extra=extra, folder=folder)
+                      ipv6=ipv6, extra=extra, folder=folder)
         self.guests.append(guest)
         return guest
 
