@@ -14,7 +14,7 @@ import collections
 import dataclasses
 import time
 
-from .measure import UNDISTURBED, same_distance
+from .measure import same_distance
 from .process import BenchError, CpuWatch
 from .report import distances
 
@@ -22,6 +22,7 @@ INTERVAL = 500  # ticks between two looks at a ring
 GAP_US = 2500
 FRAMES = 100  # of one idle window
 LOAD = 0.7
+UNDISTURBED = 0.99  # least share of a CPU: who is away for a hundredth of a window is what p99.9 shows
 SHARES = (0.5, 0.99, 0.999)
 
 
@@ -35,6 +36,7 @@ class Times:
     trip_ns: float = 0.0
     moved: bool = False
     good: bool = False
+    share: float = 1.0  # of their CPUs that the threads that poll had, the least
     lost: int = 0
     untimed: int = 0  # frames during which the guests had no CPU
     ns: list = dataclasses.field(default_factory=list)  # [[at least, how many], ...]
@@ -59,24 +61,25 @@ def measure_latency(stations, size, laps, trip):
 
 
 def _idle(station, size):
-    with station.turn():
-        polling = [] if station.switch.sleeps else [station.switch.pid()]
-        watch = CpuWatch([station.guests.pid, *polling], time.monotonic)
+    with station.window():
+        watch = CpuWatch([] if station.switch.sleeps else [station.switch.pid()], time.monotonic)
         said = station.guests.ask(f"single {size} {FRAMES} {GAP_US}", 30)
-        share = min(watch.shares())
-    return Times(station.label, "idle", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"],
+        share, stolen = min([said["share"], *watch.shares()]), watch.stolen()
+    return Times(station.label, "idle", said["mpps"], share=share,
+                 good=share >= UNDISTURBED and not stolen, lost=said["lost"],
                  untimed=said["untimed"], ns=said["ns"])
 
 
 def _loaded(station, size):
-    with station.turn():
+    with station.window():
         full = station.guests.window(0.05).mpps
-        watch = CpuWatch([station.guests.pid, station.switch.pid()], time.monotonic)
+        watch = CpuWatch([station.switch.pid()], time.monotonic)
         said = station.guests.ask(f"paced {size} {LOAD * full:.4f} 20 100", 30)
-        share = min(watch.shares())
+        share, stolen = min([said["share"], *watch.shares()]), watch.stolen()
     if said["frames"] == 0:
         raise BenchError(f"{station.label}: no frame of {size} bytes came through")
-    return Times(station.label, "loaded", said["mpps"], good=share >= UNDISTURBED, lost=said["lost"],
+    return Times(station.label, "loaded", said["mpps"], share=share,
+                 good=share >= UNDISTURBED and not stolen, lost=said["lost"],
                  untimed=said["untimed"], ns=said["ns"])
 
 
@@ -127,14 +130,14 @@ def table(rows):
         if row["distance_ns"] != distance:
             distance = row["distance_ns"]
             lines += ["", f"a cache line's round trip between the CPUs: {distance[0]:.0f} to {distance[1]:.0f} ns",
-                      f"{'µs: p50 / p99 / p99.9':<24}{'idle':<26}{'at ' + format(LOAD, '.0%') + ' load':<26}{'Mpps':>7}"]
+                      f"{'µs: p50 / p99 / p99.9':<24}{'idle':<34}{'at ' + format(LOAD, '.0%') + ' load':<34}{'Mpps':>7}"]
         cells = []
         for state in ("idle", "loaded"):
             cell = row[state]
             text = " / ".join(f"{us:.1f}" for us in cell["us"]) if cell else "-"
             text += " (disturbed)" if cell and cell["disturbed"] else ""
             text += f" ({cell['lost']} lost)" if cell and cell["lost"] else ""
-            cells.append(f"{text:<26}")
+            cells.append(f"{text:<34}")
         load = f"{row['loaded']['mpps']:>7.2f}" if row["loaded"] else ""
         lines.append(f"  {row['switch']:<22}{''.join(cells)}{load}")
     return lines

@@ -3,8 +3,8 @@
 
 A run is one switch, one frame size, in one round. The stations take a window each, in turn, lap
 after lap. A window counts only if the polling thread of the guests and that of the switch had
-(nearly) all of their CPU in it: on a shared machine anything else measures the neighbours. Between
-windows, while everything stands still, the trip of a cache line between the two CPUs is taken
+(nearly) all of their CPU in it, and no hypervisor said that it took some: on a shared machine anything
+else measures the neighbours. Between windows, while everything stands still, the trip of a cache line between the two CPUs is taken
 (line_trip): on a virtual machine the distance between two CPUs changes, and the figures with it,
 so windows are compared with windows at the same distance only (report.py). Afterwards, in a
 window of its own because counting costs cycles, how busy the switch was.
@@ -41,10 +41,11 @@ class Window:
     trip_ns: float  # a cache line from CPU to CPU and back, around the window; 0: unknown
     moved: bool  # the trip was another one at its end than at its beginning
     lap: int = 0
+    stolen: float = 0.0  # seconds that a hypervisor said it kept from us
 
     @property
     def good(self):
-        return min(self.generator_share, self.switch_share) >= UNDISTURBED and not self.moved
+        return min(self.generator_share, self.switch_share) >= UNDISTURBED and not self.moved and not self.stolen
 
 
 @dataclasses.dataclass
@@ -101,11 +102,11 @@ class Turn:
 
     def window(self, plan, lap):
         """One window. Its trip is filled in by the caller."""
-        with self.station.turn() as station:
+        with self.station.window() as station:
             watch = CpuWatch([station.switch.pid()], time.monotonic)
             rate = station.guests.window(plan.seconds)
-            share = watch.shares()[0]
-        self.run.windows.append(Window(rate.mpps, rate.share, share, 0.0, False, lap))
+            share, stolen = watch.shares()[0], watch.stolen()
+        self.run.windows.append(Window(rate.mpps, rate.share, share, 0.0, False, lap, stolen))
         self.run.lost += rate.lost
         self.run.disorder += rate.disorder
         self.run.generator_busy = max(self.run.generator_busy, rate.busy)

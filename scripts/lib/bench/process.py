@@ -7,6 +7,7 @@ buffer that wait_for() searches, so that every wait has a deadline and an error 
 last lines the child said.
 """
 
+import contextlib
 import ctypes
 import os
 import pty
@@ -185,6 +186,24 @@ def cpu_times(pid):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return times
+
+
+def set_real_time(threads, real_time):
+    """Ahead of everything that is not (SCHED_FIFO), or as before; where we may, and those that are still there."""
+    policy, priority = (os.SCHED_FIFO, 1) if real_time else (os.SCHED_OTHER, 0)
+    for thread in threads:
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+
+
+def polling_threads(pid):
+    """The threads of a process that move packets, by their names: an lcore's of DPDK, a PMD thread of Open vSwitch."""
+    found = []
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as file:
+            if re.match(r"(lcore|rte)-worker|pmd-c", file.read()):
+                found.append(tid)
+    return found
 
 
 def busiest_share(before, after, seconds):

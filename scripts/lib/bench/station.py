@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 
-from .process import BenchError
+from .process import BenchError, polling_threads, set_real_time
 
 
 class Station:
@@ -44,6 +44,20 @@ class Station:
             yield self
         finally:
             self.freeze()
+
+    @contextlib.contextmanager
+    def window(self):
+        """Awake, and the threads that poll as if they had cores of their own: nothing else gets in between. A switch that
+        may sleep is as it is, and so is all with guests that poll when nobody asks them: this process could not end it."""
+        threads = []
+        if not self.guests.polls:
+            threads = [self.guests.pid, *([] if self.switch.sleeps else polling_threads(self.switch.pid()))]
+        with self.turn():
+            set_real_time(threads, True)
+            try:
+                yield self
+            finally:
+                set_real_time(threads, False)
 
     def stop(self):
         """End both, in whatever state they are."""
