@@ -17,7 +17,7 @@ struct rte_eth_dev_info;
 /* Adds to the device's configuration all that it can do for us and returns what that is, as a set of FRAME_CSUM | ...
  * `virtio`: the device passes frames on as they are, with IPv4 headers that are right already. */
 uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
-			     struct rte_eth_conf *conf) RUNS_ON(control_thread);
+			     struct rte_eth_conf *conf);
 
 /* As ethdev_deliver(), for a burst in which a frame asks for something. */
 void ethdev_deliver_asking(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
