@@ -141,6 +141,7 @@ void mover_open(const char *port, struct guest *peer, const struct mover_options
 	const struct mover_options standard = {0};
 	const struct mover_options *o = opt != NULL ? opt : &standard;
 	const struct fg_options session = {
+		.features = o->features,
 		.protocol = o->protocol != 0 ? o->protocol : MOVER_PROTOCOL,
 		.pairs = o->pairs,
 	};

@@ -21,6 +21,7 @@
 enum mover_memory { M_MEMFD, M_TMPFS, M_HUGETLB };
 
 struct mover_options {
+	uint64_t features;	 /* 0: FG_FEATURES_DEFAULT */
 	uint64_t protocol;	 /* 0: MOVER_PROTOCOL */
 	unsigned int pairs;	 /* 0: 1 */
 	unsigned int regions;	 /* 0: 1 */
