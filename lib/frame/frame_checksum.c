@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "frame_checksum.h"
 
-#include <string.h>
-
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
-/* One piece more, which may begin at an odd byte: there, high and low are the other way around. */
-static uint32_t sum_piece(uint32_t sum, uint32_t at, const uint8_t *piece, uint32_t len)
-{
-	uint16_t part = rte_raw_cksum(piece, len);
+/* A sum so far, and over how many bytes. */
+struct sum {
+	uint32_t sum;
+	uint32_t len;
+};
 
-	return sum + (at % 2 == 0 ? part : rte_bswap16(part));
-}
-
-static uint16_t fold(uint32_t sum)
+/* The rest of one piece more. It may begin at an odd byte: there, high and low are the other way around. */
+static void add(struct sum *sum, const uint8_t *piece, uint32_t len, uint32_t *skip)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16));
+	uint32_t from = *skip < len ? *skip : len;
+	uint16_t part = rte_raw_cksum(piece + from, len - from);
+
+	/* BURST_SPANS pieces at most: their sum fits. */
+	sum->sum += sum->len % 2 == 0 ? part : rte_bswap16(part);
+	sum->len += len - from;
+	*skip -= from;
 }
 
 uint16_t frame_sum(const struct frame *frame, uint32_t at)
 {
-	uint32_t done = frame->head_len - at;
-	uint32_t sum = sum_piece(0, 0, frame->head + at, done);
+	struct sum sum = {0};
 
-	/* BURST_SPANS pieces at most: their sum fits. */
-	for (uint16_t i = 0; i < frame->body_spans; i++) {
-		sum = sum_piece(sum, done, frame->body[i].at, frame->body[i].len);
-		done += frame->body[i].len;
-	}
-	return fold(sum);
+	add(&sum, frame->head, frame->head_len, &at);
+	for (uint16_t i = 0; i < frame->body_spans; i++)
+		add(&sum, frame->body[i].at, frame->body[i].len, &at);
+	sum.sum = (sum.sum & 0xffff) + (sum.sum >> 16);
+	return (uint16_t)(sum.sum + (sum.sum >> 16));
 }
 
-void frame_checksum(struct frame *frame, uint32_t start, uint32_t field)
+uint16_t frame_checksum(const struct frame *frame, uint32_t start)
 {
 	uint16_t checksum = (uint16_t)~frame_sum(frame, start);
 
 	/* In UDP zero means that there is none; to everybody else both are the same (RFC 768, RFC 1624). */
-	if (checksum == 0)
-		checksum = 0xffff;
-	memcpy(frame->head + field, &checksum, sizeof(checksum));
+	return checksum != 0 ? checksum : 0xffff;
 }

@@ -7,11 +7,11 @@
 
 #include "frame.h"
 
-/* The sum, not complemented, of the frame's bytes from `at` to its end; `at` is in the head. */
+/* The sum, not complemented, of the frame's bytes from `at` to its end. */
 uint16_t frame_sum(const struct frame *frame, uint32_t at);
 
-/* Finishes the checksum whose field, at `field` in the head, holds the sum of what precedes `start` (a pseudo header):
- * writes it into the head, which must be the caller's. */
-void frame_checksum(struct frame *frame, uint32_t start, uint32_t field);
+/* The checksum, as it stands in memory, of a frame in whose field stands the sum of what precedes `start` (a pseudo
+ * header). */
+uint16_t frame_checksum(const struct frame *frame, uint32_t start);
 
 #endif

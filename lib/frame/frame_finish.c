@@ -32,35 +32,62 @@ static bool takes(const struct frame_taker *taker, const struct frame *frame)
 		return false;
 	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE && frame->len > taker->cut_max)
 		return false;
-	return !taker->plain || (frame_layers_find(frame, &layers) && layers.plain);
+	return !taker->plain || (frame_layers_find(frame, &layers) && layers.plain &&
+				 layers.l4 == frame->offload.csum_start);
 }
 
-/* The same frame with a head of its own, in which the checksum is finished. */
+/* The spans of the frame's bytes [from, to): their number. */
+static uint16_t slice(const struct frame *frame, uint32_t from, uint32_t to, struct mem_span *spans)
+{
+	const struct mem_span head = {.at = frame->head, .len = frame->head_len};
+	uint32_t at = 0;
+	uint16_t n = 0;
+
+	for (uint32_t i = 0; i <= frame->body_spans && at < to; i++) {
+		const struct mem_span *span = i == 0 ? &head : &frame->body[i - 1];
+		uint32_t begin = from > at ? from - at : 0;
+		uint32_t end = to - at < span->len ? to - at : span->len;
+
+		if (begin < end)
+			spans[n++] = (struct mem_span){.at = span->at + begin, .len = end - begin};
+		at += span->len;
+	}
+	return n;
+}
+
+/* The same frame with a head of its own, in which the checksum is finished; in a tunnel its field may lie behind the head,
+ * then it is a span of its own. */
 static void put_checksummed(struct frame_finish *finish, struct round *round,
 			    const struct frame *frame)
 {
-	const struct virtio_net_hdr *offload = &frame->offload;
+	uint32_t start = frame->offload.csum_start, field = start + frame->offload.csum_offset;
+	uint32_t kept = frame->head_len < FRAME_HEAD ? frame->head_len : FRAME_HEAD;
+	uint16_t *checksum = &finish->checksum[round->n], n = 0;
 	struct mem_span *spans = &finish->span[round->spans];
 	struct frame *own = &finish->own[round->n];
-	uint16_t kept = frame->head_len < FRAME_HEAD ? frame->head_len : FRAME_HEAD;
+	bool in_head = field + sizeof(*checksum) <= kept;
 
-	*own = *frame;
-	own->mbuf = NULL;
-	own->offload = (struct virtio_net_hdr){0};
-	own->head = finish->head[round->n];
-	own->head_len = kept;
+	if (!in_head && field < kept)
+		kept = field;
+	*own = (struct frame){
+		.head = finish->head[round->n],
+		.head_len = (uint16_t)kept,
+		.len = frame->len,
+		.body = spans,
+	};
+	*checksum = frame_checksum(frame, start);
 	memcpy(own->head, frame->head, kept);
-	if (kept < frame->head_len) { /* a NIC's: all of its first buffer is head */
-		spans[0] = (struct mem_span){.at = frame->head + kept,
-					     .len = (uint32_t)frame->head_len - kept};
-		for (uint16_t i = 0; i < frame->body_spans; i++)
-			spans[i + 1] = frame->body[i];
-		own->body = spans;
-		own->body_spans = (uint16_t)(frame->body_spans + 1);
-		round->spans += own->body_spans;
+	if (in_head) {
+		memcpy(own->head + field, checksum, sizeof(*checksum));
+		n = slice(frame, kept, frame->len, spans);
+	} else {
+		n = slice(frame, kept, field, spans);
+		spans[n++] = (struct mem_span){.at = (uint8_t *)checksum, .len = sizeof(*checksum)};
+		n = (uint16_t)(n + slice(frame, field + (uint32_t)sizeof(*checksum), frame->len,
+					 spans + n));
 	}
-	frame_checksum(own, offload->csum_start,
-		       (uint32_t)offload->csum_start + offload->csum_offset);
+	own->body_spans = n;
+	round->spans += n;
 	finish->out[round->n++] = own;
 	finish->checksummed++;
 }

@@ -27,7 +27,7 @@ struct frame_taker {
 	uint32_t offloads; /* FRAME_CSUM | ... */
 	uint32_t len_max;  /* longest frame on its wire */
 	uint32_t cut_max;  /* longest frame that it cuts up itself */
-	bool plain;	   /* only where no extension header stands between IP and TCP or UDP */
+	bool plain;	   /* only TCP and UDP behind IP, with no extension header between, and nothing in tunnels */
 };
 
 struct frame_finish {
@@ -47,8 +47,9 @@ struct frame_finish {
 	struct frame_cut cut;
 	struct frame own[BURST_MAX];
 	_Alignas(64) uint8_t head[BURST_MAX][FRAME_HEAD];
-	/* For pieces: those of the burst's bodies, and two more where each piece begins and ends. */
-	struct mem_span span[BURST_SPANS + 2 * BURST_MAX];
+	uint16_t checksum[BURST_MAX]; /* of those whose field is not in the head */
+	/* Those of the burst's bodies; and what is cut out of them: where a piece begins and ends, around a checksum. */
+	struct mem_span span[BURST_SPANS + 4 * BURST_MAX];
 };
 
 /* Whether one of n frames, at most BURST_MAX, asks for anything. */

@@ -141,6 +141,7 @@ bool frame_layers_find(const struct frame *whole, struct frame_layers *layers)
 	uint16_t type = ether_type(frame, &at);
 	uint8_t protocol = IPPROTO_RAW;
 
+	/* Never less than an Ethernet header, whatever was found. */
 	*layers = (struct frame_layers){.l3 = (uint16_t)at, .plain = true};
 	if (type == RTE_ETHER_TYPE_IPV4) {
 		protocol = skip_ipv4(frame, &at);
@@ -201,28 +202,48 @@ static bool check_gso(struct frame *frame, const struct virtio_net_hdr *asked,
 	return true;
 }
 
+/* Whether the checksum is that of the TCP or UDP header we found. */
+static bool is_own_checksum(const struct virtio_net_hdr *asked, const struct frame_layers *layers)
+{
+	size_t offset = layers->tcp ? offsetof(struct rte_tcp_hdr, cksum)
+				    : offsetof(struct rte_udp_hdr, dgram_cksum);
+
+	return asked->csum_start == layers->l4 && asked->csum_offset == offset;
+}
+
+/* Any other checksum: in a tunnel, of a protocol we do not know. It is a sum over bytes and needs no knowledge, but must be
+ * in the packet, and behind the headers we do know. */
+static bool is_inner_checksum(const struct frame *frame, const struct virtio_net_hdr *asked,
+			      bool found, const struct frame_layers *layers)
+{
+	uint32_t start = asked->csum_start;
+
+	return start >= (found ? layers->payload : layers->l3) &&
+	       start + asked->csum_offset + sizeof(uint16_t) <= frame->len;
+}
+
 bool frame_offload_check(struct frame *frame, uint32_t agreed)
 {
 	const struct virtio_net_hdr asked = frame->offload;
 	struct frame_layers layers;
-	uint16_t offset;
+	bool found, own;
 
 	frame->offload = (struct virtio_net_hdr){0};
 	/* virtio 1.2, 5.1.6.2.2: flags that were not agreed upon are ignored, and what a guest says of the validity of
 	 * its checksums is nothing to go by. Whatever is to be cut up needs a checksum. */
 	if ((asked.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) == 0)
 		return asked.gso_type == VIRTIO_NET_HDR_GSO_NONE;
-	if ((agreed & FRAME_CSUM) == 0 || !frame_layers_find(frame, &layers))
+	if ((agreed & FRAME_CSUM) == 0)
 		return false;
-	offset = layers.tcp ? offsetof(struct rte_tcp_hdr, cksum)
-			    : offsetof(struct rte_udp_hdr, dgram_cksum);
-	if (asked.csum_start != layers.l4 || asked.csum_offset != offset)
+	found = frame_layers_find(frame, &layers);
+	own = found && is_own_checksum(&asked, &layers);
+	if (!own && !is_inner_checksum(frame, &asked, found, &layers))
 		return false;
 	frame->offload.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	frame->offload.csum_start = asked.csum_start;
 	frame->offload.csum_offset = asked.csum_offset;
 	return asked.gso_type == VIRTIO_NET_HDR_GSO_NONE ||
-	       check_gso(frame, &asked, &layers, agreed);
+	       (own && check_gso(frame, &asked, &layers, agreed));
 }
 
 uint32_t frame_offload_asked(const struct frame *frame)

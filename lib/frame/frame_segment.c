@@ -91,7 +91,8 @@ static void write_checksum(const struct frame_cut *cut, struct frame *piece)
 	sum = (sum & 0xffff) + (sum >> 16);
 	partial = (uint16_t)(sum + (sum >> 16));
 	memcpy(piece->head + field, &partial, sizeof(partial));
-	frame_checksum(piece, offload->csum_start, field);
+	partial = frame_checksum(piece, offload->csum_start);
+	memcpy(piece->head + field, &partial, sizeof(partial));
 }
 
 void frame_cut_next(struct frame_cut *cut, struct frame *piece, uint8_t *head,

@@ -25,7 +25,7 @@ TSO = {"CSUM", "GUEST_CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN", "GUEST_TSO4",
 
 
 class Stage:
-    """The switch, its guests and the host; IPv6 and VLAN 5 beside the plain addresses."""
+    """The switch, its guests and the host; IPv6, VLAN 5 and a tunnel beside the plain addresses."""
 
     def __init__(self, lab: Lab, qemu: Path, image: Path) -> None:
         self.folder = lab.folder
@@ -49,6 +49,10 @@ class Stage:
             guest.run(f"ip -6 address add fd00::{number}/64 dev eth0; "
                       "ip link add link eth0 name eth0.5 type vlan id 5; "
                       f"ip address add 10.0.5.{number}/24 dev eth0.5; ip link set eth0.5 up")
+        for number, other in ((1, 3), (3, 1)):
+            self.guests[number - 1].run(
+                f"ip tunnel add tun5 mode ipip local 10.0.0.{number} remote 10.0.0.{other}; "
+                f"ip address add 10.9.0.{number}/24 dev tun5; ip link set tun5 up")
         self.switch.wait_link("a", "b", "c", "h")
         self.a, self.b, self.c = self.guests
 
@@ -110,6 +114,14 @@ def test_a_guest_without_offloads_gets_segments(stage: Stage, address: str) -> N
     assert_all_right(stage.c)
     stage.c.send_file(stage.a, 4, address=address.replace("3", "1"))
     assert_all_right(stage.a)
+
+
+def test_a_tunnel_of_the_guests_own(stage: Stage) -> None:
+    stage.a.send_file(stage.c, MIB, address="10.9.0.3")
+    stage.c.send_file(stage.a, MIB, address="10.9.0.1")
+    assert stage.switch.port("a")["rx_drop"]["offload"] == 0
+    for guest in (stage.a, stage.c):
+        assert_all_right(guest)
 
 
 def test_a_host_behind_a_tap_gets_segments(stage: Stage) -> None:

@@ -212,6 +212,33 @@ static void hostile_headers_are_dropped_and_counted(void **state)
 	assert_silence(b);
 }
 
+/* A guest's own tunnel (VXLAN here): the checksum that is left open is that of the packet inside. */
+static void a_tunnel_of_the_guests_own_passes(void **state)
+{
+	static const struct fg_packet in = {.payload = 1000, .ipv6 = true, .seed = 8};
+	enum { OUTER = 14 + 20 + 8 + 8 };
+	struct guest *a = run("a", &asker);
+	struct guest *b = run("b", &taker);
+	struct guest *c = guest_run("c", NULL);
+	struct fg_vnet header, unused;
+	struct fg_judged judged;
+	uint32_t len;
+
+	(void)state;
+	len = fg_packet_build(&in, b->nic.mac, a->nic.mac, frame + OUTER, &header);
+	fg_packet_build(&(struct fg_packet){.udp = true, .payload = 0}, everybody, a->nic.mac, frame,
+			&unused);
+	header.csum_start += OUTER;
+	a->nic.tx_header = header;
+	OK(fg_nic_send(&a->nic, frame, OUTER + len, &fg_layout_indirect));
+	OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
+	receive_whole(b, OUTER + len, &header);
+	assert_int_equal(fg_nic_recv(&c->nic, got, sizeof(got), FG_WAIT_MS), OUTER + len);
+	assert_int_equal(c->nic.rx_header.flags, 0);
+	assert_memory_equal(got, frame, OUTER);
+	assert_null(fg_packet_judge(&in, got + OUTER, len, true, &judged));
+}
+
 /* A burst that mixes all kinds, posted at once: nothing changes its place. */
 static void a_mixed_burst_keeps_its_order(void **state)
 {
@@ -287,6 +314,7 @@ int main(void)
 		STORY(a_flooded_frame_is_finished_for_each_receiver),
 		STORY(large_buffers_take_large_frames),
 		STORY(hostile_headers_are_dropped_and_counted),
+		STORY(a_tunnel_of_the_guests_own_passes),
 		STORY(a_mixed_burst_keeps_its_order),
 		STORY(a_nic_that_cannot_gets_it_finished),
 		STORY(a_port_may_offer_none),

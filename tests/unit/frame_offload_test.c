@@ -166,20 +166,22 @@ static const struct spoiled spoiled[] = {
 	{"start in the Ethernet header", CSUM, {{FIELD(csum_start), 0, 2}}},
 	{"start in the IP header", CSUM, {{FIELD(csum_start), 14, 2}}},
 	{"start one off", CSUM, {{FIELD(csum_start), 35, 2}}},
-	{"start behind TCP", CSUM, {{FIELD(csum_start), 54, 2}}},
+	{"start behind TCP", TCP4, {{FIELD(csum_start), 54, 2}}},
+	{"start in the last byte", CSUM, {{FIELD(csum_start), 353, 2}, {FIELD(csum_offset), 0, 2}}},
+	{"start and offset that end beyond the frame", CSUM, {{FIELD(csum_start), 300, 2}, {FIELD(csum_offset), 53, 2}}},
 	{"the field of UDP in TCP", CSUM, {{FIELD(csum_offset), 6, 2}}},
 	{"the field beyond the frame", CSUM, {{FIELD(csum_offset), 0xffff, 2}}},
 	{"a frame that ends in the field", CSUM, {{LEN, 34 + 17, 2}}},
 	{"a frame that ends with IP", CSUM, {{LEN, 34, 2}}},
 	{"a frame that ends in IP", CSUM, {{LEN, 33, 2}}},
 	{"a frame that ends with Ethernet", CSUM, {{LEN, 14, 2}}},
-	{"a fragment", CSUM, {{20, 0x0020, 2}}},
-	{"a later fragment", CSUM, {{20, 0x0100, 2}}},
-	{"neither TCP nor UDP", CSUM, {{23, 132, 1}}},
-	{"not IP", CSUM, {{12, 0x0608, 2}}},
-	{"IPv6 that says 4", {.payload = 300, .ipv6 = true}, {{14, 0x40, 1}}},
-	{"IPv4 that says 6", CSUM, {{14, 0x65, 1}}},
-	{"three tags", {.payload = 300, .vlans = 2}, {{20, 0x0081, 2}, {24, 0x0008, 2}}},
+	{"a fragment", TCP4, {{20, 0x0020, 2}}},
+	{"a later fragment", TCP4, {{20, 0x0100, 2}}},
+	{"neither TCP nor UDP", TCP4, {{23, 132, 1}}},
+	{"not IP", TCP4, {{12, 0x0608, 2}}},
+	{"IPv6 that says 4", TCP6, {{14, 0x40, 1}}},
+	{"IPv4 that says 6", TCP4, {{14, 0x65, 1}}},
+	{"three tags", {.payload = 300, .gso_size = 100, .vlans = 2}, {{20, 0x0081, 2}, {24, 0x0008, 2}}},
 	/* O2 */
 	{"pieces of nothing", TCP4, {{FIELD(gso_size), 0, 2}}},
 	{"pieces of one byte", TCP4, {{FIELD(gso_size), 1, 2}}},
@@ -197,13 +199,15 @@ static const struct spoiled spoiled[] = {
 	{"a fragment to be cut up", TCP4, {{20, 0x0020, 2}}},
 	/* O4 */
 	{"IP header longer than the frame", CSUM, {{14, 0x4f, 1}, {LEN, 40, 2}}},
-	{"IP header of 16 bytes", CSUM, {{14, 0x44, 1}}},
-	{"TCP header longer than the frame", CSUM, {{46, 0xf0, 1}, {LEN, 34 + 59, 2}}},
-	{"TCP header of 16 bytes", CSUM, {{46, 0x40, 1}}},
+	{"IP header of 16 bytes", TCP4, {{14, 0x44, 1}}},
+	{"TCP header longer than the frame", {.payload = 39, .gso_size = 8}, {{46, 0xf0, 1}, {LEN, 34 + 59, 2}}},
+	{"TCP header of 16 bytes", TCP4, {{46, 0x40, 1}}},
 	{"TCP header of nothing", TCP4, {{46, 0, 1}}},
-	{"extension header longer than the frame", {.payload = 100, .ipv6 = true, .ip_more = 8}, {{55, 0xff, 1}}},
-	{"an IPv6 fragment", {.payload = 100, .ipv6 = true, .ip_more = 8}, {{20, 44, 1}}},
-	{"extension headers without end", {.payload = 100, .ipv6 = true, .ip_more = 64}, {{110, 60, 1}}},
+	{"extension header longer than the frame",
+	 {.payload = 100, .gso_size = 50, .ipv6 = true, .ip_more = 8}, {{55, 0xff, 1}}},
+	{"an IPv6 fragment", {.payload = 100, .gso_size = 50, .ipv6 = true, .ip_more = 8}, {{20, 44, 1}}},
+	{"extension headers without end",
+	 {.payload = 100, .gso_size = 50, .ipv6 = true, .ip_more = 64}, {{110, 60, 1}}},
 	{"headers that end beyond the head",
 	 {.payload = 3000, .gso_size = 1000, .tcp_more = 40, .ip_more = 40, .vlans = 2}, {{0, 2, 1}}},
 };
@@ -230,6 +234,31 @@ static void what_does_not_fit_is_refused(void **state)
 			      spoiled[i].spot[k].bytes);
 		if (passes(&s, FRAME_OFFLOADS))
 			fail_msg("passed: %s", spoiled[i].what);
+	}
+}
+
+/* A guest's own tunnels: a sum that begins behind the headers that are found, up to the end of the frame. */
+static void a_sum_in_a_tunnel_passes_and_is_not_cut_up(void **state)
+{
+	static const uint16_t starts[] = {54, 84, 200, 352};
+	const struct fg_packet packet = {.payload = 300};
+	struct subject s;
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		make(&s, &packet);
+		s.header.csum_start = starts[i];
+		s.header.csum_offset = (uint16_t)(352 - starts[i]);
+		assert_true(passes(&s, FRAME_CSUM));
+		assert_int_equal(s.frame.offload.csum_start, starts[i]);
+		assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM);
+		assert_false(passes(&s, 0));
+		make(&s, &packet);
+		s.header.csum_start = starts[i];
+		s.header.csum_offset = 0;
+		s.header.gso_type = FG_GSO_TCPV4;
+		s.header.gso_size = 100;
+		assert_false(passes(&s, FRAME_OFFLOADS));
 	}
 }
 
@@ -298,8 +327,11 @@ static void any_bytes_get_an_answer(void **state)
 		if (!passes(&s, FRAME_OFFLOADS) || s.frame.offload.flags == 0)
 			continue;
 		passed++;
-		assert_true(s.frame.offload.csum_start + s.frame.offload.csum_offset + 2u <=
-			    s.frame.head_len);
+		assert_true(s.frame.offload.csum_start >= 14);
+		assert_true(s.frame.offload.csum_start + s.frame.offload.csum_offset + 2u <= s.frame.len);
+		if (s.frame.offload.gso_type != 0)
+			assert_true(s.frame.offload.csum_start + s.frame.offload.csum_offset + 2u <=
+				    s.frame.offload.hdr_len);
 		assert_true(s.frame.offload.hdr_len <= s.frame.head_len);
 	}
 	assert_true(passed > 1000);
@@ -330,6 +362,7 @@ int main(void)
 		cmocka_unit_test(only_what_was_agreed_passes),
 		cmocka_unit_test(ecn_is_a_property_of_tso),
 		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(a_sum_in_a_tunnel_passes_and_is_not_cut_up),
 		cmocka_unit_test(a_cap_on_what_is_cut_up),
 		cmocka_unit_test(what_is_not_asked_leaves_nothing),
 		cmocka_unit_test(any_bytes_get_an_answer),

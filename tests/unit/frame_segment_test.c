@@ -170,6 +170,13 @@ static uint32_t outputs(struct frame *const *frames, uint16_t n, const struct fr
 	return total;
 }
 
+static struct frame *expected[BURST_MAX];
+
+static void look_at_same(struct frame *frame, uint32_t number)
+{
+	assert_ptr_equal(frame, expected[number]);
+}
+
 static const struct fg_packet *sent;
 static uint32_t sent_done;
 
@@ -206,6 +213,67 @@ static void a_checksum_is_finished_in_a_head_of_its_own(void **state)
 		assert_int_equal(finish.segmented + finish.segments + finish.too_big, 0);
 		assert_memory_equal(bytes, before, frame.len);
 		assert_true(frame_asks(&frame));
+	}
+}
+
+static const struct fg_packet *inner;
+static uint32_t inner_at;
+
+static void look_at_inner(struct frame *frame, uint32_t number)
+{
+	struct fg_judged judged;
+	const char *wrong;
+
+	assert_int_equal(number, 0);
+	assert_false(frame_asks(frame));
+	frame_copy(frame, flat);
+	assert_memory_equal(flat, before, inner_at);
+	wrong = fg_packet_judge(inner, flat + inner_at, frame->len - inner_at, true, &judged);
+	if (wrong != NULL)
+		fail_msg("behind %u bytes: %s", inner_at, wrong);
+	for (uint32_t i = 0; i < judged.len; i++)
+		assert_int_equal(flat[inner_at + judged.payload + i], fg_packet_byte(inner->seed, i));
+}
+
+/* A guest's own tunnel: the frame of another lies behind any number of bytes, its checksum in the head, behind it, or on the
+ * border; and the receiver does it, if it can at all, but no device that wants to know the headers. */
+static void a_checksum_anywhere_is_finished(void **state)
+{
+	struct frame_taker taker = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true};
+
+	(void)state;
+	for (uint32_t at = 14; at < 300; at++) {
+		const struct fg_packet packet = {
+			.payload = 500 + dice(500), .seed = at, .udp = at & 1, .ipv6 = at >> 1 & 1};
+		struct frame frame, *one = &frame;
+		struct fg_vnet header;
+
+		frame = make(&packet, 1 + at % 5);
+		memmove(bytes + at, bytes, frame.len);
+		memset(bytes, 0x5a, at); /* no type that anybody knows */
+		memcpy(&header, &frame.offload, sizeof(header));
+		frame.len += at;
+		frame.body_spans = 0;
+		for (uint32_t from = FRAME_HEAD; from < frame.len; frame.body_spans++) {
+			uint32_t part = 1 + dice(at % 3 == 0 ? 20 : 400);
+
+			part = part < frame.len - from ? part : frame.len - from;
+			body[frame.body_spans] = (struct mem_span){bytes + from, part};
+			from += part;
+		}
+		header.csum_start = (uint16_t)(header.csum_start + at);
+		memcpy(&frame.offload, &header, sizeof(header));
+		memcpy(before, bytes, frame.len);
+		assert_true(frame_offload_check(&frame, FRAME_CSUM));
+		inner = &packet;
+		inner_at = at;
+		taker.plain = true;
+		assert_int_equal(outputs(&one, 1, &taker, look_at_inner), 1);
+		assert_int_equal(finish.checksummed, 1);
+		assert_memory_equal(bytes, before, frame.len);
+		taker.plain = false;
+		expected[0] = &frame;
+		assert_int_equal(outputs(&one, 1, &taker, look_at_same), 1);
 	}
 }
 
@@ -246,13 +314,6 @@ static void a_frame_for_a_plain_receiver_comes_in_rounds(void **state)
 	assert_int_equal(finish.segmented, 1);
 	assert_int_equal(finish.segments, 64);
 	assert_int_equal(finish.checksummed, 0);
-}
-
-static struct frame *expected[BURST_MAX];
-
-static void look_at_same(struct frame *frame, uint32_t number)
-{
-	assert_ptr_equal(frame, expected[number]);
 }
 
 /* What the receiver takes goes through untouched, if its wire takes what the frame becomes. */
@@ -385,6 +446,7 @@ int main(void)
 		cmocka_unit_test(a_sum_over_odd_pieces),
 		cmocka_unit_test(any_packet_is_cut_up_right),
 		cmocka_unit_test(a_checksum_is_finished_in_a_head_of_its_own),
+		cmocka_unit_test(a_checksum_anywhere_is_finished),
 		cmocka_unit_test(a_checksum_of_zero_is_none),
 		cmocka_unit_test(a_frame_for_a_plain_receiver_comes_in_rounds),
 		cmocka_unit_test(what_is_taken_goes_through),
