@@ -22,7 +22,6 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 	if (bridge != NULL && nobody != NULL) {
 		bridge->index = index;
 		snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
-		macs.name = bridge->name;
 		bridge->macs = mac_table_create(&macs);
 	}
 	if (bridge == NULL || nobody == NULL || bridge->macs == NULL) {

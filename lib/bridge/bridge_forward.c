@@ -52,7 +52,8 @@ static __attribute__((noinline)) void learn(struct lcore_ctx *ctx, struct port_r
 	q->memo.src_mac = mac;
 	q->memo.src_gen = generation;
 	q->memo.src_epoch = ctx->epoch;
-	if (known && (value.is_static || (value.port == q->port->id && value.epoch == ctx->epoch)))
+	if (known && (value.is_static || (value.port == q->port->id &&
+					  value.epoch == mac_epoch(ctx->epoch))))
 		return;
 	report_post(ctx->reports, &(struct report){
 					  .kind = REPORT_MAC_SEEN,

@@ -3,18 +3,34 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 
-#include <rte_hash.h>
-
-#include "rcu.h"
 #include "vus_limits.h"
 
-/* What the control thread knows of an entry; by its position in the hash. */
+/* Eight words are a cache line, and an address is in one of two lines. While half of all words are in use, both of an
+ * address's lines are full as good as never. */
+enum { LINE_WORDS = 8, LINES_MIN = 8 };
+
+/* A word that readers see, 0: nobody. The rest is control's. */
+enum {
+	PORT_SHIFT = 48,
+	PORT_BITS = 10,
+	EPOCH_SHIFT = PORT_SHIFT + PORT_BITS,
+	STATIC_SHIFT = EPOCH_SHIFT + MAC_EPOCH_BITS,
+	USED_SHIFT = STATIC_SHIFT + 1,
+};
+_Static_assert(PORTS_MAX <= 1 << PORT_BITS && USED_SHIFT == 63, "a word holds an entry");
+static const uint64_t MAC_BITS = (UINT64_C(1) << PORT_SHIFT) - 1;
+static const uint64_t USED = UINT64_C(1) << USED_SHIFT;
+
+struct mac_line {
+	_Alignas(64) _Atomic uint64_t word[LINE_WORDS];
+};
+
+/* What the control thread knows of an entry; by its position among the words. */
 struct mac_entry {
 	mac_key_t mac;
 	struct mac_value value;
@@ -28,43 +44,84 @@ struct mac_port {
 };
 
 struct mac_table {
-	struct rte_hash *hash;
+	struct mac_line *line; /* [mask + 1] */
+	uint32_t mask;
 	_Atomic uint32_t generation;
 	struct mac_table_config config;
-	struct mac_entry *entry; /* [positions of the hash] */
+	struct mac_entry *entry; /* [(mask + 1) * LINE_WORDS] */
 	struct mac_port *port;	 /* [PORTS_MAX] */
 	struct mac_table_stats stats;
 };
 
-/* --- the 64-bit word a reader sees ------------------------------------------------------------------------------- */
+/* --- the words --------------------------------------------------------------------------------------------------- */
 
-static void *value_pack(const struct mac_value *value)
+static uint64_t word_of(mac_key_t mac, const struct mac_value *value)
 {
-	uint64_t word = (uint64_t)value->port | (uint64_t)value->epoch << 16 |
-			(uint64_t)value->is_static << 32;
-
-	return (void *)(uintptr_t)word;
+	return mac | USED | (uint64_t)value->port << PORT_SHIFT |
+	       (uint64_t)mac_epoch(value->epoch) << EPOCH_SHIFT |
+	       (uint64_t)value->is_static << STATIC_SHIFT;
 }
 
-static struct mac_value value_unpack(const void *data)
-{
-	uint64_t word = (uintptr_t)data;
+/* Addresses are chosen by whoever sends them. With a hash that can be computed elsewhere (a CRC collides for the same
+ * addresses whatever its seed) a guest could fill the few places another's address fits into, and have its frames flooded.
+ * A product folded over a secret spreads as well and costs as little. */
+static uint64_t secret[2];
 
+/* Where an address may be: in two lines, never the same, and in each from `first` on, where most are found at once. */
+struct mac_places {
+	uint32_t line[2], first;
+};
+
+static inline struct mac_places places_of(const struct mac_table *table, mac_key_t mac)
+{
+	unsigned __int128 product = (unsigned __int128)(mac ^ secret[0]) * secret[1];
+	uint64_t fold = (uint64_t)product ^ (uint64_t)(product >> 64);
+	uint32_t line = (uint32_t)fold & table->mask;
+
+	return (struct mac_places){
+		.line = {line, line ^ (1 + (uint32_t)((fold >> 32) * table->mask >> 32))},
+		.first = (uint32_t)(fold >> 29) % LINE_WORDS,
+	};
+}
+
+/* The i-th place: a position among the words. */
+static inline uint32_t place_at(const struct mac_places *places, uint32_t i)
+{
+	return places->line[i / LINE_WORDS] * LINE_WORDS + (places->first + i) % LINE_WORDS;
+}
+
+static inline _Atomic uint64_t *word_at(const struct mac_table *table, uint32_t position)
+{
+	return &table->line[position / LINE_WORDS].word[position % LINE_WORDS];
+}
+
+static inline uint64_t word_get(const struct mac_table *table, uint32_t position)
+{
+	return atomic_load_explicit(word_at(table, position), memory_order_relaxed);
+}
+
+static inline struct mac_value value_of(uint64_t word)
+{
 	return (struct mac_value){
-		.port = (uint16_t)word,
-		.epoch = (uint16_t)(word >> 16),
-		.is_static = (word >> 32) & 1,
+		.port = (uint16_t)(word >> PORT_SHIFT & ((1u << PORT_BITS) - 1)),
+		.epoch = (uint16_t)(word >> EPOCH_SHIFT & ((1u << MAC_EPOCH_BITS) - 1)),
+		.is_static = (word >> STATIC_SHIFT & 1) != 0,
 	};
 }
 
 bool mac_table_lookup(const struct mac_table *table, mac_key_t mac, struct mac_value *value)
 {
-	void *data;
+	struct mac_places places = places_of(table, mac);
 
-	if (rte_hash_lookup_data(table->hash, &mac, &data) < 0)
-		return false;
-	*value = value_unpack(data);
-	return true;
+	for (uint32_t i = 0; i < 2 * LINE_WORDS; i++) {
+		uint64_t word = word_get(table, place_at(&places, i));
+
+		if ((word & (MAC_BITS | USED)) == (mac | USED)) {
+			*value = value_of(word);
+			return true;
+		}
+	}
+	return false;
 }
 
 uint32_t mac_table_generation(const struct mac_table *table)
@@ -79,11 +136,51 @@ static void changed(struct mac_table *table)
 	atomic_fetch_add_explicit(&table->generation, 1, memory_order_release);
 }
 
+static uint32_t positions(const struct mac_table *table)
+{
+	return (table->mask + 1) * LINE_WORDS;
+}
+
+/* One store: readers see what was there before, or this. */
+static void word_set(const struct mac_table *table, uint32_t position, uint64_t word)
+{
+	atomic_store_explicit(word_at(table, position), word, memory_order_relaxed);
+}
+
+static bool is_used(const struct mac_table *table, uint32_t position)
+{
+	return word_get(table, position) != 0;
+}
+
 static struct mac_entry *find(const struct mac_table *table, mac_key_t mac)
 {
-	int32_t at = rte_hash_lookup(table->hash, &mac);
+	struct mac_places places = places_of(table, mac);
 
-	return at < 0 ? NULL : &table->entry[at];
+	for (uint32_t i = 0; i < 2 * LINE_WORDS; i++) {
+		uint32_t position = place_at(&places, i);
+
+		if (is_used(table, position) && table->entry[position].mac == mac)
+			return &table->entry[position];
+	}
+	return NULL;
+}
+
+/* The first free place in the emptier line of an address; -1 if both are full. */
+static int64_t find_free(const struct mac_table *table, mac_key_t mac)
+{
+	struct mac_places places = places_of(table, mac);
+	uint32_t free[2] = {0, 0};
+	int64_t at[2] = {-1, -1};
+
+	for (uint32_t i = 2 * LINE_WORDS; i-- > 0;) {
+		uint32_t position = place_at(&places, i);
+
+		if (is_used(table, position))
+			continue;
+		free[i / LINE_WORDS]++;
+		at[i / LINE_WORDS] = position;
+	}
+	return at[free[1] > free[0]];
 }
 
 static void list_leave(struct mac_table *table, struct mac_entry *entry)
@@ -107,8 +204,7 @@ static void list_join(struct mac_table *table, struct mac_entry *entry)
 static void entry_remove(struct mac_table *table, struct mac_entry *entry)
 {
 	list_leave(table, entry);
-	/* The slot is recycled by the hash itself, after every reader has passed. */
-	rte_hash_del_key(table->hash, &entry->mac);
+	word_set(table, (uint32_t)(entry - table->entry), 0);
 	table->stats.entries--;
 	changed(table);
 }
@@ -118,18 +214,20 @@ static void entry_replace(struct mac_table *table, struct mac_entry *entry, stru
 	list_leave(table, entry);
 	entry->value = value;
 	list_join(table, entry);
-	rte_hash_add_key_data(table->hash, &entry->mac, value_pack(&value));
+	word_set(table, (uint32_t)(entry - table->entry), word_of(entry->mac, &value));
 }
 
 static int entry_add(struct mac_table *table, mac_key_t mac, struct mac_value value)
 {
+	int64_t at = find_free(table, mac);
 	struct mac_entry *entry;
 
-	if (rte_hash_add_key_data(table->hash, &mac, value_pack(&value)) != 0)
+	if (at < 0)
 		return -ENOSPC;
-	entry = find(table, mac);
+	entry = &table->entry[at];
 	entry->mac = mac;
 	entry->value = value;
+	word_set(table, (uint32_t)at, word_of(mac, &value));
 	list_join(table, entry);
 	table->stats.entries++;
 	changed(table);
@@ -211,14 +309,9 @@ int mac_table_remove(struct mac_table *table, mac_key_t mac)
 
 static void flush_static(struct mac_table *table, uint16_t port)
 {
-	const void *key;
-	void *data;
-	uint32_t at = 0;
-	int32_t position;
-
-	while ((position = rte_hash_iterate(table->hash, &key, &data, &at)) >= 0)
-		if (table->entry[position].value.port == port)
-			entry_remove(table, &table->entry[position]);
+	for (uint32_t i = 0; i < positions(table); i++)
+		if (is_used(table, i) && table->entry[i].value.port == port)
+			entry_remove(table, &table->entry[i]);
 }
 
 void mac_table_flush_port(struct mac_table *table, uint16_t port, bool all)
@@ -256,85 +349,39 @@ void mac_table_each(const struct mac_table *table,
 		    bool (*entry)(void *arg, mac_key_t mac, const struct mac_value *value),
 		    void *arg)
 {
-	const void *key;
-	void *data;
-	uint32_t at = 0;
-	int32_t position;
-
-	while ((position = rte_hash_iterate(table->hash, &key, &data, &at)) >= 0)
-		if (!entry(arg, table->entry[position].mac, &table->entry[position].value))
+	for (uint32_t i = 0; i < positions(table); i++)
+		if (is_used(table, i) &&
+		    !entry(arg, table->entry[i].mac, &table->entry[i].value))
 			return;
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
-/* Addresses are chosen by whoever sends them. With a hash that can be computed elsewhere (a CRC collides for the same
- * addresses whatever its seed) a guest could fill the few slots another's address fits into, and have its frames flooded.
- * A product folded over a secret spreads as well and costs as little. */
-static uint64_t secret[2];
-
-static uint32_t mac_hash(const void *key, uint32_t len VUS_UNUSED, uint32_t seed VUS_UNUSED)
-{
-	unsigned __int128 product;
-	uint64_t mac, fold;
-
-	memcpy(&mac, key, sizeof(mac));
-	product = (unsigned __int128)(mac ^ secret[0]) * secret[1];
-	fold = (uint64_t)product ^ (uint64_t)(product >> 64);
-	return (uint32_t)(fold ^ fold >> 32);
-}
-
-static struct rte_hash *hash_create(const struct mac_table_config *config)
-{
-	static unsigned int number;
-	char name[RTE_HASH_NAMESIZE];
-	struct rte_hash_parameters parameters = {
-		.name = name,
-		/* A cuckoo table that is filled to the brim refuses keys, and removed slots wait for readers. */
-		.entries = config->size < 32 ? 64 : 2 * config->size,
-		.key_len = sizeof(mac_key_t),
-		.hash_func = mac_hash,
-		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
-		.socket_id = SOCKET_ID_ANY,
-	};
-	struct rte_hash_rcu_config readers = {
-		.v = rcu_qsbr(),
-		.mode = RTE_HASH_QSBR_MODE_DQ,
-	};
-	struct rte_hash *hash;
-
-	if (secret[1] == 0 && getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-		return NULL;
-	secret[1] |= 1;
-	snprintf(name, sizeof(name), "mac_%u_%.16s", number++, config->name);
-	hash = rte_hash_create(&parameters);
-	if (hash != NULL && rte_hash_rcu_qsbr_add(hash, &readers) != 0) {
-		rte_hash_free(hash);
-		return NULL;
-	}
-	return hash;
-}
-
 struct mac_table *mac_table_create(const struct mac_table_config *config)
 {
 	struct mac_table *table = calloc(1, sizeof(*table));
+	uint32_t lines = LINES_MIN;
 
 	if (table == NULL)
 		return NULL;
+	while ((uint64_t)lines * LINE_WORDS < 2 * (uint64_t)config->size)
+		lines *= 2;
 	table->config = *config;
 	atomic_init(&table->generation, 1); /* 0 is what a memory of nothing has */
 	if (table->config.port_limit == 0)
 		table->config.port_limit = config->size;
-	table->hash = hash_create(config);
+	table->mask = lines - 1;
+	table->line = aligned_alloc(64, lines * sizeof(*table->line));
+	table->entry = calloc(positions(table), sizeof(*table->entry));
 	table->port = calloc(PORTS_MAX, sizeof(*table->port));
-	if (table->hash != NULL)
-		table->entry = calloc((size_t)rte_hash_max_key_id(table->hash) + 1,
-				      sizeof(*table->entry));
-	if (table->hash == NULL || table->port == NULL || table->entry == NULL) {
+	if (table->line == NULL || table->port == NULL || table->entry == NULL ||
+	    (secret[1] == 0 && getrandom(secret, sizeof(secret), 0) != sizeof(secret))) {
 		mac_table_destroy(table);
 		errno = ENOMEM;
 		return NULL;
 	}
+	secret[1] |= 1;
+	memset(table->line, 0, lines * sizeof(*table->line));
 	for (unsigned int i = 0; i < PORTS_MAX; i++)
 		TAILQ_INIT(&table->port[i].entries);
 	return table;
@@ -344,7 +391,7 @@ void mac_table_destroy(struct mac_table *table)
 {
 	if (table == NULL)
 		return;
-	rte_hash_free(table->hash);
+	free(table->line);
 	free(table->entry);
 	free(table->port);
 	free(table);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* mac_table.h: behind which port an Ethernet address was last seen, for one bridge.
  *
- * Threads: the control thread is the only writer; lcores look up, without a lock, between two quiescent states. An
- * entry's value is one 64-bit word replaced by one store: a reader sees the old port or the new one, never a mix. The
- * table itself is an rte_hash with lock-free readers; its freed slots are recycled after every lcore has passed.
+ * Threads: the control thread is the only writer; lcores look up, without a lock. An entry is one 64-bit word, address and
+ * all, in one of the two cache lines that are its address's: one store makes, changes or removes it, a reader sees it as it
+ * was or as it is, and no memory has to wait for anybody.
  *
  * Bounds: `size` entries in all and a share for each port. A port that is at its limit, or that wants an entry while the
  * table is full, gives up the oldest of its own dynamic entries: a guest that makes up a million addresses forgets its
@@ -25,17 +25,23 @@
 /* The six bytes of an address as they lie in a frame, in the low 48 bits of a little-endian load; the rest is 0. */
 typedef uint64_t mac_key_t;
 
-/* What a look-up gives. */
 struct mac_value {
 	uint16_t port;
-	uint16_t epoch; /* of the last renewal */
+	uint16_t epoch; /* of the last renewal; as a look-up gives it, what mac_epoch() leaves of it */
 	bool is_static;
 };
+
+/* What an entry has room for: enough to tell this second from those before it. (An address silent for 16 s to the second is
+ * renewed by the frame after the first.) */
+enum { MAC_EPOCH_BITS = 4 };
+static inline uint16_t mac_epoch(uint16_t epoch)
+{
+	return epoch & ((1u << MAC_EPOCH_BITS) - 1);
+}
 
 struct mac_table;
 
 struct mac_table_config {
-	const char *name;    /* of the bridge: for messages and for the hash's own name */
 	uint32_t size;	     /* entries in all */
 	uint32_t port_limit; /* entries of one port; 0: size */
 	uint16_t aging;	     /* seconds; 0: never */
