@@ -13,6 +13,7 @@
 
 #include <rte_spinlock.h>
 
+#include "lines.h"
 #include "port.h"
 
 struct rte_mempool;
@@ -42,6 +43,7 @@ struct ethdev {
 struct ethdev_txq {
 	_Alignas(64) rte_spinlock_t lock;
 };
+WHOLE_LINES(struct ethdev_txq);
 
 struct ethdev_rx_held {
 	uint16_t waiting; /* received by arm(), not yet made frames */

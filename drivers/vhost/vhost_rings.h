@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "lane_link.h"
+#include "lines.h"
 #include "loop.h"
 #include "port.h"
 #include "rcu.h"
@@ -37,6 +38,8 @@ struct vhost_rxq {
 	RCU_PTR(struct lane_link) lane; /* queue 0: what the guest sends comes out of here */
 	struct lane_link *held OWNED_BY(lcore_thread); /* the last receive() was from this */
 };
+
+WHOLE_LINES(struct vhost_rxq);
 
 struct vhost_port {
 	struct port port; /* first */
@@ -64,6 +67,8 @@ struct vhost_port {
 	void (*gone)(void *arg);
 	void *gone_arg;
 };
+
+BEGINS_A_LINE(struct vhost_port, rxq);
 
 static inline struct vhost_port *vhost_port_of(struct port *port)
 {

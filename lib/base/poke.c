@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "doorbell.h"
+#include "lines.h"
 #include "role.h"
 
 /* A watched thread. `turn` is its own: odd inside a write. The rest is under the lock. */
@@ -20,6 +21,7 @@ struct poker {
 	pid_t tid; /* 0: the place is free */
 	uint32_t seen;
 };
+WHOLE_LINES(struct poker);
 
 static struct {
 	pthread_mutex_t lock; /* never taken by poke() */

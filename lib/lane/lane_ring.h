@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "lines.h"
 #include "vus_limits.h"
 
 /* What a frame is preceded by. */
@@ -38,6 +39,8 @@ struct lane_shared_ring {
 	_Atomic uint32_t asleep;	    /* the consumer wants to be woken */
 	_Alignas(64) uint8_t data[LANE_RING_BYTES];
 };
+BEGINS_A_LINE(struct lane_shared_ring, tail);
+BEGINS_A_LINE(struct lane_shared_ring, data);
 
 struct lane_producer {
 	struct lane_shared_ring *ring;

@@ -5,6 +5,7 @@
 
 #include "doorbell.h"
 #include "lcore.h"
+#include "lines.h"
 
 /* A frame the control thread made, on its way through an lcore. */
 struct injection {
@@ -28,6 +29,9 @@ struct lcore {
 	uint32_t edition_seen OWNED_BY(lcore_thread); /* of the poll set */
 	_Alignas(64) struct lcore_counters counters;
 };
+BEGINS_A_LINE(struct lcore, ctx);
+BEGINS_A_LINE(struct lcore, counters);
+WHOLE_LINES(struct lcore);
 
 /* What all lcores share: written by control before they start, or rarely. */
 struct lcores {

@@ -18,11 +18,11 @@
 #define VUS_PORT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "fail.h"
 #include "frame.h"
+#include "lines.h"
 #include "port_counters.h"
 #include "rcu.h"
 #include "report.h"
@@ -74,8 +74,11 @@ struct port_rxq {
 	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
 	uint64_t moves;		 /* from one lcore to another, since the start */
 };
-_Static_assert(offsetof(struct port_rxq, memo) == 64 && offsetof(struct port_rxq, load) == 128,
-	       "a queue's lcore writes one line of it, which nobody else writes");
+BEGINS_A_LINE(struct port_rxq, memo);
+BEGINS_A_LINE(struct port_rxq, load);
+WHOLE_LINES(struct port_rxq);
+_Static_assert(offsetof(struct port_rxq, load) - offsetof(struct port_rxq, memo) == LINE_BYTES,
+	       "a queue's lcore writes one line of it");
 
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given

@@ -20,6 +20,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "lines.h"
+
 enum rx_drop {
 	RX_DROP_SHORT,	    /* shorter than an Ethernet header (O5) */
 	RX_DROP_LONG,	    /* longer than FRAME_LEN_MAX */
@@ -55,6 +57,7 @@ struct port_counters {
 	_Atomic uint64_t rx_drop[RX_DROPS];
 	_Atomic uint64_t tx_drop[TX_DROPS];
 };
+WHOLE_LINES(struct port_counters);
 
 /* The words of JSON, of vusctl and of the documentation: "short", "no_buffer", ... */
 const char *rx_drop_name(enum rx_drop reason);

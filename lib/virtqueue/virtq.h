@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lines.h"
 #include "mem_map.h"
 #include "rcu.h"
 #include "role.h"
@@ -100,6 +101,10 @@ struct virtq {
 	_Alignas(64) struct virtq_counters counters;
 	_Alignas(64) struct virtq_record own;
 };
+BEGINS_A_LINE(struct virtq, dp);
+BEGINS_A_LINE(struct virtq, counters);
+BEGINS_A_LINE(struct virtq, own);
+WHOLE_LINES(struct virtq);
 
 /* What a front end says of a ring before it runs. */
 struct virtq_setup {

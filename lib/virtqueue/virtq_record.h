@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lines.h"
 #include "vus_limits.h"
 
 struct virtq_setup;
@@ -44,7 +45,7 @@ struct virtq_record {
 	uint64_t spare;
 	struct virtq_returned in_hand[VIRTQ_IN_HAND_MAX];
 };
-_Static_assert(sizeof(struct virtq_record) % 64 == 0, "lcores write their own lines and no other");
+_Static_assert(sizeof(struct virtq_record) % LINE_BYTES == 0, "lcores write their own lines and no other");
 
 /* Is about the ring that `setup` describes, and a packed ring began at the same base: a front end that lost its device does
  * not know better, and one that does says another. A record whose key is damaged is about no ring; *damaged tells. */

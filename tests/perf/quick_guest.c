@@ -358,3 +358,34 @@ int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send)
 		send_frames(lane);
 	return error;
 }
+
+void qg_lane_send(struct qg_lane *lane)
+{
+	lane->from->tx.taken = (uint16_t)(lane->from->tx.taken + came_back(&lane->from->tx));
+	send_frames(lane);
+}
+
+int qg_collect(struct qg_guest *to, uint32_t bytes, _Atomic uint64_t *received, uint32_t n)
+{
+	uint16_t arrived = came_back(&to->rx), mask = (uint16_t)(to->rx.size - 1);
+	uint32_t fresh[QG_LANES_MAX] = {0};
+
+	for (uint16_t i = 0; i < arrived; i++) {
+		uint64_t number, lane;
+
+		memcpy(&number, to->rx_at[to->rx.taken & mask] + NUMBER_AT, sizeof(number));
+		lane = number / QG_LANE;
+		if (lane >= n || written(&to->rx) != QG_HEADER + bytes ||
+		    number != atomic_load_explicit(&received[lane], memory_order_relaxed) + fresh[lane])
+			return -EPROTO;
+		fresh[lane]++;
+		to->rx.taken++;
+		post_buffer(to);
+	}
+	show(&to->rx);
+	/* Only now is there room for as many more. */
+	for (uint32_t i = 0; i < n; i++)
+		if (fresh[i] > 0)
+			atomic_fetch_add_explicit(&received[i], fresh[i], memory_order_release);
+	return 0;
+}

@@ -14,13 +14,14 @@
 #ifndef QUICK_GUEST_H
 #define QUICK_GUEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "mem_map.h"
 #include "virtq.h"
 
-enum { QG_RING_MAX = 1024, QG_LOOK_TICKS = 4000, QG_HEADER = 12 };
+enum { QG_RING_MAX = 1024, QG_LOOK_TICKS = 4000, QG_HEADER = 12, QG_LANES_MAX = 64 };
 
 /* What is compared. */
 struct qg_shape {
@@ -72,5 +73,12 @@ void qg_lane_open(struct qg_lane *lane, struct qg_guest *from, struct qg_guest *
 /* Takes what has arrived and sends what there is room for; `now`: TSC ticks, or 0 to look at once. -EPROTO: a frame was
  * lost, or came twice or out of turn. */
 int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send);
+
+/* Where several lanes lead to one guest, each begins its numbers at a multiple of QG_LANE, and only sends; somebody else takes
+ * what arrived, of all of them: received[i] is the next number due of lane i of n, at
+ * most QG_LANES_MAX. -EPROTO: as above. */
+#define QG_LANE (UINT64_C(1) << 48)
+void qg_lane_send(struct qg_lane *lane);
+int qg_collect(struct qg_guest *to, uint32_t bytes, _Atomic uint64_t *received, uint32_t n);
 
 #endif
