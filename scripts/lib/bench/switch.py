@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 
 START_SECONDS = 20.0
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 15.0
 
 
 @dataclasses.dataclass
