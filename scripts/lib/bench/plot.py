@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One picture of what was measured: a panel for each JSON file of throughput, and one for latency."""
 
+import io
 import json
 
 from .process import BenchError
@@ -38,7 +39,13 @@ def plot(files, output):
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.92))
     machine = documents[0]["machine"]
     figure.supxlabel(f"one core of {machine['cpu']}, {machine['date'][:10]}: docs/benchmarks.md", fontsize=7)
-    figure.savefig(output, metadata={"Date": None} if str(output).endswith(".svg") else None)
+    if not str(output).endswith(".svg"):
+        figure.savefig(output)
+        return
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    with open(output, "w", encoding="utf-8") as file:  # as files of this tree have to be
+        file.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
 
 
 def _read(name):

@@ -47,11 +47,11 @@ class Station:
 
     @contextlib.contextmanager
     def window(self):
-        """Awake, and the threads that poll as if they had cores of their own: nothing else gets in between. A switch that
-        may sleep is as it is, and so is all with guests that poll when nobody asks them: this process could not end it."""
+        """Awake, and the threads that move packets as if they had cores of their own: nothing else gets in between. Not
+        with guests that poll when nobody asks them: this process could not end it."""
         threads = []
         if not self.guests.polls:
-            threads = [self.guests.pid, *([] if self.switch.sleeps else polling_threads(self.switch.pid()))]
+            threads = [self.guests.pid, *polling_threads(self.switch.pid())]
         with self.turn():
             set_real_time(threads, True)
             try:
