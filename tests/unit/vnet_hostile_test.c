@@ -192,8 +192,8 @@ static void a_guest_that_never_stops_writing(void **state)
 		if (n > 0) {
 			vnet_deliver(&to.q, frames, n, 9018, &out);
 			vnet_deliver(&victim.q, frames, n, FRAME_LEN_MAX, &victims);
+			vnet_complete(&from.q, &burst);
 		}
-		vnet_complete(&from.q, &burst);
 		given += n;
 		victim_turn(&victim);
 		mend(&from, faults);
