@@ -63,7 +63,7 @@ static void *scribbler(void *at)
 	while (atomic_load_explicit(&scribbles, memory_order_relaxed)) {
 		state = state * 1664525u + 1013904223u;
 		__atomic_store_n(&bytes[state >> 8 & 127],
-				 state >> 30 == 0 ? (uint8_t)state : message[state >> 8 & 127],
+				 state >> 27 == 0 ? (uint8_t)state : message[state >> 8 & 127],
 				 __ATOMIC_RELAXED);
 	}
 	return NULL;
