@@ -77,12 +77,15 @@ class Lab:
         print(self.failures[-1], flush=True)
 
     def _settle(self, kind, number):
-        """A second attempt if need be, for Open vSwitch sometimes stops listening to a front end for good."""
-        try:
-            return Station(kind, self.setup(kind, f"{number}-{kind.label}"), self.guests)
-        except BenchError as error:
-            print(f"  {kind.label}: {error}: once more", flush=True)
-            return Station(kind, self.setup(kind, f"{number}-{kind.label}-again"), self.guests)
+        """Up to three attempts, for Open vSwitch sometimes refuses a front end, or stops listening to it for good."""
+        for attempt in (1, 2, 3):
+            try:
+                return Station(kind, self.setup(kind, f"{number}-{kind.label}-{attempt}"), self.guests)
+            except BenchError as error:
+                if attempt == 3:
+                    raise
+                print(f"  {kind.label}: {error}: once more", flush=True)
+        return None
 
     def setup(self, kind, name, **others):
         """What one switch is to be, with a new folder of that name."""
