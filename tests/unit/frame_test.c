@@ -254,6 +254,86 @@ static void ipv6_and_the_rest(void **state)
 	assert_int_not_equal(hash, hash_of(arp, sizeof(arp)));
 }
 
+/* --- how evenly flows are spread over queues ---------------------------------------------------------------------- */
+
+enum { FLOWS = 1024, QUEUES = 8 };
+
+/* What tells the flows of a set apart: where their number is added, as 16 bits, and how far apart they are. */
+struct flow_set {
+	const char *name;
+	uint16_t address_step, source_step, destination_step;
+};
+
+static const struct flow_set flow_sets[] = {
+	{"one client, port after port", 0, 1, 0},
+	{"one client, every other port", 0, 2, 0},
+	{"ports 64 apart", 0, 64, 0},
+	{"many clients, one port", 1, 0, 0},
+	{"clients 4 apart", 4, 0, 0},
+	{"client and port together", 1, 1, 0},
+	{"both ports together", 0, 1, 1},
+	{"all three", 1, 3, 5},
+};
+
+static void add16(uint8_t *at, uint32_t more)
+{
+	uint32_t sum = (at[0] << 8 | at[1]) + more;
+
+	at[0] = (uint8_t)(sum >> 8);
+	at[1] = (uint8_t)sum;
+}
+
+/* A TCP or UDP packet behind up to two tags; the ends of both addresses and the ports lie where ipv4 or ipv6 has them. */
+static uint32_t hash_of_flow(bool ipv6, int tags, const struct flow_set *set, uint32_t i)
+{
+	uint8_t plain[14 + 40 + 8] = {0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x60};
+	uint8_t bytes[80];
+	size_t len = sizeof(plain), source_end = 14 + 22, ports = 14 + 40;
+
+	if (ipv6) {
+		plain[14 + 6] = 6;
+		plain[14 + 8] = plain[14 + 24] = 0xfd;
+		plain[ports] = 0x80;
+	} else {
+		len = sizeof(ipv4_udp);
+		memcpy(plain, ipv4_udp, len);
+		source_end = AT_SOURCE + 2;
+		ports = AT_PORT;
+	}
+	add16(plain + source_end, i * set->address_step);
+	add16(plain + ports, i * set->source_step);
+	add16(plain + ports + 2, i * set->destination_step);
+	return hash_of(bytes, tagged(bytes, plain, len, tags, 7));
+}
+
+static void flows_are_spread_over_queues(void **state)
+{
+	double worst = 1;
+
+	(void)state;
+	for (unsigned int form = 0; form < 6 * sizeof(flow_sets) / sizeof(flow_sets[0]); form++) {
+		const struct flow_set *set = &flow_sets[form / 6];
+		int tags = form % 3;
+		bool ipv6 = form / 3 % 2;
+
+		for (unsigned int queues = 2; queues <= QUEUES; queues++) {
+			unsigned int got[QUEUES] = {0}, most = 0, least = FLOWS;
+
+			for (uint32_t i = 0; i < FLOWS; i++)
+				got[hash_of_flow(ipv6, tags, set, i) % queues]++;
+			for (unsigned int q = 0; q < queues; q++) {
+				most = got[q] > most ? got[q] : most;
+				least = got[q] < least ? got[q] : least;
+			}
+			worst = most * queues / (double)FLOWS > worst ? most * queues / (double)FLOWS : worst;
+			if (most * queues * 4 > FLOWS * 5 || least * queues * 4 < FLOWS * 3)
+				fail_msg("%s, IPv%d, %d tags: of %d flows one of %u queues gets %u, one %u",
+					 set->name, ipv6 ? 6 : 4, tags, FLOWS, queues, most, least);
+		}
+	}
+	print_message("the fullest queue has at most %.2f of its share\n", worst);
+}
+
 /* Any prefix of anything has a hash: heads are as short as the guest likes, and lie about their lengths. */
 static void any_prefix_is_safe(void **state)
 {
@@ -292,6 +372,7 @@ int main(void)
 		cmocka_unit_test(fragments_stay_together),
 		cmocka_unit_test(sees_through_tags),
 		cmocka_unit_test(ipv6_and_the_rest),
+		cmocka_unit_test(flows_are_spread_over_queues),
 		cmocka_unit_test(any_prefix_is_safe),
 	};
 
