@@ -64,8 +64,15 @@ static uint64_t word_of(mac_key_t mac, const struct mac_value *value)
 
 /* Addresses are chosen by whoever sends them. With a hash that can be computed elsewhere (a CRC collides for the same
  * addresses whatever its seed) a guest could fill the few places another's address fits into, and have its frames flooded.
- * A product folded over a secret spreads as well and costs as little. */
-static uint64_t secret[2];
+ * Products folded over secrets spread as well and cost as little; one alone leaves neighbours in a pattern. */
+static uint64_t secret[4];
+
+static inline uint64_t folded(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 /* Where an address may be: in two lines, never the same, and in each from `first` on, where most are found at once. */
 struct mac_places {
@@ -74,8 +81,7 @@ struct mac_places {
 
 static inline struct mac_places places_of(const struct mac_table *table, mac_key_t mac)
 {
-	unsigned __int128 product = (unsigned __int128)(mac ^ secret[0]) * secret[1];
-	uint64_t fold = (uint64_t)product ^ (uint64_t)(product >> 64);
+	uint64_t fold = folded(folded(mac ^ secret[0], secret[1]) ^ secret[2], secret[3]);
 	uint32_t line = (uint32_t)fold & table->mask;
 
 	return (struct mac_places){
@@ -147,11 +153,6 @@ static void word_set(const struct mac_table *table, uint32_t position, uint64_t 
 	atomic_store_explicit(word_at(table, position), word, memory_order_relaxed);
 }
 
-static bool is_used(const struct mac_table *table, uint32_t position)
-{
-	return word_get(table, position) != 0;
-}
-
 static struct mac_entry *find(const struct mac_table *table, mac_key_t mac)
 {
 	struct mac_places places = places_of(table, mac);
@@ -159,7 +160,7 @@ static struct mac_entry *find(const struct mac_table *table, mac_key_t mac)
 	for (uint32_t i = 0; i < 2 * LINE_WORDS; i++) {
 		uint32_t position = place_at(&places, i);
 
-		if (is_used(table, position) && table->entry[position].mac == mac)
+		if (word_get(table, position) != 0 && table->entry[position].mac == mac)
 			return &table->entry[position];
 	}
 	return NULL;
@@ -175,10 +176,10 @@ static int64_t find_free(const struct mac_table *table, mac_key_t mac)
 	for (uint32_t i = 2 * LINE_WORDS; i-- > 0;) {
 		uint32_t position = place_at(&places, i);
 
-		if (is_used(table, position))
-			continue;
-		free[i / LINE_WORDS]++;
-		at[i / LINE_WORDS] = position;
+		if (word_get(table, position) == 0) {
+			free[i / LINE_WORDS]++;
+			at[i / LINE_WORDS] = position;
+		}
 	}
 	return at[free[1] > free[0]];
 }
@@ -310,7 +311,7 @@ int mac_table_remove(struct mac_table *table, mac_key_t mac)
 static void flush_static(struct mac_table *table, uint16_t port)
 {
 	for (uint32_t i = 0; i < positions(table); i++)
-		if (is_used(table, i) && table->entry[i].value.port == port)
+		if (word_get(table, i) != 0 && table->entry[i].value.port == port)
 			entry_remove(table, &table->entry[i]);
 }
 
@@ -350,7 +351,7 @@ void mac_table_each(const struct mac_table *table,
 		    void *arg)
 {
 	for (uint32_t i = 0; i < positions(table); i++)
-		if (is_used(table, i) &&
+		if (word_get(table, i) != 0 &&
 		    !entry(arg, table->entry[i].mac, &table->entry[i].value))
 			return;
 }
@@ -381,6 +382,7 @@ struct mac_table *mac_table_create(const struct mac_table_config *config)
 		return NULL;
 	}
 	secret[1] |= 1;
+	secret[3] |= 1;
 	memset(table->line, 0, lines * sizeof(*table->line));
 	for (unsigned int i = 0; i < PORTS_MAX; i++)
 		TAILQ_INIT(&table->port[i].entries);
