@@ -14,6 +14,8 @@
 enum {
 	HUGE_PAGE = 2 << 20,
 	PAGE = 64 << 10,       /* what regions are made of */
+	SHIFTS = 32,	       /* regions do not begin with a buffer all: that would be one set of the cache */
+	SHIFT = 37 * 64,
 	SPACING = 2368,	       /* an mbuf of 2048 bytes with what DPDK keeps around it */
 	SPACING_JUMBO = 16448, /* the same for a jumbo frame */
 	RINGS = 128 << 10,     /* the beginning of the memory is the two rings' */
@@ -41,7 +43,7 @@ static uint64_t region_size(const struct qg_shape *shape)
 
 	if (others == 0)
 		return (RINGS + buffers + PAGE - 1) & ~(PAGE - 1ull);
-	buffers = (2ull * shape->ring + others - 1) / others * spacing;
+	buffers = (2ull * shape->ring + others - 1) / others * spacing + SHIFTS * SHIFT;
 	return ((buffers > RINGS ? buffers : RINGS) + PAGE - 1) & ~(PAGE - 1ull);
 }
 
@@ -109,7 +111,8 @@ static void place_buffers(struct qg_guest *guest, const struct qg_shape *shape)
 
 		if (others > 0)
 			offset = (1 + order[i] % others) * region_size(shape) +
-				 order[i] / others * (uint64_t)spacing;
+				 order[i] / others * (uint64_t)spacing +
+				 order[i] % others % SHIFTS * SHIFT;
 		gpa = gpa_of(shape, offset);
 		if (i % 2 == 0) {
 			guest->tx_gpa[i / 2] = gpa;
