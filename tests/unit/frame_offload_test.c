@@ -150,7 +150,7 @@ enum { HEADER = 0x10000, LEN = 0x20000 };
 struct spoiled {
 	const char *what;
 	struct fg_packet packet;
-	struct { int32_t at; uint16_t value; uint8_t bytes; } spot[2];
+	struct { int32_t at; uint16_t value; uint8_t bytes; } spot[3];
 };
 
 #define TCP4 {.payload = 3000, .gso_size = 1000}
@@ -184,8 +184,8 @@ static const struct spoiled spoiled[] = {
 	{"three tags", {.payload = 300, .gso_size = 100, .vlans = 2}, {{20, 0x0081, 2}, {24, 0x0008, 2}}},
 	/* O2 */
 	{"pieces of nothing", TCP4, {{FIELD(gso_size), 0, 2}}},
-	{"pieces of one byte", TCP4, {{FIELD(gso_size), 1, 2}}},
-	{"pieces of seven", TCP4, {{FIELD(gso_size), 7, 2}}},
+	{"pieces of one byte", {.payload = 100, .gso_size = 50}, {{FIELD(gso_size), 1, 2}}},
+	{"pieces of seven", {.payload = 100, .gso_size = 50}, {{FIELD(gso_size), 7, 2}}},
 	{"129 pieces", {.payload = 128 * 100 + 1, .gso_size = 100}, {{0, 2, 1}}},
 	/* O3 */
 	{"TCPv6 in IPv4", TCP4, {{FIELD(gso_type), FG_GSO_TCPV6, 1}}},
@@ -200,6 +200,7 @@ static const struct spoiled spoiled[] = {
 	/* O4 */
 	{"IP header longer than the frame", CSUM, {{14, 0x4f, 1}, {LEN, 40, 2}}},
 	{"IP header of 16 bytes", TCP4, {{14, 0x44, 1}}},
+	{"IP header of 16 bytes, and TCP there", TCP4, {{14, 0x44, 1}, {42, 0x50, 1}, {FIELD(csum_start), 30, 2}}},
 	{"TCP header longer than the frame", {.payload = 39, .gso_size = 8}, {{46, 0xf0, 1}, {LEN, 34 + 59, 2}}},
 	{"TCP header of 16 bytes", TCP4, {{46, 0x40, 1}}},
 	{"TCP header of nothing", TCP4, {{46, 0, 1}}},
@@ -229,7 +230,7 @@ static void what_does_not_fit_is_refused(void **state)
 		struct subject s;
 
 		make(&s, &spoiled[i].packet);
-		for (int k = 0; k < 2; k++)
+		for (int k = 0; k < 3; k++)
 			spoil(&s, spoiled[i].spot[k].at, spoiled[i].spot[k].value,
 			      spoiled[i].spot[k].bytes);
 		if (passes(&s, FRAME_OFFLOADS))
