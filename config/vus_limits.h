@@ -35,9 +35,14 @@ enum {
 	/* Largest ring. The virtio specification's own bound (2.7: "maximum Queue Size value is 32768"). */
 	VIRTQ_SIZE_MAX = 32768,
 
-	/* Buffers of a packed ring that are returned at once: a frame of the largest size in buffers of 256 bytes, and
-	 * never less than a burst. */
-	VIRTQ_IN_HAND_MAX = 256,
+	/* Chains of a ring that are in hand at once, and their places in a record's list, one more: a frame of almost the
+	 * largest size in buffers of 256 bytes; and of what a guest sends, eight bursts, of which a NIC may be reading. */
+	VIRTQ_IN_HAND_MAX = 255,
+	VIRTQ_IN_HAND_LIST = VIRTQ_IN_HAND_MAX + 1,
+
+	/* Milliseconds a device may take to read a frame where it lies in a guest's memory. One that takes longer (its link
+	 * is down, it hangs) gets no more of them, and the guest gets its buffers back: they are its whole ring. */
+	HOLD_LIMIT_MS = 500,
 
 	/* Frames one visit of a receive queue takes. Large enough to share the index reads and the interrupt
 	 * decision among many frames, small enough that heads stay in the first-level cache. */

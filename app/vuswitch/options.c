@@ -43,7 +43,7 @@ void options_print_help(void)
 	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,offloads=on|off]\n"
 	      "                   [,bridge=NAME]\n"
 	      "                   a port for a VM, without a file; may be repeated\n"
-	      "  --ethdev NAME=DEVICE[,mtu=N][,offloads=on|off][,bridge=NAME]\n"
+	      "  --ethdev NAME=DEVICE[,mtu=N][,offloads=on|off][,zero-copy-tx=on|off][,bridge=NAME]\n"
 	      "                   a DPDK device as a port, without a file; may be repeated;\n"
 	      "                   DEVICE may have arguments, as in up0=net_tap0,iface=tap0\n"
 	      "  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"

@@ -9,6 +9,8 @@
 
 #include "clock.h"
 #include "ethdev_device.h"
+#include "ethdev_dma.h"
+#include "ethdev_lend.h"
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
 
@@ -48,19 +50,51 @@ static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fra
 	ethdev_deliver(&ethdev_of(port)->dev, port, ctx, frames, n);
 }
 
+static void device_done(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	void (*gone)(void *arg) = ep->gone;
+
+	ethdev_device_give_back(ep->dev.id);
+	ethdev_free(&ep->dev);
+	gone(ep->gone_arg);
+	port_fini(&ep->port);
+	free(ep->device);
+	free(ep);
+}
+
+static void nothing_mapped(void *arg)
+{
+	role_assert_control();
+	device_done(arg);
+}
+
+/* Nothing of a guest's can be on its way to the device any more. */
+static void lcores_left(struct rcu_wait *wait)
+{
+	struct ethdev_port *ep = container_of(wait, struct ethdev_port, dev.stop_wait);
+
+	role_assert_control();
+	ethdev_stop(&ep->dev);
+	if (ep->dev.dma)
+		dma_stop(nothing_mapped, ep);
+	else
+		device_done(ep);
+}
+
 static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 {
 	struct ethdev_port *ep = ethdev_of(port);
 
 	role_assert_control();
 	loop_timer_stop(port->host->loop, &ep->link_timer);
+	ep->gone = gone;
+	ep->gone_arg = arg;
+	if (ep->dev.lender != NULL) {
+		ethdev_lend_stop(&ep->dev, lcores_left);
+		return;
+	}
 	ethdev_stop(&ep->dev);
-	ethdev_device_give_back(ep->dev.id);
-	ethdev_free(&ep->dev);
-	gone(arg);
-	port_fini(port);
-	free(ep->device);
-	free(ep);
+	device_done(ep);
 }
 
 static const struct port_ops ops = {
@@ -84,6 +118,9 @@ static int start(struct ethdev_port *ep, const struct port_spec *spec, struct fa
 	ep->link_timer.fire = link_due;
 	look_at_link(ep);
 	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
+	ep->dev.dma = ep->dev.dma && ep->dev.lender != NULL;
+	if (ep->dev.dma)
+		dma_start(ep->port.host->loop, &ethdev_dma_ops);
 	return 0;
 }
 

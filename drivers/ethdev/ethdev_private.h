@@ -13,6 +13,8 @@ struct ethdev_port {
 	struct loop_timer link_timer;
 	struct log_limit link_log;
 	char *device; /* as the user named it */
+	void (*gone)(void *arg); /* while it ends */
+	void *gone_arg;
 };
 
 static inline struct ethdev_port *ethdev_of(struct port *port)

@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "ethdev_lend.h"
 #include "ethdev_offload.h"
 #include "loop.h"
 
@@ -283,6 +284,23 @@ static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_m
 	return sent;
 }
 
+/* The same for a device that may be lent a frame, with a note of what it was. */
+static __attribute__((noinline)) struct rte_mbuf *
+to_mbuf_or_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
+		const struct rte_mempool **spare, struct ethdev_note *note) RUNS_ON(lcore_thread)
+{
+	struct rte_mbuf *mbuf = NULL;
+
+	note->hold = NULL;
+	if (frame->len >= ETHDEV_LEND_MIN && !frame_asks(frame))
+		mbuf = ethdev_lend(dev, ctx, frame, &note->hold);
+	if (mbuf == NULL)
+		mbuf = to_mbuf(dev, frame, spare);
+	if (mbuf != NULL)
+		note->descriptors = mbuf->nb_segs;
+	return mbuf;
+}
+
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n)
 {
@@ -299,9 +317,12 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	struct rte_mbuf *mbuf[BURST_MAX];
 	uint32_t len[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
+	struct ethdev_note note[BURST_MAX];
+	bool lends = atomic_load_explicit(&dev->lends, memory_order_acquire);
 	uint16_t ready = 0, kept, refused, sent, too_big = 0;
 	uint64_t bytes = 0;
 
+	role_assert_lcore();
 	if (!atomic_load_explicit(&dev->up, memory_order_relaxed)) {
 		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
 		return;
@@ -311,7 +332,9 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			too_big++;
 			continue;
 		}
-		mbuf[ready] = to_mbuf(dev, frames[i], &spare);
+		mbuf[ready] = __builtin_expect(lends, 0)
+				      ? to_mbuf_or_lend(dev, ctx, frames[i], &spare, &note[ready])
+				      : to_mbuf(dev, frames[i], &spare);
 		len[ready] = frames[i]->len;
 		ready += mbuf[ready] != NULL;
 	}
@@ -326,6 +349,8 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += len[i];
 	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
+	if (__builtin_expect(lends, 0))
+		ethdev_lend_sent(dev, ctx, note, ready, sent);
 	count(&counters->tx_ok, sent);
 	count(&counters->tx_bytes, bytes);
 	if (too_big > 0)

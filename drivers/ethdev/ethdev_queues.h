@@ -3,8 +3,9 @@
  *
  * In: a received mbuf is the frame; its first segment is the head, further ones are the body. The queue holds the mbufs
  * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
- * shape and its pool can spare it; everything else is copied once into an mbuf of this port's pool. Nothing ever writes
- * to an mbuf it did not allocate: several ports may be sending it.
+ * shape and its pool can spare it; a guest's long frame may be lent to it where it lies (ethdev_lend.h); everything else
+ * is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it did not allocate: several ports may
+ * be sending it.
  *
  * Threads: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
  */
@@ -20,6 +21,8 @@ struct rte_mempool;
 
 enum {
 	ETHDEV_FRAME_MIN = 60, /* shortest Ethernet frame, without FCS: shorter ones are padded with zeros */
+	/* Frames that are shorter are copied, though they might be read where they lie: docs/benchmarks.md. */
+	ETHDEV_LEND_MIN = 1500,
 };
 
 /* What lcores need to know of the device; all but `up` is constant while they do. */
@@ -38,6 +41,17 @@ struct ethdev {
 	struct ethdev_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
 	struct ethdev_txq *txq; /* [txq_n] */
 	_Atomic bool up;	/* the link; control's */
+
+	/* Guests' frames without a copy (ethdev_lend.h). */
+	bool reads;		/* its driver reads frames by our addresses */
+	bool dma;		/* it reads memory by itself, what is mapped for it (dma.h) */
+	uint16_t tx_desc;	/* descriptors of a transmit queue */
+	const char *lend_obstacle; /* why nothing is lent, in words; NULL: nothing is in the way */
+	struct ethdev_lender *lender; /* [lenders], one for each lcore; NULL: nothing is ever lent */
+	unsigned int lenders;
+	_Atomic bool lends, ending;
+	struct rcu_wait lend_wait, stop_wait;
+	void (*stop_done)(struct rcu_wait *wait);
 };
 
 struct ethdev_txq {

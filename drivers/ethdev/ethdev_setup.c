@@ -14,6 +14,9 @@
 #include <rte_mbuf.h>
 
 #include "dpdk_compat.h"
+#include "ethdev_dma.h"
+#include "ethdev_habit.h"
+#include "ethdev_lend.h"
 #include "ethdev_mtu.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
@@ -29,28 +32,6 @@ enum {
 	FRAME_OVERHEAD = 22, /* Ethernet header and two VLAN tags; the MTU is what they carry */
 };
 
-/* What a driver's own description (rte_eth_dev_info) does not tell, or tells wrong. */
-static const struct habit {
-	const char *driver;
-	bool one;	 /* queues are paired off with the peer's; more than the peer has lead nowhere */
-	bool equal;	 /* as many receive queues as transmit queues */
-	bool all;	 /* the queues exist and are fed whether they are used or not */
-	bool any_length; /* it takes frames longer than it says */
-	bool chains;	 /* it takes and gives chains of buffers, without saying so */
-	bool virtio;	 /* what it is asked to do is asked of the other side, as it is */
-	bool soft;	 /* it sums and cuts up on this CPU: we do that better, and it is counted */
-} habits[] = {
-	{"net_memif", .one = true, .any_length = true, .chains = true},
-	{"net_pcap", .all = true, .any_length = true, .chains = true},
-	{"net_ring", .all = true, .any_length = true, .chains = true},
-	{"net_af_packet", .all = true, .any_length = true},
-	{"net_tap", .equal = true, .soft = true},
-	{"net_af_xdp", .all = true},
-	{"net_vhost", .all = true, .soft = true},
-	{"net_virtio", .virtio = true},
-	{"net_virtio_user", .virtio = true},
-};
-
 struct plan {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf;
@@ -60,6 +41,8 @@ struct plan {
 	uint32_t offloads; /* FRAME_CSUM | ... */
 	bool virtio;
 	bool chains; /* a frame may be several buffers, both ways */
+	bool pieces; /* a frame that is sent may be */
+	bool lends;  /* it is asked to read guests' frames where they lie */
 	bool intr;
 };
 
@@ -81,17 +64,7 @@ static const struct attempt {
 
 /* --- the plan ---------------------------------------------------------------------------------------------------- */
 
-static const struct habit *habit_of(const char *driver)
-{
-	static const struct habit none;
-
-	for (unsigned int i = 0; i < RTE_DIM(habits); i++)
-		if (driver != NULL && strcmp(habits[i].driver, driver) == 0)
-			return &habits[i];
-	return &none;
-}
-
-static void plan_queues(struct plan *plan, const struct habit *habit, unsigned int lcores,
+static void plan_queues(struct plan *plan, const struct ethdev_habit *habit, unsigned int lcores,
 			bool one)
 {
 	uint16_t rx_max = RTE_MIN(plan->info.max_rx_queues, VHOST_QUEUE_PAIRS_MAX);
@@ -109,7 +82,7 @@ static void plan_queues(struct plan *plan, const struct habit *habit, unsigned i
 }
 
 /* The MTU we go by, and the part of it that the driver lets itself be told. */
-static void plan_mtu(struct plan *plan, const struct habit *habit, uint16_t wanted)
+static void plan_mtu(struct plan *plan, const struct ethdev_habit *habit, uint16_t wanted)
 {
 	uint32_t most = plan->info.max_mtu;
 
@@ -120,7 +93,7 @@ static void plan_mtu(struct plan *plan, const struct habit *habit, uint16_t want
 	plan->mtu = habit->any_length ? wanted : (uint16_t)plan->conf.rxmode.mtu;
 }
 
-static void plan_buffers(struct plan *plan, const struct habit *habit, bool big)
+static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bool big)
 {
 	const uint64_t rx = plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	const uint64_t tx = plan->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -138,6 +111,9 @@ static void plan_buffers(struct plan *plan, const struct habit *habit, bool big)
 		plan->room = (uint16_t)RTE_MIN(RTE_ALIGN_CEIL(frame, 64u),
 					       (uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
 	}
+	if (plan->lends)
+		plan->conf.txmode.offloads |= tx;
+	plan->pieces = plan->chains || (plan->lends && (habit->chains || tx));
 	plan->rx_desc = plan->room > ROOM ? BIG_DESC : RX_DESC;
 	plan->tx_desc = plan->room > ROOM ? BIG_DESC : TX_DESC;
 }
@@ -147,20 +123,24 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 {
 	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
 			       RTE_ETH_RSS_SCTP;
-	const struct habit *habit;
+	const struct ethdev_habit *habit;
 	int error;
 
-	*plan = (struct plan){.intr = attempt->intr};
+	*plan = (struct plan){
+		.intr = attempt->intr,
+		.lends = spec->zero_copy_tx != NULL && strcmp(spec->zero_copy_tx, "on") == 0,
+	};
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
 		return error;
-	habit = habit_of(plan->info.driver_name);
+	habit = ethdev_habit_of(plan->info.driver_name);
 	plan_mtu(plan, habit,
 		 ethdev_mtu_wanted(id, plan->info.if_index, habit->any_length, spec->mtu));
 	plan_queues(plan, habit, port->host->lcores, attempt->one);
 	plan_buffers(plan, habit, attempt->big);
 	plan->virtio = habit->virtio;
-	if (!attempt->bare && !habit->soft &&
+	/* Offloads take descriptors that lending could not count. */
+	if (!attempt->bare && !plan->lends && !habit->soft &&
 	    (spec->offloads == NULL || strcmp(spec->offloads, "off") != 0))
 		plan->offloads = ethdev_offload_plan(&plan->info, habit->virtio, &plan->conf);
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
@@ -182,6 +162,9 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 
 	rxconf.offloads = plan->conf.rxmode.offloads;
 	txconf.offloads = plan->conf.txmode.offloads;
+	/* A NIC that is lent frames tells of each that it has sent, not of each 32nd as is usual. */
+	if (plan->lends && ethdev_dma_possible(id))
+		txconf.tx_rs_thresh = 1;
 	for (uint16_t i = 0; i < plan->rxq_n && error == 0; i++)
 		error = rte_eth_rx_queue_setup(id, i, plan->rx_desc, (unsigned int)socket, &rxconf,
 					       pool);
@@ -357,19 +340,21 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 		return error;
 	dev->rxq_n = plan.rxq_n;
 	dev->txq_n = plan.txq_n;
+	dev->tx_desc = plan.tx_desc;
 	dev->txq_shared = plan.txq_n < port->host->lcores;
-	dev->multi_segs = plan.chains;
+	dev->multi_segs = plan.pieces;
 	dev->room = plan.room;
 	dev->offloads = plan.offloads;
 	dev->cut_max = cut_max(&plan);
 	dev->writes_ipv4 = !plan.virtio;
 	dev->mtu = plan.mtu;
 	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);
-	if (!dev->multi_segs)
+	if (!plan.chains)
 		dev->frame_max = RTE_MIN(dev->frame_max, (uint32_t)dev->room);
 	apply_mtu(dev, port, &plan, spec->mtu);
 	hear_everything(dev, port);
-	if (make_queues(dev, port, &plan) == 0)
+	if (make_queues(dev, port, &plan) == 0 &&
+	    ethdev_lend_prepare(dev, port, &plan.info, plan.lends) == 0)
 		return 0;
 	ethdev_stop(dev);
 	return fail_set(fail, -ENOMEM, "no memory for its queues");
@@ -381,6 +366,7 @@ void ethdev_stop(struct ethdev *dev)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		if (dev->rxq[i] != NULL)
 			ethdev_rxq_drain(dev->rxq[i]);
+	ethdev_lend_settle(dev);
 }
 
 void ethdev_free(struct ethdev *dev)
@@ -388,5 +374,6 @@ void ethdev_free(struct ethdev *dev)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		free(dev->rxq[i]);
 	free(dev->txq);
+	ethdev_lend_free(dev);
 	ethdev_pool_put(dev->pool);
 }

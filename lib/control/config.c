@@ -9,7 +9,7 @@ const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
 	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
-	[PORT_KEY_OFFLOADS] = "offloads",
+	[PORT_KEY_OFFLOADS] = "offloads", [PORT_KEY_ZERO_COPY_TX] = "zero-copy-tx",
 };
 
 const char *const config_bridge_keys[BRIDGE_KEYS] = {
@@ -46,6 +46,7 @@ void config_free(struct config *config)
 		free((char *)port->spec.device);
 		free((char *)port->spec.postcopy);
 		free((char *)port->spec.offloads);
+		free((char *)port->spec.zero_copy_tx);
 		free(port->queues);
 		free(port->mtu);
 		free(port->option);
@@ -101,7 +102,8 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
 	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) && a->queues == b->queues &&
-	       same_text(a->device, b->device) && a->mtu == b->mtu;
+	       same_text(a->device, b->device) && a->mtu == b->mtu &&
+	       same_text(a->zero_copy_tx, b->zero_copy_tx);
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -164,6 +166,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
 	else if (!vhost && strcmp(key, "mtu") == 0)
 		return set_number(port, PORT_KEY_MTU, &port->mtu, value, fail);
+	else if (!vhost && strcmp(key, "zero-copy-tx") == 0)
+		error = set_text(&port->spec.zero_copy_tx, value);
 	else if (!vhost)
 		error = add_device_argument(port, key, value);
 	else
@@ -253,7 +257,8 @@ void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 	if (strcmp(spec->type, "ethdev") == 0) {
 		if (spec->mtu != 0)
 			snprintf(mtu, sizeof(mtu), ", MTU %u", spec->mtu);
-		snprintf(text, size, "ethdev %s%s%s, bridge %s", spec->device, mtu, offloads,
+		snprintf(text, size, "ethdev %s%s%s%s, bridge %s", spec->device, mtu, offloads,
+			 strcmp(spec->zero_copy_tx, "on") == 0 ? ", zero-copy-tx" : "",
 			 spec->bridge);
 		return;
 	}

@@ -39,6 +39,7 @@ enum config_port_key {
 	PORT_KEY_MTU,
 	PORT_KEY_POSTCOPY,
 	PORT_KEY_OFFLOADS,
+	PORT_KEY_ZERO_COPY_TX,
 	PORT_KEYS,
 };
 enum config_bridge_key {
@@ -94,8 +95,8 @@ struct config {
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
 /* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,postcopy=...][,offloads=...][,bridge=NAME]") or
- * `--ethdev` ("NAME=DEVICE[,mtu=N][,offloads=...][,bridge=NAME]", where anything else is an argument of the device).
- * 0 or -errno. */
+ * `--ethdev` ("NAME=DEVICE[,mtu=N][,offloads=...][,zero-copy-tx=...][,bridge=NAME]", where anything else is an
+ * argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
 		      struct fail *fail);
 

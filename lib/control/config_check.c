@@ -206,6 +206,9 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 	error = check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_MTU, port->mtu != NULL, fail);
+	if (error == 0)
+		error = check_foreign(config, port, PORT_KEY_ZERO_COPY_TX,
+				      spec->zero_copy_tx != NULL, fail);
 	return error;
 }
 
@@ -225,6 +228,16 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 				port_place(config, port, PORT_KEY_MTU).text, spec->name, *port->mtu,
 				MTU_MIN, MTU_MAX);
 	spec->mtu = port->mtu != NULL ? *port->mtu : 0;
+	if (spec->zero_copy_tx == NULL)
+		spec->zero_copy_tx = strdup("off");
+	if (spec->zero_copy_tx == NULL)
+		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
+	if (strcmp(spec->zero_copy_tx, "on") != 0 && strcmp(spec->zero_copy_tx, "off") != 0)
+		return fail_set(fail, -EINVAL,
+				"%s: port %s: zero-copy-tx \"%s\" is not known; use on (long frames of "
+				"guests are sent from where they lie, if the device can) or off",
+				port_place(config, port, PORT_KEY_ZERO_COPY_TX).text, spec->name,
+				spec->zero_copy_tx);
 	error = check_foreign(config, port, PORT_KEY_SOCKET, spec->socket != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_MODE, spec->mode != NULL, fail);

@@ -53,6 +53,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	OPTIONAL_NUMBER("mtu", struct config_port, mtu),
 	TEXT("postcopy", struct config_port, spec.postcopy, CYAML_FLAG_OPTIONAL),
 	TEXT("offloads", struct config_port, spec.offloads, CYAML_FLAG_OPTIONAL),
+	TEXT("zero-copy-tx", struct config_port, spec.zero_copy_tx, CYAML_FLAG_OPTIONAL),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_entry = {

@@ -21,6 +21,7 @@
 #include "vus_limits.h"
 
 struct rte_mbuf;
+struct frame_holds;
 
 struct frame {
 	uint8_t *head;
@@ -41,6 +42,9 @@ struct burst {
 	/* The guest's ring as it was when receive() took from it, for complete(), whatever control does to it
 	 * meanwhile. */
 	const void *source;
+	/* Whose bodies may be read after complete() (frame_hold.h), from this hold on; NULL: none. complete() clears it. */
+	struct frame_holds *holds;
+	uint16_t first_hold;
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts heads; FRAME_HEAD bytes each. */
 	_Alignas(64) uint8_t room[BURST_MAX][FRAME_HEAD];

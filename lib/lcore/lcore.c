@@ -39,6 +39,22 @@ static void flood_injections(struct lcore *lc) RUNS_ON(lcore_thread)
 	}
 }
 
+static __attribute__((noinline)) void run_errands(struct lcore *lc) RUNS_ON(lcore_thread)
+{
+	struct lcore_errand **at = &lc->ctx.errands;
+
+	while (*at != NULL) {
+		struct lcore_errand *errand = *at, *next = errand->next;
+
+		if (errand->run(errand)) {
+			errand->started = false;
+			*at = next;
+		} else {
+			at = &errand->next;
+		}
+	}
+}
+
 /* Once over the poll set, from the moment `at` on: the number of frames moved. */
 static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
@@ -71,6 +87,8 @@ static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, 
 	if (__builtin_expect(atomic_load_explicit(&lc->injections, memory_order_relaxed) != NULL,
 			     0))
 		flood_injections(lc);
+	if (__builtin_expect(lc->ctx.errands != NULL, 0))
+		run_errands(lc);
 	return frames;
 }
 

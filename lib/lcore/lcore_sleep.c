@@ -14,7 +14,7 @@ static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(
 	/* Every queue is armed, even when an earlier one has work: disarming is symmetric and cheap. */
 	for (uint16_t i = 0; i < set->n; i++)
 		waiting |= set->queue[i]->port->ops->arm(set->queue[i]);
-	return !waiting && rcu_get(&lc->set) == set &&
+	return !waiting && rcu_get(&lc->set) == set && lc->ctx.errands == NULL &&
 	       atomic_load(&lc->injections) == NULL && !atomic_load(&lcores.stop);
 }
 

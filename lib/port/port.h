@@ -34,12 +34,21 @@ struct json_t;
 struct loop;
 struct port;
 
+/* Something an lcore looks after once a round, until it is done; it stays awake meanwhile. Embedded in a driver's own,
+ * and of one lcore. */
+struct lcore_errand {
+	struct lcore_errand *next;
+	bool (*run)(struct lcore_errand *errand); /* whether it is done */
+	bool started;
+};
+
 /* What an lcore brings along to every call. */
 struct lcore_ctx {
 	uint16_t index; /* its number: whose counters it writes, which reader it is to RCU */
 	uint16_t epoch; /* seconds, for aging; wraps */
 	struct report_ring *reports;
 	struct burst *burst;
+	struct lcore_errand *errands;
 };
 
 /* The last addresses a receive queue saw, and where they were: most bursts need no table. bridge.c's. */
@@ -117,6 +126,7 @@ struct port_spec {
 	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */
 	const char *device; /* ethdev: a name or PCI address EAL knows */
 	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
+	const char *zero_copy_tx; /* ethdev: "on": guests' frames are read where they lie, if possible, or "off"; NULL: off */
 };
 
 /* What the switch does for a port, called by drivers on the control thread. */
@@ -167,6 +177,15 @@ void port_fini(struct port *port);
 
 /* The sum over all threads. Any thread. */
 void port_counters_sum(const struct port *port, struct port_counters *sum);
+
+static inline void lcore_errand_start(struct lcore_ctx *ctx, struct lcore_errand *errand)
+{
+	if (errand->started)
+		return;
+	errand->started = true;
+	errand->next = ctx->errands;
+	ctx->errands = errand;
+}
 
 static inline struct port_counters *port_counters_of(struct port *port,
 						     const struct lcore_ctx *ctx)

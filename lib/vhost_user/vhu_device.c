@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frame_hold.h"
 #include "vhu_session.h"
 
 /* Why the front end that is connected has to make room for another, or NULL: then the other is turned away, which costs
@@ -68,17 +69,24 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 		return NULL;
 	}
 	vhu_journal_open(&device->journal, config->journal, config->name);
-	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++)
+	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
 			      vhu_journal_record(&device->journal, i), &vhu_session_ring_events);
+		device->ring[i].loop = loop;
+		/* Without a table nothing is lent. */
+		if (i < device->rings_n && i % 2 == 1)
+			device->ring[i].q.holds = frame_holds_create();
+	}
 	vhu_connection_init(&device->connection, loop, &vhu_session_connection_events);
 	return device;
 }
 
-static void device_free(struct vhu_device *device)
+static void device_free(struct vhu_device *device) RUNS_ON(control_thread)
 {
 	vhu_postcopy_fini(device);
 	vhu_journal_close(&device->journal, device->returns);
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		frame_holds_destroy(device->ring[i].q.holds);
 	free(device->name);
 	free(device);
 }
@@ -151,6 +159,8 @@ void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(vo
 	device->returns = returns;
 	device->gone = gone;
 	device->gone_arg = arg;
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		device->ring[i].unpolled = true;
 	vhu_endpoint_close(&device->endpoint);
 	if (device->state == VHU_IDLE)
 		vhu_device_idle(device);

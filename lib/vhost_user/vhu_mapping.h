@@ -22,6 +22,7 @@ struct vhu_mapping {
 	uint8_t *at; /* whole pages around the region */
 	size_t len;
 	uint64_t delta; /* from there to the region's first byte */
+	bool offered;	/* to devices (dma.h) */
 };
 
 /* 0 or -errno with a line in `fail`. The descriptor is the caller's. */

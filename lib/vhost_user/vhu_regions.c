@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dma.h"
 #include "vhu_release.h"
 
 static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
@@ -79,18 +80,49 @@ static void released(void *arg)
 	regions->events->released(regions);
 }
 
+/* The conversation rests until the release is through, so the edition is the one that began it. */
+static enum vhu_release_wait waits(void *arg)
+{
+	struct vhu_regions *regions = arg;
+
+	return regions->events->waits(regions, regions->edition);
+}
+
+/* One mapping goes with the release. */
+static void retire(struct vhu_regions *regions, uint32_t i, struct vhu_release *release)
+	RUNS_ON(control_thread)
+{
+	dma_withdraw(regions->mapping[i].at);
+	vhu_release_piece(release, &regions->mapping[i]);
+}
+
+void vhu_regions_offer(struct vhu_regions *regions)
+{
+	for (uint32_t i = 0; i < regions->n; i++) {
+		struct vhu_mapping *mapping = &regions->mapping[i];
+
+		if (!mapping->offered)
+			dma_offer(mapping->at, mapping->len);
+		mapping->offered = true;
+	}
+}
+
 struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces)
 {
 	return vhu_release_create(regions->loop, regions->arena, pieces, released, regions);
 }
 
 /* Publishes `map` (maybe NULL); the one before goes with `release`. */
-static void publish(struct vhu_regions *regions, const struct mem_map *map,
-		    struct vhu_release *release) RUNS_ON(control_thread)
+static void publish(struct vhu_regions *regions, struct mem_map *map, struct vhu_release *release)
+	RUNS_ON(control_thread)
 {
 	const struct mem_map *before = vhu_regions_map(regions);
 
+	regions->edition++;
+	if (map != NULL)
+		map->edition = regions->edition;
 	rcu_set(&regions->table.map, map);
+	vhu_release_after(release, waits);
 	vhu_release_start(release, before);
 }
 
@@ -136,6 +168,7 @@ int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region 
 		(regions->n - i) * sizeof(regions->mapping[0]));
 	regions->mapping[i] = mapping;
 	regions->n++;
+	map->edition = ++regions->edition;
 	rcu_set(&regions->table.map, map);
 	rcu_free((void *)(uintptr_t)old);
 	return 0;
@@ -158,7 +191,7 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 		return -ENOMEM;
 	}
 	regions->events->leaving(regions, old->region[at].host, old->region[at].size);
-	vhu_release_piece(release, &regions->mapping[at]);
+	retire(regions, (uint32_t)at, release);
 	regions->n--;
 	memmove(&regions->mapping[at], &regions->mapping[at + 1],
 		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
@@ -210,7 +243,7 @@ static int table_build(struct vhu_regions *regions, const struct vhu_memory_tabl
 
 /* Everything that is not kept goes. */
 static void retire_others(struct vhu_regions *regions, const struct table *table,
-			  struct vhu_release *release)
+			  struct vhu_release *release) RUNS_ON(control_thread)
 {
 	const struct mem_map *old = vhu_regions_map(regions);
 
@@ -222,7 +255,7 @@ static void retire_others(struct vhu_regions *regions, const struct table *table
 		if (kept)
 			continue;
 		regions->events->leaving(regions, old->region[i].host, old->region[i].size);
-		vhu_release_piece(release, &regions->mapping[i]);
+		retire(regions, i, release);
 	}
 }
 
@@ -269,13 +302,17 @@ int vhu_regions_clear(struct vhu_regions *regions)
 		/* The arena's end unmaps what is left. */
 		const struct mem_map *map = vhu_regions_map(regions);
 
+		for (uint32_t i = 0; i < regions->n; i++) {
+			dma_withdraw(regions->mapping[i].at);
+			dma_unmap(regions->mapping[i].at);
+		}
 		rcu_set(&regions->table.map, NULL);
 		rcu_free((void *)(uintptr_t)map);
 		regions->n = 0;
 		return 0;
 	}
 	for (uint32_t i = 0; i < regions->n; i++)
-		vhu_release_piece(release, &regions->mapping[i]);
+		retire(regions, i, release);
 	regions->n = 0;
 	publish(regions, NULL, release);
 	return 1;

@@ -22,6 +22,7 @@
 #include "role.h"
 #include "vhu_mapping.h"
 #include "vhu_message.h"
+#include "vhu_release.h"
 
 struct vhu_regions;
 
@@ -30,6 +31,8 @@ struct vhu_regions_events {
 	void (*leaving)(struct vhu_regions *regions, const uint8_t *host, uint64_t size);
 	/* One removal, replacement or clearing is through: unmapped. Called once for each that waits. */
 	void (*released)(struct vhu_regions *regions);
+	/* Whether a device may be reading what was there before this edition of the map, or a ring is still leaving. */
+	enum vhu_release_wait (*waits)(struct vhu_regions *regions, uint16_t edition);
 	/* SIGBUS struck: what lay behind a mapping is gone. */
 	void (*died)(struct vhu_regions *regions);
 };
@@ -40,6 +43,7 @@ struct vhu_regions {
 	struct mem_table table;	 /* what lcores read */
 	struct mem_arena *arena; /* made with the first region, destroyed by vhu_regions_reset() */
 	struct loop_fd alarm;
+	uint16_t edition; /* of the map */
 	uint32_t n;
 	struct vhu_mapping mapping[MEM_SLOTS_MAX]; /* in the order of the map's regions */
 };
@@ -70,8 +74,6 @@ void vhu_regions_reset(struct vhu_regions *regions) RUNS_ON(control_thread);
 
 /* --- what the dirty log shares with regions (vhu_log.c) ----------------------------------------------------------- */
 
-struct vhu_release;
-
 /* Maps a piece of a file into the arena: 0 or -errno with a line in `fail`. */
 int vhu_regions_map_file(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
 			 struct vhu_mapping *mapping, struct fail *fail) RUNS_ON(control_thread);
@@ -82,6 +84,9 @@ static inline const struct mem_map *vhu_regions_map(const struct vhu_regions *re
 {
 	return rcu_own(&regions->table.map);
 }
+
+/* What is mapped may be read by devices from now on (dma.h): not while it is still arriving. */
+void vhu_regions_offer(struct vhu_regions *regions) RUNS_ON(control_thread);
 
 uint64_t vhu_regions_bytes(const struct vhu_regions *regions);
 

@@ -3,7 +3,13 @@
 
 #include <stdlib.h>
 
+#include "clock.h"
+#include "dma.h"
+#include "log.h"
 #include "rcu.h"
+#include "vus_limits.h"
+
+static const uint64_t LENT_LOOK_NS = NS_PER_MS / 4;
 
 struct vhu_release {
 	struct rcu_wait wait;
@@ -12,7 +18,11 @@ struct vhu_release {
 	struct mem_arena *arena;
 	void *object;
 	void (*done)(void *arg);
+	enum vhu_release_wait (*waits)(void *arg); /* NULL: for nothing */
 	void *arg;
+	struct loop_timer timer;
+	uint64_t until_ns;
+	bool forsaken; /* somebody reads it still */
 	uint32_t n;
 	struct {
 		uint8_t *at;
@@ -24,8 +34,15 @@ static void unmap_pieces(struct loop_job *job)
 {
 	struct vhu_release *release = container_of(job, struct vhu_release, job);
 
-	for (uint32_t i = 0; i < release->n; i++)
-		mem_arena_release(release->arena, release->piece[i].at, release->piece[i].len);
+	for (uint32_t i = 0; i < release->n; i++) {
+		dma_unmap(release->piece[i].at);
+		if (release->forsaken)
+			mem_arena_forsake(release->arena, release->piece[i].at,
+					  release->piece[i].len);
+		else
+			mem_arena_release(release->arena, release->piece[i].at,
+					  release->piece[i].len);
+	}
 }
 
 static void pieces_gone(struct loop_job *job)
@@ -38,6 +55,29 @@ static void pieces_gone(struct loop_job *job)
 	done(arg);
 }
 
+static void look_whether_lent(struct loop_timer *timer)
+{
+	struct vhu_release *release = container_of(timer, struct vhu_release, timer);
+	enum vhu_release_wait wait =
+		release->waits != NULL ? release->waits(release->arg) : VHU_RELEASE_NOW;
+
+	role_assert_control();
+	if (wait == VHU_RELEASE_USED)
+		release->until_ns = clock_ns() + HOLD_LIMIT_MS * NS_PER_MS;
+	if (wait != VHU_RELEASE_NOW) {
+		if (clock_ns() < release->until_ns) {
+			loop_timer_start(release->loop, timer, LENT_LOOK_NS);
+			return;
+		}
+		release->forsaken = true;
+		log_warn("memory",
+			 "a device has not read what it was given for %d ms: a guest's memory goes all "
+			 "the same, and the device reads zeros, or nothing",
+			 HOLD_LIMIT_MS);
+	}
+	loop_job_start(release->loop, &release->job);
+}
+
 static void lcores_left(struct rcu_wait *wait)
 {
 	struct vhu_release *release = container_of(wait, struct vhu_release, wait);
@@ -46,8 +86,10 @@ static void lcores_left(struct rcu_wait *wait)
 	free(release->object);
 	release->job.run = unmap_pieces;
 	release->job.done = pieces_gone;
+	release->timer.fire = look_whether_lent;
+	release->until_ns = clock_ns() + HOLD_LIMIT_MS * NS_PER_MS;
 	if (release->n > 0)
-		loop_job_start(release->loop, &release->job);
+		look_whether_lent(&release->timer);
 	else
 		pieces_gone(&release->job);
 }
@@ -70,6 +112,11 @@ struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *aren
 void vhu_release_destroy(struct vhu_release *release)
 {
 	free(release);
+}
+
+void vhu_release_after(struct vhu_release *release, enum vhu_release_wait (*waits)(void *arg))
+{
+	release->waits = waits;
 }
 
 void vhu_release_piece(struct vhu_release *release, const struct vhu_mapping *mapping)

@@ -2,9 +2,11 @@
 /* vhu_release.h: what lcores may still hold, on its way out: an object that was unpublished, and mappings only it refers
  * to.
  *
- * First every lcore passes, then the object is freed, then the loop's helper thread unmaps, which may take long, and
- * then `done` is called on the control thread. A release is made before anything is withdrawn, so that nothing can fail
- * half-way. Control thread only.
+ * First every lcore passes, then the object is freed, then those are waited for who read by themselves (a NIC that was
+ * lent a frame, frame_hold.h), then the loop's helper thread unmaps, which may take long, and then `done` is called on the
+ * control thread. Who has not finished within HOLD_LIMIT_MS finds other memory in the place of what was there: a
+ * device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A release is made before anything is
+ * withdrawn, so that nothing can fail half-way. Control thread only.
  */
 #ifndef VUS_VHU_RELEASE_H
 #define VUS_VHU_RELEASE_H
@@ -22,6 +24,13 @@ struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *aren
 /* Of a release that was not started. NULL is fine. */
 void vhu_release_destroy(struct vhu_release *release);
 
+/* What a release waits for when every lcore has passed. */
+enum vhu_release_wait {
+	VHU_RELEASE_NOW,
+	VHU_RELEASE_LENT, /* a device reads still what is to go: HOLD_LIMIT_MS at most */
+	VHU_RELEASE_USED, /* an lcore uses it still, until it says that it does not */
+};
+void vhu_release_after(struct vhu_release *release, enum vhu_release_wait (*waits)(void *arg));
 void vhu_release_piece(struct vhu_release *release, const struct vhu_mapping *mapping);
 /* `object` (malloc'ed, or NULL) is not published any more. The release is gone when `done` is called. */
 void vhu_release_start(struct vhu_release *release, const void *object) RUNS_ON(control_thread);

@@ -8,9 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "frame_hold.h"
 #include "log.h"
 #include "loop.h"
 #include "poke.h"
+
+static const uint64_t DRAIN_LOOK_NS = NS_PER_MS / 4;
 
 static void replace_fd(int *fd, int with)
 {
@@ -131,6 +135,7 @@ static void lcores_left(struct rcu_wait *wait)
 	role_assert_control();
 	free((void *)(uintptr_t)ring->left_conf);
 	ring->left_conf = NULL;
+	atomic_store_explicit(&ring->q.draining, false, memory_order_relaxed);
 	ring->base = virtq_position(&ring->q);
 	ring->state = VHU_RING_IDLE;
 	replace_fd(&ring->swap_fd, -1);
@@ -144,6 +149,33 @@ static void lcores_left(struct rcu_wait *wait)
 	ring->events->settled(ring);
 }
 
+static void withdraw(struct vhu_ring *ring) RUNS_ON(control_thread)
+{
+	ring->events->ready(ring, false);
+	/* Whatever its owner does, no burst that begins from now on touches the ring. */
+	ring->left_conf = virtq_publish(&ring->q, NULL);
+	rcu_wait_start(&ring->leave, lcores_left);
+}
+
+static void look_whether_drained(struct loop_timer *timer)
+{
+	struct vhu_ring *ring = container_of(timer, struct vhu_ring, drain_timer);
+
+	role_assert_control();
+	if (virtq_holding(&ring->q) && !ring->unpolled) {
+		loop_timer_start(ring->loop, timer, DRAIN_LOOK_NS);
+		return;
+	}
+	withdraw(ring);
+}
+
+/* No chain is taken any more. */
+static void drains(struct rcu_wait *wait)
+{
+	role_assert_control();
+	look_whether_drained(&container_of(wait, struct vhu_ring, leave)->drain_timer);
+}
+
 void vhu_ring_leave(struct vhu_ring *ring)
 {
 	if (ring->state != VHU_RING_RUNNING)
@@ -153,10 +185,13 @@ void vhu_ring_leave(struct vhu_ring *ring)
 		ring->events->lane_leave(ring);
 		return;
 	}
-	ring->events->ready(ring, false);
-	/* Whatever its owner does, no burst that begins from now on touches the ring. */
-	ring->left_conf = virtq_publish(&ring->q, NULL);
-	rcu_wait_start(&ring->leave, lcores_left);
+	if (!frame_hold_wanted() && !virtq_holding(&ring->q)) {
+		withdraw(ring);
+		return;
+	}
+	atomic_store_explicit(&ring->q.draining, true, memory_order_relaxed);
+	ring->drain_timer.fire = look_whether_drained;
+	rcu_wait_start(&ring->leave, drains);
 }
 
 void vhu_ring_left(struct vhu_ring *ring, uint32_t base)

@@ -8,6 +8,8 @@
  *
  * Withdrawing takes time: the owner is told first (it takes the ring out of its poll sets), the geometry stays published
  * until every lcore has passed (LEAVING), and only then `settled` is called and position and descriptors are ours again.
+ * Before that, a ring whose chains a NIC may be reading is drained: its lcore takes no more of them and gives back what
+ * is in hand, which takes it HOLD_LIMIT_MS at most.
  * The conversation is suspended meanwhile, so requests find a ring IDLE or RUNNING and nothing in between.
  *
  * Descriptors given to a ring are its own. Only eventfds are accepted and made non-blocking: an lcore writes to one of
@@ -17,6 +19,7 @@
 #define VUS_VHU_RING_H
 
 #include "fail.h"
+#include "loop.h"
 #include "role.h"
 #include "virtq.h"
 
@@ -62,6 +65,9 @@ struct vhu_ring {
 	bool begun;	 /* the position in q counts, not `base` */
 	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
 	int kick_next;
+	struct loop *loop;
+	bool unpolled;	 /* its owner has taken it from the lcores for good: nobody gives back what is in hand */
+	struct loop_timer drain_timer;
 	bool broken_told;
 	bool held_up;	 /* a write to one of its descriptors waited, and was broken off (poke.h) */
 	struct rcu_wait leave, swap;

@@ -134,6 +134,8 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 	if (device->dirty.ends)
 		device->unsettled += (unsigned int)vhu_log_drop(&device->dirty, &device->regions);
 	device->dirty.ends = false;
+	if (device->postcopy.state != VHU_POSTCOPY_LISTENING && !device->postcopy.uncommitted)
+		vhu_regions_offer(&device->regions);
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
 		bool wanted = ring_wanted(device, ring);
@@ -213,44 +215,6 @@ const struct vhu_ring_events vhu_session_ring_events = {
 	.lane_run = ring_lane_run,
 	.lane_leave = ring_lane_leave,
 	.lane_call = ring_lane_call,
-};
-
-/* --- memory ----------------------------------------------------------------------------------------------------- */
-
-static void region_leaving(struct vhu_regions *regions, const uint8_t *host, uint64_t size)
-{
-	struct vhu_device *device = container_of(regions, struct vhu_device, regions);
-
-	role_assert_control();
-	for (unsigned int i = 0; i < device->rings_n; i++) {
-		if (!vhu_ring_in(&device->ring[i], host, size))
-			continue;
-		device->unsettled++;
-		vhu_ring_leave(&device->ring[i]);
-	}
-}
-
-static void region_released(struct vhu_regions *regions)
-{
-	role_assert_control();
-	vhu_session_settled(container_of(regions, struct vhu_device, regions));
-}
-
-static void memory_died(struct vhu_regions *regions)
-{
-	struct vhu_device *device = container_of(regions, struct vhu_device, regions);
-
-	role_assert_control();
-	vhu_session_end(device,
-			"guest memory went away under the running device (SIGBUS): its file was "
-			"truncated, or huge pages ran out",
-			false);
-}
-
-const struct vhu_regions_events vhu_session_regions_events = {
-	.leaving = region_leaving,
-	.released = region_released,
-	.died = memory_died,
 };
 
 /* --- the conversation ------------------------------------------------------------------------------------------- */

@@ -5,7 +5,9 @@
 
 #include "mem_copy.h"
 #include "poke.h"
+#include "frame_hold.h"
 #include "vnet_private.h"
+#include "vnet_window.h"
 #include "vus_limits.h"
 
 /* --- what every burst begins and ends with ----------------------------------------------------------------------- */
@@ -30,7 +32,7 @@ static inline __attribute__((always_inline)) bool begin_as(struct virtq *q,
 	}
 	if (counters != NULL)
 		count(&counters->rx_drop[RX_DROP_RESTART], (uint64_t)n);
-	if (format->publish(view)) {
+	if (format->publish(view, 0)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, view);
 	}
@@ -247,8 +249,9 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 	}
 }
 
-/* Finds up to n chains, a frame for each that has the length of one, and reads what they begin with. */
-static inline __attribute__((always_inline)) void
+/* Finds up to n chains, a frame for each that has the length of one, and reads what they begin with: the
+ * number of chains. */
+static inline __attribute__((always_inline)) uint16_t
 receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
 	       struct port_counters *counters, const struct virtq_format *format)
 {
@@ -265,13 +268,15 @@ receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *bur
 	       find_chain(q, view, &found, burst, counters, format));
 	burst->source = view->conf;
 	if (found.chains == 0)
-		return;
+		return 0;
 	read_heads(burst, view->conf, counters);
 	format->take(view, found.slots, found.chains);
+	return found.chains;
 }
 
 static inline __attribute__((always_inline)) void
 complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *format)
+	RUNS_ON(lcore_thread)
 {
 	/* The geometry of receive(): the ring may have been withdrawn since, but control waits for us to pass
 	 * before it looks at the position, and must find every chain we took given back. */
@@ -280,8 +285,10 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 		.conf = burst->source,
 		.log = rcu_get(&q->memory->log),
 	};
+	uint16_t keep = vnet_window_open(q) ? vnet_window_keep(q) : 0;
 
-	if (format->publish(&view)) {
+	burst->holds = NULL;
+	if (format->publish(&view, keep)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, &view);
 	}
@@ -289,17 +296,21 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 
 static inline __attribute__((always_inline)) uint16_t
 receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst,
-	   struct port_counters *counters, const struct virtq_format *format)
+	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
 	const struct virtq_view here = *opened, *view = &here; /* seen by nobody else: it lives in registers */
-	int n = format->available(view, 0, BURST_MAX);
+	bool lends = __builtin_expect(frame_hold_wanted(), 0) || vnet_window_open(q);
+	uint16_t max = lends ? vnet_window_before(q, opened) : BURST_MAX, taken;
+	int n = format->available(view, 0, max);
 
 	if (n <= 0) {
 		if (n < 0)
 			vnet_break(q, -n);
 		return 0;
 	}
-	receive_chains(q, view, burst, (uint16_t)n, counters, format);
+	taken = receive_chains(q, view, burst, (uint16_t)n, counters, format);
+	if (lends)
+		vnet_window_take(q, opened, burst, taken);
 	count(&q->counters.frames, burst->n);
 	if (burst->n == 0)
 		complete_burst(q, burst, format);
@@ -311,8 +322,11 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters
 	struct virtq_view view;
 
 	burst->n = 0;
-	if (!vnet_view_open(q, &view, counters))
+	if (!vnet_view_open(q, &view, counters)) {
+		if (vnet_window_open(q))
+			vnet_window_forget(q);
 		return 0;
+	}
 	return view.conf->packed ? receive_as(q, &view, burst, counters, &virtq_packed)
 				 : receive_as(q, &view, burst, counters, &virtq_split);
 }
@@ -340,6 +354,9 @@ bool vnet_arm(struct virtq *q)
 {
 	struct virtq_view view;
 
+	/* Nobody tells us when a device has read what it was lent. */
+	if (vnet_window_open(q))
+		return true;
 	/* A ring that was not looked at yet is looked at first: there may be something to be done. */
 	if (q->dp.fresh)
 		return rcu_get(&q->conf) != NULL && virtq_fault(q) == VIRTQ_OK;

@@ -122,7 +122,7 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 		return 0;
 	}
 	if (!format->room(&view, n))
-		d->interrupt |= format->publish(&view);
+		d->interrupt |= format->publish(&view, 0);
 	placed = place_simple(d, &view, frames, (uint16_t)available, slots, format);
 	for (uint16_t i = 0; i < placed; i++) {
 		uint8_t *at = slots[i].at;
@@ -214,7 +214,7 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 	if (frame->len > d->len_max)
 		return TX_DROP_TOO_BIG;
 	if (!format->room(&d->view, VIRTQ_IN_HAND_MAX))
-		d->interrupt |= format->publish(&d->view);
+		d->interrupt |= format->publish(&d->view, 0);
 	drop = reserve(d, (uint64_t)header_len + frame->len, spans, &buffers, &slots, format);
 	if (drop >= 0)
 		return drop;
@@ -277,13 +277,13 @@ deliver_frames(struct delivery *d, struct frame *const *frames, uint16_t n,
 static void deliver_split(struct delivery *d, struct frame *const *frames, uint16_t n)
 {
 	deliver_frames(d, frames, n, &virtq_split);
-	d->interrupt |= virtq_split.publish(&d->view);
+	d->interrupt |= virtq_split.publish(&d->view, 0);
 }
 
 static void deliver_packed(struct delivery *d, struct frame *const *frames, uint16_t n)
 {
 	deliver_frames(d, frames, n, &virtq_packed);
-	d->interrupt |= virtq_packed.publish(&d->view);
+	d->interrupt |= virtq_packed.publish(&d->view, 0);
 }
 
 static void deliver_all(struct delivery *d, struct frame *const *frames, uint16_t n)

@@ -137,7 +137,7 @@ void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint32_t base) 
 {
 	begin(q, conf, base);
 	if (conf->packed)
-		virtq_record_list(q->record, q->dp.last_used, q->dp.last_used, 0, 0);
+		virtq_record_list(q->record, q->dp.last_used, q->dp.last_used, 0, 0, 0);
 	rcu_set(&q->conf, conf);
 }
 

@@ -72,13 +72,16 @@ struct virtq_dp {
 	uint16_t avail_seen;	/* the available index when it was last read */
 	uint16_t signalled;	/* used index at the last interrupt decision */
 	bool signalled_valid;	/* false after a (re)start: the next burst interrupts whatever the guest asked */
-	uint16_t pushed;	/* packed: how many of the record's list are to be published */
+	uint16_t list, pushed;	/* packed: where the record's list begins, and how many of it are to be published */
 	uint16_t last_chain;	/* packed: where the last chain returned began, and its id */
 	uint16_t last_id;
 	bool packed;
 	bool fresh;		/* the place is still to be found in the ring (at the first use) */
 	bool kicks_wanted;	/* what we last told the guest */
 	bool resumes;		/* fresh, and the record is about this ring: `found` is what it said */
+	/* Chains in hand whose bodies may be lent to devices (virtio_net's): the number of the oldest, and of the next
+	 * one that will be taken; the same: none. */
+	uint16_t window_first, window_next;
 	uint64_t found;
 	struct virtq_record *record; /* the queue's */
 	struct mem_hint hint;	/* where its buffers were */
@@ -89,12 +92,20 @@ struct virtq_counters {
 	_Atomic uint64_t frames;
 	_Atomic uint64_t interrupts;
 	_Atomic uint64_t full; /* bursts to the guest that ran out of buffers */
+	_Atomic uint64_t lent; /* frames whose bodies were there for devices to read */
+	_Atomic uint64_t given_up; /* chains returned although a device had not given them back in time */
 };
+
+struct frame_holds;
 
 struct virtq {
 	RCU_PTR(const struct virtq_conf) conf;
 	const struct mem_table *memory; /* the device's; set once */
 	_Atomic int fault;		/* enum virtq_fault; written by the position's holder, cleared by a start */
+	/* Lending of bodies (frame_hold.h), of from_guest queues. Control's wish: no new chain is taken; and the
+	 * position holder's answer: chains are in hand after complete(). */
+	_Atomic bool draining, holding;
+	struct frame_holds *holds;	/* NULL: nothing is ever lent; set once */
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
@@ -146,6 +157,13 @@ uint32_t virtq_position(const struct virtq *q) RUNS_ON(control_thread);
 
 /* "descriptor loop", "buffer outside of guest memory", ... */
 const char *virtq_fault_text(enum virtq_fault fault);
+
+/* Whether chains are in hand that devices may be reading. Any thread; certain once every lcore has passed since
+ * `draining` was set. */
+static inline bool virtq_holding(const struct virtq *q)
+{
+	return atomic_load_explicit(&q->holding, memory_order_acquire);
+}
 
 static inline enum virtq_fault virtq_fault(const struct virtq *q)
 {

@@ -76,13 +76,13 @@ struct virtq_format {
 	void (*stage)(const struct virtq_view *view, uint16_t nth, uint16_t id, uint16_t slots,
 		      uint32_t len);
 	/* The next n chains, of so many slots together, are taken, and what was staged for them is pushed: from here on
-	 * they are in hand (virtq_record.h), and the guest does not see it yet. At most VIRTQ_IN_HAND_MAX between one
-	 * publish and the next. */
+	 * they are in hand (virtq_record.h), and the guest does not see it yet. At most VIRTQ_IN_HAND_MAX are pushed and
+	 * not published at any time. */
 	void (*take)(const struct virtq_view *view, uint32_t slots, uint16_t n);
 	/* Whether so many more can be pushed before a publish. */
 	bool (*room)(const struct virtq_view *view, uint16_t n);
-	/* The guest sees everything pushed; true if it wants an interrupt for that. */
-	bool (*publish)(const struct virtq_view *view);
+	/* The guest sees everything pushed but the last `keep`; true if it wants an interrupt for that. */
+	bool (*publish)(const struct virtq_view *view, uint16_t keep);
 	/* Asks for a kick at the next available entry, or says that none is needed. */
 	void (*want_kicks)(const struct virtq_view *view, bool wanted);
 };

@@ -41,14 +41,14 @@ static bool ended_here(const struct virtq_view *view, uint16_t at, uint16_t last
 
 /* How many slots the list of what was in hand takes from `place` on; 0 if it cannot be. The last slot of a chain has the
  * chain's id, whether an element was written there or not. */
-static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint16_t n)
+static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint16_t list,
+			     uint16_t n)
 {
-	const struct virtq_returned *list = view->dp->record->in_hand;
 	uint16_t size = view->conf->size;
 	uint32_t slots = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct virtq_returned chain = list[i];
+		struct virtq_returned chain = *virtq_record_at(view->dp->record, list, i);
 		uint16_t last;
 
 		if (chain.slots == 0 || chain.slots > size - slots)
@@ -61,57 +61,72 @@ static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint
 	return slots;
 }
 
-/* What the record says, if the ring agrees: then true, and the place and how much was in hand and is not returned. */
-static bool resume(const struct virtq_view *view, uint16_t *place, uint16_t *in_hand)
+/* Where a ring stands according to its record. */
+struct found {
+	uint16_t at;		/* the next element */
+	uint16_t last, last_id; /* the chain before it */
+	uint16_t list, n;	/* what is in hand */
+};
+
+/* What the record says, if the ring agrees: then true. */
+static bool resume(const struct virtq_view *view, struct found *found)
 {
 	struct virtq_dp *dp = view->dp;
-	uint16_t at = (uint16_t)dp->found, last = (uint16_t)(dp->found >> 16);
-	uint16_t n = (uint16_t)(dp->found >> 32), last_id = (uint16_t)(dp->found >> 48);
-	uint32_t slots;
+	uint16_t size = view->conf->size;
+	struct found said = {
+		.at = (uint16_t)dp->found,
+		.last = (uint16_t)(dp->found >> 16),
+		.last_id = (uint16_t)(dp->found >> 48),
+		.list = (uint8_t)(dp->found >> 40),
+		.n = (uint8_t)(dp->found >> 32),
+	};
 
-	if (!dp->resumes || packed_index(at) >= view->conf->size ||
-	    packed_index(last) >= view->conf->size || n > VIRTQ_IN_HAND_MAX)
+	if (!dp->resumes || packed_index(said.at) >= size || packed_index(said.last) >= size)
 		return false;
-	slots = listed_slots(view, at, n);
 	/* Of a ring that was never used there is no last chain, and it stands where the front end says. */
-	if ((at == last ? at != *place : !ended_here(view, at, last, last_id)) ||
-	    (n > 0 && slots == 0))
+	if ((said.at == said.last ? said.at != found->at
+				  : !ended_here(view, said.at, said.last, said.last_id)) ||
+	    (said.n > 0 && listed_slots(view, said.at, said.list, said.n) == 0))
 		return false;
-	if (!was_used(view, at)) {
-		if (n > 0 && !packed_is_available(flags_at(view, at), at))
+	/* Used already: the guest has seen these, only the record had not been told. */
+	while (said.n > 0 && was_used(view, said.at)) {
+		struct virtq_returned chain = *virtq_record_at(dp->record, said.list, 0);
+
+		if (chain.slots == 0 || chain.slots > size)
 			return false;
-		*place = at;
-		*in_hand = n;
-		return true;
+		said.last = said.at;
+		said.last_id = chain.id;
+		said.at = packed_next(said.at, chain.slots, size);
+		said.list = (said.list + 1) % VIRTQ_IN_HAND_LIST;
+		said.n--;
 	}
-	/* Used already: the guest has seen it all, only the record had not been told. */
-	at = packed_next(at, slots, view->conf->size);
-	if (n == 0 || was_used(view, at))
+	if (was_used(view, said.at) ||
+	    (said.n > 0 && !packed_is_available(flags_at(view, said.at), said.at)))
 		return false;
-	*place = at;
+	*found = said;
 	return true;
 }
 
 int packed_begin(const struct virtq_view *view, bool from_guest)
 {
 	struct virtq_dp *dp = view->dp;
-	uint16_t place = dp->last_used, n = 0;
+	struct found found = {.at = dp->last_used, .last = dp->last_used};
 
 	(void)from_guest;
-	if (packed_index(place) >= view->conf->size)
+	if (packed_index(found.at) >= view->conf->size)
 		return -VIRTQ_FAULT_AVAIL_INDEX;
-	dp->last_chain = place;
-	if (resume(view, &place, &n)) {
-		dp->last_chain = (uint16_t)(dp->found >> 16);
-		dp->last_id = (uint16_t)(dp->found >> 48);
-	}
+	resume(view, &found);
+	dp->last_chain = found.last;
+	dp->last_id = found.last_id;
 	/* We serve in order, so what is not used was not served. */
-	dp->published = dp->signalled = dp->last_used = dp->last_avail = place;
-	dp->pushed = n;
-	if (n > 0)
-		dp->last_avail =
-			packed_next(place, listed_slots(view, place, n), view->conf->size);
-	return n;
+	dp->published = dp->signalled = dp->last_used = dp->last_avail = found.at;
+	dp->list = found.list;
+	dp->pushed = found.n;
+	if (found.n > 0)
+		dp->last_avail = packed_next(
+			found.at, listed_slots(view, found.at, found.list, found.n),
+			view->conf->size);
+	return found.n;
 }
 
 int packed_chain(const struct virtq_view *view, uint32_t first, uint16_t place VUS_UNUSED,

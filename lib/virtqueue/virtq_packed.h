@@ -134,7 +134,7 @@ static inline void packed_stage(const struct virtq_view *view, uint16_t nth, uin
 {
 	struct virtq_dp *dp = view->dp;
 
-	dp->record->in_hand[dp->pushed + nth] =
+	*virtq_record_at(dp->record, dp->list, (uint16_t)(dp->pushed + nth)) =
 		(struct virtq_returned){.id = id, .slots = slots, .len = len};
 }
 
@@ -144,7 +144,8 @@ static inline void packed_take(const struct virtq_view *view, uint32_t slots, ui
 
 	dp->last_avail = packed_next(dp->last_avail, slots, view->conf->size);
 	dp->pushed = (uint16_t)(dp->pushed + n);
-	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->pushed);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->list,
+			  dp->pushed);
 }
 
 static inline bool packed_room(const struct virtq_view *view, uint16_t n)
@@ -152,23 +153,24 @@ static inline bool packed_room(const struct virtq_view *view, uint16_t n)
 	return view->dp->pushed + n <= VIRTQ_IN_HAND_MAX;
 }
 
-/* Writes the elements of what was pushed, beginning at `place`: where the next one will be, or -1 if what is listed
- * cannot be (it stands in memory that others of our user may write). */
-static inline int packed_write_elements(const struct virtq_view *view, uint16_t place)
+/* Writes the elements of the first n that were pushed, beginning at `place`: where the next one will be, or -1 if what is
+ * listed cannot be (it stands in memory that others of our user may write). */
+static inline int packed_write_elements(const struct virtq_view *view, uint16_t place, uint16_t n)
 {
 	struct vring_packed_desc *ring = packed_ring(view->conf);
-	const struct virtq_returned *list = view->dp->record->in_hand;
-	uint16_t size = view->conf->size, n = view->dp->pushed;
+	uint16_t size = view->conf->size;
 	uint64_t first = 0, *first_at = NULL;
 
 	for (uint16_t i = 0; i < n; i++) {
+		const struct virtq_returned *chain =
+			virtq_record_at(view->dp->record, view->dp->list, i);
 		uint64_t *at = (uint64_t *)(void *)&ring[packed_index(place)] + 1;
-		uint16_t slots = list[i].slots, flags = list[i].len > 0 ? VRING_DESC_F_WRITE : 0;
+		uint16_t slots = chain->slots, flags = chain->len > 0 ? VRING_DESC_F_WRITE : 0;
 		uint64_t element;
 
 		if (place & PACKED_WRAP)
 			flags |= 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
-		element = (uint64_t)flags << 48 | (uint64_t)list[i].id << 32 | list[i].len;
+		element = (uint64_t)flags << 48 | (uint64_t)chain->id << 32 | chain->len;
 		if (i == 0) {
 			first_at = at;
 			first = element;
@@ -176,7 +178,7 @@ static inline int packed_write_elements(const struct virtq_view *view, uint16_t 
 			guest_store64(at, element);
 		}
 		view->dp->last_chain = place;
-		view->dp->last_id = list[i].id;
+		view->dp->last_id = chain->id;
 		if (__builtin_expect(slots == 0 || slots > size, 0))
 			return -1;
 		place = packed_next(place, slots, size);
@@ -207,22 +209,23 @@ static inline bool packed_wants_interrupt(const struct virtq_view *view)
 /* Tells a migration that the ring has changed, in [from, to), and what we say of kicks. */
 void packed_log_ring(const struct virtq_view *view, uint16_t from, uint16_t to);
 
-static inline bool packed_publish(const struct virtq_view *view)
+static inline bool packed_publish(const struct virtq_view *view, uint16_t keep)
 {
 	struct virtq_dp *dp = view->dp;
-	uint16_t before = dp->published;
+	uint16_t before = dp->published, n = (uint16_t)(dp->pushed - keep);
 	int after;
 
-	if (dp->pushed == 0)
+	if (n == 0)
 		return false;
 	/* The list before what is written by it. */
 	atomic_thread_fence(memory_order_release);
-	after = packed_write_elements(view, before);
-	dp->pushed = 0;
+	after = packed_write_elements(view, before, n);
+	dp->pushed = keep;
+	dp->list = keep > 0 ? (uint16_t)((dp->list + n) % VIRTQ_IN_HAND_LIST) : 0;
 	if (__builtin_expect(after < 0, 0))
 		return false;
 	dp->published = dp->last_used = (uint16_t)after;
-	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, 0);
+	virtq_record_list(dp->record, dp->published, dp->last_chain, dp->last_id, dp->list, keep);
 	if (__builtin_expect(view->log != NULL, 0))
 		packed_log_ring(view, before, dp->published);
 	if (view->conf->call_fd < 0) {

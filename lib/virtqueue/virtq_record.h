@@ -38,12 +38,14 @@ struct virtq_record {
 	uint32_t size;
 	uint32_t base; /* where the front end let the ring begin */
 	/* Whoever has the ring writes. Split: entries [from, taken) of the available ring are in hand: not back yet, and
-	 * delivered or about to be; from in bits 0 to 15, taken in 16 to 31. Packed: the place of the next element (0 to
-	 * 15), where the last chain that was returned began (16 to 31), how many of the list below are in hand (32 to 47:
-	 * their data are complete, their elements are about to be written), and the id of that last chain (48 to 63). */
+	 * delivered or about to be; from in bits 0 to 15, taken in 16 to 31. While a part of them goes back, up to which
+	 * one in 32 to 47; else from. Packed: the place of the next element (0 to
+	 * 15), where the last chain that was returned began (16 to 31), how many of the list below are in hand (32 to 39:
+	 * their data are complete, their elements are yet to be written), which entry of the
+	 * list is the first of them (40 to 47; it goes around), and the id of that last chain (48 to 63). */
 	_Atomic uint64_t place;
 	uint64_t spare;
-	struct virtq_returned in_hand[VIRTQ_IN_HAND_MAX];
+	struct virtq_returned in_hand[VIRTQ_IN_HAND_LIST];
 };
 _Static_assert(sizeof(struct virtq_record) % LINE_BYTES == 0, "lcores write their own lines and no other");
 
@@ -61,15 +63,30 @@ static inline void virtq_record_place(struct virtq_record *record, uint16_t from
 {
 	/* After the entries before `from` were returned; and before the frames of these can be seen by anybody: each
 	 * delivery ends with a release of its own. */
-	atomic_store_explicit(&record->place, (uint64_t)taken << 16 | from, memory_order_release);
+	atomic_store_explicit(&record->place, (uint64_t)from << 32 | (uint64_t)taken << 16 | from,
+			      memory_order_release);
+}
+
+/* Entries [from, end) are about to be returned, and those behind stay in hand. */
+static inline void virtq_record_part(struct virtq_record *record, uint16_t from, uint16_t taken,
+				     uint16_t end)
+{
+	atomic_store_explicit(&record->place, (uint64_t)end << 32 | (uint64_t)taken << 16 | from,
+			      memory_order_release);
+}
+
+static inline struct virtq_returned *virtq_record_at(struct virtq_record *record, uint16_t list,
+						     uint16_t i)
+{
+	return &record->in_hand[(list + i) % VIRTQ_IN_HAND_LIST];
 }
 
 static inline void virtq_record_list(struct virtq_record *record, uint16_t next, uint16_t last,
-				     uint16_t last_id, uint16_t in_hand)
+				     uint16_t last_id, uint16_t list, uint16_t in_hand)
 {
 	atomic_store_explicit(&record->place,
-			      (uint64_t)last_id << 48 | (uint64_t)in_hand << 32 |
-				      (uint64_t)last << 16 | next,
+			      (uint64_t)last_id << 48 | (uint64_t)list << 40 |
+				      (uint64_t)in_hand << 32 | (uint64_t)last << 16 | next,
 			      memory_order_release);
 }
 

@@ -7,13 +7,16 @@
 #include "vus_limits.h"
 
 /* How many entries behind the used index were in hand when the process that wrote the record died. The record is true if
- * the used index stands where that burst found it; a guest that reset the ring meanwhile, or a switch without a journal
- * that served it, has moved it. (One that has reset it and is at the very index again loses a burst, as it may.) */
+ * the used index stands where that burst found it, or where it was about to put it while others stayed in hand; a guest
+ * that reset the ring meanwhile, or a switch without a journal that served it, has moved it. (One that has
+ * reset it and is at the very index again loses a burst, as it may.) */
 static uint16_t split_in_hand(const struct virtq_view *view, uint16_t used)
 {
-	uint16_t n = (uint16_t)((view->dp->found >> 16) - view->dp->found);
+	uint64_t found = view->dp->found;
+	uint16_t n = (uint16_t)((found >> 16) - used);
 
-	if (!view->dp->resumes || (uint16_t)view->dp->found != used || n > BURST_MAX)
+	if (!view->dp->resumes || n > VIRTQ_IN_HAND_MAX ||
+	    ((uint16_t)found != used && (uint16_t)(found >> 32) != used))
 		return 0;
 	return n <= (uint16_t)(guest_load16_acquire(&view->conf->avail->idx) - used) ? n : 0;
 }

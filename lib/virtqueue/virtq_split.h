@@ -131,18 +131,20 @@ static inline bool split_wants_interrupt(const struct virtq_view *view)
 /* Tells a migration that the used ring has changed: entries from index `from` on, and what stands around them. */
 void split_log_used(const struct virtq_view *view, uint16_t from);
 
-static inline bool split_publish(const struct virtq_view *view)
+static inline bool split_publish(const struct virtq_view *view, uint16_t keep)
 {
 	struct virtq_dp *dp = view->dp;
-	uint16_t before;
+	uint16_t before = dp->published, end = (uint16_t)(dp->last_used - keep);
 
-	if (dp->last_used == dp->published)
+	if (end == before)
 		return false;
-	before = dp->published;
-	dp->published = dp->last_used;
+	if (__builtin_expect(keep > 0, 0))
+		virtq_record_part(dp->record, before, dp->last_avail, end);
+	dp->published = end;
 	/* Pairs with the driver's acquire of used->idx: data and entries before it are complete. */
 	guest_store16_release(&view->conf->used->idx, dp->published);
-	/* Nothing is in hand: the next guest at these addresses may well begin where this burst began. */
+	/* What is kept is in hand, and nothing else: the next guest at these addresses may well begin where this burst
+	 * began. */
 	virtq_record_place(dp->record, dp->published, dp->last_avail);
 	if (__builtin_expect(view->log != NULL, 0))
 		split_log_used(view, before);

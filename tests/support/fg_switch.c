@@ -74,7 +74,15 @@ static void arguments_of_vuswitch(const struct fg_switch *sw, struct argv *a)
 	add(a, "--file-prefix");
 	add(a, "%s", strrchr(sw->dir, '/') + 1);
 	add_all(a, sw->opt.eal);
+	if (getenv("FG_LEND") != NULL) {
+		add(a, "--vdev");
+		add(a, "net_null0,no-rx=1");
+	}
 	add(a, "--");
+	if (getenv("FG_LEND") != NULL) {
+		add(a, "--ethdev");
+		add(a, "sink=net_null0,zero-copy-tx=on");
+	}
 	add(a, "--control");
 	add(a, "%s", sw->control);
 	for (const char *const *p = sw->opt.ports; *p != NULL; p++) {

@@ -8,6 +8,8 @@
  * The child never outlives the test (PR_SET_PDEATHSIG). Its output is kept in a file and shown when
  * something is wrong.
  *
+ * FG_LEND in the environment gives it a port more that takes guests' frames where they lie: a device that sends nowhere.
+ *
  * FG_BACKEND=testpmd in the environment runs DPDK's testpmd in its stead (ports in pairs, io mode):
  * it proves the fake guest against a back end that is not ours, and shows that a test can fail.
  *

@@ -198,7 +198,7 @@ static void test_the_next_one_resumes(void **state VUS_UNUSED)
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA + 65536);
 	assert_int_equal(q->dp.resumes, true);
-	assert_int_equal(q->dp.found, 9 << 16 | 7);
+	assert_int_equal((uint32_t)q->dp.found, 9 << 16 | 7);
 	vhu_rig_stop_ring(1);
 	virtq_record_place(q->record, 7, 9);
 	front_ring(&t.front, 1, 256, UVA + 65536);

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "frame_hold.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -28,6 +29,8 @@ enum { FRAMES = 40, BUFFERS = 64, BUFFER = 300, HEADER = 12, LONGEST = 450 };
 
 static struct rig rig;
 static struct ring from, to;
+/* A device that keeps some frames for a while, or NULL: then there is none. */
+static struct frame_holds *device;
 /* Memory that outlives the process that serves the rings: the journal of both. */
 static struct virtq_record *records;
 static uint16_t from_head[FRAMES], to_head[BUFFERS];
@@ -63,6 +66,7 @@ static void serve(struct ring *ring, struct virtq_record *record)
 
 	role_assert_control();
 	virtq_init(&ring->q, &rig.table, record);
+	ring->q.holds = ring == &from ? device : NULL;
 	if (virtq_record_matches(record, &ring->setup, base, &damaged)) {
 		virtq_resume(&ring->q, ring->conf, base);
 	} else {
@@ -125,15 +129,26 @@ static void run(struct port_counters *counters)
 {
 	static struct burst burst;
 	struct frame *frames[BURST_MAX];
-	uint16_t n;
+	struct frame_hold *held[FRAMES];
+	uint16_t n, n_held = 0;
 
 	role_assert_lcore();
 	vnet_resume(&to.q);
-	while ((n = vnet_receive(&from.q, &burst, counters)) > 0) {
-		for (uint16_t i = 0; i < n; i++)
+	while ((n = vnet_receive(&from.q, &burst, counters)) > 0 || n_held > 0) {
+		for (uint16_t i = 0; i < n; i++) {
 			frames[i] = &burst.frame[i];
-		vnet_deliver(&to.q, frames, n, FRAME_LEN_MAX, counters);
-		vnet_complete(&from.q, &burst);
+			if (i % 7 == 3 && frame_hold_of(&burst, frames[i]) != NULL) {
+				held[n_held] = frame_hold_of(&burst, frames[i]);
+				frame_hold_take(held[n_held++]);
+			}
+		}
+		if (n > 0) {
+			vnet_deliver(&to.q, frames, n, FRAME_LEN_MAX, counters);
+			vnet_complete(&from.q, &burst);
+		} else {
+			/* The last comes back first. */
+			frame_hold_drop(held[--n_held]);
+		}
 	}
 }
 
@@ -228,7 +243,7 @@ static void another_goes_on(struct tally *tally)
 	assert_int_equal(drops_of_rx(&counters), in_hand);
 	assert_int_equal(drops_of_tx(&counters), 0);
 	assert_int_equal(counted(&from.q.counters.frames) + in_hand, FRAMES - back); /* E1 */
-	assert_true(seen <= FRAMES && FRAMES - seen <= in_hand && in_hand <= BURST_MAX);
+	assert_true(seen <= FRAMES && FRAMES - seen <= in_hand && in_hand <= (device != NULL ? FRAMES : BURST_MAX));
 	tally->instants++;
 	tally->saved += in_hand > FRAMES - seen;
 	if (FRAMES - seen > tally->lost_most)
@@ -317,6 +332,19 @@ static void killed_after_any_instruction(void **state)
 	}
 }
 
+/* The same while a device keeps frames beyond their burst: they are in hand all the time, and those behind them. */
+static void killed_while_a_device_reads(void **state)
+{
+	role_assert_control();
+	device = frame_holds_create();
+	frame_hold_takers = 1;
+	assert_non_null(device);
+	killed_after_any_instruction(state);
+	frame_hold_takers = 0;
+	frame_holds_destroy(device);
+	device = NULL;
+}
+
 /* --- what is not so ---------------------------------------------------------------------------------------------- */
 
 /* Nothing in hand is believed: all frames arrive. */
@@ -336,7 +364,7 @@ static void expect_ignored(void)
 /* The guest has begun the ring anew while nobody was there: the place in the record is of another time. */
 static void a_record_of_another_time(void **state)
 {
-	static const uint16_t places[][2] = {{5, 9}, {65535, 3}, {0, BURST_MAX + 1}, {1, 1}, {9, 5}};
+	static const uint16_t places[][2] = {{5, 9}, {65535, 3}, {0, FRAMES + 1}, {1, 1}, {9, 5}};
 	struct port_counters counters = {0};
 
 	(void)state;
@@ -360,20 +388,21 @@ static void a_record_of_another_time(void **state)
 					   (frames - 1) % 67);
 
 		scene_open(0, FRAMES);
-		virtq_record_list(&records[0], at, last, (uint16_t)~from_head[0], (uint16_t)(frames % 3));
+		virtq_record_list(&records[0], at, last, (uint16_t)~from_head[0], 0,
+				  (uint16_t)(frames % 3));
 		records[0].in_hand[0] = records[0].in_hand[1] = (struct virtq_returned){.slots = 1};
 		expect_ignored();
 	}
 	/* Begun somewhere, and never used. */
 	for (uint16_t at = 1; rig_packed && at < 67; at++) {
 		scene_open(0, FRAMES);
-		virtq_record_list(&records[0], 0x8000 | at, 0x8000 | at, 0, 0);
+		virtq_record_list(&records[0], 0x8000 | at, 0x8000 | at, 0, 0, 0);
 		expect_ignored();
 	}
 	/* A chain that began in an even lap and ended in an odd one: to a cleared ring that looks the same. */
 	for (uint16_t at = 1; rig_packed && at < 67; at++) {
 		scene_open(0, FRAMES);
-		virtq_record_list(&records[0], 0x8000 | at, 66, (uint16_t)~from_head[0], 0);
+		virtq_record_list(&records[0], 0x8000 | at, 66, (uint16_t)~from_head[0], 0, 0);
 		expect_ignored();
 	}
 	if (rig_packed)
@@ -452,15 +481,16 @@ static void an_invented_list(void **state)
 	for (unsigned int round = 0; round < 3000; round++) {
 		struct port_counters counters = {0};
 		uint16_t place = (uint16_t)(dice(2) * 0x8000 + dice(dice(3) == 0 ? 0x8000 : 70));
-		uint16_t n = (uint16_t)(dice(2) ? dice(4) : dice(300));
+		uint16_t n = (uint16_t)(dice(2) ? dice(4) : dice(VIRTQ_IN_HAND_LIST));
+		uint16_t list = (uint16_t)(dice(2) ? 0 : dice(VIRTQ_IN_HAND_LIST));
 
 		scene_open((uint16_t)(round % 2 == 0 ? 0 : 60), FRAMES);
 		if (dice(2))
 			place = (uint16_t)from.base;
 		virtq_record_list(&records[0], place, dice(2) ? place : (uint16_t)dice(65536),
-				  from_head[0], n);
-		for (uint16_t i = 0; i < n && i < VIRTQ_IN_HAND_MAX; i++)
-			records[0].in_hand[i] = (struct virtq_returned){
+				  from_head[0], list, n);
+		for (uint16_t i = 0; i < n; i++)
+			*virtq_record_at(&records[0], list, i) = (struct virtq_returned){
 				.id = dice(8) ? from_head[i % FRAMES] : (uint16_t)dice(65536),
 				.slots = (uint16_t)(dice(3) ? dice(3) : dice(65536)),
 				.len = dice(UINT32_MAX),
@@ -492,7 +522,7 @@ static void an_invented_place(void **state)
 		virtq_record_place(&records[0], from.used_idx, (uint16_t)(from.used_idx + in_hand));
 		serve(&from, &records[0]);
 		run(&counters);
-		in_hand = in_hand <= BURST_MAX ? in_hand : 0;
+		in_hand = in_hand <= FRAMES ? in_hand : 0;
 		assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), in_hand);
 		assert_int_equal(judge_arrivals(to, &buffers), FRAMES - in_hand);
 		judge_returns(from);
@@ -541,6 +571,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed_after_any_instruction),
+		cmocka_unit_test(killed_while_a_device_reads),
 		cmocka_unit_test(a_record_of_another_time),
 		cmocka_unit_test(a_record_of_another_ring),
 		cmocka_unit_test(a_damaged_record),

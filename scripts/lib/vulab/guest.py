@@ -148,6 +148,7 @@ class Guest:
     ipv6: bool = False
     extra: Sequence[str] = ()
     prefix: Sequence[str] = ()  # before QEMU's command line: `ip netns exec NAME`
+    kernel: str = ""  # more words for the kernel
     folder: Path | None = None
     process: Process | None = field(default=None, init=False)
     boot_id: str = field(default="", init=False)
@@ -326,6 +327,8 @@ class Guest:
         accel = accelerator(self.qemu, self.image)
         line = KERNEL_LINE.replace("ipv6.disable=1", "") if self.ipv6 else KERNEL_LINE
         line += f" vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
+        if self.kernel:
+            line += f" {self.kernel}"
         if self.hotplug:
             # A DIMM brings the room for its page structs along; what boots may be small.
             line += " memhp_default_state=online memory_hotplug.memmap_on_memory=1"

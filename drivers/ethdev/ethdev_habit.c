@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ethdev_habit.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct ethdev_habit habits[] = {
+	{"net_memif", .one = true, .any_length = true, .chains = true, .reads = true},
+	{"net_pcap", .all = true, .any_length = true, .chains = true, .reads = true},
+	{"net_ring", .all = true, .any_length = true, .chains = true, .reads = true},
+	{"net_null", .chains = true, .reads = true},
+	{"net_af_packet", .all = true, .any_length = true, .reads = true},
+	{"net_tap", .equal = true, .soft = true, .reads = true},
+	{"net_af_xdp", .all = true},
+	{"net_vhost", .all = true, .soft = true, .reads = true},
+	{"net_virtio", .virtio = true},
+	{"net_virtio_user", .virtio = true},
+};
+
+const struct ethdev_habit *ethdev_habit_of(const char *driver)
+{
+	static const struct ethdev_habit none;
+
+	for (size_t i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
+		if (driver != NULL && strcmp(habits[i].driver, driver) == 0)
+			return &habits[i];
+	return &none;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ethdev_lend.h: a guest's frame to a device without a copy: its head in an mbuf, and its body attached where it lies in the
+ * guest's memory (frame_hold.h), for a device that can read it there.
+ *
+ * Which devices can: those whose driver reads with our CPU and is done when it returns, or hands the mbuf on inside this
+ * process; and NICs behind an IOMMU, bound to vfio-pci, for which guests' memory is mapped under our own addresses
+ * (lib/dma). Everything else copies, and `vusctl port` says why.
+ *
+ * The former have given a body back when its mbuf is freed. A NIC's driver frees an mbuf when it needs the place in its
+ * ring, which may be never; so what it was lent is written into a ledger, and the lcore that sent it asks once a round
+ * up to where the descriptors are done. (Asking the driver to free what is done, rte_eth_tx_done_cleanup(), is what few
+ * can, and DPDK 22.11's igb stops sending after it.) A device that has given nothing back for STUCK_MS is given copies
+ * until all is back.
+ *
+ * A lender is an lcore's part of a port. Threads: the lcore's own, but for the count of what is out, which whoever frees
+ * an mbuf lowers; control makes them, and ends them when no errand of theirs can be left.
+ */
+#ifndef VUS_ETHDEV_LEND_H
+#define VUS_ETHDEV_LEND_H
+
+#include "ethdev_queues.h"
+#include "rcu.h"
+
+enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than a queue of 1024 holds */
+
+/* A frame a NIC was lent, and which descriptor of the queue, counted from its start, is the first after it. */
+struct ethdev_lent {
+	struct frame_hold *hold;
+	uint32_t end;
+	uint16_t bodies;
+};
+
+struct rte_eth_dev_info;
+
+struct ethdev_lender {
+	_Alignas(64) struct lcore_errand errand;
+	struct ethdev *dev;
+	uint16_t queue;
+	uint16_t first, next; /* in the ledger; they go around */
+	uint32_t descriptors; /* written into the queue */
+	uint32_t seen; /* how much was out when that last changed, and when that was */
+	uint64_t since_ns;
+	_Alignas(64) _Atomic uint32_t out; /* bodies the device has */
+	_Atomic bool stuck;		   /* the lcore writes, control shows it */
+	struct ethdev_lent ledger[ETHDEV_LEDGER];
+};
+
+/* What deliver() remembers of an mbuf it is about to send. */
+struct ethdev_note {
+	struct frame_hold *hold; /* NULL: it was not lent */
+	uint16_t descriptors;
+};
+
+/* The device is started. If lending was asked for and is possible, makes the lenders, one for each lcore; frames are
+ * lent soon after. If it is not, says why. 0 or -ENOMEM. */
+int ethdev_lend_prepare(struct ethdev *dev, const struct port *port,
+			const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
+/* No lcore delivers any more: `done` is called when the device may be stopped. */
+void ethdev_lend_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
+	RUNS_ON(control_thread);
+/* The device was stopped: it reads nothing any more. */
+void ethdev_lend_settle(struct ethdev *dev) RUNS_ON(control_thread);
+/* After the device was closed. */
+void ethdev_lend_free(struct ethdev *dev) RUNS_ON(control_thread);
+
+/* The frame as an mbuf whose body is the guest's memory, with its hold in *hold; or NULL: it is to be copied. */
+struct rte_mbuf *ethdev_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
+			     struct frame_hold **hold) RUNS_ON(lcore_thread);
+/* Of n mbufs that were noted, the first `sent` are the device's now, and the others are freed. From now on the lcore asks
+ * for what is out. */
+void ethdev_lend_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,
+		      uint16_t n, uint16_t sent) RUNS_ON(lcore_thread);
+
+/* Bodies the device has at present. */
+uint64_t ethdev_lend_out(const struct ethdev *dev);
+bool ethdev_lend_stuck(const struct ethdev *dev);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dma.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "rcu.h"
+
+/* What devices reach: sorted, disjoint. */
+struct table {
+	uint32_t n;
+	struct reach {
+		const uint8_t *at;
+		size_t len;
+	} piece[];
+};
+
+enum state { OFFERED, MAPPING, MAPPED, REFUSED };
+
+struct piece {
+	struct piece *next;
+	uint8_t *at;
+	size_t len;
+	enum state state;
+	bool withdrawn;	      /* while MAPPING */
+	unsigned int edition; /* of the devices, for which it is being mapped */
+	int error;
+	struct loop_job job;
+};
+
+struct ending {
+	struct loop_job job;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static RCU_PTR(const struct table) reached;
+static struct piece *pieces OWNED_BY(control_thread);
+static struct loop *loop OWNED_BY(control_thread);
+static unsigned int devices OWNED_BY(control_thread), edition OWNED_BY(control_thread);
+static struct log_limit refusals OWNED_BY(control_thread);
+
+/* What is mapped for devices: the helper's, and of whoever unmaps. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct dma_ops *ops;
+static struct mapped {
+	struct mapped *next;
+	uint8_t *at;
+	size_t len;
+} *mapped;
+
+/* --- mapping: the helper ----------------------------------------------------------------------------------------- */
+
+static void map_piece(struct loop_job *job)
+{
+	struct piece *piece = container_of(job, struct piece, job);
+	struct mapped *made = malloc(sizeof(*made));
+
+	piece->error = -ENOMEM;
+	if (made == NULL)
+		return;
+	pthread_mutex_lock(&lock);
+	piece->error = ops->map(piece->at, piece->len);
+	if (piece->error == 0) {
+		*made = (struct mapped){.next = mapped, .at = piece->at, .len = piece->len};
+		mapped = made;
+		made = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	free(made);
+}
+
+void dma_unmap(const uint8_t *at)
+{
+	struct mapped **link = &mapped, *gone;
+
+	pthread_mutex_lock(&lock);
+	while (*link != NULL && (*link)->at != at)
+		link = &(*link)->next;
+	gone = *link;
+	if (gone != NULL) {
+		*link = gone->next;
+		ops->unmap(gone->at, gone->len);
+	}
+	pthread_mutex_unlock(&lock);
+	free(gone);
+}
+
+static void unmap_all(struct loop_job *job VUS_UNUSED)
+{
+	while (mapped != NULL)
+		dma_unmap(mapped->at);
+}
+
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+static int by_address(const void *a, const void *b)
+{
+	const struct reach *one = a, *other = b;
+
+	return one->at < other->at ? -1 : one->at > other->at;
+}
+
+/* No memory for a table: nothing is reached. */
+static void publish(void) RUNS_ON(control_thread)
+{
+	const struct table *before = rcu_own(&reached);
+	struct table *table;
+	uint32_t n = 0;
+
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+		n += piece->state == MAPPED;
+	table = n > 0 ? malloc(sizeof(*table) + n * sizeof(table->piece[0])) : NULL;
+	if (table != NULL) {
+		table->n = 0;
+		for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+			if (piece->state == MAPPED)
+				table->piece[table->n++] = (struct reach){piece->at, piece->len};
+		qsort(table->piece, table->n, sizeof(table->piece[0]), by_address);
+	}
+	rcu_set(&reached, table);
+	rcu_free((void *)(uintptr_t)before);
+}
+
+bool dma_reaches(const uint8_t *at, size_t len)
+{
+	const struct table *table = rcu_get(&reached);
+	const struct reach *base;
+	uint32_t n;
+
+	if (table == NULL)
+		return false;
+	base = table->piece;
+	for (n = table->n; n > 1; n -= n / 2)
+		base = base[n / 2].at <= at ? base + n / 2 : base;
+	return (uintptr_t)at - (uintptr_t)base->at < base->len &&
+	       len <= base->len - (size_t)(at - base->at);
+}
+
+/* --- pieces ------------------------------------------------------------------------------------------------------ */
+
+static void mapping_done(struct loop_job *job);
+
+static void map_start(struct piece *piece) RUNS_ON(control_thread)
+{
+	piece->state = MAPPING;
+	piece->edition = edition;
+	piece->job.run = map_piece;
+	piece->job.done = mapping_done;
+	loop_job_start(loop, &piece->job);
+}
+
+static void mapping_done(struct loop_job *job)
+{
+	struct piece *piece = container_of(job, struct piece, job);
+
+	role_assert_control();
+	if (piece->withdrawn) {
+		free(piece); /* the one who withdrew it unmaps */
+	} else if (devices == 0) {
+		piece->state = OFFERED;
+	} else if (piece->edition != edition) {
+		map_start(piece);
+	} else {
+		piece->state = piece->error == 0 ? MAPPED : REFUSED;
+		if (piece->error != 0)
+			log_limited(&refusals, LOG_WARN, "dma",
+				    "%zu MiB of a guest's memory cannot be mapped for devices (%s): what "
+				    "lies there is copied",
+				    piece->len >> 20, strerror(-piece->error));
+		publish();
+	}
+}
+
+void dma_offer(uint8_t *at, size_t len)
+{
+	struct piece *piece = calloc(1, sizeof(*piece));
+
+	if (piece == NULL)
+		return;
+	piece->at = at;
+	piece->len = len;
+	piece->next = pieces;
+	pieces = piece;
+	if (devices > 0)
+		map_start(piece);
+}
+
+void dma_withdraw(const uint8_t *at)
+{
+	struct piece **link = &pieces, *piece;
+	bool was_reached;
+
+	while (*link != NULL && (*link)->at != at)
+		link = &(*link)->next;
+	piece = *link;
+	if (piece == NULL)
+		return;
+	*link = piece->next;
+	was_reached = piece->state == MAPPED;
+	if (piece->state == MAPPING)
+		piece->withdrawn = true;
+	else
+		free(piece);
+	if (was_reached)
+		publish();
+}
+
+/* --- devices ----------------------------------------------------------------------------------------------------- */
+
+void dma_start(struct loop *of, const struct dma_ops *with)
+{
+	if (devices++ > 0)
+		return;
+	loop = of;
+	edition++;
+	pthread_mutex_lock(&lock);
+	ops = with;
+	pthread_mutex_unlock(&lock);
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+		if (piece->state != MAPPING)
+			map_start(piece);
+}
+
+static void all_unmapped(struct loop_job *job)
+{
+	struct ending *ending = container_of(job, struct ending, job);
+	void (*done)(void *arg) = ending->done;
+	void *arg = ending->arg;
+
+	free(ending);
+	done(arg);
+}
+
+void dma_stop(void (*done)(void *arg), void *arg)
+{
+	struct ending *ending;
+
+	if (--devices > 0) {
+		done(arg);
+		return;
+	}
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+		if (piece->state != MAPPING)
+			piece->state = OFFERED;
+	publish();
+	ending = calloc(1, sizeof(*ending));
+	if (ending == NULL) {
+		unmap_all(NULL);
+		done(arg);
+		return;
+	}
+	*ending = (struct ending){.done = done, .arg = arg};
+	ending->job.run = unmap_all;
+	ending->job.done = all_unmapped;
+	loop_job_start(loop, &ending->job);
+}
+
+struct dma_status dma_status(void)
+{
+	struct dma_status status = {0};
+
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->next) {
+		status.mapped += piece->state == MAPPED;
+		status.waiting += piece->state == MAPPING;
+		status.refused += piece->state == REFUSED;
+		status.bytes += piece->state == MAPPED ? piece->len : 0;
+	}
+	return status;
+}

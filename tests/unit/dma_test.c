@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What devices reach of guests' memory: offered and withdrawn on one side, devices that come and go on the other. The
+ * IOMMU is played by the test: a list of what is mapped, with a limit. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "dma.h"
+#include "log.h"
+#include "rcu.h"
+
+enum { PIECES = 64, LIMIT = 40 };
+#define PIECE ((size_t)1 << 20)
+
+static struct loop *loop;
+/* The helper's: what the IOMMU maps. */
+static uint8_t *mapped[PIECES];
+static _Atomic unsigned int n_mapped, mistakes;
+static _Atomic unsigned int slow_ms;
+
+static uint8_t *place(unsigned int i)
+{
+	/* Neighbours adjoin; nothing is ever read there. */
+	return (uint8_t *)(uintptr_t)(UINT64_C(0x600000000000) + i * PIECE);
+}
+
+static int map(uint8_t *at, size_t len)
+{
+	const struct timespec pause = {.tv_nsec = slow_ms * 1000000};
+
+	nanosleep(&pause, NULL);
+	mistakes += len != PIECE;
+	if (n_mapped == LIMIT)
+		return -ENOSPC;
+	for (unsigned int i = 0; i < n_mapped; i++)
+		mistakes += mapped[i] == at;
+	mapped[n_mapped++] = at;
+	return 0;
+}
+
+static int unmap(uint8_t *at, size_t len)
+{
+	mistakes += len != PIECE;
+	for (unsigned int i = 0; i < n_mapped; i++) {
+		if (mapped[i] == at) {
+			mapped[i] = mapped[--n_mapped];
+			return 0;
+		}
+	}
+	mistakes++;
+	return -EINVAL;
+}
+
+static const struct dma_ops ops = {.map = map, .unmap = unmap};
+
+static void count_call(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* The loop turns until so many pieces are reached. */
+static void await(unsigned int n)
+{
+	uint64_t until = clock_ns() + 10 * NS_PER_S;
+
+	role_assert_control();
+	while ((dma_status().mapped != n || dma_status().waiting > 0) && clock_ns() < until)
+		loop_turn(loop, NS_PER_MS);
+	assert_int_equal(dma_status().mapped, n);
+	assert_int_equal(mistakes, 0);
+}
+
+static void stop(void)
+{
+	int done = 0;
+
+	role_assert_control();
+	dma_stop(count_call, &done);
+	for (int i = 0; i < 10000 && done == 0; i++)
+		loop_turn(loop, NS_PER_MS);
+	assert_int_equal(done, 1);
+}
+
+static void withdraw(unsigned int i)
+{
+	role_assert_control();
+	dma_withdraw(place(i));
+	assert_false(dma_reaches(place(i), 1));
+	dma_unmap(place(i));
+}
+
+/* --- stories ----------------------------------------------------------------------------------------------------- */
+
+static void memory_comes_and_goes(void **state)
+{
+	(void)state;
+	role_assert_control();
+	dma_start(loop, &ops);
+	for (unsigned int i = 0; i < 10; i++)
+		dma_offer(place((i * 7) % 10), PIECE); /* in any order */
+	await(10);
+	assert_int_equal(dma_status().bytes, 10 * PIECE);
+	for (unsigned int i = 0; i < 10; i++) {
+		assert_true(dma_reaches(place(i), PIECE));
+		assert_true(dma_reaches(place(i) + PIECE - 1, 1));
+		assert_false(dma_reaches(place(i) + 1, PIECE));
+	}
+	assert_false(dma_reaches(place(0) - 1, 1));
+	assert_false(dma_reaches(place(10), 1));
+	withdraw(4);
+	withdraw(0);
+	withdraw(9);
+	assert_true(dma_reaches(place(3), PIECE) && dma_reaches(place(5), PIECE));
+	assert_int_equal(n_mapped, 7);
+	dma_withdraw(place(4)); /* once more, and what never was */
+	dma_unmap(place(4));
+	dma_unmap(place(33));
+	stop();
+	assert_int_equal(n_mapped, 0);
+	assert_false(dma_reaches(place(3), PIECE));
+	for (unsigned int i = 0; i < 10; i++)
+		dma_withdraw(place(i));
+}
+
+static void devices_come_and_go(void **state)
+{
+	(void)state;
+	role_assert_control();
+	for (unsigned int i = 0; i < 5; i++)
+		dma_offer(place(i), PIECE);
+	loop_turn(loop, 0);
+	assert_int_equal(n_mapped, 0); /* nobody asked */
+	for (unsigned int round = 0; round < 3; round++) {
+		dma_start(loop, &ops);
+		dma_start(loop, &ops);
+		await(5);
+		stop();
+		assert_true(dma_reaches(place(0), PIECE));
+		stop();
+		assert_int_equal(n_mapped, 0);
+	}
+	for (unsigned int i = 0; i < 5; i++)
+		dma_withdraw(place(i));
+}
+
+/* The IOMMU's table is full: the rest is not reached, and everything goes on. */
+static void a_limit(void **state)
+{
+	(void)state;
+	role_assert_control();
+	dma_start(loop, &ops);
+	for (unsigned int i = 0; i < PIECES; i++)
+		dma_offer(place(i), PIECE);
+	await(LIMIT);
+	assert_int_equal(dma_status().refused, PIECES - LIMIT);
+	for (unsigned int i = 0; i < PIECES; i++)
+		withdraw(i);
+	assert_int_equal(n_mapped, 0);
+	stop();
+}
+
+/* Withdrawn, or stopped and started, while it is being mapped: which takes long. */
+static void in_the_middle(void **state)
+{
+	int done = 0;
+
+	(void)state;
+	role_assert_control();
+	slow_ms = 20;
+	dma_start(loop, &ops);
+	for (unsigned int i = 0; i < 4; i++)
+		dma_offer(place(i), PIECE);
+	dma_withdraw(place(1));
+	await(3);
+	assert_int_equal(n_mapped, 4);
+	assert_false(dma_reaches(place(1), PIECE));
+	dma_unmap(place(1)); /* the one who withdrew it, on the helper */
+	dma_offer(place(5), PIECE);
+	dma_stop(count_call, &done);
+	dma_start(loop, &ops);
+	await(4);
+	assert_int_equal(done, 1);
+	assert_int_equal(n_mapped, 4);
+	slow_ms = 0;
+	for (unsigned int i = 0; i < 6; i++)
+		withdraw(i);
+	stop();
+	assert_int_equal(n_mapped, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_comes_and_goes),
+		cmocka_unit_test(devices_come_and_go),
+		cmocka_unit_test(a_limit),
+		cmocka_unit_test(in_the_middle),
+	};
+	int failed;
+
+	if (rcu_init(1) != 0)
+		return 1;
+	log_set_level(LOG_ERROR);
+	role_assert_control();
+	loop = loop_create();
+	if (loop == NULL)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	rcu_drain();
+	loop_destroy(loop);
+	return failed;
+}
