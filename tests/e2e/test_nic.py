@@ -168,8 +168,10 @@ def test_frames_leave_without_a_copy(lab: Lab, qemu: Path, image: Path, outside:
         wait_until(lambda: "sent" in machine.run("cat /tmp/v/said", check=False), 60,
                    "the guest to send")
         shown = _vusctl(machine, "port up0")
-        # 6 MiB of the guest's memory are mapped for the NIC.
-        assert re.search(r"zero copy tx +on, frames of 1500 bytes and more; 6 MiB", shown), shown
+        # While the guest waits for answers its memory, 6 MiB, is mapped for the NIC.
+        mapped = 6 if answers else 0
+        assert re.search(rf"zero copy tx +on, frames of 1500 bytes and more; {mapped} MiB",
+                         shown), shown
         assert re.search(r"zero copy out +0\n", shown), shown
         said = machine.run("cat /tmp/v/said")
         found = re.search(r"mac (\S+)", said)
