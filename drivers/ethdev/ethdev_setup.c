@@ -310,6 +310,7 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 		/* A tap's descriptor is readable by itself and has no switch. */
 		if (q->rxq.wake_fd >= 0)
 			q->intr_switch = rte_eth_dev_rx_intr_disable(dev->id, i) != -ENOTSUP;
+		q->rxq.unproven = q->intr_switch;
 		if (q->rxq.wake_fd >= 0 && !q->intr_switch)
 			q->signo = signal_of(q->rxq.wake_fd);
 		dev->rxq[i] = q;

@@ -99,7 +99,7 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 	bool wakes = true;
 
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
-		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0;
+		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0 && port_rxq_wakes(&dev->rxq[i]->rxq);
 	set_number(object, "mtu", dev->mtu);
 	set_text(object, "offloads",
 		 (dev->offloads & FRAME_TSO4) != 0   ? "checksums, segmentation"

@@ -51,7 +51,7 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 			    q->lcore < 0
 				    ? json_null()
 				    : json_integer(lcore_id(lcore_at((unsigned int)q->lcore))));
-	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0));
+	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0 && port_rxq_wakes(q)));
 	set_count(object, "frames", counted(&q->frames));
 	set_count(object, "bursts", counted(&q->bursts));
 	set_count(object, "busy_cycles", counted(&q->cycles));

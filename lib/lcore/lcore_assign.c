@@ -32,12 +32,12 @@ static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_
 
 /* Edge-triggered: a descriptor that was written wakes once and needs no reading, so a guest that kicks without end
  * keeps its own lcore awake and does nothing else. */
-static void wake_add(const struct lcore *lc, int fd)
+static void wake_add(const struct lcore *lc, struct port_rxq *q)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = q}};
 
-	if (fd >= 0)
-		epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+	if (q->wake_fd >= 0)
+		epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
 }
 
 static void wake_remove(const struct lcore *lc, int fd)
@@ -70,7 +70,7 @@ int lcores_add_queue(struct port_rxq *q)
 	set->queue[before->n] = q;
 	q->lcore = (int)index;
 	q->lcore_next = 0;
-	wake_add(lc, q->wake_fd);
+	wake_add(lc, q);
 	set_publish(lc, set);
 	return 0;
 }
@@ -121,7 +121,7 @@ void lcores_wake_fd_changed(struct port_rxq *q, int before)
 		return;
 	lc = &lcores.lcore[q->lcore];
 	wake_remove(lc, before);
-	wake_add(lc, q->wake_fd);
+	wake_add(lc, q);
 	/* Whether everyone can wake the lcore may have changed with it; without memory for a new set the lcore is
 	 * told to look for itself, which the doorbell does once. */
 	old = rcu_own(&lc->set);

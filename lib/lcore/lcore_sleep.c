@@ -3,8 +3,29 @@
 
 #include "lcore_private.h"
 
-/* How long to sleep where a queue of the set cannot wake anybody, in milliseconds. */
+/* How long to sleep where a queue of the set cannot wake anybody, or has never yet, in milliseconds. */
 enum { SLEEP_BLIND_MS = 1, SLEEP_EVENTS = 16 };
+
+static int timeout_of(const struct poll_set *set)
+{
+	bool all_wake = set->all_wake;
+
+	for (uint16_t i = 0; i < set->n; i++)
+		all_wake &= port_rxq_wakes(set->queue[i]);
+	return all_wake ? -1 : SLEEP_BLIND_MS;
+}
+
+/* What has woken us once will again. An event names a queue that may have left meanwhile, so it is looked for and not
+ * looked at. */
+static void note_wakers(const struct poll_set *set, const struct epoll_event *events, int n)
+{
+	for (int event = 0; event < n; event++)
+		for (uint16_t i = 0; i < set->n; i++)
+			if (events[event].data.ptr == set->queue[i] &&
+			    !port_rxq_wakes(set->queue[i]))
+				atomic_store_explicit(&set->queue[i]->woke, true,
+						      memory_order_relaxed);
+}
 
 /* Whether the thread may sleep: nothing has come since the doorbell and the queues were armed. */
 static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(lcore_thread)
@@ -31,14 +52,15 @@ void lcore_sleep(struct lcore *lc)
 
 	doorbell_arm(&lc->bell);
 	if (nothing_to_do(lc, set)) {
-		int timeout_ms = set->all_wake ? -1 : SLEEP_BLIND_MS;
+		int timeout_ms = timeout_of(set), n;
 
 		/* From here to rcu_online() no published object may be touched: control does not wait for us. */
 		rcu_offline(lc->ctx.index);
-		epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, timeout_ms);
+		n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, timeout_ms);
 		rcu_online(lc->ctx.index);
 		count(&lc->counters.sleeps, 1);
 		set = rcu_get(&lc->set);
+		note_wakers(set, events, n);
 	}
 	doorbell_disarm(&lc->bell);
 	lcore_disarm(set);

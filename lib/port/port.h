@@ -73,11 +73,14 @@ struct port_rxq {
 	uint16_t index;
 	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
 			 * queue cannot wake anyone, and its lcore looks again every millisecond */
+	bool unproven;	/* wake_fd may never be heard of (a device's interrupt): not relied on before it has woken
+			 * an lcore once */
 	int lcore;	/* control's: whose poll set holds the queue, -1 none */
 	_Alignas(64) struct port_memo memo OWNED_BY(lcore_thread);
 	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
 	 * complete, with the looks at empty queues before them. */
 	_Atomic uint64_t frames, bursts, cycles;
+	_Atomic bool woke; /* its wake_fd has woken an lcore */
 	/* Control's. */
 	_Alignas(64) struct port_rxq_load load;
 	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
@@ -88,6 +91,12 @@ BEGINS_A_LINE(struct port_rxq, load);
 WHOLE_LINES(struct port_rxq);
 _Static_assert(offsetof(struct port_rxq, load) - offsetof(struct port_rxq, memo) == LINE_BYTES,
 	       "a queue's lcore writes one line of it");
+
+/* Whether an lcore may sleep until the queue wakes it. Any thread. */
+static inline bool port_rxq_wakes(const struct port_rxq *q)
+{
+	return !q->unproven || atomic_load_explicit(&q->woke, memory_order_relaxed);
+}
 
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given

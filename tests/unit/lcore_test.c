@@ -169,6 +169,37 @@ static void a_queue_without_a_wake_up(void **state)
 	lcores_wake_fd_changed(&source[3].rxq, -1);
 }
 
+/* A descriptor that is never heard of is not waited for; once it has been, it is. */
+static void an_unproven_wake_up(void **state)
+{
+	struct port_rxq *q = &source[3].rxq;
+	eventfd_t before;
+
+	(void)state;
+	role_assert_control();
+	eventfd_read(q->wake_fd, &before);
+	q->unproven = true;
+	atomic_store(&q->woke, false);
+	source_add(&source[3]);
+	for (int i = 0; i < 20; i++) {
+		usleep(5000);
+		atomic_fetch_add(&source[3].pending, 1);
+		assert_true(await_equal(&source[3].pending, 0));
+	}
+	assert_false(port_rxq_wakes(q));
+	/* While the lcore sleeps, which it does for most of the time. */
+	for (int i = 0; i < 1000 && !port_rxq_wakes(q); i++) {
+		eventfd_write(q->wake_fd, 1);
+		usleep(5000);
+	}
+	assert_true(port_rxq_wakes(q));
+	await_sleep();
+	source_send(&source[3], 1);
+	assert_true(await_equal(&source[3].pending, 0));
+	source_take(&source[3]);
+	q->unproven = false;
+}
+
 static void another_wake_fd(void **state)
 {
 	int old = source[0].rxq.wake_fd, new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -527,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_kick_wakes_once),
 		cmocka_unit_test(a_change_of_the_set_wakes),
 		cmocka_unit_test(a_queue_without_a_wake_up),
+		cmocka_unit_test(an_unproven_wake_up),
 		cmocka_unit_test(another_wake_fd),
 		cmocka_unit_test(a_queue_that_joins_is_disarmed),
 		cmocka_unit_test(a_queue_that_left_is_left_alone),
