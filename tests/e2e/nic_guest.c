@@ -2,7 +2,8 @@
 /* nic_guest SOCKET LENGTH COUNT [ANSWERS]: a fake guest that sends COUNT frames of LENGTH bytes to nobody the switch knows,
  * waits until each buffer is back, takes the memory they lay in away from the switch and gives it back, sends as many
  * again, and then expects ANSWERS frames of the same length from outside. Prints its address first and "ok" at the end.
- * For test_nic.py, which judges what came out of the NIC; the frames prove themselves (fg_net.h), flow 1 out, flow 2 in. */
+ * For test_nic.py and test_uplinks.py, which judge what came out of the device; the frames prove themselves (fg_net.h),
+ * flow 1 out, flow 2 in. */
 #include <errno.h>
 #include <linux/memfd.h>
 #include <stdio.h>
@@ -67,14 +68,20 @@ static void expect_frames(struct fg_flow *flow, unsigned int count)
 	     "what came from outside");
 }
 
-/* One huge page: QEMU's NICs read no buffer that is in pieces for the machine they are in. */
-static int huge_file(void)
+/* One huge page if there is one: QEMU's NICs read no buffer that is in pieces for the machine they are in. */
+static int buffers_file(void)
 {
 	int fd = memfd_create("buffers", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	void *map = MAP_FAILED;
 
-	if (fd < 0 || ftruncate(fd, BUFFERS_SIZE) != 0)
-		must(-errno, "huge pages");
-	return fd;
+	if (fd >= 0 && ftruncate(fd, BUFFERS_SIZE) == 0)
+		map = mmap(NULL, BUFFERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map != MAP_FAILED) {
+		munmap(map, BUFFERS_SIZE);
+		return fd;
+	}
+	close(fd);
+	return fg_memory_file(BUFFERS_SIZE);
 }
 
 int main(int argc, char **argv)
@@ -94,7 +101,7 @@ int main(int argc, char **argv)
 	answers = argc > 4 ? (unsigned int)strtoul(argv[4], NULL, 10) : 0;
 	fg_memory_init(&memory);
 	if (fg_memory_add(&memory, UINT64_C(1) << 30, 4 * MIB) != RINGS ||
-	    fg_memory_add_file(&memory, UINT64_C(1) << 31, BUFFERS_SIZE, huge_file(), 0) != BUFFERS)
+	    fg_memory_add_file(&memory, UINT64_C(1) << 31, BUFFERS_SIZE, buffers_file(), 0) != BUFFERS)
 		return 2;
 	must(fg_session_open(&session, argv[1], &memory, &options), "connect");
 	must(fg_session_start(&session), "start");

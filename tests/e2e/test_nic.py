@@ -16,14 +16,13 @@ import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vulab.flow import flow_frame
 from vulab.guest import Guest, qemu_version
 from vulab.lab import Lab
 from vulab.process import run, wait_until
@@ -81,14 +80,6 @@ def _image_with_switch(image: Path, folder: Path) -> Path:
     (made / "initrd").write_bytes((image / "initrd").read_bytes() + gzip.compress(archive, 1))
     shutil.rmtree(more)
     return made
-
-
-def _flow_frame(flow: int, number: int, length: int, destination: bytes) -> bytes:
-    """What fg_flow_build() of tests/support makes."""
-    head = struct.pack("<6s6sHIIQH", destination, bytes.fromhex("02aa00000001"), 0xB588,
-                       0x56535746, flow, number, length)
-    body = bytes((i * 7 + number * 13 + flow) % 256 for i in range(len(head), length - 4))
-    return head + body + struct.pack("<I", zlib.crc32(head + body))
 
 
 class _Outside:
@@ -178,15 +169,12 @@ def test_frames_leave_without_a_copy(lab: Lab, qemu: Path, image: Path, outside:
         assert found, said
         mac = bytes.fromhex(found[1].replace(":", ""))
         for number in range(answers):
-            outside.send(_flow_frame(2, number, length, mac))
+            outside.send(flow_frame(2, number, length, to=mac))
         wait_until(lambda: "ok" in machine.run("cat /tmp/v/said"), 60, "the answers to arrive")
         wait_until(lambda: len(outside.frames) >= 2 * COUNT, 10, "all frames to arrive outside")
         assert len(outside.frames) == 2 * COUNT
         for number, frame in enumerate(outside.frames):
-            want = bytearray(_flow_frame(1, number, length, bytes.fromhex("02aa00000001")))
-            want[6:12] = mac
-            want[-4:] = struct.pack("<I", zlib.crc32(bytes(want[:-4])))
-            assert frame == bytes(want), f"frame {number} of {length} bytes"
+            assert frame == flow_frame(1, number, length, sender=mac), (number, length)
         log = machine.run("cat /tmp/v/log; dmesg | grep -i dmar.*fault; true")
         assert "goes all the same" not in log and "fault" not in log.lower(), log
         machine.run("kill $(pidof vuswitch); while pidof vuswitch; do usleep 50000; done", 30)

@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+from vulab.flow import flow_frame
 from vulab.lab import Lab
 from vulab.net import Netns, veth
-from vulab.process import Process, wait_until
+from vulab.process import Process, run, wait_until
+from vulab.switch import build_folder
 
 
 def wait_device(netns: Netns, device: str) -> None:
@@ -170,6 +173,37 @@ def test_ring_gives_everything_back(lab: Lab) -> None:
     ports, driver = switch.ports(), guest.counters()
     assert driver["TX-packets"] == ports["mirror"]["tx_ok"] == ports["mirror"]["rx_ok"] == 320
     assert driver["RX-packets"] == 320
+
+
+@pytest.mark.parametrize("length", [1518, 9014])
+@pytest.mark.parametrize("device", ["net_pcap0", "net_memif0"])
+def test_what_was_lent_arrives(lab: Lab, device: str, length: int) -> None:
+    """A guest's frames leave from where they lie, and its memory goes and comes back between them."""
+    sink, socket, count = lab.folder / "out.pcap", lab.folder / "memif.sock", 200
+    memif = f"net_memif0,id=0,socket={socket},socket-abstract=no,bsize=16384"
+    pcap = f"net_pcap0,tx_pcap={sink}"
+    mtu = f"mtu={length - 14}"
+    last = switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}",
+                                "--ethdev", f"out={device},{mtu},zero-copy-tx=on"],
+                               ["--vdev", pcap if device == "net_pcap0" else f"{memif},role=server"])
+    switch.start()
+    if device == "net_memif0":
+        last = lab.switch(["--ethdev", f"in={device},{mtu}", "--ethdev", f"sink=net_pcap0,{mtu}"],
+                          ["--vdev", f"{memif},role=client", "--vdev", pcap], name="client")
+        last.start()
+        last.wait_link("in", "sink")
+    switch.wait_link("out")
+    said = run([build_folder() / "tests/e2e/nic_guest", lab.socket("g0"), str(length), str(count)])
+    assert said.endswith("ok\n"), said
+    mac = bytes.fromhex(said.split()[1].replace(":", ""))
+    lends = switch.vusctl("port", "out")["port"]["zero_copy_tx"]
+    assert lends == "on, frames of 1500 bytes and more"
+    assert switch.ports()["out"]["tx_ok"] == 2 * count
+    last_port = "out" if last is switch else "sink"
+    wait_until(lambda: bool(last.ports()[last_port]["tx_ok"] == 2 * count), 15, "all frames")
+    assert last.terminate() == 0
+    assert _read_pcap(sink) == [flow_frame(1, number, length, sender=mac)
+                                for number in range(2 * count)]
 
 
 def test_ports_come_and_go_under_traffic(lab: Lab) -> None:
