@@ -95,8 +95,8 @@ def test_large_frames_pass_between_guests_that_agreed(stage: Stage, address: str
     rate = stage.a.send_file(stage.b, MIB, address=address)
     a, b = stage.since("a", a), stage.since("b", b)
     print(f"{address}: {rate:.1f} MB/s, {a['rx_bytes'] / a['rx_ok']:.0f} bytes a frame")
-    # Without segmentation it would be 12000 frames and more.
-    assert a["rx_bytes"] > MIB << 20 and a["rx_ok"] < 6000, a
+    # Without segmentation it would be 11586 frames and more; how many fewer is the guest's TCP's affair.
+    assert a["rx_bytes"] > MIB << 20 and a["rx_ok"] < 11000, a
     assert b["tx_segmented"] == b["tx_checksummed"] == 0, b
     assert_all_right(stage.b)
 
