@@ -144,20 +144,26 @@ static int check_foreign(const struct config *config, const struct config_port *
 			port->spec.type);
 }
 
-static int check_offloads(const struct config *config, struct config_port *port, struct fail *fail)
+static bool is_on_or_off(const char *value)
 {
-	struct port_spec *spec = &port->spec;
+	return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+}
 
-	if (spec->offloads == NULL)
-		spec->offloads = strdup("on");
-	if (spec->offloads == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
-	if (strcmp(spec->offloads, "on") == 0 || strcmp(spec->offloads, "off") == 0)
+/* A key that is on or off, and `otherwise` if it is not there; `on` says what it is to be on. */
+static int check_on_or_off(const struct config *config, const struct config_port *port,
+			   enum config_port_key key, const char **value, const char *otherwise,
+			   const char *on, struct fail *fail)
+{
+	if (*value == NULL)
+		*value = strdup(otherwise);
+	if (*value == NULL)
+		return fail_set(fail, -ENOMEM, "port %s: no memory", port->spec.name);
+	if (is_on_or_off(*value))
 		return 0;
 	return fail_set(fail, -EINVAL,
-			"%s: port %s: offloads \"%s\" is not known; use on (checksums and segmentation "
-			"are left to whoever can do them) or off",
-			port_place(config, port, PORT_KEY_OFFLOADS).text, spec->name, spec->offloads);
+			"%s: port %s: %s \"%s\" is not known; use on (%s) or off",
+			port_place(config, port, key).text, port->spec.name, config_port_keys[key],
+			*value, on);
 }
 
 static int check_vhost(const struct config *config, struct config_port *port, struct fail *fail)
@@ -187,16 +193,11 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 				port_place(config, port, PORT_KEY_MODE).text, spec->name,
 				spec->mode);
 	/* QEMU breaks a guest that arrives by postcopy with more than one queue pair (docs/postcopy.md): to be asked for. */
-	if (spec->postcopy == NULL)
-		spec->postcopy = strdup(port->queues != NULL && *port->queues > 1 ? "off" : "on");
-	if (spec->postcopy == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
-	if (strcmp(spec->postcopy, "on") != 0 && strcmp(spec->postcopy, "off") != 0)
-		return fail_set(fail, -EINVAL,
-				"%s: port %s: postcopy \"%s\" is not known; use on (postcopy migration is "
-				"offered where the machine allows it) or off",
-				port_place(config, port, PORT_KEY_POSTCOPY).text, spec->name,
-				spec->postcopy);
+	error = check_on_or_off(config, port, PORT_KEY_POSTCOPY, &spec->postcopy,
+				port->queues != NULL && *port->queues > 1 ? "off" : "on",
+				"postcopy migration is offered where the machine allows it", fail);
+	if (error != 0)
+		return error;
 	if (port->queues != NULL && (*port->queues < 1 || *port->queues > VHOST_QUEUE_PAIRS_MAX))
 		return fail_set(fail, -ERANGE,
 				"%s: port %s: queues: %u is out of range; use 1 to %d",
@@ -228,16 +229,11 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 				port_place(config, port, PORT_KEY_MTU).text, spec->name, *port->mtu,
 				MTU_MIN, MTU_MAX);
 	spec->mtu = port->mtu != NULL ? *port->mtu : 0;
-	if (spec->zero_copy_tx == NULL)
-		spec->zero_copy_tx = strdup("off");
-	if (spec->zero_copy_tx == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
-	if (strcmp(spec->zero_copy_tx, "on") != 0 && strcmp(spec->zero_copy_tx, "off") != 0)
-		return fail_set(fail, -EINVAL,
-				"%s: port %s: zero-copy-tx \"%s\" is not known; use on (long frames of "
-				"guests are sent from where they lie, if the device can) or off",
-				port_place(config, port, PORT_KEY_ZERO_COPY_TX).text, spec->name,
-				spec->zero_copy_tx);
+	error = check_on_or_off(config, port, PORT_KEY_ZERO_COPY_TX, &spec->zero_copy_tx, "off",
+				"long frames of guests are sent from where they lie, if the device can",
+				fail);
+	if (error != 0)
+		return error;
 	error = check_foreign(config, port, PORT_KEY_SOCKET, spec->socket != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_MODE, spec->mode != NULL, fail);
@@ -301,7 +297,8 @@ static int check_port(const struct config *config, unsigned int i, struct fail *
 		port->spec.bridge = strdup(CONFIG_DEFAULT_BRIDGE);
 	if (port->spec.bridge == NULL)
 		return fail_set(fail, -ENOMEM, "port %s: no memory", port->spec.name);
-	error = check_offloads(config, port, fail);
+	error = check_on_or_off(config, port, PORT_KEY_OFFLOADS, &port->spec.offloads, "on",
+				"checksums and segmentation are left to whoever can do them", fail);
 	if (error != 0)
 		return error;
 	if (strcmp(port->spec.type, "vhost-user") == 0)
@@ -362,7 +359,7 @@ static int check_rebalance(struct config *config, struct fail *fail)
 		config->rebalance = strdup("on");
 	if (config->rebalance == NULL)
 		return fail_set(fail, -ENOMEM, "rebalance: no memory");
-	if (strcmp(config->rebalance, "on") == 0 || strcmp(config->rebalance, "off") == 0)
+	if (is_on_or_off(config->rebalance))
 		return 0;
 	if (config->rebalance_line > 0)
 		place = place_line(config, config->rebalance_line);
