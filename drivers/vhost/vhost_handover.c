@@ -46,14 +46,14 @@ static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
 }
 
 /* Frames that nobody will take any more: their number. No lcore has the link. */
-static uint64_t left_from_guest(struct lane_link *link)
+static uint64_t drain(struct lane_link *link, struct lane_consumer *ring)
 {
 	uint64_t n = 0;
 	uint16_t more;
 
-	while ((more = lane_receive(&link->from_guest, link->rest_burst, BURST_MAX)) > 0) {
+	while ((more = lane_receive(ring, link->rest_burst, BURST_MAX)) > 0) {
 		n += more;
-		lane_done(&link->from_guest);
+		lane_done(ring);
 	}
 	return n;
 }
@@ -62,16 +62,9 @@ static uint64_t left_from_guest(struct lane_link *link)
 static uint64_t left_to_guest(struct vhost_port *vhost)
 {
 	struct lane_link *link = vhost->link;
-	uint64_t left = lane_link_undelivered(link), n = 0;
-	uint16_t more;
+	uint64_t left = lane_link_undelivered(link);
 
-	if (!atomic_load(&link->ended))
-		return left;
-	while ((more = lane_receive(&link->rest, link->rest_burst, BURST_MAX)) > 0) {
-		n += more;
-		lane_done(&link->rest);
-	}
-	return n;
+	return atomic_load(&link->ended) ? drain(link, &link->rest) : left;
 }
 
 static void lcores_left(struct rcu_wait *wait)
@@ -81,7 +74,7 @@ static void lcores_left(struct rcu_wait *wait)
 
 	role_assert_control();
 	fold(vhost);
-	count(&mine->rx_drop[RX_DROP_LANE], left_from_guest(vhost->link));
+	count(&mine->rx_drop[RX_DROP_LANE], drain(vhost->link, &vhost->link->from_guest));
 	count(&mine->tx_drop[TX_DROP_LANE], left_to_guest(vhost));
 	lane_link_destroy(vhost->link);
 	vhost->link = NULL;
