@@ -378,20 +378,3 @@ uint64_t load_gaps_at(const struct load_gaps *gaps, double share)
 		seen += gaps->step[i];
 	return i == LOAD_STEPS - 1 ? gaps->longest_ns : (uint64_t)(i + 1) * LOAD_STEP_NS;
 }
-
-double load_longest_round_us(const struct fg_switch *sw)
-{
-	json_t *answer = fg_switch_ask(sw, "{\"command\": \"lcores\", \"reset\": true}\n");
-	const json_t *lcore;
-	double longest = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
-	{
-		double us = json_number_value(json_object_get(lcore, "longest_us"));
-
-		longest = us > longest ? us : longest;
-	}
-	json_decref(answer);
-	return longest;
-}

@@ -97,9 +97,6 @@ uint64_t load_now_ns(void);
  * control thread (fg_switch.c has its lcore on the second). Returns how many CPUs we may use. */
 int load_pin(void);
 
-/* The longest round of an lcore since the last call, in µs; 0 of the stand-in. */
-double load_longest_round_us(const struct fg_switch *);
-
 /* Adds up. */
 void load_gaps_add(struct load_gaps *, const struct load_gaps *more);
 /* The gap that a share of all gaps does not exceed, in ns; 0 without any. */

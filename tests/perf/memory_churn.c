@@ -205,7 +205,7 @@ static int64_t stretch(struct scene *scene, struct region *r, unsigned int cycle
 	scene->lane[0].awake = &f->own_awake;
 	scene->lane[2].wall = &f->other_wall;
 	scene->lane[2].awake = &f->other_awake;
-	load_longest_round_us(&scene->sw);
+	fg_longest_round_us(&scene->sw, true);
 	for (unsigned int i = 0; i < 4; i++) {
 		load_lane_restart(&scene->lane[i]);
 		frames -= scene->lane[i].received;
@@ -217,7 +217,7 @@ static int64_t stretch(struct scene *scene, struct region *r, unsigned int cycle
 			err = churn(&scene->guest[0], r);
 	}
 	f->ns = load_now_ns() - began;
-	f->loop_us[0] = load_longest_round_us(&scene->sw);
+	f->loop_us[0] = fg_longest_round_us(&scene->sw, true);
 	for (unsigned int i = 0; i < 4; i++)
 		frames += scene->lane[i].received;
 	f->frames = frames;

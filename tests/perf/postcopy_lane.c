@@ -157,7 +157,7 @@ static int stretch(const char *name, unsigned int missing, long delay_us)
 		frames -= scene.victims[i].received;
 	}
 	pages -= scene.to_mover.received;
-	load_longest_round_us(&scene.sw);
+	fg_longest_round_us(&scene.sw, true);
 	for (began = load_now_ns(); err == 0 && load_now_ns() - began < stretch_ms * 1000000ull;)
 		err = step(&beat);
 	began = load_now_ns() - began;
@@ -170,7 +170,7 @@ static int stretch(const char *name, unsigned int missing, long delay_us)
 		       name, (double)frames * 1e9 / (double)began, (double)pages * 1e9 / (double)began,
 		       atomic_load(&scene.pager.faults), (double)load_gaps_at(&wall, 0.999) / 1000,
 		       (double)wall.longest_ns / 1000, (double)load_gaps_at(&awake, 0.999) / 1000,
-		       (double)awake.longest_ns / 1000, load_longest_round_us(&scene.sw));
+		       (double)awake.longest_ns / 1000, fg_longest_round_us(&scene.sw, true));
 	fflush(stdout);
 	return err < 0 ? err : leave();
 }

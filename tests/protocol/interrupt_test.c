@@ -253,23 +253,6 @@ static void a_full_interrupt_counter_blocks_nobody(void **state)
 	close(full);
 }
 
-static unsigned long longest_round_us(void)
-{
-	json_t *answer = fg_switch_query(&stage.sw, "lcores", NULL);
-	const json_t *lcore;
-	double longest = 0;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
-	{
-		double us = json_number_value(json_object_get(lcore, "longest_us"));
-
-		longest = us > longest ? us : longest;
-	}
-	json_decref(answer);
-	return (unsigned long)longest;
-}
-
 /* Of a descriptor that the switch has made non-blocking, and whose flags are the front end's as well. */
 static void make_it_block(int fd)
 {
@@ -322,7 +305,8 @@ static void an_interrupt_that_blocks_ends_its_port(void **state)
 		assert_cut_off(a);
 		guest_close(a);
 	}
-	print_message("the longest round of an lcore took %lu us\n", longest_round_us());
+	print_message("the longest round of an lcore took %.0f us\n",
+		      fg_longest_round_us(&stage.sw, false));
 }
 
 /* The same with what the control thread writes: the error descriptor of a ring that broke. */

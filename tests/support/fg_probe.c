@@ -140,6 +140,24 @@ json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const c
 	return fg_switch_ask(sw, line);
 }
 
+double fg_longest_round_us(const struct fg_switch *sw, bool reset)
+{
+	json_t *answer = fg_switch_ask(sw, reset ? "{\"command\": \"lcores\", \"reset\": true}\n"
+						 : "{\"command\": \"lcores\"}\n");
+	const json_t *lcore;
+	double longest = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
+	{
+		double us = json_number_value(json_object_get(lcore, "longest_us"));
+
+		longest = us > longest ? us : longest;
+	}
+	json_decref(answer);
+	return longest;
+}
+
 int64_t fg_counter(const struct fg_switch *sw, const char *port, const char *path)
 {
 	json_t *answer = fg_switch_query(sw, "port", port);

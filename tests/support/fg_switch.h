@@ -72,6 +72,9 @@ json_t *fg_switch_query(const struct fg_switch *, const char *command, const cha
 /* ... to a whole line of JSON. */
 json_t *fg_switch_ask(const struct fg_switch *, const char *line);
 
+/* The longest round of an lcore since the start or the last reset, in µs; @reset: from here on anew. 0 of the stand-in. */
+double fg_longest_round_us(const struct fg_switch *, bool reset);
+
 /* A counter of a port by its path in the JSON ("rx_ok", "tx_drop.no_buffer"); -1 without one. */
 int64_t fg_counter(const struct fg_switch *, const char *port, const char *path);
 
