@@ -55,6 +55,22 @@ void rig_close(struct rig *rig)
 	free(rig->image);
 }
 
+struct rig rig;
+
+int rig_setup(void **state)
+{
+	(void)state;
+	rig_open(&rig);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	(void)state;
+	rig_close(&rig);
+	return 0;
+}
+
 void rig_reset(struct rig *rig)
 {
 	rig->free_at = RIG_GPA;

@@ -41,6 +41,11 @@ struct rig {
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
 
+/* The one rig of a program that needs no more, and what opens and closes it around a group of tests. */
+extern struct rig rig;
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
 /* Guest memory for a test's use, below the seam. rig_reset() takes all of it back. */
 uint64_t rig_alloc(struct rig *rig, uint64_t len, uint64_t align);
 void rig_reset(struct rig *rig);

@@ -16,8 +16,6 @@
 
 #define F(bit) (UINT64_C(1) << (bit))
 
-static struct rig rig;
-
 static struct virtq_setup good(uint16_t size, uint64_t features)
 {
 	return (struct virtq_setup){
@@ -229,20 +227,6 @@ static void events_are_passed_exactly_when_walked_over(void **state)
 			}
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,5 +240,5 @@ int main(void)
 		cmocka_unit_test(events_are_passed_exactly_when_walked_over),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

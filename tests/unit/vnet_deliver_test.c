@@ -21,7 +21,6 @@
 
 enum { LONGEST = 70000, BODY_MAX = 64, LEN_MAX = FRAME_LEN_MAX };
 
-static struct rig rig;
 static struct port_counters counters;
 static uint8_t bytes[LONGEST];
 
@@ -440,20 +439,6 @@ static void not_ready(void **state)
 	ring_close(ring);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,8 +452,8 @@ int main(void)
 		cmocka_unit_test(not_ready),
 	};
 
-	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
+	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 
 	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, open_rig, close_rig);
+	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
 }

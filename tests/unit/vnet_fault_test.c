@@ -23,7 +23,6 @@
 
 enum { SIZE = 64, BAD = 40 /* first descriptor of the bad chain */, BUFFER = 256 };
 
-static struct rig rig;
 static struct burst burst;
 static struct port_counters counters;
 static uint64_t buffers, table;
@@ -438,20 +437,6 @@ static void deliver_breaks_inside_a_frame(void **state)
 	}
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,5 +445,5 @@ int main(void)
 		cmocka_unit_test(deliver_breaks_inside_a_frame),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -25,7 +25,6 @@ enum { PAGE = 4096, WATCHED_MAX = 8, ACCESSES_MAX = 65536, LEN = 1514, HEADER = 
 
 #if defined(__x86_64__)
 
-static struct rig rig;
 static struct burst burst;
 static struct port_counters counters;
 
@@ -262,20 +261,6 @@ static void deliver_never_reads_back(void **state)
 	ring_close(ring);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,7 +269,7 @@ int main(void)
 		cmocka_unit_test(deliver_never_reads_back),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }
 
 #else

@@ -29,7 +29,6 @@ enum { PAGE = 4096, LONGEST = 9100, BASE = 65530 };
 #define FIRST (RIG_GPA / PAGE)
 #define PAGES ((RIG_END - RIG_GPA) / PAGE)
 
-static struct rig rig;
 static struct port_counters counters;
 static uint8_t bytes[LONGEST];
 /* A log begins at guest address 0, and the rig's memory lies far up: 4 GiB of log, of which only the part from `words` on is

@@ -22,7 +22,6 @@
 
 enum { SIZE = 64 };
 
-static struct rig rig;
 static struct burst burst;
 static struct port_counters counters;
 static uint64_t buffers;
@@ -322,20 +321,6 @@ static void withdrawn_inside_a_burst(void **state)
 	ring_close(ring);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,5 +337,5 @@ int main(void)
 		cmocka_unit_test(withdrawn_inside_a_burst),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -21,7 +21,6 @@
 enum { HEADER = 12 };
 
 static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
-static struct rig rig;
 static struct ring from, to;
 static struct burst burst;
 static struct port_counters in, out;
@@ -114,25 +113,11 @@ static void a_guest_that_rewrites_what_it_sent(void **state)
 	ring_close(&to);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_guest_that_rewrites_what_it_sent),
 	};
 
-	return cmocka_run_group_tests(tests, open_rig, close_rig);
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -27,7 +27,6 @@
 enum { HEADER = 12, LONGEST = 70000, WIRE = 1522 };
 
 static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
-static struct rig rig;
 static struct ring from, to;
 static struct burst burst;
 static struct port_counters in, out;
@@ -301,20 +300,6 @@ static void validity_is_told_to_those_who_listen(void **state)
 	}
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,8 +312,8 @@ int main(void)
 		cmocka_unit_test(what_was_not_agreed_is_dropped_and_counted),
 		cmocka_unit_test(validity_is_told_to_those_who_listen),
 	};
-	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
+	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 
 	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, open_rig, close_rig);
+	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
 }

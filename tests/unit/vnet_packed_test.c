@@ -24,7 +24,6 @@ enum { NEXT = VRING_DESC_F_NEXT, WRITE = VRING_DESC_F_WRITE, INDIRECT = VRING_DE
 enum { AVAIL = 1 << VRING_PACKED_DESC_F_AVAIL, USED = 1 << VRING_PACKED_DESC_F_USED };
 enum { WRAP = 0x8000, FRAME = 12 + 60 };
 
-static struct rig rig;
 static struct burst burst;
 static struct port_counters counters;
 
@@ -302,21 +301,6 @@ static void the_ring_is_logged(void **state)
 	ring_close(ring);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	rig_packed = true;
-	rig_open(&rig);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,5 +310,6 @@ int main(void)
 		cmocka_unit_test(the_ring_is_logged),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	rig_packed = true;
+	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

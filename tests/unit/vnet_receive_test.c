@@ -20,7 +20,6 @@
 
 enum { PIECES_MAX = 1024, LONGEST = 12 + 70000 };
 
-static struct rig rig;
 static struct burst burst;
 static struct port_counters counters;
 static uint8_t bytes[LONGEST + 1], seen[LONGEST];
@@ -466,20 +465,6 @@ static void a_burst_has_a_budget_of_pieces(void **state)
 	ring_close(ring);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,8 +482,8 @@ int main(void)
 		cmocka_unit_test(a_burst_has_a_budget_of_pieces),
 	};
 
-	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
+	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 
 	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, open_rig, close_rig);
+	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
 }

@@ -27,7 +27,6 @@
 
 enum { FRAMES = 40, BUFFERS = 64, BUFFER = 300, HEADER = 12, LONGEST = 450 };
 
-static struct rig rig;
 static struct ring from, to;
 /* A device that keeps some frames for a while, or NULL: then there is none. */
 static struct frame_holds *device;

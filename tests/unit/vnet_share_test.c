@@ -16,8 +16,6 @@
 #include "rig.h"
 #include "vnet.h"
 
-static struct rig rig;
-
 static struct ring *fresh_ring(void)
 {
 	static struct ring ring;
@@ -125,28 +123,14 @@ static void a_ring_that_lcores_share(void **state)
 	ring_close(ring);
 }
 
-static int open_rig(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int close_rig(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ring_that_lcores_share),
 	};
 
-	int failed = cmocka_run_group_tests_name("split", tests, open_rig, close_rig);
+	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 
 	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, open_rig, close_rig);
+	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
 }

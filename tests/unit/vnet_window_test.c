@@ -22,7 +22,6 @@
 
 enum { SIZE = 256, LEN = 300, HEADER = 12 };
 
-static struct rig rig;
 static struct ring ring;
 static struct burst burst;
 static struct port_counters counters;
@@ -344,20 +343,6 @@ static void an_edition(void **state)
 	rig.map->edition = 0;
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	rig_open(&rig);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	rig_close(&rig);
-	return 0;
-}
-
 #define STORY(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
 
 int main(void)
@@ -374,8 +359,8 @@ int main(void)
 		STORY(broken_at_once),
 		STORY(an_edition),
 	};
-	int failed = cmocka_run_group_tests_name("split", tests, set_up, tear_down);
+	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 
 	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, set_up, tear_down);
+	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
 }
