@@ -18,6 +18,7 @@ enum {
 	OPT_BUSY_POLL,
 	OPT_REBALANCE,
 	OPT_CHECK,
+	OPT_RIGHTS, /* --socket-owner and what follows it, in the order of enum rights_part */
 };
 
 static const struct option long_options[] = {
@@ -28,6 +29,9 @@ static const struct option long_options[] = {
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
 	{"rebalance", required_argument, NULL, OPT_REBALANCE},
+	{"socket-owner", required_argument, NULL, OPT_RIGHTS + RIGHTS_OWNER},
+	{"socket-group", required_argument, NULL, OPT_RIGHTS + RIGHTS_GROUP},
+	{"socket-mode", required_argument, NULL, OPT_RIGHTS + RIGHTS_MODE},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -41,6 +45,7 @@ void options_print_help(void)
 	      "\n"
 	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
 	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,offloads=on|off]\n"
+	      "                   [,socket-owner=USER][,socket-group=GROUP][,socket-mode=OCTAL]\n"
 	      "                   [,bridge=NAME]\n"
 	      "                   a port for a VM, without a file; may be repeated\n"
 	      "  --ethdev NAME=DEVICE[,mtu=N][,offloads=on|off][,zero-copy-tx=on|off][,bridge=NAME]\n"
@@ -53,6 +58,9 @@ void options_print_help(void)
 	      "  --busy-poll      never let an idle lcore sleep\n"
 	      "  --rebalance on|off\n"
 	      "                   whether queues move to lcores that have less to do (default: on)\n"
+	      "  --socket-owner USER, --socket-group GROUP, --socket-mode OCTAL\n"
+	      "                   whose the sockets of ports in server mode are that do not say\n"
+	      "                   (default: vuswitch's own user and group, mode 0777 less the umask)\n"
 	      "  --check          read the configuration, say what would be done, exit\n"
 	      "  --help, --version\n"
 	      "\n"
@@ -145,6 +153,11 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	case OPT_REBALANCE:
 		options->rebalance = optarg;
 		return 0;
+	case OPT_RIGHTS + RIGHTS_OWNER:
+	case OPT_RIGHTS + RIGHTS_GROUP:
+	case OPT_RIGHTS + RIGHTS_MODE:
+		options->rights[option - OPT_RIGHTS] = optarg;
+		return 0;
 	case OPT_CHECK:
 		options->check = true;
 		return 0;
@@ -216,6 +229,9 @@ int options_read_config(const struct options *options, struct config *config, st
 					  fail);
 	if (error == 0 && options->rebalance != NULL)
 		error = config_set_rebalance(config, options->rebalance, fail);
+	for (unsigned int part = 0; error == 0 && part < RIGHTS_PARTS; part++)
+		if (options->rights[part] != NULL)
+			error = config_set_rights(config, part, options->rights[part], fail);
 	if (error == 0)
 		error = config_check(config, fail);
 	if (error != 0)

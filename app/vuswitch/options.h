@@ -16,6 +16,7 @@ struct options {
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
 	const char *rebalance; /* --rebalance, or NULL */
+	const char *rights[RIGHTS_PARTS]; /* --socket-owner, --socket-group, --socket-mode, or NULL */
 	bool busy_poll, check, help, version;
 	/* --vhost and --ethdev, in the order given */
 	struct port_option {

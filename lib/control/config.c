@@ -10,6 +10,9 @@ const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
 	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
 	[PORT_KEY_OFFLOADS] = "offloads", [PORT_KEY_ZERO_COPY_TX] = "zero-copy-tx",
+	[PORT_KEY_RIGHTS + RIGHTS_OWNER] = "socket-owner",
+	[PORT_KEY_RIGHTS + RIGHTS_GROUP] = "socket-group",
+	[PORT_KEY_RIGHTS + RIGHTS_MODE] = "socket-mode",
 };
 
 const char *const config_bridge_keys[BRIDGE_KEYS] = {
@@ -49,12 +52,16 @@ void config_free(struct config *config)
 		free((char *)port->spec.zero_copy_tx);
 		free(port->queues);
 		free(port->mtu);
+		for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
+			free(port->rights[part]);
 		free(port->option);
 	}
 	free(config->bridges);
 	free(config->ports);
 	free(config->file);
 	free(config->rebalance);
+	for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
+		free(config->rights[part]);
 	*config = (struct config){0};
 }
 
@@ -103,7 +110,7 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
 	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) && a->queues == b->queues &&
 	       same_text(a->device, b->device) && a->mtu == b->mtu &&
-	       same_text(a->zero_copy_tx, b->zero_copy_tx);
+	       same_text(a->zero_copy_tx, b->zero_copy_tx) && rights_same(&a->rights, &b->rights);
 }
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
@@ -149,9 +156,20 @@ static int add_device_argument(struct config_port *port, const char *key, const 
 	return 0;
 }
 
+/* RIGHTS_PARTS: the key is none of them. */
+static enum rights_part rights_part_of(const char *key)
+{
+	unsigned int part = 0;
+
+	while (part < RIGHTS_PARTS && strcmp(config_port_keys[PORT_KEY_RIGHTS + part], key) != 0)
+		part++;
+	return part;
+}
+
 static int set_suboption(struct config_port *port, bool vhost, const char *key, const char *value,
 			 struct fail *fail)
 {
+	const enum rights_part part = rights_part_of(key);
 	int error;
 
 	if (strcmp(key, "bridge") == 0)
@@ -162,6 +180,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		error = set_text(&port->spec.mode, value);
 	else if (vhost && strcmp(key, "postcopy") == 0)
 		error = set_text(&port->spec.postcopy, value);
+	else if (vhost && part < RIGHTS_PARTS)
+		error = set_text((const char **)&port->rights[part], value);
 	else if (vhost && strcmp(key, "queues") == 0)
 		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
 	else if (!vhost && strcmp(key, "mtu") == 0)
@@ -173,7 +193,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 	else
 		return fail_set(fail, -EINVAL,
 				"%s: \"%s\" is not known; after the first comma go "
-				"mode=server|client, queues=N, postcopy=on|off, offloads=on|off and "
+				"mode=server|client, queues=N, postcopy=on|off, offloads=on|off, "
+				"socket-owner=USER, socket-group=GROUP, socket-mode=OCTAL and "
 				"bridge=NAME",
 				port->option, key);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
@@ -247,12 +268,22 @@ int config_set_rebalance(struct config *config, const char *value, struct fail *
 	return 0;
 }
 
+int config_set_rights(struct config *config, enum rights_part part, const char *value,
+		      struct fail *fail)
+{
+	config->rights_line[part] = 0;
+	if (set_text((const char **)&config->rights[part], value) != 0)
+		return fail_set(fail, -ENOMEM, "--%s %s: no memory",
+				config_port_keys[PORT_KEY_RIGHTS + part], value);
+	return 0;
+}
+
 /* --- in words --------------------------------------------------------------------------------------------------- */
 
 void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 {
 	const char *offloads = strcmp(spec->offloads, "off") == 0 ? ", no offloads" : "";
-	char queues[32] = "", mtu[32] = "";
+	char queues[32] = "", mtu[32] = "", rights[160] = "";
 
 	if (strcmp(spec->type, "ethdev") == 0) {
 		if (spec->mtu != 0)
@@ -264,10 +295,11 @@ void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 	}
 	if (spec->queues > 1)
 		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
-	snprintf(text, size, "vhost-user, %s %s%s%s%s, bridge %s",
+	rights_describe(&spec->rights, rights, sizeof(rights));
+	snprintf(text, size, "vhost-user, %s %s%s%s%s%s%s, bridge %s",
 		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
-		 queues, strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads,
-		 spec->bridge);
+		 rights[0] != '\0' ? ", " : "", rights, queues,
+		 strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads, spec->bridge);
 }
 
 void config_print(const struct config *config, FILE *to)

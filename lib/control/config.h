@@ -40,6 +40,8 @@ enum config_port_key {
 	PORT_KEY_POSTCOPY,
 	PORT_KEY_OFFLOADS,
 	PORT_KEY_ZERO_COPY_TX,
+	PORT_KEY_RIGHTS, /* socket-owner, socket-group, socket-mode: in the order of enum rights_part */
+	PORT_KEY_RIGHTS_LAST = PORT_KEY_RIGHTS + RIGHTS_PARTS - 1,
 	PORT_KEYS,
 };
 enum config_bridge_key {
@@ -76,6 +78,7 @@ struct config_port {
 	struct port_spec spec; /* strings are the config's, allocated */
 	uint32_t *queues;      /* as written; NULL: not written */
 	uint32_t *mtu;	       /* likewise */
+	char *rights[RIGHTS_PARTS]; /* likewise */
 	char *option;	       /* "--vhost vm1=/run/vm1.sock" if it is from the command line */
 	unsigned int line[PORT_KEYS + 1];
 };
@@ -88,13 +91,16 @@ struct config {
 	unsigned int ports_n;
 	char *rebalance; /* "on": queues move to lcores with less to do; "off"; NULL before config_check(): not written */
 	unsigned int rebalance_line; /* 0: from the command line */
+	char *rights[RIGHTS_PARTS]; /* of the sockets of ports that do not say; NULL: not written */
+	unsigned int rights_line[RIGHTS_PARTS];
 };
 
 /* Reads a file into an empty config, which is to be freed even after an error. 0 or -errno with a line in `fail`.
  * config_check() has to follow. */
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
-/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,postcopy=...][,offloads=...][,bridge=NAME]") or
+/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,postcopy=...][,offloads=...][,socket-owner=...]
+ * [,socket-group=...][,socket-mode=...][,bridge=NAME]") or
  * `--ethdev` ("NAME=DEVICE[,mtu=N][,offloads=...][,zero-copy-tx=...][,bridge=NAME]", where anything else is an
  * argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,
@@ -102,6 +108,10 @@ int config_add_option(struct config *config, const char *option, const char *val
 
 /* What `--rebalance` says; the file's word counts no more. 0 or -errno. */
 int config_set_rebalance(struct config *config, const char *value, struct fail *fail);
+
+/* What `--socket-owner`, `--socket-group` or `--socket-mode` says; the file's word counts no more. 0 or -errno. */
+int config_set_rights(struct config *config, enum rights_part part, const char *value,
+		      struct fail *fail);
 
 /* Checks the whole, fills in what is not said (type, mode, bridge), and adds bridges that are implied. 0 or -errno. */
 int config_check(struct config *config, struct fail *fail);

@@ -8,17 +8,13 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "config_private.h"
 #include "vus_limits.h"
 
 /* Of an ethdev: IPv4's least (RFC 791), and the most that virtio can name. */
 enum { MTU_MIN = 68, MTU_MAX = 65535 };
 
-/* "FILE:LINE", or the option. */
-struct place {
-	char text[256];
-};
-
-static struct place place_line(const struct config *config, unsigned int line)
+struct place place_line(const struct config *config, unsigned int line)
 {
 	struct place place;
 
@@ -26,8 +22,8 @@ static struct place place_line(const struct config *config, unsigned int line)
 	return place;
 }
 
-static struct place port_place(const struct config *config, const struct config_port *port,
-			       enum config_port_key key)
+struct place port_place(const struct config *config, const struct config_port *port,
+			enum config_port_key key)
 {
 	struct place place;
 
@@ -310,6 +306,8 @@ static int check_port(const struct config *config, unsigned int i, struct fail *
 				 "%s: port %s: type \"%s\" is not known; use vhost-user or ethdev",
 				 port_place(config, port, PORT_KEY_TYPE).text, port->spec.name,
 				 port->spec.type);
+	if (error == 0)
+		error = config_check_rights(config, port, fail);
 	return error != 0 ? error : check_unshared(config, i, fail);
 }
 
@@ -373,6 +371,8 @@ int config_check(struct config *config, struct fail *fail)
 {
 	int error = check_rebalance(config, fail);
 
+	if (error == 0)
+		error = config_check_default_rights(config, fail);
 	if (config->ports_n > PORTS_MAX)
 		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has",
 				config->ports_n, PORTS_MAX);

@@ -54,6 +54,9 @@ static const cyaml_schema_field_t port_fields[] = {
 	TEXT("postcopy", struct config_port, spec.postcopy, CYAML_FLAG_OPTIONAL),
 	TEXT("offloads", struct config_port, spec.offloads, CYAML_FLAG_OPTIONAL),
 	TEXT("zero-copy-tx", struct config_port, spec.zero_copy_tx, CYAML_FLAG_OPTIONAL),
+	TEXT("socket-owner", struct config_port, rights[RIGHTS_OWNER], CYAML_FLAG_OPTIONAL),
+	TEXT("socket-group", struct config_port, rights[RIGHTS_GROUP], CYAML_FLAG_OPTIONAL),
+	TEXT("socket-mode", struct config_port, rights[RIGHTS_MODE], CYAML_FLAG_OPTIONAL),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_entry = {
@@ -67,6 +70,9 @@ static const cyaml_schema_field_t file_fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("ports", CYAML_FLAG_POINTER_NULL_STR | CYAML_FLAG_OPTIONAL,
 				   struct config, ports, ports_n, &port_entry, 0, CYAML_UNLIMITED),
 	TEXT("rebalance", struct config, rebalance, CYAML_FLAG_OPTIONAL),
+	TEXT("socket-owner", struct config, rights[RIGHTS_OWNER], CYAML_FLAG_OPTIONAL),
+	TEXT("socket-group", struct config, rights[RIGHTS_GROUP], CYAML_FLAG_OPTIONAL),
+	TEXT("socket-mode", struct config, rights[RIGHTS_MODE], CYAML_FLAG_OPTIONAL),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t file_schema = {
@@ -253,6 +259,11 @@ static int load(struct config *config, const char *file, const char *text, size_
 	config->ports_n = loaded->ports_n;
 	config->rebalance = loaded->rebalance;
 	config->rebalance_line = places_key_after(places, 1, "rebalance");
+	for (unsigned int part = 0; part < RIGHTS_PARTS; part++) {
+		config->rights[part] = loaded->rights[part];
+		config->rights_line[part] =
+			places_top(places, config_port_keys[PORT_KEY_RIGHTS + part]);
+	}
 	free(loaded);
 	note_places(config, places);
 	places_free(places);

@@ -113,6 +113,13 @@ unsigned int places_item(const struct places *places, const char *list, unsigned
 	return line_of(item_of(places, value_of(places, entry_of(places, list, i), key), j));
 }
 
+unsigned int places_top(const struct places *places, const char *key)
+{
+	const yaml_node_pair_t *pair = find_pair(places, node_at(places, 1), key);
+
+	return pair != NULL ? line_of(node_at(places, pair->key)) : 0;
+}
+
 unsigned int places_key_after(const struct places *places, unsigned int line, const char *key)
 {
 	const yaml_node_t *node;

@@ -19,6 +19,8 @@ unsigned int places_key(const struct places *places, const char *list, unsigned 
 			const char *key);
 unsigned int places_item(const struct places *places, const char *list, unsigned int i,
 			 const char *key, unsigned int j);
+/* The line of a key of the file itself, outside its lists; 0: not there. */
+unsigned int places_top(const struct places *places, const char *key);
 /* The first line, `line` or later, on which something has the key `key`; `line` if there is none. */
 unsigned int places_key_after(const struct places *places, unsigned int line, const char *key);
 

@@ -75,11 +75,16 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 {
 	const struct port_spec *spec = switch_port_spec(sw, port);
 	json_t *object = show_common(sw, port), *queues = json_array();
+	char rights[160];
 
 	if (spec->socket != NULL)
 		json_object_set_new(object, "socket", json_string(spec->socket));
 	if (spec->mode != NULL)
 		json_object_set_new(object, "mode", json_string(spec->mode));
+	if (rights_any(&spec->rights)) {
+		rights_describe(&spec->rights, rights, sizeof(rights));
+		json_object_set_new(object, "socket_rights", json_string(rights));
+	}
 	if (spec->device != NULL)
 		json_object_set_new(object, "device", json_string(spec->device));
 	port->ops->show(port, object);

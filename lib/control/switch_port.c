@@ -43,7 +43,8 @@ static bool copy_text(const char **to, const char *from)
 
 static int spec_copy(struct port_spec *to, const struct port_spec *from)
 {
-	*to = (struct port_spec){.queues = from->queues, .mtu = from->mtu};
+	*to = (struct port_spec){
+		.queues = from->queues, .mtu = from->mtu, .rights = from->rights};
 	if (copy_text(&to->name, from->name) && copy_text(&to->bridge, from->bridge) &&
 	    copy_text(&to->type, from->type) && copy_text(&to->socket, from->socket) &&
 	    copy_text(&to->mode, from->mode) && copy_text(&to->device, from->device) &&

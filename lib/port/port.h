@@ -26,6 +26,7 @@
 #include "port_counters.h"
 #include "rcu.h"
 #include "report.h"
+#include "rights.h"
 #include "role.h"
 #include "vus_limits.h"
 
@@ -130,6 +131,7 @@ struct port_spec {
 	const char *type;   /* "vhost-user" or "ethdev" */
 	const char *socket; /* vhost-user */
 	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
+	struct rights rights; /* vhost-user, of the socket; only where we listen */
 	unsigned int queues; /* pairs offered; 0: the driver's default */
 	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
 	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */

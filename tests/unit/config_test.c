@@ -153,7 +153,8 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 1, "ports is written twice"},
 	/* keys */
-	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports, rebalance"},
+	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports, rebalance, "
+	 "socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
 	{"rebalance: [on]\nports: []\n", 1, "rebalance"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
@@ -191,6 +192,33 @@ static const struct {
 	{"ports:\n  - {name: a, type: ethdev, device: x, postcopy: on}\n", 2, "postcopy is nothing"},
 	{"ports:\n" PORT(", postcopy: 1"), 2, "use on"},
 	{"ports:\n" PORT(", offloads: tso"), 2, "use on"},
+	/* whose a socket is */
+	{"ports:\n" PORT(", socket-owner: nobody-of-that-name"), 2,
+	 "port a: socket-owner \"nobody-of-that-name\" is not a user of this machine"},
+	{"ports:\n" PORT(", socket-owner: 4294967295"), 2, "is not a user of this machine"},
+	{"ports:\n" PORT(", socket-owner: ''"), 2, "is not a user of this machine"},
+	{"ports:\n" PORT(", socket-owner: -1"), 2, "is not a user of this machine"},
+	{"ports:\n" PORT(", socket-group: nobody-of-that-name"), 2,
+	 "port a: socket-group \"nobody-of-that-name\" is not a group of this machine"},
+	{"ports:\n" PORT(", socket-group: 4294967296"), 2, "is not a group of this machine"},
+	{"ports:\n" PORT(", socket-mode: rw-rw----"), 2,
+	 "port a: socket-mode \"rw-rw----\" is not a mode; use an octal number"},
+	{"ports:\n" PORT(", socket-mode: 0680"), 2, "is not a mode"},
+	{"ports:\n" PORT(", socket-mode: 01000"), 2, "is not a mode; use an octal number, 0 to 0777"},
+	{"ports:\n" PORT(", socket-mode: -1"), 2, "is not a mode"},
+	{"ports:\n" PORT(", socket-mode: 0x1b0"), 2, "is not a mode"},
+	{"ports:\n" PORT(", socket-mode: ''"), 2, "is not a mode"},
+	{"ports:\n" PORT(", socket-mode: [6, 6, 0]"), 2, "socket-mode has to be a single word"},
+	{"ports:\n" PORT(", mode: client, socket-owner: root"), 2,
+	 "socket-owner is nothing to a port in mode: client"},
+	{"ports:\n" PORT(", mode: client, socket-group: root"), 2, "socket-group is nothing"},
+	{"ports:\n" PORT(", mode: client, socket-mode: 0660"), 2, "socket-mode is nothing"},
+	{"ports:\n  - {name: a, type: ethdev, device: x, socket-mode: 0660}\n", 2,
+	 "socket-mode is nothing to a port of type ethdev"},
+	{"ports:\n" PORT(", socket-mode: 0660") "socket-mode: 9\n", 3,
+	 "socket-mode \"9\" is not a mode"},
+	{"ports: []\n\nsocket-owner: nobody-of-that-name\n", 3, "is not a user of this machine"},
+	{"socket-group: nobody-of-that-name\nports: []\n", 1, "is not a group of this machine"},
 	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
@@ -295,6 +323,10 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
 		{"--vhost", "vm1=/a,postcopy=maybe", "use on"},
+		{"--vhost", "vm1=/a,socket-owner=nobody-of-that-name", "is not a user"},
+		{"--vhost", "vm1=/a,socket-group=", "is not a group"},
+		{"--vhost", "vm1=/a,socket-mode=0778", "is not a mode"},
+		{"--vhost", "vm1=/a,mode=client,socket-mode=0660", "mode: client"},
 		{"--ethdev", "up0=net_tap0,offloads=some", "use on"},
 		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
 		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
@@ -353,6 +385,74 @@ static void queues_move_unless_told_otherwise(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
+/* "root" is user and group 0 on every machine, and so is no other number's name needed. */
+static void a_socket_is_somebodys(void **state VUS_UNUSED)
+{
+	static const char text[] =
+		"socket-owner: 64055\nsocket-mode: 0640\nports:\n"
+		"  - {name: a, type: vhost-user, socket: /a, socket-owner: root, socket-group: root, "
+		"socket-mode: 0660}\n"
+		"  - {name: b, type: vhost-user, socket: /b, socket-group: 107, socket-mode: \"7\"}\n"
+		"  - {name: c, type: vhost-user, socket: /c}\n"
+		"  - {name: d, type: vhost-user, socket: /d, mode: client}\n"
+		"  - {name: e, type: ethdev, device: x}\n";
+	struct config config;
+	struct fail fail;
+	const struct rights *rights;
+	char words[256];
+
+	assert_int_equal(read_text(&config, text, &fail), 0);
+	rights = &config_find_port(&config, "a")->spec.rights;
+	assert_true(rights->given[RIGHTS_OWNER] && rights->given[RIGHTS_GROUP]);
+	assert_int_equal(rights->owner, 0);
+	assert_int_equal(rights->group, 0);
+	assert_int_equal(rights->mode, 0660);
+	config_describe_port(&config_find_port(&config, "a")->spec, words, sizeof(words));
+	assert_string_equal(words, "vhost-user, listens on /a, owner root (0), group root (0), "
+				   "mode 0660, bridge br0");
+	rights = &config_find_port(&config, "b")->spec.rights;
+	assert_int_equal(rights->owner, 64055);
+	assert_int_equal(rights->group, 107);
+	assert_int_equal(rights->mode, 07);
+	rights = &config_find_port(&config, "c")->spec.rights;
+	assert_int_equal(rights->owner, 64055);
+	assert_false(rights->given[RIGHTS_GROUP]);
+	assert_int_equal(rights->mode, 0640);
+	/* Where somebody else makes the socket, and where there is none, the defaults are nobody's. */
+	assert_false(rights_any(&config_find_port(&config, "d")->spec.rights));
+	assert_false(rights_any(&config_find_port(&config, "e")->spec.rights));
+	/* The command line has the last word. */
+	assert_int_equal(config_set_rights(&config, RIGHTS_MODE, "0600", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_int_equal(config_find_port(&config, "c")->spec.rights.mode, 0600);
+	assert_int_equal(config_find_port(&config, "a")->spec.rights.mode, 0660);
+	assert_int_equal(config_set_rights(&config, RIGHTS_GROUP, "nobody-of-that-name", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), -ENOENT);
+	assert_int_equal(strncmp(fail.text, "--socket-group: socket-group \"nobody", 36), 0);
+	config_free(&config);
+}
+
+/* As a suboption of --vhost, and not of --ethdev, where it would be the driver's. */
+static void a_socket_of_the_command_line(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+	const struct rights *rights;
+
+	assert_int_equal(config_add_option(&config, "--vhost",
+					   "a=/a,socket-owner=0,socket-group=root,socket-mode=660",
+					   &fail),
+			 0);
+	assert_int_equal(config_add_option(&config, "--ethdev", "e=net_x,socket-mode=660", &fail),
+			 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	rights = &config_find_port(&config, "a")->spec.rights;
+	assert_true(rights->given[RIGHTS_OWNER] && rights->given[RIGHTS_GROUP]);
+	assert_int_equal(rights->mode, 0660);
+	assert_string_equal(config_find_port(&config, "e")->spec.device, "net_x,socket-mode=660");
+	config_free(&config);
+}
+
 static void same_ports_are_same(void **state VUS_UNUSED)
 {
 	struct port_spec a = {.name = "a", .type = "vhost-user", .bridge = "x", .socket = "/a"};
@@ -364,6 +464,13 @@ static void same_ports_are_same(void **state VUS_UNUSED)
 	assert_false(config_same_port(&a, &b));
 	b = a;
 	b.mode = "client";
+	assert_false(config_same_port(&a, &b));
+	b = a;
+	b.rights = (struct rights){.given[RIGHTS_MODE] = true, .mode = 0660};
+	assert_false(config_same_port(&a, &b));
+	a.rights = b.rights;
+	assert_true(config_same_port(&a, &b));
+	b.rights.mode = 0600;
 	assert_false(config_same_port(&a, &b));
 }
 
@@ -380,6 +487,8 @@ int main(void)
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(file_and_options_together),
 		cmocka_unit_test(queues_move_unless_told_otherwise),
+		cmocka_unit_test(a_socket_is_somebodys),
+		cmocka_unit_test(a_socket_of_the_command_line),
 		cmocka_unit_test(same_ports_are_same),
 	};
 	int fd = mkstemp(path), failed;

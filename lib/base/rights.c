@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rights.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODE_MAX = 0777, LOOKUP_BYTES = 16384 };
+
+/* Digits of the base, and nothing else. */
+static bool read_number(const char *text, int base, unsigned long max, unsigned long *number)
+{
+	if (text[0] == '\0' || strspn(text, base == 8 ? "01234567" : "0123456789") != strlen(text))
+		return false;
+	errno = 0;
+	*number = strtoul(text, NULL, base);
+	return errno == 0 && *number <= max;
+}
+
+static int find_user(const char *name, uid_t *uid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct passwd entry, *found = NULL;
+
+	getpwnam_r(name, &entry, buffer, sizeof(buffer), &found);
+	if (found == NULL)
+		return -ENOENT;
+	*uid = found->pw_uid;
+	return 0;
+}
+
+static int find_group(const char *name, gid_t *gid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct group entry, *found = NULL;
+
+	getgrnam_r(name, &entry, buffer, sizeof(buffer), &found);
+	if (found == NULL)
+		return -ENOENT;
+	*gid = found->gr_gid;
+	return 0;
+}
+
+int rights_parse(struct rights *rights, enum rights_part part, const char *text)
+{
+	/* The largest number means "leave it" to chown(2). */
+	unsigned long max = part == RIGHTS_MODE ? MODE_MAX : UINT32_MAX - 1, number = 0;
+	bool is_number = read_number(text, part == RIGHTS_MODE ? 8 : 10, max, &number);
+	int error = 0;
+
+	if (!is_number && (part == RIGHTS_MODE || strspn(text, "0123456789") == strlen(text)))
+		return -EINVAL;
+	if (part == RIGHTS_MODE)
+		rights->mode = (mode_t)number;
+	else if (part == RIGHTS_OWNER && is_number)
+		rights->owner = (uid_t)number;
+	else if (part == RIGHTS_OWNER)
+		error = find_user(text, &rights->owner);
+	else if (is_number)
+		rights->group = (gid_t)number;
+	else
+		error = find_group(text, &rights->group);
+	rights->given[part] = error == 0;
+	return error;
+}
+
+bool rights_any(const struct rights *rights)
+{
+	return rights->given[RIGHTS_OWNER] || rights->given[RIGHTS_GROUP] ||
+	       rights->given[RIGHTS_MODE];
+}
+
+bool rights_same(const struct rights *a, const struct rights *b)
+{
+	return memcmp(a->given, b->given, sizeof(a->given)) == 0 && a->owner == b->owner &&
+	       a->group == b->group && a->mode == b->mode;
+}
+
+static struct rights_name name_of(const char *name, unsigned int number)
+{
+	struct rights_name made;
+
+	if (name == NULL)
+		snprintf(made.text, sizeof(made.text), "%u", number);
+	else
+		snprintf(made.text, sizeof(made.text), "%.32s (%u)", name, number);
+	return made;
+}
+
+struct rights_name rights_user(uid_t uid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct passwd entry, *found = NULL;
+
+	getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found);
+	return name_of(found != NULL ? found->pw_name : NULL, uid);
+}
+
+struct rights_name rights_group(gid_t gid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct group entry, *found = NULL;
+
+	getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found);
+	return name_of(found != NULL ? found->gr_name : NULL, gid);
+}
+
+void rights_describe(const struct rights *rights, char *text, size_t size)
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (rights->given[RIGHTS_OWNER])
+		n += (size_t)snprintf(text, size, "owner %s", rights_user(rights->owner).text);
+	if (rights->given[RIGHTS_GROUP] && n < size)
+		n += (size_t)snprintf(text + n, size - n, "%sgroup %s", n > 0 ? ", " : "",
+				      rights_group(rights->group).text);
+	if (rights->given[RIGHTS_MODE] && n < size)
+		snprintf(text + n, size - n, "%smode %04o", n > 0 ? ", " : "", rights->mode);
+}

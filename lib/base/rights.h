@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* rights.h: who may use a socket: its owner, its group and its mode, as a user writes them and as the kernel has them.
+ *
+ * Names are looked up when they are read, and so is the name of a number when it is shown: both ask the machine's user
+ * database, which is a file read where users are local. Any thread but an lcore.
+ */
+#ifndef VUS_RIGHTS_H
+#define VUS_RIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum rights_part { RIGHTS_OWNER, RIGHTS_GROUP, RIGHTS_MODE, RIGHTS_PARTS };
+
+/* What is not given stays as the process's own user, group and umask make it. All zero: nothing is given. */
+struct rights {
+	bool given[RIGHTS_PARTS];
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+};
+
+/* Reads one part: the name or number of a user or a group, or an octal mode of 0 to 0777 ("0660"). 0, -EINVAL for what
+ * is none, -ENOENT for a name that this machine does not know. */
+int rights_parse(struct rights *rights, enum rights_part part, const char *text);
+
+bool rights_any(const struct rights *rights);
+bool rights_same(const struct rights *a, const struct rights *b);
+
+/* A user's or a group's name and number, such as "kvm (107)", or the number alone where it has no name. */
+struct rights_name {
+	char text[64];
+};
+struct rights_name rights_user(uid_t uid);
+struct rights_name rights_group(gid_t gid);
+
+/* "owner root (0), group kvm (107), mode 0660": what is given; empty if nothing is. */
+void rights_describe(const struct rights *rights, char *text, size_t size);
+
+#endif
