@@ -230,6 +230,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 	struct vhu_config config = {
 		.name = spec->name,
 		.socket = spec->socket,
+		.rights = spec->rights,
 		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
 		.postcopy_off = spec->postcopy != NULL && strcmp(spec->postcopy, "off") == 0,
 		.offloads_off = spec->offloads != NULL && strcmp(spec->offloads, "off") == 0,

@@ -112,8 +112,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 	}
 	vhu_postcopy_init(device, config->postcopy_off);
 	device->offloads = !config->offloads_off;
-	error = vhu_endpoint_open(&device->endpoint, loop, config->mode, config->socket,
-				  &endpoint_events, fail);
+	error = vhu_endpoint_open(&device->endpoint, loop, config, &endpoint_events, fail);
 	if (error != 0) {
 		vhu_regions_fini(&device->regions);
 		device_free(device);

@@ -24,6 +24,7 @@
 #include "fail.h"
 #include "loop.h"
 #include "mem_map.h"
+#include "rights.h"
 #include "role.h"
 #include "virtq.h"
 #include "vus_limits.h"
@@ -37,6 +38,7 @@ struct vhu_config {
 	const char *name;   /* for log lines; copied */
 	const char *socket; /* path; copied */
 	enum vhu_mode mode;
+	struct rights rights;	  /* of the socket, VHU_SERVER */
 	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
 	bool postcopy_off;	  /* postcopy migration is not offered, though it were possible */
 	bool offloads_off;	  /* nor checksum and segmentation offloads */

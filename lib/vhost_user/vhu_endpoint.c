@@ -7,110 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "log.h"
 
 enum {
 	ACCEPTS_A_TURN = 8,
 	/* Refusals within one pause before listening stops for as long. */
 	REFUSALS_MAX = 16,
-	BACKLOG = 16,
 };
 static const uint64_t PAUSE_NS = 100 * NS_PER_MS;
 static const uint64_t RETRY_NS = 500 * NS_PER_MS;
 /* The first try after a connection was lost: soon, but not in a tight loop with a peer that hangs up at once. */
 static const uint64_t RETRY_FIRST_NS = 50 * NS_PER_MS;
 
-static int address_of(const char *path, struct sockaddr_un *address, struct fail *fail)
-{
-	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address->sun_path))
-		return fail_set(fail, -ENAMETOOLONG,
-				"socket path %s is longer than %zu bytes: use a shorter one", path,
-				sizeof(address->sun_path) - 1);
-	strcpy(address->sun_path, path);
-	return 0;
-}
-
-static int new_socket(void)
-{
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-/* 0 and connected, or -errno. */
-static int try_connect(const char *path, int *fd)
-{
-	struct sockaddr_un address;
-	struct fail fail;
-	int error = address_of(path, &address, &fail);
-
-	if (error != 0)
-		return error;
-	*fd = new_socket();
-	if (*fd < 0)
-		return -errno;
-	if (connect(*fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return 0;
-	error = -errno;
-	close(*fd);
-	return error;
-}
-
 /* --- server ----------------------------------------------------------------------------------------------------- */
-
-/* Something is at the path. If it is a socket nobody listens on, it was left behind: remove it. */
-static int clear_path(const char *path, struct fail *fail)
-{
-	struct stat st;
-	int error, fd;
-
-	if (lstat(path, &st) != 0)
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return fail_set(fail, -EEXIST,
-				"%s exists and is not a socket: remove it or choose another path", path);
-	error = try_connect(path, &fd);
-	if (error == 0)
-		close(fd);
-	if (error != -ECONNREFUSED)
-		return fail_set(fail, -EADDRINUSE,
-				"another process listens on %s: stop it or choose another path", path);
-	log_info(path, "replacing the socket file of a process that is gone");
-	unlink(path);
-	return 0;
-}
-
-static int bind_and_listen(struct vhu_endpoint *endpoint, struct fail *fail)
-{
-	struct sockaddr_un address;
-	struct stat st;
-	int fd, error = address_of(endpoint->path, &address, fail);
-
-	if (error == 0)
-		error = clear_path(endpoint->path, fail);
-	if (error != 0)
-		return error;
-	fd = new_socket();
-	if (fd < 0)
-		return fail_set(fail, -errno, "no socket for %s: %s", endpoint->path,
-				strerror(errno));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    listen(fd, BACKLOG) != 0 || lstat(endpoint->path, &st) != 0) {
-		error = fail_set(fail, -errno, "cannot listen on %s: %s%s", endpoint->path,
-				 strerror(errno),
-				 errno == ENOENT ? " (create its folder first)" : "");
-		close(fd);
-		return error;
-	}
-	endpoint->dev = st.st_dev;
-	endpoint->ino = st.st_ino;
-	endpoint->listener.fd = fd;
-	return 0;
-}
 
 static void refuse(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
 {
@@ -166,7 +77,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
 	int fd;
 
-	endpoint->last_error = -try_connect(endpoint->path, &fd);
+	endpoint->last_error = -vhu_socket_connect(endpoint->path, &fd);
 	endpoint->last_try_ns = clock_ns();
 	if (endpoint->last_error != 0) {
 		loop_timer_start(endpoint->loop, &endpoint->timer, RETRY_NS);
@@ -209,28 +120,29 @@ void vhu_endpoint_rest(struct vhu_endpoint *endpoint)
 
 /* --- both ------------------------------------------------------------------------------------------------------- */
 
-int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop, enum vhu_mode mode,
-		      const char *path, const struct vhu_endpoint_events *events, struct fail *fail)
+int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
+		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
+		      struct fail *fail)
 {
-	struct sockaddr_un address;
 	int error;
 
 	*endpoint = (struct vhu_endpoint){
 		.loop = loop,
 		.events = events,
-		.mode = mode,
+		.mode = config->mode,
 		.listener = {.fd = -1, .ready = listener_ready},
 		.timer = {.fire = timer_fired},
 		.spare_fd = -1,
-		.path = strdup(path),
+		.path = strdup(config->socket),
 	};
 	if (endpoint->path == NULL)
-		return fail_set(fail, -ENOMEM, "no memory for socket %s", path);
-	if (mode == VHU_CLIENT) {
-		error = address_of(path, &address, fail);
+		return fail_set(fail, -ENOMEM, "no memory for socket %s", config->socket);
+	if (config->mode == VHU_CLIENT) {
+		error = vhu_socket_check(config->socket, fail);
 	} else {
 		endpoint->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		error = bind_and_listen(endpoint, fail);
+		error = vhu_socket_listen(config->socket, &config->rights, &endpoint->listener.fd,
+					  &endpoint->file, fail);
 		if (error == 0)
 			error = loop_fd_add(loop, &endpoint->listener, EPOLLIN);
 	}
@@ -241,16 +153,12 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop, enum vhu
 
 void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 {
-	struct stat st;
-
 	loop_timer_stop(endpoint->loop, &endpoint->timer);
 	if (endpoint->listener.fd >= 0) {
 		loop_fd_remove(endpoint->loop, &endpoint->listener);
 		close(endpoint->listener.fd);
 		endpoint->listener.fd = -1;
-		if (lstat(endpoint->path, &st) == 0 && st.st_dev == endpoint->dev &&
-		    st.st_ino == endpoint->ino)
-			unlink(endpoint->path);
+		vhu_socket_remove(endpoint->path, &endpoint->file);
 	}
 	if (endpoint->spare_fd >= 0)
 		close(endpoint->spare_fd);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhu_endpoint.h: how connected sockets come to be: we listen at a path, or we connect to one and retry.
  *
- * Server: the socket file a killed switch left behind is replaced, one that somebody listens on is not; our own is
- * removed at the end. Every connection is offered to the owner at once; one it does not take is closed and counted, so
- * that a port has one front end and a storm of connections costs a bounded amount of work: after a burst of refusals
- * the endpoint stops listening for a moment. When the process runs out of descriptors, a spare one is given up to accept
- * and close what waits, instead of being woken for ever.
+ * Server: the socket is made (vhu_socket.h), and removed at the end. Every connection is offered to the owner at once;
+ * one it does not take is closed and counted, so that a port has one front end and a storm of connections costs a bounded
+ * amount of work: after a burst of refusals the endpoint stops listening for a moment. When the process runs out of
+ * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
  * Client: tries whenever the owner has no front end, and keeps what the last try said.
  *
  * Control thread only; nothing blocks (connecting a unix socket is immediate).
@@ -13,12 +12,11 @@
 #ifndef VUS_VHU_ENDPOINT_H
 #define VUS_VHU_ENDPOINT_H
 
-#include <sys/types.h>
-
 #include "fail.h"
 #include "loop.h"
 #include "role.h"
 #include "vhu_device.h"
+#include "vhu_socket.h"
 
 struct vhu_endpoint;
 
@@ -37,8 +35,7 @@ struct vhu_endpoint {
 	struct loop_fd listener; /* server; fd -1: none */
 	struct loop_timer timer; /* client: the next try; server: listening again */
 	int spare_fd;
-	dev_t dev; /* the socket file we made */
-	ino_t ino;
+	struct vhu_socket_file file; /* server: what we made */
 	unsigned int refused_burst;
 	uint64_t burst_ns;
 	uint64_t refused; /* connections closed at once */
@@ -48,10 +45,10 @@ struct vhu_endpoint {
 	bool searching; /* client: no front end at present */
 };
 
-/* 0 or -errno with a line in `fail`. The path is copied. */
-int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop, enum vhu_mode mode,
-		      const char *path, const struct vhu_endpoint_events *events, struct fail *fail)
-	RUNS_ON(control_thread);
+/* Of the config: mode, socket and rights. 0 or -errno with a line in `fail`. */
+int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
+		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
+		      struct fail *fail) RUNS_ON(control_thread);
 /* The owner has no front end (any more): a client begins to try. */
 void vhu_endpoint_search(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Nobody is let in for VHU_REST_MS from now. */

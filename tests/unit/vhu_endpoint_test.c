@@ -115,9 +115,10 @@ static void test_bad_paths(void **state VUS_UNUSED)
 	fclose(file);
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -EEXIST);
 	assert_int_equal(unlink(t.path), 0);
-	snprintf(t.path, sizeof(t.path), "/nonexistent/vm1.sock");
+	snprintf(t.path, sizeof(t.path), "/nonexistent/below/vm1.sock");
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -ENOENT);
-	assert_non_null(strstr(fail.text, "folder"));
+	assert_non_null(strstr(fail.text, "folder /nonexistent/below cannot be made"));
+	assert_non_null(strstr(fail.text, "create the one above it first"));
 }
 
 static void test_client_waits_and_connects(void **state VUS_UNUSED)

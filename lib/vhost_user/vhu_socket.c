@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+enum { BACKLOG = 16, PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
+
+/* --- both ------------------------------------------------------------------------------------------------------- */
+
+int vhu_socket_check(const char *path, struct fail *fail)
+{
+	if (strlen(path) < PATH_BYTES)
+		return 0;
+	return fail_set(fail, -ENAMETOOLONG, "socket path %s is longer than %d bytes: use a shorter one",
+			path, PATH_BYTES - 1);
+}
+
+static int new_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+int vhu_socket_connect(const char *path, int *fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error;
+
+	if (strlen(path) >= PATH_BYTES)
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	*fd = new_socket();
+	if (*fd < 0)
+		return -errno;
+	if (connect(*fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return 0;
+	error = -errno;
+	close(*fd);
+	return error;
+}
+
+/* --- rights ----------------------------------------------------------------------------------------------------- */
+
+/* Gives the file behind an O_PATH descriptor its owner, group and mode. By descriptor, not by path: whoever may write
+ * in the folder could put something else there, and have that given to them. */
+static int give(int fd, const char *path, const struct rights *rights, struct fail *fail)
+{
+	uid_t owner = rights->given[RIGHTS_OWNER] ? rights->owner : (uid_t)-1;
+	gid_t group = rights->given[RIGHTS_GROUP] ? rights->group : (gid_t)-1;
+	const struct rights whose = {
+		.given = {rights->given[RIGHTS_OWNER], rights->given[RIGHTS_GROUP]},
+		.owner = owner, .group = group};
+	char link[32], words[160];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	/* The mode first: to change it afterwards needs more than to give the file away. */
+	if (rights->given[RIGHTS_MODE] && chmod(link, rights->mode) != 0)
+		return fail_set(fail, -errno, "%s cannot be given mode %04o: %s; use a folder on tmpfs, "
+				"such as /run/vuswitch", path, rights->mode, strerror(errno));
+	if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) == 0)
+		return 0;
+	rights_describe(&whose, words, sizeof(words));
+	return fail_set(fail, -errno,
+			"%s cannot be given %s: %s; run vuswitch as root or with CAP_CHOWN%s", path,
+			words, strerror(errno),
+			rights->given[RIGHTS_OWNER] ? ", or leave socket-owner out"
+						    : ", or put its user into that group");
+}
+
+/* --- the folder ------------------------------------------------------------------------------------------------- */
+
+/* Whoever may write on the socket may pass through its folder. */
+static mode_t folder_mode(const struct rights *rights)
+{
+	mode_t mode = 0700;
+
+	if (!rights->given[RIGHTS_MODE])
+		return 0777;
+	if ((rights->mode & 0060) != 0)
+		mode |= 0050;
+	if ((rights->mode & 0006) != 0)
+		mode |= 0005;
+	return mode;
+}
+
+/* A descriptor of the folder (O_PATH) or -errno. */
+static int make_folder(const char *folder, const struct rights *rights, struct fail *fail)
+{
+	struct rights of_folder = *rights;
+	char words[160];
+	int fd, error = 0;
+
+	of_folder.mode = folder_mode(rights);
+	if (mkdir(folder, of_folder.mode) != 0)
+		return fail_set(fail, -errno, "folder %s cannot be made for its sockets: %s%s", folder,
+				strerror(errno), errno == ENOENT ? " (create the one above it first)" : "");
+	fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail_set(fail, -errno, "folder %s cannot be opened: %s", folder,
+				strerror(errno));
+	if (rights_any(rights))
+		error = give(fd, folder, &of_folder, fail);
+	if (error != 0) {
+		close(fd);
+		rmdir(folder);
+		return error;
+	}
+	rights_describe(rights_any(rights) ? &of_folder : rights, words, sizeof(words));
+	log_info(folder, "this folder was missing and has been made%s%s",
+		 words[0] != '\0' ? ": " : "", words);
+	return fd;
+}
+
+/* The folder of a socket's path: a descriptor (O_PATH) or -errno. */
+static int open_folder(const char *path, const struct rights *rights, struct fail *fail)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_BYTES] = ".";
+	int fd;
+
+	if (slash != NULL) {
+		memcpy(folder, path, (size_t)(slash - path));
+		folder[slash - path] = '\0';
+		if (slash == path)
+			strcpy(folder, "/");
+	}
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		return make_folder(folder, rights, fail);
+	return fail_set(fail, -errno, "the folder of socket %s cannot be opened: %s", path,
+			strerror(errno));
+}
+
+/* --- the file --------------------------------------------------------------------------------------------------- */
+
+/* Something is at the path. If it is a socket nobody listens on, it was left behind: remove it. */
+static int clear_path(const char *path, struct fail *fail) RUNS_ON(control_thread)
+{
+	struct stat st;
+	int error, fd;
+
+	if (lstat(path, &st) != 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return fail_set(fail, -EEXIST,
+				"%s exists and is not a socket: remove it or choose another path", path);
+	error = vhu_socket_connect(path, &fd);
+	if (error == 0)
+		close(fd);
+	if (error == -EACCES)
+		return fail_set(fail, -EACCES,
+				"%s exists, and vuswitch has no right to find out whether somebody "
+				"listens there: remove it if nobody does", path);
+	if (error != -ECONNREFUSED)
+		return fail_set(fail, -EADDRINUSE,
+				"another process listens on %s: stop it or choose another path", path);
+	log_info(path, "replacing the socket file of a process that is gone");
+	unlink(path);
+	return 0;
+}
+
+/* A socket on its way to its path. */
+struct draft {
+	const char *path, *base; /* what it is to be; the part behind the last slash */
+	char name[80];		 /* meanwhile, in the same folder */
+	char address[PATH_BYTES];
+	int folder, fd;
+};
+
+static void draft_name(struct draft *draft)
+{
+	int folder_len = (int)(draft->base - draft->path);
+
+	snprintf(draft->name, sizeof(draft->name), ".%.64s.new", draft->base);
+	/* Where the longer name does not fit an address, the folder's descriptor makes it short. */
+	if (snprintf(draft->address, sizeof(draft->address), "%.*s%s", folder_len, draft->path,
+		     draft->name) >= PATH_BYTES)
+		snprintf(draft->address, sizeof(draft->address), "/proc/self/fd/%d/%s",
+			 draft->folder, draft->name);
+}
+
+static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_thread)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error = clear_path(draft->address, fail);
+
+	if (error != 0)
+		return error;
+	strcpy(address.sun_path, draft->address);
+	draft->fd = new_socket();
+	if (draft->fd < 0)
+		return fail_set(fail, -errno, "no socket for %s: %s", draft->path, strerror(errno));
+	if (bind(draft->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return 0;
+	error = fail_set(fail, -errno, "cannot listen on %s: %s%s", draft->path, strerror(errno),
+			 errno == EACCES ? " (vuswitch may not write in its folder)" : "");
+	close(draft->fd);
+	return error;
+}
+
+/* Rights, and ears; then it may be seen. */
+static int draft_finish(struct draft *draft, const struct rights *rights,
+			struct vhu_socket_file *file, struct fail *fail)
+{
+	int fd = openat(draft->folder, draft->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st, at_path;
+	int error = 0;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		error = fail_set(fail, -errno, "cannot listen on %s: %s", draft->path, strerror(errno));
+	else if (rights_any(rights) &&
+		 (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1))
+		error = fail_set(fail, -EPERM,
+				 "%s was exchanged while it was made: let nobody else write in its "
+				 "folder", draft->address);
+	else if (rights_any(rights))
+		error = give(fd, draft->path, rights, fail);
+	if (fd >= 0)
+		close(fd);
+	if (error != 0)
+		return error;
+	if (listen(draft->fd, BACKLOG) != 0 ||
+	    (renameat2(draft->folder, draft->name, draft->folder, draft->base, RENAME_NOREPLACE) != 0 &&
+	     /* not every file system knows the flag */
+	     (errno != EINVAL ||
+	      renameat(draft->folder, draft->name, draft->folder, draft->base) != 0)))
+		return fail_set(fail, -errno, "cannot listen on %s: %s", draft->path, strerror(errno));
+	if (fstatat(draft->folder, draft->base, &at_path, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    at_path.st_ino != st.st_ino || at_path.st_dev != st.st_dev)
+		return fail_set(fail, -EADDRINUSE,
+				"another process makes %s at the same time: stop it or choose "
+				"another path", draft->path);
+	*file = (struct vhu_socket_file){.dev = st.st_dev, .ino = st.st_ino};
+	return 0;
+}
+
+int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
+		      struct vhu_socket_file *file, struct fail *fail)
+{
+	const char *slash = strrchr(path, '/');
+	struct draft draft = {.path = path, .base = slash != NULL ? slash + 1 : path, .fd = -1};
+	int error = vhu_socket_check(path, fail);
+
+	if (error != 0)
+		return error;
+	draft.folder = open_folder(path, rights, fail);
+	if (draft.folder < 0)
+		return draft.folder;
+	draft_name(&draft);
+	error = clear_path(path, fail);
+	if (error == 0)
+		error = draft_bind(&draft, fail);
+	if (error == 0) {
+		error = draft_finish(&draft, rights, file, fail);
+		if (error != 0) {
+			unlinkat(draft.folder, draft.name, 0);
+			close(draft.fd);
+		}
+	}
+	close(draft.folder);
+	if (error == 0)
+		*fd = draft.fd;
+	return error;
+}
+
+void vhu_socket_remove(const char *path, const struct vhu_socket_file *file)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+		unlink(path);
+}

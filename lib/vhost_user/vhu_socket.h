@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_socket.h: a unix socket at a path: made there, connected to, removed.
+ *
+ * One that is made has its owner, group and mode, and is listened on, before anybody can see it: it is bound under a
+ * name of its own in the same folder, and renamed. What a process that was killed in between left behind is replaced
+ * by the next, and so is the socket file of a dead process; one that somebody listens on is not. The folder is made if
+ * it is missing, with rights that let in whom the socket lets in.
+ *
+ * Control thread only; nothing blocks.
+ */
+#ifndef VUS_VHU_SOCKET_H
+#define VUS_VHU_SOCKET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "fail.h"
+#include "rights.h"
+#include "role.h"
+
+/* Which file it is, whatever its path leads to later. */
+struct vhu_socket_file {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Whether a path fits an address. 0 or -ENAMETOOLONG. */
+int vhu_socket_check(const char *path, struct fail *fail) RUNS_ON(control_thread);
+
+/* 0 and a descriptor that does not block, or -errno. */
+int vhu_socket_connect(const char *path, int *fd) RUNS_ON(control_thread);
+
+/* Listens: 0, a descriptor that does not block and the file it has, or -errno. */
+int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
+		      struct vhu_socket_file *file, struct fail *fail) RUNS_ON(control_thread);
+
+/* Removes the file, unless another is in its place. */
+void vhu_socket_remove(const char *path, const struct vhu_socket_file *file)
+	RUNS_ON(control_thread);
+
+#endif
