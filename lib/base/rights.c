@@ -79,33 +79,70 @@ bool rights_same(const struct rights *a, const struct rights *b)
 	       a->group == b->group && a->mode == b->mode;
 }
 
-static struct rights_name name_of(const char *name, unsigned int number)
+/* A name, or "" where the number has none. */
+struct name {
+	char text[33];
+};
+
+static struct name user_name(uid_t uid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct passwd entry, *found = NULL;
+	struct name name = {.text = ""};
+
+	getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found);
+	if (found != NULL)
+		snprintf(name.text, sizeof(name.text), "%s", found->pw_name);
+	return name;
+}
+
+static struct name group_name(gid_t gid)
+{
+	char buffer[LOOKUP_BYTES];
+	struct group entry, *found = NULL;
+	struct name name = {.text = ""};
+
+	getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found);
+	if (found != NULL)
+		snprintf(name.text, sizeof(name.text), "%s", found->gr_name);
+	return name;
+}
+
+static struct rights_name with_number(struct name name, unsigned int number)
 {
 	struct rights_name made;
 
-	if (name == NULL)
+	if (name.text[0] == '\0')
 		snprintf(made.text, sizeof(made.text), "%u", number);
 	else
-		snprintf(made.text, sizeof(made.text), "%.32s (%u)", name, number);
+		snprintf(made.text, sizeof(made.text), "%s (%u)", name.text, number);
 	return made;
 }
 
 struct rights_name rights_user(uid_t uid)
 {
-	char buffer[LOOKUP_BYTES];
-	struct passwd entry, *found = NULL;
-
-	getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found);
-	return name_of(found != NULL ? found->pw_name : NULL, uid);
+	return with_number(user_name(uid), uid);
 }
 
 struct rights_name rights_group(gid_t gid)
 {
-	char buffer[LOOKUP_BYTES];
-	struct group entry, *found = NULL;
+	return with_number(group_name(gid), gid);
+}
 
-	getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found);
-	return name_of(found != NULL ? found->gr_name : NULL, gid);
+static struct name or_number(struct name name, unsigned int number)
+{
+	if (name.text[0] == '\0')
+		snprintf(name.text, sizeof(name.text), "%u", number);
+	return name;
+}
+
+struct rights_words rights_of_file(uid_t owner, gid_t group, mode_t mode)
+{
+	struct rights_words words;
+
+	snprintf(words.text, sizeof(words.text), "%s:%s %04o", or_number(user_name(owner), owner).text,
+		 or_number(group_name(group), group).text, mode & 07777);
+	return words;
 }
 
 void rights_describe(const struct rights *rights, char *text, size_t size)

@@ -36,6 +36,12 @@ struct rights_name {
 struct rights_name rights_user(uid_t uid);
 struct rights_name rights_group(gid_t gid);
 
+/* "root:kvm 0660": what a file has. */
+struct rights_words {
+	char text[80];
+};
+struct rights_words rights_of_file(uid_t owner, gid_t group, mode_t mode);
+
 /* "owner root (0), group kvm (107), mode 0660": what is given; empty if nothing is. */
 void rights_describe(const struct rights *rights, char *text, size_t size);
 

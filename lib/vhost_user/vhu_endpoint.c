@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "vus_limits.h"
 
 enum {
 	ACCEPTS_A_TURN = 8,
@@ -66,9 +67,21 @@ static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 			accept_without_room(endpoint);
 		if (fd < 0)
 			return;
-		if (!endpoint->events->connected(endpoint, fd))
+		if (!endpoint->events->connected(endpoint, fd)) {
 			refuse(endpoint, fd);
+			continue;
+		}
+		loop_timer_stop(endpoint->loop, &endpoint->alone);
+		endpoint->hint.text[0] = '\0';
 	}
+}
+
+static void still_alone(struct loop_timer *timer)
+{
+	struct vhu_endpoint *endpoint = container_of(timer, struct vhu_endpoint, alone);
+
+	role_assert_control();
+	vhu_hint_alone(&endpoint->hint, endpoint->name, endpoint->path, &endpoint->file);
 }
 
 /* --- client ----------------------------------------------------------------------------------------------------- */
@@ -79,6 +92,10 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 
 	endpoint->last_error = -vhu_socket_connect(endpoint->path, &fd);
 	endpoint->last_try_ns = clock_ns();
+	if (endpoint->last_error == EACCES)
+		vhu_hint_refused(&endpoint->hint, endpoint->name, endpoint->path);
+	else
+		endpoint->hint.text[0] = '\0';
 	if (endpoint->last_error != 0) {
 		loop_timer_start(endpoint->loop, &endpoint->timer, RETRY_NS);
 		return;
@@ -132,11 +149,15 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		.mode = config->mode,
 		.listener = {.fd = -1, .ready = listener_ready},
 		.timer = {.fire = timer_fired},
+		.alone = {.fire = still_alone},
 		.spare_fd = -1,
+		.name = strdup(config->name),
 		.path = strdup(config->socket),
 	};
-	if (endpoint->path == NULL)
+	if (endpoint->path == NULL || endpoint->name == NULL) {
+		vhu_endpoint_close(endpoint);
 		return fail_set(fail, -ENOMEM, "no memory for socket %s", config->socket);
+	}
 	if (config->mode == VHU_CLIENT) {
 		error = vhu_socket_check(config->socket, fail);
 	} else {
@@ -145,6 +166,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 					  &endpoint->file, fail);
 		if (error == 0)
 			error = loop_fd_add(loop, &endpoint->listener, EPOLLIN);
+		loop_timer_start(loop, &endpoint->alone, HINT_AFTER_S * NS_PER_S);
 	}
 	if (error != 0)
 		vhu_endpoint_close(endpoint);
@@ -154,6 +176,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 {
 	loop_timer_stop(endpoint->loop, &endpoint->timer);
+	loop_timer_stop(endpoint->loop, &endpoint->alone);
 	if (endpoint->listener.fd >= 0) {
 		loop_fd_remove(endpoint->loop, &endpoint->listener);
 		close(endpoint->listener.fd);
@@ -165,22 +188,28 @@ void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 	endpoint->spare_fd = -1;
 	endpoint->searching = false;
 	free(endpoint->path);
-	endpoint->path = NULL;
+	free(endpoint->name);
+	endpoint->path = endpoint->name = NULL;
 }
 
 void vhu_endpoint_describe(const struct vhu_endpoint *endpoint, char *text, size_t size)
 {
 	double ago = (double)(clock_ns() - endpoint->last_try_ns) / (double)NS_PER_S;
 	const char *path = endpoint->path == NULL ? "?" : endpoint->path;
+	const char *hint = endpoint->hint.text;
 	int error = endpoint->last_error;
 
 	if (endpoint->mode == VHU_SERVER)
-		snprintf(text, size, "waiting: listening on %s, no front end has connected", path);
+		snprintf(text, size, "waiting: listening on %s, no front end has connected%s%s", path,
+			 hint[0] != '\0' ? "; " : "", hint);
 	else if (endpoint->last_try_ns == 0 || error == 0)
 		snprintf(text, size, "waiting: about to connect to %s", path);
 	else if (error == ENOENT || error == ECONNREFUSED)
 		snprintf(text, size, "waiting: no listener at %s (%s), last try %.1f s ago", path,
 			 strerrorname_np(error), ago);
+	else if (hint[0] != '\0')
+		snprintf(text, size, "waiting: cannot connect to %s: %s, last try %.1f s ago", path,
+			 hint, ago);
 	else
 		snprintf(text, size, "waiting: cannot connect to %s (%s: %s), last try %.1f s ago",
 			 path, strerrorname_np(error), strerror(error), ago);

@@ -5,7 +5,8 @@
  * one it does not take is closed and counted, so that a port has one front end and a storm of connections costs a bounded
  * amount of work: after a burst of refusals the endpoint stops listening for a moment. When the process runs out of
  * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
- * Client: tries whenever the owner has no front end, and keeps what the last try said.
+ * When nobody has connected for a while after the start, it says who may, once.
+ * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which.
  *
  * Control thread only; nothing blocks (connecting a unix socket is immediate).
  */
@@ -16,6 +17,7 @@
 #include "loop.h"
 #include "role.h"
 #include "vhu_device.h"
+#include "vhu_hint.h"
 #include "vhu_socket.h"
 
 struct vhu_endpoint;
@@ -31,9 +33,12 @@ struct vhu_endpoint {
 	struct loop *loop;
 	const struct vhu_endpoint_events *events;
 	enum vhu_mode mode;
+	char *name; /* for log lines */
 	char *path;
 	struct loop_fd listener; /* server; fd -1: none */
 	struct loop_timer timer; /* client: the next try; server: listening again */
+	struct loop_timer alone; /* server: until somebody has connected for the first time */
+	struct vhu_hint hint;	 /* why nobody is connected */
 	int spare_fd;
 	struct vhu_socket_file file; /* server: what we made */
 	unsigned int refused_burst;
@@ -45,7 +50,7 @@ struct vhu_endpoint {
 	bool searching; /* client: no front end at present */
 };
 
-/* Of the config: mode, socket and rights. 0 or -errno with a line in `fail`. */
+/* Of the config: name, mode, socket and rights; texts are copied. 0 or -errno with a line in `fail`. */
 int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
 		      struct fail *fail) RUNS_ON(control_thread);

@@ -59,18 +59,20 @@ static int give(int fd, const char *path, const struct rights *rights, struct fa
 		.given = {rights->given[RIGHTS_OWNER], rights->given[RIGHTS_GROUP]},
 		.owner = owner, .group = group};
 	char link[32], words[160];
+	int error;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	/* The mode first: to change it afterwards needs more than to give the file away. */
 	if (rights->given[RIGHTS_MODE] && chmod(link, rights->mode) != 0)
-		return fail_set(fail, -errno, "%s cannot be given mode %04o: %s; use a folder on tmpfs, "
-				"such as /run/vuswitch", path, rights->mode, strerror(errno));
+		return fail_set(fail, -errno, "%s cannot be given mode %04o: %s; choose a folder on "
+				"another file system, such as /run/vuswitch", path, rights->mode, strerror(errno));
 	if (fchownat(fd, "", owner, group, AT_EMPTY_PATH) == 0)
 		return 0;
+	error = -errno; /* before users are looked up */
 	rights_describe(&whose, words, sizeof(words));
-	return fail_set(fail, -errno,
+	return fail_set(fail, error,
 			"%s cannot be given %s: %s; run vuswitch as root or with CAP_CHOWN%s", path,
-			words, strerror(errno),
+			words, strerror(-error),
 			rights->given[RIGHTS_OWNER] ? ", or leave socket-owner out"
 						    : ", or put its user into that group");
 }

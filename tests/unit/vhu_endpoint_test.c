@@ -4,16 +4,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "rcu.h"
+#include "vhu_endpoint.h"
 
 enum { READER = 0 };
 
@@ -257,6 +261,173 @@ static void test_reason_stays_in_sight(void **state VUS_UNUSED)
 	assert_null(strstr(vhu_rig_status().state, "cut off"));
 }
 
+/* --- who may meet whom ------------------------------------------------------------------------------------------ */
+
+static void turn_for(uint64_t ns)
+{
+	uint64_t end = clock_ns() + ns;
+
+	role_assert_control();
+	while (clock_ns() < end)
+		loop_turn(t.loop, 10 * NS_PER_MS);
+}
+
+/* The state is "waiting: cannot connect to PATH: user ..., may not `words`", and the log has said it `lines` times. */
+static bool is_told(const char *words, const char *log, unsigned int lines)
+{
+	char said[4096] = "", state[160], *at = said;
+	struct vhu_status status = vhu_rig_status();
+	FILE *file = fopen(log, "r");
+	unsigned int n = 0;
+
+	if (file == NULL || fread(said, 1, sizeof(said) - 1, file) == 0)
+		return false;
+	fclose(file);
+	for (; (at = strstr(at, "warning: cannot connect to")) != NULL; at++)
+		n++;
+	snprintf(state, sizeof(state), "waiting: cannot connect to %s: user ", t.path);
+	return n == lines && strstr(said, words) != NULL && strstr(status.state, words) != NULL &&
+	       strncmp(status.state, state, strlen(state)) == 0;
+}
+
+static bool is_told_in_time(const char *words, const char *log, unsigned int lines)
+{
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+
+	while (!is_told(words, log, lines) && clock_ns() < end)
+		turn_for(10 * NS_PER_MS);
+	return is_told(words, log, lines);
+}
+
+/* A switch that runs as an ordinary user; in a process of its own, which does not come back. 0: all as it should be. */
+static int wait_as_nobody(const char *log, int ask)
+{
+	char folder[96], file[128];
+	struct fail fail;
+
+	snprintf(folder, sizeof(folder), "may not search %s (needs x; it is ", t.folder);
+	snprintf(file, sizeof(file), "may not write to %s (needs w; it is ", t.path);
+	if (freopen(log, "a", stderr) == NULL)
+		return 1;
+	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setegid(65534) != 0 || seteuid(65534) != 0))
+		return 2;
+	if (vhu_rig_make(VHU_CLIENT, &fail) != 0)
+		return 3;
+	if (!is_told_in_time(folder, log, 1))
+		return 4;
+	/* More tries, no more lines. */
+	turn_for(1100 * NS_PER_MS);
+	if (!is_told(folder, log, 1))
+		return 5;
+	/* Our parent opens the folder; now it is the socket. */
+	if (write(ask, "", 1) != 1)
+		return 6;
+	return is_told_in_time(file, log, 2) ? 0 : 7;
+}
+
+static void test_client_names_the_missing_right(void **state VUS_UNUSED)
+{
+	char log[64], byte;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status, fd, ask[2];
+	pid_t child;
+
+	assert_int_equal(pipe(ask), 0);
+	strcpy(log, "/tmp/vhu-test-log-XXXXXX");
+	fd = mkstemp(log);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0666), 0);
+	close(fd);
+	strcpy(address.sun_path, t.path);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(chmod(t.path, 0), 0);
+	assert_int_equal(chmod(t.folder, 0), 0);
+	child = fork();
+	if (child == 0)
+		_exit(wait_as_nobody(log, ask[1]));
+	/* It asks for the next step, or ends. */
+	close(ask[1]);
+	if (read(ask[0], &byte, 1) == 1)
+		assert_int_equal(chmod(t.folder, 0755), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	close(ask[0]);
+	assert_int_equal(chmod(t.folder, 0700), 0);
+	close(listener);
+	unlink(t.path);
+	unlink(log);
+	assert_int_equal(status, 0);
+}
+
+static int taken = -1;
+
+static bool take_it(struct vhu_endpoint *endpoint VUS_UNUSED, int fd)
+{
+	taken = fd;
+	return true;
+}
+
+/* After a minute, which is cut short here: whose the socket is, whose its folder, and what is needed; until somebody
+ * comes. */
+static void test_server_says_who_may_connect(void **state VUS_UNUSED)
+{
+	static const struct vhu_endpoint_events events = {.connected = take_it};
+	const struct vhu_config config = {
+		.name = "vm1", .socket = t.path, .mode = VHU_SERVER,
+		.rights = {.given = {[RIGHTS_MODE] = true}, .mode = 0640}};
+	static struct vhu_endpoint endpoint;
+	char words[256], text[512];
+	struct fail fail;
+	uint64_t left;
+	int client;
+
+	role_assert_control();
+	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
+	left = endpoint.alone.due_ns - clock_ns();
+	assert_true(left > (HINT_AFTER_S - 20) * NS_PER_S && left <= HINT_AFTER_S * NS_PER_S);
+	vhu_endpoint_describe(&endpoint, text, sizeof(text));
+	snprintf(words, sizeof(words), "waiting: listening on %s, no front end has connected", t.path);
+	assert_string_equal(text, words);
+
+	loop_timer_start(t.loop, &endpoint.alone, 0);
+	turn_for(20 * NS_PER_MS);
+	vhu_endpoint_describe(&endpoint, text, sizeof(text));
+	assert_int_equal(strncmp(text, words, strlen(words)), 0);
+	snprintf(words, sizeof(words), "the socket was %s, its folder %s; who connects needs w on the socket",
+		 rights_of_file(geteuid(), getegid(), 0640).text,
+		 rights_of_file(geteuid(), getegid(), 0700).text);
+	assert_non_null(strstr(text, words));
+	/* Once. */
+	assert_int_equal(endpoint.alone.due_ns, 0);
+
+	assert_int_equal(vhu_socket_connect(t.path, &client), 0);
+	turn_for(20 * NS_PER_MS);
+	assert_true(taken >= 0);
+	vhu_endpoint_describe(&endpoint, text, sizeof(text));
+	assert_null(strstr(text, "the socket was"));
+	close(client);
+	close(taken);
+	vhu_endpoint_close(&endpoint);
+
+	/* Somebody who comes in time is told nothing. */
+	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
+	assert_int_equal(vhu_socket_connect(t.path, &client), 0);
+	turn_for(20 * NS_PER_MS);
+	assert_int_equal(endpoint.alone.due_ns, 0);
+	close(client);
+	close(taken);
+	vhu_endpoint_close(&endpoint);
+
+	/* The file is gone: nobody can come. */
+	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
+	assert_int_equal(unlink(t.path), 0);
+	loop_timer_start(t.loop, &endpoint.alone, 0);
+	turn_for(20 * NS_PER_MS);
+	vhu_endpoint_describe(&endpoint, text, sizeof(text));
+	assert_non_null(strstr(text, "its socket file was removed or replaced by somebody else"));
+	vhu_endpoint_close(&endpoint);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +442,8 @@ int main(void)
 		RIG_TEST_CONNECTED(test_next_front_end_waits),
 		RIG_TEST(test_out_of_descriptors),
 		RIG_TEST_CONNECTED(test_reason_stays_in_sight),
+		RIG_TEST(test_client_names_the_missing_right),
+		RIG_TEST(test_server_says_who_may_connect),
 	};
 
 	return cmocka_run_group_tests_name("vhu_endpoint", tests, NULL, NULL);

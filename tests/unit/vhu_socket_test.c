@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_socket_test.c: a socket that appears is whose it is to be, and answers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vhu_socket.h"
+
+enum { NOBODY = 65534, ROUNDS = 50, WAIT_MS = 10000 };
+
+/* Each test has a folder, and leaves it empty. */
+static char folder[32], path[64];
+
+static int set_up(void **state VUS_UNUSED)
+{
+	role_take(ROLE_CONTROL);
+	strcpy(folder, "/tmp/vhu_socket_XXXXXX");
+	snprintf(path, sizeof(path), "%.24s/a.sock", mkdtemp(folder));
+	return 0;
+}
+
+static int tear_down(void **state VUS_UNUSED)
+{
+	umask(022);
+	return rmdir(folder);
+}
+
+/* Of root any; of another user its own. */
+static struct rights some_rights(mode_t mode)
+{
+	return (struct rights){
+		.given = {true, true, true},
+		.owner = geteuid() == 0 ? 64055 : geteuid(),
+		.group = geteuid() == 0 ? 107 : getegid(),
+		.mode = mode,
+	};
+}
+
+static void assert_has(const char *file, const struct rights *rights, mode_t mode)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(file, &st), 0);
+	assert_int_equal(st.st_uid, rights->owner);
+	assert_int_equal(st.st_gid, rights->group);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void end(const char *at, int fd, const struct vhu_socket_file *file)
+{
+	role_assert_control();
+	close(fd);
+	vhu_socket_remove(at, file);
+	assert_int_equal(access(at, F_OK), -1);
+}
+
+/* --- whose it is ------------------------------------------------------------------------------------------------ */
+
+/* Somebody who watches the folder, and looks the moment the name appears. */
+struct watcher {
+	int fd;
+	uint32_t seen; /* what happened to the name */
+	struct stat st;
+	int connected;
+};
+
+static void *watch(void *arg)
+{
+	struct watcher *watcher = arg;
+	char buffer[4096] __attribute__((aligned(8)));
+	struct pollfd ready = {.fd = watcher->fd, .events = POLLIN};
+
+	role_take(ROLE_CONTROL);
+	role_assert_control();
+	while ((watcher->seen & (IN_CREATE | IN_MOVED_TO)) == 0 && poll(&ready, 1, WAIT_MS) == 1) {
+		ssize_t n = read(watcher->fd, buffer, sizeof(buffer));
+
+		for (char *at = buffer; at < buffer + n;) {
+			const struct inotify_event *event = (struct inotify_event *)at;
+			int fd;
+
+			at += sizeof(*event) + event->len;
+			if (event->len == 0 || strcmp(event->name, "a.sock") != 0)
+				continue;
+			if (watcher->seen == 0 && lstat(path, &watcher->st) == 0) {
+				watcher->connected = vhu_socket_connect(path, &fd);
+				if (watcher->connected == 0)
+					close(fd);
+			}
+			watcher->seen |= event->mask;
+		}
+	}
+	return NULL;
+}
+
+static void nobody_sees_it_before(void **state VUS_UNUSED)
+{
+	const struct rights rights = some_rights(0620);
+
+	role_assert_control();
+	for (int i = 0; i < ROUNDS; i++) {
+		struct watcher watcher = {.connected = -1, .fd = inotify_init1(IN_CLOEXEC)};
+		struct vhu_socket_file file;
+		struct fail fail;
+		pthread_t thread;
+		int fd;
+
+		assert_true(inotify_add_watch(watcher.fd, folder, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0);
+		assert_int_equal(pthread_create(&thread, NULL, watch, &watcher), 0);
+		assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), 0);
+		pthread_join(thread, NULL);
+		/* It came as a whole, and nothing about it changed afterwards. */
+		assert_int_equal(watcher.seen, IN_MOVED_TO);
+		assert_int_equal(watcher.st.st_uid, rights.owner);
+		assert_int_equal(watcher.st.st_gid, rights.group);
+		assert_int_equal(watcher.st.st_mode, S_IFSOCK | 0620);
+		assert_int_equal(watcher.connected, 0);
+		close(watcher.fd);
+		end(path, fd, &file);
+	}
+}
+
+static void the_umask_counts_where_nothing_is_said(void **state VUS_UNUSED)
+{
+	static const mode_t masks[] = {0, 022, 077};
+	const struct rights nothing = {0}, all = some_rights(0666);
+	const struct rights own = {.owner = geteuid(), .group = getegid()};
+
+	role_assert_control();
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		struct vhu_socket_file file;
+		struct fail fail;
+		int fd;
+
+		umask(masks[i]);
+		assert_int_equal(vhu_socket_listen(path, &nothing, &fd, &file, &fail), 0);
+		assert_has(path, &own, 0777 & ~masks[i]);
+		end(path, fd, &file);
+		assert_int_equal(vhu_socket_listen(path, &all, &fd, &file, &fail), 0);
+		assert_has(path, &all, 0666);
+		end(path, fd, &file);
+	}
+}
+
+/* The end of the process that makes it: as somebody who may give nothing away. */
+static int listen_as_nobody(void)
+{
+	const struct rights root = {.given[RIGHTS_OWNER] = true, .owner = 0};
+	const struct rights group = {.given[RIGHTS_GROUP] = true, .group = 0};
+	struct vhu_socket_file file;
+	struct fail fail;
+	char below[80];
+	int fd;
+
+	role_assert_control();
+	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setegid(NOBODY) != 0 || seteuid(NOBODY) != 0))
+		return 1;
+	if (vhu_socket_listen(path, &root, &fd, &file, &fail) != -EPERM ||
+	    strstr(fail.text, "a.sock cannot be given owner root (0): Operation not permitted; run "
+			      "vuswitch as root or with CAP_CHOWN, or leave socket-owner out") == NULL)
+		return 2;
+	if (vhu_socket_listen(path, &group, &fd, &file, &fail) != -EPERM ||
+	    strstr(fail.text, "CAP_CHOWN, or put its user into that group") == NULL)
+		return 3;
+	snprintf(below, sizeof(below), "%s/below/a.sock", folder);
+	if (vhu_socket_listen(below, &root, &fd, &file, &fail) != -EPERM ||
+	    strstr(fail.text, "/below cannot be given owner root (0)") == NULL)
+		return 4;
+	return 0;
+}
+
+static void what_cannot_be_given_is_an_error(void **state VUS_UNUSED)
+{
+	int status;
+	pid_t child;
+
+	assert_int_equal(chmod(folder, 0777), 0);
+	child = fork();
+	if (child == 0)
+		_exit(listen_as_nobody());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	/* tear_down() finds that nothing was left. */
+}
+
+/* --- what is in the way ----------------------------------------------------------------------------------------- */
+
+static int bound_socket(const char *at)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strcpy(address.sun_path, at);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* A process was killed after bind() and before rename(). */
+static void what_a_killed_process_left_is_replaced(void **state VUS_UNUSED)
+{
+	const struct rights rights = some_rights(0660);
+	struct vhu_socket_file file;
+	struct fail fail;
+	char draft[64];
+	int fd, other;
+
+	role_assert_control();
+	snprintf(draft, sizeof(draft), "%.24s/.a.sock.new", folder);
+	close(bound_socket(draft));
+	close(bound_socket(path));
+	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), 0);
+	assert_has(path, &rights, 0660);
+	assert_int_equal(access(draft, F_OK), -1);
+	end(path, fd, &file);
+
+	/* Somebody's own of that name stays. */
+	other = bound_socket(draft);
+	assert_int_equal(listen(other, 1), 0);
+	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), -EADDRINUSE);
+	assert_non_null(strstr(fail.text, "another process listens on"));
+	assert_non_null(strstr(fail.text, draft));
+	assert_int_equal(unlink(draft), 0);
+	close(other);
+	assert_int_equal(mkdir(draft, 0700), 0);
+	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), -EEXIST);
+	assert_non_null(strstr(fail.text, draft));
+	assert_int_equal(rmdir(draft), 0);
+}
+
+static void a_socket_of_somebody_else_stays(void **state VUS_UNUSED)
+{
+	const struct rights nothing = {0};
+	struct vhu_socket_file file;
+	struct fail fail;
+	struct stat st;
+	int fd, other;
+
+	role_assert_control();
+	assert_int_equal(vhu_socket_listen(path, &nothing, &fd, &file, &fail), 0);
+	assert_int_equal(vhu_socket_listen(path, &nothing, &other, &file, &fail), -EADDRINUSE);
+	/* Ours was taken away and another put there: that is not ours to remove. */
+	assert_int_equal(unlink(path), 0);
+	other = bound_socket(path);
+	vhu_socket_remove(path, &file);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(unlink(path), 0);
+	close(other);
+	close(fd);
+}
+
+/* --- where it is ------------------------------------------------------------------------------------------------ */
+
+static void the_longest_paths(void **state VUS_UNUSED)
+{
+	const struct rights rights = some_rights(0660);
+	/* A long name, and a short one below a long folder: the name it has meanwhile fits in neither. */
+	static const int folders[] = {0, 70};
+
+	role_assert_control();
+	for (size_t i = 0; i < 2; i++) {
+		struct vhu_socket_file file;
+		struct fail fail;
+		char at[128], below[128];
+		int fd, client;
+		size_t n;
+
+		memset(below, '\0', sizeof(below));
+		strcpy(below, folder);
+		n = strlen(below);
+		below[n++] = '/';
+		memset(below + n, 'd', (size_t)folders[i]);
+		memcpy(at, below, sizeof(at));
+		n += (size_t)folders[i];
+		if (folders[i] > 0)
+			at[n++] = '/';
+		memset(at + n, 's', 107 - n);
+		at[107] = '\0';
+		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
+		assert_has(at, &rights, 0660);
+		assert_int_equal(vhu_socket_connect(at, &client), 0);
+		close(client);
+		end(at, fd, &file);
+		if (folders[i] > 0)
+			assert_int_equal(rmdir(below), 0);
+		memcpy(at + 107, "s", 2);
+		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), -ENAMETOOLONG);
+	}
+}
+
+static void a_missing_folder_is_made(void **state VUS_UNUSED)
+{
+	static const struct {
+		mode_t socket, folder;
+	} modes[] = {{0600, 0700}, {0660, 0750}, {0620, 0750}, {0666, 0755}, {0606, 0705}, {0777, 0755}};
+	const struct rights nothing = {0}, own = {.owner = geteuid(), .group = getegid()};
+	struct vhu_socket_file file;
+	struct rights rights;
+	struct fail fail;
+	char below[80], at[96];
+	int fd;
+
+	role_assert_control();
+	snprintf(below, sizeof(below), "%s/below", folder);
+	snprintf(at, sizeof(at), "%s/a.sock", below);
+	umask(027);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		rights = some_rights(modes[i].socket);
+		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
+		assert_has(below, &rights, modes[i].folder);
+		assert_has(at, &rights, modes[i].socket);
+		end(at, fd, &file);
+		assert_int_equal(rmdir(below), 0);
+	}
+	assert_int_equal(vhu_socket_listen(at, &nothing, &fd, &file, &fail), 0);
+	assert_has(below, &own, 0750);
+	end(at, fd, &file);
+	/* One that is there stays as it is. */
+	rights = some_rights(0666);
+	assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
+	assert_has(below, &own, 0750);
+	end(at, fd, &file);
+	assert_int_equal(rmdir(below), 0);
+	/* And of two only the last. */
+	snprintf(at, sizeof(at), "%s/more/a.sock", below);
+	assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), -ENOENT);
+	assert_non_null(strstr(fail.text, "create the one above it first"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nobody_sees_it_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_umask_counts_where_nothing_is_said, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_given_is_an_error, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_killed_process_left_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_socket_of_somebody_else_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_longest_paths, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_missing_folder_is_made, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("vhu_socket", tests, NULL, NULL);
+}
