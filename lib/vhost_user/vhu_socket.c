@@ -103,7 +103,10 @@ static int make_folder(const char *folder, const struct rights *rights, struct f
 	of_folder.mode = folder_mode(rights);
 	if (mkdir(folder, of_folder.mode) != 0)
 		return fail_set(fail, -errno, "folder %s cannot be made for its sockets: %s%s", folder,
-				strerror(errno), errno == ENOENT ? " (create the one above it first)" : "");
+				strerror(errno),
+				errno == ENOENT	 ? " (create the one above it first)"
+				: errno == EROFS ? " (under systemd, name it in RuntimeDirectory=)"
+						 : "");
 	fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fail_set(fail, -errno, "folder %s cannot be opened: %s", folder,
