@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "frame_hold.h"
+#include "vhu_feature.h"
 #include "vhu_session.h"
 
 /* Why the front end that is connected has to make room for another, or NULL: then the other is turned away, which costs
@@ -112,6 +113,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 	}
 	vhu_postcopy_init(device, config->postcopy_off);
 	device->offloads = !config->offloads_off;
+	device->control_queue = !config->control_queue_off;
 	error = vhu_endpoint_open(&device->endpoint, loop, config, &endpoint_events, fail);
 	if (error != 0) {
 		vhu_regions_fini(&device->regions);
@@ -165,6 +167,11 @@ void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(vo
 		vhu_device_idle(device);
 	else
 		vhu_session_end(device, "the port is being removed", true);
+}
+
+uint64_t vhu_device_offers(const struct vhu_device *device)
+{
+	return vhu_features_offered(device->offloads, device->control_queue);
 }
 
 struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index)

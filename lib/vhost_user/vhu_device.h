@@ -42,6 +42,7 @@ struct vhu_config {
 	unsigned int queue_pairs; /* offered: 1 to VHOST_QUEUE_PAIRS_MAX */
 	bool postcopy_off;	  /* postcopy migration is not offered, though it were possible */
 	bool offloads_off;	  /* nor checksum and segmentation offloads */
+	bool control_queue_off;	  /* nor what comes with a control queue (vhu_feature.h); one queue pair */
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 

@@ -19,15 +19,18 @@ static const uint64_t OFFLOADS =
 	BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
 	BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(54) | BIT(55) | BIT(56);
 
-uint64_t vhu_features_offered(bool offloads)
+static const uint64_t WITH_CONTROL_QUEUE = BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_MQ) |
+					    BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MTU) |
+					    BIT(VIRTIO_F_RING_PACKED);
+
+uint64_t vhu_features_offered(bool offloads, bool control_queue)
 {
 	/* IN_ORDER costs nothing here, bursts are given back in the order they came, and saves the guest a good part of
 	 * its own work on each frame. */
-	return (offloads ? OFFLOADS : 0) | BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_F_IN_ORDER) |
-	       BIT(VIRTIO_F_RING_PACKED) |
-	       BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |
-	       BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_MQ) |
-	       BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VHU_F_LOG_ALL) | BIT(VHU_F_PROTOCOL_FEATURES);
+	return (offloads ? OFFLOADS : 0) | (control_queue ? WITH_CONTROL_QUEUE : 0) | BIT(VIRTIO_F_VERSION_1) |
+	       BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_RING_F_INDIRECT_DESC) |
+	       BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VHU_F_LOG_ALL) |
+	       BIT(VHU_F_PROTOCOL_FEATURES);
 }
 
 uint64_t vhu_features_tolerated(void)

@@ -19,8 +19,9 @@ static const struct vhu_message_spec specs[VHU_REQUESTS] = {
 	[VHU_SET_LOG_BASE] = {.name = "SET_LOG_BASE", .size = 16, .fds = VHU_FDS_ONE,
 			      .answer = VHU_ANSWER_VALUE, .needs = NEEDS(LOG_SHMFD)},
 	[VHU_SET_LOG_FD] = {.name = "SET_LOG_FD", .fds = VHU_FDS_ONE, .needs = NEEDS(LOG_SHMFD)},
+	/* libkrun and crosvm reset a device by configuring its rings again, without a GET_VRING_BASE. */
 	[VHU_SET_VRING_NUM] = {.name = "SET_VRING_NUM", .size = 8, .index = VHU_INDEX_U32,
-			       .live = VHU_LIVE_NO},
+			       .live = VHU_LIVE_STOPS},
 	[VHU_SET_VRING_ADDR] = {.name = "SET_VRING_ADDR", .size = 40, .index = VHU_INDEX_U32,
 				.live = VHU_LIVE_SAME},
 	[VHU_SET_VRING_BASE] = {.name = "SET_VRING_BASE", .size = 8, .index = VHU_INDEX_U32,
@@ -44,10 +45,16 @@ static const struct vhu_message_spec specs[VHU_REQUESTS] = {
 	[VHU_IOTLB_MSG] = {.name = "IOTLB_MSG", .size = 32, .answer = VHU_ANSWER_VALUE,
 			   .needs = NEEDS(BACKEND_REQ)},
 	[VHU_SET_VRING_ENDIAN] = {.name = "SET_VRING_ENDIAN", .size = 8, .index = VHU_INDEX_U32,
-				  .live = VHU_LIVE_NO, .never = true},
+				  .live = VHU_LIVE_NO, .never = true,
+				  .why_never = "a legacy guest of the other byte order (the firmware of "
+					       "s390x is one) is not supported; a modern driver is, on any "
+					       "machine"},
+	/* "uses zero length of payload to indicate an error" (specification, VHOST_USER_GET_CONFIG). */
 	[VHU_GET_CONFIG] = {.name = "GET_CONFIG", .size = 12, .size_max = 12 + 256, .never = true,
-			    .answer = VHU_ANSWER_VALUE},
-	[VHU_SET_CONFIG] = {.name = "SET_CONFIG", .size = 12, .size_max = 12 + 256, .never = true},
+			    .answer = VHU_ANSWER_VALUE, .empty_is_no = true,
+			    .why_never = "the configuration space is the front end's own; CONFIG is not offered"},
+	[VHU_SET_CONFIG] = {.name = "SET_CONFIG", .size = 12, .size_max = 12 + 256, .never = true,
+			    .why_never = "the configuration space is the front end's own; CONFIG is not offered"},
 	[VHU_CREATE_CRYPTO_SESSION] = {.name = "CREATE_CRYPTO_SESSION", .size_max = 272, .never = true,
 				       .answer = VHU_ANSWER_VALUE},
 	[VHU_CLOSE_CRYPTO_SESSION] = {.name = "CLOSE_CRYPTO_SESSION", .size = 8, .never = true},
@@ -120,6 +127,15 @@ enum vhu_verdict vhu_error_verdict(enum vhu_error error)
 const char *vhu_error_text(enum vhu_error error)
 {
 	return errors[error].text;
+}
+
+const char *vhu_message_refusal(uint32_t request, enum vhu_error error)
+{
+	const struct vhu_message_spec *spec = vhu_message_spec(request);
+
+	if (error == VHU_BAD_REQUEST && spec != NULL && spec->why_never != NULL)
+		return spec->why_never;
+	return vhu_error_text(error);
 }
 
 enum vhu_error vhu_header_check(const struct vhu_header *header)

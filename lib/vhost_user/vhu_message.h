@@ -95,7 +95,9 @@ enum {
 	VHU_FLAG_REPLY = 1 << 2,
 	VHU_FLAG_NEED_REPLY = 1 << 3,
 	VHU_NOFD = 1 << 8,	   /* in the value of SET_VRING_KICK, _CALL, _ERR: no descriptor comes along */
-	VHU_TABLE_REGIONS_MAX = 8, /* of SET_MEM_TABLE */
+	/* Of SET_MEM_TABLE. The specification says 8, and cloud-hypervisor repeats its whole table, hot-added regions included,
+	 * at each reset: as many as its library sends descriptors with one message. */
+	VHU_TABLE_REGIONS_MAX = 32,
 	VHU_FDS_MAX = VHU_TABLE_REGIONS_MAX,
 };
 
@@ -139,7 +141,8 @@ struct vhu_memory_table {
 	uint32_t padding;
 	struct vhu_memory_region region[VHU_TABLE_REGIONS_MAX];
 };
-_Static_assert(sizeof(struct vhu_memory_table) == 8 + 8 * 32, "memory regions description");
+_Static_assert(sizeof(struct vhu_memory_table) == 8 + VHU_TABLE_REGIONS_MAX * 32,
+	       "memory regions description");
 
 struct vhu_memory_single {
 	uint64_t padding;
@@ -160,9 +163,9 @@ union vhu_payload {
 	struct vhu_vring_addr addr;
 	struct vhu_memory_table table;
 	struct vhu_memory_single single;
-	uint8_t raw[272]; /* the largest: a device configuration of 256 bytes */
+	uint8_t raw[sizeof(struct vhu_memory_table)]; /* the largest */
 };
-_Static_assert(sizeof(union vhu_payload) == 272, "nothing is larger than raw");
+_Static_assert(sizeof(union vhu_payload) == sizeof(struct vhu_memory_table), "nothing is larger than raw");
 
 /* Descriptors that came with a message: closed with it unless taken. */
 struct vhu_fds {
@@ -204,6 +207,7 @@ enum vhu_index_rule {
 enum vhu_live_rule {
 	VHU_LIVE_YES,
 	VHU_LIVE_SAME, /* if it changes nothing: QEMU repeats it for each queue pair */
+	VHU_LIVE_STOPS, /* and stops the ring first: the front end begins anew with it */
 	VHU_LIVE_NO,
 };
 
@@ -218,7 +222,9 @@ struct vhu_message_spec {
 	bool ignored;	   /* read and dropped */
 	bool commits;	   /* in postcopy, the same number with a value of 0 and no descriptor ends a memory update */
 	bool never;	   /* a known request of features we never offer */
+	bool empty_is_no;  /* has an answer of its own, and one without a payload means no */
 	uint32_t needs;	   /* protocol features, all of which must be agreed */
+	const char *why_never; /* NULL: "not supported" says it all */
 };
 
 /* NULL for a number that is no request. */
@@ -259,6 +265,9 @@ struct vhu_context {
 	uint32_t started;	    /* one bit each */
 	bool listening;		    /* the guest's memory is still arriving */
 };
+
+/* Why a request is refused: the words of its row, or those of the error. */
+const char *vhu_message_refusal(uint32_t request, enum vhu_error error);
 
 /* As soon as the header is there and before any payload is read. */
 enum vhu_error vhu_header_check(const struct vhu_header *header);

@@ -23,25 +23,41 @@ static enum vhu_error bad_value(struct fail *fail, const char *text)
 static void get_features(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
 			 struct vhu_reply *reply)
 {
-	reply->payload.u64 = vhu_features_offered(device->offloads);
+	reply->payload.u64 = vhu_device_offers(device);
+}
+
+/* libkrun resets a device by disabling its rings, and gives a new driver's features before it configures them again: they
+ * end here. False: one of them is in use. */
+static bool reset_disabled(struct vhu_device *device) RUNS_ON(control_thread)
+{
+	uint32_t started = vhu_session_started(device);
+
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		if ((started >> i & 1) != 0 && vhu_session_ring_enabled(device, &device->ring[i]))
+			return false;
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		if ((started >> i & 1) != 0)
+			device->unsettled += vhu_ring_reset(&device->ring[i]);
+	device->dirty.ends = started != 0;
+	return true;
 }
 
 static enum vhu_error set_features(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail)
 {
-	uint64_t features = msg->payload.u64 & ~vhu_features_tolerated(), changed;
+	uint64_t offered = vhu_device_offers(device), changed;
+	uint64_t features = msg->payload.u64 & (offered | ~vhu_features_tolerated());
 	int n;
 
 	role_assert_control();
-	if ((features & ~vhu_features_offered(device->offloads)) != 0) {
-		fail_set(fail, 0, "virtio features %#llx were not offered",
-			 (unsigned long long)(features & ~vhu_features_offered(device->offloads)));
+	if ((features & ~offered) != 0) {
+		fail_set(fail, 0, "virtio features %#llx were not offered", (unsigned long long)(features & ~offered));
 		return VHU_BAD_VALUE;
 	}
 	/* A migration that begins or ends: the one bit that may change while rings run. */
 	changed = features ^ device->features;
 	if (vhu_session_started(device) != 0 && device->features_set &&
-	    (changed & ~(UINT64_C(1) << VHU_F_LOG_ALL)) != 0)
+	    (changed & ~(UINT64_C(1) << VHU_F_LOG_ALL)) != 0 && !reset_disabled(device))
 		return VHU_BAD_STATE;
 	n = vhu_log_all(&device->dirty, &device->regions, (features >> VHU_F_LOG_ALL) & 1);
 	if (n < 0)
@@ -78,7 +94,11 @@ static enum vhu_error set_protocol_features(struct vhu_device *device, struct vh
 static void get_queue_num(struct vhu_device *device, unsigned int ring VUS_UNUSED,
 			  struct vhu_reply *reply)
 {
-	reply->payload.u64 = device->queue_pairs;
+	/* The specification says queues, and means rings: everybody counts them but QEMU, which compares the number with
+	 * its queue pairs. QEMU alone agrees to RARP. (hw/virtio/vhost-user.c, net/vhost-user.c) */
+	bool qemu = (device->protocol_features >> VHU_P_RARP & 1) != 0;
+
+	reply->payload.u64 = qemu ? device->queue_pairs : device->rings_n;
 }
 
 static void get_max_mem_slots(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,

@@ -22,12 +22,20 @@ static bool packed(const struct vhu_device *device)
 enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *msg,
 				    struct fail *fail)
 {
+	struct vhu_ring *ring = &device->ring[msg->ring];
 	uint32_t num = msg->payload.state.num;
 
+	role_assert_control();
 	/* Looked at again when the ring starts: then all of the geometry is known. */
 	if (num == 0 || num > VIRTQ_SIZE_MAX || (!packed(device) && (num & (num - 1)) != 0))
 		return bad_value(fail, "the size of a ring is 1 to 32768, of a split one a power of two");
-	device->ring[msg->ring].size = (uint16_t)num;
+	if (ring->started) {
+		log_limited(&device->log, LOG_INFO, device->name,
+			    "SET_VRING_NUM of running ring %u: it is stopped, and begins anew when it is kicked", ring->index);
+		device->unsettled += vhu_ring_reset(ring);
+		device->dirty.ends = vhu_session_started(device) == 0;
+	}
+	ring->size = (uint16_t)num;
 	return VHU_OK;
 }
 

@@ -65,6 +65,25 @@ void vhu_ring_close_record(struct vhu_ring *ring)
 	virtq_record_clear(ring->q.record);
 }
 
+static void reset_now(struct vhu_ring *ring) RUNS_ON(control_thread)
+{
+	ring->resets = false;
+	vhu_ring_stop(ring);
+	vhu_ring_close_record(ring);
+}
+
+bool vhu_ring_reset(struct vhu_ring *ring)
+{
+	ring->started = false;
+	if (ring->state == VHU_RING_RUNNING) {
+		ring->resets = true;
+		vhu_ring_leave(ring);
+		return true;
+	}
+	reset_now(ring);
+	return false;
+}
+
 /* At the place the front end gave, or where the process before us left it. */
 static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 		  const struct virtq_conf *conf) RUNS_ON(control_thread)
@@ -146,6 +165,8 @@ static void lcores_left(struct rcu_wait *wait)
 		ring->moved_kick = false;
 		ring->kick_next = -1;
 	}
+	if (ring->resets)
+		reset_now(ring);
 	ring->events->settled(ring);
 }
 
@@ -207,6 +228,8 @@ void vhu_ring_left(struct vhu_ring *ring, uint32_t base)
 		ring->moved_kick = false;
 		ring->kick_next = -1;
 	}
+	if (ring->resets)
+		reset_now(ring);
 }
 
 bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size)

@@ -68,6 +68,7 @@ struct vhu_ring {
 	struct loop *loop;
 	bool unpolled;	 /* its owner has taken it from the lcores for good: nobody gives back what is in hand */
 	struct loop_timer drain_timer;
+	bool resets;	 /* LEAVING, and then as if it had never been started */
 	bool broken_told;
 	bool held_up;	 /* a write to one of its descriptors waited, and was broken off (poke.h) */
 	struct rcu_wait leave, swap;
@@ -98,6 +99,10 @@ static inline bool vhu_ring_in_lane(const struct vhu_ring *ring)
 /* Ends it for good: the place is kept as `base`, addresses, kick and call descriptors are dropped; size, error
  * descriptor and `enabled` stay. The ring is IDLE. */
 void vhu_ring_stop(struct vhu_ring *ring);
+
+/* The front end begins anew with a started ring: it is stopped, and its place is forgotten in the journal as well. True:
+ * lcores have it, and `settled` follows. */
+bool vhu_ring_reset(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 /* The front end knows where it stands, or resets it: nobody needs to look it up. */
 void vhu_ring_close_record(struct vhu_ring *ring) RUNS_ON(control_thread);

@@ -110,8 +110,7 @@ uint32_t vhu_session_started(const struct vhu_device *device)
 	return started;
 }
 
-/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. */
-static bool ring_enabled(const struct vhu_device *device, const struct vhu_ring *ring)
+bool vhu_session_ring_enabled(const struct vhu_device *device, const struct vhu_ring *ring)
 {
 	return ring->enabled || ((device->features >> VHU_F_PROTOCOL_FEATURES) & 1) == 0;
 }
@@ -122,7 +121,7 @@ static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *
 {
 	return device->features_set && ring->started && ring->addressed && ring->size != 0 &&
 	       vhu_log_complete(&device->dirty) && !device->postcopy.uncommitted &&
-	       (ring_enabled(device, ring) || ring->index % 2 == 1);
+	       (vhu_session_ring_enabled(device, ring) || ring->index % 2 == 1);
 }
 
 /* Rings that should run do, those that should not are withdrawn. 0 or -errno with a line: the front end described a ring
@@ -139,7 +138,7 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
 		bool wanted = ring_wanted(device, ring);
-		bool discards = !ring_enabled(device, ring);
+		bool discards = !vhu_session_ring_enabled(device, ring);
 		int error = 0;
 
 		if (ring->state == VHU_RING_RUNNING && (!wanted || ring->discards != discards)) {
@@ -269,14 +268,15 @@ static void refuse(struct vhu_device *device, const struct vhu_header *request,
 		   enum vhu_error error, const char *text) RUNS_ON(control_thread)
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
-	const struct vhu_reply no = {.size = sizeof(uint64_t), .payload.u64 = 1};
+	bool empty = spec != NULL && spec->empty_is_no;
+	const struct vhu_reply no = {.size = empty ? 0 : sizeof(uint64_t), .payload.u64 = 1};
 	char number[24], why[sizeof(device->last_error)];
 
 	snprintf(why, sizeof(why), "%s refused: %.200s",
 		 vhu_message_name(request->request, number),
 		 text);
-	if (vhu_error_verdict(error) == VHU_REFUSE && wants_ack(device, request) &&
-	    (spec == NULL || spec->answer == VHU_ANSWER_ACK)) {
+	if (vhu_error_verdict(error) == VHU_REFUSE &&
+	    (empty || (wants_ack(device, request) && (spec == NULL || spec->answer == VHU_ANSWER_ACK)))) {
 		log_limited(&device->log, LOG_WARN, device->name, "%s", why);
 		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
 		send_reply(device, request->request, &no);
@@ -324,7 +324,8 @@ static void message_came(struct vhu_connection *connection, struct vhu_message *
 		vhu_connection_suspend(connection);
 	if (error != VHU_OK)
 		refuse(device, &msg->header, error,
-		       fail.text[0] != '\0' ? fail.text : vhu_error_text(error));
+		       fail.text[0] != '\0' ? fail.text
+					    : vhu_message_refusal(msg->header.request, error));
 	else if (device->unsettled == 0)
 		answer(device);
 }

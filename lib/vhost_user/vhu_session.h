@@ -47,6 +47,7 @@ struct vhu_device {
 	int next_fd;	/* server: a front end that waits for the one before to be cleared away; -1: none */
 
 	bool offloads;	   /* are offered */
+	bool control_queue;
 	uint64_t features; /* agreed */
 	bool features_set;
 	uint64_t protocol_features;
@@ -101,6 +102,11 @@ void vhu_session_settled(struct vhu_device *device) RUNS_ON(control_thread);
 
 /* The rings that are started, one bit each. */
 uint32_t vhu_session_started(const struct vhu_device *device);
+/* Without VHOST_USER_F_PROTOCOL_FEATURES there is no SET_VRING_ENABLE: a started ring is enabled. */
+bool vhu_session_ring_enabled(const struct vhu_device *device, const struct vhu_ring *ring);
+
+/* vhu_device.c: the virtio features that this device offers. */
+uint64_t vhu_device_offers(const struct vhu_device *device);
 
 /* vhu_device.c: the conversation is over and everything is given back. */
 void vhu_device_idle(struct vhu_device *device) RUNS_ON(control_thread);

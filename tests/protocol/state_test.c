@@ -73,8 +73,8 @@ static const struct row {
 	{FG_ADD_MEM_REG, M_REGION, 0, 0, "yyyyyyyy"},
 	{FG_REM_MEM_REG, M_REGION, 0, 0, "yyyyyyyy"},
 	{FG_GET_MAX_MEM_SLOTS, M_NONE, 0, 0, "yyyyyyyy"},
-	{FG_SET_VRING_NUM, M_STATE, 256, 0, "yyyynny?"},
-	{FG_SET_VRING_NUM, M_STATE, 32768, 0, "yyyynny?"},
+	{FG_SET_VRING_NUM, M_STATE, 256, 0, "yyyyyyyy"},
+	{FG_SET_VRING_NUM, M_STATE, 32768, 0, "yyyyyyyy"},
 	{FG_SET_VRING_BASE, M_STATE, 0x7fff, 0, "yyyynny?"},
 	{FG_SET_VRING_BASE, M_STATE, 0x10000, 0, "nnnnnnnn"},
 	{FG_SET_VRING_ADDR, M_ADDR, 0, 0, "??yyyyyy"},
@@ -221,7 +221,7 @@ static void talk_about_a_running_ring_leaves_it_running(void **state)
 		if (request == FG_RESET_OWNER || request == FG_RESET_DEVICE ||
 		    request == FG_GET_VRING_BASE || request == FG_REM_MEM_REG ||
 		    request == FG_SET_MEM_TABLE || request == FG_SET_VRING_KICK ||
-		    request == FG_SET_VRING_CALL ||
+		    request == FG_SET_VRING_CALL || request == FG_SET_VRING_NUM ||
 		    ((request == FG_SET_STATUS || request == FG_SET_VRING_ENABLE) &&
 		     rows[r].value == 0))
 			continue; /* these do end or change it */

@@ -31,7 +31,7 @@ enum { FG_RINGS_MAX = 32 };
 	(FG_F_VERSION_1 | FG_F_MRG_RXBUF | FG_F_INDIRECT | FG_F_EVENT_IDX | FG_F_IN_ORDER |        \
 	 FG_F_PROTOCOL)
 #define FG_PROTOCOL_DEFAULT                                                                        \
-	(FG_P_MQ | FG_P_REPLY_ACK | FG_P_MEM_SLOTS | FG_P_STATUS | FG_P_RESET_DEVICE | FG_P_MTU)
+	(FG_P_MQ | FG_P_RARP | FG_P_REPLY_ACK | FG_P_MEM_SLOTS | FG_P_STATUS | FG_P_RESET_DEVICE | FG_P_MTU)
 
 /* What this front end would like. It gets what is also offered. All zero: the default. */
 struct fg_options {

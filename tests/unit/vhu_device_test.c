@@ -3,6 +3,7 @@
  * the device's owner is told meanwhile. */
 #include "vhu_rig.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static void test_offers(void **state VUS_UNUSED)
@@ -14,6 +15,95 @@ static void test_offers(void **state VUS_UNUSED)
 	assert_int_equal(vhu_rig_status().connections, 1);
 	assert_string_equal(vhu_rig_status().state,
 			    "connected: the guest's driver has not started the device");
+}
+
+/* QEMU counts queue pairs and is known by RARP, which nobody else agrees to; everybody else counts rings. */
+static void test_queues_are_counted_as_the_front_end_counts(void **state VUS_UNUSED)
+{
+	uint64_t protocol = front_get(&t.front, VHU_GET_PROTOCOL_FEATURES);
+
+	assert_true((protocol >> VHU_P_RARP & 1) != 0);
+	assert_int_equal(front_get(&t.front, VHU_GET_QUEUE_NUM), 2);
+	protocol &= ~(UINT64_C(1) << VHU_P_RARP);
+	assert_int_equal(front_set_u64(&t.front, VHU_SET_PROTOCOL_FEATURES, protocol, -1), 0);
+	assert_int_equal(front_get(&t.front, VHU_GET_QUEUE_NUM), 4);
+	/* And one pair too many has no rings. */
+	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_NUM, 4, 256), 1);
+}
+
+/* What a driver reads in the configuration space is the front end's affair: said in one line, and no reason to part. */
+static void test_configuration_space_is_not_ours(void **state VUS_UNUSED)
+{
+	static const uint8_t request[12 + 24] = {0, 0, 0, 0, 24};
+	struct vhu_message msg;
+
+	for (unsigned int round = 0; round < 3; round++) {
+		front_send(&t.front, VHU_GET_CONFIG, 0, request, sizeof(request), NULL, 0);
+		assert_true(front_receive(&t.front, &msg));
+		assert_int_equal(msg.header.request, VHU_GET_CONFIG);
+		assert_int_equal(msg.header.size, 0);
+		assert_string_equal(vhu_rig_status().last_error,
+				    "GET_CONFIG refused: the configuration space is the front end's own; CONFIG is not "
+				    "offered");
+	}
+	assert_int_equal(front_set(&t.front, VHU_SET_CONFIG, request, sizeof(request), -1), 1);
+	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
+}
+
+static void test_other_byte_order_is_refused_with_its_reason(void **state VUS_UNUSED)
+{
+	static const struct vhu_vring_state big = {.index = 0, .num = 1};
+
+	assert_int_equal(front_set(&t.front, VHU_SET_VRING_ENDIAN, &big, sizeof(big), -1), 1);
+	assert_non_null(strstr(vhu_rig_status().last_error, "other byte order"));
+	/* Without an acknowledgement the only answer is to hang up, and the reason stays in sight. */
+	front_send(&t.front, VHU_SET_VRING_ENDIAN, 0, &big, sizeof(big), NULL, 0);
+	assert_true(front_closed(&t.front));
+	assert_non_null(strstr(vhu_rig_status().state, "s390x"));
+}
+
+/* A reset as crosvm and libkrun make it: the rings are configured again, and nobody stopped them. */
+static void test_ring_is_configured_anew(void **state VUS_UNUSED)
+{
+	unsigned int fds;
+
+	vhu_rig_add_memory();
+	front_ring(&t.front, 0, 256, UVA);
+	front_ring(&t.front, 1, 256, UVA + 65536);
+	fds = open_fds();
+	for (unsigned int round = 0; round < 20; round++) {
+		assert_int_equal(t.ready, 3);
+		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_NUM, 1, 128), 0);
+		assert_int_equal(t.ready, 1);
+		/* It is stopped: another address is no contradiction, and no kick is left of before. */
+		assert_int_equal(open_fds(), fds - 2);
+		front_ring(&t.front, 1, 128, UVA + 65536 + 8192 * (round % 2));
+	}
+	/* A size that cannot be leaves it running. */
+	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_NUM, 1, 3), 1);
+	assert_int_equal(t.ready, 3);
+}
+
+/* libkrun's: all rings disabled, then another driver's features. A ring in use is not taken from its driver that way. */
+static void test_disabled_rings_end_with_new_features(void **state VUS_UNUSED)
+{
+	uint64_t all = vhu_rig_status().features, fewer = all & ~(UINT64_C(1) << 29);
+
+	vhu_rig_add_memory();
+	front_ring(&t.front, 0, 256, UVA);
+	front_ring(&t.front, 1, 256, UVA + 65536);
+	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 0, 0), 0);
+	assert_int_equal(front_set_u64(&t.front, VHU_SET_FEATURES, fewer, -1), 1);
+	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 1, 0), 0);
+	assert_int_equal(front_set_u64(&t.front, VHU_SET_FEATURES, fewer, -1), 0);
+	assert_int_equal(vhu_rig_status().features, fewer);
+	assert_int_equal(t.ready, 0);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, i, 1), 0);
+	assert_int_equal(t.ready, 0);
+	front_ring(&t.front, 0, 256, UVA + 32768);
+	front_ring(&t.front, 1, 256, UVA + 65536);
+	assert_int_equal(t.ready, 3);
 }
 
 static void test_rings_start_and_stop(void **state VUS_UNUSED)
@@ -100,7 +190,6 @@ static void test_live_ring_refuses_new_geometry(void **state VUS_UNUSED)
 
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
-	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_NUM, 0, 32768), 1);
 	assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_BASE, 0, 7), 1);
 	assert_int_equal(front_set(&t.front, VHU_SET_VRING_ADDR, &addr, sizeof(addr), -1), 1);
 	assert_int_equal(front_set_u64(&t.front, VHU_SET_FEATURES, 0, -1), 1);
@@ -160,6 +249,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST_CONNECTED(test_offers),
+		RIG_TEST_CONNECTED(test_queues_are_counted_as_the_front_end_counts),
+		RIG_TEST_CONNECTED(test_configuration_space_is_not_ours),
+		RIG_TEST_CONNECTED(test_other_byte_order_is_refused_with_its_reason),
+		RIG_TEST_CONNECTED(test_ring_is_configured_anew),
+		RIG_TEST_CONNECTED(test_disabled_rings_end_with_new_features),
 		RIG_TEST_CONNECTED(test_rings_start_and_stop),
 		RIG_TEST_CONNECTED(test_enable_and_reset),
 		RIG_TEST_CONNECTED(test_disabled_from_guest_is_discarded),

@@ -70,6 +70,30 @@ static void test_unknown_region_is_removed_already(void **state VUS_UNUSED)
 	assert_int_equal(vhu_rig_status().slots_used, 1);
 }
 
+/* cloud-hypervisor adds regions one by one, and repeats them all in one table when its guest resets the device. */
+static void test_large_table_repeats_what_was_added(void **state VUS_UNUSED)
+{
+	enum { N = VHU_TABLE_REGIONS_MAX, PIECE = 64 << 10 };
+	struct vhu_memory_table table = {.n = N};
+	int fds[N], fd = front_memory();
+	struct vhu_message msg;
+
+	for (unsigned int i = 0; i < N; i++) {
+		fds[i] = fd;
+		table.region[i] = (struct vhu_memory_region){
+			.gpa = GPA + 2 * i * PIECE, .size = PIECE, .uva = UVA + 2 * i * PIECE, .mmap_offset = i * PIECE};
+		assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &table.region[i], fd), 0);
+	}
+	front_ring(&t.front, 0, 256, UVA + 2 * PIECE);
+	assert_int_equal(t.ready, 1);
+	front_send(&t.front, VHU_SET_MEM_TABLE, VHU_VERSION | VHU_FLAG_NEED_REPLY, &table, sizeof(table), fds, N);
+	assert_true(front_receive(&t.front, &msg));
+	assert_int_equal(msg.payload.u64, 0);
+	assert_int_equal(vhu_rig_status().slots_used, N);
+	assert_int_equal(t.ready, 1);
+	close(fd);
+}
+
 static void test_table_is_diffed(void **state VUS_UNUSED)
 {
 	struct vhu_memory_table table = {.n = 2, .region = {vhu_rig_whole, vhu_rig_whole}};
@@ -207,6 +231,7 @@ int main(void)
 		RIG_TEST_CONNECTED(test_removal_waits_for_lcores),
 		RIG_TEST_CONNECTED(test_peer_dies_while_suspended),
 		RIG_TEST_CONNECTED(test_unknown_region_is_removed_already),
+		RIG_TEST_CONNECTED(test_large_table_repeats_what_was_added),
 		RIG_TEST_CONNECTED(test_table_is_diffed),
 		RIG_TEST_CONNECTED(test_bad_memory),
 		RIG_TEST_CONNECTED(test_all_slots),

@@ -21,7 +21,7 @@
 #include "vhu_session.h"
 
 enum { READER = 0, FILES = 3, STEPS = 20000 };
-#define FEATURES (vhu_features_offered(true) & ~(UINT64_C(1) << 21 | UINT64_C(1) << VHU_F_LOG_ALL))
+#define FEATURES (vhu_features_offered(true, true) & ~(UINT64_C(1) << 21 | UINT64_C(1) << VHU_F_LOG_ALL))
 #define PROTOCOL_FEATURES vhu_protocol_features_offered(false)
 
 static uint64_t seed = 88172645463325252;
