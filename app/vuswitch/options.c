@@ -46,7 +46,7 @@ void options_print_help(void)
 	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
 	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,offloads=on|off]\n"
 	      "                   [,socket-owner=USER][,socket-group=GROUP][,socket-mode=OCTAL]\n"
-	      "                   [,bridge=NAME]\n"
+	      "                   [,control-queue=on|off][,bridge=NAME]\n"
 	      "                   a port for a VM, without a file; may be repeated\n"
 	      "  --ethdev NAME=DEVICE[,mtu=N][,offloads=on|off][,zero-copy-tx=on|off][,bridge=NAME]\n"
 	      "                   a DPDK device as a port, without a file; may be repeated;\n"

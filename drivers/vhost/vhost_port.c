@@ -234,6 +234,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
 		.postcopy_off = spec->postcopy != NULL && strcmp(spec->postcopy, "off") == 0,
 		.offloads_off = spec->offloads != NULL && strcmp(spec->offloads, "off") == 0,
+		.control_queue_off = spec->control_queue != NULL && strcmp(spec->control_queue, "off") == 0,
 		.journal = host->journal,
 	};
 	struct vhost_port *vhost;

@@ -9,7 +9,8 @@ const char *const config_port_keys[PORT_KEYS] = {
 	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
 	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
 	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
-	[PORT_KEY_OFFLOADS] = "offloads", [PORT_KEY_ZERO_COPY_TX] = "zero-copy-tx",
+	[PORT_KEY_OFFLOADS] = "offloads", [PORT_KEY_CONTROL_QUEUE] = "control-queue",
+	[PORT_KEY_ZERO_COPY_TX] = "zero-copy-tx",
 	[PORT_KEY_RIGHTS + RIGHTS_OWNER] = "socket-owner",
 	[PORT_KEY_RIGHTS + RIGHTS_GROUP] = "socket-group",
 	[PORT_KEY_RIGHTS + RIGHTS_MODE] = "socket-mode",
@@ -49,6 +50,7 @@ void config_free(struct config *config)
 		free((char *)port->spec.device);
 		free((char *)port->spec.postcopy);
 		free((char *)port->spec.offloads);
+		free((char *)port->spec.control_queue);
 		free((char *)port->spec.zero_copy_tx);
 		free(port->queues);
 		free(port->mtu);
@@ -108,7 +110,8 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b)
 {
 	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
 	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
-	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) && a->queues == b->queues &&
+	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) &&
+	       same_text(a->control_queue, b->control_queue) && a->queues == b->queues &&
 	       same_text(a->device, b->device) && a->mtu == b->mtu &&
 	       same_text(a->zero_copy_tx, b->zero_copy_tx) && rights_same(&a->rights, &b->rights);
 }
@@ -182,6 +185,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		error = set_text(&port->spec.postcopy, value);
 	else if (vhost && part < RIGHTS_PARTS)
 		error = set_text((const char **)&port->rights[part], value);
+	else if (vhost && strcmp(key, "control-queue") == 0)
+		error = set_text(&port->spec.control_queue, value);
 	else if (vhost && strcmp(key, "queues") == 0)
 		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
 	else if (!vhost && strcmp(key, "mtu") == 0)
@@ -194,8 +199,8 @@ static int set_suboption(struct config_port *port, bool vhost, const char *key, 
 		return fail_set(fail, -EINVAL,
 				"%s: \"%s\" is not known; after the first comma go "
 				"mode=server|client, queues=N, postcopy=on|off, offloads=on|off, "
-				"socket-owner=USER, socket-group=GROUP, socket-mode=OCTAL and "
-				"bridge=NAME",
+				"control-queue=on|off, socket-owner=USER, socket-group=GROUP, "
+				"socket-mode=OCTAL and bridge=NAME",
 				port->option, key);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
 }
@@ -296,10 +301,11 @@ void config_describe_port(const struct port_spec *spec, char *text, size_t size)
 	if (spec->queues > 1)
 		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
 	rights_describe(&spec->rights, rights, sizeof(rights));
-	snprintf(text, size, "vhost-user, %s %s%s%s%s%s%s, bridge %s",
+	snprintf(text, size, "vhost-user, %s %s%s%s%s%s%s%s, bridge %s",
 		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
 		 rights[0] != '\0' ? ", " : "", rights, queues,
-		 strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads, spec->bridge);
+		 strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads,
+		 strcmp(spec->control_queue, "off") == 0 ? ", no control queue" : "", spec->bridge);
 }
 
 void config_print(const struct config *config, FILE *to)

@@ -39,6 +39,7 @@ enum config_port_key {
 	PORT_KEY_MTU,
 	PORT_KEY_POSTCOPY,
 	PORT_KEY_OFFLOADS,
+	PORT_KEY_CONTROL_QUEUE,
 	PORT_KEY_ZERO_COPY_TX,
 	PORT_KEY_RIGHTS, /* socket-owner, socket-group, socket-mode: in the order of enum rights_part */
 	PORT_KEY_RIGHTS_LAST = PORT_KEY_RIGHTS + RIGHTS_PARTS - 1,
@@ -99,8 +100,8 @@ struct config {
  * config_check() has to follow. */
 int config_read_file(struct config *config, const char *file, struct fail *fail);
 
-/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,postcopy=...][,offloads=...][,socket-owner=...]
- * [,socket-group=...][,socket-mode=...][,bridge=NAME]") or
+/* Adds what `--vhost` says ("NAME=SOCKET[,mode=...][,queues=N][,postcopy=...][,offloads=...][,control-queue=...]
+ * [,socket-owner=...][,socket-group=...][,socket-mode=...][,bridge=NAME]") or
  * `--ethdev` ("NAME=DEVICE[,mtu=N][,offloads=...][,zero-copy-tx=...][,bridge=NAME]", where anything else is an
  * argument of the device). 0 or -errno. */
 int config_add_option(struct config *config, const char *option, const char *value,

@@ -162,6 +162,19 @@ static int check_on_or_off(const struct config *config, const struct config_port
 			*value, on);
 }
 
+/* Several queue pairs are switched on through the control queue, and by nothing else. */
+static int check_control_queue(const struct config *config, struct config_port *port, struct fail *fail)
+{
+	int error = check_on_or_off(config, port, PORT_KEY_CONTROL_QUEUE, &port->spec.control_queue, "on",
+				    "the front end serves the guest's control queue, as QEMU does", fail);
+
+	if (error != 0 || strcmp(port->spec.control_queue, "on") == 0 || port->spec.queues <= 1)
+		return error;
+	return fail_set(fail, -EINVAL,
+			"%s: port %s: %u queue pairs need the control queue; remove queues, or control-queue: off",
+			port_place(config, port, PORT_KEY_CONTROL_QUEUE).text, port->spec.name, port->spec.queues);
+}
+
 static int check_vhost(const struct config *config, struct config_port *port, struct fail *fail)
 {
 	struct port_spec *spec = &port->spec;
@@ -200,7 +213,9 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 				port_place(config, port, PORT_KEY_QUEUES).text, spec->name,
 				*port->queues, VHOST_QUEUE_PAIRS_MAX);
 	spec->queues = port->queues != NULL ? *port->queues : 0;
-	error = check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
+	error = check_control_queue(config, port, fail);
+	if (error == 0)
+		error = check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_MTU, port->mtu != NULL, fail);
 	if (error == 0)
@@ -237,6 +252,8 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 		error = check_foreign(config, port, PORT_KEY_QUEUES, port->queues != NULL, fail);
 	if (error == 0)
 		error = check_foreign(config, port, PORT_KEY_POSTCOPY, spec->postcopy != NULL, fail);
+	if (error == 0)
+		error = check_foreign(config, port, PORT_KEY_CONTROL_QUEUE, spec->control_queue != NULL, fail);
 	return error;
 }
 

@@ -53,6 +53,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	OPTIONAL_NUMBER("mtu", struct config_port, mtu),
 	TEXT("postcopy", struct config_port, spec.postcopy, CYAML_FLAG_OPTIONAL),
 	TEXT("offloads", struct config_port, spec.offloads, CYAML_FLAG_OPTIONAL),
+	TEXT("control-queue", struct config_port, spec.control_queue, CYAML_FLAG_OPTIONAL),
 	TEXT("zero-copy-tx", struct config_port, spec.zero_copy_tx, CYAML_FLAG_OPTIONAL),
 	TEXT("socket-owner", struct config_port, rights[RIGHTS_OWNER], CYAML_FLAG_OPTIONAL),
 	TEXT("socket-group", struct config_port, rights[RIGHTS_GROUP], CYAML_FLAG_OPTIONAL),

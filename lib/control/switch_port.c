@@ -30,6 +30,7 @@ static void spec_free(struct port_spec *spec)
 	free((char *)spec->device);
 	free((char *)spec->postcopy);
 	free((char *)spec->offloads);
+	free((char *)spec->control_queue);
 	free((char *)spec->zero_copy_tx);
 }
 
@@ -49,6 +50,7 @@ static int spec_copy(struct port_spec *to, const struct port_spec *from)
 	    copy_text(&to->type, from->type) && copy_text(&to->socket, from->socket) &&
 	    copy_text(&to->mode, from->mode) && copy_text(&to->device, from->device) &&
 	    copy_text(&to->postcopy, from->postcopy) && copy_text(&to->offloads, from->offloads) &&
+	    copy_text(&to->control_queue, from->control_queue) &&
 	    copy_text(&to->zero_copy_tx, from->zero_copy_tx))
 		return 0;
 	spec_free(to);

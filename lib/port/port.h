@@ -135,6 +135,7 @@ struct port_spec {
 	unsigned int queues; /* pairs offered; 0: the driver's default */
 	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
 	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */
+	const char *control_queue; /* vhost-user: "on": the front end serves it, or "off"; NULL: on */
 	const char *device; /* ethdev: a name or PCI address EAL knows */
 	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
 	const char *zero_copy_tx; /* ethdev: "on": guests' frames are read where they lie, if possible, or "off"; NULL: off */

@@ -66,7 +66,8 @@ static void reads_everything(void **state VUS_UNUSED)
 			  "  - {name: up0, type: ethdev, bridge: lan, device: 0000:03:00.0}\n"
 			  "  - {name: vm2, type: vhost-user, socket: /run/b}\n"
 			  "  - {name: vm3, type: vhost-user, socket: /run/c, queues: 2, postcopy: on}\n"
-			  "  - {name: vm4, type: vhost-user, socket: /run/d, postcopy: off, offloads: off}\n",
+			  "  - {name: vm4, type: vhost-user, socket: /run/d, postcopy: off, offloads: off,"
+			  " control-queue: off}\n",
 			  &fail),
 		0);
 	assert_int_equal(config.bridges_n, 2);
@@ -104,6 +105,8 @@ static void reads_everything(void **state VUS_UNUSED)
 	assert_string_equal(config_find_port(&config, "vm3")->spec.offloads, "on");
 	assert_string_equal(config_find_port(&config, "vm4")->spec.offloads, "off");
 	assert_string_equal(config_find_port(&config, "up0")->spec.offloads, "on");
+	assert_string_equal(config_find_port(&config, "vm3")->spec.control_queue, "on");
+	assert_string_equal(config_find_port(&config, "vm4")->spec.control_queue, "off");
 	config_free(&config);
 }
 
@@ -219,6 +222,9 @@ static const struct {
 	 "socket-mode \"9\" is not a mode"},
 	{"ports: []\n\nsocket-owner: nobody-of-that-name\n", 3, "is not a user of this machine"},
 	{"socket-group: nobody-of-that-name\nports: []\n", 1, "is not a group of this machine"},
+	{"ports:\n" PORT(", control-queue: maybe"), 2, "use on"},
+	{"ports:\n" PORT(", control-queue: off, queues: 2"), 2, "2 queue pairs need the control queue"},
+	{"ports:\n  - {name: up0, type: ethdev, device: net_tap0, control-queue: off}\n", 2, "nothing to a port of type ethdev"},
 	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
@@ -328,6 +334,7 @@ static void options_are_checked(void **state VUS_UNUSED)
 		{"--vhost", "vm1=/a,socket-mode=0778", "is not a mode"},
 		{"--vhost", "vm1=/a,mode=client,socket-mode=0660", "mode: client"},
 		{"--ethdev", "up0=net_tap0,offloads=some", "use on"},
+		{"--vhost", "vm1=/a,control-queue=some", "use on"},
 		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
 		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
