@@ -189,11 +189,12 @@ bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int inde
 	return device->ring[index].state == VHU_RING_RUNNING && device->ring[index].discards;
 }
 
-/* Whoever makes descriptors that hold up those who write them is not let in again at once: it would do it again. */
-static void cut_off(struct vhu_device *device, unsigned int index) RUNS_ON(control_thread)
+void vhu_device_cut_off(struct vhu_device *device, unsigned int index)
 {
 	char why[80];
 
+	if (device->state != VHU_TALKING)
+		return;
 	snprintf(why, sizeof(why), "ring %u has a descriptor that blocks whoever writes it", index);
 	vhu_endpoint_rest(&device->endpoint);
 	vhu_session_end(device, why, false);
@@ -220,7 +221,7 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 		vhu_ring_signal_error(ring);
 	}
 	if (fault == VIRTQ_FAULT_CALL || ring->held_up)
-		cut_off(device, index);
+		vhu_device_cut_off(device, index);
 }
 
 void vhu_device_lane_broken(struct vhu_device *device)

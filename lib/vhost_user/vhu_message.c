@@ -116,7 +116,6 @@ static const struct {
 	[VHU_BAD_STATE] = {VHU_REFUSE, "not while the ring runs"},
 	[VHU_BAD_VALUE] = {VHU_REFUSE, "value not acceptable"},
 	[VHU_NO_RESOURCE] = {VHU_REFUSE, "out of resources"},
-	[VHU_HELD_UP] = {VHU_HANG_UP, "its descriptor blocks whoever writes it"},
 };
 
 enum vhu_verdict vhu_error_verdict(enum vhu_error error)

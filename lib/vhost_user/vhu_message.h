@@ -245,7 +245,6 @@ enum vhu_error {
 	VHU_BAD_STATE,	  /* not while the ring runs */
 	VHU_BAD_VALUE,	  /* a field the handler does not accept */
 	VHU_NO_RESOURCE,  /* we lack the means: memory, address space */
-	VHU_HELD_UP,	  /* a descriptor of its held us up */
 	VHU_ERRORS
 };
 

@@ -134,10 +134,7 @@ enum vhu_error vhu_set_vring_call(struct vhu_device *device, struct vhu_message 
 		return VHU_BAD_VALUE;
 	if (vhu_ring_set_call(&device->ring[msg->ring], fd))
 		device->unsettled++;
-	if (!device->ring[msg->ring].held_up)
-		return VHU_OK;
-	vhu_endpoint_rest(&device->endpoint);
-	return VHU_HELD_UP;
+	return VHU_OK;
 }
 
 enum vhu_error vhu_set_vring_err(struct vhu_device *device, struct vhu_message *msg,

@@ -15,6 +15,8 @@
 #include "poke.h"
 
 static const uint64_t DRAIN_LOOK_NS = NS_PER_MS / 4;
+/* Call descriptors of one ring that wait to be closed, before the front end that gives them has to wait, too. */
+enum { SWAPS_MAX = 4 };
 
 static void replace_fd(int *fd, int with)
 {
@@ -33,7 +35,7 @@ void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_t
 		.call_fd = -1,
 		.err_fd = -1,
 		.kick_next = -1,
-		.swap_fd = -1,
+		.left_fd = -1,
 	};
 	virtq_init(&ring->q, memory, record);
 }
@@ -157,7 +159,7 @@ static void lcores_left(struct rcu_wait *wait)
 	atomic_store_explicit(&ring->q.draining, false, memory_order_relaxed);
 	ring->base = virtq_position(&ring->q);
 	ring->state = VHU_RING_IDLE;
-	replace_fd(&ring->swap_fd, -1);
+	replace_fd(&ring->left_fd, -1);
 	if (ring->kick_fd >= 0)
 		ring->events->kick(ring, -1);
 	if (ring->moved_kick) {
@@ -273,20 +275,56 @@ bool vhu_ring_set_kick(struct vhu_ring *ring, int fd)
 	return false;
 }
 
-static void swapped(struct rcu_wait *wait)
-{
-	struct vhu_ring *ring = container_of(wait, struct vhu_ring, swap);
+/* A geometry with the call descriptor before, until no lcore has it any more. */
+struct call_swap {
+	struct rcu_wait passed;
+	struct vhu_ring *ring;
+	const struct virtq_conf *conf;
+	int fd;
+	bool settles; /* the conversation waits for it */
+};
 
-	free((void *)(uintptr_t)ring->swap_conf);
-	ring->swap_conf = NULL;
-	replace_fd(&ring->swap_fd, -1);
-	ring->events->settled(ring);
+static void call_swapped(struct rcu_wait *wait)
+{
+	struct call_swap *swap = container_of(wait, struct call_swap, passed);
+	struct vhu_ring *ring = swap->ring;
+	bool settles = swap->settles;
+
+	role_assert_control();
+	ring->swaps--;
+	replace_fd(&swap->fd, -1);
+	free((void *)(uintptr_t)swap->conf);
+	free(swap);
+	/* What lcores have told the old descriptor is told to the new one, now that none is told to the old one any more. An
+	 * interrupt too many is harmless, one too few is not. */
+	if (poke(ring->call_fd) != 0)
+		ring->events->held_up(ring);
+	if (settles)
+		ring->events->settled(ring);
+}
+
+/* The geometry with another call descriptor. False: no memory. */
+static bool swap_call(struct vhu_ring *ring, int fd, bool *settles) RUNS_ON(control_thread)
+{
+	struct virtq_conf *conf = virtq_conf_with_call(rcu_own(&ring->q.conf), fd);
+	struct call_swap *swap = malloc(sizeof(*swap));
+
+	if (conf == NULL || swap == NULL) {
+		free(conf);
+		free(swap);
+		return false;
+	}
+	*settles = ++ring->swaps > SWAPS_MAX;
+	*swap = (struct call_swap){.ring = ring, .fd = ring->call_fd, .settles = *settles};
+	ring->call_fd = fd;
+	swap->conf = virtq_publish(&ring->q, conf);
+	rcu_wait_start(&swap->passed, call_swapped);
+	return true;
 }
 
 bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
 {
-	const struct virtq_conf *before = rcu_own(&ring->q.conf);
-	struct virtq_conf *conf;
+	bool settles;
 
 	if (ring->state != VHU_RING_RUNNING) {
 		replace_fd(&ring->call_fd, fd);
@@ -297,20 +335,22 @@ bool vhu_ring_set_call(struct vhu_ring *ring, int fd)
 		ring->events->lane_call(ring);
 		return true;
 	}
-	conf = virtq_conf_with_call(before, fd);
-	ring->swap_fd = ring->call_fd;
+	if (swap_call(ring, fd, &settles))
+		return settles;
+	/* No memory for a swap in place: leave, and run again with the new one. */
+	ring->left_fd = ring->call_fd;
 	ring->call_fd = fd;
-	if (conf == NULL) {
-		/* No memory for a swap in place: leave, and run again with the new one. */
-		vhu_ring_leave(ring);
-		return true;
-	}
-	ring->swap_conf = virtq_publish(&ring->q, conf);
-	/* An interrupt too many is harmless, one too few is not: what came between the two descriptors is told to
-	 * the new one. */
-	ring->held_up = poke(fd) != 0;
-	rcu_wait_start(&ring->swap, swapped);
+	vhu_ring_leave(ring);
 	return true;
+}
+
+static void log_swapped(struct rcu_wait *wait)
+{
+	struct vhu_ring *ring = container_of(wait, struct vhu_ring, swap);
+
+	free((void *)(uintptr_t)ring->swap_conf);
+	ring->swap_conf = NULL;
+	ring->events->settled(ring);
 }
 
 bool vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
@@ -329,7 +369,7 @@ bool vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
 		return true;
 	}
 	ring->swap_conf = virtq_publish(&ring->q, conf);
-	rcu_wait_start(&ring->swap, swapped);
+	rcu_wait_start(&ring->swap, log_swapped);
 	return true;
 }
 

@@ -32,6 +32,8 @@ struct vhu_ring_events {
 	void (*kick)(struct vhu_ring *ring, int fd);
 	/* A withdrawal or a change in place is through. */
 	void (*settled)(struct vhu_ring *ring);
+	/* A write to its call descriptor waited, and was broken off (poke.h). */
+	void (*held_up)(struct vhu_ring *ring);
 	/* The same for a ring that a lane serves (vhu_postcopy.h): begin; leave, which vhu_ring_left() ends; take the
 	 * new call descriptor, which is through when the session says so. */
 	void (*lane_run)(struct vhu_ring *ring, const struct virtq_setup *setup);
@@ -70,11 +72,12 @@ struct vhu_ring {
 	struct loop_timer drain_timer;
 	bool resets;	 /* LEAVING, and then as if it had never been started */
 	bool broken_told;
-	bool held_up;	 /* a write to one of its descriptors waited, and was broken off (poke.h) */
+	bool held_up;	 /* a write to its error descriptor waited, and was broken off (poke.h) */
 	struct rcu_wait leave, swap;
 	const struct virtq_conf *left_conf; /* of the ring that is being left */
-	const struct virtq_conf *swap_conf; /* the one before a change in place */
-	int swap_fd;
+	int left_fd;			    /* and its call descriptor, if there was no memory to swap it */
+	const struct virtq_conf *swap_conf; /* the one before a change of what is logged */
+	unsigned int swaps;		    /* call descriptors that lcores may still have */
 };
 
 /* `record` is the ring's place in the port's journal, or NULL. */
@@ -113,8 +116,9 @@ bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size
 /* -EINVAL unless it is an eventfd, which becomes non-blocking. -1 is fine. */
 int vhu_ring_check_fd(int fd);
 
-/* New descriptors (-1: none), checked. A RUNNING ring takes a new kick by leaving and running again; a new call
- * descriptor is swapped in place. True: `settled` follows. */
+/* New descriptors (-1: none), checked. A RUNNING ring takes a new kick by leaving and running again. A new call descriptor
+ * is swapped in place, and nothing waits for the old one to be left: it is closed later, unless too many of them wait for
+ * that. True: `settled` follows. */
 bool vhu_ring_set_kick(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 bool vhu_ring_set_call(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 void vhu_ring_set_err(struct vhu_ring *ring, int fd);

@@ -189,6 +189,12 @@ static void ring_settled(struct vhu_ring *ring)
 	vhu_session_settled(device_of_ring(ring));
 }
 
+static void ring_held_up(struct vhu_ring *ring)
+{
+	role_assert_control();
+	vhu_device_cut_off(device_of_ring(ring), ring->index);
+}
+
 static void ring_lane_run(struct vhu_ring *ring, const struct virtq_setup *setup)
 {
 	role_assert_control();
@@ -211,6 +217,7 @@ const struct vhu_ring_events vhu_session_ring_events = {
 	.ready = ring_ready,
 	.kick = ring_kick,
 	.settled = ring_settled,
+	.held_up = ring_held_up,
 	.lane_run = ring_lane_run,
 	.lane_leave = ring_lane_leave,
 	.lane_call = ring_lane_call,

@@ -108,6 +108,10 @@ bool vhu_session_ring_enabled(const struct vhu_device *device, const struct vhu_
 /* vhu_device.c: the virtio features that this device offers. */
 uint64_t vhu_device_offers(const struct vhu_device *device);
 
+/* vhu_device.c: a write to a descriptor of this ring waited. Hangs up, and lets nobody in for a while: whoever does that
+ * would do it again. */
+void vhu_device_cut_off(struct vhu_device *device, unsigned int index) RUNS_ON(control_thread);
+
 /* vhu_device.c: the conversation is over and everything is given back. */
 void vhu_device_idle(struct vhu_device *device) RUNS_ON(control_thread);
 
