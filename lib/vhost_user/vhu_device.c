@@ -11,8 +11,8 @@
 #include "vhu_feature.h"
 #include "vhu_session.h"
 
-/* Why the front end that is connected has to make room for another, or NULL: then the other is turned away, which costs
- * nobody anything, because front ends try again. */
+/* Why the front end that is connected has to make room for another, or NULL: then the other waits for a moment and is
+ * turned away, which costs nobody anything, because front ends try again. */
 static const char *reason_to_replace(const struct vhu_device *device)
 {
 	if (!vhu_connection_has_spoken(&device->connection))
@@ -22,27 +22,25 @@ static const char *reason_to_replace(const struct vhu_device *device)
 	return NULL;
 }
 
-/* A front end is there. While another is being cleared away, one may wait. */
-static bool front_end_connected(struct vhu_endpoint *endpoint, int fd)
+static enum vhu_room front_end_connected(struct vhu_endpoint *endpoint, int fd)
 {
 	struct vhu_device *device = container_of(endpoint, struct vhu_device, endpoint);
 	const char *why;
 
 	role_assert_control();
-	if (device->destroying || device->next_fd >= 0)
-		return false;
+	if (device->destroying)
+		return VHU_OCCUPIED;
 	if (device->state == VHU_TALKING) {
 		why = reason_to_replace(device);
 		if (why == NULL)
-			return false;
+			return VHU_OCCUPIED;
 		device->replaced++;
 		vhu_session_end(device, why, false);
 	}
-	if (device->state == VHU_IDLE)
-		vhu_session_begin(device, fd);
-	else
-		device->next_fd = fd;
-	return true;
+	if (device->state != VHU_IDLE)
+		return VHU_SOON;
+	vhu_session_begin(device, fd);
+	return VHU_TAKEN;
 }
 
 static const struct vhu_endpoint_events endpoint_events = {.connected = front_end_connected};
@@ -63,7 +61,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	device->owner = owner;
 	device->queue_pairs = config->queue_pairs;
 	device->rings_n = 2 * config->queue_pairs;
-	device->peer_pidfd = device->next_fd = -1;
+	device->peer_pidfd = -1;
 	device->name = strdup(config->name);
 	if (device->name == NULL) {
 		free(device);
@@ -140,18 +138,10 @@ static void device_gone(struct rcu_wait *wait)
 
 void vhu_device_idle(struct vhu_device *device)
 {
-	int fd = device->next_fd;
-
-	device->next_fd = -1;
-	if (device->destroying) {
-		if (fd >= 0)
-			close(fd);
+	if (device->destroying)
 		rcu_wait_start(&device->close_wait, device_gone);
-	} else if (fd >= 0) {
-		vhu_session_begin(device, fd);
-	} else {
+	else
 		vhu_endpoint_search(&device->endpoint);
-	}
 }
 
 void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)

@@ -82,7 +82,7 @@ struct vhu_status {
 	unsigned int queue_pairs; /* offered */
 	unsigned int rings_ready;
 	uint64_t connections;	 /* since the start */
-	uint64_t refused;	 /* connections closed at once: one was already there */
+	uint64_t refused;	 /* connections turned away: one was already there */
 	uint64_t replaced;	 /* connections ended because another came and they were dead or mute */
 	uint64_t messages;	 /* of all connections */
 	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */

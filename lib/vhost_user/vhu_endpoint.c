@@ -12,11 +12,7 @@
 #include "clock.h"
 #include "vus_limits.h"
 
-enum {
-	ACCEPTS_A_TURN = 8,
-	/* Refusals within one pause before listening stops for as long. */
-	REFUSALS_MAX = 16,
-};
+enum { ACCEPTS_A_TURN = 8 };
 static const uint64_t PAUSE_NS = 100 * NS_PER_MS;
 static const uint64_t RETRY_NS = 500 * NS_PER_MS;
 /* The first try after a connection was lost: soon, but not in a tight loop with a peer that hangs up at once. */
@@ -24,20 +20,20 @@ static const uint64_t RETRY_FIRST_NS = 50 * NS_PER_MS;
 
 /* --- server ----------------------------------------------------------------------------------------------------- */
 
-static void refuse(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
+/* Whoever comes while nobody is let in, or while all places to wait are taken, waits in the listener's queue. */
+static void listen_or_not(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
-	uint64_t now = clock_ns();
+	bool wanted = !endpoint->resting && !vhu_waiting_full(&endpoint->waiting);
 
-	close(fd);
-	endpoint->refused++;
-	if (now - endpoint->burst_ns > PAUSE_NS) {
-		endpoint->burst_ns = now;
-		endpoint->refused_burst = 0;
-	}
-	if (++endpoint->refused_burst < REFUSALS_MAX)
-		return;
-	loop_fd_change(endpoint->loop, &endpoint->listener, 0);
-	loop_timer_start(endpoint->loop, &endpoint->timer, PAUSE_NS);
+	if (endpoint->listener.fd >= 0)
+		loop_fd_change(endpoint->loop, &endpoint->listener, wanted ? EPOLLIN : 0);
+}
+
+static void rest(struct vhu_endpoint *endpoint, uint64_t ns) RUNS_ON(control_thread)
+{
+	endpoint->resting = true;
+	listen_or_not(endpoint);
+	loop_timer_start(endpoint->loop, &endpoint->timer, ns);
 }
 
 /* No descriptor left (L3): without this the listener would stay readable and wake us for ever. */
@@ -48,11 +44,69 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 	if (endpoint->spare_fd >= 0)
 		close(endpoint->spare_fd);
 	fd = accept4(endpoint->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		refuse(endpoint, fd);
+	if (fd >= 0) {
+		close(fd);
+		endpoint->refused++;
+	}
 	endpoint->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	loop_fd_change(endpoint->loop, &endpoint->listener, 0);
-	loop_timer_start(endpoint->loop, &endpoint->timer, PAUSE_NS);
+	rest(endpoint, PAUSE_NS);
+}
+
+/* To the owner, who has or gets room for it, or to those who wait. */
+static void offer(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
+{
+	if (endpoint->events->connected(endpoint, fd) == VHU_TAKEN) {
+		loop_timer_stop(endpoint->loop, &endpoint->alone);
+		endpoint->hint.text[0] = '\0';
+		endpoint->refusal_told = false;
+	} else {
+		vhu_waiting_add(&endpoint->waiting, fd);
+	}
+	listen_or_not(endpoint);
+}
+
+static void let_in(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
+{
+	int fd = vhu_waiting_take(&endpoint->waiting);
+
+	if (fd >= 0)
+		offer(endpoint, fd);
+	else
+		listen_or_not(endpoint); /* those who waited have left */
+}
+
+/* Once for each front end that has the port: whoever is turned away tries again. */
+static void tell_refusal(struct vhu_endpoint *endpoint, int fd)
+{
+	struct ucred peer = {.pid = 0};
+	socklen_t len = sizeof(peer);
+
+	if (endpoint->refusal_told)
+		return;
+	endpoint->refusal_told = true;
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	log_warn(endpoint->name,
+		 "another front end (process %d, user %u) wants this port, which has one: it was kept waiting for %d ms "
+		 "and turned away; give each VM a port of its own. Further ones are counted (connections_refused)",
+		 (int)peer.pid, (unsigned int)peer.uid, VHU_WAITING_MS);
+}
+
+static void has_waited(struct vhu_waiting *waiting, int fd)
+{
+	struct vhu_endpoint *endpoint = container_of(waiting, struct vhu_endpoint, waiting);
+	enum vhu_room room = VHU_SOON;
+
+	role_assert_control();
+	if (!endpoint->resting)
+		room = endpoint->events->connected(endpoint, fd);
+	if (room == VHU_SOON) {
+		vhu_waiting_add(waiting, fd);
+	} else if (room == VHU_OCCUPIED) {
+		tell_refusal(endpoint, fd);
+		endpoint->refused++;
+		close(fd);
+	}
+	listen_or_not(endpoint);
 }
 
 static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
@@ -60,19 +114,17 @@ static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	struct vhu_endpoint *endpoint = container_of(source, struct vhu_endpoint, listener);
 
 	role_assert_control();
-	for (int i = 0; i < ACCEPTS_A_TURN && endpoint->listener.fd >= 0; i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && endpoint->listener.fd >= 0 && !vhu_waiting_full(&endpoint->waiting); i++) {
 		int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
 			accept_without_room(endpoint);
 		if (fd < 0)
 			return;
-		if (!endpoint->events->connected(endpoint, fd)) {
-			refuse(endpoint, fd);
-			continue;
-		}
-		loop_timer_stop(endpoint->loop, &endpoint->alone);
-		endpoint->hint.text[0] = '\0';
+		if (vhu_waiting_has_left(fd))
+			close(fd);
+		else
+			offer(endpoint, fd);
 	}
 }
 
@@ -101,7 +153,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 		return;
 	}
 	endpoint->searching = false;
-	if (!endpoint->events->connected(endpoint, fd))
+	if (endpoint->events->connected(endpoint, fd) != VHU_TAKEN)
 		close(fd);
 }
 
@@ -113,12 +165,14 @@ static void timer_fired(struct loop_timer *timer)
 	endpoint->resting = false;
 	if (endpoint->mode == VHU_CLIENT && endpoint->searching)
 		try_now(endpoint);
-	else if (endpoint->listener.fd >= 0)
-		loop_fd_change(endpoint->loop, &endpoint->listener, EPOLLIN);
+	else if (endpoint->mode == VHU_SERVER)
+		let_in(endpoint);
 }
 
 void vhu_endpoint_search(struct vhu_endpoint *endpoint)
 {
+	if (endpoint->mode == VHU_SERVER && !endpoint->resting)
+		let_in(endpoint);
 	if (endpoint->mode != VHU_CLIENT || endpoint->searching)
 		return;
 	endpoint->searching = true;
@@ -129,10 +183,7 @@ void vhu_endpoint_search(struct vhu_endpoint *endpoint)
 
 void vhu_endpoint_rest(struct vhu_endpoint *endpoint)
 {
-	endpoint->resting = true;
-	if (endpoint->listener.fd >= 0)
-		loop_fd_change(endpoint->loop, &endpoint->listener, 0);
-	loop_timer_start(endpoint->loop, &endpoint->timer, VHU_REST_MS * NS_PER_MS);
+	rest(endpoint, VHU_REST_MS * NS_PER_MS);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */
@@ -154,6 +205,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		.name = strdup(config->name),
 		.path = strdup(config->socket),
 	};
+	vhu_waiting_init(&endpoint->waiting, loop, has_waited);
 	if (endpoint->path == NULL || endpoint->name == NULL) {
 		vhu_endpoint_close(endpoint);
 		return fail_set(fail, -ENOMEM, "no memory for socket %s", config->socket);
@@ -177,6 +229,7 @@ void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 {
 	loop_timer_stop(endpoint->loop, &endpoint->timer);
 	loop_timer_stop(endpoint->loop, &endpoint->alone);
+	vhu_waiting_clear(&endpoint->waiting);
 	if (endpoint->listener.fd >= 0) {
 		loop_fd_remove(endpoint->loop, &endpoint->listener);
 		close(endpoint->listener.fd);

@@ -2,8 +2,8 @@
 /* vhu_endpoint.h: how connected sockets come to be: we listen at a path, or we connect to one and retry.
  *
  * Server: the socket is made (vhu_socket.h), and removed at the end. Every connection is offered to the owner at once;
- * one it does not take is closed and counted, so that a port has one front end and a storm of connections costs a bounded
- * amount of work: after a burst of refusals the endpoint stops listening for a moment. When the process runs out of
+ * one it has no room for waits a second, connected, is offered again, and then closed and counted (vhu_waiting.h): a port
+ * has one front end, and a storm of connections costs a bounded amount of work. When the process runs out of
  * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
  * When nobody has connected for a while after the start, it says who may, once.
  * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which.
@@ -19,14 +19,21 @@
 #include "vhu_device.h"
 #include "vhu_hint.h"
 #include "vhu_socket.h"
+#include "vhu_waiting.h"
 
 struct vhu_endpoint;
 
 enum { VHU_REST_MS = 1000 };
 
+enum vhu_room {
+	VHU_TAKEN,    /* the descriptor is the owner's now */
+	VHU_SOON,     /* the one before is being cleared away */
+	VHU_OCCUPIED, /* the owner has a front end */
+};
+
 struct vhu_endpoint_events {
-	/* A front end is there. True: the descriptor is the owner's now. False: it has one already. */
-	bool (*connected)(struct vhu_endpoint *endpoint, int fd);
+	/* A front end is there. */
+	enum vhu_room (*connected)(struct vhu_endpoint *endpoint, int fd);
 };
 
 struct vhu_endpoint {
@@ -41,9 +48,9 @@ struct vhu_endpoint {
 	struct vhu_hint hint;	 /* why nobody is connected */
 	int spare_fd;
 	struct vhu_socket_file file; /* server: what we made */
-	unsigned int refused_burst;
-	uint64_t burst_ns;
-	uint64_t refused; /* connections closed at once */
+	struct vhu_waiting waiting;  /* server */
+	uint64_t refused;	     /* connections turned away */
+	bool refusal_told;	     /* since the present front end came */
 	int last_error;	  /* client: errno of the last try */
 	uint64_t last_try_ns;
 	bool resting;
@@ -54,7 +61,7 @@ struct vhu_endpoint {
 int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
 		      struct fail *fail) RUNS_ON(control_thread);
-/* The owner has no front end (any more): a client begins to try. */
+/* The owner has no front end (any more): a server lets in who waits, a client begins to try. */
 void vhu_endpoint_search(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Nobody is let in for VHU_REST_MS from now. */
 void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);

@@ -44,7 +44,6 @@ struct vhu_device {
 	enum vhu_session_state state;
 	struct vhu_connection connection;
 	int peer_pidfd; /* the process that connected, -1: unknown */
-	int next_fd;	/* server: a front end that waits for the one before to be cleared away; -1: none */
 
 	bool offloads;	   /* are offered */
 	bool control_queue;

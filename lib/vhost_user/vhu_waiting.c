@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_waiting.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+static int remove_oldest(struct vhu_waiting *waiting)
+{
+	int fd = waiting->place[0].fd;
+
+	waiting->n--;
+	memmove(&waiting->place[0], &waiting->place[1], waiting->n * sizeof(waiting->place[0]));
+	return fd;
+}
+
+static void watch(struct vhu_waiting *waiting) RUNS_ON(control_thread)
+{
+	uint64_t now = clock_ns();
+
+	if (waiting->n == 0)
+		loop_timer_stop(waiting->loop, &waiting->timer);
+	else
+		loop_timer_start(waiting->loop, &waiting->timer,
+				 waiting->place[0].until_ns > now ? waiting->place[0].until_ns - now : 0);
+}
+
+static void timer_fired(struct loop_timer *timer)
+{
+	struct vhu_waiting *waiting = container_of(timer, struct vhu_waiting, timer);
+
+	role_assert_control();
+	if (waiting->n == 0)
+		return;
+	waiting->due(waiting, remove_oldest(waiting));
+	watch(waiting);
+}
+
+void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop,
+		      void (*due)(struct vhu_waiting *waiting, int fd))
+{
+	*waiting = (struct vhu_waiting){.loop = loop, .due = due, .timer = {.fire = timer_fired}};
+}
+
+void vhu_waiting_add(struct vhu_waiting *waiting, int fd)
+{
+	unsigned int i = waiting->n++;
+
+	waiting->place[i].fd = fd;
+	waiting->place[i].until_ns = clock_ns() + VHU_WAITING_MS * NS_PER_MS;
+	watch(waiting);
+}
+
+bool vhu_waiting_has_left(int fd)
+{
+	struct pollfd peer = {.fd = fd};
+
+	return poll(&peer, 1, 0) == 1 && (peer.revents & POLLHUP) != 0;
+}
+
+int vhu_waiting_take(struct vhu_waiting *waiting)
+{
+	int fd = -1;
+
+	while (fd < 0 && waiting->n > 0) {
+		fd = remove_oldest(waiting);
+		if (vhu_waiting_has_left(fd)) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	watch(waiting);
+	return fd;
+}
+
+void vhu_waiting_clear(struct vhu_waiting *waiting)
+{
+	while (waiting->n > 0)
+		close(remove_oldest(waiting));
+	watch(waiting);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhu_waiting.h: connections to a port that has a front end already, or is not done with the last one.
+ *
+ * A front end that is turned away tries again at once, most of them, and for ever: so it is kept waiting first, connected
+ * and unanswered, for VHU_WAITING_MS. If the port becomes free meanwhile, the one that has waited longest gets it. Few
+ * can wait; while the places are taken, nobody is accepted, and what comes waits in the listener's queue.
+ *
+ * Context: control thread. Units: the wait is VHU_WAITING_MS. Ownership: a descriptor that waits is ours; `due` and
+ * vhu_waiting_take() give it away.
+ */
+#ifndef VUS_VHU_WAITING_H
+#define VUS_VHU_WAITING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "role.h"
+
+enum { VHU_WAITING_MAX = 4, VHU_WAITING_MS = 1000 };
+
+struct vhu_waiting {
+	struct loop *loop;
+	/* This connection has waited its time, and is the callee's. */
+	void (*due)(struct vhu_waiting *waiting, int fd);
+	struct loop_timer timer;
+	unsigned int n;
+	struct {
+		int fd;
+		uint64_t until_ns;
+	} place[VHU_WAITING_MAX]; /* the oldest first */
+};
+
+void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop,
+		      void (*due)(struct vhu_waiting *waiting, int fd));
+
+static inline bool vhu_waiting_full(const struct vhu_waiting *waiting)
+{
+	return waiting->n == VHU_WAITING_MAX;
+}
+
+/* Not if it is full. */
+void vhu_waiting_add(struct vhu_waiting *waiting, int fd) RUNS_ON(control_thread);
+
+/* The one that has waited longest and is still there, or -1. */
+int vhu_waiting_take(struct vhu_waiting *waiting) RUNS_ON(control_thread);
+
+/* Whether whoever made this connection has closed it. */
+bool vhu_waiting_has_left(int fd);
+
+/* Hangs up on all of them. */
+void vhu_waiting_clear(struct vhu_waiting *waiting) RUNS_ON(control_thread);
+
+#endif
