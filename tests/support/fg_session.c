@@ -121,7 +121,7 @@ int fg_send_features(struct fg_session *s)
 	return err;
 }
 
-static int send_memory_table(struct fg_session *s)
+int fg_send_memory_table(struct fg_session *s)
 {
 	struct fg_msg m = {.request = FG_SET_MEM_TABLE};
 	int fds[64];
@@ -150,7 +150,7 @@ int fg_send_memory(struct fg_session *s)
 	int err = 0;
 
 	if (!(s->protocol & FG_P_MEM_SLOTS))
-		return send_memory_table(s);
+		return fg_send_memory_table(s);
 	for (unsigned int i = 0; err == 0 && i < s->mem->n; i++)
 		if (s->mem->region[i].fd >= 0)
 			err = fg_add_region(s, i);

@@ -76,6 +76,7 @@ int fg_session_reopen_on(struct fg_session *, int sock);
 int fg_negotiate(struct fg_session *);
 int fg_send_features(struct fg_session *);
 int fg_send_memory(struct fg_session *);
+int fg_send_memory_table(struct fg_session *); /* all of it in one message, whatever was agreed */
 int fg_start_ring(struct fg_session *, unsigned int index, uint32_t base);
 int fg_stop_ring(struct fg_session *, unsigned int index, uint16_t *base);
 int fg_enable_ring(struct fg_session *, unsigned int index, bool on);
