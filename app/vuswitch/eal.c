@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "eal_log.h"
 #include "log.h"
 
 enum {
@@ -126,6 +128,25 @@ static void add_memory(const struct options *options)
 		add("-m%lu", size);
 }
 
+/* On a single CPU EAL makes one lcore, and it is for control: both threads share that CPU. */
+static void add_threads(const struct options *options)
+{
+	static const char *const kinds[] = {"-l", "-c", "--lcores", NULL};
+	cpu_set_t cpus;
+	int cpu = 0;
+
+	if (given(options, kinds) || sched_getaffinity(0, sizeof(cpus), &cpus) != 0 ||
+	    CPU_COUNT(&cpus) != 1)
+		return;
+	while (!CPU_ISSET(cpu, &cpus))
+		cpu++;
+	add("--lcores=0@%d,1@%d", cpu, cpu);
+	log_warn("vuswitch",
+		 "CPU %d is the only one: the thread that moves frames shares it with the control "
+		 "thread, which costs speed",
+		 cpu);
+}
+
 /* FNV-1a: only to tell paths apart. */
 static uint32_t hash_text(const char *text)
 {
@@ -148,6 +169,8 @@ int eal_start(const struct options *options, struct fail *fail)
 	add("vuswitch");
 	for (int i = 0; i < options->eal_n; i++)
 		args.argv[args.argc++] = options->eal[i];
+	eal_log_start();
+	add_threads(options);
 	add_memory(options);
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));

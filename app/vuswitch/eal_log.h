@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* eal_log.h: DPDK's own lines under systemd: with the <N> priority prefix of sd-daemon(3), as ours have (log.h), and once.
+ *
+ * DPDK by itself prints them without a priority and sends them to syslog as well, so the journal has each twice. A line gets
+ * its prefix when it is written and standard error is the journal.
+ */
+#ifndef VUS_EAL_LOG_H
+#define VUS_EAL_LOG_H
+
+/* Before rte_eal_init(). Does nothing where there is no journal. */
+void eal_log_start(void);
+
+#endif
