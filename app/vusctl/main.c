@@ -136,6 +136,11 @@ static void view_version(const json_t *reply)
 {
 	printf("vuswitch %s, %s, process %.0f\n", text_of(reply, "version"), text_of(reply, "dpdk"),
 	       number_of(reply, "pid"));
+	if (json_object_get(reply, "config") != NULL)
+		printf("configuration: %s\n", text_of(reply, "config"));
+	if (json_object_get(reply, "config_error") != NULL)
+		printf("in place of the one that was asked for: %s\n",
+		       text_of(reply, "config_error"));
 }
 
 static void run_version(void)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c: vuswitch on one screen: parse, create, wire, run, stop. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <rte_version.h>
@@ -16,6 +18,7 @@
 #include "doorbell.h"
 #include "eal.h"
 #include "ethdev_port.h"
+#include "last_good.h"
 #include "lcore.h"
 #include "log.h"
 #include "loop.h"
@@ -42,6 +45,9 @@ struct vuswitch {
 	struct signals signals;
 	struct vus_switch *sw;
 	struct ctl_socket *ctl;
+	struct last_good last_good;
+	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
+	bool reloading;	     /* the service manager waits for the end of it */
 };
 
 static void stop(void *arg)
@@ -52,6 +58,50 @@ static void stop(void *arg)
 	loop_stop(vus->loop);
 }
 
+static void tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	const struct config *config = switch_config(vus->sw);
+	unsigned int ports = switch_ports_n(vus->sw);
+	char failed[48] = "";
+
+	if (vus->failed > 0)
+		snprintf(failed, sizeof(failed), " (%u could not be made)", vus->failed);
+	notify("READY=1\nSTATUS=%u port%s%s%s%.200s%s%.400s", ports, ports == 1 ? "" : "s", failed,
+	       config->file != NULL ? ", as in " : "", config->file != NULL ? config->file : "",
+	       config->in_place_of != NULL ? ", because: " : "",
+	       config->in_place_of != NULL ? config->in_place_of : "");
+}
+
+/* last_good_keep() is done. */
+static void kept(void *arg)
+{
+	struct vuswitch *vus = arg;
+
+	role_assert_control();
+	if (vus->reloading)
+		tell_state(vus);
+	vus->reloading = false;
+}
+
+/* Returns how many bridges and ports could not be made, as switch_apply() does. A file of which all could be is kept. */
+static unsigned int apply(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
+{
+	bool is_kept = config->in_place_of != NULL;
+	size_t len = config->text_len;
+	char *text = config->text;
+
+	config->text = NULL;
+	vus->failed = switch_apply(vus->sw, config);
+	if (vus->failed > 0 || is_kept) {
+		free(text);
+		text = NULL;
+	}
+	last_good_keep(&vus->last_good, text, len);
+	return vus->failed;
+}
+
+/* The service manager is told when it begins and ends: `systemctl reload` returns when the new configuration is in force,
+ * and on the disk as the last good one. */
 static void reload(void *arg)
 {
 	struct vuswitch *vus = arg;
@@ -59,13 +109,21 @@ static void reload(void *arg)
 	struct fail fail;
 
 	role_assert_control();
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / NS_PER_US);
 	if (options_read_config(&vus->options, &config, &fail) != 0) {
 		log_error("vuswitch", "%s (nothing was changed)", fail.text);
+		notify("READY=1\nSTATUS=nothing was changed: %s", fail.text);
 		return;
 	}
-	switch_apply(vus->sw, &config);
+	vus->reloading = true;
+	if (apply(vus, &config) > 0)
+		log_error("vuswitch",
+			  "configuration read again, but %u of its ports and bridges could not be "
+			  "made",
+			  vus->failed);
+	else
+		log_info("vuswitch", "configuration read again");
 	config_free(&config);
-	log_info("vuswitch", "configuration read again");
 }
 
 /* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. */
@@ -125,17 +183,25 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	if (error == 0)
 		error = ctl_socket_create(vus->loop, vus->options.control, vus->sw, &vus->ctl,
 					  fail);
-	if (error == 0)
-		open_journal(vus);
-	return error;
+	if (error != 0)
+		return error;
+	open_journal(vus);
+	vus->last_good = (struct last_good){
+		.loop = vus->loop, .path = vus->options.last_good, .kept = kept, .arg = vus};
+	return 0;
 }
 
 /* Returns when the switch is to end: 0, or -1 if it cannot begin, which was told. */
 static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
 {
+	bool fall_back = config->in_place_of != NULL;
 	unsigned int ports;
 
-	if (lcores_start() != 0 || switch_apply(vus->sw, config) > 0)
+	if (fall_back)
+		log_error("vuswitch", "%s: starts from the last good configuration, %s",
+			  config->in_place_of, config->file);
+	/* A device that is gone since the last good configuration was kept is told, and leaves the other ports alone. */
+	if (lcores_start() != 0 || (apply(vus, config) > 0 && !fall_back))
 		return -1;
 	for (unsigned int i = 0; i < lcores_n(); i++)
 		log_info("vuswitch", "lcore %u polls on CPU %d%s", lcore_id(lcore_at(i)),
@@ -143,9 +209,10 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ports = switch_ports_n(vus->sw);
-	log_info("vuswitch", "ready: %u port%s; vusctl --control %s", ports, ports == 1 ? "" : "s",
+	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports,
+		 ports == 1 ? "" : "s", fall_back ? " of the last good configuration" : "",
 		 vus->options.control);
-	notify("READY=1");
+	tell_state(vus);
 	loop_run(vus->loop);
 	notify("STOPPING=1");
 	log_info("vuswitch", "ends");
@@ -170,6 +237,8 @@ static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 
 static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
+	/* What is on its way to the disk gets there (loop_destroy()), and nobody waits for the news. */
+	vus->reloading = false;
 	ctl_telemetry_stop();
 	ctl_socket_destroy(vus->ctl);
 	if (vus->sw != NULL)
@@ -190,10 +259,28 @@ static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	}
 }
 
-static int fail_out(const struct fail *fail)
+/* One line, and the exit status. */
+static int fail_out(const struct fail *fail, int status)
 {
-	fprintf(stderr, "vuswitch: %s\n", fail->text);
-	return EXIT_FAILURE;
+	if (getenv("JOURNAL_STREAM") != NULL)
+		log_error("vuswitch", "%s", fail->text);
+	else
+		fprintf(stderr, "vuswitch: %s\n", fail->text);
+	return status;
+}
+
+/* 0, or the exit status. EX_CONFIG: the file has an error, no last good one takes its place, and starting again is in
+ * vain until somebody has mended it. */
+static int read_config(const struct options *options, struct config *config)
+{
+	bool falls_back = options->last_good != NULL && !options->check;
+	struct fail fail;
+	int error = falls_back ? options_read_first_config(options, config, &fail)
+			       : options_read_config(options, config, &fail);
+
+	if (error == 0)
+		return EXIT_SUCCESS;
+	return fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
 }
 
 int main(int argc, char **argv)
@@ -206,7 +293,7 @@ int main(int argc, char **argv)
 	role_take(ROLE_CONTROL);
 	role_assert_control();
 	if (options_parse(argc, argv, &vus.options, &fail) != 0)
-		return fail_out(&fail);
+		return fail_out(&fail, EXIT_FAILURE);
 	if (vus.options.help) {
 		options_print_help();
 		return EXIT_SUCCESS;
@@ -215,15 +302,16 @@ int main(int argc, char **argv)
 		printf("vuswitch %s, %s\n", VUS_VERSION, rte_version());
 		return EXIT_SUCCESS;
 	}
-	if (options_read_config(&vus.options, &config, &fail) != 0)
-		return fail_out(&fail);
+	status = read_config(&vus.options, &config);
+	if (status != EXIT_SUCCESS)
+		return status;
 	if (vus.options.check) {
 		config_print(&config, stdout);
 	} else {
 		signals_block();
 		raise_descriptor_limit();
 		if (create(&vus, &fail) != 0)
-			status = fail_out(&fail);
+			status = fail_out(&fail, EXIT_FAILURE);
 		else if (run(&vus, &config) != 0)
 			status = EXIT_FAILURE;
 		destroy(&vus);

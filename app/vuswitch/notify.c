@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "notify.h"
 
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,10 +11,12 @@
 #include <unistd.h>
 
 /* One datagram to $NOTIFY_SOCKET, whose leading '@' stands for the abstract name space. */
-void notify(const char *state)
+void notify(const char *fmt, ...)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char state[1024];
+	va_list args;
 	size_t len;
 	int fd;
 
@@ -24,6 +28,9 @@ void notify(const char *state)
 	memcpy(address.sun_path, path, len);
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
+	va_start(args, fmt);
+	vsnprintf(state, sizeof(state), fmt, args);
+	va_end(args);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;

@@ -3,7 +3,7 @@
 #ifndef VUS_NOTIFY_H
 #define VUS_NOTIFY_H
 
-/* "READY=1", "STOPPING=1", ... */
-void notify(const char *state);
+/* "READY=1", "STOPPING=1", "STATUS=what systemctl status shows", ...; several with '\n' between them. */
+void notify(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

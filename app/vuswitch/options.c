@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
 
 enum {
 	OPT_CONFIG = 256,
+	OPT_LAST_GOOD,
 	OPT_VHOST,
 	OPT_ETHDEV,
 	OPT_CONTROL,
@@ -23,6 +25,7 @@ enum {
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
+	{"last-good", required_argument, NULL, OPT_LAST_GOOD},
 	{"vhost", required_argument, NULL, OPT_VHOST},
 	{"ethdev", required_argument, NULL, OPT_ETHDEV},
 	{"control", required_argument, NULL, OPT_CONTROL},
@@ -44,6 +47,8 @@ void options_print_help(void)
 	      "An Ethernet switch for virtual machines: vhost-user sockets and DPDK devices.\n"
 	      "\n"
 	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
+	      "  --last-good FILE where the last --config file that could be applied is kept, and\n"
+	      "                   read from if at the next start that one has an error\n"
 	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,offloads=on|off]\n"
 	      "                   [,socket-owner=USER][,socket-group=GROUP][,socket-mode=OCTAL]\n"
 	      "                   [,control-queue=on|off][,bridge=NAME]\n"
@@ -139,6 +144,9 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	case OPT_CONFIG:
 		options->config = optarg;
 		return 0;
+	case OPT_LAST_GOOD:
+		options->last_good = optarg;
+		return 0;
 	case OPT_VHOST:
 		return add_port(options, "--vhost", optarg, fail);
 	case OPT_ETHDEV:
@@ -207,6 +215,11 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 		error = fail_set(fail, -EINVAL,
 				 "there is nothing to switch: give --config FILE, or --vhost "
 				 "NAME=SOCKET for each VM; see --help");
+	if (error == 0 && options->config == NULL && options->last_good != NULL)
+		error = fail_set(fail, -EINVAL,
+				 "--last-good %s: there is no file to keep; give --config FILE, or "
+				 "leave it out",
+				 options->last_good);
 	return error;
 }
 
@@ -237,4 +250,28 @@ int options_read_config(const struct options *options, struct config *config, st
 	if (error != 0)
 		config_free(config);
 	return error;
+}
+
+int options_read_first_config(const struct options *options, struct config *config,
+			      struct fail *fail)
+{
+	int error = options_read_config(options, config, fail);
+	struct options kept = *options;
+	struct fail first, second;
+
+	if (error == 0)
+		return 0;
+	first = *fail;
+	kept.config = options->last_good;
+	if (access(options->last_good, F_OK) != 0)
+		return fail_set(fail, error, "%.300s (no last good configuration is at %.100s yet)",
+				first.text, options->last_good);
+	if (options_read_config(&kept, config, &second) != 0)
+		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",
+				first.text, second.text);
+	config->in_place_of = strdup(first.text);
+	if (config->in_place_of != NULL)
+		return 0;
+	config_free(config);
+	return fail_set(fail, -ENOMEM, "%s: no memory", options->config);
 }

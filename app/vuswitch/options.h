@@ -11,7 +11,8 @@
 struct options {
 	char **eal; /* EAL's options: eal[0] to eal[eal_n - 1], of argv */
 	int eal_n;
-	const char *config; /* --config, or NULL */
+	const char *config;    /* --config, or NULL */
+	const char *last_good; /* --last-good, or NULL */
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
@@ -33,5 +34,9 @@ void options_print_help(void);
 /* The configuration these options ask for: the file as it is now, and the ports of the command line. To be called again
  * when the file has changed. `config` is empty after an error. 0 or -errno. */
 int options_read_config(const struct options *options, struct config *config, struct fail *fail);
+/* The same at a start: if the file cannot be used, the one of --last-good is read in its place, and `config->in_place_of`
+ * says why. */
+int options_read_first_config(const struct options *options, struct config *config,
+			      struct fail *fail);
 
 #endif

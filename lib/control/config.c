@@ -61,6 +61,8 @@ void config_free(struct config *config)
 	free(config->bridges);
 	free(config->ports);
 	free(config->file);
+	free(config->text);
+	free(config->in_place_of);
 	free(config->rebalance);
 	for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
 		free(config->rights[part]);

@@ -86,6 +86,9 @@ struct config_port {
 
 struct config {
 	char *file; /* NULL: none */
+	char *text; /* of the file, as it was read: `text_len` bytes */
+	size_t text_len;
+	char *in_place_of; /* what is wrong with the file that `file` was read in place of; NULL: nothing */
 	struct config_bridge *bridges;
 	unsigned int bridges_n;
 	struct config_port *ports;

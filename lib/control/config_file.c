@@ -296,7 +296,8 @@ int config_read_file(struct config *config, const char *file, struct fail *fail)
 				 file);
 	if (error == 0)
 		error = load(config, file, text, len, fail);
-	free(text);
+	config->text = text;
+	config->text_len = len;
 	fclose(from);
 	return error;
 }

@@ -212,8 +212,24 @@ static json_t *show_lcores(struct vus_switch *sw, const json_t *request)
 			 (json_int_t)switch_moves(sw), "would_move", show_moves(sw, false));
 }
 
-static json_t *show_version(struct vus_switch *sw VUS_UNUSED, const json_t *request VUS_UNUSED)
+/* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */
+static void set_text(json_t *object, const char *key, const char *text)
 {
-	return json_pack("{s:s, s:s, s:i}", "version", VUS_VERSION, "dpdk", rte_version(), "pid",
-			 (int)getpid());
+	json_t *value = text != NULL ? json_string(text) : NULL;
+
+	if (text != NULL && value == NULL)
+		value = json_string("(not UTF-8)");
+	if (value != NULL)
+		json_object_set_new(object, key, value);
+}
+
+static json_t *show_version(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	json_t *reply = json_pack("{s:s, s:s, s:i}", "version", VUS_VERSION, "dpdk", rte_version(),
+				  "pid", (int)getpid());
+
+	role_assert_control();
+	set_text(reply, "config", switch_config(sw)->file);
+	set_text(reply, "config_error", switch_config(sw)->in_place_of);
+	return reply;
 }

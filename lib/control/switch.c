@@ -123,6 +123,11 @@ unsigned int switch_ports_n(const struct vus_switch *sw)
 	return n;
 }
 
+const struct config *switch_config(const struct vus_switch *sw)
+{
+	return &sw->config;
+}
+
 struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
 {
 	const struct switch_bridge *bridge = sw->bridge[index];

@@ -59,6 +59,8 @@ struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
 	RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
+/* What was applied last. */
+const struct config *switch_config(const struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Whether queues move to other lcores by themselves; and which would move now, or, with `now`, do: their number, at most
  * `max`. */

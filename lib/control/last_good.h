@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* last_good.h: the text of the last configuration file that could be applied, kept in a file of its own, for a start at
+ * which the configuration file has an error.
+ *
+ * The file is replaced whole (a file beside it, fsync, rename): whatever happens, it has the old text or the new one. It is
+ * not written if it has this text already. fsync takes as long as the disk does, so the loop's helper thread does it.
+ *
+ * Threads: the control thread's, but for last_good_write().
+ */
+#ifndef VUS_LAST_GOOD_H
+#define VUS_LAST_GOOD_H
+
+#include <stddef.h>
+
+#include "fail.h"
+#include "loop.h"
+#include "role.h"
+
+struct last_good {
+	struct loop *loop;
+	const char *path;	 /* NULL: nothing is kept */
+	void (*kept)(void *arg); /* everything given to last_good_keep() has been dealt with */
+	void *arg;
+	unsigned int pending; /* texts on their way to the disk */
+};
+
+/* Keeps `text`, which is allocated and becomes its own; NULL: nothing new. If it cannot be written, that is told as a
+ * warning, and the one before stays. Calls kept() when nothing is on its way any more: at once, or later. */
+void last_good_keep(struct last_good *last_good, char *text, size_t len) RUNS_ON(control_thread);
+
+/* Any thread. 0, or -errno with a line in `fail`; then the file is as it was. */
+int last_good_write(const char *path, const char *text, size_t len, struct fail *fail);
+
+#endif
