@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a service manager sees of the program, without one: exit status, notifications, priorities of lines.
+
+tests/systemd has the same under a real systemd. No virtual machine is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vulab.lab import Lab
+from vulab.process import Process, run, wait_until
+from vulab.switch import build_folder
+
+BROKEN = "ports:\n  - {name: a, type: vhost-user, sokcet: /nowhere}\n"
+
+
+class Service:
+    """vuswitch with --config and --last-good, told as systemd would where to notify and that it writes to a journal."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.folder = lab.folder
+        self.config, self.last_good = lab.folder / "vuswitch.yaml", lab.folder / "last-good.yaml"
+        self.good = f"ports:\n  - {{name: a, type: vhost-user, socket: {lab.folder}/a.sock}}\n"
+        self.log = lab.folder / "service.log"
+        self.process: Process | None = None
+        self.prefix: list[str] = []
+        self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.bind(str(lab.folder / "notify"))
+        self._notify.settimeout(20)
+
+    def start(self, *options: str, eal: tuple[str, ...] = ("-m", "64"), last_good: bool = True) -> None:
+        self.log.write_text("")
+        journal = self.log.stat()
+        argv = [*self.prefix, build_folder() / "app/vuswitch/vuswitch", "--no-pci", *eal, "--", "--config", self.config,
+                *(["--last-good", self.last_good] if last_good else []), *options]
+        self.process = Process("service", argv, self.log,
+                               env={"RUNTIME_DIRECTORY": str(self.folder), "JOURNAL_STREAM": f"{journal.st_dev}:{journal.st_ino}",
+                                    "NOTIFY_SOCKET": str(self.folder / "notify")})
+
+    def ends(self) -> int:
+        assert self.process
+        return self.process.wait(20)
+
+    def heard(self) -> str:
+        return self._notify.recv(4096).decode()
+
+    def wait_ready(self) -> str:
+        said = self.heard()
+        assert said.startswith("READY=1"), said
+        return said
+
+    def errors(self) -> str:
+        """Its lines at priority err or above."""
+        return "".join(line for line in self.log.read_text().splitlines(True) if re.match("<[0-3]>", line))
+
+    def version(self) -> str:
+        return run([build_folder() / "app/vusctl/vusctl", "--control", self.folder / "control.sock", "version"])
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.stop()
+        self._notify.close()
+
+
+@pytest.fixture
+def service(lab: Lab) -> Iterator[Service]:
+    made = Service(lab)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def test_a_reload_is_told_to_the_manager(service: Service) -> None:
+    """It begins with RELOADING=1 and the time, and ends when the new file is in force and kept; or is refused."""
+    service.config.write_text(service.good)
+    service.start()
+    assert service.wait_ready() == f"READY=1\nSTATUS=1 port, as in {service.config}"
+    assert service.process
+    more = service.good + f"  - {{name: b, type: vhost-user, socket: {service.folder}/b.sock}}\n"
+    for text in (more, service.good):
+        service.config.write_text(text)
+        service.process.signal(signal.SIGHUP)
+        assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", service.heard())
+        service.wait_ready()
+        assert service.last_good.read_text() == text
+    service.config.write_text(BROKEN)
+    service.process.signal(signal.SIGHUP)
+    assert service.heard().startswith("RELOADING=1")
+    assert f'STATUS=nothing was changed: {service.config}:2: key "sokcet"' in service.wait_ready()
+    assert f'{service.config}:2: key "sokcet"' in service.errors()
+    assert service.last_good.read_text() == service.good
+    service.process.signal(signal.SIGTERM)
+    assert service.heard() == "STOPPING=1"
+    assert service.ends() == 0
+
+
+def test_a_broken_file_and_the_last_good_one(service: Service) -> None:
+    """It is started from; without it, or if it is broken too, the status says that no attempt will help."""
+    service.config.write_text(BROKEN)
+    service.start()
+    assert service.ends() == os.EX_CONFIG
+    assert f'<3>vuswitch: error: {service.config}:2: key "sokcet"' in service.errors()
+    assert f"no last good configuration is at {service.last_good} yet" in service.errors()
+    service.last_good.write_text("nonsense: 1\n")
+    service.start()
+    assert service.ends() == os.EX_CONFIG
+    assert f"{service.config}:2: " in service.errors() and f"{service.last_good}:1: " in service.errors()
+    service.last_good.write_text(service.good)
+    service.start()
+    assert f"as in {service.last_good}, because: {service.config}:2: " in service.wait_ready()
+    assert f"starts from the last good configuration, {service.last_good}" in service.errors()
+    assert f"configuration: {service.last_good}\n" in service.version()
+    assert f"in place of the one that was asked for: {service.config}:2: " in service.version()
+    assert service.last_good.read_text() == service.good
+    service.config.unlink()
+    service.start("--check")
+    assert service.ends() == 1, "--check is about the file"
+
+
+def test_without_the_option_nothing_changes(service: Service) -> None:
+    service.config.write_text(BROKEN)
+    service.last_good.write_text(service.good)
+    service.start(last_good=False)
+    assert service.ends() == 1
+
+
+def test_a_last_good_one_that_cannot_be_written_is_a_warning(service: Service) -> None:
+    service.config.write_text(service.good)
+    service.last_good.mkdir()
+    service.start()
+    service.wait_ready()
+    wait_until(lambda: "<4>vuswitch: warning: this configuration could not be kept" in service.log.read_text(), 10,
+               "the warning")
+    assert service.errors() == ""
+
+
+def test_dpdk_says_why_it_did_not_start(service: Service) -> None:
+    """Its own line is an error in the journal."""
+    service.config.write_text(service.good)
+    service.start(eal=("-m", "64", "--vdev=net_no_such_driver0"))
+    assert service.ends() == 1
+    assert "net_no_such_driver0" in service.errors()
+    assert "EAL did not start" in service.errors()
+
+
+@pytest.mark.parametrize("cpu", [min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))])
+def test_one_cpu_is_enough(service: Service, cpu: int) -> None:
+    """The line of the README works on a machine with one CPU, whatever its number, and -l is still the user's word."""
+    service.config.write_text(service.good)
+    service.prefix = ["taskset", "-c", str(cpu)]
+    service.start(last_good=False)
+    service.wait_ready()
+    assert f"lcore 1 polls on CPU {cpu}" in service.log.read_text()
+    assert f"<4>vuswitch: warning: CPU {cpu} is the only one" in service.log.read_text()
+    assert service.process
+    service.process.signal(signal.SIGTERM)
+    assert service.ends() == 0
+    service.start(eal=("-m", "64", "-l", str(cpu)))
+    assert service.ends() == 1
+    assert "no lcore is left" in service.errors()

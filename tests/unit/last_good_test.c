@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The last good configuration on the disk: whole or not at all, written once, and there when the loop has ended. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "last_good.h"
+#include "log.h"
+#include "rcu.h"
+
+static char folder[] = "/tmp/last_good_test.XXXXXX";
+static char path[64], beside[sizeof(path) + 4];
+static unsigned int kept_calls;
+
+static int write_text(const char *text, struct fail *fail)
+{
+	return last_good_write(path, text, strlen(text), fail);
+}
+
+static void assert_text(const char *text)
+{
+	char now[256];
+	FILE *file = fopen(path, "re");
+	size_t len;
+
+	assert_non_null(file);
+	len = fread(now, 1, sizeof(now), file);
+	fclose(file);
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(now, text, len);
+	/* Nothing is left beside it. */
+	assert_int_not_equal(access(beside, F_OK), 0);
+}
+
+static void it_is_replaced_whole(void **state VUS_UNUSED)
+{
+	struct stat first, same, next;
+	struct fail fail;
+	int fd;
+
+	assert_int_equal(write_text("ports: []\n", &fail), 0);
+	assert_text("ports: []\n");
+	assert_int_equal(stat(path, &first), 0);
+	assert_int_equal(first.st_mode & 0777, 0600);
+	/* The same text is no reason to write. */
+	assert_int_equal(write_text("ports: []\n", &fail), 0);
+	assert_int_equal(stat(path, &same), 0);
+	assert_int_equal(same.st_ino, first.st_ino);
+	/* One that was killed while it wrote has left its half. */
+	fd = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "ports: [{name: a very long line", 31), 31);
+	close(fd);
+	assert_int_equal(write_text("ports: []\n# edited\n", &fail), 0);
+	assert_text("ports: []\n# edited\n");
+	assert_int_equal(stat(path, &next), 0);
+	assert_int_not_equal(next.st_ino, first.st_ino);
+	/* Shorter, and a beginning of what is there. */
+	assert_int_equal(write_text("ports: []", &fail), 0);
+	assert_text("ports: []");
+}
+
+/* A limit on the size of files stands for a disk that is full. */
+static void a_full_disk_leaves_the_one_before(void **state VUS_UNUSED)
+{
+	struct rlimit limit, small;
+	struct fail fail;
+	int error;
+
+	assert_int_equal(write_text("ports: []\n", &fail), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){.rlim_cur = 16, .rlim_max = limit.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	error = write_text("ports: []\n# much more text than sixteen bytes\n", &fail);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(error, -EFBIG);
+	assert_non_null(strstr(fail.text, path));
+	assert_text("ports: []\n");
+}
+
+static void a_folder_that_is_not_there_is_named(void **state VUS_UNUSED)
+{
+	struct fail fail;
+
+	assert_int_equal(last_good_write("/nonexistent/a.yaml", "x", 1, &fail), -ENOENT);
+	assert_non_null(strstr(fail.text, "/nonexistent/a.yaml"));
+}
+
+static void count_kept(void *arg VUS_UNUSED)
+{
+	kept_calls++;
+}
+
+static void the_loop_waits_for_no_disk(void **state VUS_UNUSED)
+{
+	struct last_good last_good = {.loop = loop_create(), .path = path, .kept = count_kept};
+	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
+
+	role_assert_control();
+	assert_non_null(last_good.loop);
+	kept_calls = 0;
+	/* Nothing to write: at once. */
+	last_good_keep(&last_good, NULL, 0);
+	assert_int_equal(kept_calls, 1);
+	/* Several: once, when the last one is there. */
+	last_good_keep(&last_good, strdup("one"), 3);
+	last_good_keep(&last_good, strdup("two"), 3);
+	last_good_keep(&last_good, NULL, 0);
+	assert_int_equal(kept_calls, 1);
+	while (kept_calls < 2 && clock_ns() < deadline)
+		loop_turn(last_good.loop, NS_PER_MS);
+	assert_int_equal(kept_calls, 2);
+	assert_text("two");
+	/* A switch that ends right after a reload. */
+	last_good_keep(&last_good, strdup("three"), 5);
+	loop_destroy(last_good.loop);
+	assert_int_equal(kept_calls, 3);
+	assert_text("three");
+}
+
+static void one_that_cannot_be_kept_is_no_error(void **state VUS_UNUSED)
+{
+	struct last_good last_good = {
+		.loop = loop_create(), .path = "/nonexistent/a.yaml", .kept = count_kept};
+
+	role_assert_control();
+	assert_non_null(last_good.loop);
+	kept_calls = 0;
+	last_good_keep(&last_good, strdup("one"), 3);
+	loop_destroy(last_good.loop);
+	assert_int_equal(kept_calls, 1);
+}
+
+static int make_folder(void **state VUS_UNUSED)
+{
+	role_take(ROLE_CONTROL);
+	log_set_level(LOG_ERROR);
+	if (rcu_init(1) != 0 || mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/last-good.yaml", folder);
+	snprintf(beside, sizeof(beside), "%s.new", path);
+	return 0;
+}
+
+static int remove_folder(void **state VUS_UNUSED)
+{
+	unlink(path);
+	rcu_fini();
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_is_replaced_whole),
+		cmocka_unit_test(a_full_disk_leaves_the_one_before),
+		cmocka_unit_test(a_folder_that_is_not_there_is_named),
+		cmocka_unit_test(the_loop_waits_for_no_disk),
+		cmocka_unit_test(one_that_cannot_be_kept_is_no_error),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
