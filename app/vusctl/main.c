@@ -47,7 +47,7 @@ static void print_help(void)
 	      "                   which would move; --reset forgets the longest round\n"
 	      "  rebalance        moves them at once, also where the switch does not by itself\n"
 	      "  top              live rates, each second; -n COUNT ends after that many tables\n"
-	      "  version          of the switch\n"
+	      "  version          of the switch, and which configuration it has\n"
 	      "\n"
 	      "  -c, --control SOCKET   of the switch (default: control.sock in\n"
 	      "                         $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")\n"

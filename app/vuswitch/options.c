@@ -72,8 +72,8 @@ void options_print_help(void)
 	      "Two VMs on one switch:\n"
 	      "  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost "
 	      "vm2=/run/vuswitch/vm2.sock\n"
-	      "On a machine with a single CPU:\n"
-	      "  vuswitch --lcores '0@0,1@0' -- --config /etc/vuswitch/vuswitch.yaml\n"
+	      "Frames moved on CPUs 1 and 2, control on CPU 0:\n"
+	      "  vuswitch -l 0-2 -- --config /etc/vuswitch/vuswitch.yaml\n"
 	      "SIGHUP reads the file again and changes only what differs; SIGTERM ends the "
 	      "switch.\n",
 	      stdout);
