@@ -130,10 +130,11 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 		header_write(at, header_len, frames[i], takes_valid, 1);
 		frame_copy(frames[i], at + header_len);
 	}
-	if (__builtin_expect(view.log != NULL, 0))
-		log_frames(&d->view, slots, frames, placed);
-	if (placed > 0)
+	if (placed > 0) {
+		if (__builtin_expect(view.log != NULL, 0))
+			log_frames(&d->view, slots, frames, placed);
 		format->take(&view, placed, placed);
+	}
 	return placed;
 }
 
@@ -207,8 +208,8 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 	struct mem_span spans[BURST_SPANS];
 	uint32_t header_len = d->view.conf->header_len;
 	struct virtio_net_hdr_mrg_rxbuf header;
-	uint32_t slots;
-	uint16_t buffers;
+	uint32_t slots = 0;
+	uint16_t buffers = 0;
 	int drop;
 
 	if (frame->len > d->len_max)
