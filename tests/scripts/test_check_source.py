@@ -38,6 +38,7 @@ def test_good_code_passes() -> None:
     ("lib/frame/one.c", GOOD.replace("printf()", "TO" "DO"), "not done"),
     ("lib/frame/one.c", GOOD.replace("return 1;", "return malloc(1) != 0;"), "malloc(): an lcore"),
     ("lib/event/one.c", GOOD.replace("return 1;", "return usleep(1);"), "usleep(): nothing waits"),
+    ("docs/one.md", "http://deb.debian" ".org/debian\n", "a mirror's address"),
     ("lib/frame/one.c", GOOD[:-1], "no newline"),
     ("lib/frame/one.c", SPDX + "\n" * 600, "split it by noun"),
     ("lib/frame/one.c", body(61), "a function of 61 lines"),
