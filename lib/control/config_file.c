@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cyaml/cyaml.h>
 
 #include "config_place.h"
+#include "vus_paths.h"
 
 enum { FILE_BYTES_MAX = 1 << 20 };
 
@@ -271,6 +273,20 @@ static int load(struct config *config, const char *file, const char *text, size_
 	return 0;
 }
 
+/* The first start of an installed switch has an example to begin with, and no file yet. */
+static int fail_unreadable(const char *file, struct fail *fail)
+{
+	static const char example[] = VUS_EXAMPLE_CONFIG;
+	int error = errno;
+
+	if (error == ENOENT && access(example, R_OK) == 0)
+		return fail_set(fail, -error,
+				"%s: cannot be read: %s; write it, as in %s, or give another file to --config",
+				file, strerror(error), example);
+	return fail_set(fail, -error, "%s: cannot be read: %s; give a readable file to --config",
+			file, strerror(error));
+}
+
 int config_read_file(struct config *config, const char *file, struct fail *fail)
 {
 	FILE *from = fopen(file, "re");
@@ -279,10 +295,7 @@ int config_read_file(struct config *config, const char *file, struct fail *fail)
 	int error = 0;
 
 	if (from == NULL)
-		return fail_set(fail, -errno,
-				"%s: cannot be read: %s; give a readable file to "
-				"--config",
-				file, strerror(errno));
+		return fail_unreadable(file, fail);
 	config->file = strdup(file);
 	text = malloc(FILE_BYTES_MAX + 1);
 	if (text == NULL || config->file == NULL)
