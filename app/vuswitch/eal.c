@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -174,9 +175,10 @@ int eal_start(const struct options *options, struct fail *fail)
 	add_memory(options);
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
-	/* A NIC that nobody named stays whose it is; a port takes its own (ethdev_device.h). */
+	/* A NIC that nobody named stays whose it is; a port takes its own (ethdev_device.h). A DPDK without the PCI bus
+	 * does not know what an address is. */
 	if (!given(options, pci))
-		add("--allow=0000:00:00.0");
+		add(rte_bus_find_by_name("pci") != NULL ? "--allow=0000:00:00.0" : "--no-pci");
 	if (!given(options, log_level)) {
 		/* Telemetry warns of something obsolete that is not there, EAL of huge page sizes that are not used.
 		 * The last word counts for what EAL knows already, the first one for what it gets to know later. */

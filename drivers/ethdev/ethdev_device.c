@@ -13,6 +13,7 @@
 #include <rte_pci.h>
 
 #include "dpdk_compat.h"
+#include "ethdev_driver.h"
 #include "log.h"
 #include "mem_arena.h"
 
@@ -87,6 +88,8 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 		 bare && memory != NULL ? memory->args : "");
 	error = rte_dev_probe(devargs);
 	mem_arena_guard(); /* a driver may have made EAL's heap grow */
+	if (error != 0 && error != -EEXIST && ethdev_driver_missing(name, error, fail))
+		return -ENODEV;
 	if (error != 0 && error != -EEXIST)
 		return fail_set(fail, -ENODEV,
 				"device %s: DPDK has no such device and cannot make it (%s); give the "
