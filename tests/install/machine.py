@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A machine that has the programs and some Debian packages, and nothing else: a root folder, filled from the packages of
+this machine, in which programs run in namespaces of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from conftest import ROOT, Installed
+
+
+def listed(group: str) -> list[str]:
+    """A group of scripts/lib/packages."""
+    return subprocess.run(["bash", "-c", f'. scripts/lib/packages; printf "%s\\n" "${{packages_{group}[@]}}"'],
+                          cwd=ROOT, check=True, capture_output=True, text=True, timeout=10).stdout.split()
+
+
+def query(*words: str) -> str:
+    return subprocess.run(["dpkg-query", *words], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def with_dependencies(packages: Iterable[str]) -> set[str]:
+    """The packages, and all that they depend on, as apt would bring them."""
+    found: set[str] = set()
+    wanted = list(packages)
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for part in query("-W", "-f", "${Pre-Depends},${Depends}", name).split(","):
+            # The first of several that would do; without its version and architecture.
+            first = re.match(r"\s*([a-z0-9.+-]+)", part)
+            # What makes configuration files and folders runs at the installation only.
+            if first and first.group(1) not in ("debconf", "dpkg"):
+                wanted.append(first.group(1))
+    return found
+
+
+def owner(path: Path) -> str:
+    """The package of a file. dpkg may know it by where it was before /lib became a link to /usr/lib."""
+    for name in (str(path), str(path).removeprefix("/usr")):
+        try:
+            return query("-S", name).split(":")[0]
+        except subprocess.CalledProcessError:
+            continue
+    raise AssertionError(f"{path} is of no package")
+
+
+def linked_packages(program: Path) -> set[str]:
+    """The packages of the libraries that a program is linked with, its own and not those of other libraries."""
+    needed = re.findall(r"NEEDED +(\S+)", subprocess.run(
+        ["objdump", "-p", program], check=True, capture_output=True, text=True, timeout=30).stdout)
+    paths = dict(re.findall(r"^\s*(\S+) => (/\S+)", subprocess.run(
+        ["ldd", program], check=True, capture_output=True, text=True, timeout=30).stdout, re.M))
+    packages = set()
+    for library in needed:
+        if library in paths:  # not the dynamic linker, which is libc's
+            packages.add(owner(Path(paths[library]).resolve()))
+    return packages
+
+
+class Machine:
+    """packages, and what they depend on, beside the programs that were installed."""
+
+    def __init__(self, root: Path, package: Installed, packages: Iterable[str]) -> None:
+        self.root = root
+        for folder in ("usr/lib", "usr/lib64", "usr/bin", "usr/sbin", "var", "proc", "sys", "dev", "run", "tmp",
+                       "etc"):
+            (root / folder).mkdir(parents=True)
+        for link in ("lib", "lib64", "bin", "sbin"):
+            (root / link).symlink_to(f"usr/{link}")
+        (root / "var/run").symlink_to("/run")
+        shutil.copytree(package.root, root, dirs_exist_ok=True)
+        self.has: set[str] = set()
+        self.add(packages)
+
+    def add(self, packages: Iterable[str]) -> None:
+        """Installs packages: the programs and libraries in them."""
+        for name in with_dependencies(packages) - self.has:
+            self.has.add(name)
+            for line in query("-L", name).splitlines():
+                source, target = Path(line), self.root / line.lstrip("/")
+                if "/lib" in line and "/gconv/" not in line and (source.is_symlink() or source.is_file()):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    if not target.is_symlink() and not target.exists():
+                        shutil.copy2(source, target, follow_symlinks=False)
+
+    def command(self, *words: str) -> list[str]:
+        """In there, with a network of its own; all of it goes with the process."""
+        script = ("for folder in proc sys dev; do mount --rbind /$folder \"$0/$folder\" || exit; done; "
+                  "exec chroot \"$0\" \"$@\"")
+        return ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script, str(self.root), *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=60, check=False)

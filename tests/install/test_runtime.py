@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A package brings what its programs are linked with. With that, and with nothing that happens to be on the machine where
+they were built, they start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Installed
+from machine import Machine, linked_packages, listed, query
+
+needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no Debian")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root (namespaces): run it as root")
+SLOW = 60.0
+VUSWITCH = ("/usr/bin/vuswitch", "--lcores", "0@0,1@0", "--no-huge", "--no-shconf", "--", "--control", "/run/c.sock")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, package: Installed) -> Machine:
+    return Machine(tmp_path_factory.mktemp("machine"), package, listed("runtime"))
+
+
+@contextmanager
+def switch(machine: Machine, *options: str) -> Iterator[Path]:
+    """A switch that is ready, in there; ended by SIGTERM, with status 0."""
+    log = machine.root / "tmp" / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(machine.command(*VUSWITCH, *options), stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + SLOW
+        while " ready: " not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield log
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(SLOW)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+    assert status == 0, log.read_text()
+
+
+@needs_dpkg
+def test_the_list_is_what_is_linked(package: Installed) -> None:
+    programs = ("bin/vuswitch", "bin/vusctl", "libexec/vuswitch/vuswitch-lane")
+    linked = set().union(*(linked_packages(package.at(package.prefix / program)) for program in programs))
+    assert linked == set(listed("runtime"))
+
+
+@needs_dpkg
+@needs_root
+def test_it_starts_with_ports_of_vms(machine: Machine) -> None:
+    with switch(machine, "--vhost", "vm1=/run/vm1.sock", "--vhost", "vm2=/run/vm2.sock,mode=client") as log:
+        ports = machine.run("/usr/bin/vusctl", "--control", "/run/c.sock", "ports")
+        version = machine.run("/usr/bin/vusctl", "--control", "/run/c.sock", "-j", "version")
+        here = machine.run("/usr/bin/vusctl", "--version")
+        assert re.findall(r"^(vm\d) .*vhost-user", ports.stdout, re.M) == ["vm1", "vm2"], ports
+        assert here.stdout.split()[1] in version.stdout, (here, version)
+        assert "EAL" not in log.read_text()
+
+
+@needs_dpkg
+@needs_root
+def test_a_port_without_a_driver_names_its_package(machine: Machine, package: Installed, tmp_path: Path) -> None:
+    """And with that package it is made."""
+    options = ("--ethdev", "up0=net_ring0")
+    said = machine.run(*VUSWITCH, *options)
+    lines = [line for line in said.stderr.splitlines() if "up0: error" in line]
+    assert said.returncode == 1 and len(lines) == 1, said
+    driver = re.search(r"install its package \(Debian: (\S+)\)", lines[0])
+    assert driver, lines
+    other = Machine(tmp_path / "root", package, [*listed("runtime"), driver.group(1)])
+    with switch(other, *options) as log:
+        assert "up0: port ethdev" in log.read_text()
+
+
+@needs_dpkg
+@needs_root
+def test_a_first_start_names_the_example(machine: Machine) -> None:
+    """As the unit starts it, before anybody has written a configuration."""
+    said = machine.run("/usr/bin/vuswitch", "--config", "/etc/vuswitch/vuswitch.yaml", "--check")
+    assert said.returncode == 1 and len(said.stderr.splitlines()) == 1, said
+    example = re.search(r"as in (\S+\.example),", said.stderr)
+    assert example, said
+    assert machine.run("/usr/bin/vuswitch", "--config", example.group(1), "--check").returncode == 0
+
+
+@needs_dpkg
+def test_the_drivers_in_the_documentation_are_packages() -> None:
+    named = set(re.findall(r"`(librte-[a-z0-9-]+)`", (ROOT / "docs" / "operations.md").read_text()))
+    assert len(named) > 10
+    known = set(query("-W", "-f", "${Package}\n", "librte-*").split())
+    assert named <= known, named - known
