@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from conftest import ROOT, Installed
@@ -20,6 +21,7 @@ def listed(group: str) -> list[str]:
                           cwd=ROOT, check=True, capture_output=True, text=True, timeout=10).stdout.split()
 
 
+@cache
 def query(*words: str) -> str:
     return subprocess.run(["dpkg-query", *words], check=True, capture_output=True, text=True, timeout=30).stdout
 
@@ -42,27 +44,22 @@ def with_dependencies(packages: Iterable[str]) -> set[str]:
     return found
 
 
-def owner(path: Path) -> str:
-    """The package of a file. dpkg may know it by where it was before /lib became a link to /usr/lib."""
-    for name in (str(path), str(path).removeprefix("/usr")):
-        try:
-            return query("-S", name).split(":")[0]
-        except subprocess.CalledProcessError:
-            continue
-    raise AssertionError(f"{path} is of no package")
-
-
+@cache
 def linked_packages(program: Path) -> set[str]:
     """The packages of the libraries that a program is linked with, its own and not those of other libraries."""
     needed = re.findall(r"NEEDED +(\S+)", subprocess.run(
         ["objdump", "-p", program], check=True, capture_output=True, text=True, timeout=30).stdout)
-    paths = dict(re.findall(r"^\s*(\S+) => (/\S+)", subprocess.run(
+    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", subprocess.run(
         ["ldd", program], check=True, capture_output=True, text=True, timeout=30).stdout, re.M))
-    packages = set()
-    for library in needed:
-        if library in paths:  # not the dynamic linker, which is libc's
-            packages.add(owner(Path(paths[library]).resolve()))
-    return packages
+    # Without the dynamic linker, which is libc's.
+    paths = {str(Path(found[library]).resolve()) for library in needed if library in found}
+    # dpkg may know a file by where it was before /lib became a link to /usr/lib, and says so of the other name.
+    said = subprocess.run(["dpkg-query", "-S", *paths, *(path.removeprefix("/usr") for path in paths)],
+                          capture_output=True, text=True, timeout=60, check=False).stdout
+    owners = {"/usr" + path.removeprefix("/usr"): names.split(":")[0]
+              for names, path in re.findall(r"^(\S+): (/\S+)$", said, re.M)}
+    assert set(owners) == paths, f"of no package: {paths - set(owners)}"
+    return set(owners.values())
 
 
 class Machine:

@@ -25,9 +25,15 @@ SLOW = 60.0
 VUSWITCH = ("/usr/bin/vuswitch", "--lcores", "0@0,1@0", "--no-huge", "--no-shconf", "--", "--control", "/run/c.sock")
 
 
+def linked(package: Installed) -> set[str]:
+    """What a package of the programs would depend on."""
+    programs = ("bin/vuswitch", "bin/vusctl", "libexec/vuswitch/vuswitch-lane")
+    return set().union(*(linked_packages(package.at(package.prefix / program)) for program in programs))
+
+
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory, package: Installed) -> Machine:
-    return Machine(tmp_path_factory.mktemp("machine"), package, listed("runtime"))
+    return Machine(tmp_path_factory.mktemp("machine"), package, linked(package))
 
 
 @contextmanager
@@ -55,9 +61,7 @@ def switch(machine: Machine, *options: str) -> Iterator[Path]:
 
 @needs_dpkg
 def test_the_list_is_what_is_linked(package: Installed) -> None:
-    programs = ("bin/vuswitch", "bin/vusctl", "libexec/vuswitch/vuswitch-lane")
-    linked = set().union(*(linked_packages(package.at(package.prefix / program)) for program in programs))
-    assert linked == set(listed("runtime"))
+    assert linked(package) == set(listed("runtime"))
 
 
 @needs_dpkg
@@ -82,7 +86,7 @@ def test_a_port_without_a_driver_names_its_package(machine: Machine, package: In
     assert said.returncode == 1 and len(lines) == 1, said
     driver = re.search(r"install its package \(Debian: (\S+)\)", lines[0])
     assert driver, lines
-    other = Machine(tmp_path / "root", package, [*listed("runtime"), driver.group(1)])
+    other = Machine(tmp_path / "root", package, [*linked(package), driver.group(1)])
     with switch(other, *options) as log:
         assert "up0: port ethdev" in log.read_text()
 
