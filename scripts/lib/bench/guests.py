@@ -91,7 +91,8 @@ class PumpGuests(Guests):
     def missing():
         if os.access(find_pump(), os.X_OK):
             return ""
-        return f"no {find_pump()}: meson setup build && ninja -C build, or set VUSWITCH_BUILD"
+        return (f"no {find_pump()}: it comes with the tests: meson setup build -Dtests=enabled (where build is there: "
+                "meson configure), ninja -C build, or set VUSWITCH_BUILD")
 
     @property
     def pid(self):
