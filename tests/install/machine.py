@@ -91,8 +91,19 @@ class Machine:
     def command(self, *words: str) -> list[str]:
         """In there, with a network of its own; all of it goes with the process."""
         script = ("for folder in proc sys dev; do mount --rbind /$folder \"$0/$folder\" || exit; done; "
+                  "[ ! -d \"$0/nics\" ] || mount --bind \"$0/nics\" \"$0/sys/bus/pci/devices\" || exit; "
                   "exec chroot \"$0\" \"$@\"")
         return ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", script, str(self.root), *words]
+
+    def add_nic(self, address: str, kernel_driver: str) -> None:
+        """From now on this is all there is on its PCI bus, as far as sysfs tells: an Intel 82574."""
+        nic = self.root / "nics" / address
+        nic.mkdir(parents=True)
+        for name, text in {"vendor": "0x8086", "device": "0x10d3", "subsystem_vendor": "0x8086",
+                           "subsystem_device": "0x0000", "class": "0x020000",
+                           "resource": "\n".join(["0x0000000000000000 " * 3] * 6)}.items():
+            (nic / name).write_text(text + "\n")
+        (nic / "driver").symlink_to(f"../../drivers/{kernel_driver}")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=60, check=False)
