@@ -167,17 +167,7 @@ class Guest:
         self._started = time.monotonic()
         self.process = Process(self.name, [*self.prefix, *self.arguments()], self.folder / "qemu.log")
         self._qmp = None
-        # QEMU throws away what the guest says to a serial port nobody has connected to.
-        shell = self.folder / "shell.sock"
-
-        def connected() -> Shell | None:
-            self.must_run()
-            try:
-                return Shell(shell, self.name, self.must_run)
-            except (FileNotFoundError, ConnectionRefusedError):
-                return None  # not there yet, or there and nobody listens yet
-
-        self._shell = wait_until(connected, 30, f"{self.name}: QEMU to listen on {shell}")
+        self._connect(self.folder / "shell.sock")
 
     def boot(self, seconds: float = BOOT_SECONDS) -> None:
         """Waits until the guest's shell answers."""
@@ -312,6 +302,17 @@ class Guest:
             self.process.stop()
         self._close()
 
+    def _connect(self, path: Path) -> None:
+        """To the shell's serial port, early: QEMU throws away what the guest says where nobody listens."""
+        def connected() -> Shell | None:
+            self.must_run()
+            try:
+                return Shell(path, self.name, self.must_run)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None  # not there yet, or there and nobody listens yet
+
+        self._shell = wait_until(connected, 30, f"{self.name}: QEMU to listen on {path}")
+
     def _close(self) -> None:
         for each in (self._shell, self._qmp):
             if each:
@@ -321,10 +322,8 @@ class Guest:
             if nic.role == "server":
                 Path(nic.socket).unlink(missing_ok=True)
 
-    def arguments(self) -> list[str]:
-        """QEMU's command line."""
-        version = qemu_version(self.qemu)
-        accel = accelerator(self.qemu, self.image)
+    def kernel_line(self) -> str:
+        """The guest kernel's command line."""
         line = KERNEL_LINE.replace("ipv6.disable=1", "") if self.ipv6 else KERNEL_LINE
         line += f" vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
         if self.kernel:
@@ -332,6 +331,12 @@ class Guest:
         if self.hotplug:
             # A DIMM brings the room for its page structs along; what boots may be small.
             line += " memhp_default_state=online memory_hotplug.memmap_on_memory=1"
+        return line
+
+    def arguments(self) -> list[str]:
+        """QEMU's command line."""
+        version = qemu_version(self.qemu)
+        accel = accelerator(self.qemu, self.image)
         argv = [str(self.qemu), "-name", self.name, "-nodefaults", "-no-user-config",
                 "-display", "none", "-machine", "q35,memory-backend=ram0",
                 "-accel", "tcg,thread=multi" if accel == "tcg" else accel, "-cpu", "max",
@@ -339,7 +344,7 @@ class Guest:
                 "-m", self.memory + (f",{self.hotplug}" if self.hotplug else ""),
                 "-object", f"memory-backend-memfd,id=ram0,size={self.memory},share=on",
                 "-kernel", str(self.image / "vmlinuz"), "-initrd", str(self.image / "initrd"),
-                "-append", line,
+                "-append", self.kernel_line(),
                 "-serial", f"file:{self.folder}/console.log",
                 # Named chardevs exist before the network cards, which may wait for the switch.
                 "-chardev", f"socket,id=shell,path={self.folder}/shell.sock,server=on,wait=off",

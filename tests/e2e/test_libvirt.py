@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Two domains of Debian's libvirt, QEMU under its own user, one in each mode of the switch.
+
+The cards are those of config/libvirt-interface.xml, the ports those of config/vuswitch.yaml, with other paths; the
+sockets get their rights as docs/guests.md says. $VUSWITCH_LIBVIRT_ROUNDS tells the stories that often (default 1).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, open_lab
+from vulab.lab import Lab
+from vulab.libvirt import QEMU_USER, Domain, Libvirtd, cards
+from vulab.memory import DIMM_MIB, online_as
+from vulab.net import Netns
+from vulab.process import run, wait_until
+from vulab.switch import Switch
+
+ROUNDS = int(os.environ.get("VUSWITCH_LIBVIRT_ROUNDS", "1"))
+HOST = "10.7.0.254"
+GROUP = "kvm"  # of libvirt's QEMU
+DOCUMENTED = {"vm1": "/run/vuswitch/vm1.sock", "vm2": "/run/vm/vm2.sock"}
+MODES = ["server", "client"]  # of the switch: its ports are vm1 and vm2
+
+
+class Pair:
+    """A switch as documented, the host on a tap of it, and a domain at each of its VM ports."""
+
+    def __init__(self, lab: Lab, image: Path) -> None:
+        self.lab, self.image = lab, image
+        # QEMU's user has to get to what lies in it.
+        lab.folder.chmod(0o711)
+        # The switch makes the folder of its sockets; the other is made for QEMU's, as documented.
+        self.sockets = {name: lab.folder / path[1:] for name, path in DOCUMENTED.items()}
+        self.sockets["vm1"].parent.parent.mkdir()
+        run(["install", "-d", "-o", QEMU_USER, "-g", GROUP, "-m", "2750", self.sockets["vm2"].parent])
+        self.libvirtd = Libvirtd(lab.folder / "libvirt")
+        lab.keep(self.libvirtd)
+        self.host: Netns = lab.netns()
+        self.switch = self._switch()
+        self.start_switch()
+        self.domains = {"server": self._domain("vm1", "client", "10.7.0.1/24"),
+                        "client": self._domain("vm2", "server", "10.7.0.2/24")}
+        for domain in self.domains.values():
+            domain.start()
+        for domain in self.domains.values():
+            domain.boot()
+            self.reaches(domain)
+
+    def _switch(self) -> Switch:
+        config = self.lab.folder / "vuswitch.yaml"
+        text = (ROOT / "config" / "vuswitch.yaml").read_text()
+        for name, path in DOCUMENTED.items():
+            assert f"socket: {path}" in text
+            text = text.replace(path, str(self.sockets[name]))
+        config.write_text(text)
+        return self.lab.switch(
+            ["--config", str(config), "--socket-group", GROUP, "--socket-mode", "0660", "--ethdev=up0=net_tap0"],
+            ["--vdev", "net_tap0,iface=vut0"], netns=self.host)
+
+    def start_switch(self) -> None:
+        self.switch.start()
+        wait_until(lambda: self.host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
+        self.host.address("vut0", f"{HOST}/24")
+
+    def _domain(self, name: str, role: str, address: str) -> Domain:
+        domain = Domain(self.libvirtd, name, cards((ROOT / "config" / "libvirt-interface.xml").read_text()), role,
+                        address, self.image, self.lab.folder / name, self.sockets[name])
+        self.lab.guests.append(domain)
+        domain.define()
+        return domain
+
+    def reaches(self, domain: Domain) -> None:
+        """The host the domain, and the domain the host."""
+        self.switch.wait_link(domain.name)
+        wait_until(lambda: self.host.ping(domain.ip, 1) == 1, 20, f"the host to reach {domain.name}")
+        assert domain.ping(HOST, 2) == 2
+
+
+@pytest.fixture(scope="module")
+def pair(image: Path) -> Iterator[Pair]:
+    for lab in open_lab():
+        yield Pair(lab, image)
+
+
+@pytest.fixture(params=MODES)
+def domain(request: pytest.FixtureRequest, pair: Pair) -> Domain:
+    """The one at the port in server mode, then the one at the port in client mode."""
+    return pair.domains[request.param]
+
+
+rounds = pytest.mark.parametrize("_round", range(ROUNDS))
+
+
+def test_qemu_is_an_ordinary_user(pair: Pair) -> None:
+    """QEMU runs as libvirt-qemu, and nobody but it and the switch has a right to a socket."""
+    assert rights(pair.sockets["vm1"]) == ("root", GROUP, 0o660)
+    assert rights(pair.sockets["vm1"].parent) == ("root", GROUP, 0o750)
+    # A vuswitch that is not root, but in the group, has the right to write on what QEMU has made.
+    made = rights(pair.sockets["vm2"])
+    assert made[:2] == (QEMU_USER, GROUP) and made[2] & 0o060 == 0o060
+    assert rights(pair.sockets["vm2"].parent) == (QEMU_USER, GROUP, 0o2750)
+
+
+def rights(path: Path) -> tuple[str, str, int]:
+    return path.owner(), path.group(), stat.S_IMODE(path.stat().st_mode)
+
+
+@rounds
+def test_dimm_comes_and_goes(pair: Pair, domain: Domain, _round: int) -> None:
+    slots = pair.switch.port(domain.name)["slots_used"]
+    online_as(domain, "online_movable")
+    before = memory_mib(domain)
+    domain.attach_dimm("dimm1", DIMM_MIB)
+    assert pair.switch.port(domain.name)["slots_used"] == slots + 1
+    wait_until(lambda: memory_mib(domain) > before + DIMM_MIB / 2, 20, f"{domain.name} to use its DIMM", 0.2)
+    pair.reaches(domain)
+    domain.detach_dimm("dimm1")
+    wait_until(lambda: pair.switch.port(domain.name)["slots_used"] == slots, 10, "the slot to be free")
+    pair.reaches(domain)
+
+
+def memory_mib(domain: Domain) -> float:
+    return int(domain.run("awk '/MemTotal/ { print $2 }' /proc/meminfo")) / 1024
+
+
+@rounds
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
+def test_switch_restarts_under_them(pair: Pair, how: str, _round: int) -> None:
+    """Both come back by themselves, and are not told."""
+    domains = list(pair.domains.values())
+    boots = [boot_id(domain) for domain in domains]
+    if how == "SIGKILL":
+        pair.switch.kill()
+    else:
+        assert pair.switch.terminate() == 0
+    pair.start_switch()
+    for domain in domains:
+        pair.reaches(domain)
+    assert [boot_id(domain) for domain in domains] == boots
+
+
+def boot_id(domain: Domain) -> str:
+    return domain.run("cat /proc/sys/kernel/random/boot_id")
+
+
+@rounds
+def test_saved_and_restored(pair: Pair, domain: Domain, _round: int) -> None:
+    boot = boot_id(domain)
+    domain.save()
+    pair.switch.wait_link(domain.name, up=False)
+    domain.restore()
+    pair.reaches(domain)
+    assert boot_id(domain) == boot
+
+
+@rounds
+def test_managed_save(pair: Pair, domain: Domain, _round: int) -> None:
+    """`virsh start` goes on where `virsh managedsave` stopped."""
+    boot = boot_id(domain)
+    domain.managed_save()
+    pair.switch.wait_link(domain.name, up=False)
+    domain.start()
+    pair.reaches(domain)
+    assert boot_id(domain) == boot
+
+
+@rounds
+def test_rebooted(pair: Pair, _round: int) -> None:
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Domain.reboot, pair.domains.values()))
+    for domain in pair.domains.values():
+        pair.reaches(domain)
+
+
+@rounds
+def test_destroyed_and_started_again(pair: Pair, _round: int) -> None:
+    for domain in pair.domains.values():
+        domain.destroy()
+    pair.switch.wait_link("vm1", "vm2", up=False)
+    for domain in pair.domains.values():
+        domain.start()
+    for domain in pair.domains.values():
+        domain.boot()
+        pair.reaches(domain)
