@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import grp
+import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from show import Ticker, ends_well, step
 from vulab.guest import (Guest, Nic, accelerator, guest_image, needs_line_interrupt, qemu_binaries,
                          qemu_version)
 from vulab.lab import Lab
+from vulab.libvirt import LINE_INTERRUPT, XMLNS
 from vulab.process import LabError, run, wait_until
 from vulab.switch import Switch, build_folder
 
@@ -25,7 +29,7 @@ It stays up. Another terminal shows what happens:
     {vusctl} --control {control} top
 
 Your own VM joins at {vm3} (QEMU connects) or {vm4} (QEMU listens).
-Its memory must be shared. QEMU:
+{who} Its memory must be shared. QEMU:
 
     -machine q35,memory-backend=ram0
     -object memory-backend-memfd,id=ram0,size=2G,share=on -m 2G
@@ -52,10 +56,39 @@ libvirt, once for the domain:
       <source type='unix' path='{vm4}' mode='server'/>
       <model type='virtio'/>
     </interface>
-
+{override}
 Give it an address in 198.18.0.0/24; the host is {host}.
 Ctrl-C ends everything.
 """
+OVERRIDE = """
+  and as the domain's last part, because there is no KVM here, and this QEMU's MSI-X needs it (its first line is then
+  <domain type='qemu' xmlns:qemu='{xmlns}'>):
+{line_interrupt}"""
+GROUP = "kvm"  # on Debian whoever may use KVM is in it, and so is libvirt's QEMU
+
+
+def own_socket(lab: Lab, name: str) -> Path:
+    """Where one's own VM is to join."""
+    return lab.folder / "own" / f"{name}.sock"
+
+
+def group_there() -> bool:
+    return any(one.gr_name == GROUP for one in grp.getgrall())
+
+
+def own_ports(lab: Lab) -> list[str]:
+    """Two ports for one's own VM. Their folder is one where its QEMU may make a socket, and the lab's
+    own folder lets it through to there.
+    """
+    folder = own_socket(lab, "vm4").parent
+    folder.mkdir()
+    lab.folder.chmod(0o711)
+    arguments = ["--vhost", f"vm3={own_socket(lab, 'vm3')}", "--vhost", f"vm4={own_socket(lab, 'vm4')},mode=client"]
+    if group_there():
+        shutil.chown(folder, group=GROUP)
+        folder.chmod(0o2770)
+        arguments[1] += f",socket-group={GROUP},socket-mode=0660"
+    return arguments
 
 
 def start_switch(lab: Lab, keep: bool) -> Switch:
@@ -63,10 +96,7 @@ def start_switch(lab: Lab, keep: bool) -> Switch:
     for name in ("vm1", "vm2"):
         arguments += ["--vhost", f"{name}={lab.socket(name)}"]
     if keep:
-        # QEMU makes vm4's socket, whichever user it runs as.
-        lab.folder.chmod(0o1777)
-        arguments += ["--vhost", f"vm3={lab.socket('vm3')}",
-                      "--vhost", f"vm4={lab.socket('vm4')},mode=client"]
+        arguments += own_ports(lab)
     arguments += ["--ethdev", "host=net_tap0"]
     switch = lab.switch(arguments, ["--vdev", f"net_tap0,iface={TAP}"])
     if Path("/sys/class/net", TAP).exists():
@@ -126,6 +156,19 @@ def show_rates(switch: Switch, first: Guest, second: Guest) -> None:
         guest.run("killall -q ping", check=False)
 
 
+def how_to_attach(lab: Lab, switch: Switch, guest: Guest) -> str:
+    """What --keep prints."""
+    version = qemu_version(guest.qemu)
+    lines = needs_line_interrupt(version, accelerator(guest.qemu, guest.image))
+    return ATTACH.format(
+        vusctl=build_folder() / "app" / "vusctl" / "vusctl", control=switch.control, host=HOST,
+        vm3=own_socket(lab, "vm3"), vm4=own_socket(lab, "vm4"),
+        who=f"QEMU must run as root or in group {GROUP}, as libvirt's does." if group_there() else "QEMU must run as root.",
+        line_interrupt=",vectors=0  # no KVM here, and this QEMU's MSI-X needs it" if lines else "",
+        override=OVERRIDE.format(xmlns=XMLNS, line_interrupt=textwrap.indent(LINE_INTERRUPT, "    ")) if lines else "",
+        reconnect="reconnect-ms=100" if version >= (9, 2) else "reconnect=1")
+
+
 def demonstrate(lab: Lab, keep: bool) -> None:
     switch = start_switch(lab, keep)
     step(f"vuswitch: up, with ports vm1, vm2 and {TAP} ({HOST}) on bridge br0")
@@ -146,13 +189,7 @@ def demonstrate(lab: Lab, keep: bool) -> None:
             raise LabError(f"vuswitch ended with status {status}\n{switch.story()}")
     print("ok", flush=True)
     if keep:
-        version = qemu_version(first.qemu)
-        print(ATTACH.format(
-            vusctl=build_folder() / "app" / "vusctl" / "vusctl", control=switch.control, host=HOST,
-            vm3=lab.socket("vm3"), vm4=lab.socket("vm4"),
-            line_interrupt=",vectors=0  # no KVM here, and this QEMU's MSI-X needs it"
-            if needs_line_interrupt(version, accelerator(first.qemu, first.image)) else "",
-            reconnect="reconnect-ms=100" if version >= (9, 2) else "reconnect=1"), flush=True)
+        print(how_to_attach(lab, switch, first), flush=True)
         while True:
             time.sleep(1)
             switch.must_run()

@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from vulab.guest import Guest, Nic, qemu_binaries
 from vulab.lab import Lab
+from vulab.libvirt import Domain, Libvirtd, cards
 from vulab.process import Process, tail, wait_until
 from vulab.switch import build_folder
 
@@ -52,9 +53,28 @@ def reaches_host(guest: Guest) -> None:
     wait_until(lambda: guest.ping("198.18.0.254", 1) == 1, 20, f"{guest.name} to reach the host")
 
 
+def libvirt_starts(lab: Lab, said: str, image: Path) -> None:
+    """Domains with the printed cards, exactly as printed."""
+    lab.folder.chmod(0o711)
+    libvirtd = Libvirtd(lab.folder / "libvirt")
+    lab.keep(libvirtd)
+    domains = [Domain(libvirtd, f"{role}-vm", cards(said), role, address, image, lab.folder / role)
+               for role, address in (("client", "198.18.0.5/24"), ("server", "198.18.0.6/24"))]
+    lab.guests.extend(domains)
+    for domain in domains:
+        domain.define()
+        domain.start()
+    for domain in domains:
+        domain.boot()
+        reaches_host(domain)
+        domain.stop()
+
+
 @pytest.mark.usefixtures("no_tap")
 def test_kept_quickstart_takes_ones_own_vm(lab: Lab, image: Path) -> None:
-    """--keep: all steps, ok, and the printed sockets take a further VM in both roles."""
+    """--keep: all steps, ok, and the printed sockets take a further VM in both roles, of QEMU and of
+    libvirt, whose QEMU is not root.
+    """
     script = quickstart(lab, "--keep")
 
     def ready() -> bool:
@@ -75,6 +95,7 @@ def test_kept_quickstart_takes_ones_own_vm(lab: Lab, image: Path) -> None:
         guest.boot()
         reaches_host(guest)
         guest.stop()
+    libvirt_starts(lab, said, image)
     below = children_of(script.pid)
     assert len(below) >= 3, "where are the switch and two guests?"
     script.signal(signal.SIGINT)

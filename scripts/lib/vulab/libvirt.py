@@ -212,7 +212,7 @@ class Domain(Guest):
         self._detach()
         for command in ("destroy", "undefine"):
             try:
-                self.virsh(command)
+                self.virsh(command, seconds=10)
             except LabError:
                 pass
 
