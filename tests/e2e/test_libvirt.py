@@ -22,7 +22,7 @@ from vulab.net import Netns
 from vulab.process import run, wait_until
 from vulab.switch import Switch
 
-ROUNDS = int(os.environ.get("VUSWITCH_LIBVIRT_ROUNDS", "1"))
+ROUNDS = max(1, int(os.environ.get("VUSWITCH_LIBVIRT_ROUNDS", "1")))
 HOST = "10.7.0.254"
 GROUP = "kvm"  # of libvirt's QEMU
 DOCUMENTED = {"vm1": "/run/vuswitch/vm1.sock", "vm2": "/run/vm/vm2.sock"}
