@@ -178,13 +178,27 @@ def test_rebooted(pair: Pair, _round: int) -> None:
         pair.reaches(domain)
 
 
+def starts_when_allowed(domain: Domain, socket: Path) -> None:
+    """`virsh start` waits while QEMU may not connect, and goes on when it may; QEMU's log says why."""
+    mode = stat.S_IMODE(socket.stat().st_mode)
+    socket.chmod(0o600)
+    with ThreadPoolExecutor() as threads:
+        started = threads.submit(domain.start, 60)
+        try:
+            wait_until(lambda: "Permission denied" in domain.log_lines(5), 20, "QEMU to be refused")
+            assert not started.done()
+        finally:
+            socket.chmod(mode)
+        started.result()
+
+
 @rounds
 def test_destroyed_and_started_again(pair: Pair, _round: int) -> None:
     for domain in pair.domains.values():
         domain.destroy()
     pair.switch.wait_link("vm1", "vm2", up=False)
-    for domain in pair.domains.values():
-        domain.start()
+    starts_when_allowed(pair.domains["server"], pair.sockets["vm1"])
+    pair.domains["client"].start()
     for domain in pair.domains.values():
         domain.boot()
         pair.reaches(domain)

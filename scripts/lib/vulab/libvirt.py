@@ -193,10 +193,20 @@ class Domain(Guest):
         self.virsh("attach-device", file, "--live")
 
     def detach_dimm(self, name: str, seconds: float = 30) -> None:
-        """Asks the guest to give it back, and waits until it has."""
-        self.virsh("detach-device-alias", f"ua-{name}", "--live")
-        wait_until(lambda: f"ua-{name}" not in self.virsh("dumpxml"), seconds,
-                   f"{self.name} to give back {name}", 0.2)
+        """Asks the guest to give it back until it has; one that is busy says no at first."""
+        asked = 0.0
+
+        def gone() -> bool:
+            nonlocal asked
+            if time.monotonic() > asked + 5:
+                asked = time.monotonic()
+                try:
+                    self.virsh("detach-device-alias", f"ua-{name}", "--live")
+                except LabError:
+                    pass  # asked already, or gone meanwhile
+            return f"ua-{name}" not in self.virsh("dumpxml")
+
+        wait_until(gone, seconds, f"{self.name} to give back {name}", 0.2)
 
     def must_run(self) -> None:
         self.libvirtd.must_run()
@@ -204,8 +214,11 @@ class Domain(Guest):
             raise LabError(f"{self.name} is {self.virsh('domstate').strip()}:\n{self.console()}")
 
     def console(self, lines: int = 15) -> str:
-        return (tail(self._file("console.log"), lines) + "\n"
-                + tail(self.libvirtd.folder / "log" / "qemu" / f"{self.name}.log", 5))
+        return tail(self._file("console.log"), lines) + "\n" + self.log_lines(5)
+
+    def log_lines(self, lines: int) -> str:
+        """The end of what libvirt and QEMU wrote about it."""
+        return tail(self.libvirtd.folder / "log" / "qemu" / f"{self.name}.log", lines)
 
     def stop(self) -> None:
         """Ends it, if it runs, and forgets it."""
