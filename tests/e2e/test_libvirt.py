@@ -38,7 +38,9 @@ class Pair:
         lab.folder.chmod(0o711)
         # The switch makes the folder of its sockets; the other is made for QEMU's, as documented.
         self.sockets = {name: lab.folder / path[1:] for name, path in DOCUMENTED.items()}
-        self.sockets["vm1"].parent.parent.mkdir()
+        above = self.sockets["vm1"].parent.parent
+        above.mkdir()
+        above.chmod(0o755)
         run(["install", "-d", "-o", QEMU_USER, "-g", GROUP, "-m", "2750", self.sockets["vm2"].parent])
         self.libvirtd = Libvirtd(lab.folder / "libvirt")
         lab.keep(self.libvirtd)

@@ -35,6 +35,7 @@ security_driver = "none"
 # as domains that start by themselves; nor is /run, with the D-Bus through which services would hear of ours.
 # libvirtd asks every emulator it finds what it can, a second for each, so it finds one.
 BEGIN = """
+umask 022
 cd "$1" && mkdir etc run run/libvirt lib log cache && printf '%s' "$2" >etc/qemu.conf || exit
 mount --bind etc /etc/libvirt && mount --bind lib /var/lib/libvirt && mount --bind log /var/log/libvirt &&
 	mount --bind cache /var/cache/libvirt && mount --bind run /run || exit
@@ -89,6 +90,7 @@ class Libvirtd:
         if not shutil.which("libvirtd") or not shutil.which("virsh"):
             raise LabError("no libvirtd here: run 'apt-get install libvirt-daemon-system libvirt-clients'")
         folder.mkdir()
+        folder.chmod(0o755)
         self.process = Process(
             "libvirtd", ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child",
                          "--mount-proc", "sh", "-c", BEGIN, "sh", folder, SETTINGS],
@@ -141,7 +143,8 @@ class Domain(Guest):
             source.set("path", str(socket))
         nic = Nic(Path(source.get("path", "")), mac.get("address", "") if mac is not None else "", role)
         super().__init__(name, [nic], address, QEMU, image, hotplug="slots=4,maxmem=1G", folder=folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        folder.chmod(0o755)
         for file in ("vmlinuz", "initrd"):
             shutil.copy(image / file, folder / file)  # the image lies where only root gets
         self.image = image
