@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "one_line.h"
+
 int fail_set(struct fail *fail, int error, const char *fmt, ...)
 {
 	va_list args;
@@ -11,6 +13,7 @@ int fail_set(struct fail *fail, int error, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(fail->text, sizeof(fail->text), fmt, args);
 	va_end(args);
+	one_line(fail->text, sizeof(fail->text));
 	return error;
 }
 

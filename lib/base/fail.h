@@ -12,7 +12,8 @@ struct fail {
 	char text[512];
 };
 
-/* Writes the line and returns `error` (a negative errno), so that `return fail_set(...)` reads well. */
+/* Writes the line, control characters of its arguments as C writes them (one_line.h), and returns `error` (a negative errno), so
+ * that `return fail_set(...)` reads well. */
 int fail_set(struct fail *fail, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "one_line.h"
 #include "role.h"
 
 enum { LINE_MAX_BYTES = 1024, LIMIT_LINES = 10 };
@@ -73,6 +74,7 @@ static void print_va(enum log_level level, const char *subject, const char *fmt,
 	char text[LINE_MAX_BYTES];
 
 	vsnprintf(text, sizeof(text), fmt, args);
+	one_line(text, sizeof(text));
 	print_line(level, subject, text);
 }
 

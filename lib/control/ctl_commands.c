@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "ctl_show.h"
+#include "one_line.h"
 #include "vus_version.h"
 
 enum { MACS_LIMIT_DEFAULT = 10000, MOVES_SHOWN = 8 };
@@ -44,6 +45,7 @@ json_t *ctl_error(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	one_line(text, sizeof(text));
 	/* A peer's bytes may be no UTF-8, which jansson refuses. */
 	for (char *c = text; *c != '\0'; c++)
 		if ((unsigned char)*c >= 0x80)

@@ -19,6 +19,7 @@
 #include "doorbell.h"
 #include "fail.h"
 #include "log.h"
+#include "one_line.h"
 #include "role.h"
 
 /* --- what is written to standard error --------------------------------------------------------------------------- */
@@ -145,6 +146,22 @@ static void failures_are_one_line(void **state)
 	assert_string_equal(fail.text + 100, ": inner");
 }
 
+/* A name with a newline or an escape sequence in it makes neither a second line nor a red one. */
+static void messages_stay_one_line(void **state)
+{
+	char small[8] = "ab\n\n\n";
+	struct fail fail;
+
+	(void)state;
+	fail_set(&fail, -EINVAL, "port \"%s\"", "a\nb\t\x1b[31m\x7f");
+	assert_string_equal(fail.text, "port \"a\\nb\\t\\x1b[31m\\x7f\"");
+	one_line(small, sizeof(small));
+	assert_string_equal(small, "ab\\n\\n");
+	listen_to_stderr();
+	log_warn("vm1", "device %s", "x\ny");
+	assert_int_equal(lines_said(), 1);
+}
+
 static void the_clock_goes_forward(void **state)
 {
 	uint64_t before = clock_ns();
@@ -245,6 +262,7 @@ int main(void)
 		cmocka_unit_test(long_lines_end_in_a_newline),
 		cmocka_unit_test(a_flood_of_lines),
 		cmocka_unit_test(failures_are_one_line),
+		cmocka_unit_test(messages_stay_one_line),
 		cmocka_unit_test(the_clock_goes_forward),
 		cmocka_unit_test(rings_only_for_a_sleeper),
 		cmocka_unit_test(no_ring_is_lost),

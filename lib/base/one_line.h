@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* one_line.h: text from outside (a file, a peer, a command line) in a message that has to stay one line. Any thread. */
+#ifndef VUS_ONE_LINE_H
+#define VUS_ONE_LINE_H
+
+#include <stddef.h>
+
+/* Writes every control character of `text` as C does (\n, \t, \x1b), in place: a newline would begin a second line, and an
+ * escape sequence would be obeyed by the terminal. What no longer fits into `size` bytes is cut off. */
+void one_line(char *text, size_t size);
+
+#endif
