@@ -307,6 +307,7 @@ int main(int argc, char **argv)
 		return status;
 	if (vus.options.check) {
 		config_print(&config, stdout);
+		config_warn(&config, stderr);
 	} else {
 		signals_block();
 		raise_descriptor_limit();

@@ -57,6 +57,7 @@ void config_free(struct config *config)
 		for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
 			free(port->rights[part]);
 		free(port->option);
+		free(port->socket_file);
 	}
 	free(config->bridges);
 	free(config->ports);

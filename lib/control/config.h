@@ -80,6 +80,7 @@ struct config_port {
 	uint32_t *queues;      /* as written; NULL: not written */
 	uint32_t *mtu;	       /* likewise */
 	char *rights[RIGHTS_PARTS]; /* likewise */
+	char *socket_file;     /* the socket, however it is spelled; config_check() fills it in */
 	char *option;	       /* "--vhost vm1=/run/vm1.sock" if it is from the command line */
 	unsigned int line[PORT_KEYS + 1];
 };
@@ -136,6 +137,8 @@ bool config_same_port(const struct port_spec *a, const struct port_spec *b);
 
 /* One line for each bridge and port: what would be made of them. */
 void config_print(const struct config *config, FILE *to);
+/* A line on what is not there yet of what these ports need: a socket's folder, a kernel's interface. */
+void config_warn(const struct config *config, FILE *to);
 /* "vhost-user, creates /run/vm1.sock, bridge br0": for log lines as well. */
 void config_describe_port(const struct port_spec *spec, char *text, size_t size);
 

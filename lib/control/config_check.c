@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "config_path.h"
 #include "config_private.h"
 #include "vus_limits.h"
 
@@ -180,17 +180,9 @@ static int check_vhost(const struct config *config, struct config_port *port, st
 	struct port_spec *spec = &port->spec;
 	int error;
 
-	if (spec->socket == NULL)
-		return fail_set(fail, -EINVAL,
-				"%s: port %s has no socket; say where its VM is to be met, as in "
-				"socket: /run/vuswitch/%s.sock",
-				port_place(config, port, PORT_KEY_NAME).text, spec->name,
-				spec->name);
-	if (strlen(spec->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		return fail_set(fail, -ENAMETOOLONG,
-				"%s: port %s: the path of its socket has more than 107 characters, "
-				"the kernel's limit; use a shorter one",
-				port_place(config, port, PORT_KEY_SOCKET).text, spec->name);
+	error = config_check_socket(config, port, fail);
+	if (error != 0)
+		return error;
 	if (spec->mode == NULL)
 		spec->mode = strdup("server");
 	if (spec->mode == NULL)
@@ -229,11 +221,9 @@ static int check_ethdev(const struct config *config, struct config_port *port, s
 	struct port_spec *spec = &port->spec;
 	int error;
 
-	if (spec->device == NULL)
-		return fail_set(fail, -EINVAL,
-				"%s: port %s has no device; give a name or PCI address that EAL "
-				"knows, as in device: 0000:03:00.0",
-				port_place(config, port, PORT_KEY_NAME).text, spec->name);
+	error = config_check_device(config, port, fail);
+	if (error != 0)
+		return error;
 	if (port->mtu != NULL && (*port->mtu < MTU_MIN || *port->mtu > MTU_MAX))
 		return fail_set(fail, -ERANGE,
 				"%s: port %s: mtu: %u is out of range; use %d to %d",
@@ -278,8 +268,8 @@ static int check_unshared(const struct config *config, unsigned int i, struct fa
 				fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
 				port_place(config, port, PORT_KEY_NAME).text, port->spec.name,
 				port_place(config, other, PORT_KEY_NAME).text);
-		if (port->spec.socket != NULL && other->spec.socket != NULL &&
-		    strcmp(other->spec.socket, port->spec.socket) == 0)
+		if (port->socket_file != NULL && other->socket_file != NULL &&
+		    strcmp(other->socket_file, port->socket_file) == 0)
 			return fail_set(fail, -EEXIST,
 					"%s: port %s: %s is the socket of port %s already; give "
 					"each port its own",

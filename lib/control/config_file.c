@@ -5,14 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cyaml/cyaml.h>
 
 #include "config_place.h"
-#include "vus_paths.h"
-
-enum { FILE_BYTES_MAX = 1 << 20 };
+#include "config_scan.h"
+#include "config_text.h"
 
 /* --- the schema ------------------------------------------------------------------------------------------------- */
 
@@ -273,44 +271,22 @@ static int load(struct config *config, const char *file, const char *text, size_
 	return 0;
 }
 
-/* The first start of an installed switch has an example to begin with, and no file yet. */
-static int fail_unreadable(const char *file, struct fail *fail)
-{
-	static const char example[] = VUS_EXAMPLE_CONFIG;
-	int error = errno;
-
-	if (error == ENOENT && access(example, R_OK) == 0)
-		return fail_set(fail, -error,
-				"%s: cannot be read: %s; write it, as in %s, or give another file to --config",
-				file, strerror(error), example);
-	return fail_set(fail, -error, "%s: cannot be read: %s; give a readable file to --config",
-			file, strerror(error));
-}
-
 int config_read_file(struct config *config, const char *file, struct fail *fail)
 {
-	FILE *from = fopen(file, "re");
-	char *text = NULL;
-	size_t len = 0;
-	int error = 0;
+	char *text;
+	size_t len;
+	int error = config_text_read(file, &text, &len, fail);
 
-	if (from == NULL)
-		return fail_unreadable(file, fail);
+	if (error != 0)
+		return error;
 	config->file = strdup(file);
-	text = malloc(FILE_BYTES_MAX + 1);
-	if (text == NULL || config->file == NULL)
+	if (config->file == NULL)
 		error = fail_set(fail, -ENOMEM, "%s: no memory", file);
-	else
-		len = fread(text, 1, FILE_BYTES_MAX + 1, from);
-	if (error == 0 && ferror(from))
-		error = fail_set(fail, -EIO, "%s: cannot be read: %s", file, strerror(errno));
-	if (error == 0 && len > FILE_BYTES_MAX)
-		error = fail_set(fail, -EFBIG, "%s: is larger than 1 MiB: not a configuration",
-				 file);
+	if (error == 0)
+		error = config_scan(file, text, len, fail);
 	if (error == 0)
 		error = load(config, file, text, len, fail);
 	config->text = text;
 	config->text_len = len;
-	fclose(from);
 	return error;
 }

@@ -7,10 +7,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "config.h"
 
 static char path[] = "/tmp/config_test_XXXXXX";
@@ -150,6 +152,11 @@ static const struct {
 	{"ports: [\n", 2, "not YAML"},
 	{"\tports: []\n", 1, "not YAML"},
 	{"bridges:\n  - name: \"x\n", 3, "not YAML"},
+	/* YAML that no configuration is */
+	{"ports: []\n---\nports: []\n", 2, "a second document begins here"},
+	{"---\nports: []\n...\n---\n", 4, "a second document begins here"},
+	{"ports:\n  - [[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]\n", 2, "more than 16 levels"},
+	{"ports:\n  - &a [*a]\n", 2, "stands for a part that it is in itself"},
 	/* not this YAML */
 	{"just text\n", 1, "keys with values"},
 	{"ports: a\n", 1, "ports has to be a list"},
@@ -178,6 +185,8 @@ static const struct {
 	{"ports:\n" PORT(", queues: 0"), 2, "use 1 to 16"},
 	{"ports:\n" PORT(", queues: 99999999999"), 2, "queues"},
 	/* names */
+	{"ports:\n  - {name: \"a\\nb\", type: ethdev, device: x}\n", 2,
+	 "port name \"a\\nb\" has a character other"},
 	{"ports:\n  - {name: 'a b', type: ethdev, device: x}\n", 2, "has a character other"},
 	{"ports:\n  - {name: '', type: ethdev, device: x}\n", 2, "is missing"},
 	{"bridges:\n  - name: a23456789012345678901234567890123\n", 2, "longer than 31"},
@@ -229,6 +238,25 @@ static const struct {
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
 	 "/a is the socket of port a already"},
+	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: //a}\n", 3,
+	 "//a is the socket of port a already"},
+	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /tmp/./../a}\n", 3,
+	 "is the socket of port a already"},
+	{"ports:\n  - {name: a, type: vhost-user, socket: /no/where/x}\n"
+	 "  - {name: b, type: vhost-user, socket: /no/./such/..//where/x}\n",
+	 3, "is the socket of port a already"},
+	{"ports:\n  - {name: a, type: vhost-user, socket: vm1.sock}\n", 2,
+	 "\"vm1.sock\" is not a path from the root; write it whole, as in /run/vuswitch/vm1.sock"},
+	{"ports:\n  - {name: a, type: vhost-user, socket: /run/}\n", 2, "names a folder"},
+	{"ports:\n  - {name: a, type: vhost-user, socket: \"/run/a\\nb\"}\n", 2,
+	 "\"/run/a\\nb\", has a control character"},
+	/* devices */
+	{"ports:\n  - {name: a, type: ethdev, device: \"x\\ny\"}\n", 2, "has a control character"},
+	{"ports:\n  - {name: a, type: ethdev, device: eth77}\n", 2,
+	 "eth77 is an interface of the kernel; use net_af_packet0,iface=eth77"},
+	{"ports:\n  - {name: a, type: ethdev, device: lo}\n", 2, "use net_af_packet0,iface=lo"},
+	{"ports:\n  - name: a\n    type: ethdev\n    device: \"net_tap0,iface=a234567890123456\"\n", 4,
+	 "iface=a234567890123456 has 16 characters, and an interface of the kernel at most 15"},
 	{"ports:\n  - {name: a, type: ethdev, device: \"net_tap0,iface=x\"}\n"
 	 "  - {name: b, type: ethdev, device: net_tap0}\n",
 	 3, "device net_tap0 is port a's already"},
@@ -262,6 +290,96 @@ static void no_file(void **state VUS_UNUSED)
 	config_free(&config);
 	assert_true(config_read_file(&config, "/tmp", &fail) < 0);
 	config_free(&config);
+}
+
+/* libyaml alone needs the square of the depth: 20 s for this. */
+static void depth_costs_no_time(void **state VUS_UNUSED)
+{
+	static char text[100001];
+	uint64_t begin = clock_ns();
+
+	memset(text, '[', sizeof(text) - 1);
+	assert_refused(text, 1, "more than 16 levels");
+	for (size_t i = 0; i + 1 < sizeof(text); i++)
+		text[i] = i % 2 == 0 ? '-' : ' ';
+	assert_refused(text, 1, "more than 16 levels");
+	assert_true(clock_ns() - begin < 5 * NS_PER_S);
+}
+
+/* A list of 1 000 addresses that 2 000 bridges have. What an alias is meant for works. */
+static void aliases_are_bounded(void **state VUS_UNUSED)
+{
+	static char text[200000];
+	struct config config;
+	struct fail fail;
+	size_t at;
+
+	assert_int_equal(read_text(&config,
+				   "ports:\n"
+				   "  - {name: a, type: vhost-user, socket: /a, mode: &m client}\n"
+				   "  - {name: b, type: vhost-user, socket: /b, mode: *m}\n",
+				   &fail),
+			 0);
+	assert_string_equal(config.ports[1].spec.mode, "client");
+	config_free(&config);
+	at = (size_t)sprintf(text, "bridges:\n  - name: b\n    static-macs: &m\n");
+	for (int i = 0; i < 1000; i++)
+		at += (size_t)sprintf(text + at, "      - {mac: \"02:00:00:00:00:01\", port: a}\n");
+	for (int i = 0; i < 2000; i++)
+		at += (size_t)sprintf(text + at, "  - {name: b%d, static-macs: *m}\n", i);
+	assert_refused(text, 1212, "more than a million values");
+	at = (size_t)sprintf(text, "ports:\n");
+	for (int i = 0; i < 65; i++)
+		at += (size_t)sprintf(text + at, "  - &a%d a\n", i);
+	assert_refused(text, 66, "more than 64 anchors");
+}
+
+/* What would keep the switch waiting (SIGHUP reads the file as well) is refused at once. */
+static void only_files_are_read(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+	char fifo[] = "/tmp/config_test_fifo_XXXXXX";
+	int ends[2];
+
+	assert_non_null(mkdtemp(fifo));
+	assert_int_equal(rmdir(fifo), 0);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	alarm(10);
+	assert_int_equal(config_read_file(&config, fifo, &fail), -EINVAL);
+	assert_non_null(strstr(fail.text, "this is a pipe, which SIGHUP could not read again"));
+	unlink(fifo);
+	assert_int_equal(pipe(ends), 0);
+	snprintf(fifo, sizeof(fifo), "/dev/fd/%d", ends[0]);
+	assert_int_equal(config_read_file(&config, fifo, &fail), -EINVAL);
+	assert_non_null(strstr(fail.text, "this is a pipe"));
+	alarm(0);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(config_read_file(&config, "/dev/zero", &fail), -EINVAL);
+	assert_non_null(strstr(fail.text, "this is a device"));
+	assert_int_equal(config_read_file(&config, "/tmp", &fail), -EINVAL);
+	assert_non_null(strstr(fail.text, "this is a folder"));
+	assert_int_equal(config_read_file(&config, "/dev/null", &fail), -ENODATA);
+	assert_non_null(strstr(fail.text, "/dev/null:1: there is nothing in this file"));
+	config_free(&config);
+}
+
+/* A socket is one, whatever path leads to its folder. */
+static void sockets_through_a_link(void **state VUS_UNUSED)
+{
+	char folder[] = "/tmp/config_test_XXXXXX", link[64], text[256];
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(link, sizeof(link), "%s-link", folder);
+	assert_int_equal(symlink(folder, link), 0);
+	snprintf(text, sizeof(text),
+		 "ports:\n  - {name: a, type: vhost-user, socket: %s/x}\n"
+		 "  - {name: b, type: vhost-user, socket: %s/x}\n",
+		 folder, link);
+	assert_refused(text, 3, "is the socket of port a already");
+	unlink(link);
+	rmdir(folder);
 }
 
 /* A socket address has 108 bytes. */
@@ -311,6 +429,54 @@ static void options_are_ports(void **state VUS_UNUSED)
 	assert_string_equal(port->spec.device, "net_tap0,iface=t0,remote=x");
 	assert_int_equal(port->spec.mtu, 9000);
 	assert_string_equal(port->spec.bridge, "lan");
+	config_free(&config);
+}
+
+/* Where the command line was written is known: a relative path goes from there. */
+static void relative_paths_are_made_absolute(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+	char before[512], wanted[64], folder[] = "/tmp/config_test_XXXXXX";
+
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(config_add_option(&config, "--vhost", "vm1=vm1.sock", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	snprintf(wanted, sizeof(wanted), "%s/vm1.sock", folder);
+	assert_string_equal(config.ports[0].spec.socket, wanted);
+	assert_int_equal(config_add_option(&config, "--vhost", "vm2=./vm1.sock", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), -EEXIST);
+	assert_non_null(strstr(fail.text, "is the socket of port vm1 already"));
+	config_free(&config);
+	assert_int_equal(chdir(before), 0);
+	rmdir(folder);
+}
+
+/* What is not there yet is no error: it may come before the switch starts. */
+static void warns_of_what_is_missing(void **state VUS_UNUSED)
+{
+	struct config config = {0};
+	struct fail fail;
+	char *text;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	assert_int_equal(config_add_option(&config, "--vhost", "vm1=/no/where/it/vm1.sock", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/tmp/made/vm2.sock", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--vhost", "vm3=/no/vm3.sock,mode=client", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--ethdev", "up0=net_af_packet0,iface=nosuch0", &fail), 0);
+	assert_int_equal(config_add_option(&config, "--ethdev", "up1=net_af_packet1,iface=lo", &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	config_warn(&config, to);
+	fclose(to);
+	assert_string_equal(text,
+			    "warning: port vm1: folder /no/where: No such file or directory; the switch "
+			    "would make its socket in /no/where/it, but makes one folder only\n"
+			    "warning: port up0: the kernel has no interface nosuch0, of which "
+			    "net_af_packet0 is to be made\n");
+	free(text);
 	config_free(&config);
 }
 
@@ -489,6 +655,12 @@ int main(void)
 		cmocka_unit_test(the_example_is_good),
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(no_file),
+		cmocka_unit_test(depth_costs_no_time),
+		cmocka_unit_test(aliases_are_bounded),
+		cmocka_unit_test(only_files_are_read),
+		cmocka_unit_test(sockets_through_a_link),
+		cmocka_unit_test(relative_paths_are_made_absolute),
+		cmocka_unit_test(warns_of_what_is_missing),
 		cmocka_unit_test(long_paths),
 		cmocka_unit_test(options_are_ports),
 		cmocka_unit_test(options_are_checked),
