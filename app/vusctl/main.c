@@ -47,7 +47,8 @@ static void print_help(void)
 	      "                   which would move; --reset forgets the longest round\n"
 	      "  rebalance        moves them at once, also where the switch does not by itself\n"
 	      "  top              live rates, each second; -n COUNT ends after that many tables\n"
-	      "  version          of the switch, and which configuration it has\n"
+	      "  version          of the switch, which configuration it has, and the line that shows its\n"
+	      "                   telemetry\n"
 	      "\n"
 	      "  -c, --control SOCKET   of the switch (default: control.sock in\n"
 	      "                         $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")\n"
@@ -132,6 +133,19 @@ static void run_rebalance(void)
 	show(request("rebalance"), view_moved);
 }
 
+/* The line that shows DPDK's telemetry of this switch: the tool makes RUNTIME_DIRECTORY/dpdk/PREFIX of it. */
+static void view_telemetry(const char *folder)
+{
+	const char *prefix = folder != NULL ? strrchr(folder, '/') : NULL;
+	size_t len = prefix != NULL ? (size_t)(prefix - folder) : 0;
+
+	if (len > 5 && strncmp(prefix - 5, "/dpdk", 5) == 0)
+		printf("RUNTIME_DIRECTORY=%.*s dpdk-telemetry.py -f %s\n", (int)len - 5, folder,
+		       prefix + 1);
+	else
+		printf("no telemetry\n");
+}
+
 static void view_version(const json_t *reply)
 {
 	printf("vuswitch %s, %s, process %.0f\n", text_of(reply, "version"), text_of(reply, "dpdk"),
@@ -141,6 +155,7 @@ static void view_version(const json_t *reply)
 	if (json_object_get(reply, "config_error") != NULL)
 		printf("in place of the one that was asked for: %s\n",
 		       text_of(reply, "config_error"));
+	view_telemetry(json_string_value(json_object_get(reply, "telemetry")));
 }
 
 static void run_version(void)

@@ -2,11 +2,13 @@
 #include "ctl_commands.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_eal.h>
 #include <rte_version.h>
 
 #include "clock.h"
@@ -23,6 +25,7 @@ static json_t *show_port(struct vus_switch *sw, const json_t *request);
 static json_t *show_macs(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
+static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
 static json_t *rebalance(struct vus_switch *sw, const json_t *request);
 static json_t *show_version(struct vus_switch *sw, const json_t *request);
 
@@ -31,8 +34,8 @@ static const struct {
 	command_fn run;
 } commands[] = {
 	{"ports", show_ports},	   {"port", show_port},	    {"macs", show_macs},
-	{"bridges", show_bridges}, {"lcores", show_lcores}, {"rebalance", rebalance},
-	{"version", show_version},
+	{"bridges", show_bridges}, {"lcores", show_lcores}, {"lcore", show_lcore},
+	{"rebalance", rebalance}, {"version", show_version},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -70,7 +73,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
-			 "lcores, rebalance and version",
+			 "lcores, lcore, rebalance and version",
 			 name);
 }
 
@@ -110,7 +113,8 @@ struct mac_list {
 	const struct vus_switch *sw;
 	const char *bridge;
 	json_t *list;
-	json_int_t limit, more;
+	json_int_t first, limit; /* of those shown */
+	json_int_t total;
 };
 
 static bool add_mac(void *arg, mac_key_t mac, const struct mac_value *value)
@@ -120,10 +124,9 @@ static bool add_mac(void *arg, mac_key_t mac, const struct mac_value *value)
 	char text[18];
 
 	role_assert_control();
-	if ((json_int_t)json_array_size(macs->list) >= macs->limit) {
-		macs->more++;
+	if (macs->total++ < macs->first ||
+	    (json_int_t)json_array_size(macs->list) >= macs->limit)
 		return true;
-	}
 	port = switch_port(macs->sw, value->port);
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff),
 		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff),
@@ -145,6 +148,7 @@ static json_t *show_macs(struct vus_switch *sw, const json_t *request)
 	struct mac_list macs = {
 		.sw = sw,
 		.list = json_array(),
+		.first = json_integer_value(json_object_get(request, "first")),
 		.limit = json_is_integer(limit) ? json_integer_value(limit) : MACS_LIMIT_DEFAULT,
 	};
 	bool found = only == NULL;
@@ -160,7 +164,11 @@ static json_t *show_macs(struct vus_switch *sw, const json_t *request)
 		mac_table_each(bridge_macs(bridge), add_mac, &macs);
 	}
 	if (found)
-		return json_pack("{s:o, s:I}", "macs", macs.list, "more", macs.more);
+		return json_pack("{s:o, s:I, s:I}", "macs", macs.list, "total", macs.total, "more",
+				 macs.total > macs.first + (json_int_t)json_array_size(macs.list)
+					 ? macs.total - macs.first -
+						   (json_int_t)json_array_size(macs.list)
+					 : (json_int_t)0);
 	json_decref(macs.list);
 	return ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
 }
@@ -214,6 +222,17 @@ static json_t *show_lcores(struct vus_switch *sw, const json_t *request)
 			 (json_int_t)switch_moves(sw), "would_move", show_moves(sw, false));
 }
 
+static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *request)
+{
+	json_int_t id = json_integer_value(json_object_get(request, "lcore"));
+
+	role_assert_control();
+	for (unsigned int i = 0; i < lcores_n(); i++)
+		if ((json_int_t)lcore_id(lcore_at(i)) == id)
+			return json_pack("{s:o}", "lcore", ctl_show_lcore(lcore_at(i)));
+	return ctl_error("no lcore %lld moves frames; `vusctl lcores` lists them", (long long)id);
+}
+
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */
 static void set_text(json_t *object, const char *key, const char *text)
 {
@@ -225,13 +244,19 @@ static void set_text(json_t *object, const char *key, const char *text)
 		json_object_set_new(object, key, value);
 }
 
+/* `telemetry` is the folder of DPDK's telemetry socket, if EAL was not told to have none. */
 static json_t *show_version(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
 	json_t *reply = json_pack("{s:s, s:s, s:i}", "version", VUS_VERSION, "dpdk", rte_version(),
 				  "pid", (int)getpid());
+	const char *folder = rte_eal_get_runtime_dir();
+	char socket[PATH_MAX];
 
 	role_assert_control();
 	set_text(reply, "config", switch_config(sw)->file);
 	set_text(reply, "config_error", switch_config(sw)->in_place_of);
+	snprintf(socket, sizeof(socket), "%s/dpdk_telemetry.v2", folder);
+	if (access(socket, F_OK) == 0)
+		set_text(reply, "telemetry", folder);
 	return reply;
 }

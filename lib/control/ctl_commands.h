@@ -3,10 +3,12 @@
  *
  *	ports			  every port: what it is, its link and state, its counters
  *	port {name}		  one port: that, its queues, and what its driver has to say
- *	macs {bridge, limit}	  the addresses, of one bridge or of all; at most `limit` (default 10000), "more" are left out
+ *	macs {bridge, first, limit}  the addresses, of one bridge or of all, "total"; shown are those from `first` (0), at
+ *				  most `limit` (10000), and "more" are left out
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
- *	version			  of vuswitch and of DPDK
+ *	lcore {lcore}		  one lcore
+ *	version			  of vuswitch and of DPDK, and the folder of DPDK's telemetry
  *
  * Counters only grow; replies carry "time_ns" (a clock without jumps), so that two of them make a rate. Names of
  * counters are those of port_counters.h.

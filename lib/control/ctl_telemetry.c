@@ -13,16 +13,12 @@
 #include <rte_telemetry.h>
 
 #include "ctl_commands.h"
+#include "ctl_page.h"
 #include "dpdk_compat.h"
 #include "log.h"
 
 enum {
 	WAIT_SECONDS = 1,
-	/* What a reply of 16 KiB holds. */
-	MACS_LIMIT = 128,
-	/* How deep a reply may go: a list of many has room for the numbers of each, not for its lists. */
-	DEPTH_OF_LIST = 1,
-	DEPTH_OF_ONE = 3,
 };
 
 /* A question on its way to the loop and back. Both sides hold it; the last one frees it. */
@@ -126,167 +122,194 @@ static void question_wait(struct question *question)
 
 /* --- from JSON to telemetry ------------------------------------------------------------------------------------- */
 
-/* `depth`: how many levels may follow. */
-static void put(struct rte_tel_data *dict, const char *key, const json_t *value, int depth);
+/* What could not be put into telemetry's own form, which holds 256 names and needs memory for each object. */
+static bool put(struct rte_tel_data *dict, const char *key, const json_t *value);
 
-/* Telemetry's names are letters, digits, '_' and '/'. */
-static void clean_name(char *name, size_t size, const char *from)
-{
-	snprintf(name, size, "%s", from);
-	for (char *c = name; *c != '\0'; c++)
-		if (!isalnum((unsigned char)*c) && *c != '/')
-			*c = '_';
-}
-
-/* An entry of a list goes by its name; entries without one are numbered. */
-static void entry_name(char *name, size_t size, const json_t *entry, size_t i)
-{
-	static const char *const keys[] = {"name", "mac"};
-	const json_t *lcore = json_object_get(entry, "lcore");
-
-	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-		const char *text = json_string_value(json_object_get(entry, keys[k]));
-
-		if (text != NULL) {
-			clean_name(name, size, text);
-			return;
-		}
-	}
-	if (json_is_integer(lcore) && json_object_get(entry, "cpu") != NULL)
-		i = (size_t)json_integer_value(lcore);
-	snprintf(name, size, "%zu", i);
-}
-
-static void fill(struct rte_tel_data *dict, const json_t *from, int depth)
+/* False: something is missing. */
+static bool fill(struct rte_tel_data *dict, const json_t *from)
 {
 	const json_t *value;
 	const char *key;
-	size_t i;
+	bool whole = true;
 
 	/* jansson iterates without const, and does not change what it iterates over. */
 	json_object_foreach((json_t *)from, key, value)
-	{
-		char name[RTE_TEL_MAX_STRING_LEN / 2];
-
-		clean_name(name, sizeof(name), key);
-		put(dict, name, value, depth);
-	}
-	json_array_foreach((json_t *)from, i, value)
-	{
-		char name[RTE_TEL_MAX_STRING_LEN / 2];
-
-		entry_name(name, sizeof(name), value, i);
-		put(dict, name, value, depth);
-	}
+		whole = put(dict, key, value) && whole;
+	return whole;
 }
 
-static void put_container(struct rte_tel_data *dict, const char *key, const json_t *value,
-			  int depth)
+static bool put_object(struct rte_tel_data *dict, const char *key, const json_t *value)
 {
-	struct rte_tel_data *inner = depth > 0 ? rte_tel_data_alloc() : NULL;
+	struct rte_tel_data *inner = rte_tel_data_alloc();
+	bool whole;
 
 	if (inner == NULL)
-		return;
+		return false;
 	rte_tel_data_start_dict(inner);
-	fill(inner, value, depth - 1);
-	if (rte_tel_data_add_dict_container(dict, key, inner, 0) != 0)
-		rte_tel_data_free(inner);
+	whole = fill(inner, value);
+	if (rte_tel_data_add_dict_container(dict, key, inner, 0) == 0)
+		return whole;
+	rte_tel_data_free(inner);
+	return false;
 }
 
-/* What telemetry has no room for is left out. */
-static void put(struct rte_tel_data *dict, const char *key, const json_t *value, int depth)
+static bool put(struct rte_tel_data *dict, const char *key, const json_t *value)
 {
-	char text[32];
-
-	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-	case JSON_ARRAY:
-		put_container(dict, key, value, depth);
-		break;
-	case JSON_STRING:
-		rte_tel_data_add_dict_string(dict, key, json_string_value(value));
-		break;
-	case JSON_INTEGER:
-		if (json_integer_value(value) >= 0)
-			rte_tel_data_add_dict_uint(dict, key, (uint64_t)json_integer_value(value));
-		else
-			rte_tel_data_add_dict_int(dict, key, (int)json_integer_value(value));
-		break;
-	case JSON_REAL:
-		snprintf(text, sizeof(text), "%.2f", json_real_value(value));
-		rte_tel_data_add_dict_string(dict, key, text);
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		rte_tel_data_add_dict_int(dict, key, json_is_true(value));
-		break;
-	case JSON_NULL:
-		break;
-	}
+	if (json_is_object(value))
+		return put_object(dict, key, value);
+	if (json_is_string(value))
+		return rte_tel_data_add_dict_string(dict, key, json_string_value(value)) == 0;
+	if (json_integer_value(value) >= 0)
+		return rte_tel_data_add_dict_uint(dict, key,
+						  (uint64_t)json_integer_value(value)) == 0;
+	return rte_tel_data_add_dict_int(dict, key, (int)json_integer_value(value)) == 0;
 }
 
-/* A reply is an object with one part that was asked for, and a few numbers beside it. */
-static void put_reply(struct rte_tel_data *data, const json_t *reply, const char *part, int depth)
+static void put_page(struct rte_tel_data *data, const json_t *reply, const struct ctl_page *page)
 {
-	const json_t *value = json_object_get(reply, part);
+	json_t *shown = ctl_page_make(reply, page);
 
 	rte_tel_data_start_dict(data);
-	fill(data, value != NULL ? value : reply, depth);
+	if (shown == NULL || !fill(data, shown))
+		rte_tel_data_add_dict_string(data, "error",
+					     "incomplete: telemetry has no room for all of it");
+	json_decref(shown);
 }
 
 /* --- telemetry's callbacks: on its threads ---------------------------------------------------------------------- */
 
-static int ask(json_t *request, const char *part, int depth, struct rte_tel_data *data)
+static int tell_error(struct rte_tel_data *data, const char *what)
+{
+	rte_tel_data_start_dict(data);
+	rte_tel_data_add_dict_string(data, "error", what);
+	return 0;
+}
+
+static int ask(json_t *request, struct ctl_page *page, struct rte_tel_data *data)
 {
 	struct question *question = question_create(request);
-	int error = -ETIMEDOUT;
+	json_t *reply = NULL;
 
 	if (question == NULL)
-		return -ENOMEM;
+		return tell_error(data, "no memory");
 	if (!question_post(question)) {
 		question_release(question);
-		return -ESHUTDOWN;
+		return tell_error(data, "the switch is not running");
 	}
 	question_wait(question);
 	pthread_mutex_lock(&question->lock);
-	if (question->done && question->reply != NULL) {
-		put_reply(data, question->reply, part, depth);
-		error = 0;
-	}
+	if (question->done)
+		reply = json_incref(question->reply);
 	pthread_mutex_unlock(&question->lock);
 	question_release(question);
-	return error;
+	if (reply == NULL)
+		return tell_error(data, "the switch did not answer within a second; ask again");
+	/* Addresses come a page at a time. */
+	page->total = (size_t)json_integer_value(json_object_get(reply, "total"));
+	json_object_del(reply, "more");
+	put_page(data, reply, page);
+	json_decref(reply);
+	return 0;
 }
 
-static int tel_ports(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
-		     struct rte_tel_data *data)
+/* Takes "FIRST[,COUNT]" from where it begins. False: it is something else. */
+static bool parse_range(const char *text, struct ctl_page *page)
 {
-	return ask(json_pack("{s:s}", "command", "ports"), "ports", DEPTH_OF_LIST, data);
+	unsigned long first = 0, count = CTL_PAGE_ENTRIES;
+	char *end = NULL;
+
+	if (text != NULL && text[0] != '\0') {
+		if (!isdigit((unsigned char)text[0]))
+			return false;
+		first = strtoul(text, &end, 10);
+		if (*end == ',' && isdigit((unsigned char)end[1]))
+			count = strtoul(end + 1, &end, 10);
+		if (*end != '\0' || count == 0 || first > INT32_MAX)
+			return false;
+	}
+	page->first = first;
+	page->count = count;
+	return true;
+}
+
+static int tell_range(struct rte_tel_data *data)
+{
+	return tell_error(data, "FIRST or FIRST,COUNT are whole numbers, and COUNT is 1 or more");
+}
+
+/* Cuts "WHICH[,FIRST[,COUNT]]" at its first comma. */
+static bool parse_which(const char *params, char *which, size_t size, struct ctl_page *page)
+{
+	size_t len = params != NULL ? strcspn(params, ",") : 0;
+
+	snprintf(which, size, "%.*s", (int)len, params != NULL ? params : "");
+	return parse_range(params != NULL && params[len] == ',' ? params + len + 1 : NULL, page);
+}
+
+static int ask_list(const char *command, const char *ask_next, const char *single,
+		    const char *params, struct rte_tel_data *data)
+{
+	struct ctl_page page = {.part = command, .ask = ask_next, .single = single};
+
+	if (!parse_range(params, &page))
+		return tell_range(data);
+	return ask(json_pack("{s:s}", "command", command), &page, data);
+}
+
+static int tel_ports(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
+{
+	return ask_list("ports", "/vuswitch/ports,", "/vuswitch/port,", params, data);
+}
+
+static int tel_bridges(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
+{
+	return ask_list("bridges", "/vuswitch/bridges,", NULL, params, data);
+}
+
+static int tel_lcores(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
+{
+	return ask_list("lcores", "/vuswitch/lcores,", "/vuswitch/lcore,", params, data);
 }
 
 static int tel_port(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s, s:s}", "command", "port", "name", params != NULL ? params : ""),
-		   "port", DEPTH_OF_ONE, data);
+	char name[64], next[96];
+	struct ctl_page page = {.part = "port", .ask = next, .values = true};
+
+	if (!parse_which(params, name, sizeof(name), &page))
+		return tell_range(data);
+	snprintf(next, sizeof(next), "/vuswitch/port,%s,", name);
+	return ask(json_pack("{s:s, s:s}", "command", "port", "name", name), &page, data);
+}
+
+static int tel_lcore(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
+{
+	char which[64], next[96];
+	struct ctl_page page = {.part = "lcore", .ask = next, .values = true};
+	char *end;
+	long id;
+
+	if (!parse_which(params, which, sizeof(which), &page))
+		return tell_range(data);
+	id = strtol(which, &end, 10);
+	if (end == which || *end != '\0')
+		return tell_error(data, "which lcore? /vuswitch/lcores lists them");
+	snprintf(next, sizeof(next), "/vuswitch/lcore,%ld,", id);
+	return ask(json_pack("{s:s, s:I}", "command", "lcore", "lcore", (json_int_t)id), &page, data);
 }
 
 static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
 {
-	return ask(json_pack("{s:s, s:i, s:s*}", "command", "macs", "limit", MACS_LIMIT, "bridge",
-			     params),
-		   "macs", DEPTH_OF_LIST, data);
-}
+	char bridge[64], next[96];
+	struct ctl_page page = {.part = "macs", .ask = next};
 
-static int tel_bridges(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
-		       struct rte_tel_data *data)
-{
-	return ask(json_pack("{s:s}", "command", "bridges"), "bridges", DEPTH_OF_LIST, data);
-}
-
-static int tel_lcores(const char *cmd VUS_UNUSED, const char *params VUS_UNUSED,
-		      struct rte_tel_data *data)
-{
-	return ask(json_pack("{s:s}", "command", "lcores"), "lcores", DEPTH_OF_ONE, data);
+	if (!parse_which(params, bridge, sizeof(bridge), &page))
+		return tell_range(data);
+	snprintf(next, sizeof(next), "/vuswitch/macs,%s,", bridge);
+	return ask(json_pack("{s:s, s:I, s:i, s:s*}", "command", "macs", "first",
+			     (json_int_t)page.first, "limit", CTL_PAGE_ENTRIES, "bridge",
+			     bridge[0] != '\0' ? bridge : NULL),
+		   &page, data);
 }
 
 void ctl_telemetry_start(struct loop *loop, struct vus_switch *sw)
@@ -296,11 +319,12 @@ void ctl_telemetry_start(struct loop *loop, struct vus_switch *sw)
 		telemetry_cb run;
 		const char *help;
 	} commands[] = {
-		{"/vuswitch/ports", tel_ports, "Every port and its counters. No parameter."},
-		{"/vuswitch/port", tel_port, "One port. Parameter: its name."},
-		{"/vuswitch/macs", tel_macs, "MAC addresses. Parameter: a bridge, or none."},
-		{"/vuswitch/bridges", tel_bridges, "Every bridge. No parameter."},
-		{"/vuswitch/lcores", tel_lcores, "Every lcore. No parameter."},
+		{"/vuswitch/ports", tel_ports, "Ports and their counters. Parameters: [FIRST[,COUNT]]"},
+		{"/vuswitch/port", tel_port, "One port. Parameters: NAME[,FIRST[,COUNT]]"},
+		{"/vuswitch/macs", tel_macs, "MAC addresses. Parameters: [BRIDGE[,FIRST[,COUNT]]]"},
+		{"/vuswitch/bridges", tel_bridges, "Bridges. Parameters: [FIRST[,COUNT]]"},
+		{"/vuswitch/lcores", tel_lcores, "Lcores. Parameters: [FIRST[,COUNT]]"},
+		{"/vuswitch/lcore", tel_lcore, "One lcore. Parameters: LCORE[,FIRST[,COUNT]]"},
 	};
 
 	pthread_mutex_lock(&lock);
