@@ -10,6 +10,9 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "one_line.h"
+#include "refusal.h"
+
 enum { ANSWER_SECONDS = 5 };
 
 static FILE *to, *from;
@@ -17,14 +20,15 @@ static const char *where;
 
 void die(const char *fmt, ...)
 {
+	char text[1024];
 	va_list args;
 
 	fflush(stdout);
-	fprintf(stderr, "vusctl: ");
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(stderr, "\n");
+	one_line(text, sizeof(text));
+	fprintf(stderr, "vusctl: %s\n", text);
 	exit(EXIT_FAILURE);
 }
 
@@ -40,9 +44,7 @@ void client_connect(const char *path)
 		die("%s: a socket's path has at most 107 characters", path);
 	strcpy(address.sun_path, path);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		die("no vuswitch answers at %s (%s); start it, or say where it is with --control "
-		    "SOCKET",
-		    path, strerror(errno));
+		refusal(path, errno);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	to = fdopen(fd, "w");

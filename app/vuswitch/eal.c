@@ -16,6 +16,7 @@
 #include <rte_errno.h>
 
 #include "eal_log.h"
+#include "eal_words.h"
 #include "log.h"
 
 enum {
@@ -158,6 +159,33 @@ static uint32_t hash_text(const char *text)
 	return hash;
 }
 
+/* Starts EAL; `keep`: what it prints, unless it starts, is made one line. */
+static int init(bool keep, struct fail *fail)
+{
+	char *words;
+	int result, error;
+
+	/* getopt's line is the only one that names an option EAL does not know. */
+	opterr = 1;
+	if (keep)
+		eal_words_keep();
+	result = rte_eal_init(args.argc, args.argv);
+	error = rte_errno;
+	opterr = 0;
+	words = eal_words_release();
+	if (result >= 0 && words != NULL)
+		eal_words_print(words);
+	else if (result < 0 && words != NULL)
+		eal_words_explain(words, error, fail);
+	else if (result < 0)
+		fail_set(fail, -error,
+			 "EAL did not start (%s): its own lines above say why; `vuswitch --no-huge "
+			 "--no-pci -- ...` is what needs least",
+			 rte_strerror(error));
+	free(words);
+	return result < 0 ? -error : 0;
+}
+
 int eal_start(const struct options *options, struct fail *fail)
 {
 	static const char *const prefix[] = {"--file-prefix", NULL};
@@ -186,12 +214,7 @@ int eal_start(const struct options *options, struct fail *fail)
 		add("--log-level=*:warning");
 		add("--log-level=lib.eal:error");
 	}
-	if (rte_eal_init(args.argc, args.argv) < 0)
-		return fail_set(fail, -rte_errno,
-				"EAL did not start (%s): its own lines above say why; `vuswitch "
-				"--no-huge --no-pci -- ...` is what needs least",
-				rte_strerror(rte_errno));
-	return 0;
+	return init(!given(options, log_level), fail);
 }
 
 /* What EAL leaves in its runtime folder belongs to nobody once it has ended. */

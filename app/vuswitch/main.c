@@ -26,6 +26,7 @@
 #include "notify.h"
 #include "options.h"
 #include "poke.h"
+#include "predecessor.h"
 #include "rcu.h"
 #include "signals.h"
 #include "switch.h"
@@ -311,6 +312,7 @@ int main(int argc, char **argv)
 	} else {
 		signals_block();
 		raise_descriptor_limit();
+		predecessor_wait(vus.options.control, &config);
 		if (create(&vus, &fail) != 0)
 			status = fail_out(&fail, EXIT_FAILURE);
 		else if (run(&vus, &config) != 0)

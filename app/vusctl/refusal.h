@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* refusal.h: why the control socket cannot be opened, and what helps. */
+#ifndef VUSCTL_REFUSAL_H
+#define VUSCTL_REFUSAL_H
+
+/* Ends the program with one line about the connect() to `path` that failed with `error`. */
+_Noreturn void refusal(const char *path, int error);
+
+#endif
