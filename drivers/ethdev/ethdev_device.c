@@ -14,6 +14,8 @@
 
 #include "dpdk_compat.h"
 #include "ethdev_driver.h"
+#include "ethdev_reason.h"
+#include "ethdev_words.h"
 #include "log.h"
 #include "mem_arena.h"
 
@@ -86,16 +88,15 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 	snprintf(devargs, sizeof(devargs), "%s%s%s", bare ? name : device,
 		 bare && memory != NULL && memory->args[0] != '\0' ? "," : "",
 		 bare && memory != NULL ? memory->args : "");
+	ethdev_words_keep();
 	error = rte_dev_probe(devargs);
+	ethdev_words_release();
 	mem_arena_guard(); /* a driver may have made EAL's heap grow */
 	if (error != 0 && error != -EEXIST && ethdev_driver_missing(name, error, fail))
 		return -ENODEV;
 	if (error != 0 && error != -EEXIST)
-		return fail_set(fail, -ENODEV,
-				"device %s: DPDK has no such device and cannot make it (%s); give the "
-				"address of a NIC that is bound to vfio-pci (dpdk-devbind.py --status), or "
-				"a driver's name and a number, as in net_tap0,iface=tap0",
-				devargs, rte_strerror(-error));
+		return ethdev_reason(devargs, name, error, fail);
+	ethdev_words_print();
 	return 0;
 }
 

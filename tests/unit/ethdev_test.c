@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -179,8 +180,18 @@ static void says_what_is_wrong(void **state)
 	(void)state;
 	refused("", -EINVAL, "not a name");
 	refused(NULL, -EINVAL, "not a name");
-	refused("net_nosuchdriver0", -ENODEV, "net_nosuchdriver0");
-	refused("0000:ff:1f.7", -ENODEV, "vfio-pci");
+	refused("net_nosuchdriver0", -ENODEV, "device net_nosuchdriver0: no DPDK driver of this name");
+	refused("nosuch0", -ENODEV, "device nosuch0: DPDK has no such device, and no driver");
+	refused("0000:ff:1f.7", -ENODEV, "--no-pci");
+	refused("lo", -ENODEV, "this is an interface of the kernel; net_af_packet0,iface=lo");
+	refused("net_af_packet0,iface=nosuch0", -ENODEV, "the kernel has no interface nosuch0");
+	refused("net_af_packet0", -ENODEV, "as in net_af_packet0,iface=eth1");
+	refused("net_tap0,iface=a234567890123456", -ENODEV, "at most 15 characters");
+	/* A driver's own words, if nothing is known to be better. */
+	rte_log_set_global_level(RTE_LOG_ERR);
+	refused("net_pcap0,rx_pcap=/nosuch.pcap", -ENODEV, "Couldn't open /nosuch.pcap");
+	rte_log_set_global_level(RTE_LOG_CRIT);
+	refused("net_null0,nosuch=1", -ENODEV, "its driver refuses it and does not say why");
 	port = port_on("up0", "net_null0");
 	refused("net_null0", -EBUSY, "up0");
 	end(port);

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What keeps vuswitch and vusctl from working is said in one line that names it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from vulab.lab import Lab
+from vulab.switch import Switch, build_folder
+
+EAL = ("--lcores", "0@0,1@0", "--no-pci", "-m", "64")
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def refused(lab: Lab, *arguments: str, eal: Sequence[str] = EAL, prefix: Sequence[str] = ()) -> list[str]:
+    """The lines of a vuswitch that does not start, but for the one about huge pages."""
+    runtime = lab.folder / "refused.run"
+    runtime.mkdir(exist_ok=True)
+    done = subprocess.run([*prefix, str(build_folder() / "app" / "vuswitch" / "vuswitch"), *eal, "--", *arguments],
+                          env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)}, text=True, capture_output=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    return [line for line in done.stderr.splitlines() if "free in huge pages" not in line and "bridge for" not in line]
+
+
+def without(capability: str) -> list[str]:
+    return ["setpriv", f"--bounding-set=-{capability}", f"--inh-caps=-{capability}"]
+
+
+@pytest.mark.parametrize(("eal", "words"), [
+    (("--nosuch",), "unrecognized option '--nosuch'; options before `--` are EAL's"),
+    (("--config", "x"), "vuswitch's own go behind it"),
+    (("-l", f"0-{os.cpu_count()}"), "please check specified cores are part of 0-"),
+    (("-m", "999999999", "--no-huge"), "Cannot init memory"),
+])
+def test_eal_in_one_line(lab: Lab, eal: Sequence[str], words: str) -> None:
+    """DPDK prints its usage, a hundred lines, and not always the reason."""
+    (line,) = refused(lab, "--vhost", f"vm1={lab.folder}/vm1.sock", eal=eal)
+    assert line.startswith("vuswitch: EAL did not start: ") and words in line
+
+
+def test_eal_says_everything_if_asked(lab: Lab) -> None:
+    lines = subprocess.run([str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--nosuch", "--log-level=*:info",
+                            "--", "--vhost", f"vm1={lab.folder}/vm1.sock"], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=60, check=False).stdout.splitlines()
+    assert "Usage: vuswitch [options]" in lines
+    shown = subprocess.run([str(build_folder() / "app" / "vuswitch" / "vuswitch"), "-h", "--", "--vhost",
+                            f"vm1={lab.folder}/vm1.sock"], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=60, check=False).stdout
+    assert "Usage: vuswitch [options]" in shown and "--huge-dir" in shown
+
+
+@pytest.mark.parametrize(("device", "prefix", "words"), [
+    ("net_tap0,iface=a234567890123456", (), "iface=a234567890123456 has 16 characters"),
+    ("net_tap0,iface=vuno", without("net_admin"), "this process may not make a tap; start it as root, or give it"),
+    ("net_af_packet0,iface=lo", without("net_raw"), "this process may not open packet sockets"),
+    ("net_af_packet0,iface=vunosuch", (), "the kernel has no interface vunosuch here"),
+    ("lo", (), "lo is an interface of the kernel; use net_af_packet0,iface=lo"),
+    ("0000:ff:1f.7", (), "--no-pci"),
+])
+def test_devices(lab: Lab, device: str, prefix: Sequence[str], words: str) -> None:
+    """Each of these ended in advice about vfio-pci."""
+    (line,) = refused(lab, "--ethdev", f"up0={device}", prefix=prefix)
+    assert words in line and "vfio-pci (dpdk-devbind" not in line
+
+
+def test_a_pci_address(lab: Lab) -> None:
+    """Without --no-pci: there is no such NIC."""
+    (line,) = refused(lab, "--ethdev", "up0=0000:ff:1f.7", eal=EAL[:2] + EAL[3:])
+    assert "this machine has no PCI device of that address" in line
+
+
+class Listener:
+    """Somebody who listens at a path, until it closes after some seconds: as a killed process does."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(64)
+        self.timer = threading.Timer(seconds, self.socket.close)
+        self.timer.start()
+
+    def close(self) -> None:
+        self.timer.cancel()
+        self.socket.close()
+
+
+def test_right_after_a_kill(lab: Lab) -> None:
+    """The sockets of a process that was killed look alive for a moment; those of a live one still do after a second."""
+    switch = Switch(lab.folder, ["--vhost", f"vm1={lab.folder}/vm1.sock"], eal=["-m", "64"])
+    dying = [Listener(switch.control, 0.4), Listener(lab.folder / "vm1.sock", 0.6)]
+    try:
+        switch.start()
+        assert set(switch.ports()) == {"vm1"}
+        again = refused(lab, "--vhost", f"vm2={lab.folder}/vm2.sock", "--control", str(switch.control))
+        assert "another vuswitch answers here" in again[-1]
+        again = refused(lab, "--vhost", f"vm1={lab.folder}/vm1.sock")
+        assert "another process listens on" in again[-1]
+    finally:
+        for listener in dying:
+            listener.close()
+        switch.stop()
+
+
+def vusctl(control: Path, *prefix: str) -> str:
+    """The line of a vusctl that does not get through: a copy of it, which anybody may run."""
+    program = control.parents[1] / "vusctl"
+    if not program.exists():
+        shutil.copy(build_folder() / "app" / "vusctl" / "vusctl", program)
+    done = subprocess.run([*prefix, str(program), "--control", str(control), "ports"], text=True, capture_output=True,
+                          timeout=20, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def test_vusctl_without_rights(lab: Lab) -> None:
+    """Who may not open the socket, and who finds none, get different advice."""
+    folder = lab.folder / "ctl"
+    control = folder / "control.sock"
+    assert "there is no such socket; start it" in vusctl(control)
+    listener = Listener(control, 60)
+    try:
+        os.chmod(lab.folder, 0o711)
+        os.chmod(folder, 0o755)
+        os.chown(control, 0, 1)
+        os.chmod(control, 0o660)
+        line = vusctl(control, *NOBODY)
+        assert f"socket {control} is there, but nobody may not open it: it is root:daemon's, mode 0660" in line
+        assert "join group daemon (usermod -aG daemon nobody, and log in again), or use sudo" in line
+        os.chown(control, 0, 0)
+        assert vusctl(control, *NOBODY).endswith("it is root:root's, mode 0660; use sudo")
+        os.chown(folder, 0, 1)
+        os.chmod(folder, 0o750)
+        line = vusctl(control, *NOBODY)
+        assert f"folder {folder} is there, but nobody may not enter it: it is root:daemon's, mode 0750" in line
+        assert "join group daemon" in line
+    finally:
+        listener.close()
+    assert "the one that made it has ended; start it" in vusctl(control)
+
+
+def test_a_reload_waits_for_nobody(lab: Lab) -> None:
+    """A FIFO in the place of the file would stop the control thread at SIGHUP."""
+    config = lab.folder / "reload.yaml"
+    config.write_text(f"ports: [{{name: vm1, type: vhost-user, socket: {lab.folder}/vm1.sock}}]\n")
+    switch = Switch(lab.folder, ["--config", str(config)], eal=["-m", "64"])
+    switch.start()
+    try:
+        config.unlink()
+        os.mkfifo(config)
+        switch.reload()
+        end = time.monotonic() + 10
+        while "this is a pipe" not in switch.log.read_text():
+            assert time.monotonic() < end, "nothing was said of the pipe"
+            time.sleep(0.05)
+        assert set(switch.ports()) == {"vm1"}
+        assert switch.process
+        os.kill(switch.process.pid, signal.SIGTERM)
+    finally:
+        switch.stop()
