@@ -170,7 +170,7 @@ static int init(bool keep, struct fail *fail)
 	if (keep)
 		eal_words_keep();
 	result = rte_eal_init(args.argc, args.argv);
-	error = rte_errno;
+	error = rte_errno != 0 ? rte_errno : EINVAL;
 	opterr = 0;
 	words = eal_words_release();
 	if (result >= 0 && words != NULL)
