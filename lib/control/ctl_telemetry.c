@@ -191,7 +191,7 @@ static int ask(json_t *request, struct ctl_page *page, struct rte_tel_data *data
 	json_t *reply = NULL;
 
 	if (question == NULL)
-		return tell_error(data, "no memory");
+		return tell_error(data, request == NULL ? "the name is no text (UTF-8)" : "no memory");
 	if (!question_post(question)) {
 		question_release(question);
 		return tell_error(data, "the switch is not running");

@@ -151,6 +151,32 @@ def test_vusctl_without_rights(lab: Lab) -> None:
     assert "the one that made it has ended; start it" in vusctl(control)
 
 
+def test_check_without_eal(lab: Lab) -> None:
+    """What is wrong in itself is refused, with its line; what may still come is a warning."""
+    program = str(build_folder() / "app" / "vuswitch" / "vuswitch")
+
+    def check(*arguments: str, stdin: str = "") -> tuple[int, str]:
+        done = subprocess.run(["bash", "-c", f'exec "$0" --check "$@" {stdin}', program, *arguments], text=True,
+                              capture_output=True, timeout=20, cwd=lab.folder, check=False)
+        return done.returncode, done.stderr
+
+    config = lab.folder / "check.yaml"
+    config.write_text("ports:\n- name: vm1\n  type: vhost-user\n  socket: vm1.sock\n")
+    assert check("--config", str(config)) == (
+        1, f"vuswitch: {config}:4: port vm1: socket \"vm1.sock\" is not a path from the root; write it whole, as in "
+           "/run/vuswitch/vm1.sock\n")
+    assert check("--vhost", "vm1=vm1.sock") == (0, "")
+    status, said = check("--vhost", f"vm1={lab.folder}/no/vm1.sock", "--ethdev", "up0=net_af_packet0,iface=vunosuch")
+    assert status == 0 and said.count("warning: port ") == 2
+    config.write_text("ports: []\n")
+    assert check("--config", "/dev/stdin", stdin=f"<{config}") == (0, "")
+    status, said = check("--config", "/dev/stdin", stdin="< <(echo 'ports: []')")
+    assert status == 1 and "this is a pipe" in said
+    assert check("--config", "/dev/null")[1] == (
+        "vuswitch: /dev/null:1: there is nothing in this file; to have no ports, write \"ports: []\"\n")
+    assert check("--vhost", "a\nb=/tmp/x")[1].count("\n") == 1
+
+
 def test_a_reload_waits_for_nobody(lab: Lab) -> None:
     """A FIFO in the place of the file would stop the control thread at SIGHUP."""
     config = lab.folder / "reload.yaml"
