@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,11 +113,17 @@ static int add_port(struct options *options, const char *option, const char *val
 
 static int set_control(struct options *options, const char *path, struct fail *fail)
 {
+	char folder[PATH_MAX];
+
 	if (strlen(path) >= sizeof(options->control))
 		return fail_set(fail, -ENAMETOOLONG,
 				"--control: the path has more than 107 characters, the kernel's "
 				"limit; use a shorter one");
-	strcpy(options->control, path);
+	/* Whole, if that fits: EAL's file prefix is made of it, and two folders may have a control.sock each. */
+	if (path[0] == '/' || getcwd(folder, sizeof(folder)) == NULL ||
+	    snprintf(options->control, sizeof(options->control), "%s/%s", folder, path) >=
+		    (int)sizeof(options->control))
+		strcpy(options->control, path);
 	return 0;
 }
 

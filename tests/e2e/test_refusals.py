@@ -151,6 +151,31 @@ def test_vusctl_without_rights(lab: Lab) -> None:
     assert "the one that made it has ended; start it" in vusctl(control)
 
 
+def test_relative_paths_of_the_command_line(lab: Lab) -> None:
+    """Two switches with a c.sock each, in folders of their own, have DPDK files of their own, too."""
+    program = str(build_folder() / "app" / "vuswitch" / "vuswitch")
+    running = []
+    try:
+        for name in ("one", "two"):
+            folder = lab.folder / name
+            folder.mkdir()
+            with (lab.folder / f"{name}.log").open("w") as log:
+                running.append(subprocess.Popen(
+                    [program, *EAL, "--", "--control", "c.sock", "--vhost", "vm1=vm1.sock"], cwd=folder, stderr=log,
+                    env={**os.environ, "RUNTIME_DIRECTORY": str(lab.folder)}))
+            end = time.monotonic() + 30
+            while f"vusctl --control {folder}/c.sock" not in (lab.folder / f"{name}.log").read_text():
+                assert running[-1].poll() is None and time.monotonic() < end
+                time.sleep(0.05)
+            assert (folder / "vm1.sock").is_socket()
+        assert len(list((lab.folder / "dpdk").iterdir())) == 2
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(10)
+
+
 def test_check_without_eal(lab: Lab) -> None:
     """What is wrong in itself is refused, with its line; what may still come is a warning."""
     program = str(build_folder() / "app" / "vuswitch" / "vuswitch")
