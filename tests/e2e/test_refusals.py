@@ -191,7 +191,7 @@ def test_check_without_eal(lab: Lab) -> None:
         1, f"vuswitch: {config}:4: port vm1: socket \"vm1.sock\" is not a path from the root; write it whole, as in "
            "/run/vuswitch/vm1.sock\n")
     assert check("--vhost", "vm1=vm1.sock") == (0, "")
-    status, said = check("--vhost", f"vm1={lab.folder}/no/vm1.sock", "--ethdev", "up0=net_af_packet0,iface=vunosuch")
+    status, said = check("--vhost", f"vm1={lab.folder}/no/such/vm1.sock", "--ethdev", "up0=net_af_packet0,iface=vunosuch")
     assert status == 0 and said.count("warning: port ") == 2
     config.write_text("ports: []\n")
     assert check("--config", "/dev/stdin", stdin=f"<{config}") == (0, "")
