@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .machine import Q35, Machine
 from .process import SLOW, LabError, Process, run, tail, wait_until
 from .qmp import Qmp
 from .shell import Shell
 
 SCRIPTS = Path(__file__).resolve().parents[2]
-KERNEL_LINE = ("console=ttyS0,115200 quiet panic=1 nokaslr tsc=reliable random.trust_cpu=on "
+KERNEL_LINE = ("quiet panic=1 nokaslr tsc=reliable random.trust_cpu=on "
                "ipv6.disable=1")
 # Every offload a driver may ask for, or be asked for, switched off at the card.
 NO_OFFLOADS = ",".join(f"{word}=off" for word in (
@@ -42,10 +43,10 @@ def qemu_binaries() -> list[Path]:
     return found + ([backport] if backport.exists() else [])
 
 
-def guest_image(*programs: str) -> Path:
+def guest_image(*programs: str, arch: str = Q35.arch) -> Path:
     """The folder with vmlinuz and initrd, built if an input changed; with programs of this machine."""
     words = [word for program in programs for word in ("--with", program)]
-    return Path(run([SCRIPTS / "guest-image", *words], seconds=180).strip())
+    return Path(run([SCRIPTS / "guest-image", *words, "--arch", arch], seconds=180).strip())
 
 
 def qemu_version(qemu: Path) -> tuple[int, int]:
@@ -82,7 +83,8 @@ def accelerator(qemu: Path, image: Path) -> str:
             argv = [str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                     "-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "192M",
                     "-kernel", str(image / "vmlinuz"), "-initrd", str(image / "initrd"),
-                    "-append", f"{KERNEL_LINE} vu.exit=1", "-serial", "stdio"]
+                    "-append", f"console={Q35.console} {KERNEL_LINE} vu.exit=1",
+                    "-serial", "stdio"]
             try:
                 done = subprocess.run(argv, timeout=10 * SLOW, capture_output=True,
                                       stdin=subprocess.DEVNULL, check=False)
@@ -104,7 +106,8 @@ class Nic:
     mtu: int | None = None
     options: str = ""
 
-    def arguments(self, index: int, version: tuple[int, int], accel: str) -> list[str]:
+    def arguments(self, index: int, version: tuple[int, int], accel: str,
+                  bus: str = Q35.bus) -> list[str]:
         chardev = f"socket,id=vu{index},path={self.socket}"
         if self.role == "server":
             chardev += ",server=on,wait=off"
@@ -112,11 +115,13 @@ class Nic:
             chardev += ",reconnect-ms=100"
         else:
             chardev += ",reconnect=1"
-        device = (f"virtio-net-pci,id=nic{index},netdev=n{index},mac={self.mac},romfile=,"
+        device = (f"virtio-net-{bus},id=nic{index},netdev=n{index},mac={self.mac},"
                   "rx_queue_size=1024,tx_queue_size=1024")
+        if bus == "pci":
+            device += ",romfile="
         if self.queues > 1:
             device += ",mq=on"
-        if needs_line_interrupt(version, accel):
+        if bus == "pci" and needs_line_interrupt(version, accel):
             device += ",vectors=0"
         elif self.queues > 1:
             device += f",vectors={2 * self.queues + 2}"
@@ -141,6 +146,7 @@ class Guest:
     address: str
     qemu: Path
     image: Path
+    machine: Machine = Q35
     cpus: int = 1
     memory: str = "192M"
     hotplug: str = ""  # what may come: "slots=4,maxmem=2G"
@@ -322,10 +328,14 @@ class Guest:
             if nic.role == "server":
                 Path(nic.socket).unlink(missing_ok=True)
 
+    def accelerated_by(self) -> str:
+        return accelerator(self.qemu, self.image) if self.machine.native else "tcg"
+
     def kernel_line(self) -> str:
         """The guest kernel's command line."""
+        accel = self.accelerated_by()
         line = KERNEL_LINE.replace("ipv6.disable=1", "") if self.ipv6 else KERNEL_LINE
-        line += f" vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
+        line += f" {self.machine.kernel_words(accel)} vu.ip={self.address}" + (f" vu.mtu={self.mtu}" if self.mtu else "")
         if self.kernel:
             line += f" {self.kernel}"
         if self.hotplug:
@@ -336,10 +346,10 @@ class Guest:
     def arguments(self) -> list[str]:
         """QEMU's command line."""
         version = qemu_version(self.qemu)
-        accel = accelerator(self.qemu, self.image)
+        accel = self.accelerated_by()
         argv = [str(self.qemu), "-name", self.name, "-nodefaults", "-no-user-config",
-                "-display", "none", "-machine", "q35,memory-backend=ram0",
-                "-accel", "tcg,thread=multi" if accel == "tcg" else accel, "-cpu", "max",
+                "-display", "none", *self.machine.arguments(),
+                "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
                 "-smp", str(self.cpus),
                 "-m", self.memory + (f",{self.hotplug}" if self.hotplug else ""),
                 "-object", f"memory-backend-memfd,id=ram0,size={self.memory},share=on",
@@ -348,9 +358,9 @@ class Guest:
                 "-serial", f"file:{self.folder}/console.log",
                 # Named chardevs exist before the network cards, which may wait for the switch.
                 "-chardev", f"socket,id=shell,path={self.folder}/shell.sock,server=on,wait=off",
-                "-serial", "chardev:shell",
+                *self.machine.shell_port("shell"),
                 "-chardev", f"socket,id=qmp,path={self.folder}/qmp.sock,server=on,wait=off",
                 "-mon", "chardev=qmp,mode=control"]
         for index, nic in enumerate(self.nics):
-            argv += nic.arguments(index, version, accel)
+            argv += nic.arguments(index, version, accel, self.machine.bus)
         return argv + list(self.extra)

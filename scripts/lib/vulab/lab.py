@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .guest import Guest, Nic
+from .machine import Q35, Machine
 from .net import Netns
 from .process import LabError
 from .switch import Switch
@@ -49,14 +50,14 @@ class Lab:
         return switch
 
     def guest(self, name: str, qemu: Path, image: Path, nic: Nic | Sequence[Nic], address: str, *,
-              cpus: int = 1, mtu: int | None = None, hotplug: str = "",
-              ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
+              machine: Machine = Q35, cpus: int = 1, mtu: int | None = None, memory: str = "192M",
+              hotplug: str = "", ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
         """A guest that is not started yet."""
         folder = self.folder / name
         folder.mkdir()
         nics = [nic] if isinstance(nic, Nic) else nic
-        guest = Guest(name, nics, address, qemu, image, cpus=cpus, mtu=mtu, hotplug=hotplug,
-                      ipv6=ipv6, extra=extra, folder=folder)
+        guest = Guest(name, nics, address, qemu, image, machine, cpus=cpus, mtu=mtu, memory=memory,
+                      hotplug=hotplug, ipv6=ipv6, extra=extra, folder=folder)
         self.guests.append(guest)
         return guest
 

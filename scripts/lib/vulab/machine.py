@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The kinds of machine a guest can be, and what of QEMU's command line differs between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def tsc_khz() -> int:
+    """About how fast this machine's time stamp counter counts, which an emulated guest reads as its own."""
+    found = re.search(r"cpu MHz\s*: (\d+)", Path("/proc/cpuinfo").read_text())
+    return 1000 * int(found[1]) if found else 2_000_000
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One of QEMU's machines, with the Debian that runs on it.
+
+    console and shell are the ports as the guest's kernel calls them: what it says goes to the first,
+    the second belongs to the harness.
+    """
+
+    name: str = "q35"
+    arch: str = "amd64"  # as Debian calls it
+    qemu: str = "qemu-system-x86_64"
+    cpu: str = "max"  # empty: the machine's own
+    options: Sequence[str] = ()
+    console: str = "ttyS0,115200"
+    shell: str = "ttyS1"
+    bus: str = "pci"  # where virtio devices are: `pci`, or `device` for virtio-mmio
+
+    @property
+    def native(self) -> bool:
+        """Whether this machine's own KVM could run it."""
+        return self.arch == "amd64"
+
+    def arguments(self) -> list[str]:
+        """QEMU's arguments for the machine and its CPU, with its memory in the object ram0."""
+        return ["-machine", f"{self.name},memory-backend=ram0",
+                *(["-cpu", self.cpu] if self.cpu else []), *self.options]
+
+    def kernel_words(self, accel: str) -> str:
+        """What the kernel has to be told."""
+        words = f"console={self.console} vu.shell={self.shell}"
+        if self.name == "microvm" and accel == "tcg":
+            # Its ACPI has no timer to measure the counter with, and without KVM there is no clock that needs none.
+            words += f" tsc_early_khz={tsc_khz()}"
+        return words
+
+    def shell_port(self, chardev: str) -> list[str]:
+        """QEMU's arguments for the port of the shell."""
+        if self.shell == "hvc0":  # a machine with one serial port: the other is virtio's
+            return ["-device", f"virtio-serial-{self.bus}",
+                    "-device", f"virtconsole,chardev={chardev}"]
+        return ["-serial", f"chardev:{chardev}"]
+
+
+Q35 = Machine()
+# No PCI and so no MSI-X. virtio-mmio before its version 2 gives the rings as page numbers, 2 as addresses.
+MICROVM = Machine("microvm", shell="hvc0", bus="device",
+                  options=("-global", "virtio-mmio.force-legacy=false"))
+MICROVM_LEGACY = Machine("microvm", shell="hvc0", bus="device",
+                         options=("-global", "virtio-mmio.force-legacy=true"))
+# Weakly ordered, as x86 is not.
+VIRT = Machine("virt", "arm64", "qemu-system-aarch64", "cortex-a57", console="ttyAMA0",
+               shell="hvc0")
+# Weakly ordered as well, with pages of 64 KiB: rings and buffers lie otherwise in memory. Its memory comes in
+# pieces of 256 MiB.
+PSERIES = Machine("pseries", "ppc64el", "qemu-system-ppc64", "", console="hvc0", shell="hvc1")
