@@ -2,7 +2,8 @@
 """What the end-to-end tests share: guests are booted once per module, each test tells a story.
 
 Run as root: /usr/bin/python3 -m pytest tests/e2e. $VUSWITCH_QEMU lists the QEMUs to use, with
-colons between; $VUSWITCH_BUILD names the build folder; $VUSWITCH_SLOW stretches the deadlines.
+colons between; $VUSWITCH_BUILD names the build folder; $VUSWITCH_SLOW stretches the deadlines;
+$VUSWITCH_MACHINES=all boots every firmware and machine with every QEMU, which scripts/test --long does.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _qemu_name(qemu: Path) -> str:
     return "qemu-{}.{}".format(*qemu_version(qemu))
+
+
+# Firmware and other machines are slow: every run boots some of them, with the newest QEMU.
+ALL_MACHINES = os.environ.get("VUSWITCH_MACHINES") == "all"
+newest_qemu = pytest.mark.parametrize(
+    "qemu", qemu_binaries() if ALL_MACHINES else qemu_binaries()[-1:], ids=_qemu_name, indirect=True)
+long_form = pytest.mark.skipif(
+    not ALL_MACHINES, reason="slow: runs in scripts/test --long, or with VUSWITCH_MACHINES=all")
 
 
 @pytest.fixture(scope="session", params=qemu_binaries(), ids=_qemu_name)

@@ -105,6 +105,8 @@ class Nic:
     queues: int = 1
     mtu: int | None = None
     options: str = ""
+    queue_size: int = 1024
+    boot_rom: bool = False  # with QEMU's own iPXE, for the firmware to boot from
 
     def arguments(self, index: int, version: tuple[int, int], accel: str,
                   bus: str = Q35.bus) -> list[str]:
@@ -116,8 +118,8 @@ class Nic:
         else:
             chardev += ",reconnect=1"
         device = (f"virtio-net-{bus},id=nic{index},netdev=n{index},mac={self.mac},"
-                  "rx_queue_size=1024,tx_queue_size=1024")
-        if bus == "pci":
+                  f"rx_queue_size={self.queue_size},tx_queue_size={self.queue_size}")
+        if bus == "pci" and not self.boot_rom:
             device += ",romfile="
         if self.queues > 1:
             device += ",mq=on"
