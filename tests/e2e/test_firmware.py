@@ -3,11 +3,12 @@
 
 A firmware's driver is not like an operating system's:
 
-- It polls. It switches interrupts off in the avail ring and never asks for one, has no EVENT_IDX, and between two of its
-  looks the switch cannot expect anything of it.
-- It agrees on no offload, so whatever the host's stack left unfinished (checksums of UDP) is finished by the switch,
-  and on no mergeable buffers: the header has 10 bytes before VERSION_1 and 12 after, and a frame has to fit in one buffer.
-- Its rings are short of buffers: iPXE and OVMF's VirtioNetDxe post a few tens, whatever size the ring has.
+- It polls. It switches interrupts off in the avail ring and has no EVENT_IDX; how long it does not look at its rings is
+  up to whatever else the firmware is busy with.
+- It agrees on no offload, so what the host's stack left unfinished (checksums of UDP) is finished by the switch.
+- It has no mergeable buffers: a frame has to fit in one, and the header before VERSION_1 has 10 bytes and not 12. The
+  header lies in a descriptor of its own, and iPXE shares one header among all its receive buffers.
+- It posts few buffers, whatever size the ring has: iPXE 8, OVMF's VirtioNetDxe 64.
 - It resets the device and begins anew several times in one boot, over the same connection: OVMF hands over to
   iPXE, and firmware to the system it has loaded.
 """
@@ -62,7 +63,7 @@ def firmware_guest(lab: Lab, kind: Kind, number: int, qemu: Path, image: Path) -
     """A started machine. UEFI drives the card itself: without a ROM there is no other driver."""
     form = "disable-modern=on" if kind.legacy else "disable-legacy=on"
     nic = Nic(lab.socket(kind.name), f"52:54:00:00:06:0{number}", options=f"{form},bootindex=1",
-              queue_size=256, boot_rom=not kind.uefi)
+              boot_rom=not kind.uefi)
     guest = FirmwareGuest(kind.name, nic, qemu, image, lab.folder / kind.name, kind.uefi)
     lab.keep(guest)
     guest.start()

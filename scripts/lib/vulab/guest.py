@@ -105,7 +105,6 @@ class Nic:
     queues: int = 1
     mtu: int | None = None
     options: str = ""
-    queue_size: int = 1024
     boot_rom: bool = False  # with QEMU's own iPXE, for the firmware to boot from
 
     def arguments(self, index: int, version: tuple[int, int], accel: str,
@@ -118,7 +117,7 @@ class Nic:
         else:
             chardev += ",reconnect=1"
         device = (f"virtio-net-{bus},id=nic{index},netdev=n{index},mac={self.mac},"
-                  f"rx_queue_size={self.queue_size},tx_queue_size={self.queue_size}")
+                  "rx_queue_size=1024,tx_queue_size=1024")
         if bus == "pci" and not self.boot_rom:
             device += ",romfile="
         if self.queues > 1:

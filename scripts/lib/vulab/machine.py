@@ -30,7 +30,7 @@ class Machine:
     options: Sequence[str] = ()
     console: str = "ttyS0,115200"
     shell: str = "ttyS1"
-    bus: str = "pci"  # where virtio devices are: `pci`, or `device` for virtio-mmio
+    bus: str = "pci"  # where virtio devices are: `pci`, `ccw`, or `device` for virtio-mmio
 
     @property
     def native(self) -> bool:
@@ -70,3 +70,6 @@ VIRT = Machine("virt", "arm64", "qemu-system-aarch64", "cortex-a57", console="tt
 # Weakly ordered as well, with pages of 64 KiB: rings and buffers lie otherwise in memory. Its memory comes in
 # pieces of 256 MiB.
 PSERIES = Machine("pseries", "ppc64el", "qemu-system-ppc64", "", console="hvc0", shell="hvc1")
+# Big-endian: what virtio calls little-endian is turned round by the driver. No PCI either.
+S390X = Machine("s390-ccw-virtio", "s390x", "qemu-system-s390x", console="ttysclp0", shell="hvc0",
+                bus="ccw")
