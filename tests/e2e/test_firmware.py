@@ -73,7 +73,8 @@ def firmware_guest(lab: Lab, kind: Kind, number: int, qemu: Path, image: Path) -
 @newest_qemu
 def test_network_boot(lab: Lab, qemu: Path, image: Path) -> None:
     """All at once: each gets an address and a file over its port, and runs what it got."""
-    kinds = KINDS if ALL_MACHINES else KINDS[:3]
+    # A firmware that polls keeps a CPU busy: every run has one of each kind and of each form.
+    kinds = KINDS if ALL_MACHINES else KINDS[1:3]
     _, switch, server = boot_site(lab, kinds)
     guests = [firmware_guest(lab, kind, number, qemu, image)
               for number, kind in enumerate(kinds, 1)]
