@@ -137,14 +137,15 @@ def test_vusctl_without_rights(lab: Lab) -> None:
         os.chown(control, 0, 1)
         os.chmod(control, 0o660)
         line = vusctl(control, *NOBODY)
-        assert f"socket {control} is there, but nobody may not open it: it is root:daemon's, mode 0660" in line
+        assert f"may not write to {control} (needs w; it is root:daemon 0660)" in line
+        assert "user nobody" in line
         assert "join group daemon (usermod -aG daemon nobody, and log in again), or use sudo" in line
         os.chown(control, 0, 0)
-        assert vusctl(control, *NOBODY).endswith("it is root:root's, mode 0660; use sudo")
+        assert vusctl(control, *NOBODY).endswith("(needs w; it is root:root 0660); use sudo")
         os.chown(folder, 0, 1)
         os.chmod(folder, 0o750)
         line = vusctl(control, *NOBODY)
-        assert f"folder {folder} is there, but nobody may not enter it: it is root:daemon's, mode 0750" in line
+        assert f"may not search {folder} (needs x; it is root:daemon 0750)" in line
         assert "join group daemon" in line
     finally:
         listener.close()
