@@ -7,12 +7,12 @@
 
 #include "clock.h"
 
-static int remove_oldest(struct vhu_waiting *waiting)
+static int remove_at(struct vhu_waiting *waiting, unsigned int i)
 {
-	int fd = waiting->place[0].fd;
+	int fd = waiting->place[i].fd;
 
 	waiting->n--;
-	memmove(&waiting->place[0], &waiting->place[1], waiting->n * sizeof(waiting->place[0]));
+	memmove(&waiting->place[i], &waiting->place[i + 1], (waiting->n - i) * sizeof(waiting->place[0]));
 	return fd;
 }
 
@@ -34,7 +34,7 @@ static void timer_fired(struct loop_timer *timer)
 	role_assert_control();
 	if (waiting->n == 0)
 		return;
-	waiting->due(waiting, remove_oldest(waiting));
+	waiting->due(waiting, remove_at(waiting, 0));
 	watch(waiting);
 }
 
@@ -53,24 +53,33 @@ void vhu_waiting_add(struct vhu_waiting *waiting, int fd)
 	watch(waiting);
 }
 
+static short events_of(int fd)
+{
+	struct pollfd peer = {.fd = fd, .events = POLLIN};
+
+	return poll(&peer, 1, 0) == 1 ? peer.revents : 0;
+}
+
 bool vhu_waiting_has_left(int fd)
 {
-	struct pollfd peer = {.fd = fd};
-
-	return poll(&peer, 1, 0) == 1 && (peer.revents & POLLHUP) != 0;
+	return (events_of(fd) & POLLHUP) != 0;
 }
 
 int vhu_waiting_take(struct vhu_waiting *waiting)
 {
+	unsigned int first = 0, i = 0;
 	int fd = -1;
 
-	while (fd < 0 && waiting->n > 0) {
-		fd = remove_oldest(waiting);
-		if (vhu_waiting_has_left(fd)) {
-			close(fd);
-			fd = -1;
-		}
-	}
+	while (i < waiting->n)
+		if (vhu_waiting_has_left(waiting->place[i].fd))
+			close(remove_at(waiting, i));
+		else
+			i++;
+	/* A front end speaks first. One that is silent does not stand in the way of one that is not. */
+	while (first < waiting->n && (events_of(waiting->place[first].fd) & POLLIN) == 0)
+		first++;
+	if (waiting->n > 0)
+		fd = remove_at(waiting, first < waiting->n ? first : 0);
 	watch(waiting);
 	return fd;
 }
@@ -78,6 +87,6 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 void vhu_waiting_clear(struct vhu_waiting *waiting)
 {
 	while (waiting->n > 0)
-		close(remove_oldest(waiting));
+		close(remove_at(waiting, 0));
 	watch(waiting);
 }

@@ -2,7 +2,7 @@
 /* vhu_waiting.h: connections to a port that has a front end already, or is not done with the last one.
  *
  * A front end that is turned away tries again at once, most of them, and for ever: so it is kept waiting first, connected
- * and unanswered, for VHU_WAITING_MS. If the port becomes free meanwhile, the one that has waited longest gets it. Few
+ * and unanswered, for VHU_WAITING_MS. If the port becomes free meanwhile, one of those that wait gets it. Few
  * can wait; while the places are taken, nobody is accepted, and what comes waits in the listener's queue.
  *
  * Context: control thread. Units: the wait is VHU_WAITING_MS. Ownership: a descriptor that waits is ours; `due` and
@@ -42,7 +42,7 @@ static inline bool vhu_waiting_full(const struct vhu_waiting *waiting)
 /* Not if it is full. */
 void vhu_waiting_add(struct vhu_waiting *waiting, int fd) RUNS_ON(control_thread);
 
-/* The one that has waited longest and is still there, or -1. */
+/* Of those who are still there and have said something, the one that has waited longest; else of those who are there; or -1. */
 int vhu_waiting_take(struct vhu_waiting *waiting) RUNS_ON(control_thread);
 
 /* Whether whoever made this connection has closed it. */

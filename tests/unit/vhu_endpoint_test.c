@@ -41,13 +41,14 @@ static void test_second_front_end_is_turned_away(void **state VUS_UNUSED)
 	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
 }
 
-/* The port becomes free while it waits: it is let in, and has lost nothing of what it said. */
+/* The port becomes free while it waits: it is let in, before one that says nothing, and has lost nothing of what it said. */
 static void test_second_front_end_is_let_in_when_the_first_leaves(void **state VUS_UNUSED)
 {
-	struct front second, third;
+	struct front second, third, mute;
 	struct vhu_message msg;
 
 	front_connect(&third, t.loop, t.path); /* leaves while it waits */
+	front_connect(&mute, t.loop, t.path);
 	front_connect(&second, t.loop, t.path);
 	front_send(&second, VHU_GET_FEATURES, 0, NULL, 0, NULL, 0);
 	assert_true(front_silent(&second));
@@ -58,6 +59,7 @@ static void test_second_front_end_is_let_in_when_the_first_leaves(void **state V
 	assert_int_equal(vhu_rig_status().connections, 2);
 	t.front = second;
 	front_negotiate(&t.front);
+	assert_true(front_closed(&mute));
 }
 
 /* The process that connected is dead, but its socket lives on in a child. */
