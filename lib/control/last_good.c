@@ -25,10 +25,21 @@ struct keep {
 
 /* --- the file --------------------------------------------------------------------------------------------------- */
 
+/* What is at the path may be anything: to open a pipe would wait for its other end, and keep the helper from its jobs. */
+static FILE *open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+
+	if (file == NULL && fd >= 0)
+		close(fd);
+	return file;
+}
+
 static bool has_text(const char *path, const char *text, size_t len)
 {
 	char *now = malloc(len + 1);
-	FILE *file = fopen(path, "re");
+	FILE *file = open_file(path);
 	bool same = now != NULL && file != NULL && fread(now, 1, len + 1, file) == len &&
 		    memcmp(now, text, len) == 0;
 
@@ -77,8 +88,9 @@ int last_good_write(const char *path, const char *text, size_t len, struct fail 
 		return 0;
 	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
 		return fail_set(fail, -ENAMETOOLONG, "%s: the path is too long", path);
-	/* Nobody may read here what they could not read there. */
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* A new file, whatever is there: nobody may read here what they could not read there. */
+	unlink(beside);
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_set(fail, -errno, "%s: %s", beside, strerror(errno));
 	error = write_all(fd, text, len);

@@ -73,6 +73,45 @@ static void it_is_replaced_whole(void **state VUS_UNUSED)
 	assert_text("ports: []");
 }
 
+/* A pipe would hold up whoever opens it, and a file that all may read would show to all what is written. */
+static void what_is_in_its_place_is_no_matter(void **state VUS_UNUSED)
+{
+	static const char text[] = "ports: []\n# not for all\n";
+	struct fail fail;
+	struct stat st;
+	int fd;
+
+	/* What waits for ever does not come back from here. */
+	alarm(60);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mkfifo(beside, 0600), 0);
+	assert_int_equal(write_text(text, &fail), 0);
+	assert_text(text);
+	fd = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0644), 0);
+	close(fd);
+	assert_int_equal(write_text("ports: []\n", &fail), 0);
+	assert_text("ports: []\n");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	/* Written where the link is, not where it leads to. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	assert_int_equal(write_text(text, &fail), 0);
+	assert_text(text);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	/* A folder is nobody's last good configuration: told, and left alone. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(write_text(text, &fail), -EISDIR);
+	assert_int_not_equal(access(beside, F_OK), 0);
+	assert_int_equal(rmdir(path), 0);
+	alarm(0);
+}
+
 /* A limit on the size of files stands for a disk that is full. */
 static void a_full_disk_leaves_the_one_before(void **state VUS_UNUSED)
 {
@@ -167,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_replaced_whole),
+		cmocka_unit_test(what_is_in_its_place_is_no_matter),
 		cmocka_unit_test(a_full_disk_leaves_the_one_before),
 		cmocka_unit_test(a_folder_that_is_not_there_is_named),
 		cmocka_unit_test(the_loop_waits_for_no_disk),
