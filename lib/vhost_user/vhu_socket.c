@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhu_socket.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 enum { BACKLOG = 16, PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
@@ -93,6 +96,24 @@ static mode_t folder_mode(const struct rights *rights)
 	return mode;
 }
 
+/* Whether the directory is what mkdir() makes: ours, and with nothing in it. Whoever may write in the folder above could
+ * have put another of ours there meanwhile, and have that given away. */
+static bool is_new(int fd)
+{
+	int listed = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = listed >= 0 ? fdopendir(listed) : NULL;
+	unsigned int entries = 0;
+	struct stat st;
+
+	while (dir != NULL && entries <= 2 && readdir(dir) != NULL)
+		entries++;
+	if (dir != NULL)
+		closedir(dir);
+	else if (listed >= 0)
+		close(listed);
+	return dir != NULL && entries <= 2 && fstat(fd, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* A descriptor of the folder (O_PATH) or -errno. */
 static int make_folder(const char *folder, const struct rights *rights, struct fail *fail)
 {
@@ -111,7 +132,11 @@ static int make_folder(const char *folder, const struct rights *rights, struct f
 	if (fd < 0)
 		return fail_set(fail, -errno, "folder %s cannot be opened: %s", folder,
 				strerror(errno));
-	if (rights_any(rights))
+	if (rights_any(rights) && !is_new(fd))
+		error = fail_set(fail, -EPERM,
+				 "folder %s was exchanged while it was made: let nobody else write in the one "
+				 "above it", folder);
+	else if (rights_any(rights))
 		error = give(fd, folder, &of_folder, fail);
 	if (error != 0) {
 		close(fd);
@@ -148,13 +173,15 @@ static int open_folder(const char *path, const struct rights *rights, struct fai
 
 /* --- the file --------------------------------------------------------------------------------------------------- */
 
-/* Something is at the path. If it is a socket nobody listens on, it was left behind: remove it. */
-static int clear_path(const char *path, struct fail *fail) RUNS_ON(control_thread)
+/* Something may be at the path. If it is a socket nobody listens on, it was left behind: remove it, from this folder,
+ * wherever the path leads to by now. */
+static int clear_path(int folder, const char *base, const char *path, struct fail *fail)
+	RUNS_ON(control_thread)
 {
 	struct stat st;
 	int error, fd;
 
-	if (lstat(path, &st) != 0)
+	if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return fail_set(fail, -EEXIST,
@@ -170,7 +197,7 @@ static int clear_path(const char *path, struct fail *fail) RUNS_ON(control_threa
 		return fail_set(fail, -EADDRINUSE,
 				"another process listens on %s: stop it or choose another path", path);
 	log_info(path, "replacing the socket file of a process that is gone");
-	unlink(path);
+	unlinkat(folder, base, 0);
 	return 0;
 }
 
@@ -182,11 +209,15 @@ struct draft {
 	int folder, fd;
 };
 
+/* One that no other process has: of two that make the same socket, neither takes the other's draft for its own. */
 static void draft_name(struct draft *draft)
 {
 	int folder_len = (int)(draft->base - draft->path);
+	uint32_t number = (uint32_t)getpid();
 
-	snprintf(draft->name, sizeof(draft->name), ".%.64s.new", draft->base);
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number ^= (uint32_t)clock_ns();
+	snprintf(draft->name, sizeof(draft->name), ".%.56s.%08x", draft->base, number);
 	/* Where the longer name does not fit an address, the folder's descriptor makes it short. */
 	if (snprintf(draft->address, sizeof(draft->address), "%.*s%s", folder_len, draft->path,
 		     draft->name) >= PATH_BYTES)
@@ -197,10 +228,8 @@ static void draft_name(struct draft *draft)
 static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_thread)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int error = clear_path(draft->address, fail);
+	int error;
 
-	if (error != 0)
-		return error;
 	strcpy(address.sun_path, draft->address);
 	draft->fd = new_socket();
 	if (draft->fd < 0)
@@ -211,6 +240,23 @@ static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_th
 			 errno == EACCES ? " (vuswitch may not write in its folder)" : "");
 	close(draft->fd);
 	return error;
+}
+
+/* To its path, unless another process was faster. */
+static int draft_rename(const struct draft *draft, struct fail *fail)
+{
+	int error = 0;
+
+	if (renameat2(draft->folder, draft->name, draft->folder, draft->base, RENAME_NOREPLACE) != 0)
+		error = -errno;
+	/* Not every file system knows the flag. */
+	if (error == -EINVAL)
+		error = renameat(draft->folder, draft->name, draft->folder, draft->base) != 0 ? -errno : 0;
+	if (error == -EEXIST)
+		return fail_set(fail, -EADDRINUSE,
+				"another process makes %s at the same time: stop it or choose "
+				"another path", draft->path);
+	return error == 0 ? 0 : fail_set(fail, error, "cannot listen on %s: %s", draft->path, strerror(-error));
 }
 
 /* Rights, and ears; then it may be seen. */
@@ -234,17 +280,15 @@ static int draft_finish(struct draft *draft, const struct rights *rights,
 		close(fd);
 	if (error != 0)
 		return error;
-	if (listen(draft->fd, BACKLOG) != 0 ||
-	    (renameat2(draft->folder, draft->name, draft->folder, draft->base, RENAME_NOREPLACE) != 0 &&
-	     /* not every file system knows the flag */
-	     (errno != EINVAL ||
-	      renameat(draft->folder, draft->name, draft->folder, draft->base) != 0)))
+	if (listen(draft->fd, BACKLOG) != 0)
 		return fail_set(fail, -errno, "cannot listen on %s: %s", draft->path, strerror(errno));
+	error = draft_rename(draft, fail);
+	if (error != 0)
+		return error;
 	if (fstatat(draft->folder, draft->base, &at_path, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    at_path.st_ino != st.st_ino || at_path.st_dev != st.st_dev)
-		return fail_set(fail, -EADDRINUSE,
-				"another process makes %s at the same time: stop it or choose "
-				"another path", draft->path);
+		return fail_set(fail, -EADDRINUSE, "another process has replaced %s: stop it or choose another path",
+				draft->path);
 	*file = (struct vhu_socket_file){.dev = st.st_dev, .ino = st.st_ino};
 	return 0;
 }
@@ -262,13 +306,15 @@ int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 	if (draft.folder < 0)
 		return draft.folder;
 	draft_name(&draft);
-	error = clear_path(path, fail);
+	error = clear_path(draft.folder, draft.base, path, fail);
 	if (error == 0)
 		error = draft_bind(&draft, fail);
 	if (error == 0) {
 		error = draft_finish(&draft, rights, file, fail);
 		if (error != 0) {
 			unlinkat(draft.folder, draft.name, 0);
+			/* If the path led to another folder meanwhile, it is there. */
+			unlink(draft.address);
 			close(draft.fd);
 		}
 	}
@@ -280,8 +326,17 @@ int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 
 void vhu_socket_remove(const char *path, const struct vhu_socket_file *file)
 {
+	const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+	char above[PATH_BYTES + 2];
 	struct stat st;
+	int folder;
 
-	if (lstat(path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
-		unlink(path);
+	snprintf(above, sizeof(above), "%.*s.", (int)(base - path), path);
+	folder = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return;
+	if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == file->dev &&
+	    st.st_ino == file->ino)
+		unlinkat(folder, base, 0);
+	close(folder);
 }

@@ -2,9 +2,8 @@
 /* vhu_socket.h: a unix socket at a path: made there, connected to, removed.
  *
  * One that is made has its owner, group and mode, and is listened on, before anybody can see it: it is bound under a
- * name of its own in the same folder, and renamed. What a process that was killed in between left behind is replaced
- * by the next, and so is the socket file of a dead process; one that somebody listens on is not. The folder is made if
- * it is missing, with rights that let in whom the socket lets in.
+ * name in the same folder that no other process has, and renamed. The socket file of a dead process is replaced; one
+ * that somebody listens on is not. The folder is made if it is missing, with rights that let in whom the socket lets in.
  *
  * Control thread only; nothing blocks.
  */

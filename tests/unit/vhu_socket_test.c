@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhu_socket_test.c: a socket that appears is whose it is to be, and answers. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -212,36 +213,45 @@ static int bound_socket(const char *at)
 	return fd;
 }
 
-/* A process was killed after bind() and before rename(). */
-static void what_a_killed_process_left_is_replaced(void **state VUS_UNUSED)
+static void what_a_dead_process_left_is_replaced(void **state VUS_UNUSED)
 {
 	const struct rights rights = some_rights(0660);
 	struct vhu_socket_file file;
 	struct fail fail;
-	char draft[64];
-	int fd, other;
+	int fd;
 
 	role_assert_control();
-	snprintf(draft, sizeof(draft), "%.24s/.a.sock.new", folder);
-	close(bound_socket(draft));
 	close(bound_socket(path));
 	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), 0);
 	assert_has(path, &rights, 0660);
-	assert_int_equal(access(draft, F_OK), -1);
 	end(path, fd, &file);
+}
 
-	/* Somebody's own of that name stays. */
-	other = bound_socket(draft);
-	assert_int_equal(listen(other, 1), 0);
-	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), -EADDRINUSE);
-	assert_non_null(strstr(fail.text, "another process listens on"));
-	assert_non_null(strstr(fail.text, draft));
-	assert_int_equal(unlink(draft), 0);
-	close(other);
-	assert_int_equal(mkdir(draft, 0700), 0);
-	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), -EEXIST);
-	assert_non_null(strstr(fail.text, draft));
-	assert_int_equal(rmdir(draft), 0);
+/* Of two processes that make the same socket, neither may meet the other's draft. */
+static void no_two_drafts_have_one_name(void **state VUS_UNUSED)
+{
+	enum { DRAFTS = 8 };
+	const struct rights nothing = {0};
+	char names[DRAFTS][64] = {""};
+
+	role_assert_control();
+	for (unsigned int i = 0; i < DRAFTS; i++) {
+		char buffer[4096] __attribute__((aligned(8)));
+		const struct inotify_event *event = (struct inotify_event *)buffer;
+		struct vhu_socket_file file;
+		struct fail fail;
+		int fd, watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+		assert_true(inotify_add_watch(watch_fd, folder, IN_CREATE) >= 0);
+		assert_int_equal(vhu_socket_listen(path, &nothing, &fd, &file, &fail), 0);
+		assert_true(read(watch_fd, buffer, sizeof(buffer)) > 0);
+		snprintf(names[i], sizeof(names[i]), "%.60s", event->name);
+		assert_int_equal(strncmp(names[i], ".a.sock.", 8), 0);
+		for (unsigned int k = 0; k < i; k++)
+			assert_string_not_equal(names[i], names[k]);
+		close(watch_fd);
+		end(path, fd, &file);
+	}
 }
 
 static void a_socket_of_somebody_else_stays(void **state VUS_UNUSED)
@@ -343,16 +353,91 @@ static void a_missing_folder_is_made(void **state VUS_UNUSED)
 	assert_non_null(strstr(fail.text, "create the one above it first"));
 }
 
+/* Whoever owns the folder above puts another of ours in the place of the new one, as soon as that is there. */
+struct exchange {
+	char kept[80], made[80];
+	_Atomic bool ends;
+	unsigned int n;
+};
+
+/* The folder, and what is in it: a socket, a draft that the path led astray, an empty folder. */
+static void remove_all(const char *at)
+{
+	DIR *dir = opendir(at);
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+			unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR);
+	if (dir != NULL)
+		closedir(dir);
+	rmdir(at);
+}
+
+static void *exchange(void *arg)
+{
+	struct exchange *exchange = arg;
+
+	while (!exchange->ends)
+		exchange->n += renameat2(AT_FDCWD, exchange->kept, AT_FDCWD, exchange->made, RENAME_EXCHANGE) == 0;
+	return NULL;
+}
+
+static void a_folder_that_was_exchanged_is_not_given_away(void **state VUS_UNUSED)
+{
+	enum { TRIES = 400 };
+	const struct rights rights = some_rights(0606);
+	struct exchange exchanges = {.n = 0};
+	char at[96], inside[96];
+	struct stat before, after;
+	int kept;
+
+	role_assert_control();
+	umask(077);
+	snprintf(exchanges.kept, sizeof(exchanges.kept), "%s/kept", folder);
+	snprintf(exchanges.made, sizeof(exchanges.made), "%s/below", folder);
+	snprintf(at, sizeof(at), "%s/a.sock", exchanges.made);
+	for (unsigned int i = 0; i < TRIES; i++) {
+		struct vhu_socket_file file;
+		struct fail fail;
+		pthread_t thread;
+		int fd, error;
+
+		assert_int_equal(mkdir(exchanges.kept, 0700), 0);
+		snprintf(inside, sizeof(inside), "%s/secret", exchanges.kept);
+		assert_int_equal(mkdir(inside, 0700), 0);
+		kept = open(exchanges.kept, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_int_equal(fstat(kept, &before), 0);
+		exchanges.ends = false;
+		assert_int_equal(pthread_create(&thread, NULL, exchange, &exchanges), 0);
+		error = vhu_socket_listen(at, &rights, &fd, &file, &fail);
+		exchanges.ends = true;
+		pthread_join(thread, NULL);
+		assert_int_equal(fstat(kept, &after), 0);
+		assert_int_equal(after.st_uid, before.st_uid);
+		assert_int_equal(after.st_mode, before.st_mode);
+		if (error == 0)
+			close(fd);
+		close(kept);
+		remove_all(exchanges.kept);
+		remove_all(exchanges.made);
+	}
+	/* Otherwise it says nothing. */
+	assert_true(exchanges.n > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nobody_sees_it_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_umask_counts_where_nothing_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_given_is_an_error, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_a_killed_process_left_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_dead_process_left_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_two_drafts_have_one_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_socket_of_somebody_else_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_longest_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_folder_is_made, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_that_was_exchanged_is_not_given_away, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("vhu_socket", tests, NULL, NULL);
