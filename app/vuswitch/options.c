@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
@@ -193,6 +194,26 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	}
 }
 
+/* A file that is kept in itself would be overwritten while somebody edits it. */
+static int check_last_good(const struct options *options, struct fail *fail)
+{
+	struct stat file, kept;
+
+	if (options->last_good == NULL)
+		return 0;
+	if (options->config == NULL)
+		return fail_set(fail, -EINVAL,
+				"--last-good %s: there is no file to keep; give --config FILE, or "
+				"leave it out",
+				options->last_good);
+	if (stat(options->last_good, &kept) == 0 && stat(options->config, &file) == 0 &&
+	    file.st_dev == kept.st_dev && file.st_ino == kept.st_ino)
+		return fail_set(fail, -EINVAL,
+				"--last-good %s: this is the file of --config itself; give another path",
+				options->last_good);
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *options, struct fail *fail)
 {
 	int first = 0, option, error;
@@ -223,12 +244,7 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 		error = fail_set(fail, -EINVAL,
 				 "there is nothing to switch: give --config FILE, or --vhost "
 				 "NAME=SOCKET for each VM; see --help");
-	if (error == 0 && options->config == NULL && options->last_good != NULL)
-		error = fail_set(fail, -EINVAL,
-				 "--last-good %s: there is no file to keep; give --config FILE, or "
-				 "leave it out",
-				 options->last_good);
-	return error;
+	return error == 0 ? check_last_good(options, fail) : error;
 }
 
 void options_free(struct options *options)
@@ -266,13 +282,18 @@ int options_read_first_config(const struct options *options, struct config *conf
 	int error = options_read_config(options, config, fail);
 	struct options kept = *options;
 	struct fail first, second;
+	struct stat st;
 
 	if (error == 0)
 		return 0;
 	first = *fail;
 	kept.config = options->last_good;
-	if (access(options->last_good, F_OK) != 0)
+	if (stat(options->last_good, &st) != 0)
 		return fail_set(fail, error, "%.300s (no last good configuration is at %.100s yet)",
+				first.text, options->last_good);
+	/* To open a pipe would wait for its other end. */
+	if (!S_ISREG(st.st_mode))
+		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.100s is no file)",
 				first.text, options->last_good);
 	if (options_read_config(&kept, config, &second) != 0)
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",

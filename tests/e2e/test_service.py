@@ -125,6 +125,21 @@ def test_a_broken_file_and_the_last_good_one(service: Service) -> None:
     assert service.ends() == 1, "--check is about the file"
 
 
+def test_what_cannot_be_the_last_good_file(service: Service) -> None:
+    """The file itself, which would be overwritten while somebody edits it; a pipe, which would hold up who reads it."""
+    service.config.write_text(service.good)
+    service.last_good.symlink_to(service.config)
+    service.start()
+    assert service.ends() == 1
+    assert f"--last-good {service.last_good}: this is the file of --config itself; give another path" in service.errors()
+    service.last_good.unlink()
+    os.mkfifo(service.last_good)
+    service.config.write_text(BROKEN)
+    service.start()
+    assert service.ends() == os.EX_CONFIG
+    assert f"nor can the last good one be used: {service.last_good} is no file" in service.errors()
+
+
 def test_without_the_option_nothing_changes(service: Service) -> None:
     service.config.write_text(BROKEN)
     service.last_good.write_text(service.good)
