@@ -21,7 +21,11 @@ enum { BACKLOG = 16, PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 int vhu_socket_check(const char *path, struct fail *fail)
 {
-	if (strlen(path) < PATH_BYTES)
+	size_t len = strlen(path);
+
+	if (len > 0 && path[len - 1] == '/')
+		return fail_set(fail, -EINVAL, "socket path %s is that of a folder: give it a name in there", path);
+	if (len < PATH_BYTES)
 		return 0;
 	return fail_set(fail, -ENAMETOOLONG, "socket path %s is longer than %d bytes: use a shorter one",
 			path, PATH_BYTES - 1);
@@ -126,6 +130,7 @@ static int make_folder(const char *folder, const struct rights *rights, struct f
 		return fail_set(fail, -errno, "folder %s cannot be made for its sockets: %s%s", folder,
 				strerror(errno),
 				errno == ENOENT	 ? " (create the one above it first)"
+				: errno == EEXIST ? " (a link that leads to nothing: remove it, or make what it names)"
 				: errno == EROFS ? " (under systemd, name it in RuntimeDirectory=)"
 						 : "");
 	fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -167,8 +172,8 @@ static int open_folder(const char *path, const struct rights *rights, struct fai
 		return fd;
 	if (errno == ENOENT)
 		return make_folder(folder, rights, fail);
-	return fail_set(fail, -errno, "the folder of socket %s cannot be opened: %s", path,
-			strerror(errno));
+	return fail_set(fail, -errno, "the folder of socket %s cannot be opened: %s; choose another path",
+			path, strerror(errno));
 }
 
 /* --- the file --------------------------------------------------------------------------------------------------- */

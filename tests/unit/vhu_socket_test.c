@@ -314,6 +314,32 @@ static void the_longest_paths(void **state VUS_UNUSED)
 	}
 }
 
+static void what_cannot_be_a_path_is_told(void **state VUS_UNUSED)
+{
+	const struct rights nothing = {0};
+	struct vhu_socket_file file;
+	char below[64], at[96];
+	struct fail fail;
+	int fd;
+
+	role_assert_control();
+	/* Nothing is made for it. */
+	snprintf(at, sizeof(at), "%s/below/", folder);
+	assert_int_equal(vhu_socket_listen(at, &nothing, &fd, &file, &fail), -EINVAL);
+	assert_non_null(strstr(fail.text, "is that of a folder"));
+	snprintf(below, sizeof(below), "%s/below", folder);
+	assert_int_equal(access(below, F_OK), -1);
+	assert_int_equal(symlink("/nonexistent/folder", below), 0);
+	snprintf(at, sizeof(at), "%s/a.sock", below);
+	assert_int_equal(vhu_socket_listen(at, &nothing, &fd, &file, &fail), -EEXIST);
+	assert_non_null(strstr(fail.text, "a link that leads to nothing"));
+	assert_int_equal(unlink(below), 0);
+	/* A link is nobody's socket, and what it leads to stays. */
+	assert_int_equal(symlink(folder, path), 0);
+	assert_int_equal(vhu_socket_listen(path, &nothing, &fd, &file, &fail), -EEXIST);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_missing_folder_is_made(void **state VUS_UNUSED)
 {
 	static const struct {
@@ -436,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_two_drafts_have_one_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_socket_of_somebody_else_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_longest_paths, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_a_path_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_folder_is_made, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_that_was_exchanged_is_not_given_away, set_up, tear_down),
 	};
