@@ -16,18 +16,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "poke.h"
 #include "rcu.h"
 #include "vhu_feature.h"
 #include "vhu_session.h"
 
-enum { READER = 0, FILES = 3, STEPS = 20000 };
+enum { READER = 0, FILES = 3, STEPS = 20000, OTHERS = 7, SWAPS_AT_ONCE = 5 };
 #define FEATURES (vhu_features_offered(true, true) & ~(UINT64_C(1) << 21 | UINT64_C(1) << VHU_F_LOG_ALL))
 #define PROTOCOL_FEATURES vhu_protocol_features_offered(false)
 
 static uint64_t seed = 88172645463325252;
 static int files[FILES];
-/* Steps at which a ring ran, and was logged; regions there were in all. */
-static unsigned int running, logged, mapped;
+/* Steps at which a ring ran, was logged, and at which somebody waited for the port; regions there were in all. */
+static unsigned int running, logged, kept_waiting, mapped;
+/* Front ends beside the one that has the port, or -1; an eventfd that holds up who writes it, or -1. */
+static int others[OTHERS], blocking = -1;
 
 static uint32_t random_below(uint32_t n)
 {
@@ -62,6 +66,25 @@ static struct vhu_memory_region random_region(void)
 	return region;
 }
 
+/* A small one, as odd as its regions; or one of any size that is in order, or would be but for one region. */
+static void random_table(struct vhu_memory_table *table)
+{
+	bool in_order = one_in(2);
+
+	table->n = 1 + random_below(in_order ? VHU_TABLE_REGIONS_MAX : 8);
+	if (one_in(100))
+		table->n = random_below(one_in(2) ? 2 * VHU_TABLE_REGIONS_MAX : UINT32_MAX);
+	for (unsigned int i = 0; i < VHU_TABLE_REGIONS_MAX; i++) {
+		table->region[i] = random_region();
+		if (!in_order || one_in(200))
+			continue;
+		table->region[i].gpa = GPA + i * (MEMORY_SIZE / 2);
+		table->region[i].uva = UVA + i * (MEMORY_SIZE / 2);
+		table->region[i].size = MEMORY_SIZE / 2;
+		table->region[i].mmap_offset = 0;
+	}
+}
+
 static uint32_t random_index(void)
 {
 	return one_in(100) ? UINT32_MAX - random_below(70000) : random_below(4);
@@ -82,9 +105,7 @@ static void random_payload(uint32_t request, union vhu_payload *payload)
 			payload->u64 ^= UINT64_C(1) << VHU_F_LOG_ALL;
 		break;
 	case VHU_SET_MEM_TABLE:
-		payload->table.n = one_in(100) ? random_below(UINT32_MAX) : 1 + random_below(8);
-		for (unsigned int i = 0; i < VHU_TABLE_REGIONS_MAX; i++)
-			payload->table.region[i] = random_region();
+		random_table(&payload->table);
 		break;
 	case VHU_ADD_MEM_REG:
 	case VHU_REM_MEM_REG:
@@ -201,7 +222,7 @@ static void say_something(void)
 	random_payload(msg.header.request, &msg.payload);
 	msg.header.size = spec != NULL ? spec->size : 8;
 	if (msg.header.request == VHU_SET_MEM_TABLE)
-		msg.header.size = 8 + 32 * (msg.payload.table.n & 15);
+		msg.header.size = 8 + 32 * (msg.payload.table.n & 63);
 	if (one_in(1000))
 		msg.header.size = random_below(300);
 	n = random_fds(&msg, fds);
@@ -221,16 +242,77 @@ static void send_legal(uint32_t request, const void *payload, int fd)
 		close(fd);
 }
 
+/* Orders of messages that chance does not find: what libkrun does to reset a device, more interrupts than are swapped at
+ * once, and a ring that is configured again while it runs. */
+static void say_in_order(void)
+{
+	const uint64_t features = FEATURES ^ (one_in(2) ? UINT64_C(1) << 29 : 0);
+	const uint32_t ring = random_below(4), what = random_below(4);
+	struct vhu_vring_state state = {.index = ring};
+
+	for (uint32_t i = 0; what == 0 && i < 4; i++) {
+		state = (struct vhu_vring_state){i, 0};
+		send_legal(VHU_SET_VRING_ENABLE, &state, -1);
+	}
+	if (what == 0)
+		send_legal(VHU_SET_FEATURES, &features, -1);
+	for (uint32_t i = random_below(40); what == 1 && i > 0; i--)
+		send_legal(VHU_SET_VRING_CALL, &(uint64_t){ring}, eventfd(0, EFD_CLOEXEC));
+	for (uint32_t i = random_below(3); what == 2 && i > 0; i--) {
+		state.num = 128u << i;
+		send_legal(VHU_SET_VRING_NUM, &state, -1);
+	}
+	if (what != 3 || blocking >= 0 || !one_in(10))
+		return;
+	/* Full, and blocking again once the device has taken it for one that does not. */
+	blocking = eventfd(0, EFD_CLOEXEC);
+	assert_int_equal(eventfd_write(blocking, UINT64_MAX - 1), 0);
+	send_legal(VHU_SET_VRING_CALL, &(uint64_t){ring}, dup(blocking));
+	send_legal(VHU_SET_VRING_ERR, &(uint64_t){ring}, dup(blocking));
+}
+
+static int come(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	strcpy(address.sun_path, t.path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Others come, say something or nothing, and go. */
+static void others_come_and_go(void)
+{
+	const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
+	int *other = &others[random_below(OTHERS)];
+
+	if (*other < 0)
+		*other = come();
+	else if (one_in(2) && send(*other, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		return;
+	else
+		close(*other), *other = -1;
+}
+
+static void others_go(void)
+{
+	for (unsigned int i = 0; i < OTHERS; i++)
+		if (others[i] >= 0)
+			close(others[i]);
+	memset(others, -1, sizeof(others));
+}
+
 /* What a front end does at first; where it is cut in pieces, the rest may be missing. */
 static void come_and_negotiate(void)
 {
 	const struct vhu_memory_single memory = {.region = {GPA, MEMORY_SIZE / 2, UVA, 0}};
 	const uint64_t features = FEATURES, protocol = PROTOCOL_FEATURES;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	strcpy(address.sun_path, t.path);
-	t.front.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (connect(t.front.fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	t.front.fd = come();
+	if (t.front.fd < 0)
 		return;
 	send_legal(VHU_SET_PROTOCOL_FEATURES, &protocol, -1);
 	send_legal(VHU_SET_FEATURES, &features, -1);
@@ -280,6 +362,8 @@ static void assert_in_order(void)
 	logged += device->dirty.all && t.ready != 0;
 	running += t.ready != 0;
 	mapped += device->regions.n;
+	kept_waiting += device->endpoint.waiting.n > 0;
+	assert_true(device->endpoint.waiting.n <= VHU_WAITING_MAX);
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		const struct vhu_ring *ring = &device->ring[i];
 		const struct virtq_conf *conf = rcu_own(&ring->q.conf);
@@ -287,6 +371,8 @@ static void assert_in_order(void)
 		assert_int_equal(t.ready >> i & 1, ring->state == VHU_RING_RUNNING);
 		assert_int_equal(conf != NULL, ring->state == VHU_RING_RUNNING);
 		assert_true(device->unsettled > 0 || ring->state != VHU_RING_LEAVING);
+		assert_true(ring->swaps <= SWAPS_AT_ONCE);
+		assert_false(ring->resets && ring->state != VHU_RING_LEAVING);
 		if (conf == NULL)
 			continue;
 		assert_int_equal(conf->size, ring->size);
@@ -295,6 +381,29 @@ static void assert_in_order(void)
 		assert_part_mapped(map, conf->avail);
 		assert_part_mapped(map, (const uint8_t *)(conf->used + 1) - 1);
 	}
+}
+
+/* Whatever came before: a front end that means it is served, as soon as nobody else has the port. */
+static void assert_served(void)
+{
+	const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	struct vhu_header reply = {0};
+
+	role_assert_control();
+	others_go();
+	if (t.front.fd >= 0)
+		close(t.front.fd);
+	if (blocking >= 0)
+		close(blocking);
+	for (t.front.fd = blocking = -1; t.front.fd < 0 && clock_ns() < end; t.front.fd = come())
+		loop_turn(t.loop, NS_PER_MS);
+	assert_int_equal(send(t.front.fd, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+	while (recv(t.front.fd, &reply, sizeof(reply), MSG_DONTWAIT) <= 0 && clock_ns() < end)
+		loop_turn(t.loop, NS_PER_MS);
+	assert_int_equal(reply.request, VHU_GET_FEATURES);
+	close(t.front.fd);
+	t.front.fd = -1;
 }
 
 static void test_random(void **state VUS_UNUSED)
@@ -309,12 +418,22 @@ static void test_random(void **state VUS_UNUSED)
 		seed = strtoull(seed_text, NULL, 0);
 	for (unsigned int i = 0; i < FILES; i++)
 		files[i] = front_memory();
+	memset(others, -1, sizeof(others));
 	log_set_level(LOG_ERROR);
+	assert_int_equal(poke_watch(), 0);
+	poke_join();
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
 	for (unsigned int step = 0; step < steps; step++) {
+		/* Mostly the next one to have the port is the one that says something. */
+		if (t.front.fd < 0 && !one_in(8))
+			others_go();
 		if (t.front.fd < 0)
 			come_and_negotiate();
+		if (one_in(50))
+			say_in_order();
 		say_something();
+		if (one_in(40))
+			others_come_and_go();
 		if (one_in(20)) {
 			online = !online;
 			online ? rcu_online(READER) : rcu_offline(READER);
@@ -326,22 +445,31 @@ static void test_random(void **state VUS_UNUSED)
 		for (int turns = 0; !online && t.device->unsettled > 0 && turns < 1000; turns++)
 			loop_turn(t.loop, NS_PER_MS);
 		assert_in_order();
+		if (blocking >= 0)
+			fcntl(blocking, F_SETFL, 0);
 		if (one_in(200) || !listen_a_moment()) {
 			close(t.front.fd);
 			t.front.fd = -1;
 		}
+		if (!online && one_in(4000))
+			assert_served();
 	}
 	rcu_offline(READER);
+	assert_served();
+	poke_leave();
+	poke_unwatch();
 	for (unsigned int i = 0; i < FILES; i++)
 		close(files[i]);
-	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, logged at %u, %.1f regions\n", steps,
+	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, logged at %u, %.1f regions, "
+		      "somebody waited at %u\n", steps,
 		      (unsigned long long)vhu_rig_status().messages,
 		      (unsigned long long)vhu_rig_status().connections, running, logged,
-		      (double)mapped / steps);
+		      (double)mapped / steps, kept_waiting);
 	/* Otherwise it says nothing about anything. */
 	assert_true(vhu_rig_status().messages > steps / 10);
 	assert_true(running > steps / 100);
 	assert_true(logged > 0);
+	assert_true(kept_waiting > 0);
 }
 
 int main(void)
