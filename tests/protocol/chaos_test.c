@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHAOS_MS = 4000, KINDS = 6 };
+enum { CHAOS_MS = 4000, KINDS = 6, TABLE_MAX = 32, TABLE_REGION = 1 << 20 };
 
 static uint64_t seed;
 
@@ -63,6 +63,24 @@ static void open_all(int fds[KINDS])
 	fds[5] = eventfd(7, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
+/* Of as many regions as there may be, and one more. */
+static unsigned int make_table(struct fg_msg *m)
+{
+	uint32_t n = 1 + (uint32_t)dice(TABLE_MAX + 1);
+
+	m->size = 8 + 32 * n;
+	memset(m->raw, 0, m->size);
+	memcpy(m->raw, &n, 4);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t region[4] = {GUEST_GPA + (uint64_t)i * TABLE_REGION, TABLE_REGION, (uint64_t)i * TABLE_REGION, 0};
+
+		if (dice(100) == 0)
+			region[dice(4)] = odd_number();
+		memcpy(m->raw + 8 + 32 * (size_t)i, region, sizeof(region));
+	}
+	return dice(8) ? n : (unsigned int)dice(TABLE_MAX + 2);
+}
+
 /* Something like a message: most have the right size and a plausible content. */
 static unsigned int make_message(struct guest *g, struct fg_msg *m)
 {
@@ -99,6 +117,8 @@ static unsigned int make_message(struct guest *g, struct fg_msg *m)
 		m->size = (uint32_t)odd_number();
 	if (dice(64) == 0)
 		m->flags = (uint32_t)odd_number();
+	if (m->request == FG_SET_MEM_TABLE && dice(2))
+		return make_table(m);
 	switch (m->request) {
 	case FG_SET_VRING_KICK:
 	case FG_SET_VRING_CALL:
@@ -127,7 +147,7 @@ static void random_messages(void **state)
 		for (unsigned int i = 0; err == 0 && i < 500; i++, n++) {
 			static struct fg_msg m;
 			unsigned int n_fds = make_message(g, &m);
-			int fds[9];
+			int fds[TABLE_MAX + 1];
 			char sink[4096];
 
 			for (unsigned int k = 0; k < n_fds; k++)
@@ -215,6 +235,42 @@ static void random_rings(void **state)
 	print_message("%u bursts, %u rings broken\n", n, broken);
 }
 
+/* A ring that is configured while it runs begins where the guest knows it to be. */
+static void start_anew(struct guest *g, unsigned int ring)
+{
+	OK(fg_start_ring(&g->s, ring, fg_ring_lost_base(&g->s.ring[ring])));
+}
+
+/* What front ends other than QEMU do to a device that runs. */
+static void surprise(struct guest *g)
+{
+	unsigned int ring = (unsigned int)dice(2);
+	int sock;
+
+	switch (dice(4)) {
+	case 0: /* more interrupts than are changed at once */
+		for (uint64_t i = dice(12); i > 0; i--)
+			OK(fg_send_call(&g->s, ring));
+		break;
+	case 1: /* reset by configuring */
+		OK(fg_request_state(&g->s, FG_SET_VRING_NUM, ring, g->s.ring[ring].num));
+		start_anew(g, ring);
+		break;
+	case 2: /* reset by disabling, and another driver */
+		OK(fg_enable_ring(&g->s, 0, false));
+		OK(fg_enable_ring(&g->s, 1, false));
+		OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features ^ FG_F_INDIRECT));
+		OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features));
+		start_anew(g, 0);
+		start_anew(g, 1);
+		break;
+	default: /* somebody else comes, and does not wait */
+		sock = fg_wire_connect(fg_switch_socket(&stage.sw, "h0"), FG_WAIT_MS);
+		if (sock >= 0)
+			close(sock);
+	}
+}
+
 /* Legal changes of memory, rings and interrupts in any order under traffic: all of them succeed,
  * and at the end frames flow. */
 static void everything_at_once(void **state)
@@ -235,7 +291,7 @@ static void everything_at_once(void **state)
 			uint16_t base;
 			unsigned int slot = 2 + (unsigned int)dice(2), ring = (unsigned int)dice(2);
 
-			switch (dice(6)) {
+			switch (dice(8)) {
 			case 0:
 				OK(fg_remove_region(&g->s, slot));
 				break;
@@ -256,6 +312,8 @@ static void everything_at_once(void **state)
 				OK(fg_remove_region(&g->s, 0)); /* the rings' own */
 				OK(fg_add_region(&g->s, 0));
 				break;
+			default:
+				surprise(g);
 			}
 		}
 		OK(fg_enable_ring(&g->s, 0, true));
