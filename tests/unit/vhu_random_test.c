@@ -30,6 +30,7 @@ static uint64_t seed = 88172645463325252;
 static int files[FILES];
 /* Steps at which a ring ran, was logged, and at which somebody waited for the port; regions there were in all. */
 static unsigned int running, logged, kept_waiting, mapped;
+static unsigned long long messages, connections; /* of the devices before this one */
 /* Front ends beside the one that has the port, or -1; an eventfd that holds up who writes it, or -1. */
 static int others[OTHERS], blocking = -1;
 
@@ -406,6 +407,33 @@ static void assert_served(void)
 	t.front.fd = -1;
 }
 
+static void gone(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* The port goes while whatever there is is under way, and comes back. */
+static void make_anew(bool online)
+{
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+	bool is_gone = false;
+	struct fail fail;
+
+	role_assert_control();
+	messages += vhu_rig_status().messages;
+	connections += vhu_rig_status().connections;
+	vhu_device_destroy(t.device, one_in(2), gone, &is_gone);
+	t.device = NULL;
+	while (!is_gone && clock_ns() < end) {
+		loop_turn(t.loop, NS_PER_MS);
+		if (online)
+			rcu_quiescent(READER);
+	}
+	assert_true(is_gone);
+	assert_int_equal(t.ready, 0);
+	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
+}
+
 static void test_random(void **state VUS_UNUSED)
 {
 	const char *steps_text = getenv("VHU_RANDOM_STEPS"), *seed_text = getenv("VHU_RANDOM_SEED");
@@ -453,6 +481,8 @@ static void test_random(void **state VUS_UNUSED)
 		}
 		if (!online && one_in(4000))
 			assert_served();
+		if (one_in(2000))
+			make_anew(online);
 	}
 	rcu_offline(READER);
 	assert_served();
@@ -462,11 +492,10 @@ static void test_random(void **state VUS_UNUSED)
 		close(files[i]);
 	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, logged at %u, %.1f regions, "
 		      "somebody waited at %u\n", steps,
-		      (unsigned long long)vhu_rig_status().messages,
-		      (unsigned long long)vhu_rig_status().connections, running, logged,
+		      messages + vhu_rig_status().messages, connections + vhu_rig_status().connections, running, logged,
 		      (double)mapped / steps, kept_waiting);
 	/* Otherwise it says nothing about anything. */
-	assert_true(vhu_rig_status().messages > steps / 10);
+	assert_true(messages + vhu_rig_status().messages > steps / 10);
 	assert_true(running > steps / 100);
 	assert_true(logged > 0);
 	assert_true(kept_waiting > 0);
