@@ -238,7 +238,7 @@ static void random_rings(void **state)
 /* A ring that is configured while it runs begins where the guest knows it to be. */
 static void start_anew(struct guest *g, unsigned int ring)
 {
-	OK(fg_start_ring(&g->s, ring, fg_ring_lost_base(&g->s.ring[ring])));
+	OK(fg_start_ring(&g->s, ring, fg_ring_base(&g->s.ring[ring])));
 }
 
 /* What front ends other than QEMU do to a device that runs. */

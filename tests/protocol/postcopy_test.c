@@ -75,6 +75,17 @@ static void a_guest_arrives_without_acknowledgements(void **state)
 	});
 }
 
+/* As many regions as a table can have: each is answered with its address, and mapped by the lane. */
+static void a_guest_arrives_by_the_largest_table(void **state)
+{
+	(void)state;
+	arrive_under_traffic(&(struct mover_options){
+		.regions = 32,
+		.delay_us = DELAY_US,
+		.protocol = MOVER_PROTOCOL & ~FG_P_MEM_SLOTS,
+	});
+}
+
 static void a_guest_arrives_with_every_slot(void **state)
 {
 	(void)state;
@@ -212,6 +223,32 @@ static void rings_may_pause_before_the_end(void **state)
 	mover_end();
 	mover_hush();
 	mover_judge();
+}
+
+/* A lane gives a ring back that is configured while it serves it, and takes it anew. */
+static void rings_may_be_configured_while_a_lane_has_them(void **state)
+{
+	(void)state;
+	mover_arrive("h0", peer_at_h1(), &(struct mover_options){.delay_us = DELAY_US});
+	mover_talk();
+	mover_await(SOME);
+	mover_hush();
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < mover.g->s.n_rings; i++) {
+			struct fg_ring *ring = &mover.g->s.ring[i];
+
+			OK(fg_request_state(&mover.g->s, FG_SET_VRING_NUM, i, ring->num));
+			OK(fg_start_ring(&mover.g->s, i, fg_ring_base(ring)));
+			OK(fg_send_call(&mover.g->s, i));
+		}
+		assert_traffic(mover.g, mover.peer, 10, 900);
+		assert_traffic(mover.peer, mover.g, 10, 900);
+	}
+	mover_end();
+	mover_judge();
+	await_lanes(0);
+	assert_traffic(mover.g, mover.peer, 10, 900);
+	assert_traffic(mover.peer, mover.g, 10, 900);
 }
 
 /* A ring that is stopped at the moment of END starts behind it as any other. */
@@ -465,6 +502,7 @@ int main(void)
 		MOVE(a_guest_arrives_by_slots),
 		MOVE(a_guest_arrives_by_table),
 		MOVE(a_guest_arrives_without_acknowledgements),
+		MOVE(a_guest_arrives_by_the_largest_table),
 		MOVE(a_guest_arrives_with_every_slot),
 		MOVE(a_guest_arrives_on_tmpfs),
 		MOVE(a_guest_arrives_on_huge_pages),
@@ -473,6 +511,7 @@ int main(void)
 		MOVE(nothing_is_touched_before_the_acknowledgement),
 		MOVE(regions_may_go_before_the_end),
 		MOVE(rings_may_pause_before_the_end),
+		MOVE(rings_may_be_configured_while_a_lane_has_them),
 		MOVE(the_end_may_come_while_rings_are_stopped),
 		MOVE(the_end_may_come_before_the_memory),
 		MOVE(advised_and_never_needed),
