@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODE_MAX = 0777, LOOKUP_BYTES = 16384 };
+enum { MODE_MAX = 0777, LOOKUP_BYTES = 16384, GROUP_BYTES_MAX = 16 << 20 };
 
 /* Digits of the base, and nothing else. */
 static bool read_number(const char *text, int base, unsigned long max, unsigned long *number)
@@ -32,16 +32,35 @@ static int find_user(const char *name, uid_t *uid)
 	return 0;
 }
 
+/* A group by its name, or by its number where that is NULL; found() takes what it wants of it. Its members come along, who
+ * may be many. */
+static bool with_group(const char *name, gid_t gid, void (*found)(const struct group *group, void *arg), void *arg)
+{
+	struct group entry, *result = NULL;
+	int error = ERANGE;
+
+	for (size_t size = LOOKUP_BYTES; error == ERANGE && size <= GROUP_BYTES_MAX; size *= 4) {
+		char *buffer = malloc(size);
+
+		if (buffer == NULL)
+			return false;
+		error = name != NULL ? getgrnam_r(name, &entry, buffer, size, &result)
+				     : getgrgid_r(gid, &entry, buffer, size, &result);
+		if (result != NULL)
+			found(result, arg);
+		free(buffer);
+	}
+	return result != NULL;
+}
+
+static void take_number(const struct group *group, void *arg)
+{
+	*(gid_t *)arg = group->gr_gid;
+}
+
 static int find_group(const char *name, gid_t *gid)
 {
-	char buffer[LOOKUP_BYTES];
-	struct group entry, *found = NULL;
-
-	getgrnam_r(name, &entry, buffer, sizeof(buffer), &found);
-	if (found == NULL)
-		return -ENOENT;
-	*gid = found->gr_gid;
-	return 0;
+	return with_group(name, 0, take_number, gid) ? 0 : -ENOENT;
 }
 
 int rights_parse(struct rights *rights, enum rights_part part, const char *text)
@@ -96,15 +115,18 @@ static struct name user_name(uid_t uid)
 	return name;
 }
 
+static void take_name(const struct group *group, void *arg)
+{
+	struct name *name = arg;
+
+	snprintf(name->text, sizeof(name->text), "%s", group->gr_name);
+}
+
 static struct name group_name(gid_t gid)
 {
-	char buffer[LOOKUP_BYTES];
-	struct group entry, *found = NULL;
 	struct name name = {.text = ""};
 
-	getgrgid_r(gid, &entry, buffer, sizeof(buffer), &found);
-	if (found != NULL)
-		snprintf(name.text, sizeof(name.text), "%s", found->gr_name);
+	with_group(NULL, gid, take_name, &name);
 	return name;
 }
 

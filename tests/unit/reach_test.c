@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,11 +172,50 @@ static void names_and_numbers(void **state VUS_UNUSED)
 	assert_int_equal(rights_parse(&rights, RIGHTS_OWNER, "4294967295"), -EINVAL);
 }
 
+/* The end of the process that does it: with a group file of its own. 0, or the line of what failed. */
+static int find_large_group(const char *file)
+{
+	enum { MEMBERS = 5000, NUMBER = 64999 };
+	FILE *to = fopen(file, "w");
+	struct rights rights = {0};
+
+	fprintf(to, "vus-many:x:%d:", NUMBER);
+	for (int i = 0; i < MEMBERS; i++)
+		fprintf(to, "%smember%d", i > 0 ? "," : "", i);
+	fprintf(to, "\n");
+	if (fclose(to) != 0)
+		return __LINE__;
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount(file, "/etc/group", NULL, MS_BIND, NULL) != 0)
+		return errno == EPERM || errno == EACCES ? 0 : __LINE__; /* not for everybody */
+	if (rights_parse(&rights, RIGHTS_GROUP, "vus-many") != 0 || rights.group != NUMBER)
+		return __LINE__;
+	return strcmp(rights_group(NUMBER).text, "vus-many (64999)") == 0 ? 0 : __LINE__;
+}
+
+/* All who may run machines are in it. */
+static void a_group_may_be_large(void **state VUS_UNUSED)
+{
+	char file[] = "/tmp/reach_test_group_XXXXXX";
+	int fd = mkstemp(file), status;
+	pid_t child;
+
+	assert_true(fd >= 0);
+	close(fd);
+	child = fork();
+	if (child == 0)
+		_exit(find_large_group(file) & 0xff);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_which_part_and_which_right),
 		cmocka_unit_test(names_and_numbers),
+		cmocka_unit_test(a_group_may_be_large),
 	};
 
 	return cmocka_run_group_tests_name("reach", tests, NULL, NULL);
