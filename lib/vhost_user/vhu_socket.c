@@ -176,7 +176,55 @@ static int open_folder(const char *path, const struct rights *rights, struct fai
 			path, strerror(errno));
 }
 
+static int fail_busy(const char *path, struct fail *fail)
+{
+	return fail_set(fail, -EADDRINUSE,
+			"another process makes %s at the same time: stop it or choose another path", path);
+}
+
 /* --- the file --------------------------------------------------------------------------------------------------- */
+
+/* In the folder, and no other process has it: of two that make the same socket, neither takes the other's for its own. */
+struct name {
+	char text[80];
+};
+
+static struct name name_beside(const char *base)
+{
+	uint32_t number = (uint32_t)getpid();
+	struct name name;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number ^= (uint32_t)clock_ns();
+	snprintf(name.text, sizeof(name.text), ".%.56s.%08x", base, number);
+	return name;
+}
+
+/* Not every file system knows the flag. */
+static int rename_to_free(int folder, const char *from, const char *to)
+{
+	if (renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0 ||
+	    (errno == EINVAL && renameat(folder, from, folder, to) == 0))
+		return 0;
+	return -errno;
+}
+
+/* Removes that file and no other: whoever has made one there meanwhile gets it back. */
+static int remove_dead(int folder, const char *base, const struct stat *dead)
+{
+	const struct name aside = name_beside(base);
+	struct stat st;
+
+	if (renameat(folder, base, folder, aside.text) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstatat(folder, aside.text, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return -errno;
+	if (st.st_dev == dead->st_dev && st.st_ino == dead->st_ino && st.st_mtim.tv_sec == dead->st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == dead->st_mtim.tv_nsec)
+		return unlinkat(folder, aside.text, 0) != 0 ? -errno : 0;
+	rename_to_free(folder, aside.text, base);
+	return -EADDRINUSE;
+}
 
 /* Something may be at the path. If it is a socket nobody listens on, it was left behind: remove it, from this folder,
  * wherever the path leads to by now. */
@@ -201,33 +249,34 @@ static int clear_path(int folder, const char *base, const char *path, struct fai
 	if (error != -ECONNREFUSED)
 		return fail_set(fail, -EADDRINUSE,
 				"another process listens on %s: stop it or choose another path", path);
+	error = remove_dead(folder, base, &st);
+	if (error == -EADDRINUSE)
+		return fail_busy(path, fail);
+	if (error != 0)
+		return fail_set(fail, error, "%s: the socket file of a process that is gone cannot be removed: %s", path,
+				strerror(-error));
 	log_info(path, "replacing the socket file of a process that is gone");
-	unlinkat(folder, base, 0);
 	return 0;
 }
 
 /* A socket on its way to its path. */
 struct draft {
 	const char *path, *base; /* what it is to be; the part behind the last slash */
-	char name[80];		 /* meanwhile, in the same folder */
+	struct name name;	 /* meanwhile, in the same folder */
 	char address[PATH_BYTES];
 	int folder, fd;
 };
 
-/* One that no other process has: of two that make the same socket, neither takes the other's draft for its own. */
 static void draft_name(struct draft *draft)
 {
 	int folder_len = (int)(draft->base - draft->path);
-	uint32_t number = (uint32_t)getpid();
 
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-		number ^= (uint32_t)clock_ns();
-	snprintf(draft->name, sizeof(draft->name), ".%.56s.%08x", draft->base, number);
+	draft->name = name_beside(draft->base);
 	/* Where the longer name does not fit an address, the folder's descriptor makes it short. */
 	if (snprintf(draft->address, sizeof(draft->address), "%.*s%s", folder_len, draft->path,
-		     draft->name) >= PATH_BYTES)
+		     draft->name.text) >= PATH_BYTES)
 		snprintf(draft->address, sizeof(draft->address), "/proc/self/fd/%d/%s",
-			 draft->folder, draft->name);
+			 draft->folder, draft->name.text);
 }
 
 static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_thread)
@@ -247,29 +296,12 @@ static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_th
 	return error;
 }
 
-/* To its path, unless another process was faster. */
-static int draft_rename(const struct draft *draft, struct fail *fail)
-{
-	int error = 0;
-
-	if (renameat2(draft->folder, draft->name, draft->folder, draft->base, RENAME_NOREPLACE) != 0)
-		error = -errno;
-	/* Not every file system knows the flag. */
-	if (error == -EINVAL)
-		error = renameat(draft->folder, draft->name, draft->folder, draft->base) != 0 ? -errno : 0;
-	if (error == -EEXIST)
-		return fail_set(fail, -EADDRINUSE,
-				"another process makes %s at the same time: stop it or choose "
-				"another path", draft->path);
-	return error == 0 ? 0 : fail_set(fail, error, "cannot listen on %s: %s", draft->path, strerror(-error));
-}
-
 /* Rights, and ears; then it may be seen. */
 static int draft_finish(struct draft *draft, const struct rights *rights,
 			struct vhu_socket_file *file, struct fail *fail)
 {
-	int fd = openat(draft->folder, draft->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st, at_path;
+	int fd = openat(draft->folder, draft->name.text, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 	int error = 0;
 
 	if (fd < 0 || fstat(fd, &st) != 0)
@@ -287,13 +319,11 @@ static int draft_finish(struct draft *draft, const struct rights *rights,
 		return error;
 	if (listen(draft->fd, BACKLOG) != 0)
 		return fail_set(fail, -errno, "cannot listen on %s: %s", draft->path, strerror(errno));
-	error = draft_rename(draft, fail);
+	error = rename_to_free(draft->folder, draft->name.text, draft->base);
+	if (error == -EEXIST)
+		return fail_busy(draft->path, fail);
 	if (error != 0)
-		return error;
-	if (fstatat(draft->folder, draft->base, &at_path, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    at_path.st_ino != st.st_ino || at_path.st_dev != st.st_dev)
-		return fail_set(fail, -EADDRINUSE, "another process has replaced %s: stop it or choose another path",
-				draft->path);
+		return fail_set(fail, error, "cannot listen on %s: %s", draft->path, strerror(-error));
 	*file = (struct vhu_socket_file){.dev = st.st_dev, .ino = st.st_ino};
 	return 0;
 }
@@ -317,7 +347,7 @@ int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 	if (error == 0) {
 		error = draft_finish(&draft, rights, file, fail);
 		if (error != 0) {
-			unlinkat(draft.folder, draft.name, 0);
+			unlinkat(draft.folder, draft.name.text, 0);
 			/* If the path led to another folder meanwhile, it is there. */
 			unlink(draft.address);
 			close(draft.fd);

@@ -254,6 +254,57 @@ static void no_two_drafts_have_one_name(void **state VUS_UNUSED)
 	}
 }
 
+/* One of two switches that make the same socket. */
+struct rival {
+	pthread_barrier_t *start;
+	struct vhu_socket_file file;
+	struct fail fail;
+	int fd, error;
+};
+
+static void *rival_listens(void *arg)
+{
+	const struct rights nothing = {0};
+	struct rival *rival = arg;
+
+	role_take(ROLE_CONTROL);
+	role_assert_control();
+	pthread_barrier_wait(rival->start);
+	rival->error = vhu_socket_listen(path, &nothing, &rival->fd, &rival->file, &rival->fail);
+	return NULL;
+}
+
+/* They meet at what a third one left. One of them has it then, and it answers; the other knows. */
+static void of_two_at_the_same_time_one_has_it(void **state VUS_UNUSED)
+{
+	enum { MEETINGS = 100 };
+
+	role_assert_control();
+	for (unsigned int i = 0; i < MEETINGS; i++) {
+		pthread_barrier_t start;
+		struct rival rivals[2];
+		pthread_t threads[2];
+		unsigned int winner;
+		int client;
+
+		close(bound_socket(path));
+		assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
+		for (unsigned int k = 0; k < 2; k++) {
+			rivals[k] = (struct rival){.start = &start};
+			assert_int_equal(pthread_create(&threads[k], NULL, rival_listens, &rivals[k]), 0);
+		}
+		for (unsigned int k = 0; k < 2; k++)
+			pthread_join(threads[k], NULL);
+		pthread_barrier_destroy(&start);
+		winner = rivals[1].error == 0;
+		assert_int_equal(rivals[winner].error, 0);
+		assert_int_equal(rivals[!winner].error, -EADDRINUSE);
+		assert_int_equal(vhu_socket_connect(path, &client), 0);
+		close(client);
+		end(path, rivals[winner].fd, &rivals[winner].file);
+	}
+}
+
 static void a_socket_of_somebody_else_stays(void **state VUS_UNUSED)
 {
 	const struct rights nothing = {0};
@@ -411,7 +462,7 @@ static void *exchange(void *arg)
 
 static void a_folder_that_was_exchanged_is_not_given_away(void **state VUS_UNUSED)
 {
-	enum { TRIES = 400 };
+	enum { TRIES = 200 };
 	const struct rights rights = some_rights(0606);
 	struct exchange exchanges = {.n = 0};
 	char at[96], inside[96];
@@ -460,6 +511,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_given_is_an_error, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_dead_process_left_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_two_drafts_have_one_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(of_two_at_the_same_time_one_has_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_socket_of_somebody_else_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_longest_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_path_is_told, set_up, tear_down),
