@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* main.c: vuswitch on one screen: parse, create, wire, run, stop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,18 @@ static int read_config(const struct options *options, struct config *config)
 	return fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
 }
 
+/* Whoever started us may have closed them: then the next descriptors would have their numbers, and get our lines. */
+static void keep_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct vuswitch vus = {0};
@@ -293,6 +306,7 @@ int main(int argc, char **argv)
 
 	role_take(ROLE_CONTROL);
 	role_assert_control();
+	keep_standard_descriptors();
 	if (options_parse(argc, argv, &vus.options, &fail) != 0)
 		return fail_out(&fail, EXIT_FAILURE);
 	if (vus.options.help) {

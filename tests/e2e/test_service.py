@@ -140,6 +140,17 @@ def test_what_cannot_be_the_last_good_file(service: Service) -> None:
     assert f"nor can the last good one be used: {service.last_good} is no file" in service.errors()
 
 
+def test_closed_standard_descriptors_are_nobody_elses(service: Service) -> None:
+    """Otherwise lines would go to whatever was opened next."""
+    service.config.write_text(service.good)
+    service.prefix = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    service.start()
+    service.wait_ready()
+    assert service.process
+    folder = Path(f"/proc/{service.process.pid}/fd")
+    assert [str((folder / str(fd)).readlink()) for fd in range(3)] == ["/dev/null"] * 3
+
+
 def test_without_the_option_nothing_changes(service: Service) -> None:
     service.config.write_text(BROKEN)
     service.last_good.write_text(service.good)
