@@ -204,27 +204,27 @@ static void counts_must_agree(void **state)
 {
 	static const struct {
 		uint32_t n, size, fds;
-	} counts[] = {{9, 8 + 9 * 32, 8},      {9, 8 + 9 * 32, 9}, {0xffffffff, 8 + 32, 1},
+	} counts[] = {{33, 8 + 33 * 32, 32},    {33, 8 + 33 * 32, 33}, {9, 8 + 9 * 32, 8}, {0xffffffff, 8 + 32, 1},
 		      {0x08000000, 8, 0},      {2, 8 + 32, 1},	   {2, 8 + 64, 1},
 		      {1, 8 + 32, 2},	       {1, 8 + 32, 0},	   {1, 8 + 64, 1},
 		      {0x80000001, 8 + 32, 1}, {1, 8, 1},	   {1, 4, 1}};
-	int fds[16];
+	int fds[33];
 
 	(void)state;
-	for (unsigned int i = 0; i < 16; i++)
+	for (unsigned int i = 0; i < 33; i++)
 		fds[i] = fg_memory_file(MIB);
 	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		struct guest *g = guest_open("h0", &by_table);
 		struct fg_msg m = {.request = FG_SET_MEM_TABLE, .size = counts[i].size};
 
 		m.table.n = counts[i].n;
-		for (unsigned int k = 0; k < 16; k++)
+		for (unsigned int k = 0; k < 33; k++)
 			m.table.region[k] = (struct fg_mem_region){GUEST_GPA + k * 2 * MIB, MIB,
 								   USER + k * 2 * MIB, 0};
 		assert_no(judge(&g->s, &m, fds, counts[i].fds), "SET_MEM_TABLE");
 		guest_close(g);
 	}
-	for (unsigned int i = 0; i < 16; i++)
+	for (unsigned int i = 0; i < 33; i++)
 		close(fds[i]);
 }
 
