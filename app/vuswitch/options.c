@@ -214,6 +214,36 @@ static int check_last_good(const struct options *options, struct fail *fail)
 	return 0;
 }
 
+/* An option of ours among EAL's, or NULL: the commonest reason for which nothing is left to do. */
+static const char *option_before(const struct options *options)
+{
+	for (int i = 0; i < options->eal_n; i++)
+		for (const struct option *ours = long_options; ours->name != NULL; ours++) {
+			size_t len = strlen(ours->name);
+			const char *word = options->eal[i];
+
+			if (ours->val >= OPT_CONFIG && strncmp(word, "--", 2) == 0 &&
+			    strncmp(word + 2, ours->name, len) == 0 &&
+			    (word[2 + len] == '\0' || word[2 + len] == '='))
+				return ours->name;
+		}
+	return NULL;
+}
+
+static int nothing_to_switch(const struct options *options, struct fail *fail)
+{
+	const char *before = option_before(options);
+
+	if (before != NULL)
+		return fail_set(fail, -EINVAL,
+				"there is nothing to switch: --%s stands before `--`, among EAL's "
+				"options; write it behind: vuswitch [EAL options] -- [options]",
+				before);
+	return fail_set(fail, -EINVAL,
+			"there is nothing to switch: give --config FILE, or --vhost NAME=SOCKET "
+			"for each VM; see --help");
+}
+
 int options_parse(int argc, char **argv, struct options *options, struct fail *fail)
 {
 	int first = 0, option, error;
@@ -241,9 +271,7 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 				 argv[optind]);
 	if (error == 0 && options->config == NULL && options->ports_n == 0 && !options->help &&
 	    !options->version)
-		error = fail_set(fail, -EINVAL,
-				 "there is nothing to switch: give --config FILE, or --vhost "
-				 "NAME=SOCKET for each VM; see --help");
+		error = nothing_to_switch(options, fail);
 	return error == 0 ? check_last_good(options, fail) : error;
 }
 
@@ -271,6 +299,8 @@ int options_read_config(const struct options *options, struct config *config, st
 			error = config_set_rights(config, part, options->rights[part], fail);
 	if (error == 0)
 		error = config_check(config, fail);
+	if (error == 0)
+		error = config_check_control(config, options->control, fail);
 	if (error != 0)
 		config_free(config);
 	return error;

@@ -121,6 +121,9 @@ int config_set_rights(struct config *config, enum rights_part part, const char *
 /* Checks the whole, fills in what is not said (type, mode, bridge), and adds bridges that are implied. 0 or -errno. */
 int config_check(struct config *config, struct fail *fail);
 
+/* Refuses a port whose socket is `control`, the one for vusctl, in whatever spelling. After config_check(). 0 or -errno. */
+int config_check_control(const struct config *config, const char *control, struct fail *fail);
+
 void config_free(struct config *config);
 
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name);

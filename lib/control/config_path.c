@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -132,6 +133,27 @@ int config_check_socket(const struct config *config, struct config_port *port, s
 	return 0;
 }
 
+int config_check_control(const struct config *config, const char *control, struct fail *fail)
+{
+	char *file = one_spelling(control);
+	int error = 0;
+
+	if (file == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", control);
+	for (unsigned int i = 0; i < config->ports_n && error == 0; i++) {
+		const struct config_port *port = &config->ports[i];
+
+		if (port->socket_file != NULL && strcmp(port->socket_file, file) == 0)
+			error = fail_set(fail, -EEXIST,
+					 "%s: port %s: %s is the control socket, where vusctl "
+					 "connects; give the port another path, or --control one",
+					 port_place(config, port, PORT_KEY_SOCKET).text,
+					 port->spec.name, port->spec.socket);
+	}
+	free(file);
+	return error;
+}
+
 /* --- devices ---------------------------------------------------------------------------------------------------- */
 
 /* An interface of the kernel where a DPDK device is wanted: one that is there, or has a name the kernel gives to NICs. A tap that
@@ -202,6 +224,18 @@ static void warn_of_folder(const struct port_spec *spec, FILE *to)
 			spec->name, above, strerror(errno), folder);
 }
 
+/* What is in the way of a socket that the switch is to make. */
+static void warn_of_file(const struct port_spec *spec, FILE *to)
+{
+	struct stat file;
+
+	if (lstat(spec->socket, &file) == 0 && !S_ISSOCK(file.st_mode))
+		fprintf(to,
+			"warning: port %s: %s exists and is not a socket; remove it, or choose "
+			"another path\n",
+			spec->name, spec->socket);
+}
+
 void config_warn(const struct config *config, FILE *to)
 {
 	for (unsigned int i = 0; i < config->ports_n; i++) {
@@ -209,8 +243,10 @@ void config_warn(const struct config *config, FILE *to)
 		char name[256];
 
 		if (spec->socket != NULL && spec->socket[0] == '/' &&
-		    strcmp(spec->mode, "server") == 0)
+		    strcmp(spec->mode, "server") == 0) {
 			warn_of_folder(spec, to);
+			warn_of_file(spec, to);
+		}
 		if (spec->device != NULL &&
 		    device_needs_interface(spec->device, name, sizeof(name)) &&
 		    !kernel_if_exists(name))

@@ -62,6 +62,28 @@ static yaml_node_t *entry_of(const struct places *places, const char *list, unsi
 	return item_of(places, value_of(places, node_at(places, 1), list), i);
 }
 
+/* Bytes that are no characters are found before there are lines: libyaml tells how many bytes precede them. */
+static void tell_problem(const yaml_parser_t *parser, const char *file, const char *text,
+			 struct fail *fail)
+{
+	size_t line = parser->problem_mark.line + 1;
+
+	if (parser->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < parser->problem_offset; i++)
+			line += text[i] == '\n';
+		fail_set(fail, -EINVAL,
+			 "%s:%zu: this is not text in UTF-8: %s; write the file in UTF-8, without "
+			 "control characters",
+			 file, line, parser->problem);
+		return;
+	}
+	fail_set(fail, -EINVAL,
+		 "%s:%zu: this is not YAML: %s; look for a bracket, a quote, a tab or an "
+		 "indentation out of place",
+		 file, line, parser->problem != NULL ? parser->problem : "no memory");
+}
+
 struct places *places_read(const char *file, const char *text, size_t len, struct fail *fail)
 {
 	struct places *places = calloc(1, sizeof(*places));
@@ -74,11 +96,7 @@ struct places *places_read(const char *file, const char *text, size_t len, struc
 	}
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
 	if (yaml_parser_load(&parser, &places->document) == 0) {
-		fail_set(fail, -EINVAL,
-			 "%s:%zu: this is not YAML: %s; look for a bracket, a quote, a tab or an "
-			 "indentation out of place",
-			 file, parser.problem_mark.line + 1,
-			 parser.problem != NULL ? parser.problem : "no memory");
+		tell_problem(&parser, file, text, fail);
 		free(places);
 		places = NULL;
 	}

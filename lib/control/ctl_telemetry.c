@@ -278,6 +278,8 @@ static int tel_port(const char *cmd VUS_UNUSED, const char *params, struct rte_t
 
 	if (!parse_which(params, name, sizeof(name), &page))
 		return tell_range(data);
+	if (name[0] == '\0')
+		return tell_error(data, "which port? /vuswitch/port,NAME; /vuswitch/ports lists them");
 	snprintf(next, sizeof(next), "/vuswitch/port,%s,", name);
 	return ask(json_pack("{s:s, s:s}", "command", "port", "name", name), &page, data);
 }

@@ -49,6 +49,26 @@ def test_eal_in_one_line(lab: Lab, eal: Sequence[str], words: str) -> None:
     assert line.startswith("vuswitch: EAL did not start: ") and words in line
 
 
+@pytest.mark.parametrize(("eal", "words"), [
+    (("--vhost", "vm1=/tmp/vm1.sock"), "--vhost stands before `--`"),
+    (("-l", "0", "--config=x"), "--config stands before `--`"),
+    (("-l", "0"), "give --config FILE, or --vhost NAME=SOCKET for each VM"),
+])
+def test_options_on_the_wrong_side(lab: Lab, eal: Sequence[str], words: str) -> None:
+    """Behind `--` nothing is left, and the line says where it went."""
+    (line,) = refused(lab, "--control", f"{lab.folder}/c.sock", eal=eal)
+    assert line.startswith("vuswitch: there is nothing to switch: ") and words in line
+
+
+def test_a_port_at_the_control_socket(lab: Lab) -> None:
+    """It was said that another process listens there."""
+    config = lab.folder / "control.yaml"
+    config.write_text(f"ports:\n- {{name: vm1, type: vhost-user, socket: {lab.folder}/./c.sock}}\n")
+    for arguments, where in (("--config", str(config)), f"{config}:2"), (("--vhost", f"vm1={lab.folder}/c.sock"), "--vhost"):
+        (line,) = refused(lab, *arguments, "--control", f"{lab.folder}/c.sock")
+        assert line.startswith(f"vuswitch: {where}") and "is the control socket" in line
+
+
 def test_eal_says_everything_if_asked(lab: Lab) -> None:
     lines = subprocess.run([str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--nosuch", "--log-level=*:info",
                             "--", "--vhost", f"vm1={lab.folder}/vm1.sock"], text=True, stdout=subprocess.PIPE,
@@ -194,6 +214,9 @@ def test_check_without_eal(lab: Lab) -> None:
     assert check("--vhost", "vm1=vm1.sock") == (0, "")
     status, said = check("--vhost", f"vm1={lab.folder}/no/such/vm1.sock", "--ethdev", "up0=net_af_packet0,iface=vunosuch")
     assert status == 0 and said.count("warning: port ") == 2
+    assert check("--vhost", f"vm1={config}") == (
+        0, f"warning: port vm1: {config} exists and is not a socket; remove it, or choose another path\n")
+    assert check("--vhost", f"vm1={config},mode=client") == (0, "")
     config.write_text("ports: []\n")
     assert check("--config", "/dev/stdin", stdin=f"<{config}") == (0, "")
     status, said = check("--config", "/dev/stdin", stdin="< <(echo 'ports: []')")

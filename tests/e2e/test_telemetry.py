@@ -67,6 +67,7 @@ def test_every_port_is_shown(lab: Lab) -> None:
         lcore = next(iter(answer[part]))
         assert pages(reach, f"/vuswitch/lcore,{lcore}")[0][0]["lcore"]["cpu"] == answer[part][lcore]["cpu"]
         assert pages(reach, "/vuswitch/macs")[0][0]["total"] == 0
+        assert "which port?" in shell(f"echo /vuswitch/port | {reach}")
         for wrong in ("/vuswitch/ports,x", "/vuswitch/ports,1,0", "/vuswitch/port,nosuch", "/vuswitch/lcore,77"):
             assert "error" in shell(f"echo '{wrong}' | {reach}")
     finally:

@@ -152,6 +152,8 @@ static const struct {
 	{"ports: [\n", 2, "not YAML"},
 	{"\tports: []\n", 1, "not YAML"},
 	{"bridges:\n  - name: \"x\n", 3, "not YAML"},
+	{"ports:\n  - {name: v\xe4, type: vhost-user}\n", 2, "not text in UTF-8"},
+	{"ports: []\n\n# \x01\n", 3, "not text in UTF-8"},
 	/* YAML that no configuration is */
 	{"ports: []\n---\nports: []\n", 2, "a second document begins here"},
 	{"---\nports: []\n...\n---\n", 4, "a second document begins here"},
