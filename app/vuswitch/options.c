@@ -69,7 +69,7 @@ void options_print_help(void)
 	      "                   whose the sockets of ports in server mode are that do not say\n"
 	      "                   (default: vuswitch's own user and group, mode 0777 less the umask)\n"
 	      "  --check          read the configuration, say what would be done, exit; warns of what is\n"
-	      "                   not there yet: a folder, an interface of the kernel\n"
+	      "                   not there yet (a folder, an interface of the kernel) or in the way\n"
 	      "  --help, --version\n"
 	      "\n"
 	      "Two VMs on one switch:\n"
