@@ -99,6 +99,29 @@ static unsigned long free_huge_mib(void)
 	return mib;
 }
 
+/* EAL would take a minute or more, and gigabytes, to find that out, and then give another reason. */
+static int check_size(const struct options *options, struct fail *fail)
+{
+	unsigned long there = (unsigned long)sysconf(_SC_PHYS_PAGES) / 1024 *
+			      ((unsigned long)sysconf(_SC_PAGESIZE) / 1024);
+
+	for (int i = 0; i < options->eal_n; i++) {
+		const char *word = options->eal[i];
+
+		if (strncmp(word, "-m", 2) != 0)
+			continue;
+		word += 2;
+		if (word[0] == '\0' && i + 1 < options->eal_n)
+			word = options->eal[i + 1];
+		if (strtoul(word, NULL, 10) > there)
+			return fail_set(fail, -ENOMEM,
+					"EAL did not start: -m %s is more than this machine has, %lu "
+					"MiB; give less, or leave it out for %d",
+					word, there, MEMORY_MIB);
+	}
+	return 0;
+}
+
 static void add_memory(const struct options *options)
 {
 	static const char *const kinds[] = {"--no-huge",
@@ -191,7 +214,10 @@ int eal_start(const struct options *options, struct fail *fail)
 	static const char *const prefix[] = {"--file-prefix", NULL};
 	static const char *const log_level[] = {"--log-level", NULL};
 	static const char *const pci[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
+	int error = check_size(options, fail);
 
+	if (error != 0)
+		return error;
 	args.argv = calloc((size_t)options->eal_n + OWN_ARGS_MAX + 2, sizeof(*args.argv));
 	if (args.argv == NULL)
 		return fail_set(fail, -ENOMEM, "EAL: no memory");

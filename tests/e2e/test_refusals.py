@@ -41,7 +41,8 @@ def without(capability: str) -> list[str]:
     (("--nosuch",), "unrecognized option '--nosuch'; options before `--` are EAL's"),
     (("--config", "x"), "vuswitch's own go behind it"),
     (("-l", f"0-{os.cpu_count()}"), "please check specified cores are part of 0-"),
-    (("-m", "999999999", "--no-huge"), "Cannot init memory"),
+    (("-m", "999999999", "--no-huge"), "-m 999999999 is more than this machine has"),
+    (("-m1000000",), "-m 1000000 is more than this machine has"),
 ])
 def test_eal_in_one_line(lab: Lab, eal: Sequence[str], words: str) -> None:
     """DPDK prints its usage, a hundred lines, and not always the reason."""
