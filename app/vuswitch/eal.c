@@ -16,7 +16,7 @@
 #include <rte_errno.h>
 
 #include "eal_log.h"
-#include "eal_words.h"
+#include "eal_output.h"
 #include "log.h"
 
 enum {
@@ -191,15 +191,15 @@ static int init(bool keep, struct fail *fail)
 	/* getopt's line is the only one that names an option EAL does not know. */
 	opterr = 1;
 	if (keep)
-		eal_words_keep();
+		eal_output_capture();
 	result = rte_eal_init(args.argc, args.argv);
 	error = rte_errno != 0 ? rte_errno : EINVAL;
 	opterr = 0;
-	words = eal_words_release();
+	words = eal_output_release();
 	if (result >= 0 && words != NULL)
-		eal_words_print(words);
+		eal_output_print(words);
 	else if (result < 0 && words != NULL)
-		eal_words_explain(words, error, fail);
+		eal_output_explain(words, error, fail);
 	else if (result < 0)
 		fail_set(fail, -error,
 			 "EAL did not start (%s): its own lines above say why; `vuswitch --no-huge "

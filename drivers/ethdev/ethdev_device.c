@@ -15,7 +15,7 @@
 #include "dpdk_compat.h"
 #include "ethdev_driver.h"
 #include "ethdev_reason.h"
-#include "ethdev_words.h"
+#include "ethdev_log.h"
 #include "log.h"
 #include "mem_arena.h"
 
@@ -88,15 +88,15 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 	snprintf(devargs, sizeof(devargs), "%s%s%s", bare ? name : device,
 		 bare && memory != NULL && memory->args[0] != '\0' ? "," : "",
 		 bare && memory != NULL ? memory->args : "");
-	ethdev_words_keep();
+	ethdev_log_capture();
 	error = rte_dev_probe(devargs);
-	ethdev_words_release();
+	ethdev_log_release();
 	mem_arena_guard(); /* a driver may have made EAL's heap grow */
 	if (error != 0 && error != -EEXIST && ethdev_driver_missing(name, error, fail))
 		return -ENODEV;
 	if (error != 0 && error != -EEXIST)
 		return ethdev_reason(devargs, name, error, fail);
-	ethdev_words_print();
+	ethdev_log_print();
 	return 0;
 }
 

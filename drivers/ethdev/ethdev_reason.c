@@ -16,7 +16,7 @@
 #include <rte_errno.h>
 #include <rte_pci.h>
 
-#include "ethdev_words.h"
+#include "ethdev_log.h"
 #include "kernel_if.h"
 
 enum { WORDS_BYTES = 256 };
@@ -142,7 +142,7 @@ int ethdev_reason(const char *device, const char *name, int error, struct fail *
 {
 	char words[WORDS_BYTES];
 
-	ethdev_words_reason(words, sizeof(words));
+	ethdev_log_reason(words, sizeof(words));
 	if (of_interface(device, name, fail) != 0 || of_tap(device, name, fail) != 0 ||
 	    of_pci(name, fail) != 0 || of_nothing(name, error, fail) != 0)
 		return -ENODEV;

@@ -9,7 +9,7 @@
 #include "role.h"
 
 /* `device` is what was to be made, `name` its part before the comma, `error` what rte_dev_probe() returned (negative), and DPDK's
- * words are kept (ethdev_words.h). Returns -ENODEV. */
+ * words are kept (ethdev_log.h). Returns -ENODEV. */
 int ethdev_reason(const char *device, const char *name, int error, struct fail *fail)
 	RUNS_ON(control_thread);
 

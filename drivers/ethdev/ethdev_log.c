@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ethdev_words.h"
+#include "ethdev_log.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static ssize_t take(void *cookie, const char *text, size_t len)
 	return (ssize_t)len;
 }
 
-void ethdev_words_keep(void)
+void ethdev_log_capture(void)
 {
 	if (stream == NULL)
 		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take});
@@ -42,14 +42,14 @@ void ethdev_words_keep(void)
 	rte_openlog_stream(stream);
 }
 
-void ethdev_words_release(void)
+void ethdev_log_release(void)
 {
 	if (before != NULL)
 		rte_openlog_stream(before);
 	before = NULL;
 }
 
-void ethdev_words_print(void)
+void ethdev_log_print(void)
 {
 	if (words_len > 0) {
 		fputs(words, rte_log_get_stream());
@@ -63,7 +63,7 @@ static bool is_noise(const char *line)
 	       strstr(line, "Failed to attach device on primary process") != NULL;
 }
 
-void ethdev_words_reason(char *text, size_t size)
+void ethdev_log_reason(char *text, size_t size)
 {
 	char copy[WORDS_BYTES], *rest = copy, *line;
 	size_t at = 0;
@@ -80,5 +80,5 @@ void ethdev_words_reason(char *text, size_t size)
 		at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? "; " : "", line);
 	}
 	if (at >= size)
-		ethdev_words_print();
+		ethdev_log_print();
 }

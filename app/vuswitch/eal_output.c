@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "eal_words.h"
+#include "eal_output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static void process_dies(int signal_number)
 	raise(signal_number);
 }
 
-void eal_words_keep(void)
+void eal_output_capture(void)
 {
 	struct sigaction dies = {.sa_handler = process_dies, .sa_flags = (int)SA_RESETHAND};
 	static bool registered;
@@ -111,7 +111,7 @@ static char *read_kept(void)
 	return words;
 }
 
-char *eal_words_release(void)
+char *eal_output_release(void)
 {
 	char *words;
 
@@ -131,7 +131,7 @@ char *eal_words_release(void)
 }
 
 /* What EAL says without being asked are warnings; eal_log.h could not tell the journal, which was not there. */
-void eal_words_print(const char *words)
+void eal_output_print(const char *words)
 {
 	bool journal = getenv("JOURNAL_STREAM") != NULL;
 
@@ -212,7 +212,7 @@ static const char *how_to_mend(const char *reason)
 	return "--log-level=*:info shows all it says, and `vuswitch --no-huge --no-pci -- ...` needs least";
 }
 
-int eal_words_explain(const char *words, int error, struct fail *fail)
+int eal_output_explain(const char *words, int error, struct fail *fail)
 {
 	char *reasons = strdup(words), reason[REASON_BYTES + 128];
 	const char *last;
@@ -223,7 +223,7 @@ int eal_words_explain(const char *words, int error, struct fail *fail)
 	join(reasons, reason, sizeof(reason));
 	last = reason;
 	if (strlen(reason) > REASON_BYTES) {
-		eal_words_print(reasons);
+		eal_output_print(reasons);
 		last = "its own lines above say why";
 	}
 	fail_set(fail, -error, "EAL did not start: %s; %s",
