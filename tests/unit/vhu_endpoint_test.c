@@ -190,7 +190,7 @@ static void test_client_waits_and_connects(void **state VUS_UNUSED)
 	unlink(t.path);
 }
 
-/* Somebody who only holds the door keeps nobody out. */
+/* Somebody who connects and says nothing keeps nobody out. */
 static void test_mute_front_end_makes_room(void **state VUS_UNUSED)
 {
 	struct front mute, second;
