@@ -108,6 +108,8 @@ static void the_file_says_it_anew(void **state)
 	mask = umask(022);
 	OK(fg_switch_start(&sw, &opt));
 	umask(mask);
+	/* It answers before it has made its ports. */
+	assert_true(becomes(two, getegid(), 0600));
 	assert_has(one, getegid(), 0755);
 	assert_has(two, getegid(), 0600);
 	assert_shown(&sw, "vm1", NULL);
