@@ -52,16 +52,24 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 	rest(endpoint, PAUSE_NS);
 }
 
-/* To the owner, who has or gets room for it, or to those who wait. */
-static void offer(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
+/* Asks the owner, unless nobody is let in for now. */
+static enum vhu_room ask_owner(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
 {
-	if (endpoint->events->connected(endpoint, fd) == VHU_TAKEN) {
+	enum vhu_room room = endpoint->resting ? VHU_SOON : endpoint->events->connected(endpoint, fd);
+
+	if (room == VHU_TAKEN) {
 		loop_timer_stop(endpoint->loop, &endpoint->alone);
 		endpoint->hint.text[0] = '\0';
 		endpoint->refusal_told = false;
-	} else {
-		vhu_waiting_add(&endpoint->waiting, fd);
 	}
+	return room;
+}
+
+/* To the owner, or to those who wait. */
+static void offer(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
+{
+	if (ask_owner(endpoint, fd) != VHU_TAKEN)
+		vhu_waiting_add(&endpoint->waiting, fd);
 	listen_or_not(endpoint);
 }
 
@@ -94,11 +102,10 @@ static void tell_refusal(struct vhu_endpoint *endpoint, int fd)
 static void has_waited(struct vhu_waiting *waiting, int fd)
 {
 	struct vhu_endpoint *endpoint = container_of(waiting, struct vhu_endpoint, waiting);
-	enum vhu_room room = VHU_SOON;
+	enum vhu_room room;
 
 	role_assert_control();
-	if (!endpoint->resting)
-		room = endpoint->events->connected(endpoint, fd);
+	room = ask_owner(endpoint, fd);
 	if (room == VHU_SOON) {
 		vhu_waiting_add(waiting, fd);
 	} else if (room == VHU_OCCUPIED) {
