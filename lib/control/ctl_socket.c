@@ -14,6 +14,7 @@
 
 #include "ctl_commands.h"
 #include "log.h"
+#include "unix_connect.h"
 
 enum {
 	CLIENTS_MAX = 16,
@@ -209,7 +210,7 @@ int ctl_socket_probe(const char *path, struct fail *fail)
 {
 	struct sockaddr_un address;
 	struct stat file;
-	int error = fill_address(&address, path, fail), fd;
+	int error = fill_address(&address, path, fail);
 
 	if (error != 0)
 		return error;
@@ -220,17 +221,12 @@ int ctl_socket_probe(const char *path, struct fail *fail)
 				"%s: this file is not a socket; move it away, or give --control "
 				"another path",
 				path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fail_set(fail, -errno, "%s: no socket: %s", path, strerror(errno));
-	/* A full backlog is somebody, too. */
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN)
-		error = fail_set(fail, -EADDRINUSE,
-				 "%s: another vuswitch answers here; stop it, or give --control "
-				 "another path",
-				 path);
-	close(fd);
-	return error;
+	if (unix_is_listened_on(path))
+		return fail_set(fail, -EADDRINUSE,
+				"%s: another vuswitch answers here; stop it, or give --control "
+				"another path",
+				path);
+	return 0;
 }
 
 static void make_folder(const char *path)

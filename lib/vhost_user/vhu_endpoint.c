@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "unix_connect.h"
 #include "vus_limits.h"
 
 enum { ACCEPTS_A_TURN = 8 };
@@ -149,7 +150,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
 	int fd;
 
-	endpoint->last_error = -vhu_socket_connect(endpoint->path, &fd);
+	endpoint->last_error = -unix_connect(endpoint->path, &fd);
 	endpoint->last_try_ns = clock_ns();
 	if (endpoint->last_error == EACCES)
 		vhu_hint_refused(&endpoint->hint, endpoint->name, endpoint->path);

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "unix_connect.h"
 
 enum { BACKLOG = 16, PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
@@ -34,24 +35,6 @@ int vhu_socket_check(const char *path, struct fail *fail)
 static int new_socket(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-}
-
-int vhu_socket_connect(const char *path, int *fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int error;
-
-	if (strlen(path) >= PATH_BYTES)
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	*fd = new_socket();
-	if (*fd < 0)
-		return -errno;
-	if (connect(*fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return 0;
-	error = -errno;
-	close(*fd);
-	return error;
 }
 
 /* --- rights ----------------------------------------------------------------------------------------------------- */
@@ -239,7 +222,7 @@ static int clear_path(int folder, const char *base, const char *path, struct fai
 	if (!S_ISSOCK(st.st_mode))
 		return fail_set(fail, -EEXIST,
 				"%s exists and is not a socket: remove it or choose another path", path);
-	error = vhu_socket_connect(path, &fd);
+	error = unix_connect(path, &fd);
 	if (error == 0)
 		close(fd);
 	if (error == -EACCES)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vhu_socket.h: a unix socket at a path: made there, connected to, removed.
+/* vhu_socket.h: a unix socket that is listened on at a path: made there, removed.
  *
  * One that is made has its owner, group and mode, and is listened on, before anybody can see it: it is bound under a
  * name in the same folder that no other process has, and renamed. The socket file of a dead process is replaced; one
@@ -25,9 +25,6 @@ struct vhu_socket_file {
 
 /* Whether a path fits an address. 0 or -ENAMETOOLONG. */
 int vhu_socket_check(const char *path, struct fail *fail) RUNS_ON(control_thread);
-
-/* 0 and a descriptor that does not block, or -errno. */
-int vhu_socket_connect(const char *path, int *fd) RUNS_ON(control_thread);
 
 /* Listens: 0, a descriptor that does not block and the file it has, or -errno. */
 int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "rcu.h"
 #include "vhu_endpoint.h"
+#include "unix_connect.h"
 
 enum { READER = 0 };
 
@@ -442,7 +443,7 @@ static void test_server_says_who_may_connect(void **state VUS_UNUSED)
 	/* Once. */
 	assert_int_equal(endpoint.alone.due_ns, 0);
 
-	assert_int_equal(vhu_socket_connect(t.path, &client), 0);
+	assert_int_equal(unix_connect(t.path, &client), 0);
 	turn_for(20 * NS_PER_MS);
 	assert_true(taken >= 0);
 	vhu_endpoint_describe(&endpoint, text, sizeof(text));
@@ -453,7 +454,7 @@ static void test_server_says_who_may_connect(void **state VUS_UNUSED)
 
 	/* Somebody who comes in time is told nothing. */
 	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
-	assert_int_equal(vhu_socket_connect(t.path, &client), 0);
+	assert_int_equal(unix_connect(t.path, &client), 0);
 	turn_for(20 * NS_PER_MS);
 	assert_int_equal(endpoint.alone.due_ns, 0);
 	close(client);

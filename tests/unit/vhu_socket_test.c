@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "vhu_socket.h"
+#include "unix_connect.h"
 
 enum { NOBODY = 65534, ROUNDS = 50, WAIT_MS = 10000 };
 
@@ -101,7 +102,7 @@ static void *watch(void *arg)
 			if (event->len == 0 || strcmp(event->name, "a.sock") != 0)
 				continue;
 			if (watcher->seen == 0 && lstat(path, &watcher->st) == 0) {
-				watcher->connected = vhu_socket_connect(path, &fd);
+				watcher->connected = unix_connect(path, &fd);
 				if (watcher->connected == 0)
 					close(fd);
 			}
@@ -299,7 +300,7 @@ static void of_two_at_the_same_time_one_has_it(void **state VUS_UNUSED)
 		winner = rivals[1].error == 0;
 		assert_int_equal(rivals[winner].error, 0);
 		assert_int_equal(rivals[!winner].error, -EADDRINUSE);
-		assert_int_equal(vhu_socket_connect(path, &client), 0);
+		assert_int_equal(unix_connect(path, &client), 0);
 		close(client);
 		end(path, rivals[winner].fd, &rivals[winner].file);
 	}
@@ -355,7 +356,7 @@ static void the_longest_paths(void **state VUS_UNUSED)
 		at[107] = '\0';
 		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
 		assert_has(at, &rights, 0660);
-		assert_int_equal(vhu_socket_connect(at, &client), 0);
+		assert_int_equal(unix_connect(at, &client), 0);
 		close(client);
 		end(at, fd, &file);
 		if (folders[i] > 0)

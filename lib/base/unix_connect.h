@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* unix_connect.h: a connection to a unix socket at a path, without waiting.
+ *
+ * Context: any thread but an lcore.
+ * Returns: 0, or -errno: -ENOENT nothing is there, -ECONNREFUSED nobody listens, -EAGAIN somebody does and has no room,
+ * -ENAMETOOLONG the path does not fit an address.
+ * Ownership: the descriptor, which does not block, is the caller's.
+ */
+#ifndef VUS_UNIX_CONNECT_H
+#define VUS_UNIX_CONNECT_H
+
+#include <stdbool.h>
+
+int unix_connect(const char *path, int *fd);
+
+/* Whether somebody listens there, with or without room for us. */
+bool unix_is_listened_on(const char *path);
+
+#endif
