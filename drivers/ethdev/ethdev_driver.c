@@ -26,21 +26,31 @@ static void driver_package(const char *name, char *package, size_t size)
 			*package = '-';
 }
 
-/* Whether a NIC's kernel driver is one that lends it to a process: then all it wants is a driver of DPDK's. */
-static bool is_lent(const struct rte_pci_addr *pci)
+bool ethdev_kernel_driver(const struct rte_pci_addr *pci, char *driver, size_t size)
 {
-	static const char *const lenders[] = {"vfio-pci", "igb_uio", "uio_pci_generic"};
-	char path[64], driver[256];
-	const char *kernel;
+	char path[64], target[256];
+	const char *last;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/" PCI_PRI_FMT "/driver", pci->domain,
 		 pci->bus, pci->devid, pci->function);
-	n = readlink(path, driver, sizeof(driver) - 1);
-	driver[n > 0 ? n : 0] = '\0';
-	kernel = strrchr(driver, '/');
-	for (size_t i = 0; kernel != NULL && i < sizeof(lenders) / sizeof(lenders[0]); i++)
-		if (strcmp(kernel + 1, lenders[i]) == 0)
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	last = strrchr(target, '/');
+	snprintf(driver, size, "%s", last != NULL ? last + 1 : "");
+	return last != NULL;
+}
+
+/* Whether a NIC's kernel driver is one that lends it to a process: then all it wants is a driver of DPDK's. */
+static bool is_lent(const struct rte_pci_addr *pci)
+{
+	static const char *const lenders[] = {"vfio-pci", "igb_uio", "uio_pci_generic"};
+	char driver[64];
+
+	if (!ethdev_kernel_driver(pci, driver, sizeof(driver)))
+		return false;
+	for (size_t i = 0; i < sizeof(lenders) / sizeof(lenders[0]); i++)
+		if (strcmp(driver, lenders[i]) == 0)
 			return true;
 	return false;
 }

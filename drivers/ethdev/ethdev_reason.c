@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <rte_errno.h>
 #include <rte_pci.h>
 
+#include "ethdev_driver.h"
 #include "ethdev_log.h"
 #include "kernel_if.h"
 
@@ -85,8 +85,9 @@ static int of_tap(const char *device, const char *name, struct fail *fail)
 /* A NIC: whether it is there, and whose it is. */
 static int of_pci(const char *name, struct fail *fail)
 {
-	char path[PATH_MAX], driver[PATH_MAX] = "", *last;
 	struct rte_pci_addr address;
+	char path[PATH_MAX], driver[64];
+	bool driven;
 
 	if (rte_pci_addr_parse(name, &address) != 0)
 		return 0;
@@ -106,14 +107,13 @@ static int of_pci(const char *name, struct fail *fail)
 				"device %s: this machine has no PCI device of that address; `lspci "
 				"-D` lists them (a NIC for DPDK is bound to vfio-pci)",
 				name);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", name);
-	last = realpath(path, driver) != NULL ? strrchr(driver, '/') : NULL;
-	if (last != NULL && strstr(last, "vfio") == NULL && strstr(last, "uio") == NULL)
+	driven = ethdev_kernel_driver(&address, driver, sizeof(driver));
+	if (driven && strstr(driver, "vfio") == NULL && strstr(driver, "uio") == NULL)
 		return fail_set(fail, -ENODEV,
 				"device %s: the kernel's driver %s has it; `driverctl set-override %s "
 				"vfio-pci` gives it to DPDK",
-				name, last + 1, name);
-	if (last == NULL)
+				name, driver, name);
+	if (!driven)
 		return fail_set(fail, -ENODEV,
 				"device %s: no driver has it; `driverctl set-override %s vfio-pci` "
 				"gives it to DPDK",
