@@ -118,7 +118,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		device_free(device);
 		return error;
 	}
-	vhu_endpoint_search(&device->endpoint);
+	vhu_endpoint_next(&device->endpoint);
 	*made = device;
 	return 0;
 }
@@ -141,7 +141,7 @@ void vhu_device_idle(struct vhu_device *device)
 	if (device->destroying)
 		rcu_wait_start(&device->close_wait, device_gone);
 	else
-		vhu_endpoint_search(&device->endpoint);
+		vhu_endpoint_next(&device->endpoint);
 }
 
 void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)

@@ -177,7 +177,7 @@ static void timer_fired(struct loop_timer *timer)
 		let_in(endpoint);
 }
 
-void vhu_endpoint_search(struct vhu_endpoint *endpoint)
+void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 {
 	if (endpoint->mode == VHU_SERVER && !endpoint->resting)
 		let_in(endpoint);

@@ -61,8 +61,8 @@ struct vhu_endpoint {
 int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
 		      struct fail *fail) RUNS_ON(control_thread);
-/* The owner has no front end (any more): a server lets in who waits, a client begins to try. */
-void vhu_endpoint_search(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
+/* The owner has no front end (any more), and the next may come: a server lets in who waits, a client begins to try. */
+void vhu_endpoint_next(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Nobody is let in for VHU_REST_MS from now. */
 void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Stops, and removes the socket file if it is still ours. */
