@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge.h"
 
-#include <endian.h>
-#include <string.h>
-
+#include "bridge_lookup.h"
 #include "bridge_private.h"
-
-/* The first bit of an address that travels: a group, broadcast included. */
-static const mac_key_t MAC_GROUP = 1;
-static const mac_key_t MAC_BITS = (UINT64_C(1) << 48) - 1;
-
-/* Where a frame goes, when it is not a port. */
-enum { TO_FLOOD = PORTS_MAX, TO_NOBODY };
-_Static_assert(TO_NOBODY < UINT16_MAX, "a destination fits the memo");
 
 /* Frames of this burst for one port, in order. */
 struct outbox {
@@ -37,82 +27,6 @@ struct sorting {
 	uint16_t ok;
 	uint64_t bytes, copies;
 };
-
-/* --- learning ---------------------------------------------------------------------------------------------------- */
-
-static __attribute__((noinline)) void learn(struct lcore_ctx *ctx, struct port_rxq *q,
-					    mac_key_t mac, uint32_t generation) RUNS_ON(lcore_thread)
-{
-	struct bridge *bridge = q->port->bridge;
-	struct mac_value value;
-	bool known = mac_table_lookup(bridge->macs, mac, &value);
-
-	/* Whatever comes of a report: the same address is not reported again before the table or the second has
-	 * changed. */
-	q->memo.src_mac = mac;
-	q->memo.src_gen = generation;
-	q->memo.src_epoch = ctx->epoch;
-	if (known && (value.is_static || (value.port == q->port->id &&
-					  value.epoch == mac_epoch(ctx->epoch))))
-		return;
-	report_post(ctx->reports, &(struct report){
-					  .kind = REPORT_MAC_SEEN,
-					  .key = mac,
-					  .port = q->port->id,
-					  .bridge = bridge->index,
-				  });
-}
-
-/* --- where to ---------------------------------------------------------------------------------------------------- */
-
-static __attribute__((noinline)) uint16_t find(struct port_rxq *q, mac_key_t mac,
-					       uint32_t generation) RUNS_ON(lcore_thread)
-{
-	struct mac_value value;
-
-	q->memo.dst_mac = mac;
-	q->memo.dst_gen = generation;
-	q->memo.dst_port =
-		mac_table_lookup(q->port->bridge->macs, mac, &value) ? value.port : TO_FLOOD;
-	return q->memo.dst_port;
-}
-
-/* An address in a head, which has at least FRAME_LEN_MIN bytes: eight are read, two too many. */
-static inline mac_key_t mac_at(const uint8_t *bytes)
-{
-	uint64_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return le64toh(word) & MAC_BITS;
-}
-_Static_assert(FRAME_LEN_MIN >= 6 + 8, "eight bytes from the source address on are there");
-
-/* The port a frame is for, or TO_FLOOD, or TO_NOBODY with its reason counted. */
-static inline uint16_t classify(struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame,
-				uint32_t generation) RUNS_ON(lcore_thread)
-{
-	mac_key_t dst = mac_at(frame->head), src = mac_at(frame->head + 6);
-	uint16_t to = TO_FLOOD;
-
-	if (__builtin_expect(src != q->memo.src_mac || generation != q->memo.src_gen ||
-				     ctx->epoch != q->memo.src_epoch,
-			     0)) {
-		if (src == 0 || (src & MAC_GROUP) != 0) {
-			count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_SOURCE], 1);
-			return TO_NOBODY;
-		}
-		learn(ctx, q, src, generation);
-	}
-	if (__builtin_expect(dst == q->memo.dst_mac && generation == q->memo.dst_gen, 1))
-		to = q->memo.dst_port;
-	else if ((dst & MAC_GROUP) == 0)
-		to = find(q, dst, generation);
-	if (__builtin_expect(to == q->port->id, 0)) {
-		count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_REFLECTION], 1);
-		return TO_NOBODY;
-	}
-	return to;
-}
 
 /* --- on its way -------------------------------------------------------------------------------------------------- */
 
@@ -196,7 +110,7 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	s.bytes = s.copies = 0;
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
-		uint16_t to = classify(ctx, q, frame, generation);
+		uint16_t to = bridge_lookup(ctx, q, frame, generation);
 
 		if (to == TO_NOBODY)
 			continue;
