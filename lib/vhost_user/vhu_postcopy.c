@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "vhu_lane_program.h"
+#include "lane_program.h"
 #include "vhu_session.h"
 
 static const uint64_t DRAIN_LOOK_NS = NS_PER_MS;
@@ -30,7 +30,7 @@ enum vhu_error vhu_postcopy_advise(struct vhu_device *device, struct vhu_message
 	if (vhu_session_started(device) != 0)
 		return bad_state(fail, "not while a ring runs");
 	pc->state = VHU_POSTCOPY_ADVISED;
-	if (pc->lane.state == VHU_LANE_READY) {
+	if (pc->lane.state == LANE_PROCESS_READY) {
 		/* QEMU advises once for each queue pair; the last userfaultfd counts. */
 		vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
 		return VHU_OK;
@@ -38,7 +38,7 @@ enum vhu_error vhu_postcopy_advise(struct vhu_device *device, struct vhu_message
 	pc->wants_faults = true;
 	pc->asked++;
 	device->unsettled++;
-	vhu_lane_start(&pc->lane);
+	lane_process_start(&pc->lane);
 	return VHU_OK;
 }
 
@@ -58,7 +58,7 @@ enum vhu_error vhu_postcopy_listen(struct vhu_device *device, struct vhu_message
 	if (!device->events->lane(device->owner, pc->lane.link))
 		return bad_state(fail, "what the lane before it has left is still being delivered");
 	pc->state = VHU_POSTCOPY_LISTENING;
-	pc->link = vhu_lane_take_link(&pc->lane);
+	pc->link = lane_process_take_link(&pc->lane);
 	return VHU_OK;
 }
 
@@ -118,7 +118,7 @@ static bool end_lane(struct vhu_device *device) RUNS_ON(control_thread)
 {
 	struct vhu_postcopy *pc = &device->postcopy;
 
-	if (!vhu_lane_end(&pc->lane))
+	if (!lane_process_end(&pc->lane))
 		return false;
 	device->unsettled += !pc->leaving;
 	pc->leaving = true;
@@ -218,13 +218,13 @@ void vhu_postcopy_init(struct vhu_device *device, bool off)
 	struct vhu_postcopy *pc = &device->postcopy;
 	struct fail fail;
 
-	vhu_lane_init(&pc->lane, device->loop, device->name, &vhu_postcopy_lane_events);
+	lane_process_init(&pc->lane, device->loop, device->name, &vhu_postcopy_lane_events);
 	pc->faults_fd = -1;
 	if (off) {
 		snprintf(pc->missing, sizeof(pc->missing), "off: by configuration, or because the port has several queue pairs");
 		return;
 	}
-	pc->offered = vhu_lane_possible(&fail) == 0;
+	pc->offered = lane_program_possible(&fail) == 0;
 	if (!pc->offered)
 		snprintf(pc->missing, sizeof(pc->missing), "not offered: %.200s", fail.text);
 }

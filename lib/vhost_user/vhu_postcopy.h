@@ -26,7 +26,7 @@
 #include "rcu.h"
 #include "role.h"
 #include "vhu_half.h"
-#include "vhu_lane.h"
+#include "lane_process.h"
 #include "vhu_message.h"
 
 struct vhu_device;
@@ -46,7 +46,7 @@ struct vhu_postcopy {
 	bool offered;
 	char missing[256]; /* why it is not offered */
 	enum vhu_postcopy_state state;
-	struct vhu_lane lane;
+	struct lane_process lane;
 	struct lane_link *link; /* the owner has it; ours to look at while LISTENING to DRAINING */
 	unsigned int asked;	/* requests the lane has not answered */
 	bool leaving;		/* `gone` of the lane settles something */
@@ -88,7 +88,7 @@ enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message
 
 /* --- the lane (vhu_postcopy_lane.c) ------------------------------------------------------------------------------ */
 
-extern const struct vhu_lane_events vhu_postcopy_lane_events;
+extern const struct lane_process_events vhu_postcopy_lane_events;
 
 /* The conversation waits for the answer. `fd` (-1: none) stays the caller's. */
 void vhu_postcopy_ask(struct vhu_device *device, const struct lane_message *message, int fd)

@@ -6,7 +6,7 @@
 
 #include "vhu_session.h"
 
-static struct vhu_device *device_of(struct vhu_lane *lane)
+static struct vhu_device *device_of(struct lane_process *lane)
 {
 	return container_of(lane, struct vhu_device, postcopy.lane);
 }
@@ -17,7 +17,7 @@ void vhu_postcopy_ask(struct vhu_device *device, const struct lane_message *mess
 {
 	device->unsettled++;
 	device->postcopy.asked++;
-	vhu_lane_ask(&device->postcopy.lane, message, fd);
+	lane_process_ask(&device->postcopy.lane, message, fd);
 }
 
 static void take_faults(struct vhu_postcopy *pc, int *fd)
@@ -47,7 +47,7 @@ static void ring_broke(struct vhu_device *device, const struct lane_message *mes
 	vhu_device_ring_broken(device, message->ring);
 }
 
-static void lane_answered(struct vhu_lane *lane, const struct lane_message *message, int *fd)
+static void lane_answered(struct lane_process *lane, const struct lane_message *message, int *fd)
 {
 	struct vhu_device *device = device_of(lane);
 	struct vhu_postcopy *pc = &device->postcopy;
@@ -80,7 +80,7 @@ static void lane_answered(struct vhu_lane *lane, const struct lane_message *mess
 	vhu_session_settled(device);
 }
 
-static void lane_ready(struct vhu_lane *lane)
+static void lane_ready(struct lane_process *lane)
 {
 	struct vhu_device *device = device_of(lane);
 
@@ -88,10 +88,10 @@ static void lane_ready(struct vhu_lane *lane)
 	if (!device->postcopy.wants_faults)
 		return;
 	device->postcopy.wants_faults = false;
-	vhu_lane_ask(lane, &(struct lane_message){.request = LANE_FAULTS}, -1);
+	lane_process_ask(lane, &(struct lane_message){.request = LANE_FAULTS}, -1);
 }
 
-static void lane_failed(struct vhu_lane *lane, const char *why)
+static void lane_failed(struct lane_process *lane, const char *why)
 {
 	struct vhu_device *device = device_of(lane);
 	char text[160];
@@ -102,7 +102,7 @@ static void lane_failed(struct vhu_lane *lane, const char *why)
 }
 
 /* Whoever ended it waits for this. */
-static void lane_gone(struct vhu_lane *lane)
+static void lane_gone(struct lane_process *lane)
 {
 	struct vhu_device *device = device_of(lane);
 
@@ -113,7 +113,7 @@ static void lane_gone(struct vhu_lane *lane)
 	vhu_session_settled(device);
 }
 
-const struct vhu_lane_events vhu_postcopy_lane_events = {
+const struct lane_process_events vhu_postcopy_lane_events = {
 	.ready = lane_ready,
 	.answered = lane_answered,
 	.failed = lane_failed,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhu_lane_program.h"
+#include "lane_program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +14,13 @@
 #include "vus_paths.h"
 
 /* Beside this program's build folder, then where both are installed; relative, so that a tree can be moved. */
-int vhu_lane_program(struct vhu_lane_path *path)
+int lane_program_find(struct lane_program_path *path)
 {
 	static const char *const places[] = {
 		"../lane/vuswitch-lane",
 		"../libexec/vuswitch/vuswitch-lane",
 	};
-	struct vhu_lane_path at;
+	struct lane_program_path at;
 	char self[512];
 	int error = 0;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -64,10 +64,10 @@ static int try_faults(struct fail *fail)
 			"this kernel's userfaultfd does not know shared memory and huge pages");
 }
 
-int vhu_lane_possible(struct fail *fail)
+int lane_program_possible(struct fail *fail)
 {
-	struct vhu_lane_path path;
-	int error = vhu_lane_program(&path);
+	struct lane_program_path path;
+	int error = lane_program_find(&path);
 
 	if (error != 0)
 		return fail_set(fail, error, "the program vuswitch-lane is not at %s: install it there",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vhu_lane.h"
+#include "lane_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "vhu_lane_program.h"
+#include "lane_program.h"
 #include "vus_limits.h"
 
 extern char **environ;
@@ -30,7 +30,7 @@ enum {
 /* --- beginning --------------------------------------------------------------------------------------------------- */
 
 /* The new process gets a socket and nothing else: no descriptor, no signal that is masked here. */
-static int spawn(struct vhu_lane *lane, const char *path)
+static int spawn(struct lane_process *lane, const char *path)
 {
 	char *argv[] = {(char *)"vuswitch-lane", (char *)(uintptr_t)lane->name, NULL};
 	posix_spawn_file_actions_t files;
@@ -57,13 +57,13 @@ static int spawn(struct vhu_lane *lane, const char *path)
 	return -error;
 }
 
-static int start_process(struct vhu_lane *lane)
+static int start_process(struct lane_process *lane)
 {
 	const int bytes = SOCKET_BYTES;
 	int ends[2] = {-1, -1}, error;
-	struct vhu_lane_path path;
+	struct lane_program_path path;
 
-	error = vhu_lane_program(&path);
+	error = lane_program_find(&path);
 	if (error != 0)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -92,7 +92,7 @@ static int start_process(struct vhu_lane *lane)
 /* On the helper thread: what follows takes a millisecond or two. */
 static void start_run(struct loop_job *job)
 {
-	struct vhu_lane *lane = container_of(job, struct vhu_lane, start);
+	struct lane_process *lane = container_of(job, struct lane_process, start);
 
 	lane->link = lane_link_create();
 	lane->error = lane->link == NULL ? -errno : start_process(lane);
@@ -110,7 +110,7 @@ static void close_fd(struct loop *loop, struct loop_fd *source) RUNS_ON(control_
 }
 
 /* No process is there any more, if ever there was one. */
-static void finish(struct vhu_lane *lane) RUNS_ON(control_thread)
+static void finish(struct lane_process *lane) RUNS_ON(control_thread)
 {
 	loop_timer_stop(lane->loop, &lane->ping);
 	close_fd(lane->loop, &lane->socket);
@@ -118,43 +118,43 @@ static void finish(struct vhu_lane *lane) RUNS_ON(control_thread)
 	lane_link_destroy(lane->link);
 	lane->link = NULL;
 	lane->pid = 0;
-	lane->state = VHU_LANE_NONE;
+	lane->state = LANE_PROCESS_NONE;
 	lane->events->gone(lane);
 }
 
 /* By its descriptor: the number may be another's by now. */
-static void kill_process(struct vhu_lane *lane)
+static void kill_process(struct lane_process *lane)
 {
 	if (lane->process.fd >= 0)
 		syscall(SYS_pidfd_send_signal, lane->process.fd, SIGKILL, NULL, 0);
 }
 
-static void give_up(struct vhu_lane *lane, const char *why) RUNS_ON(control_thread)
+static void give_up(struct lane_process *lane, const char *why) RUNS_ON(control_thread)
 {
-	if (lane->state == VHU_LANE_ENDING || lane->state == VHU_LANE_NONE)
+	if (lane->state == LANE_PROCESS_ENDING || lane->state == LANE_PROCESS_NONE)
 		return;
-	lane->state = VHU_LANE_ENDING;
+	lane->state = LANE_PROCESS_ENDING;
 	close_fd(lane->loop, &lane->socket);
 	kill_process(lane);
 	lane->events->failed(lane, why);
 }
 
-bool vhu_lane_end(struct vhu_lane *lane)
+bool lane_process_end(struct lane_process *lane)
 {
-	if (lane->state == VHU_LANE_NONE)
+	if (lane->state == LANE_PROCESS_NONE)
 		return false;
 	/* One that is still starting is ended when it has. */
-	if (lane->state == VHU_LANE_READY) {
+	if (lane->state == LANE_PROCESS_READY) {
 		close_fd(lane->loop, &lane->socket);
 		kill_process(lane);
 	}
-	lane->state = VHU_LANE_ENDING;
+	lane->state = LANE_PROCESS_ENDING;
 	return true;
 }
 
 static void process_ended(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
-	struct vhu_lane *lane = container_of(source, struct vhu_lane, process);
+	struct lane_process *lane = container_of(source, struct lane_process, process);
 	siginfo_t info = {0};
 	char why[96];
 
@@ -168,7 +168,7 @@ static void process_ended(struct loop_fd *source, uint32_t events VUS_UNUSED)
 
 /* --- conversation ------------------------------------------------------------------------------------------------ */
 
-static void now_owed(struct vhu_lane *lane, const struct lane_message *message)
+static void now_owed(struct lane_process *lane, const struct lane_message *message)
 {
 	const uint32_t ring = UINT32_C(1) << message->ring;
 
@@ -181,7 +181,7 @@ static void now_owed(struct vhu_lane *lane, const struct lane_message *message)
 
 /* Whether it may say so now: each answer was asked for, and a ring breaks once for each time it is run. A lane can thus
  * neither flood us nor make us believe that something is done which is not. */
-static bool was_owed(struct vhu_lane *lane, const struct lane_message *message, int fd)
+static bool was_owed(struct lane_process *lane, const struct lane_message *message, int fd)
 {
 	uint32_t *rings = message->request == LANE_RING_LEAVE	 ? &lane->leaving
 			  : message->request == LANE_RING_BROKEN ? &lane->may_break
@@ -198,7 +198,7 @@ static bool was_owed(struct vhu_lane *lane, const struct lane_message *message, 
 	return message->request == LANE_RING_BROKEN || lane->owed[message->request]-- > 0;
 }
 
-static void understand(struct vhu_lane *lane, const struct lane_message *message, int *fd)
+static void understand(struct lane_process *lane, const struct lane_message *message, int *fd)
 	RUNS_ON(control_thread)
 {
 	lane->silent_s = 0;
@@ -209,14 +209,14 @@ static void understand(struct vhu_lane *lane, const struct lane_message *message
 	} else if (message->error != 0) {
 		give_up(lane, "the lane could not enter its sandbox");
 	} else {
-		lane->state = VHU_LANE_READY;
+		lane->state = LANE_PROCESS_READY;
 		lane->events->ready(lane);
 	}
 }
 
 static void message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
-	struct vhu_lane *lane = container_of(source, struct vhu_lane, socket);
+	struct lane_process *lane = container_of(source, struct lane_process, socket);
 	int fds[LANE_FDS_MAX] = {-1, -1}, got;
 	struct lane_message message;
 	unsigned int n;
@@ -234,12 +234,12 @@ static void message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
 			close(fds[i]);
 }
 
-void vhu_lane_ask(struct vhu_lane *lane, const struct lane_message *message, int fd)
+void lane_process_ask(struct lane_process *lane, const struct lane_message *message, int fd)
 {
 	int error = -ENOTCONN;
 
 	now_owed(lane, message);
-	if (lane->state == VHU_LANE_READY)
+	if (lane->state == LANE_PROCESS_READY)
 		error = lane_message_send(lane->socket.fd, message, &fd, fd >= 0, MSG_DONTWAIT);
 	/* A lane that does not read is as good as dead: its end is noticed in the loop, where nobody waits for us. */
 	if (error != 0)
@@ -248,7 +248,7 @@ void vhu_lane_ask(struct vhu_lane *lane, const struct lane_message *message, int
 
 static void ping_due(struct loop_timer *timer)
 {
-	struct vhu_lane *lane = container_of(timer, struct vhu_lane, ping);
+	struct lane_process *lane = container_of(timer, struct lane_process, ping);
 	const struct lane_message ping = {.request = LANE_PING};
 
 	role_assert_control();
@@ -256,12 +256,12 @@ static void ping_due(struct loop_timer *timer)
 		give_up(lane, "the lane does not answer");
 		return;
 	}
-	if (lane->state == VHU_LANE_READY)
-		vhu_lane_ask(lane, &ping, -1);
+	if (lane->state == LANE_PROCESS_READY)
+		lane_process_ask(lane, &ping, -1);
 	loop_timer_start(lane->loop, &lane->ping, NS_PER_S);
 }
 
-static int say_hello(struct vhu_lane *lane)
+static int say_hello(struct lane_process *lane)
 {
 	const struct lane_message hello = {.request = LANE_HELLO};
 	const int fds[] = {lane->link->memory_fd, lane->link->wake_fd};
@@ -271,7 +271,7 @@ static int say_hello(struct vhu_lane *lane)
 }
 
 /* A process whose end would go unnoticed is ended on the spot. */
-static int watch_process(struct vhu_lane *lane) RUNS_ON(control_thread)
+static int watch_process(struct lane_process *lane) RUNS_ON(control_thread)
 {
 	int error = loop_fd_add(lane->loop, &lane->process, EPOLLIN);
 
@@ -286,7 +286,7 @@ static int watch_process(struct vhu_lane *lane) RUNS_ON(control_thread)
 
 static void start_done(struct loop_job *job)
 {
-	struct vhu_lane *lane = container_of(job, struct vhu_lane, start);
+	struct lane_process *lane = container_of(job, struct lane_process, start);
 	int error = lane->error;
 	char why[128];
 
@@ -297,14 +297,14 @@ static void start_done(struct loop_job *job)
 		error = loop_fd_add(lane->loop, &lane->socket, EPOLLIN);
 	if (error == 0)
 		error = say_hello(lane);
-	if (error == 0 && lane->state == VHU_LANE_STARTING) {
+	if (error == 0 && lane->state == LANE_PROCESS_STARTING) {
 		lane->silent_s = 0;
 		loop_timer_start(lane->loop, &lane->ping, NS_PER_S);
 		return;
 	}
 	kill_process(lane);
-	if (lane->state == VHU_LANE_STARTING) {
-		lane->state = VHU_LANE_ENDING;
+	if (lane->state == LANE_PROCESS_STARTING) {
+		lane->state = LANE_PROCESS_ENDING;
 		snprintf(why, sizeof(why), "the lane could not be started: %s", strerror(-error));
 		lane->events->failed(lane, why);
 	}
@@ -313,10 +313,10 @@ static void start_done(struct loop_job *job)
 		finish(lane);
 }
 
-void vhu_lane_init(struct vhu_lane *lane, struct loop *loop, const char *name,
-		   const struct vhu_lane_events *events)
+void lane_process_init(struct lane_process *lane, struct loop *loop, const char *name,
+		   const struct lane_process_events *events)
 {
-	*lane = (struct vhu_lane){
+	*lane = (struct lane_process){
 		.loop = loop,
 		.name = name,
 		.events = events,
@@ -327,16 +327,16 @@ void vhu_lane_init(struct vhu_lane *lane, struct loop *loop, const char *name,
 	};
 }
 
-void vhu_lane_start(struct vhu_lane *lane)
+void lane_process_start(struct lane_process *lane)
 {
-	lane->state = VHU_LANE_STARTING;
+	lane->state = LANE_PROCESS_STARTING;
 	memset(lane->owed, 0, sizeof(lane->owed));
 	lane->leaving = lane->may_break = 0;
 	lane->error = 0;
 	loop_job_start(lane->loop, &lane->start);
 }
 
-struct lane_link *vhu_lane_take_link(struct vhu_lane *lane)
+struct lane_link *lane_process_take_link(struct lane_process *lane)
 {
 	struct lane_link *link = lane->link;
 

@@ -15,14 +15,14 @@
 
 #include "clock.h"
 #include "rcu.h"
-#include "vhu_lane.h"
-#include "vhu_lane_program.h"
+#include "lane_process.h"
+#include "lane_program.h"
 
 enum { PATIENCE_TURNS = 5000 };
 
 static struct {
 	struct loop *loop;
-	struct vhu_lane lane;
+	struct lane_process lane;
 	bool ready, gone;
 	char why[128];
 	unsigned int answers[LANE_REQUESTS], fds_before;
@@ -30,30 +30,30 @@ static struct {
 
 /* --- what is told ------------------------------------------------------------------------------------------------ */
 
-static void on_ready(struct vhu_lane *lane)
+static void on_ready(struct lane_process *lane)
 {
 	assert_ptr_equal(lane, &t.lane);
 	t.ready = true;
 }
 
-static void on_answered(struct vhu_lane *lane VUS_UNUSED, const struct lane_message *message, int *fd VUS_UNUSED)
+static void on_answered(struct lane_process *lane VUS_UNUSED, const struct lane_message *message, int *fd VUS_UNUSED)
 {
 	assert_true(message->request < LANE_REQUESTS);
 	assert_true(message->error <= 0);
 	t.answers[message->request]++;
 }
 
-static void on_failed(struct vhu_lane *lane VUS_UNUSED, const char *why)
+static void on_failed(struct lane_process *lane VUS_UNUSED, const char *why)
 {
 	snprintf(t.why, sizeof(t.why), "%s", why);
 }
 
-static void on_gone(struct vhu_lane *lane VUS_UNUSED)
+static void on_gone(struct lane_process *lane VUS_UNUSED)
 {
 	t.gone = true;
 }
 
-static const struct vhu_lane_events events = {
+static const struct lane_process_events events = {
 	.ready = on_ready,
 	.answered = on_answered,
 	.failed = on_failed,
@@ -90,8 +90,8 @@ static void begin_as(const char *script)
 	memset(&t, 0, sizeof(t));
 	t.loop = loop_create();
 	assert_non_null(t.loop);
-	vhu_lane_init(&t.lane, t.loop, script, &events);
-	vhu_lane_start(&t.lane);
+	lane_process_init(&t.lane, t.loop, script, &events);
+	lane_process_start(&t.lane);
 	turn_until(&t.ready);
 	t.fds_before = open_in("/proc/self/fd");
 }
@@ -99,7 +99,7 @@ static void begin_as(const char *script)
 static void end(void)
 {
 	role_assert_control();
-	vhu_lane_end(&t.lane);
+	lane_process_end(&t.lane);
 	turn_until(&t.gone);
 	loop_destroy(t.loop);
 }
@@ -107,7 +107,7 @@ static void end(void)
 static void ask(enum lane_request request, uint32_t ring)
 {
 	role_assert_control();
-	vhu_lane_ask(&t.lane, &(struct lane_message){.request = request, .ring = ring}, -1);
+	lane_process_ask(&t.lane, &(struct lane_message){.request = request, .ring = ring}, -1);
 }
 
 /* --- stories ----------------------------------------------------------------------------------------------------- */
