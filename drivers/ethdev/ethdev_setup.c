@@ -291,7 +291,7 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 	bool sums = plan->conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 
 	dev->txq = aligned_alloc(_Alignof(struct ethdev_txq), sizeof(*dev->txq) * dev->txq_n);
-	if (dev->txq == NULL)
+	if (dev->txq == NULL || port_alloc_rxqs(port, dev->rxq_n) != 0)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < dev->txq_n; i++)
 		rte_spinlock_init(&dev->txq[i].lock);
@@ -301,7 +301,7 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 		if (q == NULL)
 			return -ENOMEM;
 		memset(q, 0, sizeof(*q));
-		q->rxq = (struct port_rxq){.port = port, .index = i, .wake_fd = -1, .lcore = -1};
+		port_rxq_init(&q->rxq, port, i);
 		q->device = dev->id;
 		q->burst = burst_of(dev->frame_max);
 		q->checksums = sums ? RTE_MBUF_F_RX_L4_CKSUM_MASK : 0;
@@ -315,9 +315,8 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 			q->signo = signal_of(q->rxq.wake_fd);
 		dev->rxq[i] = q;
 		port->rxq[i] = &q->rxq;
-		port->rxq_ready[i] = true;
+		q->rxq.ready = true;
 	}
-	port->rxq_n = dev->rxq_n;
 	return 0;
 }
 

@@ -114,7 +114,7 @@ static void look(struct loop_timer *timer)
 
 static void poll_lane(struct vhost_port *vhost, bool ready) RUNS_ON(control_thread)
 {
-	vhost->port.rxq_ready[0] = ready;
+	vhost->rxq[0].q.ready = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
 }

@@ -70,7 +70,7 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 		atomic_store_explicit(&vhost->rxq[pair].discards,
 				      vhu_device_ring_discards(vhost->device, index),
 				      memory_order_relaxed);
-	vhost->port.rxq_ready[pair] = ready;
+	vhost->rxq[pair].q.ready = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
 }
@@ -191,7 +191,7 @@ static int parse_mode(const struct port_spec *spec, enum vhu_mode *mode, struct 
 }
 
 static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
-				      uint16_t id)
+				      uint16_t id, unsigned int pairs)
 {
 	struct vhost_port *vhost =
 		aligned_alloc(_Alignof(struct vhost_port), sizeof(struct vhost_port));
@@ -199,10 +199,11 @@ static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_
 	if (vhost == NULL)
 		return NULL;
 	memset(vhost, 0, sizeof(*vhost));
+	vhost->pairs = pairs;
 	vhost->socket = strdup(spec->socket);
-	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0) {
-		free(vhost->socket);
-		free(vhost);
+	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0 ||
+	    port_alloc_rxqs(&vhost->port, (uint16_t)pairs) != 0) {
+		vhost_free(vhost);
 		return NULL;
 	}
 	return vhost;
@@ -215,13 +216,9 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 
 		rxq->ring = vhu_device_ring(vhost->device, 2 * i + 1);
 		rxq->other = vhu_device_ring(vhost->device, 2 * i);
-		rxq->q.port = &vhost->port;
-		rxq->q.index = (uint16_t)i;
-		rxq->q.wake_fd = -1;
-		rxq->q.lcore = -1;
+		port_rxq_init(&rxq->q, &vhost->port, (uint16_t)i);
 		vhost->port.rxq[i] = &rxq->q;
 	}
-	vhost->port.rxq_n = (uint16_t)vhost->pairs;
 }
 
 static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
@@ -243,10 +240,9 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 	role_assert_control();
 	if (error != 0)
 		return error;
-	vhost = vhost_alloc(host, spec, id);
+	vhost = vhost_alloc(host, spec, id, config.queue_pairs);
 	if (vhost == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a port");
-	vhost->pairs = config.queue_pairs;
 	vhost->mode = config.mode;
 	vhost->port.deaf = true;
 	mtu_changed(vhost, 0);

@@ -5,14 +5,15 @@ void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, mac_key_t ma
 			 uint32_t generation)
 {
 	struct bridge *bridge = q->port->bridge;
+	struct bridge_memo *memo = bridge_memo_of(q);
 	struct mac_value value;
 	bool known = mac_table_lookup(bridge->macs, mac, &value);
 
 	/* Whatever comes of a report: the same address is not reported again before the table or the second has
 	 * changed. */
-	q->memo.src_mac = mac;
-	q->memo.src_gen = generation;
-	q->memo.src_epoch = ctx->epoch;
+	memo->src_mac = mac;
+	memo->src_gen = generation;
+	memo->src_epoch = ctx->epoch;
 	if (known && (value.is_static || (value.port == q->port->id &&
 					  value.epoch == mac_epoch(ctx->epoch))))
 		return;
@@ -26,11 +27,12 @@ void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, mac_key_t ma
 
 uint16_t bridge_lookup_find(struct port_rxq *q, mac_key_t mac, uint32_t generation)
 {
+	struct bridge_memo *memo = bridge_memo_of(q);
 	struct mac_value value;
 
-	q->memo.dst_mac = mac;
-	q->memo.dst_gen = generation;
-	q->memo.dst_port =
+	memo->dst_mac = mac;
+	memo->dst_gen = generation;
+	memo->dst_port =
 		mac_table_lookup(q->port->bridge->macs, mac, &value) ? value.port : TO_FLOOD;
-	return q->memo.dst_port;
+	return memo->dst_port;
 }

@@ -42,11 +42,12 @@ static inline uint16_t bridge_lookup(struct lcore_ctx *ctx, struct port_rxq *q,
 				     const struct frame *frame, uint32_t generation)
 	RUNS_ON(lcore_thread)
 {
+	const struct bridge_memo *memo = bridge_memo_of(q);
 	mac_key_t dst = mac_at(frame->head), src = mac_at(frame->head + 6);
 	uint16_t to = TO_FLOOD;
 
-	if (__builtin_expect(src != q->memo.src_mac || generation != q->memo.src_gen ||
-				     ctx->epoch != q->memo.src_epoch,
+	if (__builtin_expect(src != memo->src_mac || generation != memo->src_gen ||
+				     ctx->epoch != memo->src_epoch,
 			     0)) {
 		if (src == 0 || (src & MAC_GROUP) != 0) {
 			count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_SOURCE], 1);
@@ -54,8 +55,8 @@ static inline uint16_t bridge_lookup(struct lcore_ctx *ctx, struct port_rxq *q,
 		}
 		bridge_lookup_learn(ctx, q, src, generation);
 	}
-	if (__builtin_expect(dst == q->memo.dst_mac && generation == q->memo.dst_gen, 1))
-		to = q->memo.dst_port;
+	if (__builtin_expect(dst == memo->dst_mac && generation == memo->dst_gen, 1))
+		to = memo->dst_port;
 	else if ((dst & MAC_GROUP) == 0)
 		to = bridge_lookup_find(q, dst, generation);
 	if (__builtin_expect(to == q->port->id, 0)) {

@@ -12,6 +12,20 @@ struct bridge_members {
 	struct port *by_id[PORTS_MAX]; /* NULL: not, or no longer, a member */
 };
 
+/* The last addresses a receive queue saw, and where they were: most bursts need no table. In port_rxq.bridge_priv. */
+struct __attribute__((may_alias)) bridge_memo {
+	uint64_t src_mac, dst_mac;
+	uint32_t src_gen, dst_gen;
+	uint16_t src_epoch;
+	uint16_t dst_port;
+};
+_Static_assert(sizeof(struct bridge_memo) <= PORT_RXQ_BRIDGE_BYTES, "a queue has room for it");
+
+static inline struct bridge_memo *bridge_memo_of(struct port_rxq *q) RUNS_ON(lcore_thread)
+{
+	return (struct bridge_memo *)(void *)q->bridge_priv;
+}
+
 struct bridge {
 	RCU_PTR(const struct bridge_members) members;
 	struct mac_table *macs;

@@ -45,7 +45,7 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 	json_t *object = json_object();
 
 	set_count(object, "queue", i);
-	json_object_set_new(object, "ready", json_boolean(port->rxq_ready[i]));
+	json_object_set_new(object, "ready", json_boolean(q->ready));
 	/* null: nobody polls it. */
 	json_object_set_new(object, "lcore",
 			    q->lcore < 0
@@ -150,7 +150,7 @@ static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
 			list, json_pack("{s:s, s:i, s:I, s:f}", "port", set->queue[i]->port->name,
 					"queue", (int)set->queue[i]->index, "busy_cycles",
 					(json_int_t)counted(&set->queue[i]->cycles), "load_percent",
-					set->queue[i]->load.share / 10.0));
+					balance_load_of(set->queue[i])->share / 10.0));
 	return list;
 }
 

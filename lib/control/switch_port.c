@@ -151,7 +151,7 @@ static void wait_for_lcores(struct switch_port *sp) RUNS_ON(control_thread)
 static int sync_queue(struct switch_port *sp, uint16_t i) RUNS_ON(control_thread)
 {
 	struct port_rxq *q = sp->port->rxq[i];
-	bool wanted = sp->state == SWITCH_PORT_IN && sp->port->rxq_ready[i];
+	bool wanted = sp->state == SWITCH_PORT_IN && q->ready;
 	int error = 0;
 
 	if (wanted && q->lcore < 0 && (sp->queues_leaving & 1u << i) == 0)

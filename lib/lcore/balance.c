@@ -58,7 +58,7 @@ bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int 
 	return true;
 }
 
-void balance_measure(struct port_rxq_load *load, uint64_t cycles, uint64_t whole)
+void balance_measure(struct balance_load *load, uint64_t cycles, uint64_t whole)
 {
 	uint64_t spent = cycles - load->cycles;
 	uint32_t share = spent >= whole ? BALANCE_WHOLE : (uint32_t)(spent * BALANCE_WHOLE / whole);
@@ -69,12 +69,12 @@ void balance_measure(struct port_rxq_load *load, uint64_t cycles, uint64_t whole
 		load->stayed++;
 }
 
-bool balance_rests(const struct port_rxq_load *load)
+bool balance_rests(const struct balance_load *load)
 {
 	return load->stayed < load->rest;
 }
 
-void balance_moved(struct port_rxq_load *load)
+void balance_moved(struct balance_load *load)
 {
 	bool again = load->rest > 0 && load->stayed < 4 * load->rest;
 

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "port.h"
+#include "port_rxq.h"
 
 enum {
 	BALANCE_WHOLE = 1000,	/* an lcore that does nothing else */
@@ -29,6 +29,19 @@ enum {
 	BALANCE_REST = 10,
 	BALANCE_REST_MAX = 640,
 };
+
+/* What a receive queue costs; in port_rxq.balance_priv. */
+struct __attribute__((may_alias)) balance_load {
+	uint64_t cycles;       /* the queue's counter at the last look */
+	uint32_t share;	       /* of an lcore's time, in permille, smoothed */
+	uint32_t rest, stayed; /* intervals: to be left where it is, and since its last move */
+};
+_Static_assert(sizeof(struct balance_load) <= PORT_RXQ_BALANCE_BYTES, "a queue has room for it");
+
+static inline struct balance_load *balance_load_of(struct port_rxq *q)
+{
+	return (struct balance_load *)(void *)q->balance_priv;
+}
 
 /* What is known of one queue. */
 struct balance_queue {
@@ -52,8 +65,8 @@ bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int 
 		     struct balance_move *move);
 
 /* Once an interval, of `whole` TSC cycles: the queue's counter of busy cycles stands at `cycles`. */
-void balance_measure(struct port_rxq_load *load, uint64_t cycles, uint64_t whole);
-bool balance_rests(const struct port_rxq_load *load);
-void balance_moved(struct port_rxq_load *load);
+void balance_measure(struct balance_load *load, uint64_t cycles, uint64_t whole);
+bool balance_rests(const struct balance_load *load);
+void balance_moved(struct balance_load *load);
 
 #endif

@@ -107,7 +107,7 @@ int lcores_move_queue(struct port_rxq *q, unsigned int to)
 		return error;
 	q->lcore_next = to + 1;
 	q->moves++;
-	balance_moved(&q->load);
+	balance_moved(balance_load_of(q));
 	return 0;
 }
 

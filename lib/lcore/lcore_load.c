@@ -16,7 +16,7 @@ void lcores_measure(void)
 		const struct poll_set *set = rcu_own(&lcores.lcore[i].set);
 
 		for (uint16_t j = 0; j < set->n; j++)
-			balance_measure(&set->queue[j]->load, counted(&set->queue[j]->cycles),
+			balance_measure(balance_load_of(set->queue[j]), counted(&set->queue[j]->cycles),
 					whole);
 	}
 }
@@ -27,7 +27,7 @@ uint32_t lcore_load(const struct lcore *lcore)
 	uint32_t load = 0;
 
 	for (uint16_t i = 0; i < set->n; i++)
-		load += set->queue[i]->load.share;
+		load += balance_load_of(set->queue[i])->share;
 	return load;
 }
 
@@ -59,9 +59,9 @@ static struct known take_stock(void) RUNS_ON(control_thread)
 
 			known.queue[known.n] = q;
 			known.facts[known.n++] = (struct balance_queue){
-				.load = q->load.share,
+				.load = balance_load_of(q)->share,
 				.lcore = (uint16_t)i,
-				.rests = balance_rests(&q->load),
+				.rests = balance_rests(balance_load_of(q)),
 			};
 		}
 	}

@@ -25,8 +25,20 @@ int port_init(struct port *port, struct port_host *host, const struct port_ops *
 	return 0;
 }
 
+int port_alloc_rxqs(struct port *port, uint16_t n)
+{
+	port->rxq = calloc(n, sizeof(struct port_rxq *));
+	if (port->rxq == NULL)
+		return -ENOMEM;
+	port->rxq_n = n;
+	return 0;
+}
+
 void port_fini(struct port *port)
 {
+	free(port->rxq);
+	port->rxq = NULL;
+	port->rxq_n = 0;
 	free(port->counters);
 	port->counters = NULL;
 	port->counters_n = 0;

@@ -150,7 +150,7 @@ static void all_lcores_are_used(void **state)
 
 static void a_load_is_smoothed(void **state)
 {
-	struct port_rxq_load load = {.cycles = 77};
+	struct balance_load load = {.cycles = 77};
 	uint64_t cycles = 77;
 
 	(void)state;
@@ -167,7 +167,7 @@ static void a_load_is_smoothed(void **state)
 	assert_int_equal(load.share, 0);
 }
 
-static unsigned int rests_for(struct port_rxq_load *load)
+static unsigned int rests_for(struct balance_load *load)
 {
 	unsigned int intervals = 0;
 
@@ -178,7 +178,7 @@ static unsigned int rests_for(struct port_rxq_load *load)
 
 static void a_queue_that_moved_rests(void **state)
 {
-	struct port_rxq_load load = {0};
+	struct balance_load load = {0};
 	unsigned int rest = BALANCE_REST;
 
 	(void)state;
@@ -197,7 +197,7 @@ static void a_queue_that_moved_rests(void **state)
 /* The decision of switch_balance.c over an hour, for two lcores and four queues whose loads change as `share` says. */
 static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int second))
 {
-	struct port_rxq_load load[4];
+	struct balance_load load[4];
 	struct balance_queue q[4];
 	unsigned int uneven = 0, moves = 0;
 	uint64_t cycles[4] = {0};

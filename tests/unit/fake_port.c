@@ -121,14 +121,10 @@ static int fake_create(struct port_host *host, const struct port_spec *spec, uin
 	if (fake == NULL)
 		return -ENOMEM;
 	memset(fake, 0, sizeof(*fake));
-	if (port_init(&fake->port, host, &fake_ops, spec, id) != 0)
+	if (port_init(&fake->port, host, &fake_ops, spec, id) != 0 || port_alloc_rxqs(&fake->port, 2) != 0)
 		return -ENOMEM;
-	fake->port.rxq_n = 2;
 	for (uint16_t i = 0; i < 2; i++) {
-		fake->rxq[i].port = &fake->port;
-		fake->rxq[i].index = i;
-		fake->rxq[i].wake_fd = -1;
-		fake->rxq[i].lcore = -1;
+		port_rxq_init(&fake->rxq[i], &fake->port, i);
 		fake->port.rxq[i] = &fake->rxq[i];
 	}
 	if (strcmp(spec->socket, "/slow") == 0)
@@ -143,7 +139,7 @@ const struct port_driver fake_driver = {.type = "vhost-user", .create = fake_cre
 
 void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready)
 {
-	fake->port.rxq_ready[i] = ready;
+	fake->rxq[i].ready = ready;
 	fake->port.host->queues_changed(fake->port.host, &fake->port);
 }
 

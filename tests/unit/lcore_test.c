@@ -504,7 +504,7 @@ static void a_load_is_seen(void **state)
 		assert_int_equal(source[i].rxq.lcore, on);
 	}
 	for (int i = 0; i < 3; i++)
-		source[i].rxq.load = (struct port_rxq_load){0};
+		*balance_load_of(&source[i].rxq) = (struct balance_load){0};
 	atomic_store(&source[0].chatty, true);
 	atomic_store(&source[1].chatty, true);
 	source_send(&source[0], 1);
@@ -518,7 +518,7 @@ static void a_load_is_seen(void **state)
 	assert_int_equal(move.gain.to, 1 - on);
 	assert_true(lcore_load(lcore_at((unsigned int)on)) >= BALANCE_BUSY);
 	assert_int_equal(lcore_load(lcore_at(1 - (unsigned int)on)), 0);
-	assert_in_range(source[2].rxq.load.share, 0, 20);
+	assert_in_range(balance_load_of(&source[2].rxq)->share, 0, 20);
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&source[i].chatty, false);
 		source_take(&source[i]);

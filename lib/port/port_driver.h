@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* port_driver.h: the contract between the switch and the drivers that ports are made by.
+ *
+ * A port is a place where frames enter and leave: a VM's virtio-net device, an ethdev. A driver (drivers/) makes ports
+ * of one type; the switch knows them by this contract only. A port has receive queues, which the switch spreads over
+ * lcores, and one way in, deliver(), which any lcore may call at any time.
+ *
+ * Context: control creates, shows and destroys. An lcore calls receive(), complete(), arm() and disarm() of the queues
+ * in its poll set, and deliver() of any port; one queue is in one poll set only. deliver() may run on several lcores at
+ * once: how they share what is behind it is the driver's affair, but it must not wait for anything but another lcore's
+ * burst. A port and its queues are freed only after every lcore has left them.
+ *
+ * Ownership: frames given to deliver() remain the caller's and are valid during the call; a driver that needs the bytes
+ * later copies them or takes an mbuf reference. deliver() accounts for each frame it is given: tx_ok or one tx_drop.
+ * receive() accounts for what it takes and does not pass on (rx_drop); rx_ok is counted by the bridge.
+ */
+#ifndef VUS_PORT_DRIVER_H
+#define VUS_PORT_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "rights.h"
+
+struct frame;
+struct json_t;
+struct lcore_ctx;
+struct loop;
+struct port;
+struct port_rxq;
+
+struct port_ops {
+	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
+	 * back already. Every receive() that returned frames is followed by one complete(). */
+	uint16_t (*receive)(struct port_rxq *q, struct lcore_ctx *ctx);
+	/* The frames of the last receive() have been delivered: the source may have its buffers back, in order. */
+	void (*complete)(struct port_rxq *q, struct lcore_ctx *ctx);
+	/* Sends n frames (1 to BURST_MAX) out of the port, in order. */
+	void (*deliver)(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
+	/* The lcore is about to sleep: from now on the queue wakes it through wake_fd. Returns true if frames are
+	 * waiting already, in which case the lcore stays awake. */
+	bool (*arm)(struct port_rxq *q);
+	/* The lcore is awake and polls: no wake-ups needed. */
+	void (*disarm)(struct port_rxq *q);
+
+	/* Control thread. An lcore reported that ring `index` broke (REPORT_RING_BROKEN). NULL: the type has none. */
+	void (*ring_broken)(struct port *port, unsigned int index);
+	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
+	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
+	void (*show)(struct port *port, struct json_t *object);
+	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
+	 * in the loop (a close that is not instant); `gone` is called at the end; nobody has the
+	 * port any more, and the driver frees it. */
+	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
+};
+
+/* What a user asks for: one entry of `ports:`, or one --vhost or --ethdev. Strings are the caller's. */
+struct port_spec {
+	const char *name;
+	const char *bridge;
+	const char *type;   /* "vhost-user" or "ethdev" */
+	const char *socket; /* vhost-user */
+	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
+	struct rights rights; /* vhost-user, of the socket; only where we listen */
+	unsigned int queues; /* pairs offered; 0: the driver's default */
+	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
+	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */
+	const char *control_queue; /* vhost-user: "on": the front end serves it, or "off"; NULL: on */
+	const char *device; /* ethdev: a name or PCI address EAL knows */
+	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
+	const char *zero_copy_tx; /* ethdev: "on": guests' frames are read where they lie, if possible, or "off"; NULL: off */
+};
+
+/* What the switch does for a port, called by drivers on the control thread. */
+struct port_host {
+	/* The set of receive queues that want polling has changed (a ring started, a link came): port->rxqs of
+	 * `port` is to be read again. */
+	void (*queues_changed)(struct port_host *host, struct port *port);
+	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
+	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
+	/* Whoever was at the other end is gone, or has stopped to listen (port->deaf): what was learned behind the
+	 * port holds no more. */
+	void (*peer_gone)(struct port_host *host, struct port *port);
+	struct loop *loop;
+	const char *journal; /* folder for what ports leave to the next process, or NULL */
+	bool ending;	     /* the process ends: ports that are destroyed now are expected back */
+	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
+};
+
+struct port_driver {
+	const char *type;
+	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. */
+	int (*create)(struct port_host *host, const struct port_spec *spec, uint16_t id,
+		      struct port **port, struct fail *fail);
+};
+
+#endif

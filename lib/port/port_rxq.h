@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* port_rxq.h: a receive queue of a port, as one lcore polls it. Embedded in the driver's own queue.
+ *
+ * Three groups of cache lines, each with one writer: what lcores only read, what the lcore that polls the queue writes, and
+ * what control alone uses.
+ *
+ * Context: control adds a queue to a poll set and takes it out; between the two, one lcore polls it.
+ * Ownership: of the driver. A queue is freed only after every lcore has left it.
+ */
+#ifndef VUS_PORT_RXQ_H
+#define VUS_PORT_RXQ_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lines.h"
+#include "role.h"
+
+struct port;
+
+/* Private bytes of the bridge (bridge_private.h) and of the balancer (balance.h) in a queue. */
+enum { PORT_RXQ_BRIDGE_BYTES = 32, PORT_RXQ_BALANCE_BYTES = 24 };
+
+struct port_rxq {
+	struct port *port;
+	uint16_t index;
+	bool ready;	/* control's: the queue wants to be polled */
+	bool unproven;	/* wake_fd may never be heard of (a device's interrupt): not relied on before it has woken
+			 * an lcore once */
+	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
+			 * queue cannot wake an lcore, which looks again every millisecond */
+	int lcore;	/* control's: whose poll set holds the queue, -1 none */
+	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
+	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
+	 * complete, with the looks at empty queues before them. */
+	_Atomic uint64_t frames, bursts, cycles;
+	_Atomic bool woke; /* its wake_fd has woken an lcore */
+	/* Control's. */
+	_Alignas(64) uint8_t balance_priv[PORT_RXQ_BALANCE_BYTES];
+	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
+	uint64_t moves;		 /* from one lcore to another, since the start */
+};
+BEGINS_A_LINE(struct port_rxq, bridge_priv);
+BEGINS_A_LINE(struct port_rxq, balance_priv);
+WHOLE_LINES(struct port_rxq);
+_Static_assert(offsetof(struct port_rxq, balance_priv) - offsetof(struct port_rxq, bridge_priv) == LINE_BYTES,
+	       "a queue's lcore writes one line of it");
+
+/* Context: control, before the queue is in a poll set. All but these is zero already. */
+static inline void port_rxq_init(struct port_rxq *q, struct port *port, uint16_t index)
+{
+	q->port = port;
+	q->index = index;
+	q->wake_fd = -1;
+	q->lcore = -1;
+}
+
+/* Whether an lcore may sleep until the queue wakes it. Any thread. */
+static inline bool port_rxq_wakes(const struct port_rxq *q)
+{
+	return !q->unproven || atomic_load_explicit(&q->woke, memory_order_relaxed);
+}
+
+#endif
