@@ -2,7 +2,7 @@
 /* nic_guest SOCKET LENGTH COUNT [ANSWERS]: a fake guest that sends COUNT frames of LENGTH bytes to nobody the switch knows,
  * waits until each buffer is back, takes the memory they lay in away from the switch and gives it back, sends as many
  * again, and then expects ANSWERS frames of the same length from outside. Prints its address first and "ok" at the end.
- * For test_nic.py and test_uplinks.py, which judge what came out of the device; the frames prove themselves (fg_net.h),
+ * For test_nic.py and test_uplinks.py, which check what came out of the device; the frames prove themselves (fg_net.h),
  * flow 1 out, flow 2 in. */
 #include <errno.h>
 #include <linux/memfd.h>

@@ -28,13 +28,13 @@ enum { WINDOW_MS = 300, TRIPS_MS = 300, WARM_MS = 100, MISSING_MIB = 96, PAGE = 
 enum { BEAT_NS = 200000, A_BEAT = 16 }; /* the victims' pace: frames each way */
 #define GPA (1ull << 45)
 
-static const char *const ports[] = {"a", "b", "mover", "peer", "sink", NULL};
+static const char *const ports[] = {"a", "b", "incoming", "peer", "sink", NULL};
 static const struct load_layout layout = {"1 region", .pieces = 1, .regions = 1};
 
 struct scene {
 	struct fg_switch sw;
-	struct load_guest a, b, mover, peer, sink; /* the sink has no buffers, and is greeted */
-	struct load_lane victims[2], to_mover;
+	struct load_guest a, b, incoming, peer, sink; /* the sink has no buffers, and is greeted */
+	struct load_lane victims[2], to_incoming;
 	struct fg_pager pager;
 	bool share;
 };
@@ -67,7 +67,7 @@ static int await_known(size_t n)
 static int arrive(unsigned int missing, long delay_us)
 {
 	static const uint16_t base[2];
-	struct load_guest *g = &scene.mover;
+	struct load_guest *g = &scene.incoming;
 	int err = load_guest_prepare(g, &scene.sw, ports[2], &layout, 2);
 
 	if (err == 0 && missing > 0)
@@ -75,7 +75,7 @@ static int arrive(unsigned int missing, long delay_us)
 	if (err < 0)
 		return err;
 	load_guest_rings(g);
-	load_lane_open(&scene.to_mover, &scene.peer, g, 64);
+	load_lane_open(&scene.to_incoming, &scene.peer, g, 64);
 	if (missing > 0) {
 		g->elsewhere = (missing << 20) / PAGE;
 		g->elsewhere_gpa = GPA;
@@ -106,11 +106,11 @@ static int leave(void)
 
 	/* Nothing is on its way any more, or it would be flooded when the switch forgets the address. */
 	fg_pager_set_delay(&scene.pager, 0);
-	if (load_lane_drain(&scene.to_mover) < 0)
+	if (load_lane_drain(&scene.to_incoming) < 0)
 		return -EIO;
-	fg_session_drop(&scene.mover.s);
+	fg_session_drop(&scene.incoming.s);
 	fg_pager_fini(&scene.pager);
-	load_guest_close(&scene.mover);
+	load_guest_close(&scene.incoming);
 	while (fg_ring_used_idx(&scene.peer.s.ring[1]) != scene.peer.tx_posted)
 		if (fg_left_ms(deadline) == 0)
 			return -ETIMEDOUT;
@@ -134,7 +134,7 @@ static int step(uint64_t *beat)
 	if (now >= *beat)
 		*beat = now - *beat > BEAT_NS ? now + BEAT_NS : *beat + BEAT_NS;
 	if (err == 0)
-		err = load_lane_step(&scene.to_mover, true);
+		err = load_lane_step(&scene.to_incoming, true);
 	if (scene.share) /* others have their turn now, not at the end of ours */
 		sched_yield();
 	return err;
@@ -156,16 +156,16 @@ static int stretch(const char *name, unsigned int missing, long delay_us)
 		load_lane_restart(&scene.victims[i]);
 		frames -= scene.victims[i].received;
 	}
-	pages -= scene.to_mover.received;
+	pages -= scene.to_incoming.received;
 	fg_longest_round_us(&scene.sw, true);
 	for (began = load_now_ns(); err == 0 && load_now_ns() - began < stretch_ms * 1000000ull;)
 		err = step(&beat);
 	began = load_now_ns() - began;
 	for (unsigned int i = 0; i < 2; i++)
 		frames += scene.victims[i].received;
-	pages += scene.to_mover.received;
+	pages += scene.to_incoming.received;
 	if (err == 0)
-		printf("{\"pages\": \"%s\", \"victims_per_s\": %.0f, \"mover_per_s\": %.0f, \"faults\": %llu, "
+		printf("{\"pages\": \"%s\", \"victims_per_s\": %.0f, \"incoming_per_s\": %.0f, \"faults\": %llu, "
 		       "\"wall_us\": [%.1f, %.1f], \"awake_us\": [%.1f, %.1f], \"round_us\": %.1f}\n",
 		       name, (double)frames * 1e9 / (double)began, (double)pages * 1e9 / (double)began,
 		       atomic_load(&scene.pager.faults), (double)load_gaps_at(&wall, 0.999) / 1000,
@@ -226,31 +226,31 @@ static int rate(const char *by, const char *way, struct load_lane *lane, uint32_
 	return err;
 }
 
-static int rates(const char *by, struct load_lane *from_mover)
+static int rates(const char *by, struct load_lane *from_incoming)
 {
 	static const uint32_t sizes[] = {64, 1518};
 	int err = 0;
 
 	for (unsigned int i = 0; err == 0 && i < 2; i++) {
-		err = rate(by, "to the guest", &scene.to_mover, sizes[i]);
+		err = rate(by, "to the guest", &scene.to_incoming, sizes[i]);
 		if (err == 0)
-			err = rate(by, "from the guest", from_mover, sizes[i]);
+			err = rate(by, "from the guest", from_incoming, sizes[i]);
 	}
 	return err;
 }
 
 static int own_rates(void)
 {
-	struct load_lane from_mover;
+	struct load_lane from_incoming;
 	int err = arrive(0, 0);
 
-	load_lane_open(&from_mover, &scene.mover, &scene.peer, 64);
+	load_lane_open(&from_incoming, &scene.incoming, &scene.peer, 64);
 	if (err == 0)
-		err = rates("lane", &from_mover);
+		err = rates("lane", &from_incoming);
 	if (err == 0)
-		err = fg_postcopy_end(&scene.mover.s, &scene.pager);
+		err = fg_postcopy_end(&scene.incoming.s, &scene.pager);
 	if (err == 0)
-		err = rates("lcore", &from_mover);
+		err = rates("lcore", &from_incoming);
 	return err < 0 ? err : leave();
 }
 

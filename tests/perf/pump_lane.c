@@ -19,7 +19,7 @@ void pump_lane_set(struct pump_lane *lane, uint32_t len)
 }
 
 /* A frame's number is the next, or there were some that will never come. */
-static void judge(struct pump_lane *lane, uint64_t number)
+static void check_number(struct pump_lane *lane, uint64_t number)
 {
 	uint64_t due = lane->received + lane->lost;
 
@@ -43,7 +43,7 @@ static uint32_t take_one(struct pump_lane *lane, const uint8_t *at, uint32_t n)
 	if (buffers == 0 || buffers > n)
 		return 0;
 	memcpy(&number, at + lane->to->number_at, 8);
-	judge(lane, number);
+	check_number(lane, number);
 	if (buffers != lane->buffers) /* it is not whole, or not one */
 		lane->disorder++;
 	if (lane->timed != NULL) {

@@ -21,7 +21,7 @@ static int64_t number(const json_t *object, const char *key)
 
 void read_account(const char *port, struct account *a)
 {
-	json_t *answer = fg_switch_query(&stage.sw, "port", port);
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
 	const json_t *at = json_object_get(answer, "port");
 	const json_t *rx = json_object_get(at, "rx_drop"), *tx = json_object_get(at, "tx_drop");
 
@@ -124,4 +124,4 @@ static const char *const ports[] = {
 	"a", "b", "c", "d,bridge=br1", "n,bridge=br2", "e,bridge=br3", "z,bridge=br3", NULL};
 static const char *const args[] = {"--ethdev", "up=net_ring0,bridge=br2", NULL};
 static const char *const eal[] = {"--vdev", "net_ring0", NULL};
-const struct fg_switch_options account_stage = {.ports = ports, .args = args, .eal = eal};
+const struct fg_switch_options account_fixture = {.ports = ports, .args = args, .eal = eal};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* account: what the switch says of a port, for comparison with what its driver saw. Asserts, so for
- * the thread of the story.
+ * the thread of the test case.
  */
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
 
-#include "stage.h"
+#include "fixture.h"
 
 enum { RX_REASONS = 9, TX_REASONS = 6 };
 
@@ -20,7 +20,7 @@ struct account {
 /* The ports of an accounting program: br0 holds a, b and c; d is alone on br1; n and an ethdev that
  * returns all it is given (a ring) are on br2; e is on br3 with z, at which nobody ever connects.
  */
-extern const struct fg_switch_options account_stage;
+extern const struct fg_switch_options account_fixture;
 
 void read_account(const char *port, struct account *);
 /* What happened to a port since @before. */

@@ -145,7 +145,7 @@ static void every_buffer_of_an_uplink_returns(void **state)
 	struct guest *n = guest_run("n", NULL);
 	struct fg_flow flow = {.id = 40};
 	static const uint8_t stranger[6] = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
-	int64_t at_start = fg_counter(&stage.sw, "up", "buffers_free");
+	int64_t at_start = fg_counter(&fixture.sw, "up", "buffers_free");
 	struct account n0, up0, n1, up1;
 	uint8_t frame[1514], got[2048];
 
@@ -173,7 +173,7 @@ static void every_buffer_of_an_uplink_returns(void **state)
 	assert_int_equal(up1.tx_ok, 5000);
 	assert_int_equal(taken(&up1), 5000);
 	assert_int_equal(n1.rx_ok + n1.copies + up1.rx_ok + up1.copies, given(&n1) + given(&up1));
-	assert_int_equal(fg_counter(&stage.sw, "up", "buffers_free"), at_start); /* E4 */
+	assert_int_equal(fg_counter(&fixture.sw, "up", "buffers_free"), at_start); /* E4 */
 }
 
 /* E5. Guests come and go: descriptors, mappings and threads as at the start, memory within a MiB.
@@ -187,7 +187,7 @@ static void nothing_is_left_of_a_hundred_guests(void **state)
 		struct guest *a, *b;
 
 		if (i == 10) /* by now every lazy table is there */
-			OK(fg_switch_usage(&stage.sw, &stage.before));
+			OK(fg_switch_usage(&fixture.sw, &fixture.before));
 		a = guest_run("a", NULL);
 		b = guest_run("b", NULL);
 		assert_traffic(a, b, 2, 300);
@@ -196,19 +196,19 @@ static void nothing_is_left_of_a_hundred_guests(void **state)
 		if (i == 9)
 			assert_nothing_held();
 	}
-	assert_held_as(&stage.before, 0);
-	OK(fg_switch_usage(&stage.sw, &after));
-	assert_int_equal(after.threads, stage.before.threads);
+	assert_held_as(&fixture.before, 0);
+	OK(fg_switch_usage(&fixture.sw, &after));
+	assert_int_equal(after.threads, fixture.before.threads);
 }
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(the_sums_agree_in_a_crowd),
-		STORY(every_buffer_of_an_uplink_returns),
-		STORY(nothing_is_left_of_a_hundred_guests),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(the_sums_agree_in_a_crowd),
+		TEST_CASE(every_buffer_of_an_uplink_returns),
+		TEST_CASE(nothing_is_left_of_a_hundred_guests),
 	};
 
-	return stage_main_on(&account_stage, "accounting", stories,
-			     sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&account_fixture, "accounting", cases,
+			     sizeof(cases) / sizeof(cases[0]));
 }

@@ -2,7 +2,7 @@
 /* Two lcores: what the busier one has too much of goes to the other, by itself or when told, and no frame is lost or
  * comes out of order by it.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -98,7 +98,7 @@ static void talk(int ms)
 		}
 }
 
-static void hush(void)
+static void stop_flows(void)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 
@@ -112,7 +112,7 @@ static void hush(void)
 
 static json_int_t lcore_of(const char *port)
 {
-	json_t *answer = fg_switch_query(&stage.sw, "port", port);
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
 	json_t *queues = json_object_get(json_object_get(answer, "port"), "rx_queues");
 	json_int_t lcore =
 		json_integer_value(json_object_get(json_array_get(queues, 0), "lcore"));
@@ -124,7 +124,7 @@ static json_int_t lcore_of(const char *port)
 /* The number of entries of a list, or the number itself. */
 static json_int_t number_in(const char *command, const char *key)
 {
-	json_t *answer = fg_switch_query(&stage.sw, command, NULL);
+	json_t *answer = fg_switch_query(&fixture.sw, command, NULL);
 	const json_t *value = json_object_get(answer, key);
 	json_int_t n = json_is_array(value) ? (json_int_t)json_array_size(value)
 					    : json_integer_value(value);
@@ -176,15 +176,15 @@ static void two_that_share_an_lcore_are_parted(void **state)
 	talk(STAYED_MS);
 	assert_int_not_equal(lcore_of("a"), lcore_of("c"));
 	assert_in_range(number_in("lcores", "moves"), 1, 2);
-	hush();
+	stop_flows();
 }
 
 static int with_arguments(const char *const *args)
 {
-	int err = fg_switch_stop(&stage.sw);
+	int err = fg_switch_stop(&fixture.sw);
 
-	stage.opt.args = args;
-	return err < 0 ? err : fg_switch_start(&stage.sw, &stage.opt);
+	fixture.opt.args = args;
+	return err < 0 ? err : fg_switch_start(&fixture.sw, &fixture.opt);
 }
 
 /* Off: what would move is shown, and moves when somebody says so. */
@@ -208,23 +208,23 @@ static void nothing_moves_before_it_is_told(void **state)
 	assert_int_not_equal(lcore_of("a"), lcore_of("c"));
 	assert_int_equal(number_in("lcores", "moves"), 1);
 	assert_int_equal(number_in("lcores", "would_move"), 0);
-	hush();
+	stop_flows();
 	for (int i = 0; i < 2; i++) {
 		guest_close(talks[i].from);
 		guest_close(talks[i].to);
 	}
 	OK(with_arguments(NULL));
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 int main(void)
 {
 	static const char *const ports[] = {"a", "b", "c", "d", NULL};
-	const struct CMUnitTest stories[] = {
-		STORY(two_that_share_an_lcore_are_parted),
-		STORY(nothing_moves_before_it_is_told),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(two_that_share_an_lcore_are_parted),
+		TEST_CASE(nothing_moves_before_it_is_told),
 	};
 	const struct fg_switch_options opt = {.ports = ports, .lcores = "0@0,1@0,2@1"};
 
-	return stage_main_on(&opt, "balance", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&opt, "balance", cases, sizeof(cases) / sizeof(cases[0]));
 }

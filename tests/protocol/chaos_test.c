@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Peers without a plan: random messages, random rings, for a few seconds each. Nothing is expected
- * of any single one of them; what is expected is what the judge looks at after every story, and
+ * of any single one of them; what is expected is what fixture_check() looks at after every test case, and
  * that the switch, which may run under sanitizers, has nothing to say.
  *
  * The seed is printed; SEED=n in the environment repeats a run as far as the machine's timing
  * allows.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -265,7 +265,7 @@ static void surprise(struct guest *g)
 		start_anew(g, 1);
 		break;
 	default: /* somebody else comes, and does not wait */
-		sock = fg_wire_connect(fg_switch_socket(&stage.sw, "h0"), FG_WAIT_MS);
+		sock = fg_wire_connect(fg_switch_socket(&fixture.sw, "h0"), FG_WAIT_MS);
 		if (sock >= 0)
 			close(sock);
 	}
@@ -327,11 +327,11 @@ static void everything_at_once(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(random_messages),
-		STORY(random_rings),
-		STORY(everything_at_once),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(random_messages),
+		TEST_CASE(random_rings),
+		TEST_CASE(everything_at_once),
 	};
 
-	return stage_main("chaos", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("chaos", cases, sizeof(cases) / sizeof(cases[0]));
 }

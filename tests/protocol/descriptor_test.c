@@ -3,7 +3,7 @@
  * sends along, in whatever number and with whatever byte, is used or closed.
  */
 #include "exact.h"
-#include "stage.h"
+#include "fixture.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -38,7 +38,7 @@ static void surplus_descriptors_are_closed(void **state)
 		for (unsigned int i = 0; i < N_EXACT; i++) {
 			struct guest *g = guest_open("h0", NULL);
 			struct fg_msg m = {.request = exact[i].request, .size = exact[i].size};
-			enum verdict v = judge(&g->s, &m, fds, counts[round]);
+			enum verdict v = verdict_of(&g->s, &m, fds, counts[round]);
 
 			/* One descriptor is legal on some: what comes then is their own affair. */
 			if (counts[round] > 1)
@@ -111,13 +111,13 @@ static void the_nofd_bit_decides(void **state)
 		struct fg_msg neither = {.request = requests[i], .size = 8, .u64 = 0};
 		struct fg_msg both = {.request = requests[i], .size = 8, .u64 = FG_NOFD};
 
-		assert_no(judge(&g->s, &neither, NULL, 0), name);
+		assert_no(verdict_of(&g->s, &neither, NULL, 0), name);
 		guest_close(g);
 		g = guest_run("h0", NULL);
-		assert_no(judge(&g->s, &both, &g->s.ring[0].err, 1), name);
+		assert_no(verdict_of(&g->s, &both, &g->s.ring[0].err, 1), name);
 		guest_close(g);
 		g = guest_open("h0", NULL);
-		assert_yes(judge_u64(&g->s, requests[i], FG_NOFD | 1), name);
+		assert_yes(verdict_of_u64(&g->s, requests[i], FG_NOFD | 1), name);
 		guest_close(g);
 	}
 }
@@ -142,7 +142,7 @@ static void only_eventfds_kick_and_interrupt(void **state)
 			struct guest *g = guest_run("h0", NULL);
 			struct fg_msg m = {.request = requests[r], .size = 8, .u64 = 1};
 
-			assert_no(judge(&g->s, &m, &fds[i], 1), fg_wire_name(requests[r]));
+			assert_no(verdict_of(&g->s, &m, &fds[i], 1), fg_wire_name(requests[r]));
 			guest_close(g);
 		}
 		close(fds[i]);
@@ -151,13 +151,13 @@ static void only_eventfds_kick_and_interrupt(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(surplus_descriptors_are_closed),
-		STORY(descriptors_of_bad_messages_are_closed),
-		STORY(descriptors_may_come_with_any_byte),
-		STORY(the_nofd_bit_decides),
-		STORY(only_eventfds_kick_and_interrupt),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(surplus_descriptors_are_closed),
+		TEST_CASE(descriptors_of_bad_messages_are_closed),
+		TEST_CASE(descriptors_may_come_with_any_byte),
+		TEST_CASE(the_nofd_bit_decides),
+		TEST_CASE(only_eventfds_kick_and_interrupt),
 	};
 
-	return stage_main("descriptor", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("descriptor", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -129,13 +129,13 @@ static void the_mtu_is_kept(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(every_drop_at_the_entry_has_its_name),
-		STORY(every_drop_at_the_exit_has_its_name),
-		STORY(copies_are_counted),
-		STORY(the_mtu_is_kept),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(every_drop_at_the_entry_has_its_name),
+		TEST_CASE(every_drop_at_the_exit_has_its_name),
+		TEST_CASE(copies_are_counted),
+		TEST_CASE(the_mtu_is_kept),
 	};
 
-	return stage_main_on(&account_stage, "drops", stories,
-			     sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&account_fixture, "drops", cases,
+			     sizeof(cases) / sizeof(cases[0]));
 }

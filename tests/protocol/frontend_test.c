@@ -2,7 +2,7 @@
 /* Front ends that are not QEMU, in their order of messages: cloud-hypervisor, libkrun, crosvm. All three are built on
  * rust-vmm's vhost library, or on a fork of it. What is played here was read in their sources.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static struct guest *begin(const char *port, unsigned int pairs)
 	struct guest *g = guest_idle();
 
 	snprintf(g->port, sizeof(g->port), "%s", port);
-	g->s.sock = fg_wire_connect(fg_switch_socket(&stage.sw, port), FG_WAIT_MS);
+	g->s.sock = fg_wire_connect(fg_switch_socket(&fixture.sw, port), FG_WAIT_MS);
 	assert_true(g->s.sock >= 0);
 	g->s.mem = &g->mem;
 	g->s.opt = (struct fg_options){.pairs = pairs, .ring_size = 256};
@@ -161,8 +161,8 @@ static void a_hypervisor_with_a_pair_too_many(void **state)
 	(void)state;
 	hypervisor_negotiates(g, 2);
 	OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features));
-	assert_no(judge_state(&g->s, FG_SET_VRING_NUM, 2, 256), "a ring of a second pair");
-	assert_no(judge_state(&g->s, FG_SET_VRING_ENABLE, 3, 1), "a ring of a second pair");
+	assert_no(verdict_of_state(&g->s, FG_SET_VRING_NUM, 2, 256), "a ring of a second pair");
+	assert_no(verdict_of_state(&g->s, FG_SET_VRING_ENABLE, 3, 1), "a ring of a second pair");
 	g->s.n_rings = 2;
 	fresh_rings(g);
 	hypervisor_activates(g, true);
@@ -186,7 +186,7 @@ static void a_hypervisor_comes_back(void **state)
 	for (unsigned int round = 0; round < 3; round++) {
 		fg_session_drop(&g->s);
 		g->s.protocol = 0;
-		g->s.sock = fg_wire_connect(fg_switch_socket(&stage.sw, "one"), FG_WAIT_MS);
+		g->s.sock = fg_wire_connect(fg_switch_socket(&fixture.sw, "one"), FG_WAIT_MS);
 		assert_true(g->s.sock >= 0);
 		OK(fg_request_none(&g->s, FG_SET_OWNER));
 		agree(g, HYPERVISOR, HYPERVISOR_PROTOCOL, false);
@@ -270,11 +270,11 @@ int main(void)
 {
 	static const char *const ports[] = {"peer", "one", "two,queues=2", "krun,control-queue=off", NULL};
 	const struct fg_switch_options opt = {.ports = ports};
-	const struct CMUnitTest stories[] = {
-		STORY(a_hypervisor_with_one_pair),	STORY(a_hypervisor_with_two_pairs),
-		STORY(a_hypervisor_with_a_pair_too_many), STORY(a_hypervisor_comes_back),
-		STORY(libkrun_runs_and_resets),		STORY(crosvm_asks_for_the_configuration),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_hypervisor_with_one_pair),	TEST_CASE(a_hypervisor_with_two_pairs),
+		TEST_CASE(a_hypervisor_with_a_pair_too_many), TEST_CASE(a_hypervisor_comes_back),
+		TEST_CASE(libkrun_runs_and_resets),		TEST_CASE(crosvm_asks_for_the_configuration),
 	};
 
-	return stage_main_on(&opt, "frontend", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&opt, "frontend", cases, sizeof(cases) / sizeof(cases[0]));
 }

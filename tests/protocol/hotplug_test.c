@@ -2,7 +2,7 @@
 /* Memory that changes while frames flow: classes T9 to T11 of the threat model and the promise of
  * 509 slots that come and go one at a time.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,7 +151,7 @@ static void a_fuzzy_removal_removes_nothing(void **state)
 		struct fg_msg m = {
 			.request = FG_REM_MEM_REG, .size = 40, .one = {.region = wrong[i]}};
 
-		assert_yes(judge(&g->s, &m, NULL, 0), "removal of an unknown region");
+		assert_yes(verdict_of(&g->s, &m, NULL, 0), "removal of an unknown region");
 		assert_traffic(g, peer, 2, 200);
 		assert_traffic(peer, g, 2, 200);
 	}
@@ -170,7 +170,7 @@ static void regions_come_and_go_under_traffic(void **state)
 
 	(void)state;
 	assert_int_equal(slot, 1);
-	OK(fg_switch_usage(&stage.sw, &before));
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (; round < ROUNDS && (round < AT_LEAST || fg_left_ms(deadline) > 0); round++) {
 		OK(fg_add_region(&g->s, 1));
 		OK(fg_remove_region(&g->s, 1));
@@ -193,7 +193,7 @@ static void a_guests_own_rings_never_notice(void **state)
 	int64_t began;
 
 	(void)state;
-	OK(fg_victims_start(&own, &stage.sw, "h0", "h1"));
+	OK(fg_victims_start(&own, &fixture.sw, "h0", "h1"));
 	OK(fg_victims_run(&own));
 	began = fg_now_ms();
 	for (unsigned int i = 0; i < 3 * cycles; i++) {
@@ -225,14 +225,14 @@ static void adding_populates_nothing(void **state)
 	struct stat st;
 
 	(void)state;
-	OK(fg_switch_usage(&stage.sw, &before));
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (unsigned int i = 1; i <= REGIONS; i++) {
 		assert_int_equal(fg_memory_add(&g->mem, HIGH + ((uint64_t)i << 30), 1024 * MIB), i);
 		OK(fg_add_region(&g->s, i));
 	}
 	assert_traffic(g, peer, 3, 900);
 	assert_traffic(peer, g, 3, 900);
-	OK(fg_switch_usage(&stage.sw, &after));
+	OK(fg_switch_usage(&fixture.sw, &after));
 	assert_true(after.guest_bytes >= before.guest_bytes + REGIONS * 1024 * MIB);
 	assert_true(after.guest_kib < before.guest_kib + FROM_TRAFFIC_KIB);
 	if (!after.sanitizer)
@@ -280,7 +280,7 @@ static void every_slot_serves(void **state)
 	}
 	assert_int_equal(fg_memory_add(&g->mem, HIGH, SIZE), SLOTS);
 	fg_region_msg(&g->s, SLOTS, FG_ADD_MEM_REG, &m);
-	assert_int_equal(judge(&g->s, &m, &g->mem.region[SLOTS].fd, 1), V_REFUSED);
+	assert_int_equal(verdict_of(&g->s, &m, &g->mem.region[SLOTS].fd, 1), V_REFUSED);
 	OK(fg_remove_region(&g->s, 77)); /* a place free again is one to use */
 	OK(fg_add_region(&g->s, SLOTS));
 }
@@ -299,13 +299,13 @@ static void a_region_may_begin_anywhere_in_its_file(void **state)
 		struct fg_usage before, after;
 		const struct fg_nic_options second = {.region = 1, .depth = 32};
 
-		OK(fg_switch_usage(&stage.sw, &before));
+		OK(fg_switch_usage(&fixture.sw, &before));
 		assert_int_equal(
 			fg_memory_add_file(&g->mem, HIGH + offsets[i], MIB, fd, offsets[i]), 1);
 		guest_start(g, &second);
 		assert_traffic(g, peer, 3, 900);
 		assert_traffic(peer, g, 3, 900);
-		OK(fg_switch_usage(&stage.sw, &after));
+		OK(fg_switch_usage(&fixture.sw, &after));
 		assert_true(after.guest_bytes - before.guest_bytes <=
 			    GUEST_MEMORY + MIB + 2 * 4096);
 		guest_close(g);
@@ -339,19 +339,19 @@ static void memory_survives_everything_but_the_connection(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(a_table_may_be_replaced),
-		STORY(a_ring_whose_region_goes_pauses),
-		STORY(no_byte_is_written_after_the_reply),
-		STORY(a_new_file_at_old_addresses_is_mapped),
-		STORY(a_fuzzy_removal_removes_nothing),
-		STORY(regions_come_and_go_under_traffic),
-		STORY(a_guests_own_rings_never_notice),
-		STORY(adding_populates_nothing),
-		STORY(every_slot_serves),
-		STORY(a_region_may_begin_anywhere_in_its_file),
-		STORY(memory_survives_everything_but_the_connection),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_table_may_be_replaced),
+		TEST_CASE(a_ring_whose_region_goes_pauses),
+		TEST_CASE(no_byte_is_written_after_the_reply),
+		TEST_CASE(a_new_file_at_old_addresses_is_mapped),
+		TEST_CASE(a_fuzzy_removal_removes_nothing),
+		TEST_CASE(regions_come_and_go_under_traffic),
+		TEST_CASE(a_guests_own_rings_never_notice),
+		TEST_CASE(adding_populates_nothing),
+		TEST_CASE(every_slot_serves),
+		TEST_CASE(a_region_may_begin_anywhere_in_its_file),
+		TEST_CASE(memory_survives_everything_but_the_connection),
 	};
 
-	return stage_main("hotplug", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("hotplug", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Kicks and interrupts (virtio 1.2, 2.7.7 to 2.7.10): none is lost, none comes that the guest asked
  * not to have, and a switch that sleeps when nobody talks wakes up for the first frame. The other
- * stories rely on interrupts too: the fake guest never looks at a ring without one.
+ * test cases rely on interrupts too: the fake guest never looks at a ring without one.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,14 +42,14 @@ static void silence_of_any_length_is_survived(void **state)
 	struct guest *b = guest_run("h1", NULL);
 
 	(void)state;
-	fg_victims_pause(&stage.victims); /* so that it does fall asleep */
+	fg_victims_pause(&fixture.victims); /* so that it does fall asleep */
 	for (unsigned int i = 0; i < 300; i++) {
 		fg_sleep_us(i * 17 % 4001);
 		assert_traffic(i % 2 ? a : b, i % 2 ? b : a, 1, 64 + i);
 	}
 	fg_sleep_us(300000);
 	assert_traffic(a, b, 1, 64);
-	OK(fg_victims_run(&stage.victims));
+	OK(fg_victims_run(&fixture.victims));
 }
 
 /* The same without EVENT_IDX: flags instead of indexes. */
@@ -60,12 +60,12 @@ static void flags_instead_of_indexes_work(void **state)
 	struct guest *b = guest_run("h1", &plain);
 
 	(void)state;
-	fg_victims_pause(&stage.victims);
+	fg_victims_pause(&fixture.victims);
 	for (unsigned int i = 0; i < 300; i++) {
 		fg_sleep_us(i * 17 % 4001);
 		assert_traffic(i % 2 ? a : b, i % 2 ? b : a, 1, 64 + i);
 	}
-	OK(fg_victims_run(&stage.victims));
+	OK(fg_victims_run(&fixture.victims));
 }
 
 /* NO_INTERRUPT: buffers come back in silence. */
@@ -178,13 +178,13 @@ static void a_ring_may_have_no_kick(void **state)
 	}
 	OK(fg_nic_init(&a->nic, &a->s, 0, 4712, NULL));
 	OK(fg_nic_fill(&a->nic));
-	fg_victims_pause(&stage.victims);
+	fg_victims_pause(&fixture.victims);
 	for (unsigned int i = 0; i < 20; i++) {
 		fg_sleep_us(5000);
 		assert_traffic(a, b, 1, 100);
 		assert_traffic(b, a, 1, 100);
 	}
-	OK(fg_victims_run(&stage.victims));
+	OK(fg_victims_run(&fixture.victims));
 }
 
 /* Frames posted before the kick descriptor is set are sent: the start looks at the ring. */
@@ -266,7 +266,7 @@ static void make_it_block(int fd)
 
 static bool state_says(const char *port, const char *what)
 {
-	json_t *answer = fg_switch_query(&stage.sw, "port", port);
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
 	const json_t *state = json_object_get(json_object_get(answer, "port"), "state");
 	bool says = json_is_string(state) && strstr(json_string_value(state), what) != NULL;
 
@@ -307,7 +307,7 @@ static void an_interrupt_that_blocks_ends_its_port(void **state)
 		guest_close(a);
 	}
 	print_message("the longest round of an lcore took %.0f us\n",
-		      fg_longest_round_us(&stage.sw, false));
+		      fg_longest_round_us(&fixture.sw, false));
 }
 
 /* The same with what the control thread writes: the error descriptor of a ring that broke. */
@@ -367,21 +367,21 @@ static void a_change_of_an_interrupt_waits_for_no_lcore(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(silence_of_any_length_is_survived),
-		STORY(flags_instead_of_indexes_work),
-		STORY(the_no_interrupt_flag_is_respected),
-		STORY(the_event_index_is_respected),
-		STORY(the_interrupt_may_change),
-		STORY(a_change_of_an_interrupt_waits_for_no_lcore),
-		STORY(a_ring_may_have_no_interrupt),
-		STORY(a_ring_may_have_no_kick),
-		STORY(what_is_posted_before_the_start_is_sent),
-		STORY(a_storm_of_kicks_hurts_nobody),
-		STORY(a_full_interrupt_counter_blocks_nobody),
-		STORY(an_interrupt_that_blocks_ends_its_port),
-		STORY(an_error_descriptor_that_blocks_ends_its_port),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(silence_of_any_length_is_survived),
+		TEST_CASE(flags_instead_of_indexes_work),
+		TEST_CASE(the_no_interrupt_flag_is_respected),
+		TEST_CASE(the_event_index_is_respected),
+		TEST_CASE(the_interrupt_may_change),
+		TEST_CASE(a_change_of_an_interrupt_waits_for_no_lcore),
+		TEST_CASE(a_ring_may_have_no_interrupt),
+		TEST_CASE(a_ring_may_have_no_kick),
+		TEST_CASE(what_is_posted_before_the_start_is_sent),
+		TEST_CASE(a_storm_of_kicks_hurts_nobody),
+		TEST_CASE(a_full_interrupt_counter_blocks_nobody),
+		TEST_CASE(an_interrupt_that_blocks_ends_its_port),
+		TEST_CASE(an_error_descriptor_that_blocks_ends_its_port),
 	};
 
-	return stage_main("interrupt", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("interrupt", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -2,7 +2,7 @@
 /* Coming and going: guests that reboot, front ends that die at any moment or come twice, queues
  * that are switched on and off. (Classes L1 and L2 stand here beside the list.)
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -208,7 +208,7 @@ static void a_front_end_may_die_at_any_message(void **state)
 		do { /* the switch may not have seen the last one go */
 			fg_wire_fuse((int)messages);
 			g->mem.region[0].used = 0;
-			err = fg_session_open(&g->s, fg_switch_socket(&stage.sw, "h0"), &g->mem,
+			err = fg_session_open(&g->s, fg_switch_socket(&fixture.sw, "h0"), &g->mem,
 					      NULL);
 			if (err == 0)
 				err = fg_session_start(&g->s);
@@ -275,7 +275,7 @@ static void a_storm_of_connections_disturbs_nobody(void **state)
 {
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
-	const char *path = fg_switch_socket(&stage.sw, "h0");
+	const char *path = fg_switch_socket(&fixture.sw, "h0");
 	int socks[400];
 
 	(void)state;
@@ -306,7 +306,7 @@ static void a_new_connection_begins_from_nothing(void **state)
 	do { /* until the one before is gone for the switch as well */
 		if (sock >= 0)
 			close(sock);
-		sock = fg_wire_connect(fg_switch_socket(&stage.sw, "h0"), FG_WAIT_MS);
+		sock = fg_wire_connect(fg_switch_socket(&fixture.sw, "h0"), FG_WAIT_MS);
 		assert_true(sock >= 0 && fg_left_ms(deadline) > 0);
 		hello = (struct fg_msg){.request = FG_GET_FEATURES, .flags = FG_VERSION};
 	} while (fg_wire_send(sock, &hello, NULL, 0) < 0 ||
@@ -434,20 +434,20 @@ static void a_guest_that_stops_is_forgotten(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(a_guest_may_reboot),
-		STORY(a_stopped_ring_is_complete),
-		STORY(a_stopped_receive_ring_is_left_alone),
-		STORY(a_disabled_ring_rests),
-		STORY(a_ring_may_be_told_in_any_order),
-		STORY(a_front_end_may_die_at_any_message),
-		STORY(a_front_end_may_die_under_traffic),
-		STORY(a_storm_of_connections_disturbs_nobody),
-		STORY(a_new_connection_begins_from_nothing),
-		STORY(queue_pairs_may_be_switched),
-		STORY(an_arrival_is_announced),
-		STORY(a_guest_that_stops_is_forgotten),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_guest_may_reboot),
+		TEST_CASE(a_stopped_ring_is_complete),
+		TEST_CASE(a_stopped_receive_ring_is_left_alone),
+		TEST_CASE(a_disabled_ring_rests),
+		TEST_CASE(a_ring_may_be_told_in_any_order),
+		TEST_CASE(a_front_end_may_die_at_any_message),
+		TEST_CASE(a_front_end_may_die_under_traffic),
+		TEST_CASE(a_storm_of_connections_disturbs_nobody),
+		TEST_CASE(a_new_connection_begins_from_nothing),
+		TEST_CASE(queue_pairs_may_be_switched),
+		TEST_CASE(an_arrival_is_announced),
+		TEST_CASE(a_guest_that_stops_is_forgotten),
 	};
 
-	return stage_main("life", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("life", cases, sizeof(cases) / sizeof(cases[0]));
 }

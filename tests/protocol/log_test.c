@@ -4,7 +4,7 @@
  *
  * Every buffer is used once, so that a page that was written and is in no log is a lost bit, and no later write hides it.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -52,7 +52,7 @@ static bool marked(const struct log *log, uint64_t gpa)
 
 /* What both threads know. The traffic thread owns the rings and `written`; the main thread the conversation. */
 static struct {
-	struct guest *mover, *peer;
+	struct guest *guest, *peer;
 	_Atomic bool over;
 	_Atomic unsigned int wanted; /* buffers to be posted in plugged memory, since the start */
 	_Atomic unsigned int back;   /* of those, how many came back filled */
@@ -77,7 +77,7 @@ static bool post(void)
 	*next += STRIDE;
 	m.plugged += plug;
 	m.posted++;
-	return fg_ring_post(m.mover->nic.rx, &buf, 1, (uint32_t)(buf.gpa / PAGE)) >= 0;
+	return fg_ring_post(m.guest->nic.rx, &buf, 1, (uint32_t)(buf.gpa / PAGE)) >= 0;
 }
 
 static void take(void)
@@ -85,7 +85,7 @@ static void take(void)
 	uint32_t page, len;
 	int n;
 
-	while ((n = fg_ring_reap(m.mover->nic.rx, &page, &len)) == 1) {
+	while ((n = fg_ring_reap(m.guest->nic.rx, &page, &len)) == 1) {
 		uint64_t gpa = (uint64_t)page * PAGE;
 
 		m.written[m.received++] = gpa;
@@ -108,9 +108,9 @@ static void *traffic(void *arg)
 			break;
 		while (!atomic_load(&m.over) && m.posted - m.received < DEPTH && post())
 			;
-		fg_ring_publish(m.mover->nic.rx);
+		fg_ring_publish(m.guest->nic.rx);
 		if (m.sent < m.posted) {
-			fg_flow_build(&flow, m.mover->nic.mac, m.peer->nic.mac, frame, FRAME);
+			fg_flow_build(&flow, m.guest->nic.mac, m.peer->nic.mac, frame, FRAME);
 			if (fg_nic_send(&m.peer->nic, frame, FRAME, NULL) == 0)
 				m.sent++;
 		}
@@ -126,7 +126,7 @@ static void *traffic(void *arg)
 /* What QEMU does when the new log is acknowledged: nobody writes the old one any more. */
 static void harvest(uint16_t used_then)
 {
-	const struct fg_ring *rx = m.mover->nic.rx;
+	const struct fg_ring *rx = m.guest->nic.rx;
 	bool used_marked = marked(&m.log, rx->used_gpa) ||
 			   marked(&m.log, rx->used_gpa + 4 + 8u * rx->num - 1);
 
@@ -148,16 +148,16 @@ static void set_log(uint64_t end)
 	next.bit = mmap(NULL, next.size, PROT_READ, MAP_SHARED, fd, 0);
 	assert_true(next.bit != MAP_FAILED);
 	msg.log.size = next.size;
-	used_then = fg_ring_used_idx(m.mover->nic.rx);
-	OK(fg_wire_send(m.mover->s.sock, &msg, &fd, 1));
-	OK(fg_wire_recv(m.mover->s.sock, &msg, NULL, FG_WAIT_MS));
+	used_then = fg_ring_used_idx(m.guest->nic.rx);
+	OK(fg_wire_send(m.guest->s.sock, &msg, &fd, 1));
+	OK(fg_wire_recv(m.guest->s.sock, &msg, NULL, FG_WAIT_MS));
 	assert_int_equal(msg.request, FG_SET_LOG_BASE);
 	assert_int_equal(msg.log.size, next.size);
 	close(fd);
 	if (m.log.bit != NULL)
 		harvest(used_then);
 	m.log = next;
-	m.used_before = fg_ring_used_idx(m.mover->nic.rx);
+	m.used_before = fg_ring_used_idx(m.guest->nic.rx);
 }
 
 /* Everything is logged: payload by LOG_ALL, the used ring by the flag of its addresses. */
@@ -178,7 +178,7 @@ static void begin_logging(struct guest *g)
 	}
 }
 
-/* --- the story -------------------------------------------------------------------------------------------------- */
+/* --- the test case ------------------------------------------------------------------------------------------------ */
 
 static void cast(void)
 {
@@ -186,7 +186,7 @@ static void cast(void)
 	struct guest *g = guest_open("h0", &opt);
 
 	memset(&m, 0, sizeof(m));
-	m.mover = g;
+	m.guest = g;
 	m.peer = guest_run("h1", NULL);
 	m.plain_next = PLAIN_GPA;
 	m.plug_next = PLUG_GPA;
@@ -219,10 +219,10 @@ static unsigned int plug_and_unplug(void)
 
 	while (round < ROUNDS_MAX && (round < ROUNDS_MIN || fg_left_ms(deadline) > 0)) {
 		set_log(PLUG_GPA + PLUG_SIZE);
-		OK(fg_add_region(&m.mover->s, 2));
+		OK(fg_add_region(&m.guest->s, 2));
 		atomic_fetch_add(&m.wanted, AT_ONCE);
 		assert_true(came_back());
-		OK(fg_remove_region(&m.mover->s, 2));
+		OK(fg_remove_region(&m.guest->s, 2));
 		set_log(PLAIN_GPA + PLAIN_SIZE);
 		round++;
 	}
@@ -237,14 +237,14 @@ static void no_bit_is_lost_when_the_log_grows_and_shrinks(void **state)
 	(void)state;
 	cast();
 	set_log(PLAIN_GPA + PLAIN_SIZE);
-	begin_logging(m.mover);
+	begin_logging(m.guest);
 	OK(pthread_create(&thread, NULL, traffic, NULL));
 	rounds = plug_and_unplug();
 	atomic_store(&m.over, true);
 	pthread_join(thread, NULL);
 	assert_false(atomic_load(&m.failed));
-	OK(fg_session_stop(&m.mover->s));
-	harvest(fg_ring_used_idx(m.mover->nic.rx));
+	OK(fg_session_stop(&m.guest->s));
+	harvest(fg_ring_used_idx(m.guest->nic.rx));
 	for (unsigned int i = 0; i < m.received; i++)
 		lost += !marked(&m.seen, m.written[i]) + !marked(&m.seen, m.written[i] + PAGE);
 	print_message("%u frames, the log resized %u times: %u pages lost\n", m.received, 2 * rounds, lost);
@@ -257,9 +257,9 @@ static void no_bit_is_lost_when_the_log_grows_and_shrinks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(no_bit_is_lost_when_the_log_grows_and_shrinks),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(no_bit_is_lost_when_the_log_grows_and_shrinks),
 	};
 
-	return stage_main("log", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("log", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -3,7 +3,7 @@
  * memory that changes under traffic. Each bad region is tried both as ADD_MEM_REG and in a
  * SET_MEM_TABLE; after a refusal the memory before it must still serve.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static enum verdict try_add(struct guest *g, const struct fg_mem_region *r, int 
 {
 	struct fg_msg m = {.request = FG_ADD_MEM_REG, .size = 40, .one = {.region = *r}};
 
-	return judge(&g->s, &m, &fd, 1);
+	return verdict_of(&g->s, &m, &fd, 1);
 }
 
 static struct fg_mem_region as_sent(const struct fg_region *r)
@@ -79,7 +79,7 @@ static enum verdict try_table(struct guest *g, const struct fg_mem_region *r, in
 
 	m.table.region[0] = as_sent(&g->mem.region[0]);
 	m.table.region[1] = *r;
-	return judge(&g->s, &m, fds, 2);
+	return verdict_of(&g->s, &m, fds, 2);
 }
 
 static void refuse_region(struct guest *peer, const struct bad_region *bad, bool table)
@@ -221,7 +221,7 @@ static void counts_must_agree(void **state)
 		for (unsigned int k = 0; k < 33; k++)
 			m.table.region[k] = (struct fg_mem_region){GUEST_GPA + k * 2 * MIB, MIB,
 								   USER + k * 2 * MIB, 0};
-		assert_no(judge(&g->s, &m, fds, counts[i].fds), "SET_MEM_TABLE");
+		assert_no(verdict_of(&g->s, &m, fds, counts[i].fds), "SET_MEM_TABLE");
 		guest_close(g);
 	}
 	for (unsigned int i = 0; i < 33; i++)
@@ -240,7 +240,7 @@ static void a_region_brings_one_descriptor(void **state)
 
 		fds[0] = fds[1] = g->mem.region[0].fd;
 		fg_region_msg(&g->s, 0, FG_ADD_MEM_REG, &m);
-		assert_no(judge(&g->s, &m, fds, n), "ADD_MEM_REG");
+		assert_no(verdict_of(&g->s, &m, fds, n), "ADD_MEM_REG");
 		guest_close(g);
 	}
 	for (unsigned int n = 0; n < 2; n++) {
@@ -250,7 +250,7 @@ static void a_region_brings_one_descriptor(void **state)
 		OK(fg_send_features(&g->s));
 		OK(fg_send_memory(&g->s));
 		fg_region_msg(&g->s, 0, FG_REM_MEM_REG, &m);
-		assert_yes(judge(&g->s, &m, fds, n), "REM_MEM_REG");
+		assert_yes(verdict_of(&g->s, &m, fds, n), "REM_MEM_REG");
 		guest_close(g);
 	}
 }
@@ -280,10 +280,10 @@ static void rings_must_lie_in_one_region(void **state)
 			part == 1 ? end - bytes[1] + 2 : fg_memory_user(&g->mem, tx->avail_gpa);
 		m.addr.used =
 			part == 2 ? end - bytes[2] + 4 : fg_memory_user(&g->mem, tx->used_gpa);
-		v = judge(&g->s, &m, NULL, 0);
+		v = verdict_of(&g->s, &m, NULL, 0);
 		if (v == V_OK) { /* then it must not start */
 			m = (struct fg_msg){.request = FG_SET_VRING_KICK, .size = 8, .u64 = 1};
-			v = judge(&g->s, &m, &tx->kick, 1);
+			v = verdict_of(&g->s, &m, &tx->kick, 1);
 		}
 		if (v == V_OK) {
 			OK(fg_nic_init(&g->nic, &g->s, 0, 99, NULL));
@@ -403,14 +403,14 @@ static void a_port_has_its_share_of_address_space(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(bad_regions_are_refused),	       STORY(neighbours_and_duplicates_are_fine),
-		STORY(only_memory_files_are_mapped),   STORY(files_on_disk_are_not_mapped),
-		STORY(read_only_memory_is_refused),    STORY(counts_must_agree),
-		STORY(a_region_brings_one_descriptor), STORY(rings_must_lie_in_one_region),
-		STORY(buffers_must_lie_in_memory),     STORY(receive_buffers_must_lie_in_memory),
-		STORY(a_failed_table_changes_nothing), STORY(a_port_has_its_share_of_address_space),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(bad_regions_are_refused),	       TEST_CASE(neighbours_and_duplicates_are_fine),
+		TEST_CASE(only_memory_files_are_mapped),   TEST_CASE(files_on_disk_are_not_mapped),
+		TEST_CASE(read_only_memory_is_refused),    TEST_CASE(counts_must_agree),
+		TEST_CASE(a_region_brings_one_descriptor), TEST_CASE(rings_must_lie_in_one_region),
+		TEST_CASE(buffers_must_lie_in_memory),     TEST_CASE(receive_buffers_must_lie_in_memory),
+		TEST_CASE(a_failed_table_changes_nothing), TEST_CASE(a_port_has_its_share_of_address_space),
 	};
 
-	return stage_main("memory", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("memory", cases, sizeof(cases) / sizeof(cases[0]));
 }

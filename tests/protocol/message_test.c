@@ -4,7 +4,7 @@
  * acknowledgement or hanging up; it may not wait, crash, or keep a descriptor.
  */
 #include "exact.h"
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 enum { MESSAGE_DEADLINE_MS = 5000, SLACK_MS = 2500 };
 
 /* Sends a header that announces @size bytes, and @sent bytes of zeros behind it. */
-static enum verdict judge_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
+static enum verdict verdict_of_size(struct guest *g, uint32_t request, uint32_t size, uint32_t sent)
 {
 	struct fg_msg m = {.request = request, .flags = FG_VERSION | FG_NEED_REPLY, .size = size};
 	struct fg_msg answer;
@@ -129,14 +129,14 @@ static void a_size_too_large_is_refused(void **state)
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 
-		assert_no(judge_size(g, FG_SET_VRING_NUM, sizes[i], 64), "an enormous size");
+		assert_no(verdict_of_size(g, FG_SET_VRING_NUM, sizes[i], 64), "an enormous size");
 		guest_close(g);
 	}
 	for (unsigned int i = 0; i < N_EXACT; i++) {
 		struct guest *g = guest_open("h0", NULL);
 		uint32_t size = exact[i].size + 1;
 
-		assert_no(judge_size(g, exact[i].request, size, size),
+		assert_no(verdict_of_size(g, exact[i].request, size, size),
 			  fg_wire_name(exact[i].request));
 		guest_close(g);
 	}
@@ -150,7 +150,7 @@ static void a_size_too_small_is_refused(void **state)
 		for (uint32_t size = 0; size < exact[i].size; size += exact[i].size - 1) {
 			struct guest *g = guest_open("h0", NULL);
 
-			assert_no(judge_size(g, exact[i].request, size, size),
+			assert_no(verdict_of_size(g, exact[i].request, size, size),
 				  fg_wire_name(exact[i].request));
 			guest_close(g);
 		}
@@ -196,7 +196,7 @@ static void a_wild_ring_index_is_refused(void **state)
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_msg m = {.request = FG_SET_VRING_KICK, .size = 8, .u64 = 0x10000 | i};
 
-		assert_no(judge(&g->s, &m, &g->s.ring[0].kick, 1), "SET_VRING_KICK");
+		assert_no(verdict_of(&g->s, &m, &g->s.ring[0].kick, 1), "SET_VRING_KICK");
 		guest_close(g);
 	}
 }
@@ -212,13 +212,13 @@ static void ring_sizes_are_powers_of_two(void **state)
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 
-		assert_no(judge_state(&g->s, FG_SET_VRING_NUM, 1, bad[i]), "SET_VRING_NUM");
+		assert_no(verdict_of_state(&g->s, FG_SET_VRING_NUM, 1, bad[i]), "SET_VRING_NUM");
 		guest_close(g);
 	}
 	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 
-		assert_yes(judge_state(&g->s, FG_SET_VRING_NUM, 1, good[i]), "SET_VRING_NUM");
+		assert_yes(verdict_of_state(&g->s, FG_SET_VRING_NUM, 1, good[i]), "SET_VRING_NUM");
 		guest_close(g);
 	}
 }
@@ -233,7 +233,7 @@ static void unknown_requests_are_refused(void **state)
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_msg m = {.request = unknown[i], .size = 8};
 
-		assert_no(judge(&g->s, &m, NULL, 0), "an unknown request");
+		assert_no(verdict_of(&g->s, &m, NULL, 0), "an unknown request");
 		guest_close(g);
 		g = guest_open("h0", NULL);
 		m.flags = FG_VERSION;
@@ -294,20 +294,20 @@ static void a_peer_that_does_not_listen_is_hung_up_on(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(the_right_features_are_offered),
-		STORY(a_message_begun_must_end),
-		STORY(a_message_may_come_byte_by_byte),
-		STORY(messages_may_come_together),
-		STORY(a_size_too_large_is_refused),
-		STORY(a_size_too_small_is_refused),
-		STORY(a_wild_ring_index_is_refused),
-		STORY(ring_sizes_are_powers_of_two),
-		STORY(unknown_requests_are_refused),
-		STORY(wrong_flags_end_the_connection),
-		STORY(request_none_is_ignored),
-		STORY(a_peer_that_does_not_listen_is_hung_up_on),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(the_right_features_are_offered),
+		TEST_CASE(a_message_begun_must_end),
+		TEST_CASE(a_message_may_come_byte_by_byte),
+		TEST_CASE(messages_may_come_together),
+		TEST_CASE(a_size_too_large_is_refused),
+		TEST_CASE(a_size_too_small_is_refused),
+		TEST_CASE(a_wild_ring_index_is_refused),
+		TEST_CASE(ring_sizes_are_powers_of_two),
+		TEST_CASE(unknown_requests_are_refused),
+		TEST_CASE(wrong_flags_end_the_connection),
+		TEST_CASE(request_none_is_ignored),
+		TEST_CASE(a_peer_that_does_not_listen_is_hung_up_on),
 	};
 
-	return stage_main("message", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("message", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -2,7 +2,7 @@
 /* Frames through the switch in every form a driver may give them (virtio 1.2, 2.7.4 and 5.1.6):
  * what one guest sends is what the other gets, byte for byte, and nothing beside it is written.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <string.h>
@@ -243,16 +243,16 @@ static void a_long_flow_keeps_its_order(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(any_cut_of_a_frame_arrives_whole),
-		STORY(every_feature_set_carries_frames),
-		STORY(an_old_front_end_works),
-		STORY(any_receive_buffer_is_filled_right),
-		STORY(a_jumbo_frame_takes_several_buffers),
-		STORY(a_jumbo_frame_fits_a_large_buffer),
-		STORY(a_frame_may_cross_adjacent_regions),
-		STORY(a_long_flow_keeps_its_order),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(any_cut_of_a_frame_arrives_whole),
+		TEST_CASE(every_feature_set_carries_frames),
+		TEST_CASE(an_old_front_end_works),
+		TEST_CASE(any_receive_buffer_is_filled_right),
+		TEST_CASE(a_jumbo_frame_takes_several_buffers),
+		TEST_CASE(a_jumbo_frame_fits_a_large_buffer),
+		TEST_CASE(a_frame_may_cross_adjacent_regions),
+		TEST_CASE(a_long_flow_keeps_its_order),
 	};
 
-	return stage_main("net", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("net", cases, sizeof(cases) / sizeof(cases[0]));
 }

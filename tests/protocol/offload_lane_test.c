@@ -3,7 +3,7 @@
  * finished by the lane if need be, and what it leaves to be done is passed on.
  */
 #include "account.h"
-#include "mover.h"
+#include "migration.h"
 
 #include <string.h>
 
@@ -28,19 +28,19 @@ static void inwards(const struct fg_packet *p, uint32_t pieces)
 	static const struct fg_vnet nothing;
 	uint32_t done = 0;
 
-	send_packet(mover.peer, mover.g, p);
+	send_packet(migration.peer, migration.g, p);
 	for (uint32_t i = 0; i < pieces; i++) {
-		struct fg_judged judged;
-		int n = fg_nic_recv(&mover.g->nic, got, sizeof(got), FG_WAIT_MS);
+		struct fg_parsed parsed;
+		int n = fg_nic_recv(&migration.g->nic, got, sizeof(got), FG_WAIT_MS);
 		const char *wrong = n < 0 ? strerror(-n)
-					  : fg_packet_judge(p, got, (size_t)n, true, &judged);
+					  : fg_packet_check(p, got, (size_t)n, true, &parsed);
 
 		if (wrong != NULL)
 			fail_msg("piece %u: %s", i, wrong);
-		assert_memory_equal(&mover.g->nic.rx_header, &nothing, sizeof(nothing));
-		for (uint32_t k = 0; k < judged.len; k++)
-			assert_int_equal(got[judged.payload + k], fg_packet_byte(p->seed, done + k));
-		done += judged.len;
+		assert_memory_equal(&migration.g->nic.rx_header, &nothing, sizeof(nothing));
+		for (uint32_t k = 0; k < parsed.len; k++)
+			assert_int_equal(got[parsed.payload + k], fg_packet_byte(p->seed, done + k));
+		done += parsed.len;
 	}
 	assert_int_equal(done, p->payload);
 }
@@ -48,11 +48,11 @@ static void inwards(const struct fg_packet *p, uint32_t pieces)
 /* From the guest, as it is: the peer takes it. */
 static void outwards(const struct fg_packet *p)
 {
-	uint32_t len = send_packet(mover.g, mover.peer, p);
+	uint32_t len = send_packet(migration.g, migration.peer, p);
 
-	assert_int_equal(fg_nic_recv(&mover.peer->nic, got, sizeof(got), FG_WAIT_MS), len);
+	assert_int_equal(fg_nic_recv(&migration.peer->nic, got, sizeof(got), FG_WAIT_MS), len);
 	assert_memory_equal(got, frame, len);
-	assert_memory_equal(&mover.peer->nic.rx_header, &mover.g->nic.tx_header,
+	assert_memory_equal(&migration.peer->nic.rx_header, &migration.g->nic.tx_header,
 			    sizeof(struct fg_vnet));
 }
 
@@ -67,7 +67,7 @@ static void both_ways(void)
 
 static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 {
-	const struct mover_options arriving = {
+	const struct migration_options arriving = {
 		.features = FG_FEATURES_DEFAULT | FG_F_HOST_OFFLOADS, .delay_us = 100};
 	struct account before;
 	struct guest *peer = guest_open("h1", &taker);
@@ -76,12 +76,12 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 	guest_start(peer, &large);
 	peer->nic.takes_offloads = true;
 	read_account("h0", &before);
-	mover_arrive("h0", peer, &arriving);
+	migration_arrive("h0", peer, &arriving);
 	for (int i = 0; i < WAITING; i++)
 		assert_true(fg_nic_recv(&peer->nic, got, sizeof(got), FG_WAIT_MS) > 0);
 	await_lanes(1);
 	both_ways();
-	mover_end();
+	migration_end();
 	both_ways();
 	/* What the lane counted is the port's, and nothing is missing. */
 	expect_account("h0", &before,
@@ -96,9 +96,9 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		MOVE(a_guest_on_its_way_gets_what_it_agreed_to),
+	const struct CMUnitTest cases[] = {
+		MIGRATION_CASE(a_guest_on_its_way_gets_what_it_agreed_to),
 	};
 
-	return mover_main("offload_lane", stories, sizeof(stories) / sizeof(stories[0]));
+	return migration_main("offload_lane", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -2,7 +2,7 @@
 /* Checksums and segmentation handed to a device, and taken from one. The device is virtio-user, DPDK's own driver, at a port
  * of a second switch: what the first one leaves to its uplink, the second one sees as a guest's request.
  *
- *	guest a -- switch (near) -- up: net_virtio_user ==== x -- the stage's switch -- guest y
+ *	guest a -- switch (near) -- up: net_virtio_user ==== x -- the fixture's switch -- guest y
  */
 #include "account.h"
 
@@ -28,7 +28,7 @@ static void near_start(const char *ethdev)
 
 	args[1] = ethdev;
 	snprintf(vdev, sizeof(vdev), "net_virtio_user0,path=%s,queues=1",
-		 fg_switch_socket(&stage.sw, "x"));
+		 fg_switch_socket(&fixture.sw, "x"));
 	OK(fg_switch_start(&near, &opt));
 }
 
@@ -88,19 +88,19 @@ static void receive_finished(struct guest *to, const struct fg_packet *p, uint32
 	uint32_t done = 0;
 
 	for (uint32_t i = 0; i < pieces; i++) {
-		struct fg_judged judged;
+		struct fg_parsed parsed;
 		int n = fg_nic_recv(&to->nic, got, sizeof(got), FG_WAIT_MS);
 		/* A checksum may still be open, for a guest that takes it so. */
 		bool open = to->nic.rx_header.flags == FG_NEEDS_CSUM;
 		const char *wrong = n < 0 ? strerror(-n)
-					  : fg_packet_judge(p, got, (size_t)n, !open, &judged);
+					  : fg_packet_check(p, got, (size_t)n, !open, &parsed);
 
 		if (wrong != NULL)
 			fail_msg("piece %u: %s", i, wrong);
 		assert_int_equal(to->nic.rx_header.gso_type, 0);
-		for (uint32_t k = 0; k < judged.len; k++)
-			assert_int_equal(got[judged.payload + k], fg_packet_byte(p->seed, done + k));
-		done += judged.len;
+		for (uint32_t k = 0; k < parsed.len; k++)
+			assert_int_equal(got[parsed.payload + k], fg_packet_byte(p->seed, done + k));
+		done += parsed.len;
 	}
 	assert_int_equal(done, p->payload);
 }
@@ -125,20 +125,20 @@ static void a_device_gets_what_it_can_do(void **state)
 	for (unsigned int i = 0; i < 3 * PACKETS; i++) {
 		const struct fg_packet *p = &packets[i % PACKETS];
 		uint32_t len = send_packet(a, p);
-		struct fg_judged judged;
+		struct fg_parsed parsed;
 		const char *wrong;
 
 		assert_int_equal(fg_nic_recv(&y->nic, got, sizeof(got), FG_WAIT_MS), len);
 		assert_int_equal(y->nic.rx_header.flags, FG_NEEDS_CSUM);
 		assert_memory_equal(&y->nic.rx_header, &a->nic.tx_header, sizeof(struct fg_vnet));
-		wrong = fg_packet_judge(p, got, len, false, &judged);
+		wrong = fg_packet_check(p, got, len, false, &parsed);
 		if (wrong != NULL)
 			fail_msg("packet %u: %s", i, wrong);
 		assert_memory_equal(got, frame, len);
 	}
 	assert_int_equal(fg_counter(&near, "up", "tx_checksummed"), 0);
 	assert_int_equal(fg_counter(&near, "up", "tx_segmented"), 0);
-	assert_int_equal(fg_counter(&stage.sw, "x", "rx_drop.offload"), 0);
+	assert_int_equal(fg_counter(&fixture.sw, "x", "rx_drop.offload"), 0);
 	guest_close(a);
 	OK(fg_switch_stop(&near));
 }
@@ -214,14 +214,14 @@ static void a_device_may_be_left_in_peace(void **state)
 int main(void)
 {
 	static const char *const ports[] = {"x", "y", NULL};
-	static const struct fg_switch_options stage_options = {.ports = ports};
-	static const struct CMUnitTest stories[] = {
-		STORY(a_device_gets_what_it_can_do),
-		STORY(what_a_device_cannot_is_done_for_it),
-		STORY(what_a_device_left_open_is_finished),
-		STORY(a_device_may_be_left_in_peace),
+	static const struct fg_switch_options fixture_options = {.ports = ports};
+	static const struct CMUnitTest cases[] = {
+		TEST_CASE(a_device_gets_what_it_can_do),
+		TEST_CASE(what_a_device_cannot_is_done_for_it),
+		TEST_CASE(what_a_device_left_open_is_finished),
+		TEST_CASE(a_device_may_be_left_in_peace),
 	};
 
-	return stage_main_on(&stage_options, "offload_nic", stories,
-			     sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&fixture_options, "offload_nic", cases,
+			     sizeof(cases) / sizeof(cases[0]));
 }

@@ -60,20 +60,20 @@ static void receive_finished(struct guest *b, const struct fg_packet *p)
 	uint32_t done = 0;
 
 	for (uint32_t i = 0; i < pieces_of(p); i++) {
-		struct fg_judged judged;
+		struct fg_parsed parsed;
 		const char *wrong;
 		int n = fg_nic_recv(&b->nic, got, sizeof(got), FG_WAIT_MS);
 
 		if (n < 0)
 			fail_msg("piece %u of %u: %s", i, pieces_of(p), strerror(-n));
 		assert_memory_equal(&b->nic.rx_header, &nothing, sizeof(nothing));
-		wrong = fg_packet_judge(p, got, (size_t)n, true, &judged);
+		wrong = fg_packet_check(p, got, (size_t)n, true, &parsed);
 		if (wrong != NULL)
 			fail_msg("piece %u: %s", i, wrong);
-		for (uint32_t k = 0; k < judged.len; k++)
-			if (got[judged.payload + k] != fg_packet_byte(p->seed, done + k))
+		for (uint32_t k = 0; k < parsed.len; k++)
+			if (got[parsed.payload + k] != fg_packet_byte(p->seed, done + k))
 				fail_msg("piece %u: byte %u", i, k);
-		done += judged.len;
+		done += parsed.len;
 	}
 	assert_int_equal(done, p->payload);
 }
@@ -221,7 +221,7 @@ static void a_tunnel_of_the_guests_own_passes(void **state)
 	struct guest *b = run("b", &taker);
 	struct guest *c = guest_run("c", NULL);
 	struct fg_vnet header, unused;
-	struct fg_judged judged;
+	struct fg_parsed parsed;
 	uint32_t len;
 
 	(void)state;
@@ -236,7 +236,7 @@ static void a_tunnel_of_the_guests_own_passes(void **state)
 	assert_int_equal(fg_nic_recv(&c->nic, got, sizeof(got), FG_WAIT_MS), OUTER + len);
 	assert_int_equal(c->nic.rx_header.flags, 0);
 	assert_memory_equal(got, frame, OUTER);
-	assert_null(fg_packet_judge(&in, got + OUTER, len, true, &judged));
+	assert_null(fg_packet_check(&in, got + OUTER, len, true, &parsed));
 }
 
 /* A burst that mixes all kinds, posted at once: nothing changes its place. */
@@ -306,20 +306,20 @@ int main(void)
 		"a", "b", "c", "n,offloads=off,bridge=br1", "r,bridge=br2", NULL};
 	static const char *const args[] = {"--ethdev", "up=net_ring0,bridge=br2", NULL};
 	static const char *const eal[] = {"--vdev", "net_ring0", NULL};
-	static const struct fg_switch_options stage_options = {
+	static const struct fg_switch_options fixture_options = {
 		.ports = ports, .args = args, .eal = eal};
-	static const struct CMUnitTest stories[] = {
-		STORY(between_guests_that_agreed_it_passes_untouched),
-		STORY(a_guest_that_agreed_to_nothing_gets_it_finished),
-		STORY(a_flooded_frame_is_finished_for_each_receiver),
-		STORY(large_buffers_take_large_frames),
-		STORY(hostile_headers_are_dropped_and_counted),
-		STORY(a_tunnel_of_the_guests_own_passes),
-		STORY(a_mixed_burst_keeps_its_order),
-		STORY(a_nic_that_cannot_gets_it_finished),
-		STORY(a_port_may_offer_none),
+	static const struct CMUnitTest cases[] = {
+		TEST_CASE(between_guests_that_agreed_it_passes_untouched),
+		TEST_CASE(a_guest_that_agreed_to_nothing_gets_it_finished),
+		TEST_CASE(a_flooded_frame_is_finished_for_each_receiver),
+		TEST_CASE(large_buffers_take_large_frames),
+		TEST_CASE(hostile_headers_are_dropped_and_counted),
+		TEST_CASE(a_tunnel_of_the_guests_own_passes),
+		TEST_CASE(a_mixed_burst_keeps_its_order),
+		TEST_CASE(a_nic_that_cannot_gets_it_finished),
+		TEST_CASE(a_port_may_offer_none),
 	};
 
-	return stage_main_on(&stage_options, "offload", stories,
-			     sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&fixture_options, "offload", cases,
+			     sizeof(cases) / sizeof(cases[0]));
 }

@@ -4,7 +4,7 @@
  * does, knowing every address; and the lane itself turns against the switch, dies, or does not move.
  * It costs the one port. The victims on the same lcore lose nothing, and the next guest is served.
  */
-#include "mover.h"
+#include "migration.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,18 +64,18 @@ static struct guest *arriving(long delay_us)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	mover_arrive("h0", peer, &(struct mover_options){.regions = 2, .delay_us = delay_us});
-	OK(fg_pager_await_faults(&mover.pager, 1, FG_WAIT_MS));
+	migration_arrive("h0", peer, &(struct migration_options){.regions = 2, .delay_us = delay_us});
+	OK(fg_pager_await_faults(&migration.pager, 1, FG_WAIT_MS));
 	return peer;
 }
 
-/* The mover is lost, and its port is open to others, on which @peer talks to them. */
+/* The migrated guest is lost, and its port is open to others, on which @peer talks to them. */
 static void assert_only_the_port_is_lost(struct guest *peer)
 {
 	struct guest *next;
 
-	assert_true(fg_switch_alive(&stage.sw));
-	mover_close();
+	assert_true(fg_switch_alive(&fixture.sw));
+	migration_close();
 	await_lanes(0);
 	next = guest_run("h0", NULL);
 	assert_traffic(next, peer, 5, 300);
@@ -134,14 +134,14 @@ static void the_userfaultfd_is_a_weapon(void **state)
 	pid_t lane = the_lane();
 	struct span spans[SPANS_MAX];
 	unsigned int n = spans_of(lane, spans), seized = 0, filled = 0;
-	int fd = atomic_load(&mover.pager.theirs);
+	int fd = atomic_load(&migration.pager.theirs);
 	uint8_t noise[PAGE];
 
 	(void)state;
 	assert_true(n > 0 || geteuid() != 0);
 	memset(noise, 0x41, sizeof(noise));
-	mover_talk();
-	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
+	migration_traffic();
+	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
 	for (unsigned int i = 0; i < n; i++) {
 		if (!seize(fd, spans[i].from, spans[i].to))
 			continue;
@@ -164,18 +164,18 @@ static void the_userfaultfd_is_thrown_away(void **state)
 
 	(void)state;
 	peer = arriving(1000);
-	fg_pager_watch(&mover.pager, -1);
+	fg_pager_watch(&migration.pager, -1);
 	fg_sleep_us(SECOND_US / 5);
 	assert_only_the_port_is_lost(peer);
 	guest_close(peer);
 	for (unsigned int i = 0; i < GUESTS; i++)
-		guest_close(&stage.guest[i]);
+		guest_close(&fixture.guest[i]);
 
 	peer = guest_run("h1", NULL);
-	mover_open("h0", peer, NULL);
-	mover_listen();
-	fg_pager_watch(&mover.pager, -1);
-	mover_start();
+	migration_open("h0", peer, NULL);
+	migration_listen();
+	fg_pager_watch(&migration.pager, -1);
+	migration_start();
 	fg_sleep_us(SECOND_US / 5);
 	assert_only_the_port_is_lost(peer);
 }
@@ -187,12 +187,12 @@ static void pages_come_to_the_wrong_place(void **state)
 	pid_t lane = the_lane();
 	struct span spans[SPANS_MAX];
 	unsigned int n = spans_of(lane, spans);
-	int fd = atomic_load(&mover.pager.theirs);
+	int fd = atomic_load(&migration.pager.theirs);
 	uint8_t noise[PAGE];
 
 	(void)state;
 	memset(noise, 0xff, sizeof(noise)); /* ring addresses and lengths beyond everything */
-	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
+	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
 	for (unsigned int i = 0; i < n; i++)
 		fill(fd, spans[i].from, spans[i].to, noise);
 	fg_sleep_us(SECOND_US / 2);
@@ -213,9 +213,9 @@ static void the_lane_turns_against_the_switch(void **state)
 	int mem;
 
 	(void)state;
-	fg_pager_set_delay(&mover.pager, 0);
-	mover_talk();
-	mover_await(20);
+	fg_pager_set_delay(&migration.pager, 0);
+	migration_traffic();
+	migration_await(20);
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)lane);
 	mem = open(path, O_RDWR | O_CLOEXEC);
 	if (mem < 0)
@@ -250,7 +250,7 @@ static void the_lane_is_killed(void **state)
 	for (unsigned int round = 0; round < 6; round++) {
 		peer = arriving(round % 2 == 0 ? 1000 : FG_NEVER_US * (round % 2));
 		if (round % 3 == 0)
-			mover_talk();
+			migration_traffic();
 		kill(the_lane(), SIGKILL);
 		deadline = fg_deadline(FG_WAIT_MS);
 		while (strstr(port_state("h0"), "lane") == NULL && fg_left_ms(deadline) > 0)
@@ -259,7 +259,7 @@ static void the_lane_is_killed(void **state)
 		assert_non_null(strstr(port_state("h0"), "lane"));
 		assert_only_the_port_is_lost(peer);
 		for (unsigned int i = 0; i < GUESTS; i++)
-			guest_close(&stage.guest[i]);
+			guest_close(&fixture.guest[i]);
 	}
 }
 
@@ -270,7 +270,7 @@ static void the_lane_is_stopped(void **state)
 	int64_t deadline = fg_deadline(DOWN_MS);
 
 	(void)state;
-	mover_talk();
+	migration_traffic();
 	kill(the_lane(), SIGSTOP);
 	while (strstr(port_state("h0"), "lane") == NULL && fg_left_ms(deadline) > 0)
 		fg_sleep_us(20000);
@@ -278,7 +278,7 @@ static void the_lane_is_stopped(void **state)
 	assert_non_null(strstr(port_state("h0"), "lane"));
 	assert_only_the_port_is_lost(peer);
 	for (unsigned int i = 0; i < GUESTS; i++)
-		guest_close(&stage.guest[i]);
+		guest_close(&fixture.guest[i]);
 
 	peer = arriving(1000);
 	kill(the_lane(), SIGSTOP);
@@ -292,18 +292,18 @@ static void the_lane_is_killed_early(void **state)
 
 	(void)state;
 	for (unsigned int step = 0; step < 3; step++) {
-		mover_open("h0", peer, NULL);
-		OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
+		migration_open("h0", peer, NULL);
+		OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
 		if (step > 0)
-			OK(fg_postcopy_listen(&mover.g->s));
+			OK(fg_postcopy_listen(&migration.g->s));
 		if (step > 1)
-			mover_start();
+			migration_start();
 		kill(the_lane(), SIGKILL);
 		fg_sleep_us(50000 * step);
 		/* whatever is said now is answered, or the connection ends; nothing hangs */
-		if (fg_postcopy_say_end(&mover.g->s) == -ETIMEDOUT)
+		if (fg_postcopy_say_end(&migration.g->s) == -ETIMEDOUT)
 			fail_msg("END after the lane was killed: no answer");
-		mover_close();
+		migration_close();
 		await_lanes(0);
 	}
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
@@ -316,7 +316,7 @@ static unsigned int descriptors(void)
 	unsigned int n = 0;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)stage.sw.pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)fixture.sw.pid);
 	d = opendir(path);
 	assert_non_null(d);
 	while (readdir(d) != NULL)
@@ -337,12 +337,12 @@ static void one_lane_upon_another(void **state)
 	for (unsigned int round = 0; round < 5; round++) {
 		unsigned int lanes_had = 0;
 
-		mover_open("h0", peer, NULL);
-		while (lanes_had < 4 && fg_postcopy_advise(&mover.g->s, &mover.pager) == 0 &&
-		       fg_postcopy_listen(&mover.g->s) == 0 && fg_postcopy_say_end(&mover.g->s) == 0)
+		migration_open("h0", peer, NULL);
+		while (lanes_had < 4 && fg_postcopy_advise(&migration.g->s, &migration.pager) == 0 &&
+		       fg_postcopy_listen(&migration.g->s) == 0 && fg_postcopy_say_end(&migration.g->s) == 0)
 			lanes_had++;
 		assert_true(lanes_had > 0);
-		mover_close();
+		migration_close();
 		await_lanes(0);
 	}
 	deadline = fg_deadline(FG_WAIT_MS);
@@ -358,7 +358,7 @@ static void be_a_front_end(const char *path, int tell)
 	static struct fg_memory mem;
 	static struct fg_session s;
 	static struct fg_pager pager;
-	const struct fg_options opt = {.protocol = MOVER_PROTOCOL};
+	const struct fg_options opt = {.protocol = MIGRATION_PROTOCOL};
 	const uint16_t base[2] = {0};
 
 	fg_memory_init(&mem);
@@ -385,7 +385,7 @@ static void the_front_end_is_killed(void **state)
 		OK(pipe(ends));
 		pid = fork();
 		if (pid == 0)
-			be_a_front_end(fg_switch_socket(&stage.sw, "h0"), ends[1]);
+			be_a_front_end(fg_switch_socket(&fixture.sw, "h0"), ends[1]);
 		assert_true(pid > 0);
 		close(ends[1]);
 		assert_int_equal(read(ends[0], &said, 1), 1);
@@ -399,17 +399,17 @@ static void the_front_end_is_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		MOVE(the_userfaultfd_is_a_weapon),
-		MOVE(the_userfaultfd_is_thrown_away),
-		MOVE(pages_come_to_the_wrong_place),
-		MOVE(the_lane_turns_against_the_switch),
-		MOVE(the_lane_is_killed),
-		MOVE(the_lane_is_killed_early),
-		MOVE(the_lane_is_stopped),
-		MOVE(one_lane_upon_another),
-		MOVE(the_front_end_is_killed),
+	const struct CMUnitTest cases[] = {
+		MIGRATION_CASE(the_userfaultfd_is_a_weapon),
+		MIGRATION_CASE(the_userfaultfd_is_thrown_away),
+		MIGRATION_CASE(pages_come_to_the_wrong_place),
+		MIGRATION_CASE(the_lane_turns_against_the_switch),
+		MIGRATION_CASE(the_lane_is_killed),
+		MIGRATION_CASE(the_lane_is_killed_early),
+		MIGRATION_CASE(the_lane_is_stopped),
+		MIGRATION_CASE(one_lane_upon_another),
+		MIGRATION_CASE(the_front_end_is_killed),
 	};
 
-	return mover_main("postcopy, abused", stories, sizeof(stories) / sizeof(stories[0]));
+	return migration_main("postcopy, abused", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Postcopy: a guest whose memory is still on its way works behind the switch, and comes to no harm.
  *
- * The story of all stories: a guest arrives whose rings, and every buffer in them, lie on pages that
+ * A guest arrives whose rings, and every buffer in them, lie on pages that
  * are not there. Frames it sent where it was wait in them. The pages come one at a time, each after
  * the switch has asked for it; frames flow meanwhile in both directions, and still flow while END
  * hands the rings from one server to another. Nothing is lost, repeated, reordered or damaged, and
  * not a byte of the guest's memory is touched that had not been sent.
  */
-#include "mover.h"
+#include "migration.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,39 +23,39 @@ static struct guest *peer_at_h1(void)
 }
 
 /* The whole way, END under traffic. */
-static void arrive_under_traffic(const struct mover_options *o)
+static void arrive_under_traffic(const struct migration_options *o)
 {
-	mover_arrive("h0", peer_at_h1(), o);
-	mover_talk();
-	mover_await(SOME);
+	migration_arrive("h0", peer_at_h1(), o);
+	migration_traffic();
+	migration_await(SOME);
 	/* two rings, buffers on both sides; of huge pages there are only a few */
-	OK(fg_pager_await_faults(&mover.pager, o->memory == M_HUGETLB ? 1 : 4, FG_WAIT_MS));
-	mover_end();
-	mover_await(SOME);
-	mover_hush();
-	mover_judge();
+	OK(fg_pager_await_faults(&migration.pager, o->memory == M_HUGETLB ? 1 : 4, FG_WAIT_MS));
+	migration_end();
+	migration_await(SOME);
+	migration_drain();
+	migration_check();
 	print_message("%llu pages: the switch asked for %llu, the driver for %llu; longest wait %llu us\n",
-		      atomic_load(&mover.pager.sent), atomic_load(&mover.pager.faults),
-		      atomic_load(&mover.pager.own_faults),
-		      (unsigned long long)mover.stream.longest_us);
+		      atomic_load(&migration.pager.sent), atomic_load(&migration.pager.faults),
+		      atomic_load(&migration.pager.own_faults),
+		      (unsigned long long)migration.stream.longest_us);
 	await_lanes(0);
-	assert_traffic(mover.g, mover.peer, 10, 900);
-	assert_traffic(mover.peer, mover.g, 10, 900);
+	assert_traffic(migration.g, migration.peer, 10, 900);
+	assert_traffic(migration.peer, migration.g, 10, 900);
 }
 
 static void a_guest_arrives_by_slots(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){.regions = 3, .delay_us = DELAY_US});
+	arrive_under_traffic(&(struct migration_options){.regions = 3, .delay_us = DELAY_US});
 }
 
 static void a_guest_arrives_by_table(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){
+	arrive_under_traffic(&(struct migration_options){
 		.regions = 3,
 		.delay_us = DELAY_US,
-		.protocol = MOVER_PROTOCOL & ~FG_P_MEM_SLOTS,
+		.protocol = MIGRATION_PROTOCOL & ~FG_P_MEM_SLOTS,
 	});
 }
 
@@ -63,15 +63,15 @@ static void a_guest_arrives_by_table(void **state)
 static void a_guest_arrives_without_acknowledgements(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){
+	arrive_under_traffic(&(struct migration_options){
 		.delay_us = DELAY_US,
-		.protocol = MOVER_PROTOCOL & ~FG_P_REPLY_ACK,
+		.protocol = MIGRATION_PROTOCOL & ~FG_P_REPLY_ACK,
 	});
-	guest_close(mover.g);
-	guest_close(mover.peer);
-	arrive_under_traffic(&(struct mover_options){
+	guest_close(migration.g);
+	guest_close(migration.peer);
+	arrive_under_traffic(&(struct migration_options){
 		.delay_us = DELAY_US,
-		.protocol = MOVER_PROTOCOL & ~(FG_P_REPLY_ACK | FG_P_MEM_SLOTS),
+		.protocol = MIGRATION_PROTOCOL & ~(FG_P_REPLY_ACK | FG_P_MEM_SLOTS),
 	});
 }
 
@@ -79,24 +79,24 @@ static void a_guest_arrives_without_acknowledgements(void **state)
 static void a_guest_arrives_by_the_largest_table(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){
+	arrive_under_traffic(&(struct migration_options){
 		.regions = 32,
 		.delay_us = DELAY_US,
-		.protocol = MOVER_PROTOCOL & ~FG_P_MEM_SLOTS,
+		.protocol = MIGRATION_PROTOCOL & ~FG_P_MEM_SLOTS,
 	});
 }
 
 static void a_guest_arrives_with_every_slot(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){.regions = 509, .delay_us = DELAY_US});
+	arrive_under_traffic(&(struct migration_options){.regions = 509, .delay_us = DELAY_US});
 }
 
 static void a_guest_arrives_on_tmpfs(void **state)
 {
 	(void)state;
 	arrive_under_traffic(
-		&(struct mover_options){.regions = 2, .memory = M_TMPFS, .delay_us = DELAY_US});
+		&(struct migration_options){.regions = 2, .memory = M_TMPFS, .delay_us = DELAY_US});
 }
 
 /* A number of the kernel's about huge pages, in files of /proc/sys/vm and sysfs; -1: there is none. */
@@ -128,9 +128,9 @@ static void a_guest_arrives_on_huge_pages(void **state)
 	if (spare < 0 || (taken && huge("nr_hugepages", before + PAGES) < 0))
 		skip();
 	if (huge("free_hugepages", -1) >= PAGES) {
-		arrive_under_traffic(&(struct mover_options){
+		arrive_under_traffic(&(struct migration_options){
 			.regions = 4, .memory = M_HUGETLB, .delay_us = DELAY_US});
-		mover_close();
+		migration_close();
 	} else {
 		print_message("no huge pages to be had\n");
 	}
@@ -142,7 +142,7 @@ static void a_guest_arrives_on_huge_pages(void **state)
 static void pages_may_be_placed_from_the_other_side(void **state)
 {
 	(void)state;
-	arrive_under_traffic(&(struct mover_options){
+	arrive_under_traffic(&(struct migration_options){
 		.regions = 3, .delay_us = DELAY_US, .through_theirs = true});
 }
 
@@ -151,7 +151,7 @@ static void every_queue_pair_advises(void **state)
 {
 	(void)state;
 	arrive_under_traffic(
-		&(struct mover_options){.pairs = 4, .regions = 2, .delay_us = DELAY_US});
+		&(struct migration_options){.pairs = 4, .regions = 2, .delay_us = DELAY_US});
 }
 
 /* Before our acknowledgement nobody could answer a fault: nothing is touched, whatever rings are
@@ -161,94 +161,94 @@ static void nothing_is_touched_before_the_acknowledgement(void **state)
 	uint64_t base;
 
 	(void)state;
-	mover_open("h0", peer_at_h1(), &(struct mover_options){.delay_us = DELAY_US});
-	mover_listen();
-	OK(fg_send_features(&mover.g->s));
+	migration_open("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
+	migration_listen();
+	OK(fg_send_features(&migration.g->s));
 	for (unsigned int i = 0; i < 2; i++)
-		OK(fg_start_ring(&mover.g->s, i, mover.base[i]));
-	OK(fg_postcopy_add(&mover.g->s, 0, &base));
+		OK(fg_start_ring(&migration.g->s, i, migration.base[i]));
+	OK(fg_postcopy_add(&migration.g->s, 0, &base));
 	fg_sleep_us(200000);
-	assert_int_equal(atomic_load(&mover.pager.faults), 0);
-	fg_pager_set_base(&mover.pager, 0, base);
-	OK(fg_postcopy_acknowledge(&mover.g->s, FG_ADD_MEM_REG));
-	mover_talk();
-	mover_await(SOME);
-	mover_end();
-	mover_hush();
-	mover_judge();
+	assert_int_equal(atomic_load(&migration.pager.faults), 0);
+	fg_pager_set_base(&migration.pager, 0, base);
+	OK(fg_postcopy_acknowledge(&migration.g->s, FG_ADD_MEM_REG));
+	migration_traffic();
+	migration_await(SOME);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 /* A commit may remove only (the acknowledgement repeats REM_MEM_REG), or change nothing (NONE). */
 static void regions_may_go_before_the_end(void **state)
 {
 	(void)state;
-	mover_arrive("h0", peer_at_h1(),
-		     &(struct mover_options){.regions = 3, .delay_us = DELAY_US});
-	mover_talk();
-	mover_await(SOME);
-	OK(fg_postcopy_acknowledge(&mover.g->s, FG_NONE));
-	OK(fg_barrier(&mover.g->s));
-	mover_await(SOME);
-	mover_hush();
+	migration_arrive("h0", peer_at_h1(),
+		     &(struct migration_options){.regions = 3, .delay_us = DELAY_US});
+	migration_traffic();
+	migration_await(SOME);
+	OK(fg_postcopy_acknowledge(&migration.g->s, FG_NONE));
+	OK(fg_barrier(&migration.g->s));
+	migration_await(SOME);
+	migration_drain();
 	/* the last region goes; what is posted in it stays where it is */
-	OK(fg_session_stop(&mover.g->s));
-	OK(fg_postcopy_remove(&mover.g->s, 2));
-	OK(fg_postcopy_acknowledge(&mover.g->s, FG_REM_MEM_REG));
-	OK(fg_barrier(&mover.g->s));
-	fg_pager_set_base(&mover.pager, 2, 0);
-	mover_end();
-	mover_judge();
+	OK(fg_session_stop(&migration.g->s));
+	OK(fg_postcopy_remove(&migration.g->s, 2));
+	OK(fg_postcopy_acknowledge(&migration.g->s, FG_REM_MEM_REG));
+	OK(fg_barrier(&migration.g->s));
+	fg_pager_set_base(&migration.pager, 2, 0);
+	migration_end();
+	migration_check();
 }
 
 /* Rings may stop and go on while pages are missing: GET_VRING_BASE tells where. */
 static void rings_may_pause_before_the_end(void **state)
 {
 	(void)state;
-	mover_arrive("h0", peer_at_h1(), &(struct mover_options){.delay_us = 10000});
+	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = 10000});
 	for (unsigned int round = 0; round < 3; round++) {
 		uint16_t base[2];
 
-		mover_talk();
-		mover_await(SOME / 4);
-		mover_hush();
+		migration_traffic();
+		migration_await(SOME / 4);
+		migration_drain();
 		for (unsigned int i = 0; i < 2; i++) {
-			OK(fg_stop_ring(&mover.g->s, i, &base[i]));
-			assert_int_equal(base[i], (uint16_t)fg_ring_base(&mover.g->s.ring[i]));
+			OK(fg_stop_ring(&migration.g->s, i, &base[i]));
+			assert_int_equal(base[i], (uint16_t)fg_ring_base(&migration.g->s.ring[i]));
 		}
 		for (unsigned int i = 0; i < 2; i++)
-			OK(fg_start_ring(&mover.g->s, i, base[i]));
+			OK(fg_start_ring(&migration.g->s, i, base[i]));
 	}
-	mover_talk();
-	mover_await(SOME);
-	mover_end();
-	mover_hush();
-	mover_judge();
+	migration_traffic();
+	migration_await(SOME);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 /* A lane gives a ring back that is configured while it serves it, and takes it anew. */
 static void rings_may_be_configured_while_a_lane_has_them(void **state)
 {
 	(void)state;
-	mover_arrive("h0", peer_at_h1(), &(struct mover_options){.delay_us = DELAY_US});
-	mover_talk();
-	mover_await(SOME);
-	mover_hush();
+	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
+	migration_traffic();
+	migration_await(SOME);
+	migration_drain();
 	for (unsigned int round = 0; round < 3; round++) {
-		for (unsigned int i = 0; i < mover.g->s.n_rings; i++) {
-			struct fg_ring *ring = &mover.g->s.ring[i];
+		for (unsigned int i = 0; i < migration.g->s.n_rings; i++) {
+			struct fg_ring *ring = &migration.g->s.ring[i];
 
-			OK(fg_request_state(&mover.g->s, FG_SET_VRING_NUM, i, ring->num));
-			OK(fg_start_ring(&mover.g->s, i, fg_ring_base(ring)));
-			OK(fg_send_call(&mover.g->s, i));
+			OK(fg_request_state(&migration.g->s, FG_SET_VRING_NUM, i, ring->num));
+			OK(fg_start_ring(&migration.g->s, i, fg_ring_base(ring)));
+			OK(fg_send_call(&migration.g->s, i));
 		}
-		assert_traffic(mover.g, mover.peer, 10, 900);
-		assert_traffic(mover.peer, mover.g, 10, 900);
+		assert_traffic(migration.g, migration.peer, 10, 900);
+		assert_traffic(migration.peer, migration.g, 10, 900);
 	}
-	mover_end();
-	mover_judge();
+	migration_end();
+	migration_check();
 	await_lanes(0);
-	assert_traffic(mover.g, mover.peer, 10, 900);
-	assert_traffic(mover.peer, mover.g, 10, 900);
+	assert_traffic(migration.g, migration.peer, 10, 900);
+	assert_traffic(migration.peer, migration.g, 10, 900);
 }
 
 /* A ring that is stopped at the moment of END starts behind it as any other. */
@@ -257,56 +257,56 @@ static void the_end_may_come_while_rings_are_stopped(void **state)
 	uint16_t base[2];
 
 	(void)state;
-	mover_arrive("h0", peer_at_h1(), &(struct mover_options){.delay_us = DELAY_US});
-	mover_talk();
-	mover_await(SOME);
-	mover_hush();
+	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
+	migration_traffic();
+	migration_await(SOME);
+	migration_drain();
 	for (unsigned int i = 0; i < 2; i++)
-		OK(fg_stop_ring(&mover.g->s, i, &base[i]));
-	mover_end();
+		OK(fg_stop_ring(&migration.g->s, i, &base[i]));
+	migration_end();
 	for (unsigned int i = 0; i < 2; i++)
-		OK(fg_start_ring(&mover.g->s, i, base[i]));
-	mover_talk();
-	mover_await(SOME);
-	mover_hush();
-	mover_judge();
+		OK(fg_start_ring(&migration.g->s, i, base[i]));
+	migration_traffic();
+	migration_await(SOME);
+	migration_drain();
+	migration_check();
 }
 
 /* The guest may never have started: END comes before there is any memory. */
 static void the_end_may_come_before_the_memory(void **state)
 {
 	(void)state;
-	mover_open("h0", peer_at_h1(), NULL);
-	mover_listen();
-	OK(fg_postcopy_say_end(&mover.g->s));
-	OK(fg_barrier(&mover.g->s));
-	fg_pager_fini(&mover.pager);
+	migration_open("h0", peer_at_h1(), NULL);
+	migration_listen();
+	OK(fg_postcopy_say_end(&migration.g->s));
+	OK(fg_barrier(&migration.g->s));
+	fg_pager_fini(&migration.pager);
 	await_lanes(0);
-	guest_close(mover.g);
-	assert_traffic(guest_run("h0", NULL), mover.peer, 3, 300);
+	guest_close(migration.g);
+	assert_traffic(guest_run("h0", NULL), migration.peer, 3, 300);
 }
 
 /* A migration for which postcopy was allowed may end without: ADVISE, and then memory as ever. */
 static void advised_and_never_needed(void **state)
 {
 	(void)state;
-	mover_open("h0", peer_at_h1(), NULL);
-	OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
-	OK(fg_pager_push(&mover.pager));
-	OK(fg_send_features(&mover.g->s));
-	OK(fg_send_memory(&mover.g->s));
+	migration_open("h0", peer_at_h1(), NULL);
+	OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
+	OK(fg_pager_push(&migration.pager));
+	OK(fg_send_features(&migration.g->s));
+	OK(fg_send_memory(&migration.g->s));
 	for (unsigned int i = 0; i < 2; i++)
-		OK(fg_start_ring(&mover.g->s, i, mover.base[i]));
-	OK(fg_request_u64(&mover.g->s, FG_SET_STATUS, 0x0f));
-	mover_talk();
-	mover_await(SOME);
-	mover_hush();
-	mover_judge();
-	guest_close(mover.g);
+		OK(fg_start_ring(&migration.g->s, i, migration.base[i]));
+	OK(fg_request_u64(&migration.g->s, FG_SET_STATUS, 0x0f));
+	migration_traffic();
+	migration_await(SOME);
+	migration_drain();
+	migration_check();
+	guest_close(migration.g);
 	await_lanes(0);
 }
 
-/* KiB of the mover's memory that the switch has touched. */
+/* KiB of the migrated guest's memory that the switch has touched. */
 static unsigned long touched_by_the_switch(void)
 {
 	char path[64], line[512];
@@ -314,7 +314,7 @@ static unsigned long touched_by_the_switch(void)
 	bool ours = false;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)stage.sw.pid);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)fixture.sw.pid);
 	f = fopen(path, "r");
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f) != NULL) {
@@ -322,10 +322,10 @@ static unsigned long touched_by_the_switch(void)
 
 		if (sscanf(line, "%*x-%*x %*s %*x %*s %lu", &inode) == 1) {
 			ours = false;
-			for (unsigned int i = 0; i < mover.g->mem.n; i++) {
+			for (unsigned int i = 0; i < migration.g->mem.n; i++) {
 				struct stat st;
 
-				OK(fstat(mover.g->mem.region[i].fd, &st));
+				OK(fstat(migration.g->mem.region[i].fd, &st));
 				ours = ours || st.st_ino == inode;
 			}
 		} else if (ours && sscanf(line, "Rss: %lu", &kib) == 1) {
@@ -340,18 +340,18 @@ static unsigned long touched_by_the_switch(void)
 static void the_switch_touches_no_memory_that_is_missing(void **state)
 {
 	(void)state;
-	mover_open("h0", peer_at_h1(), &(struct mover_options){.regions = 4});
-	mover_listen();
+	migration_open("h0", peer_at_h1(), &(struct migration_options){.regions = 4});
+	migration_listen();
 	await_lanes(1);
-	mover_start();
-	mover_talk();
-	mover_await(SOME);
+	migration_start();
+	migration_traffic();
+	migration_await(SOME);
 	assert_int_equal(touched_by_the_switch(), 0);
-	mover_end();
-	mover_await(SOME);
+	migration_end();
+	migration_await(SOME);
 	assert_true(touched_by_the_switch() > 0);
-	mover_hush();
-	mover_judge();
+	migration_drain();
+	migration_check();
 }
 
 /* What a wrong moment is, and what is said in it. */
@@ -362,19 +362,19 @@ static const char *const moments[MOMENTS] = {"before ADVISE", "advised", "listen
 
 static void go_to(struct guest *peer, enum moment moment)
 {
-	mover_open("h0", peer, NULL);
+	migration_open("h0", peer, NULL);
 	if (moment == WITH_MEMORY)
-		OK(fg_add_region(&mover.g->s, 0));
+		OK(fg_add_region(&migration.g->s, 0));
 	if (moment == WITH_MEMORY || moment == ADVISED || moment >= AT_WORK)
-		OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
+		OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
 	if (moment == LISTENING)
-		mover_listen();
+		migration_listen();
 	if (moment >= AT_WORK) {
-		OK(fg_postcopy_listen(&mover.g->s));
-		mover_start();
+		OK(fg_postcopy_listen(&migration.g->s));
+		migration_start();
 	}
 	if (moment == ENDED)
-		mover_end();
+		migration_end();
 }
 
 /* 'y' accepted, 'n' refused or hung up, '?' either, in the order of the moments. */
@@ -404,7 +404,7 @@ static enum verdict try(struct fg_session *s, const struct row *row)
 	int fd = -1, err;
 
 	if (row->request != FG_POSTCOPY_ADVISE)
-		return judge(s, &m, NULL, 0);
+		return verdict_of(s, &m, NULL, 0);
 	if (fg_wire_send(s->sock, &m, NULL, 0) < 0)
 		return V_CLOSED;
 	err = fg_wire_recv(s->sock, &answer, &fd, FG_WAIT_MS);
@@ -420,7 +420,7 @@ static void assert_told(const char *what)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 
-	while (port_error("h0")[0] == '\0' && !stage.sw.stand_in) {
+	while (port_error("h0")[0] == '\0' && !fixture.sw.stand_in) {
 		if (fg_left_ms(deadline) == 0)
 			fail_msg("%s: refused without a word", what);
 		fg_sleep_us(2000);
@@ -438,7 +438,7 @@ static void wrong_moments_are_refused(void **state)
 			enum verdict v;
 
 			go_to(peer, moment);
-			v = try(&mover.g->s, &rows[r]);
+			v = try(&migration.g->s, &rows[r]);
 			snprintf(what, sizeof(what), "%s, %s", rows[r].name, moments[moment]);
 			if (rows[r].expect[moment] == 'y')
 				assert_yes(v, what);
@@ -448,7 +448,7 @@ static void wrong_moments_are_refused(void **state)
 				fail_msg("%s: no answer", what);
 			if (v == V_CLOSED)
 				assert_told(what);
-			mover_close();
+			migration_close();
 		}
 	}
 }
@@ -459,13 +459,13 @@ static void postcopy_may_be_off(void **state)
 	struct guest *g;
 
 	(void)state;
-	if (stage.sw.stand_in)
+	if (fixture.sw.stand_in)
 		skip();
-	g = guest_open("off", &(struct fg_options){.protocol = MOVER_PROTOCOL});
+	g = guest_open("off", &(struct fg_options){.protocol = MIGRATION_PROTOCOL});
 	assert_int_equal(g->s.offered_protocol & FG_P_PAGEFAULT, 0);
 	assert_int_equal(try(&g->s, &rows[0]), V_CLOSED);
 	guest_close(g);
-	g = guest_open("h0", &(struct fg_options){.protocol = MOVER_PROTOCOL});
+	g = guest_open("h0", &(struct fg_options){.protocol = MIGRATION_PROTOCOL});
 	assert_true(g->s.offered_protocol & FG_P_PAGEFAULT);
 }
 
@@ -478,19 +478,19 @@ static void arriving_costs_nothing(void **state)
 
 	(void)state;
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		mover_arrive("h0", peer, &(struct mover_options){.regions = 2});
-		mover_talk();
-		mover_await(30);
+		migration_arrive("h0", peer, &(struct migration_options){.regions = 2});
+		migration_traffic();
+		migration_await(30);
 		if (round % 3 != 2) {
-			mover_end();
-			mover_hush();
-			mover_judge();
+			migration_end();
+			migration_drain();
+			migration_check();
 		}
-		mover_close();
+		migration_close();
 		await_lanes(0);
 		if (round == 4) { /* what was kept for the guest is let go of after half a second */
 			fg_sleep_us(SECOND_US);
-			OK(fg_switch_usage(&stage.sw, &before));
+			OK(fg_switch_usage(&fixture.sw, &before));
 		}
 	}
 	assert_held_as(&before, 0);
@@ -498,28 +498,28 @@ static void arriving_costs_nothing(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		MOVE(a_guest_arrives_by_slots),
-		MOVE(a_guest_arrives_by_table),
-		MOVE(a_guest_arrives_without_acknowledgements),
-		MOVE(a_guest_arrives_by_the_largest_table),
-		MOVE(a_guest_arrives_with_every_slot),
-		MOVE(a_guest_arrives_on_tmpfs),
-		MOVE(a_guest_arrives_on_huge_pages),
-		MOVE(pages_may_be_placed_from_the_other_side),
-		MOVE(every_queue_pair_advises),
-		MOVE(nothing_is_touched_before_the_acknowledgement),
-		MOVE(regions_may_go_before_the_end),
-		MOVE(rings_may_pause_before_the_end),
-		MOVE(rings_may_be_configured_while_a_lane_has_them),
-		MOVE(the_end_may_come_while_rings_are_stopped),
-		MOVE(the_end_may_come_before_the_memory),
-		MOVE(advised_and_never_needed),
-		MOVE(the_switch_touches_no_memory_that_is_missing),
-		MOVE(wrong_moments_are_refused),
-		MOVE(postcopy_may_be_off),
-		MOVE(arriving_costs_nothing),
+	const struct CMUnitTest cases[] = {
+		MIGRATION_CASE(a_guest_arrives_by_slots),
+		MIGRATION_CASE(a_guest_arrives_by_table),
+		MIGRATION_CASE(a_guest_arrives_without_acknowledgements),
+		MIGRATION_CASE(a_guest_arrives_by_the_largest_table),
+		MIGRATION_CASE(a_guest_arrives_with_every_slot),
+		MIGRATION_CASE(a_guest_arrives_on_tmpfs),
+		MIGRATION_CASE(a_guest_arrives_on_huge_pages),
+		MIGRATION_CASE(pages_may_be_placed_from_the_other_side),
+		MIGRATION_CASE(every_queue_pair_advises),
+		MIGRATION_CASE(nothing_is_touched_before_the_acknowledgement),
+		MIGRATION_CASE(regions_may_go_before_the_end),
+		MIGRATION_CASE(rings_may_pause_before_the_end),
+		MIGRATION_CASE(rings_may_be_configured_while_a_lane_has_them),
+		MIGRATION_CASE(the_end_may_come_while_rings_are_stopped),
+		MIGRATION_CASE(the_end_may_come_before_the_memory),
+		MIGRATION_CASE(advised_and_never_needed),
+		MIGRATION_CASE(the_switch_touches_no_memory_that_is_missing),
+		MIGRATION_CASE(wrong_moments_are_refused),
+		MIGRATION_CASE(postcopy_may_be_off),
+		MIGRATION_CASE(arriving_costs_nothing),
 	};
 
-	return mover_main("postcopy", stories, sizeof(stories) / sizeof(stories[0]));
+	return migration_main("postcopy", cases, sizeof(cases) / sizeof(cases[0]));
 }

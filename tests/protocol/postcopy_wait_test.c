@@ -3,7 +3,7 @@
  * nobody else does: not two guests on the same lcore, not the conversation of another port, not
  * whoever wants to be rid of the one that waits.
  */
-#include "mover.h"
+#include "migration.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,20 +23,20 @@ enum {
 /* The victims' longest silence since they began, when they have stopped. */
 static uint64_t victims_silence(void)
 {
-	OK(fg_victims_pause(&stage.victims));
-	return stage.victims.longest_us;
+	OK(fg_victims_pause(&fixture.victims));
+	return fixture.victims.longest_us;
 }
 
 static void assert_victims_went_on(void)
 {
 	uint64_t frames, silence = victims_silence();
 
-	frames = stage.victims.frames;
+	frames = fixture.victims.frames;
 	print_message("victims: %llu frames, longest silence %llu us\n", (unsigned long long)frames,
 		      (unsigned long long)silence);
 	if (silence > SILENCE_US)
 		fail_msg("the victims were silent for %llu us", (unsigned long long)silence);
-	OK(fg_victims_run(&stage.victims));
+	OK(fg_victims_run(&fixture.victims));
 }
 
 /* The first frames, one page after the other, each @delay_us late; @n of them while all that is said has
@@ -45,27 +45,27 @@ static void wait_for_pages(long delay_us, unsigned int n)
 {
 	uint64_t faults;
 
-	mover_arrive("h0", guest_run("h1", NULL), &(struct mover_options){.delay_us = delay_us});
-	faults = atomic_load(&mover.pager.faults);
-	OK(fg_pager_await_faults(&mover.pager, faults + n, FG_WAIT_MS));
+	migration_arrive("h0", guest_run("h1", NULL), &(struct migration_options){.delay_us = delay_us});
+	faults = atomic_load(&migration.pager.faults);
+	OK(fg_pager_await_faults(&migration.pager, faults + n, FG_WAIT_MS));
 	assert_victims_went_on();
-	fg_pager_set_delay(&mover.pager, 0);
-	mover_talk();
-	mover_await(100);
-	mover_end();
-	mover_hush();
-	mover_judge();
+	fg_pager_set_delay(&migration.pager, 0);
+	migration_traffic();
+	migration_await(100);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 static void victims_never_wait(void **state)
 {
 	(void)state;
 	wait_for_pages(100, 20);
-	mover_close();
-	guest_close(mover.peer);
+	migration_close();
+	guest_close(migration.peer);
 	wait_for_pages(10000, 20);
-	mover_close();
-	guest_close(mover.peer);
+	migration_close();
+	guest_close(migration.peer);
 	wait_for_pages(SECOND_US, 4);
 }
 
@@ -78,19 +78,19 @@ static void victims_never_wait_for_what_never_comes(void **state)
 	struct fg_flow flow = {.id = 9};
 
 	(void)state;
-	mover_arrive("h0", peer, &(struct mover_options){.delay_us = 1000});
-	OK(fg_pager_await_faults(&mover.pager, 1, FG_WAIT_MS));
-	await_known(mover.g);
-	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
+	migration_arrive("h0", peer, &(struct migration_options){.delay_us = 1000});
+	OK(fg_pager_await_faults(&migration.pager, 1, FG_WAIT_MS));
+	await_known(migration.g);
+	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
 	for (unsigned int i = 0; i < MANY; i++) {
-		fg_flow_build(&flow, mover.g->nic.mac, peer->nic.mac, frame, LENGTH);
+		fg_flow_build(&flow, migration.g->nic.mac, peer->nic.mac, frame, LENGTH);
 		while (fg_nic_send(&peer->nic, frame, LENGTH, NULL) == -EAGAIN)
 			OK(fg_ring_wait(peer->nic.tx, FG_WAIT_MS));
 	}
 	OK(fg_nic_drain_tx(&peer->nic, FG_WAIT_MS)); /* the sender is not held up either */
 	fg_sleep_us(SECOND_US);
 	assert_victims_went_on();
-	mover_close();
+	migration_close();
 	await_lanes(0);
 }
 
@@ -98,15 +98,15 @@ static void victims_never_wait_for_what_never_comes(void **state)
 static void what_waits_goes_on_when_the_page_comes(void **state)
 {
 	(void)state;
-	mover_arrive("h0", guest_run("h1", NULL), &(struct mover_options){.delay_us = FG_NEVER_US});
+	migration_arrive("h0", guest_run("h1", NULL), &(struct migration_options){.delay_us = FG_NEVER_US});
 	fg_sleep_us(SECOND_US);
-	assert_int_equal(atomic_load(&mover.pager.faults), 0);
-	fg_pager_set_delay(&mover.pager, 0);
-	mover_talk();
-	mover_await(200);
-	mover_end();
-	mover_hush();
-	mover_judge();
+	assert_int_equal(atomic_load(&migration.pager.faults), 0);
+	fg_pager_set_delay(&migration.pager, 0);
+	migration_traffic();
+	migration_await(200);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 /* While one conversation waits for GET_VRING_BASE, all others go on; and it is answered when the
@@ -119,32 +119,32 @@ static void a_pause_waits_alone(void **state)
 	int err;
 
 	(void)state;
-	mover_arrive("h0", peer, &(struct mover_options){.delay_us = FG_NEVER_US});
+	migration_arrive("h0", peer, &(struct migration_options){.delay_us = FG_NEVER_US});
 	fg_sleep_us(100000);
 	m.state.index = 1;
-	OK(fg_wire_send(mover.g->s.sock, &m, NULL, 0));
+	OK(fg_wire_send(migration.g->s.sock, &m, NULL, 0));
 	for (unsigned int i = 0; i < 100; i++) {
 		int64_t began = fg_now_ms();
 
 		OK(fg_barrier(&peer->s));
 		assert_true(fg_now_ms() - began < SOON_MS);
 	}
-	err = fg_wire_recv(mover.g->s.sock, &answer, NULL, 100);
+	err = fg_wire_recv(migration.g->s.sock, &answer, NULL, 100);
 	if (err == -ETIMEDOUT) {
-		fg_pager_set_delay(&mover.pager, 0);
-		err = fg_wire_recv(mover.g->s.sock, &answer, NULL, SOON_MS);
+		fg_pager_set_delay(&migration.pager, 0);
+		err = fg_wire_recv(migration.g->s.sock, &answer, NULL, SOON_MS);
 	}
 	OK(err);
 	assert_int_equal(answer.request, FG_GET_VRING_BASE);
 	assert_int_equal(answer.size, 8);
-	assert_int_equal(answer.state.num, fg_ring_base(&mover.g->s.ring[1]));
-	fg_pager_set_delay(&mover.pager, 0);
-	OK(fg_start_ring(&mover.g->s, 1, (uint16_t)answer.state.num));
-	mover_talk();
-	mover_await(100);
-	mover_end();
-	mover_hush();
-	mover_judge();
+	assert_int_equal(answer.state.num, fg_ring_base(&migration.g->s.ring[1]));
+	fg_pager_set_delay(&migration.pager, 0);
+	OK(fg_start_ring(&migration.g->s, 1, (uint16_t)answer.state.num));
+	migration_traffic();
+	migration_await(100);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 /* A pause waits for pages of frames that are in hand, and of no others, however many wait in the rings. */
@@ -153,28 +153,28 @@ static void a_pause_waits_for_one_burst(void **state)
 	enum { LATE_US = 30000, IN_HAND = 80 };
 
 	(void)state;
-	mover_arrive("h0", guest_run("h1", NULL),
-		     &(struct mover_options){.delay_us = LATE_US, .waiting = 120});
-	OK(fg_pager_await_faults(&mover.pager, 4, FG_WAIT_MS));
+	migration_arrive("h0", guest_run("h1", NULL),
+		     &(struct migration_options){.delay_us = LATE_US, .waiting = 120});
+	OK(fg_pager_await_faults(&migration.pager, 4, FG_WAIT_MS));
 	for (unsigned int i = 0; i < 2; i++) {
-		uint64_t faults = atomic_load(&mover.pager.faults);
+		uint64_t faults = atomic_load(&migration.pager.faults);
 		int64_t began = fg_now_ms();
 
-		OK(fg_stop_ring(&mover.g->s, i, &mover.base[i]));
-		faults = atomic_load(&mover.pager.faults) - faults;
+		OK(fg_stop_ring(&migration.g->s, i, &migration.base[i]));
+		faults = atomic_load(&migration.pager.faults) - faults;
 		print_message("ring %u stopped after %d ms and %llu pages\n", i,
 			      (int)(fg_now_ms() - began), (unsigned long long)faults);
 		assert_true(faults <= IN_HAND);
 		assert_true(fg_now_ms() - began <= (int64_t)(faults + 2) * LATE_US / 1000 + SOON_MS);
 	}
-	fg_pager_set_delay(&mover.pager, 0);
+	fg_pager_set_delay(&migration.pager, 0);
 	for (unsigned int i = 0; i < 2; i++)
-		OK(fg_start_ring(&mover.g->s, i, mover.base[i]));
-	mover_talk();
-	mover_await(100);
-	mover_end();
-	mover_hush();
-	mover_judge();
+		OK(fg_start_ring(&migration.g->s, i, migration.base[i]));
+	migration_traffic();
+	migration_await(100);
+	migration_end();
+	migration_drain();
+	migration_check();
 }
 
 static uint64_t blocks(const struct guest *g)
@@ -195,7 +195,7 @@ static bool may_run(struct guest *g, const char *port)
 {
 	int err;
 
-	g->s.sock = fg_wire_connect(fg_switch_socket(&stage.sw, port), FG_WAIT_MS);
+	g->s.sock = fg_wire_connect(fg_switch_socket(&fixture.sw, port), FG_WAIT_MS);
 	assert_true(g->s.sock >= 0);
 	err = fg_negotiate(&g->s);
 	if (err == 0)
@@ -203,7 +203,7 @@ static bool may_run(struct guest *g, const char *port)
 	if (err == 0)
 		err = fg_send_memory(&g->s);
 	for (unsigned int i = 0; err == 0 && i < 2; i++)
-		err = fg_start_ring(&g->s, i, mover.base[i]);
+		err = fg_start_ring(&g->s, i, migration.base[i]);
 	return err == 0;
 }
 
@@ -216,31 +216,31 @@ static void memory_that_is_half_there_is_never_touched(void **state)
 	uint64_t allocated;
 
 	(void)state;
-	mover_arrive("h0", peer, &(struct mover_options){.regions = 2, .delay_us = 1000});
-	OK(fg_pager_await_faults(&mover.pager, FEW, FG_WAIT_MS));
-	fg_pager_set_delay(&mover.pager, FG_NEVER_US);
-	fg_session_drop(&mover.g->s);
+	migration_arrive("h0", peer, &(struct migration_options){.regions = 2, .delay_us = 1000});
+	OK(fg_pager_await_faults(&migration.pager, FEW, FG_WAIT_MS));
+	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
+	fg_session_drop(&migration.g->s);
 	await_lanes(0);
-	fg_pager_watch(&mover.pager, -1);
+	fg_pager_watch(&migration.pager, -1);
 	/* A page that was on its way may still be placed, from our own side. */
 	do {
-		allocated = blocks(mover.g);
+		allocated = blocks(migration.g);
 		fg_sleep_us(200000);
-	} while (blocks(mover.g) != allocated);
+	} while (blocks(migration.g) != allocated);
 	for (unsigned int i = 0; i < 3; i++) {
-		bool runs = may_run(mover.g, "h0");
+		bool runs = may_run(migration.g, "h0");
 
 		fg_sleep_us(100000);
-		if (blocks(mover.g) != allocated)
+		if (blocks(migration.g) != allocated)
 			fail_msg("%llu blocks became %llu", (unsigned long long)allocated,
-				 (unsigned long long)blocks(mover.g));
+				 (unsigned long long)blocks(migration.g));
 		assert_false(runs);
 		assert_non_null(strstr(port_state("h0"), "postcopy"));
-		fg_session_drop(&mover.g->s);
+		fg_session_drop(&migration.g->s);
 	}
 	assert_true(log_lines("postcopy") > 0);
-	mover_put_away();
-	guest_close(mover.g);
+	migration_abandon();
+	guest_close(migration.g);
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
 }
 
@@ -251,25 +251,25 @@ static void a_connection_may_end_at_any_time(void **state)
 	struct fg_usage before;
 
 	(void)state;
-	OK(fg_switch_usage(&stage.sw, &before));
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (unsigned int i = 0; i < 12; i++) {
 		int64_t began;
 
-		mover_open("h0", peer,
-			   &(struct mover_options){
+		migration_open("h0", peer,
+			   &(struct migration_options){
 				   .delay_us = i % 3 == 0 ? FG_NEVER_US : i % 3 == 1 ? 1000 : 0});
 		if (i % 4 > 0)
-			OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
+			OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
 		if (i % 4 > 1)
-			OK(fg_postcopy_listen(&mover.g->s));
+			OK(fg_postcopy_listen(&migration.g->s));
 		if (i % 4 > 2)
-			mover_start();
+			migration_start();
 		fg_sleep_us(i * 3000);
 		began = fg_now_ms();
-		fg_session_drop(&mover.g->s);
+		fg_session_drop(&migration.g->s);
 		await_lanes(0);
 		assert_true(fg_now_ms() - began < SOON_MS);
-		mover_close();
+		migration_close();
 		assert_held_as(&before, 0);
 	}
 }
@@ -284,18 +284,18 @@ static void a_front_end_may_die_at_any_message(void **state)
 	for (int n = 0; n < 40 && !whole; n++) {
 		int err;
 
-		mover_open("h0", peer, &(struct mover_options){.regions = 2});
+		migration_open("h0", peer, &(struct migration_options){.regions = 2});
 		fg_wire_fuse(n);
-		err = fg_postcopy_advise(&mover.g->s, &mover.pager);
+		err = fg_postcopy_advise(&migration.g->s, &migration.pager);
 		if (err == 0)
-			err = fg_postcopy_listen(&mover.g->s);
+			err = fg_postcopy_listen(&migration.g->s);
 		if (err == 0)
-			err = fg_postcopy_start(&mover.g->s, &mover.pager, mover.base);
+			err = fg_postcopy_start(&migration.g->s, &migration.pager, migration.base);
 		if (err == 0)
-			err = fg_postcopy_end(&mover.g->s, &mover.pager);
+			err = fg_postcopy_end(&migration.g->s, &migration.pager);
 		fg_wire_fuse(-1);
 		whole = err == 0;
-		mover_close();
+		migration_close();
 		await_lanes(0);
 	}
 	assert_true(whole);
@@ -303,16 +303,16 @@ static void a_front_end_may_die_at_any_message(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		MOVE(victims_never_wait),
-		MOVE(victims_never_wait_for_what_never_comes),
-		MOVE(what_waits_goes_on_when_the_page_comes),
-		MOVE(a_pause_waits_alone),
-		MOVE(a_pause_waits_for_one_burst),
-		MOVE(memory_that_is_half_there_is_never_touched),
-		MOVE(a_connection_may_end_at_any_time),
-		MOVE(a_front_end_may_die_at_any_message),
+	const struct CMUnitTest cases[] = {
+		MIGRATION_CASE(victims_never_wait),
+		MIGRATION_CASE(victims_never_wait_for_what_never_comes),
+		MIGRATION_CASE(what_waits_goes_on_when_the_page_comes),
+		MIGRATION_CASE(a_pause_waits_alone),
+		MIGRATION_CASE(a_pause_waits_for_one_burst),
+		MIGRATION_CASE(memory_that_is_half_there_is_never_touched),
+		MIGRATION_CASE(a_connection_may_end_at_any_time),
+		MIGRATION_CASE(a_front_end_may_die_at_any_message),
 	};
 
-	return mover_main("postcopy, waiting", stories, sizeof(stories) / sizeof(stories[0]));
+	return migration_main("postcopy, waiting", cases, sizeof(cases) / sizeof(cases[0]));
 }

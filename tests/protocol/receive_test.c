@@ -3,7 +3,7 @@
  * threat model seen from the receiving side. A frame that has no room is dropped and its sender
  * gets its buffer back all the same; no byte is written beyond a buffer (fg_net checks every one).
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <string.h>
@@ -205,14 +205,14 @@ static void a_malicious_receive_ring_breaks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(a_receiver_without_buffers_stalls_nobody),
-		STORY(a_full_ring_drops_the_rest),
-		STORY(too_few_buffers_are_not_consumed),
-		STORY(a_frame_too_long_for_its_buffer_is_dropped),
-		STORY(tiny_buffers_hurt_nobody),
-		STORY(a_malicious_receive_ring_breaks),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_receiver_without_buffers_stalls_nobody),
+		TEST_CASE(a_full_ring_drops_the_rest),
+		TEST_CASE(too_few_buffers_are_not_consumed),
+		TEST_CASE(a_frame_too_long_for_its_buffer_is_dropped),
+		TEST_CASE(tiny_buffers_hurt_nobody),
+		TEST_CASE(a_malicious_receive_ring_breaks),
 	};
 
-	return stage_main("receive", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("receive", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -17,7 +17,7 @@ enum { KILLS = 6, KILLS_MAX = 2000, FRAMES = 1024 };
 
 static int listen_as(const char *port)
 {
-	int listener = fg_wire_listen(fg_switch_socket(&stage.sw, port));
+	int listener = fg_wire_listen(fg_switch_socket(&fixture.sw, port));
 
 	assert_true(listener >= 0);
 	return listener;
@@ -37,8 +37,8 @@ static struct guest *accept_guest(int listener)
 
 static void restart_switch(void)
 {
-	fg_switch_kill(&stage.sw);
-	OK(fg_switch_restart(&stage.sw));
+	fg_switch_kill(&fixture.sw);
+	OK(fg_switch_restart(&fixture.sw));
 }
 
 static void come_back(struct guest *g, int listener)
@@ -47,7 +47,7 @@ static void come_back(struct guest *g, int listener)
 
 	fg_session_drop(&g->s);
 	if (listener < 0) {
-		OK(fg_session_reopen(&g->s, fg_switch_socket(&stage.sw, g->port)));
+		OK(fg_session_reopen(&g->s, fg_switch_socket(&fixture.sw, g->port)));
 		return;
 	}
 	sock = fg_wire_accept(listener, RETRY_MS);
@@ -87,7 +87,7 @@ static void a_killed_server_is_found_again(void **state)
 	guest_close(a);
 	guest_close(b);
 	fg_sleep_us(200000);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 /* --- killed under traffic ---------------------------------------------------------------------------------------- */
@@ -148,7 +148,7 @@ static void kill_in_the_middle(struct guest *a, struct guest *b, struct fg_flow 
 	fill(a, b, flow);
 	while (outstanding(a) > FRAMES - returned && fg_left_ms(deadline) > 0)
 		;
-	fg_switch_kill(&stage.sw);
+	fg_switch_kill(&fixture.sw);
 	OK(fg_nic_reap(&a->nic));
 	take_arrivals(b, flow);
 	fill(a, b, flow);
@@ -177,7 +177,7 @@ static int64_t switch_waited_ms(void)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)stage.sw.pid);
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)fixture.sw.pid);
 	return waited_ms(path);
 }
 
@@ -188,7 +188,7 @@ static void come_back_both(struct guest *a, struct guest *b, int listener, struc
 	int64_t killed = fg_now_ms(), waited = we_waited_ms(), deadline = fg_deadline(FG_WAIT_MS);
 	int64_t gap;
 
-	OK(fg_switch_restart(&stage.sw));
+	OK(fg_switch_restart(&fixture.sw));
 	come_back(b, -1);
 	come_back(a, listener);
 	while (fg_ring_used_idx(b->nic.rx) == before && fg_left_ms(deadline) > 0)
@@ -256,7 +256,7 @@ static void kill_again_and_again(struct guest *a, struct guest *b, int listener)
 		settle_accounts(a, b, &flow, left, &tally);
 	}
 	tell(&tally);
-	if (!stage.before.sanitizer)
+	if (!fixture.before.sanitizer)
 		assert_true(tally.own_ms[tally.gaps / 2] < 1000);
 	guest_close(a);
 	guest_close(b);
@@ -272,7 +272,7 @@ static void a_killed_server_returns_everything_once(void **state)
 	(void)state;
 	kill_again_and_again(a, b, -1);
 	fg_sleep_us(200000);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 static void a_killed_client_returns_everything_once(void **state)
@@ -288,9 +288,9 @@ static void a_killed_client_returns_everything_once(void **state)
 	snprintf(a->port, sizeof(a->port), "c0");
 	kill_again_and_again(a, b, listener);
 	close(listener);
-	unlink(fg_switch_socket(&stage.sw, "c0"));
+	unlink(fg_switch_socket(&fixture.sw, "c0"));
 	fg_sleep_us(200000);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 /* Client mode. The switch was there first and finds its peer when that comes; loses it and finds it
@@ -311,7 +311,7 @@ static void a_client_finds_its_peer(void **state)
 	}
 	close(listener); /* the peer goes away for good, file and all, and another comes */
 	guest_close(a);
-	unlink(fg_switch_socket(&stage.sw, "c0"));
+	unlink(fg_switch_socket(&fixture.sw, "c0"));
 	fg_sleep_us(100000);
 	listener = listen_as("c0");
 	a = accept_guest(listener);
@@ -324,9 +324,9 @@ static void a_client_finds_its_peer(void **state)
 	guest_close(a);
 	guest_close(b);
 	close(listener);
-	unlink(fg_switch_socket(&stage.sw, "c0"));
+	unlink(fg_switch_socket(&fixture.sw, "c0"));
 	fg_sleep_us(200000);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 /* A client may be kept waiting at the door, or be let in and not spoken to; nobody else notices. */
@@ -344,7 +344,7 @@ static void a_silent_peer_of_a_client_holds_up_nobody(void **state)
 	assert_traffic(a, b, 5, 300);
 	close(sock);
 	close(listener);
-	unlink(fg_switch_socket(&stage.sw, "c0"));
+	unlink(fg_switch_socket(&fixture.sw, "c0"));
 }
 
 /* SIGTERM ends it within a second, whatever its guests are doing. */
@@ -357,29 +357,29 @@ static void it_ends_when_told(void **state)
 	(void)state;
 	assert_traffic(a, b, 5, 300);
 	began = fg_now_ms();
-	OK(fg_switch_stop(&stage.sw));
+	OK(fg_switch_stop(&fixture.sw));
 	print_message("ended in %d ms\n", (int)(fg_now_ms() - began));
-	assert_true(fg_now_ms() - began < (stage.before.sanitizer ? 15000 : 1500));
+	assert_true(fg_now_ms() - began < (fixture.before.sanitizer ? 15000 : 1500));
 	assert_true(fg_wire_closed(a->s.sock, FG_WAIT_MS));
 	guest_close(a);
 	guest_close(b);
-	OK(fg_switch_start(&stage.sw, &stage.opt)); /* for the judge */
+	OK(fg_switch_start(&fixture.sw, &fixture.opt)); /* for fixture_check() */
 	fg_sleep_us(200000);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
 int main(void)
 {
 	static const char *const ports[] = {"h0", "h1", "c0,mode=client", NULL};
 	const struct fg_switch_options opt = {.ports = ports};
-	const struct CMUnitTest stories[] = {
-		STORY(a_killed_server_is_found_again),
-		STORY(a_killed_server_returns_everything_once),
-		STORY(a_killed_client_returns_everything_once),
-		STORY(a_client_finds_its_peer),
-		STORY(a_silent_peer_of_a_client_holds_up_nobody),
-		STORY(it_ends_when_told),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_killed_server_is_found_again),
+		TEST_CASE(a_killed_server_returns_everything_once),
+		TEST_CASE(a_killed_client_returns_everything_once),
+		TEST_CASE(a_client_finds_its_peer),
+		TEST_CASE(a_silent_peer_of_a_client_holds_up_nobody),
+		TEST_CASE(it_ends_when_told),
 	};
 
-	return stage_main_on(&opt, "restart", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main_on(&opt, "restart", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Whose a port's socket is: said on the command line and in the file, and changed while the switch runs. */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -131,10 +131,10 @@ static void the_file_says_it_anew(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
+	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(the_command_line_says_whose_it_is),
 		cmocka_unit_test(the_file_says_it_anew),
 	};
 
-	return cmocka_run_group_tests_name("rights", stories, NULL, NULL);
+	return cmocka_run_group_tests_name("rights", cases, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * that no driver should post either breaks its ring, which the error eventfd says, or comes back;
  * it is never sent, never ignored, and a reset of the ring mends everything.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,12 +44,12 @@ static struct cast enter(const struct fg_options *opt)
  * reset. */
 static void show(struct cast *c, const char *name, uint16_t head)
 {
-	enum fate fate;
+	enum outcome outcome;
 
 	fg_ring_avail(c->tx, head);
 	fg_ring_kick_now(c->tx);
-	fate = fate_of(c->tx);
-	if (fate == F_STUCK)
+	outcome = outcome_of(c->tx);
+	if (outcome == F_STUCK)
 		fail_msg("%s: neither broken nor returned", name);
 	assert_silence(c->peer);
 	guest_restart(c->g);
@@ -186,7 +186,7 @@ static void the_available_index_moves_forward(void **state)
 		assert_traffic(c.g, c.peer, 5, 100);
 		fg_ring_set_avail_idx(c.tx, (uint16_t)(c.tx->avail_idx + moves[i]));
 		fg_ring_kick_now(c.tx);
-		assert_int_equal(fate_of(c.tx), F_BROKEN);
+		assert_int_equal(outcome_of(c.tx), F_BROKEN);
 		assert_silence(c.peer); /* nothing is sent twice */
 		guest_restart(c.g);
 		assert_traffic(c.g, c.peer, 2, 100);
@@ -219,7 +219,7 @@ static void empty_buffers_carry_nothing(void **state)
 			assert_true(fg_flow_check(&flow, got, (size_t)n));
 		}
 		assert_true(fg_flow_whole(&flow));
-		assert_int_not_equal(fate_of(c.tx), F_STUCK);
+		assert_int_not_equal(outcome_of(c.tx), F_STUCK);
 		assert_silence(c.peer);
 		guest_restart(c.g);
 	}
@@ -369,20 +369,20 @@ static void a_bad_head_breaks_one_ring(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(loops_end),
-		STORY(endless_chains_are_bounded),
-		STORY(indexes_stay_in_the_ring),
-		STORY(indirect_tables_keep_the_rules),
-		STORY(indirect_must_be_agreed),
-		STORY(the_available_index_moves_forward),
-		STORY(empty_buffers_carry_nothing),
-		STORY(empty_pieces_are_checked),
-		STORY(a_chain_is_longer_than_its_header),
-		STORY(giant_chains_are_not_copied),
-		STORY(direction_matters),
-		STORY(a_bad_head_breaks_one_ring),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(loops_end),
+		TEST_CASE(endless_chains_are_bounded),
+		TEST_CASE(indexes_stay_in_the_ring),
+		TEST_CASE(indirect_tables_keep_the_rules),
+		TEST_CASE(indirect_must_be_agreed),
+		TEST_CASE(the_available_index_moves_forward),
+		TEST_CASE(empty_buffers_carry_nothing),
+		TEST_CASE(empty_pieces_are_checked),
+		TEST_CASE(a_chain_is_longer_than_its_header),
+		TEST_CASE(giant_chains_are_not_copied),
+		TEST_CASE(direction_matters),
+		TEST_CASE(a_bad_head_breaks_one_ring),
 	};
 
-	return stage_main("ring", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("ring", cases, sizeof(cases) / sizeof(cases[0]));
 }

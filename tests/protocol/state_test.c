@@ -3,7 +3,7 @@
  * waiting (M13). The table below says for each request in each state of the rings whether it is to
  * be accepted, refused, or left to the switch; what it may never do is remain silent.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -178,7 +178,7 @@ static enum verdict send_row(struct guest *g, const struct row *row)
 		break;
 	}
 	n_fds = fd >= 0;
-	return judge(&g->s, &m, &fd, n_fds);
+	return verdict_of(&g->s, &m, &fd, n_fds);
 }
 
 /* M9. Every request in every state. */
@@ -259,7 +259,7 @@ static void a_base_beyond_the_ring_breaks_it(void **state)
 
 /* M9, V11. A ring that was placed for 256 descriptors and is then said to have 32768: looked at as
  * a whole when it starts, it does not fit its memory. */
-static void geometry_is_judged_as_a_whole(void **state)
+static void geometry_is_checked_as_a_whole(void **state)
 {
 	struct guest *g = guest_open_regions("h0", NULL, 1);
 	struct fg_ring *tx = &g->s.ring[1];
@@ -274,9 +274,9 @@ static void geometry_is_judged_as_a_whole(void **state)
 	OK(fg_request_state(&g->s, FG_SET_VRING_NUM, 1, 256));
 	OK(fg_request_state(&g->s, FG_SET_VRING_BASE, 1, 0));
 	OK(fg_send_addr(&g->s, 1));
-	if (judge_state(&g->s, FG_SET_VRING_NUM, 1, 32768) != V_OK)
+	if (verdict_of_state(&g->s, FG_SET_VRING_NUM, 1, 32768) != V_OK)
 		return;
-	if (judge(&g->s, &kick, &tx->kick, 1) != V_OK)
+	if (verdict_of(&g->s, &kick, &tx->kick, 1) != V_OK)
 		return;
 	tx->avail->ring[0] = 300; /* a descriptor beyond the memory */
 	fg_ring_set_avail_idx(tx, 1);
@@ -296,7 +296,7 @@ static void repetition_costs_nothing(void **state)
 	struct fg_usage before;
 
 	(void)state;
-	OK(fg_switch_usage(&stage.sw, &before));
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (row = rows; row < rows + N_ROWS; row++) {
 		int64_t deadline = fg_deadline(LIMIT_MS / 4);
 
@@ -319,7 +319,7 @@ static void starting_and_stopping_costs_nothing(void **state)
 	unsigned int rounds = 0;
 
 	(void)state;
-	OK(fg_switch_usage(&stage.sw, &before));
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (; fg_left_ms(deadline) > 0; rounds++) {
 		guest_restart(g);
 		if (rounds % 16 == 0)
@@ -364,15 +364,15 @@ static void answers_come_in_order_and_hold_up_nobody(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(every_request_in_every_state),
-		STORY(talk_about_a_running_ring_leaves_it_running),
-		STORY(a_base_beyond_the_ring_breaks_it),
-		STORY(geometry_is_judged_as_a_whole),
-		STORY(repetition_costs_nothing),
-		STORY(starting_and_stopping_costs_nothing),
-		STORY(answers_come_in_order_and_hold_up_nobody),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(every_request_in_every_state),
+		TEST_CASE(talk_about_a_running_ring_leaves_it_running),
+		TEST_CASE(a_base_beyond_the_ring_breaks_it),
+		TEST_CASE(geometry_is_checked_as_a_whole),
+		TEST_CASE(repetition_costs_nothing),
+		TEST_CASE(starting_and_stopping_costs_nothing),
+		TEST_CASE(answers_come_in_order_and_hold_up_nobody),
 	};
 
-	return stage_main("state", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("state", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -8,7 +8,7 @@
  *
  * Huge pages are raised to what is needed where that is allowed; where not, it is said.
  */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,7 +104,7 @@ static void touch(struct guest *g, struct guest *peer, enum part part)
 /* What `vusctl port` says became of the connection: the reason goes into @text. */
 static bool cut_off(char *text, size_t size)
 {
-	json_t *answer = fg_switch_query(&stage.sw, "port", "h0");
+	json_t *answer = fg_switch_query(&fixture.sw, "port", "h0");
 	const json_t *port = json_object_get(answer, "port");
 	const char *reason = json_string_value(json_object_get(port, "last_error"));
 	bool gone = json_is_false(json_object_get(port, "connected"));
@@ -318,11 +318,11 @@ static void the_pool_is_empty(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(files_are_truncated),	 STORY(files_shrink),	   STORY(files_are_punched),
-		STORY(the_pool_is_empty),	 STORY(huge_files_shrink), STORY(huge_files_are_punched),
-		STORY(huge_files_are_truncated),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(files_are_truncated),	 TEST_CASE(files_shrink),	   TEST_CASE(files_are_punched),
+		TEST_CASE(the_pool_is_empty),	 TEST_CASE(huge_files_shrink), TEST_CASE(huge_files_are_punched),
+		TEST_CASE(huge_files_are_truncated),
 	};
 
-	return stage_main("vanish", stories, sizeof(stories) / sizeof(stories[0]));
+	return fixture_main("vanish", cases, sizeof(cases) / sizeof(cases[0]));
 }

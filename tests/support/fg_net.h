@@ -9,7 +9,7 @@
  * unless the nic takes offloads.
  *
  * struct fg_flow makes frames with a flow id, a sequence number, a filling that depends on both,
- * and a CRC-32 over everything, and judges what arrives: gaps, duplicates, disorder, damage.
+ * and a CRC-32 over everything, and checks what arrives: gaps, duplicates, disorder, damage.
  *
  * Thread-safety: one thread per nic. Functions return 0, a length or -errno; -EPROTO is a back end
  * that broke a rule (said on stderr), -ETIMEDOUT one that did not answer in time.
@@ -95,7 +95,7 @@ struct fg_flow {
 /* Writes the next frame of the flow, @len bytes (at least FG_FLOW_MIN). */
 void fg_flow_build(struct fg_flow *, const uint8_t dst[6], const uint8_t src[6], void *frame,
 		   size_t len);
-/* Judges a frame. False: it is of another flow. */
+/* Checks a frame. False: it is of another flow. */
 bool fg_flow_check(struct fg_flow *, const void *frame, size_t len);
 /* Everything sent has arrived once, in order, whole. */
 bool fg_flow_whole(const struct fg_flow *);

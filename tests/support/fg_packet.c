@@ -158,7 +158,7 @@ uint32_t fg_packet_build(const struct fg_packet *p, const uint8_t dst[6], const 
 	return at + p->payload;
 }
 
-static const char *judge_ip(const struct fg_packet *p, const uint8_t *ip, uint32_t len)
+static const char *check_ip(const struct fg_packet *p, const uint8_t *ip, uint32_t len)
 {
 	if (p->ipv6) {
 		if (get16(ip + 4) != len - 40)
@@ -172,13 +172,13 @@ static const char *judge_ip(const struct fg_packet *p, const uint8_t *ip, uint32
 	return fg_sum_end(fg_sum(ip, 20 + p->ip_more, 0)) == 0xffff ? NULL : "IPv4 header checksum";
 }
 
-const char *fg_packet_judge(const struct fg_packet *p, const uint8_t *frame, size_t len, bool checksum,
-			    struct fg_judged *j)
+const char *fg_packet_check(const struct fg_packet *p, const uint8_t *frame, size_t len, bool checksum,
+			    struct fg_parsed *j)
 {
 	uint32_t sum, told;
 	const char *wrong;
 
-	*j = (struct fg_judged){.l3 = ETHER + 4 * p->vlans};
+	*j = (struct fg_parsed){.l3 = ETHER + 4 * p->vlans};
 	j->l4 = j->l3 + (p->ipv6 ? 40 : 20) + p->ip_more;
 	j->payload = j->l4 + l4_len(p);
 	if (len < j->payload)
@@ -189,7 +189,7 @@ const char *fg_packet_judge(const struct fg_packet *p, const uint8_t *frame, siz
 	told = j->l3 + (p->ipv6 ? 40 + get16(frame + j->l3 + 4) : get16(frame + j->l3 + 2));
 	if (len == PADDED && told >= j->payload && told < PADDED)
 		len = told;
-	wrong = judge_ip(p, frame + j->l3, (uint32_t)len - j->l3);
+	wrong = check_ip(p, frame + j->l3, (uint32_t)len - j->l3);
 	if (wrong != NULL)
 		return wrong;
 	j->len = (uint32_t)len - j->payload;

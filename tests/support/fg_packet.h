@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fg_packet: TCP and UDP packets in Ethernet frames, made and judged byte by byte.
+/* fg_packet: TCP and UDP packets in Ethernet frames, made and checked byte by byte.
  *
  * fg_packet_build() makes a frame with the headers asked for, whose checksum is left to whoever sends
  * it: the field holds the sum of the pseudo header (virtio 1.2, 5.1.6.2), and the virtio-net header
- * that says so comes along. fg_packet_judge() reads a frame as a receiver does that trusts nobody:
+ * that says so comes along. fg_packet_check() reads a frame as a receiver does that trusts nobody:
  * lengths, IPv4's checksum and that of TCP or UDP must all be right.
  *
  * Any thread; lengths in bytes.
@@ -46,7 +46,7 @@ uint32_t fg_packet_build(const struct fg_packet *, const uint8_t dst[6], const u
 uint8_t fg_packet_byte(uint32_t seed, uint32_t i);
 
 /* What a frame turned out to be. */
-struct fg_judged {
+struct fg_parsed {
 	uint32_t l3, l4, payload; /* where each begins */
 	uint32_t len;		  /* of the payload */
 	uint32_t seq;
@@ -55,8 +55,8 @@ struct fg_judged {
 };
 
 /* NULL if all is right, else what is not. @checksum: whether that of TCP or UDP has to be right. */
-const char *fg_packet_judge(const struct fg_packet *, const uint8_t *frame, size_t len, bool checksum,
-			    struct fg_judged *);
+const char *fg_packet_check(const struct fg_packet *, const uint8_t *frame, size_t len, bool checksum,
+			    struct fg_parsed *);
 
 /* RFC 1071, the slow way: the sum over bytes, on top of @sum; and its end. */
 uint32_t fg_sum(const uint8_t *at, size_t len, uint32_t sum);

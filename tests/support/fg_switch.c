@@ -19,7 +19,7 @@
 #include "fg_wire.h"
 
 /* Leak detection at the end of a sanitized build on a busy machine takes seconds; that the switch
- * itself ends within one is a story of its own. */
+ * itself ends within one is a test case of its own. */
 enum { ARGS_MAX = 96, START_MS = 30000, STOP_MS = 20000 };
 
 struct argv {

@@ -7,7 +7,7 @@
 
 #include "fg_clock.h"
 
-/* Room for what a story floods while this process waits for a CPU: far more buffers than frames of
+/* Room for what a test case floods while this process waits for a CPU: far more buffers than frames of
  * their own on the way. */
 enum { MEMORY = 16 << 20, RING = 1024, WINDOW = 128, BURST = 16, PAUSE_US = 1000 };
 
@@ -55,7 +55,7 @@ static int send_burst(struct fg_victim *from, struct fg_victim *to)
 	return err;
 }
 
-/* Takes what has arrived at @to. Frames of others (floods) are not ours to judge. */
+/* Takes what has arrived at @to. Frames of others (floods) are not counted. */
 static int receive_all(struct fg_victim *from, struct fg_victim *to)
 {
 	static _Thread_local uint8_t frame[FG_FRAME_MAX];

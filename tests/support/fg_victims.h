@@ -3,7 +3,7 @@
  *
  * They hold two ports of the switch and, while running, exchange numbered frames in both directions
  * from a thread of their own, never with more on the way than the receiver has buffers for: so a
- * switch that keeps its promises loses none. fg_victims_pause() lets the traffic run dry and judges
+ * switch that keeps its promises loses none. fg_victims_pause() lets the traffic run dry and checks
  * it: every frame arrived once, in order, whole, and the switch never stood still for long.
  *
  * Thread-safety: start, run, pause and stop from one thread; what the struct holds may be read
@@ -27,7 +27,7 @@ struct fg_victim {
 	struct fg_memory mem;
 	struct fg_session s;
 	struct fg_nic nic;
-	struct fg_flow flow; /* what this one sends; judged where it arrives */
+	struct fg_flow flow; /* what this one sends; checked where it arrives */
 };
 
 struct fg_victims {

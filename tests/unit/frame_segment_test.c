@@ -53,11 +53,11 @@ static struct frame make(const struct fg_packet *packet, uint32_t pieces)
 	return frame;
 }
 
-/* DPDK's judgement, of packets whose headers it can walk. */
-static void judge_by_dpdk(const struct fg_packet *packet, const struct fg_judged *judged)
+/* DPDK's verdict on packets whose headers it can walk. */
+static void check_by_dpdk(const struct fg_packet *packet, const struct fg_parsed *parsed)
 {
-	const void *l3 = flat + judged->l3, *l4 = flat + judged->l4;
-	uint8_t *field = flat + judged->l4 + (packet->udp ? 6 : 16);
+	const void *l3 = flat + parsed->l3, *l4 = flat + parsed->l4;
+	uint8_t *field = flat + parsed->l4 + (packet->udp ? 6 : 16);
 	uint16_t have, want;
 
 	if (packet->ipv6 && packet->ip_more > 0)
@@ -70,27 +70,27 @@ static void judge_by_dpdk(const struct fg_packet *packet, const struct fg_judged
 }
 
 /* One piece of `packet`, `done` bytes of whose payload came before it. */
-static uint32_t judge_piece(const struct fg_packet *packet, const struct frame *piece, uint32_t done,
+static uint32_t check_piece(const struct fg_packet *packet, const struct frame *piece, uint32_t done,
 			    uint32_t number)
 {
-	struct fg_judged judged;
+	struct fg_parsed parsed;
 	const char *wrong;
 	bool last;
 
 	assert_false(frame_asks(piece));
 	assert_null(piece->mbuf);
 	frame_copy(piece, flat);
-	wrong = fg_packet_judge(packet, flat, piece->len, true, &judged);
+	wrong = fg_packet_check(packet, flat, piece->len, true, &parsed);
 	if (wrong != NULL)
 		fail_msg("piece %u: %s", number, wrong);
-	judge_by_dpdk(packet, &judged);
-	for (uint32_t i = 0; i < judged.len; i++)
-		if (flat[judged.payload + i] != fg_packet_byte(packet->seed, done + i))
+	check_by_dpdk(packet, &parsed);
+	for (uint32_t i = 0; i < parsed.len; i++)
+		if (flat[parsed.payload + i] != fg_packet_byte(packet->seed, done + i))
 			fail_msg("piece %u: byte %u of the payload", number, i);
-	last = done + judged.len == packet->payload;
-	assert_true(last || judged.len == packet->gso_size);
+	last = done + parsed.len == packet->payload;
+	assert_true(last || parsed.len == packet->gso_size);
 	if (!packet->ipv6)
-		assert_int_equal(judged.ip_id, (uint16_t)(packet->ip_id + number));
+		assert_int_equal(parsed.ip_id, (uint16_t)(packet->ip_id + number));
 	if (!packet->udp) {
 		uint8_t flags = packet->tcp_flags;
 
@@ -98,10 +98,10 @@ static uint32_t judge_piece(const struct fg_packet *packet, const struct frame *
 			flags &= (uint8_t)~(FG_FIN | FG_PSH);
 		if (number > 0)
 			flags &= (uint8_t)~FG_CWR;
-		assert_int_equal(judged.seq, packet->seq + done);
-		assert_int_equal(judged.tcp_flags, flags);
+		assert_int_equal(parsed.seq, packet->seq + done);
+		assert_int_equal(parsed.tcp_flags, flags);
 	}
-	return judged.len;
+	return parsed.len;
 }
 
 static void cut_up(const struct fg_packet *packet, uint32_t spans)
@@ -116,7 +116,7 @@ static void cut_up(const struct fg_packet *packet, uint32_t spans)
 	while (!frame_cut_ends(&cut)) {
 		frame_cut_next(&cut, &piece, head, room + used);
 		used += piece.body_spans;
-		done += judge_piece(packet, &piece, done, n++);
+		done += check_piece(packet, &piece, done, n++);
 	}
 	assert_int_equal(done, packet->payload);
 	assert_int_equal(n, (packet->payload + packet->gso_size - 1) / packet->gso_size);
@@ -182,7 +182,7 @@ static uint32_t sent_done;
 
 static void look_at_piece(struct frame *frame, uint32_t number)
 {
-	sent_done += judge_piece(sent, frame, sent_done, number);
+	sent_done += check_piece(sent, frame, sent_done, number);
 }
 
 /* A frame whose checksum alone is asked for; of a guest, and of a NIC that has all of it in one buffer. */
@@ -221,18 +221,18 @@ static uint32_t inner_at;
 
 static void look_at_inner(struct frame *frame, uint32_t number)
 {
-	struct fg_judged judged;
+	struct fg_parsed parsed;
 	const char *wrong;
 
 	assert_int_equal(number, 0);
 	assert_false(frame_asks(frame));
 	frame_copy(frame, flat);
 	assert_memory_equal(flat, before, inner_at);
-	wrong = fg_packet_judge(inner, flat + inner_at, frame->len - inner_at, true, &judged);
+	wrong = fg_packet_check(inner, flat + inner_at, frame->len - inner_at, true, &parsed);
 	if (wrong != NULL)
 		fail_msg("behind %u bytes: %s", inner_at, wrong);
-	for (uint32_t i = 0; i < judged.len; i++)
-		assert_int_equal(flat[inner_at + judged.payload + i], fg_packet_byte(inner->seed, i));
+	for (uint32_t i = 0; i < parsed.len; i++)
+		assert_int_equal(flat[inner_at + parsed.payload + i], fg_packet_byte(inner->seed, i));
 }
 
 /* A guest's own tunnel: the frame of another lies behind any number of bytes, its checksum in the head, behind it, or on the
@@ -282,7 +282,7 @@ static void a_checksum_of_zero_is_none(void **state)
 {
 	struct fg_packet packet = {.payload = 2, .udp = true};
 	struct frame frame, *one = &frame;
-	struct fg_judged judged;
+	struct fg_parsed parsed;
 
 	(void)state;
 	frame = make(&packet, 1);
@@ -298,7 +298,7 @@ static void a_checksum_of_zero_is_none(void **state)
 	assert_int_equal(frame_finish_next(&finish), 1);
 	frame_copy(finish.out[0], flat);
 	assert_int_equal(flat[40] << 8 | flat[41], 0xffff);
-	assert_null(fg_packet_judge(&packet, flat, frame.len, true, &judged));
+	assert_null(fg_packet_check(&packet, flat, frame.len, true, &parsed));
 }
 
 static void a_frame_for_a_plain_receiver_comes_in_rounds(void **state)

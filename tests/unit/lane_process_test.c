@@ -110,7 +110,7 @@ static void ask(enum lane_request request, uint32_t ring)
 	lane_process_ask(&t.lane, &(struct lane_message){.request = request, .ring = ring}, -1);
 }
 
-/* --- stories ----------------------------------------------------------------------------------------------------- */
+/* --- test cases --------------------------------------------------------------------------------------------------- */
 
 static void it_has_nothing_of_ours(void **state)
 {

@@ -306,7 +306,7 @@ static int set_up_and_greet(void **state)
 	return error;
 }
 
-/* Whatever the story was, without its socket there is no lane. */
+/* Whatever the test case was, without its socket there is no lane. */
 static int tear_down(void **state)
 {
 	(void)state;
@@ -325,7 +325,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* --- stories ----------------------------------------------------------------------------------------------------- */
+/* --- test cases --------------------------------------------------------------------------------------------------- */
 
 static void by_hand_it_says_what_it_is(void **state)
 {

@@ -175,17 +175,17 @@ static void the_watchman_sleeps(void **state)
 	close(fd);
 }
 
-#define STORY(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
 {
-	const struct CMUnitTest stories[] = {
-		STORY(a_signal_arrives),
-		STORY(one_that_is_full_is_signalled),
-		STORY(one_that_blocks_is_given_up),
-		STORY(each_is_watched),
-		STORY(the_watchman_sleeps),
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_signal_arrives),
+		TEST_CASE(one_that_is_full_is_signalled),
+		TEST_CASE(one_that_blocks_is_given_up),
+		TEST_CASE(each_is_watched),
+		TEST_CASE(the_watchman_sleeps),
 	};
 
-	return cmocka_run_group_tests_name("poke", stories, NULL, NULL);
+	return cmocka_run_group_tests_name("poke", cases, NULL, NULL);
 }

@@ -231,7 +231,7 @@ static void readers_never_see_the_dead(void **state)
 	free(rcu_own(&published));
 }
 
-/* A sanitizer is the judge of this one: nothing leaks, nothing is freed too soon. */
+/* A sanitizer checks this one: nothing leaks, nothing is freed too soon. */
 static void objects_are_freed_in_time(void **state)
 {
 	(void)state;

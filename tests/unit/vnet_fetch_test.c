@@ -131,7 +131,7 @@ static void read_once(uint64_t desc)
 	assert_int_equal(writes(desc, 16), 0);
 }
 
-/* --- stories ----------------------------------------------------------------------------------------------------- */
+/* --- test cases --------------------------------------------------------------------------------------------------- */
 
 /* The ring's table, an indirect table and the buffers have pages of their own. */
 static uint64_t table, buffer;

@@ -152,18 +152,18 @@ static uint32_t take_finished(const struct fg_packet *packet, uint64_t at)
 	uint32_t id, written, done = 0, n = 0;
 
 	while (ring_take(&to, &id, &written)) {
-		struct fg_judged judged;
+		struct fg_parsed parsed;
 		const char *wrong;
 
 		rig_get(&rig, at + (uint64_t)n * 2048, seen, written);
 		assert_memory_equal(seen, nothing, sizeof(nothing));
-		wrong = fg_packet_judge(packet, seen + HEADER, written - HEADER, true, &judged);
+		wrong = fg_packet_check(packet, seen + HEADER, written - HEADER, true, &parsed);
 		if (wrong != NULL)
 			fail_msg("frame %u: %s", n, wrong);
-		for (uint32_t i = 0; i < judged.len; i++)
-			assert_int_equal(seen[HEADER + judged.payload + i],
+		for (uint32_t i = 0; i < parsed.len; i++)
+			assert_int_equal(seen[HEADER + parsed.payload + i],
 					 fg_packet_byte(packet->seed, done + i));
-		done += judged.len;
+		done += parsed.len;
 		n++;
 	}
 	assert_int_equal(done, packet->payload);

@@ -59,7 +59,7 @@ static uint16_t receive(struct ring *ring)
 	return n;
 }
 
-/* --- what breaks it (V1 to V6) ------------------------------------------------------------------------------------- */
+/* --- what breaks it (V1 to V6) ------------------------------------------------------------------------------------ */
 
 static void expect_fault(struct ring *ring, enum virtq_fault fault)
 {
@@ -176,7 +176,7 @@ static void anything_in_the_ring(void **state)
 	assert_true(received > 1000 && broken > 500);
 }
 
-/* --- telling and being told ---------------------------------------------------------------------------------------- */
+/* --- telling and being told --------------------------------------------------------------------------------------- */
 
 static void offer_frames(struct ring *ring, uint64_t at, unsigned int n)
 {
@@ -265,7 +265,7 @@ static void kicks(void **state)
 	}
 }
 
-/* --- a migration --------------------------------------------------------------------------------------------------- */
+/* --- a migration -------------------------------------------------------------------------------------------------- */
 
 /* The ring's own page is marked by where it lies, whatever the front end says to log (protocol.md 3c.5). */
 static void the_ring_is_logged(void **state)

@@ -151,10 +151,10 @@ static void run(struct port_counters *counters)
 	}
 }
 
-/* --- the judge --------------------------------------------------------------------------------------------------- */
+/* --- the checks --------------------------------------------------------------------------------------------------- */
 
 /* Reads what has arrived, buffer after buffer. Returns the number of frames; their numbers only ever grow. */
-static uint32_t judge_arrivals(struct ring driver, uint32_t *buffers)
+static uint32_t check_arrivals(struct ring driver, uint32_t *buffers)
 {
 	static uint8_t got[BUFFER * 4];
 	uint32_t id, len, frames = 0, last = 0;
@@ -185,7 +185,7 @@ static uint32_t judge_arrivals(struct ring driver, uint32_t *buffers)
 	return frames;
 }
 
-static void judge_returns(struct ring driver)
+static void check_returns(struct ring driver)
 {
 	uint32_t id, len, n = 0;
 
@@ -198,7 +198,7 @@ static void judge_returns(struct ring driver)
 }
 
 /* Fills what is left of the buffers: each comes back, once. */
-static void judge_buffers(uint32_t used)
+static void check_buffers(uint32_t used)
 {
 	static uint8_t bytes[64];
 	struct port_counters counters = {0};
@@ -236,9 +236,9 @@ static void another_goes_on(struct tally *tally)
 	serve(&to, &records[1]);
 	run(&counters);
 	in_hand = counted(&counters.rx_drop[RX_DROP_RESTART]);
-	seen = judge_arrivals(to, &buffers);
-	judge_returns(from);
-	judge_buffers(buffers);
+	seen = check_arrivals(to, &buffers);
+	check_returns(from);
+	check_buffers(buffers);
 	assert_int_equal(drops_of_rx(&counters), in_hand);
 	assert_int_equal(drops_of_tx(&counters), 0);
 	assert_int_equal(counted(&from.q.counters.frames) + in_hand, FRAMES - back); /* E1 */
@@ -253,7 +253,7 @@ static void another_goes_on(struct tally *tally)
 
 /* --- killed ------------------------------------------------------------------------------------------------------ */
 
-/* What is left when the process dies now: as much of it as the stories use. */
+/* What is left when the process dies now: as much of it as the test cases use. */
 struct remains {
 	uint8_t *memory;
 	uint64_t size;
@@ -355,8 +355,8 @@ static void expect_ignored(void)
 	serve(&from, &records[0]);
 	run(&counters);
 	assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), 0);
-	assert_int_equal(judge_arrivals(to, &buffers), FRAMES);
-	judge_returns(from);
+	assert_int_equal(check_arrivals(to, &buffers), FRAMES);
+	check_returns(from);
 	scene_close();
 }
 
@@ -523,8 +523,8 @@ static void an_invented_place(void **state)
 		run(&counters);
 		in_hand = in_hand <= FRAMES ? in_hand : 0;
 		assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), in_hand);
-		assert_int_equal(judge_arrivals(to, &buffers), FRAMES - in_hand);
-		judge_returns(from);
+		assert_int_equal(check_arrivals(to, &buffers), FRAMES - in_hand);
+		check_returns(from);
 		scene_close();
 	}
 }

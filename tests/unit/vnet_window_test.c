@@ -112,7 +112,7 @@ static void expect_returned(uint32_t n)
 	assert_int_equal(returned, n);
 }
 
-/* --- stories ----------------------------------------------------------------------------------------------------- */
+/* --- test cases --------------------------------------------------------------------------------------------------- */
 
 static void back_in_order_whatever_comes_first(void **state)
 {
@@ -343,21 +343,21 @@ static void an_edition(void **state)
 	rig.map->edition = 0;
 }
 
-#define STORY(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
+#define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORY(back_in_order_whatever_comes_first),
-		STORY(those_behind_wait),
-		STORY(a_bound),
-		STORY(nobody_takes),
-		STORY(only_frames_of_the_burst),
-		STORY(a_ring_is_drained),
-		STORY(given_up_in_the_end),
-		STORY(a_broken_ring_keeps_nobody),
-		STORY(broken_at_once),
-		STORY(an_edition),
+		TEST_CASE(back_in_order_whatever_comes_first),
+		TEST_CASE(those_behind_wait),
+		TEST_CASE(a_bound),
+		TEST_CASE(nobody_takes),
+		TEST_CASE(only_frames_of_the_burst),
+		TEST_CASE(a_ring_is_drained),
+		TEST_CASE(given_up_in_the_end),
+		TEST_CASE(a_broken_ring_keeps_nobody),
+		TEST_CASE(broken_at_once),
+		TEST_CASE(an_edition),
 	};
 	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
 

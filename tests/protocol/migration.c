@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "mover.h"
+#include "migration.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 enum { DEPTH = 128, LENGTH_MAX = 1400, BASE = 65500, FLOWS = 0x70000 };
 
-struct mover mover;
+struct migration migration;
 
 /* Without a name, on tmpfs. */
 static int tmpfs_file(uint64_t size)
@@ -36,7 +36,7 @@ static int hugetlb_file(uint64_t size)
 	return fd;
 }
 
-static int memory_file(enum mover_memory memory, uint64_t size)
+static int memory_file(enum migration_memory memory, uint64_t size)
 {
 	return memory == M_TMPFS     ? tmpfs_file(size)
 	       : memory == M_HUGETLB ? hugetlb_file(size)
@@ -44,7 +44,7 @@ static int memory_file(enum mover_memory memory, uint64_t size)
 }
 
 /* A few regions are large; hundreds are small. The first has the rings. */
-static void give_memory(struct guest *g, const struct mover_options *o)
+static void give_memory(struct guest *g, const struct migration_options *o)
 {
 	unsigned int n = o->regions != 0 ? o->regions : 1;
 	uint64_t size = o->memory == M_HUGETLB ? 2 * MIB : n > 8 ? 64 * KIB : 4 * MIB;
@@ -105,7 +105,7 @@ static int send_next(struct fg_nic *from, struct fg_nic *to, struct fg_flow *f)
 }
 
 /* Where it was: rings that have gone round, buffers posted, frames sent. */
-static void live_before(struct guest *g, const struct mover_options *o)
+static void live_before(struct guest *g, const struct migration_options *o)
 {
 	const struct fg_nic_options nic = {.region = -1, .depth = DEPTH, .tx_size = LENGTH_MAX};
 
@@ -115,108 +115,108 @@ static void live_before(struct guest *g, const struct mover_options *o)
 		g->s.ring[i].in_order = (g->s.features & FG_F_IN_ORDER) != 0;
 		if (g->s.ring[i].packed) /* at its beginning, which is 0 to fg_start_ring() */
 			continue;
-		mover.base[i] = (uint16_t)(BASE + i);
-		fg_ring_rebase(&g->s.ring[i], mover.base[i]);
+		migration.base[i] = (uint16_t)(BASE + i);
+		fg_ring_rebase(&g->s.ring[i], migration.base[i]);
 	}
 	OK(fg_nic_init(&g->nic, &g->s, 0, 0x7000, &nic));
 	place_buffers(g);
 	OK(fg_nic_fill(&g->nic));
 	for (unsigned int i = 0; i < (o->waiting != 0 ? o->waiting : WAITING); i++)
-		OK(send_next(&g->nic, &mover.peer->nic, &mover.stream.ab));
+		OK(send_next(&g->nic, &migration.peer->nic, &migration.stream.ab));
 	fg_nic_flush(&g->nic);
 }
 
-void mover_put_away(void)
+void migration_abandon(void)
 {
-	if (mover.stream.running) {
-		atomic_store(&mover.stream.abandoned, true);
-		pthread_join(mover.stream.thread, NULL);
-		mover.stream.running = false;
+	if (migration.stream.running) {
+		atomic_store(&migration.stream.abandoned, true);
+		pthread_join(migration.stream.thread, NULL);
+		migration.stream.running = false;
 	}
-	fg_pager_fini(&mover.pager);
+	fg_pager_fini(&migration.pager);
 }
 
-void mover_open(const char *port, struct guest *peer, const struct mover_options *opt)
+void migration_open(const char *port, struct guest *peer, const struct migration_options *opt)
 {
-	const struct mover_options standard = {0};
-	const struct mover_options *o = opt != NULL ? opt : &standard;
+	const struct migration_options standard = {0};
+	const struct migration_options *o = opt != NULL ? opt : &standard;
 	const struct fg_options session = {
 		.features = o->features,
-		.protocol = o->protocol != 0 ? o->protocol : MOVER_PROTOCOL,
+		.protocol = o->protocol != 0 ? o->protocol : MIGRATION_PROTOCOL,
 		.pairs = o->pairs,
 	};
 	struct guest *g = guest_blank();
 	static uint32_t serial = FLOWS;
 
-	mover_put_away();
-	memset(&mover, 0, sizeof(mover));
-	mover.g = g;
-	mover.peer = peer;
+	migration_abandon();
+	memset(&migration, 0, sizeof(migration));
+	migration.g = g;
+	migration.peer = peer;
 	give_memory(g, o);
 	guest_connect(g, port, &session);
-	mover.stream.a = &g->nic;
-	mover.stream.b = &peer->nic;
-	mover.stream.ab.id = serial++;
-	mover.stream.ba.id = serial++;
+	migration.stream.a = &g->nic;
+	migration.stream.b = &peer->nic;
+	migration.stream.ab.id = serial++;
+	migration.stream.ba.id = serial++;
 	live_before(g, o);
-	OK(fg_pager_depart(&mover.pager, &g->mem, o->delay_us));
-	mover.pager.through_theirs = o->through_theirs;
+	OK(fg_pager_depart(&migration.pager, &g->mem, o->delay_us));
+	migration.pager.through_theirs = o->through_theirs;
 }
 
-void mover_listen(void)
+void migration_listen(void)
 {
-	OK(fg_postcopy_advise(&mover.g->s, &mover.pager));
-	OK(fg_postcopy_listen(&mover.g->s));
+	OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
+	OK(fg_postcopy_listen(&migration.g->s));
 }
 
-void mover_start(void)
+void migration_start(void)
 {
-	OK(fg_postcopy_start(&mover.g->s, &mover.pager, mover.base));
+	OK(fg_postcopy_start(&migration.g->s, &migration.pager, migration.base));
 	/* The guest uses one pair of those it has, as a guest with one CPU does. */
-	for (unsigned int i = 2; i < mover.g->s.n_rings; i++)
-		OK(fg_enable_ring(&mover.g->s, i, false));
+	for (unsigned int i = 2; i < migration.g->s.n_rings; i++)
+		OK(fg_enable_ring(&migration.g->s, i, false));
 }
 
-void mover_arrive(const char *port, struct guest *peer, const struct mover_options *opt)
+void migration_arrive(const char *port, struct guest *peer, const struct migration_options *opt)
 {
-	mover_open(port, peer, opt);
-	mover_listen();
-	mover_start();
+	migration_open(port, peer, opt);
+	migration_listen();
+	migration_start();
 }
 
-void mover_end(void)
+void migration_end(void)
 {
-	OK(fg_postcopy_end(&mover.g->s, &mover.pager));
+	OK(fg_postcopy_end(&migration.g->s, &migration.pager));
 }
 
-void mover_close(void)
+void migration_close(void)
 {
-	fg_session_drop(&mover.g->s); /* first, so that nobody else touches what goes */
-	mover_put_away();
-	guest_close(mover.g);
+	fg_session_drop(&migration.g->s); /* first, so that nobody else touches what goes */
+	migration_abandon();
+	guest_close(migration.g);
 }
 
-int mover_stage_open(void **state)
+int migration_open_case(void **state)
 {
-	mover_put_away();
-	return stage_open(state);
+	migration_abandon();
+	return fixture_open(state);
 }
 
-int mover_stage_judge(void **state)
+int migration_close_case(void **state)
 {
-	mover_put_away();
-	return stage_judge(state);
+	migration_abandon();
+	return fixture_check(state);
 }
 
-int mover_main(const char *name, const struct CMUnitTest *stories, size_t n)
+int migration_main(const char *name, const struct CMUnitTest *cases, size_t n)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4,postcopy=on", "h1", "off,postcopy=off", NULL};
 	static const char *const of_stand_in[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 	bool stand_in = getenv("FG_BACKEND") != NULL;
 
-	stage.with_victims = true;
-	return stage_main_on(
-		&(struct fg_switch_options){.ports = stand_in ? of_stand_in : ports}, name, stories,
+	fixture.with_victims = true;
+	return fixture_main_on(
+		&(struct fg_switch_options){.ports = stand_in ? of_stand_in : ports}, name, cases,
 		n);
 }
 
@@ -277,38 +277,38 @@ static void *talk(void *arg)
 	return NULL;
 }
 
-void mover_talk(void)
+void migration_traffic(void)
 {
-	atomic_store(&mover.stream.stop, false);
-	OK(pthread_create(&mover.stream.thread, NULL, talk, &mover.stream));
-	mover.stream.running = true;
+	atomic_store(&migration.stream.stop, false);
+	OK(pthread_create(&migration.stream.thread, NULL, talk, &migration.stream));
+	migration.stream.running = true;
 }
 
 /* What to know when the flows are not what they should be. */
 static void report(void)
 {
-	const struct stream *s = &mover.stream;
-	json_t *port = fg_switch_query(&stage.sw, "port", mover.g->port);
+	const struct stream *s = &migration.stream;
+	json_t *port = fg_switch_query(&fixture.sw, "port", migration.g->port);
 
-	fprintf(stderr, "from the mover: %llu of %llu; to it: %llu of %llu; error %d\n",
+	fprintf(stderr, "from the migrated guest: %llu of %llu; to it: %llu of %llu; error %d\n",
 		(unsigned long long)s->ab.received, (unsigned long long)s->ab.next_tx,
 		(unsigned long long)s->ba.received, (unsigned long long)s->ba.next_tx, s->error);
 	fprintf(stderr, "pages: %llu sent, %llu asked for by the switch, %llu by the driver\n",
-		atomic_load(&mover.pager.sent), atomic_load(&mover.pager.faults),
-		atomic_load(&mover.pager.own_faults));
+		atomic_load(&migration.pager.sent), atomic_load(&migration.pager.faults),
+		atomic_load(&migration.pager.own_faults));
 	if (port != NULL)
 		json_dumpf(json_object_get(port, "port"), stderr, JSON_COMPACT);
 	json_decref(port);
-	fg_switch_show_log(&stage.sw);
+	fg_switch_show_log(&fixture.sw);
 }
 
-void mover_await(uint64_t n)
+void migration_await(uint64_t n)
 {
-	uint64_t want = atomic_load(&mover.stream.received) + n;
+	uint64_t want = atomic_load(&migration.stream.received) + n;
 	int64_t deadline = fg_deadline(3 * FG_WAIT_MS);
 
-	while (atomic_load(&mover.stream.received) < want) {
-		if (fg_left_ms(deadline) == 0 || mover.stream.error != 0) {
+	while (atomic_load(&migration.stream.received) < want) {
+		if (fg_left_ms(deadline) == 0 || migration.stream.error != 0) {
 			report();
 			fail_msg("%llu frames do not arrive", (unsigned long long)n);
 		}
@@ -316,7 +316,7 @@ void mover_await(uint64_t n)
 	}
 }
 
-static void judge_flow(const char *name, const struct fg_flow *f)
+static void check_flow(const char *name, const struct fg_flow *f)
 {
 	if (fg_flow_whole(f))
 		return;
@@ -327,21 +327,21 @@ static void judge_flow(const char *name, const struct fg_flow *f)
 		 (unsigned long long)f->reordered, (unsigned long long)f->damaged);
 }
 
-void mover_hush(void)
+void migration_drain(void)
 {
-	atomic_store(&mover.stream.stop, true);
-	pthread_join(mover.stream.thread, NULL);
-	mover.stream.running = false;
-	judge_flow("from the mover", &mover.stream.ab);
-	judge_flow("to the mover", &mover.stream.ba);
-	OK(mover.stream.error);
-	OK(fg_nic_drain_tx(&mover.g->nic, FG_WAIT_MS));
-	OK(fg_nic_drain_tx(&mover.peer->nic, FG_WAIT_MS));
+	atomic_store(&migration.stream.stop, true);
+	pthread_join(migration.stream.thread, NULL);
+	migration.stream.running = false;
+	check_flow("from the migrated guest", &migration.stream.ab);
+	check_flow("to the migrated guest", &migration.stream.ba);
+	OK(migration.stream.error);
+	OK(fg_nic_drain_tx(&migration.g->nic, FG_WAIT_MS));
+	OK(fg_nic_drain_tx(&migration.peer->nic, FG_WAIT_MS));
 }
 
-void mover_judge(void)
+void migration_check(void)
 {
-	OK(fg_pager_compare(&mover.pager));
+	OK(fg_pager_compare(&migration.pager));
 }
 
 /* Whether /proc/@pid belongs to a lane of the switch. */
@@ -358,10 +358,10 @@ static bool is_lane(const char *pid)
 	if (fgets(line, sizeof(line), f) == NULL)
 		line[0] = '\0';
 	fclose(f);
-	snprintf(want, sizeof(want), "%d", (int)stage.sw.pid);
+	snprintf(want, sizeof(want), "%d", (int)fixture.sw.pid);
 	if (strstr(line, "(vuswitch-lane)") == NULL)
 		return false;
-	return (int)strtol(strchr(strchr(line, ')') + 2, ' '), NULL, 10) == stage.sw.pid;
+	return (int)strtol(strchr(strchr(line, ')') + 2, ' '), NULL, 10) == fixture.sw.pid;
 }
 
 unsigned int lanes(pid_t *one)
@@ -385,7 +385,7 @@ void await_lanes(unsigned int n)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 
-	while (lanes(NULL) != n && !stage.sw.stand_in) {
+	while (lanes(NULL) != n && !fixture.sw.stand_in) {
 		if (fg_left_ms(deadline) == 0)
 			fail_msg("%u lanes, not %u", lanes(NULL), n);
 		fg_sleep_us(2000);
@@ -395,7 +395,7 @@ void await_lanes(unsigned int n)
 static const char *port_word(const char *port, const char *word)
 {
 	static char text[512];
-	json_t *answer = fg_switch_query(&stage.sw, "port", port);
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
 	const char *said =
 		json_string_value(json_object_get(json_object_get(answer, "port"), word));
 
@@ -416,7 +416,7 @@ const char *port_error(const char *port)
 
 unsigned int log_lines(const char *word)
 {
-	FILE *f = fopen(stage.sw.log, "r");
+	FILE *f = fopen(fixture.sw.log, "r");
 	char line[512];
 	unsigned int n = 0;
 

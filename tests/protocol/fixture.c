@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "stage.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-struct stage stage;
+struct fixture fixture;
 
 struct guest *guest_blank(void)
 {
 	for (unsigned int i = 0; i < GUESTS; i++) {
-		struct guest *g = &stage.guest[i];
+		struct guest *g = &fixture.guest[i];
 
 		if (g->open)
 			continue;
@@ -43,7 +43,7 @@ void guest_connect(struct guest *g, const char *port, const struct fg_options *o
 
 	snprintf(g->port, sizeof(g->port), "%s", port);
 	do {
-		err = fg_session_open(&g->s, fg_switch_socket(&stage.sw, port), &g->mem, opt);
+		err = fg_session_open(&g->s, fg_switch_socket(&fixture.sw, port), &g->mem, opt);
 		if (err == 0)
 			return;
 		for (unsigned int i = 0; i < g->mem.n; i++)
@@ -136,9 +136,9 @@ void assert_traffic(struct guest *a, struct guest *b, unsigned int n, size_t len
 /* Whether the switch has learned where @g lives. The stand-in learns nothing. */
 bool is_known(const struct guest *g)
 {
-	json_t *answer = fg_switch_query(&stage.sw, "macs", NULL);
+	json_t *answer = fg_switch_query(&fixture.sw, "macs", NULL);
 	const json_t *macs = json_object_get(answer, "macs");
-	bool known = stage.sw.stand_in;
+	bool known = fixture.sw.stand_in;
 	char text[18];
 	const json_t *entry;
 	size_t i;
@@ -189,7 +189,7 @@ void guest_restart(struct guest *g)
 	OK(fg_nic_fill(&g->nic));
 }
 
-enum fate fate_of(struct fg_ring *r)
+enum outcome outcome_of(struct fg_ring *r)
 {
 	int64_t deadline = fg_deadline(FG_WAIT_MS / 2);
 	uint16_t used = r->last_used;
@@ -212,7 +212,7 @@ void assert_silence(struct guest *g)
 		fail_msg("%s received %d bytes that were never sent", g->port, len);
 }
 
-static enum verdict verdict_of(struct fg_session *s, const struct fg_msg *m)
+static enum verdict receive_verdict(struct fg_session *s, const struct fg_msg *m)
 {
 	struct fg_msg answer;
 	int err = fg_wire_recv(s->sock, &answer, NULL, FG_WAIT_MS);
@@ -237,27 +237,27 @@ static enum verdict verdict_of(struct fg_session *s, const struct fg_msg *m)
 	}
 }
 
-enum verdict judge(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int n_fds)
+enum verdict verdict_of(struct fg_session *s, struct fg_msg *m, const int *fds, unsigned int n_fds)
 {
 	if (m->flags == 0)
 		m->flags = FG_VERSION | FG_NEED_REPLY;
 	if (fg_wire_send(s->sock, m, fds, n_fds) < 0)
 		return V_CLOSED;
-	return verdict_of(s, m);
+	return receive_verdict(s, m);
 }
 
-enum verdict judge_u64(struct fg_session *s, uint32_t request, uint64_t value)
+enum verdict verdict_of_u64(struct fg_session *s, uint32_t request, uint64_t value)
 {
 	struct fg_msg m = {.request = request, .size = 8, .u64 = value};
 
-	return judge(s, &m, NULL, 0);
+	return verdict_of(s, &m, NULL, 0);
 }
 
-enum verdict judge_state(struct fg_session *s, uint32_t request, uint32_t index, uint32_t num)
+enum verdict verdict_of_state(struct fg_session *s, uint32_t request, uint32_t index, uint32_t num)
 {
 	struct fg_msg m = {.request = request, .size = 8, .state = {.index = index, .num = num}};
 
-	return judge(s, &m, NULL, 0);
+	return verdict_of(s, &m, NULL, 0);
 }
 
 void assert_no(enum verdict v, const char *what)
@@ -277,7 +277,7 @@ void assert_yes(enum verdict v, const char *what)
 
 static bool holds_as(const struct fg_usage *then, unsigned int fewer, struct fg_usage *now)
 {
-	OK(fg_switch_usage(&stage.sw, now));
+	OK(fg_switch_usage(&fixture.sw, now));
 	return now->fds <= then->fds && now->fds + fewer >= then->fds &&
 	       now->guest_maps == then->guest_maps && now->guest_bytes == then->guest_bytes;
 }
@@ -297,7 +297,7 @@ static void await_held(const struct fg_usage *then, unsigned int fewer)
 
 void assert_nothing_held(void)
 {
-	await_held(&stage.before, 0);
+	await_held(&fixture.before, 0);
 }
 
 void assert_held_as(const struct fg_usage *then, unsigned int fewer)
@@ -305,41 +305,41 @@ void assert_held_as(const struct fg_usage *then, unsigned int fewer)
 	struct fg_usage now;
 
 	await_held(then, fewer);
-	OK(fg_switch_usage(&stage.sw, &now));
+	OK(fg_switch_usage(&fixture.sw, &now));
 	if (!now.sanitizer && now.rss_kib > then->rss_kib + 1024)
 		fail_msg("RSS grew from %llu to %llu KiB", (unsigned long long)then->rss_kib,
 			 (unsigned long long)now.rss_kib);
 }
 
-static int raise_curtain(void **state)
+static int fixture_start(void **state)
 {
 	(void)state;
-	if (fg_switch_start(&stage.sw, &stage.opt) < 0)
+	if (fg_switch_start(&fixture.sw, &fixture.opt) < 0)
 		return -1;
-	if (!stage.with_victims)
+	if (!fixture.with_victims)
 		return 0;
-	return fg_victims_start(&stage.victims, &stage.sw, "v0", "v1");
+	return fg_victims_start(&fixture.victims, &fixture.sw, "v0", "v1");
 }
 
-static int lower_curtain(void **state)
+static int fixture_stop(void **state)
 {
 	(void)state;
-	fg_victims_stop(&stage.victims);
-	return fg_switch_stop(&stage.sw);
+	fg_victims_stop(&fixture.victims);
+	return fg_switch_stop(&fixture.sw);
 }
 
-int stage_open(void **state)
+int fixture_open(void **state)
 {
-	if (!fg_switch_alive(&stage.sw)) { /* the story before killed it: this one is to be told all
+	if (!fg_switch_alive(&fixture.sw)) { /* the test case before killed it: this one is to be told all
 					      the same */
-		lower_curtain(state);
-		OK(raise_curtain(state));
+		fixture_stop(state);
+		OK(fixture_start(state));
 	}
-	fg_victims_pause(&stage.victims); /* a judge that found something wrong left them running */
+	fg_victims_pause(&fixture.victims); /* a check that failed left them running */
 	for (unsigned int i = 0; i < GUESTS; i++)
-		guest_close(&stage.guest[i]);
-	OK(fg_switch_usage(&stage.sw, &stage.before));
-	return stage.with_victims ? fg_victims_run(&stage.victims) : 0;
+		guest_close(&fixture.guest[i]);
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
+	return fixture.with_victims ? fg_victims_run(&fixture.victims) : 0;
 }
 
 /* The control thread has nothing to wait for, so it answers at once; the bound allows for starting
@@ -349,25 +349,25 @@ static void assert_control_answers(void)
 	int64_t began = fg_now_ms();
 	json_t *answer;
 
-	if (stage.sw.stand_in)
+	if (fixture.sw.stand_in)
 		return;
-	answer = fg_switch_query(&stage.sw, "ports", NULL);
+	answer = fg_switch_query(&fixture.sw, "ports", NULL);
 	assert_non_null(answer);
 	json_decref(answer);
 	assert_true(fg_now_ms() - began < FG_STALL_MS);
 }
 
-int stage_judge(void **state)
+int fixture_check(void **state)
 {
 	struct guest *a, *b;
 
 	(void)state;
-	assert_true(fg_switch_alive(&stage.sw));
+	assert_true(fg_switch_alive(&fixture.sw));
 	assert_control_answers();
 	for (unsigned int i = 0; i < GUESTS; i++)
-		guest_close(&stage.guest[i]);
+		guest_close(&fixture.guest[i]);
 	assert_nothing_held();
-	if (!stage.with_victims)
+	if (!fixture.with_victims)
 		return 0;
 	a = guest_run("h0", NULL);
 	b = guest_run("h1", NULL);
@@ -376,25 +376,25 @@ int stage_judge(void **state)
 	guest_close(a);
 	guest_close(b);
 	assert_nothing_held();
-	return fg_victims_pause(&stage.victims);
+	return fg_victims_pause(&fixture.victims);
 }
 
-int stage_main_on(const struct fg_switch_options *opt, const char *name,
-		  const struct CMUnitTest *stories, size_t n)
+int fixture_main_on(const struct fg_switch_options *opt, const char *name,
+		  const struct CMUnitTest *cases, size_t n)
 {
-	const char *only = getenv("STORY"), *limit = getenv("STAGE_LIMIT_S");
+	const char *only = getenv("TEST_CASE"), *limit = getenv("FIXTURE_LIMIT_S");
 
-	stage.opt = *opt;
+	fixture.opt = *opt;
 	if (only != NULL)
 		cmocka_set_test_filter(only);
-	alarm(limit != NULL ? (unsigned int)strtoul(limit, NULL, 10) : STAGE_LIMIT_S);
-	return _cmocka_run_group_tests(name, stories, n, raise_curtain, lower_curtain);
+	alarm(limit != NULL ? (unsigned int)strtoul(limit, NULL, 10) : FIXTURE_LIMIT_S);
+	return _cmocka_run_group_tests(name, cases, n, fixture_start, fixture_stop);
 }
 
-int stage_main(const char *name, const struct CMUnitTest *stories, size_t n)
+int fixture_main(const char *name, const struct CMUnitTest *cases, size_t n)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 
-	stage.with_victims = true;
-	return stage_main_on(&(struct fg_switch_options){.ports = ports}, name, stories, n);
+	fixture.with_victims = true;
+	return fixture_main_on(&(struct fg_switch_options){.ports = ports}, name, cases, n);
 }

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mover: a guest that arrives at a port by postcopy, and two flows that go on meanwhile.
+/* migration: a guest that arrives at a port by postcopy, and two flows that go on meanwhile.
  *
- * mover_open() is the guest where it came from: memory, rings that stand somewhere, buffers posted,
+ * migration_open() is the guest where it came from: memory, rings that stand somewhere, buffers posted,
  * frames sent that nobody has taken; and then all of it is gone from here, and a front end is connected.
  * Each buffer lies on pages of its own, spread over the regions, so that everything the switch does for
  * this guest is on memory that has not arrived.
- * There is one mover at a time. Asserts, so for the thread of the story.
+ * There is one at a time. Asserts, so for the thread of the test case.
  */
-#ifndef MOVER_H
-#define MOVER_H
+#ifndef MIGRATION_H
+#define MIGRATION_H
 
 #include <pthread.h>
 #include <sys/types.h>
 
 #include "fg_postcopy.h"
-#include "stage.h"
+#include "fixture.h"
 
-#define MOVER_PROTOCOL (FG_PROTOCOL_DEFAULT | FG_P_PAGEFAULT)
+#define MIGRATION_PROTOCOL (FG_PROTOCOL_DEFAULT | FG_P_PAGEFAULT)
 
-enum mover_memory { M_MEMFD, M_TMPFS, M_HUGETLB };
+enum migration_memory { M_MEMFD, M_TMPFS, M_HUGETLB };
 
-struct mover_options {
+struct migration_options {
 	uint64_t features;	 /* 0: FG_FEATURES_DEFAULT */
-	uint64_t protocol;	 /* 0: MOVER_PROTOCOL */
+	uint64_t protocol;	 /* 0: MIGRATION_PROTOCOL */
 	unsigned int pairs;	 /* 0: 1 */
 	unsigned int regions;	 /* 0: 1 */
-	enum mover_memory memory;
+	enum migration_memory memory;
 	long delay_us;		 /* of a page the switch asks for */
 	bool through_theirs;	 /* see fg_pager */
 	unsigned int waiting;	 /* frames to the peer it sent where it was; 0: WAITING */
@@ -45,42 +45,42 @@ struct stream {
 	uint64_t longest_us; /* between two arrivals */
 };
 
-struct mover {
+struct migration {
 	struct guest *g, *peer;
 	struct fg_pager pager;
 	struct stream stream;
 	uint16_t base[FG_RINGS_MAX];
 };
 
-extern struct mover mover;
+extern struct migration migration;
 
-/* Set-up and teardown of a story with a mover: as STORY's, and it is put away first. */
-#define MOVE(f) cmocka_unit_test_setup_teardown(f, mover_stage_open, mover_stage_judge)
-int mover_stage_open(void **state);
-int mover_stage_judge(void **state);
-/* stage_main() with one port more: "off", without postcopy. */
-int mover_main(const char *name, const struct CMUnitTest *stories, size_t n);
+/* Set-up and teardown of a test case with a migration: as TEST_CASE's, and it is abandoned first. */
+#define MIGRATION_CASE(f) cmocka_unit_test_setup_teardown(f, migration_open_case, migration_close_case)
+int migration_open_case(void **state);
+int migration_close_case(void **state);
+/* fixture_main() with one port more: "off", without postcopy. */
+int migration_main(const char *name, const struct CMUnitTest *cases, size_t n);
 
 /* @peer receives its frames. Standard options: NULL. */
-void mover_open(const char *port, struct guest *peer, const struct mover_options *);
-void mover_listen(void); /* ADVISE, LISTEN */
-void mover_start(void);	 /* features, memory, rings */
-void mover_end(void);	 /* the rest of the pages, END */
+void migration_open(const char *port, struct guest *peer, const struct migration_options *);
+void migration_listen(void); /* ADVISE, LISTEN */
+void migration_start(void);	 /* features, memory, rings */
+void migration_end(void);	 /* the rest of the pages, END */
 /* open, listen and start */
-void mover_arrive(const char *port, struct guest *peer, const struct mover_options *);
+void migration_arrive(const char *port, struct guest *peer, const struct migration_options *);
 /* Nobody answers faults any more, and the flows end as they are. The guest stays. */
-void mover_put_away(void);
+void migration_abandon(void);
 /* It hangs up; its memory goes. */
-void mover_close(void);
+void migration_close(void);
 
 /* Traffic with the peer from a thread of its own, beginning with what was waiting. */
-void mover_talk(void);
+void migration_traffic(void);
 /* Waits until @n more frames have arrived. */
-void mover_await(uint64_t n);
+void migration_await(uint64_t n);
 /* Lets it run dry: every frame arrived once, in order, whole. */
-void mover_hush(void);
+void migration_drain(void);
 /* The memory is what it was, and no rule was broken. */
-void mover_judge(void);
+void migration_check(void);
 
 /* The lane processes of the switch: how many, and one of them. Zombies count. */
 unsigned int lanes(pid_t *one);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stage: where the protocol tests play.
+/* fixture: what the protocol tests have in common.
  *
  * One switch with four ports on one bridge serves a whole program. v0 and v1 belong to the victims,
- * who talk during every story; h0 and h1 are for the story. When a story is over, stage_judge()
+ * who talk during every test case; h0 and h1 are for the test case. When it is over, fixture_check()
  * holds the switch to robustness.md's one rule: the victims have lost nothing, the control socket
  * answers at once, descriptors and mapped memory are back to what they were, and two new guests on
  * h0 and h1 can talk.
  *
- * A story opens its guests with guest_open(), and need not close them: the judge does.
- * stage_main() runs the stories of a program, never for longer than STAGE_LIMIT_S, or
- * $STAGE_LIMIT_S.
+ * A test case opens its guests with guest_open(), and need not close them: fixture_check() does.
+ * fixture_main() runs the test cases of a program, never for longer than FIXTURE_LIMIT_S, or
+ * $FIXTURE_LIMIT_S.
  */
-#ifndef STAGE_H
-#define STAGE_H
+#ifndef FIXTURE_H
+#define FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 #include "fg_switch.h"
 #include "fg_victims.h"
 
-enum { STAGE_LIMIT_S = 170, GUESTS = 4, GUEST_MEMORY = 16 << 20 };
+enum { FIXTURE_LIMIT_S = 170, GUESTS = 4, GUEST_MEMORY = 16 << 20 };
 #define GUEST_GPA (1ull << 30)
 
 /* A virtual machine: memory, front end, driver. */
@@ -40,7 +40,7 @@ struct guest {
 	char port[16];
 };
 
-struct stage {
+struct fixture {
 	struct fg_switch sw;
 	struct fg_switch_options opt;
 	bool with_victims;
@@ -49,7 +49,7 @@ struct stage {
 	struct guest guest[GUESTS];
 };
 
-extern struct stage stage;
+extern struct fixture fixture;
 
 /* What the switch made of a request. */
 enum verdict {
@@ -59,15 +59,15 @@ enum verdict {
 	V_SILENT,  /* neither within FG_WAIT_MS */
 };
 
-#define STORY(f) cmocka_unit_test_setup_teardown(f, stage_open, stage_judge)
+#define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, fixture_open, fixture_check)
 
-int stage_open(void **state);
-int stage_judge(void **state);
-int stage_main(const char *name, const struct CMUnitTest *stories, size_t n);
-/* The same on a stage of its own making: other ports, no victims, and a judge who only looks
+int fixture_open(void **state);
+int fixture_check(void **state);
+int fixture_main(const char *name, const struct CMUnitTest *cases, size_t n);
+/* The same with other options: other ports, no victims, and a check that only looks
  * whether anything is kept. */
-int stage_main_on(const struct fg_switch_options *, const char *name,
-		  const struct CMUnitTest *stories, size_t n);
+int fixture_main_on(const struct fg_switch_options *, const char *name,
+		  const struct CMUnitTest *cases, size_t n);
 
 /* A VM on @port: memory of one region, connected and negotiated. Never fails: asserts. */
 struct guest *guest_open(const char *port, const struct fg_options *);
@@ -82,7 +82,7 @@ struct guest *guest_run(const char *port, const struct fg_options *);
 void guest_close(struct guest *);
 /* Stops the rings and starts them anew, empty; the connection and its memory stay. */
 void guest_restart(struct guest *);
-/* The guest's memory without a connection, for stories that do that part themselves or add to it first. */
+/* The guest's memory without a connection, for test cases that do that part themselves or add to it first. */
 struct guest *guest_idle(void);
 /* No memory either; and the connection, once there is a region for the rings. */
 struct guest *guest_blank(void);
@@ -99,25 +99,25 @@ void await_known(const struct guest *g);
 bool is_known(const struct guest *g);
 
 /* What became of a chain that no driver should post. */
-enum fate {
+enum outcome {
 	F_BROKEN,   /* the ring is broken, and the error eventfd says so */
 	F_RETURNED, /* the buffer came back */
 	F_STUCK,    /* neither: nobody will ever know */
 };
-enum fate fate_of(struct fg_ring *);
+enum outcome outcome_of(struct fg_ring *);
 
 /* Nothing arrives at @g. */
 void assert_silence(struct guest *g);
 
 /* Sends @m (flags and all as they are, NEED_REPLY added if @ask) and reports what came back. */
-enum verdict judge(struct fg_session *, struct fg_msg *m, const int *fds, unsigned int n_fds);
-enum verdict judge_u64(struct fg_session *, uint32_t request, uint64_t value);
-enum verdict judge_state(struct fg_session *, uint32_t request, uint32_t index, uint32_t num);
+enum verdict verdict_of(struct fg_session *, struct fg_msg *m, const int *fds, unsigned int n_fds);
+enum verdict verdict_of_u64(struct fg_session *, uint32_t request, uint64_t value);
+enum verdict verdict_of_state(struct fg_session *, uint32_t request, uint32_t index, uint32_t num);
 /* Refused or hung up: the two ways to say no. */
 void assert_no(enum verdict, const char *what);
 void assert_yes(enum verdict, const char *what);
 
-/* The switch holds as many descriptors and guest mappings as when the story began. */
+/* The switch holds as many descriptors and guest mappings as when the test case began. */
 void assert_nothing_held(void);
 /* ... as it held then, give or take what may be @fewer descriptors; RSS within a mebibyte. */
 void assert_held_as(const struct fg_usage *then, unsigned int fewer);
