@@ -30,7 +30,7 @@ static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_l
 	while ((n = lane_receive(&link->rest, burst, BURST_MAX)) > 0) {
 		for (uint16_t i = 0; i < n; i++)
 			frames[i] = &burst->frame[i];
-		vhost_deliver_now(port, ctx, set, frames, n);
+		vhost_fill_queues(port, ctx, set, frames, n);
 		lane_done(&link->rest);
 	}
 }
@@ -44,7 +44,7 @@ void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_li
 	lane_take(link);
 	if (ended(link) && set != NULL) {
 		deliver_rest(port, ctx, link, set);
-		vhost_deliver_now(port, ctx, set, frames, n);
+		vhost_fill_queues(port, ctx, set, frames, n);
 	} else {
 		sent = lane_send(&link->to_guest, frames, n);
 		if (sent < n)

@@ -88,7 +88,7 @@ void vhost_disarm(struct port_rxq *q)
 		vhost_lane_disarm(lane);
 }
 
-static void deliver_to(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+static void fill_queue(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
 		       unsigned int i, struct frame *const *frames, uint16_t n)
 	RUNS_ON(lcore_thread)
 {
@@ -102,8 +102,8 @@ static void deliver_to(struct port *port, struct lcore_ctx *ctx, const struct vh
 }
 
 /* Several queues: a flow stays in one, and its frames stay in order. */
-static void deliver_spread(struct port *port, struct lcore_ctx *ctx,
-			   const struct vhost_tx_set *set, struct frame **frames, uint16_t n)
+static void spread(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+		   struct frame **frames, uint16_t n)
 	RUNS_ON(lcore_thread)
 {
 	struct frame *part[BURST_MAX];
@@ -122,7 +122,7 @@ static void deliver_spread(struct port *port, struct lcore_ctx *ctx,
 		for (uint16_t i = 0; i < n; i++)
 			if (queue[i] == which)
 				part[parts++] = frames[i];
-		deliver_to(port, ctx, set, which, part, parts);
+		fill_queue(port, ctx, set, which, part, parts);
 	}
 }
 
@@ -137,14 +137,14 @@ void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 	else if (set == NULL)
 		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
 	else
-		vhost_deliver_now(port, ctx, set, frames, n);
+		vhost_fill_queues(port, ctx, set, frames, n);
 }
 
-void vhost_deliver_now(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+void vhost_fill_queues(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
 		       struct frame **frames, uint16_t n)
 {
 	if (set->n == 1)
-		deliver_to(port, ctx, set, 0, frames, n);
+		fill_queue(port, ctx, set, 0, frames, n);
 	else
-		deliver_spread(port, ctx, set, frames, n);
+		spread(port, ctx, set, frames, n);
 }

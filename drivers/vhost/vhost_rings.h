@@ -82,8 +82,8 @@ void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 bool vhost_arm(struct port_rxq *q);
 void vhost_disarm(struct port_rxq *q);
 
-/* Of a port with queues that are ready. */
-void vhost_deliver_now(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
+/* Delivers to the guest's queues, which are ready; several: a flow stays in one. */
+void vhost_fill_queues(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,
 		       struct frame **frames, uint16_t n) RUNS_ON(lcore_thread);
 
 /* vhost_lane.c: the same by way of a lane. */

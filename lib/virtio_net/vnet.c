@@ -56,6 +56,16 @@ void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
 
 /* --- receive ----------------------------------------------------------------------------------------------------- */
 
+/* The way of a burst out of a guest's ring, from the outside in:
+ *
+ *	vnet_receive()  opens the view and chooses the format
+ *	receive_as()    asks how many chains there are, takes those that were found, counts
+ *	find_singles()  chains of one descriptor, for as long as they are that
+ *	find_chain()    one chain of any number of descriptors
+ *	read_heads()    header and head of each frame, once, into our own memory
+ *	vnet_complete() gives the chains back, interrupts
+ */
+
 /* Takes bytes off the front of a list of spans, into `to`, and leaves the list at what follows. The caller knows that
  * there are that many. */
 static void spans_take(struct mem_span **spans, uint8_t *to, uint32_t n)
@@ -221,6 +231,12 @@ static __attribute__((noinline)) void burst_remove(struct burst *burst, uint16_t
 	memmove(&burst->frame[i], &burst->frame[i + 1], (burst->n - i) * sizeof(burst->frame[0]));
 }
 
+/* A frame that needs offload: whether its guest may ask for that. Out of the way of the others. */
+static __attribute__((noinline)) bool offload_agreed(struct frame *frame, const struct virtq_conf *conf)
+{
+	return frame_offload_check(frame, frame_offloads_from_guest(conf->features));
+}
+
 /* Reads header and head of each frame. */
 static inline void read_heads(struct burst *burst, const struct virtq_conf *conf,
 			      struct port_counters *counters)
@@ -242,40 +258,15 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 		if (__builtin_expect(!frame_asks(frame), 1)) {
 			/* Nothing is asked, whatever else stands there. */
 			frame->offload = (struct virtio_net_hdr){0};
-		} else if (!vnet_offload_check(frame, conf)) {
+		} else if (!offload_agreed(frame, conf)) {
 			count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
 			burst_remove(burst, (uint16_t)i--);
 		}
 	}
 }
 
-/* Finds up to n chains, a frame for each that has the length of one, and reads what they begin with: the
- * number of chains. */
-static inline __attribute__((always_inline)) uint16_t
-receive_chains(struct virtq *q, const struct virtq_view *view, struct burst *burst, uint16_t n,
-	       struct port_counters *counters, const struct virtq_format *format)
-{
-	struct finding found;
-
-	found.n = n;
-	found.chains = 0;
-	found.slots = found.spans = found.cost = 0;
-	found.bytes = 0;
-	format->look(view, n, found.heads);
-	do
-		find_singles(view, &found, burst, format);
-	while (__builtin_expect(found.chains < n && found.bytes < BURST_BYTES, 0) &&
-	       find_chain(q, view, &found, burst, counters, format));
-	burst->source = view->conf;
-	if (found.chains == 0)
-		return 0;
-	read_heads(burst, view->conf, counters);
-	format->take(view, found.slots, found.chains);
-	return found.chains;
-}
-
 static inline __attribute__((always_inline)) void
-complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *format)
+complete_as(struct virtq *q, struct burst *burst, const struct virtq_format *format)
 	RUNS_ON(lcore_thread)
 {
 	/* The geometry of receive(): the ring may have been withdrawn since, but control waits for us to pass
@@ -294,26 +285,40 @@ complete_burst(struct virtq *q, struct burst *burst, const struct virtq_format *
 	}
 }
 
+/* Finds chains, a frame for each that has the length of one, reads what they begin with, and takes them. */
 static inline __attribute__((always_inline)) uint16_t
 receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst,
 	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
-	const struct virtq_view here = *opened, *view = &here; /* seen by nobody else: it lives in registers */
+	const struct virtq_view here = *opened, *view = &here; /* its address is not passed on: it lives in registers */
 	bool lends = __builtin_expect(frame_hold_wanted(), 0) || vnet_window_open(q);
-	uint16_t max = lends ? vnet_window_before(q, opened) : BURST_MAX, taken;
-	int n = format->available(view, 0, max);
+	int n = format->available(view, 0, lends ? vnet_window_before(q, opened) : BURST_MAX);
+	struct finding found;
 
 	if (n <= 0) {
 		if (n < 0)
 			vnet_break(q, -n);
 		return 0;
 	}
-	taken = receive_chains(q, view, burst, (uint16_t)n, counters, format);
+	found.n = (uint16_t)n;
+	found.chains = 0;
+	found.slots = found.spans = found.cost = 0;
+	found.bytes = 0;
+	format->look(view, found.n, found.heads);
+	do
+		find_singles(view, &found, burst, format);
+	while (__builtin_expect(found.chains < found.n && found.bytes < BURST_BYTES, 0) &&
+	       find_chain(q, view, &found, burst, counters, format));
+	burst->source = view->conf;
+	if (found.chains > 0) {
+		read_heads(burst, view->conf, counters);
+		format->take(view, found.slots, found.chains);
+	}
 	if (lends)
-		vnet_window_take(q, opened, burst, taken);
+		vnet_window_take(q, opened, burst, found.chains);
 	count(&q->counters.frames, burst->n);
 	if (burst->n == 0)
-		complete_burst(q, burst, format);
+		complete_as(q, burst, format);
 	return burst->n;
 }
 
@@ -336,9 +341,9 @@ void vnet_complete(struct virtq *q, struct burst *burst)
 	const struct virtq_conf *conf = burst->source;
 
 	if (conf->packed)
-		complete_burst(q, burst, &virtq_packed);
+		complete_as(q, burst, &virtq_packed);
 	else
-		complete_burst(q, burst, &virtq_split);
+		complete_as(q, burst, &virtq_split);
 }
 
 /* --- sleeping ---------------------------------------------------------------------------------------------------- */

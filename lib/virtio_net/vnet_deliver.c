@@ -9,6 +9,15 @@
 #include "vnet_private.h"
 #include "vus_limits.h"
 
+/* The way of a burst into a guest's ring, from the outside in:
+ *
+ *	vnet_deliver()  takes the queue's turn, opens the view, counts, interrupts
+ *	fill_finished() for a burst that needs offload: does what the guest has not agreed to take, fills piece by piece
+ *	fill_ring()     chooses the format; copies until the burst or the ring is at its end, and publishes
+ *	copy_burst()    frames of a buffer each, a buffer of one descriptor: finds the buffers, then copies
+ *	copy_chained()  one frame into any number of buffers, of any number of descriptors
+ */
+
 /* A burst on its way into a guest's ring. */
 struct delivery {
 	struct virtq *q;
@@ -45,7 +54,7 @@ static __attribute__((noinline)) void log_frames(const struct virtq_view *view,
 				  view->conf->header_len + frames[i]->len);
 }
 
-/* --- one frame, one buffer --------------------------------------------------------------------------------------- */
+/* --- frames of a buffer each ------------------------------------------------------------------------------------- */
 
 /* Each byte of it is ours: what is left to be done was checked or is zero, and nothing leaks to the guest (O7). */
 static inline struct virtio_net_hdr_mrg_rxbuf header_of(const struct delivery *d,
@@ -75,10 +84,10 @@ static inline void header_write(uint8_t *at, uint32_t header_len, const struct f
 }
 _Static_assert(offsetof(struct virtio_net_hdr, flags) == 0, "where header_write() puts them");
 
-/* Finds a place, as long as the frame needs, for each of the first frames while the simple case holds: a buffer of one
- * descriptor in one region. The number of frames placed. */
+/* Finds a buffer, as long as the frame needs, for each of the first frames while the simple case holds: a buffer of one
+ * descriptor in one region. Returns: the number of buffers found. */
 static inline __attribute__((always_inline)) uint16_t
-place_simple(struct delivery *d, const struct virtq_view *view, struct frame *const *frames,
+find_buffers(struct delivery *d, const struct virtq_view *view, struct frame *const *frames,
 	     uint16_t n, struct mem_span *slots, const struct virtq_format *format)
 {
 	uint32_t header_len = view->conf->header_len, len_max = d->len_max;
@@ -106,16 +115,17 @@ place_simple(struct delivery *d, const struct virtq_view *view, struct frame *co
 	return (uint16_t)i;
 }
 
+/* Copies the first frames while the simple case holds. Returns: the number of frames copied. */
 static inline __attribute__((always_inline)) uint16_t
-deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
-	       const struct virtq_format *format)
+copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
+	   const struct virtq_format *format)
 {
-	const struct virtq_view view = d->view; /* nobody else has its address: it lives in registers */
+	const struct virtq_view view = d->view; /* its address is not passed on: it lives in registers */
 	uint32_t header_len = view.conf->header_len;
 	uint8_t takes_valid = d->takes_valid;
 	struct mem_span slots[BURST_MAX];
 	int available = format->available(&view, 0, n);
-	uint16_t placed;
+	uint16_t found;
 
 	if (available < 0) {
 		vnet_break(d->q, -available);
@@ -123,19 +133,19 @@ deliver_simple(struct delivery *d, struct frame *const *frames, uint16_t n,
 	}
 	if (!format->room(&view, n))
 		d->interrupt |= format->publish(&view, 0);
-	placed = place_simple(d, &view, frames, (uint16_t)available, slots, format);
-	for (uint16_t i = 0; i < placed; i++) {
+	found = find_buffers(d, &view, frames, (uint16_t)available, slots, format);
+	for (uint16_t i = 0; i < found; i++) {
 		uint8_t *at = slots[i].at;
 
 		header_write(at, header_len, frames[i], takes_valid, 1);
 		frame_copy(frames[i], at + header_len);
 	}
-	if (placed > 0) {
+	if (found > 0) {
 		if (__builtin_expect(view.log != NULL, 0))
-			log_frames(&d->view, slots, frames, placed);
-		format->take(&view, placed, placed);
+			log_frames(&d->view, slots, frames, found);
+		format->take(&view, found, found);
 	}
-	return placed;
+	return found;
 }
 
 /* --- one frame, any buffers -------------------------------------------------------------------------------------- */
@@ -203,7 +213,7 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 }
 
 static inline __attribute__((always_inline)) int
-deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq_format *format)
+copy_chained_as(struct delivery *d, const struct frame *frame, const struct virtq_format *format)
 {
 	struct mem_span spans[BURST_SPANS];
 	uint32_t header_len = d->view.conf->header_len;
@@ -233,71 +243,49 @@ deliver_any_as(struct delivery *d, const struct frame *frame, const struct virtq
 	return -1;
 }
 
-static __attribute__((noinline)) int deliver_any_split(struct delivery *d, const struct frame *frame)
+/* Copies one frame, or drops it. Returns: -1, or the reason (enum tx_drop), which is not counted yet. */
+static __attribute__((noinline)) int copy_chained(struct delivery *d, const struct frame *frame)
 {
-	return deliver_any_as(d, frame, &virtq_split);
-}
-
-static __attribute__((noinline)) int deliver_any_packed(struct delivery *d,
-							const struct frame *frame)
-{
-	return deliver_any_as(d, frame, &virtq_packed);
-}
-
-static inline int deliver_any(struct delivery *d, const struct frame *frame)
-{
-	return d->view.conf->packed ? deliver_any_packed(d, frame) : deliver_any_split(d, frame);
+	return d->view.conf->packed ? copy_chained_as(d, frame, &virtq_packed)
+				    : copy_chained_as(d, frame, &virtq_split);
 }
 
 /* --- a burst ----------------------------------------------------------------------------------------------------- */
 
 /* The simple case for as long as it holds, the general one for the frame that ended it, and so on. A ring that is full or
- * broken ends the burst: what is left of it goes the same way. */
+ * broken ends the burst: what is left of it is dropped for the same reason. */
 static inline __attribute__((always_inline)) void
-deliver_frames(struct delivery *d, struct frame *const *frames, uint16_t n,
-	       const struct virtq_format *format)
+fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
+	const struct virtq_format *format)
 {
-	uint16_t i = deliver_simple(d, frames, n, format);
+	struct frame *const *end = frames + n;
 
-	while (i < n) {
-		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN
-							 : deliver_any(d, frames[i]);
+	while ((frames += copy_burst(d, frames, (uint16_t)(end - frames), format)) < end) {
+		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, *frames);
 
 		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN) {
-			count(&d->counters->tx_drop[drop], (uint64_t)(n - i));
+			count(&d->counters->tx_drop[drop], (uint64_t)(end - frames));
 			count(&d->q->counters.full, drop == TX_DROP_NO_BUFFER);
-			return;
+			break;
 		}
 		if (drop >= 0)
 			count(&d->counters->tx_drop[drop], 1);
-		i++;
-		i = (uint16_t)(i + deliver_simple(d, frames + i, (uint16_t)(n - i), format));
+		frames++;
 	}
+	d->interrupt |= format->publish(&d->view, 0);
 }
 
-static void deliver_split(struct delivery *d, struct frame *const *frames, uint16_t n)
-{
-	deliver_frames(d, frames, n, &virtq_split);
-	d->interrupt |= virtq_split.publish(&d->view, 0);
-}
-
-static void deliver_packed(struct delivery *d, struct frame *const *frames, uint16_t n)
-{
-	deliver_frames(d, frames, n, &virtq_packed);
-	d->interrupt |= virtq_packed.publish(&d->view, 0);
-}
-
-static void deliver_all(struct delivery *d, struct frame *const *frames, uint16_t n)
+static void fill_ring(struct delivery *d, struct frame *const *frames, uint16_t n)
 {
 	if (d->view.conf->packed)
-		deliver_packed(d, frames, n);
+		fill_as(d, frames, n, &virtq_packed);
 	else
-		deliver_split(d, frames, n);
+		fill_as(d, frames, n, &virtq_split);
 }
 
-/* Some of the frames ask for something: what this guest has not agreed to take is done for it. */
-static __attribute__((noinline)) void deliver_asking(struct delivery *d, struct frame *const *frames,
-						     uint16_t n)
+/* Some of the frames need offload: what this guest has not agreed to take is done for it. */
+static __attribute__((noinline)) void fill_finished(struct delivery *d, struct frame *const *frames,
+						    uint16_t n)
 {
 	const struct frame_taker taker = {
 		.offloads = frame_offloads_to_guest(d->view.conf->features),
@@ -310,7 +298,7 @@ static __attribute__((noinline)) void deliver_asking(struct delivery *d, struct 
 	d->len_max = FRAME_LEN_MAX;
 	frame_finish_begin(&finish, frames, n, &taker);
 	while ((n = frame_finish_next(&finish)) > 0)
-		deliver_all(d, finish.out, n);
+		fill_ring(d, finish.out, n);
 	count(&d->counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
 	count(&d->counters->tx_checksummed, finish.checksummed);
 	count(&d->counters->tx_segmented, finish.segmented);
@@ -344,9 +332,9 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 					? VIRTIO_NET_HDR_F_DATA_VALID
 					: 0;
 		if (__builtin_expect(frames_ask(frames, n), 0))
-			deliver_asking(&d, frames, n);
+			fill_finished(&d, frames, n);
 		else
-			deliver_all(&d, frames, n);
+			fill_ring(&d, frames, n);
 		count(&q->counters.frames, d.ok);
 		count(&counters->tx_ok, d.ok);
 		count(&counters->tx_bytes, d.bytes);

@@ -30,9 +30,6 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 	return __builtin_expect(!view->dp->fresh, 1) || vnet_begin(q, view, counters);
 }
 
-/* vnet_offload.c: a guest asks for something: whether it may. */
-bool vnet_offload_check(struct frame *frame, const struct virtq_conf *conf);
-
 /* The guest wrote what no driver writes: the ring is not touched any more. */
 void vnet_break(struct virtq *q, int fault);
 void vnet_interrupt(struct virtq *q, const struct virtq_view *view);
