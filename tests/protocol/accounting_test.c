@@ -100,7 +100,6 @@ static void the_sums_agree_in_a_crowd(void **state)
 	struct fg_nic_options opt = {.depth = 100, .region = -1};
 	int64_t deadline = fg_deadline(5000);
 
-	(void)state;
 	memset(&w, 0, sizeof(w));
 	for (unsigned int i = 0; i < 3; i++) {
 		w.g[i] = guest_open(names[i], NULL);
@@ -149,7 +148,6 @@ static void every_buffer_of_an_uplink_returns(void **state)
 	struct account n0, up0, n1, up1;
 	uint8_t frame[1514], got[2048];
 
-	(void)state;
 	assert_true(at_start > 0);
 	read_account("n", &n0);
 	read_account("up", &up0);
@@ -182,7 +180,6 @@ static void nothing_is_left_of_a_hundred_guests(void **state)
 {
 	struct fg_usage after;
 
-	(void)state;
 	for (unsigned int i = 0; i < 110; i++) {
 		struct guest *a, *b;
 

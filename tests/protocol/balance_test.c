@@ -167,7 +167,6 @@ static void two_that_share_an_lcore_are_parted(void **state)
 {
 	int64_t began = fg_now_ms(), deadline = fg_deadline(PARTED_MS);
 
-	(void)state;
 	come();
 	while (lcore_of("a") == lcore_of("c") && fg_left_ms(deadline) > 0)
 		talk(100);
@@ -193,7 +192,6 @@ static void nothing_moves_before_it_is_told(void **state)
 	static const char *const off[] = {"--rebalance", "off", NULL};
 	int64_t deadline = fg_deadline(PARTED_MS);
 
-	(void)state;
 	OK(with_arguments(off));
 	come();
 	assert_int_equal(number_in("rebalance", "moved"), 0);

@@ -137,7 +137,6 @@ static void random_messages(void **state)
 	unsigned int n = 0, lives = 0;
 	int kinds[KINDS];
 
-	(void)state;
 	plant_seed();
 	open_all(kinds);
 	for (; fg_left_ms(deadline) > 0; lives++) {
@@ -205,7 +204,6 @@ static void random_rings(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	unsigned int n = 0, broken = 0;
 
-	(void)state;
 	plant_seed();
 	while (fg_left_ms(deadline) > 0) {
 		const struct fg_options opt = {.features = dice(2) ? FG_FEATURES_DEFAULT
@@ -279,7 +277,6 @@ static void everything_at_once(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	unsigned int rounds = 0;
 
-	(void)state;
 	plant_seed();
 	for (; fg_left_ms(deadline) > 0; rounds++) {
 		struct guest *g = guest_open_regions("h0", NULL, 4);

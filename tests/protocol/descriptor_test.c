@@ -30,7 +30,6 @@ static void surplus_descriptors_are_closed(void **state)
 {
 	int fds[253];
 
-	(void)state;
 	open_null(fds, 253);
 	for (unsigned int round = 0; round < 3; round++) {
 		static const unsigned int counts[] = {1, 8, 253};
@@ -56,7 +55,6 @@ static void descriptors_of_bad_messages_are_closed(void **state)
 {
 	int fds[8];
 
-	(void)state;
 	open_null(fds, 8);
 	for (unsigned int i = 0; i < 64; i++) {
 		struct guest *g = guest_open("h0", NULL);
@@ -84,7 +82,6 @@ static void descriptors_may_come_with_any_byte(void **state)
 			   .u64 = 0};
 	struct fg_msg answer;
 
-	(void)state;
 	OK(fg_wire_send_raw(g->s.sock, &m, 6, &g->s.ring[0].err, 1));
 	fg_sleep_us(20000);
 	OK(fg_wire_send_raw(g->s.sock, (char *)&m + 6, FG_HEADER_SIZE + 8 - 6, NULL, 0));
@@ -104,7 +101,6 @@ static void the_nofd_bit_decides(void **state)
 {
 	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
 
-	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
 		const char *name = fg_wire_name(requests[i]);
 		struct guest *g = guest_run("h0", NULL);
@@ -128,7 +124,6 @@ static void only_eventfds_kick_and_interrupt(void **state)
 	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};
 	int pipes[2], fds[6];
 
-	(void)state;
 	OK(pipe2(pipes, O_CLOEXEC));
 	fds[0] = pipes[0];
 	fds[1] = pipes[1];

@@ -14,7 +14,6 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 	struct fg_flow flow = {.id = 50};
 	uint8_t frame[100], *header;
 
-	(void)state;
 	guest_start(a, &(struct fg_nic_options){.tx_size = 65600, .depth = 16, .region = -1});
 	settle(a, b);
 	read_account("a", &before);
@@ -59,7 +58,6 @@ static void every_drop_at_the_exit_has_its_name(void **state)
 	struct guest *b = guest_open("b", &plain);
 	struct account a0, b0, z0;
 
-	(void)state;
 	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
 	read_account("z", &z0); /* on br3 with e, and nobody there */
 	send_raw(e, everybody, e->nic.mac, 7, 100);
@@ -91,7 +89,6 @@ static void copies_are_counted(void **state)
 	struct account a0, b0, c0;
 	uint8_t got[2048];
 
-	(void)state;
 	read_account("a", &a0);
 	read_account("b", &b0);
 	read_account("c", &c0);
@@ -115,7 +112,6 @@ static void the_mtu_is_kept(void **state)
 	struct guest *b = guest_run("b", &opt);
 	struct account b0;
 
-	(void)state;
 	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
 	settle(b, a);
 	assert_traffic(a, b, 3, 1514);

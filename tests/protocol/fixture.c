@@ -313,7 +313,6 @@ void assert_held_as(const struct fg_usage *then, unsigned int fewer)
 
 static int fixture_start(void **state)
 {
-	(void)state;
 	if (fg_switch_start(&fixture.sw, &fixture.opt) < 0)
 		return -1;
 	if (!fixture.with_victims)
@@ -323,7 +322,6 @@ static int fixture_start(void **state)
 
 static int fixture_stop(void **state)
 {
-	(void)state;
 	fg_victims_stop(&fixture.victims);
 	return fg_switch_stop(&fixture.sw);
 }
@@ -361,7 +359,6 @@ int fixture_check(void **state)
 {
 	struct guest *a, *b;
 
-	(void)state;
 	assert_true(fg_switch_alive(&fixture.sw));
 	assert_control_answers();
 	for (unsigned int i = 0; i < GUESTS; i++)

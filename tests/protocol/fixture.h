@@ -14,14 +14,9 @@
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "fg_clock.h"
 #include "fg_net.h"
 #include "fg_session.h"
@@ -121,7 +116,5 @@ void assert_yes(enum verdict, const char *what);
 void assert_nothing_held(void);
 /* ... as it held then, give or take what may be @fewer descriptors; RSS within a mebibyte. */
 void assert_held_as(const struct fg_usage *then, unsigned int fewer);
-
-#define OK(call) assert_int_equal(call, 0)
 
 #endif

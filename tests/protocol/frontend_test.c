@@ -142,13 +142,11 @@ static void a_hypervisor_runs(const char *port, unsigned int pairs)
 
 static void a_hypervisor_with_one_pair(void **state)
 {
-	(void)state;
 	a_hypervisor_runs("one", 1);
 }
 
 static void a_hypervisor_with_two_pairs(void **state)
 {
-	(void)state;
 	a_hypervisor_runs("two", 2);
 }
 
@@ -158,7 +156,6 @@ static void a_hypervisor_with_a_pair_too_many(void **state)
 	struct guest *peer = guest_run("peer", NULL);
 	struct guest *g = begin("one", 2);
 
-	(void)state;
 	hypervisor_negotiates(g, 2);
 	OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features));
 	assert_no(verdict_of_state(&g->s, FG_SET_VRING_NUM, 2, 256), "a ring of a second pair");
@@ -176,7 +173,6 @@ static void a_hypervisor_comes_back(void **state)
 	struct guest *peer = guest_run("peer", NULL);
 	struct guest *g = begin("one", 1);
 
-	(void)state;
 	hypervisor_negotiates(g, 2);
 	fresh_rings(g);
 	hypervisor_activates(g, true);
@@ -227,7 +223,6 @@ static void libkrun_runs_and_resets(void **state)
 	struct guest *g = begin("krun", 1);
 	uint64_t queues;
 
-	(void)state;
 	agree(g, LIBKRUN, FG_P_MQ, true);
 	assert_int_equal(g->s.features & (WITH_CONTROL_QUEUE | FG_F_MTU | FG_F_PACKED), 0);
 	OK(fg_ask_u64(&g->s, FG_GET_QUEUE_NUM, &queues));
@@ -253,7 +248,6 @@ static void crosvm_asks_for_the_configuration(void **state)
 	struct fg_msg m = {.request = FG_GET_CONFIG, .flags = FG_VERSION, .size = 12 + 2};
 	struct fg_msg answer;
 
-	(void)state;
 	agree(g, LIBKRUN, FG_P_MQ | FG_P_REPLY_ACK, true);
 	libkrun_activates(g, g->s.features);
 	for (unsigned int i = 0; i < 20; i++) {

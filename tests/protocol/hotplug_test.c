@@ -26,7 +26,6 @@ static void a_table_may_be_replaced(void **state)
 	struct guest *g = guest_run("h0", &by_table);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < 50; i++) {
 		int slot = fg_memory_add(&g->mem, HIGH + i * MIB, MIB);
 
@@ -52,7 +51,6 @@ static void a_ring_whose_region_goes_pauses(void **state)
 	uint16_t used;
 	int n;
 
-	(void)state;
 	guest_start(g, &second);
 	assert_traffic(g, peer, 10, 200);
 	OK(fg_remove_region(&g->s, 0));
@@ -84,7 +82,6 @@ static void no_byte_is_written_after_the_reply(void **state)
 	uint8_t *copy = malloc(4 * MIB);
 	uint8_t frame[1000];
 
-	(void)state;
 	guest_start(g, &second);
 	settle(g, peer);
 	for (unsigned int i = 0; i < 120; i++) {
@@ -114,7 +111,6 @@ static void a_new_file_at_old_addresses_is_mapped(void **state)
 	struct fg_ring *ring = g->s.ring;
 	int fd = fg_memory_file(GUEST_MEMORY);
 
-	(void)state;
 	assert_traffic(g, peer, 3, 200);
 	OK(fg_session_stop(&g->s));
 	assert_true(dup3(fd, r->fd, O_CLOEXEC) >= 0);
@@ -143,7 +139,6 @@ static void a_fuzzy_removal_removes_nothing(void **state)
 	};
 	struct fg_mem_region wrong[4] = {own, own, own, {HIGH, MIB, USER, 0}};
 
-	(void)state;
 	wrong[0].size /= 2;
 	wrong[1].gpa += 4096;
 	wrong[2].user_addr += 4096;
@@ -168,7 +163,6 @@ static void regions_come_and_go_under_traffic(void **state)
 	unsigned int round = 0;
 	int slot = fg_memory_add(&g->mem, HIGH, MIB);
 
-	(void)state;
 	assert_int_equal(slot, 1);
 	OK(fg_switch_usage(&fixture.sw, &before));
 	for (; round < ROUNDS && (round < AT_LEAST || fg_left_ms(deadline) > 0); round++) {
@@ -192,7 +186,6 @@ static void a_guests_own_rings_never_notice(void **state)
 	static struct fg_victims own;
 	int64_t began;
 
-	(void)state;
 	OK(fg_victims_start(&own, &fixture.sw, "h0", "h1"));
 	OK(fg_victims_run(&own));
 	began = fg_now_ms();
@@ -224,7 +217,6 @@ static void adding_populates_nothing(void **state)
 	struct fg_usage before, after;
 	struct stat st;
 
-	(void)state;
 	OK(fg_switch_usage(&fixture.sw, &before));
 	for (unsigned int i = 1; i <= REGIONS; i++) {
 		assert_int_equal(fg_memory_add(&g->mem, HIGH + ((uint64_t)i << 30), 1024 * MIB), i);
@@ -255,7 +247,6 @@ static void every_slot_serves(void **state)
 	struct fg_msg m;
 	uint8_t got[2048];
 
-	(void)state;
 	assert_int_equal(g->s.max_slots, SLOTS);
 	for (unsigned int i = 1; i < SLOTS; i++) { /* from the top down, with holes between */
 		uint64_t gpa = (1ull << 46) - i * 4ull * SIZE;
@@ -293,7 +284,6 @@ static void a_region_may_begin_anywhere_in_its_file(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	int fd = fg_memory_file(64 * MIB);
 
-	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_usage before, after;
@@ -319,7 +309,6 @@ static void memory_survives_everything_but_the_connection(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int round = 0; round < 3; round++) {
 		OK(fg_session_stop(&g->s));
 		if (round == 1)

@@ -41,7 +41,6 @@ static void silence_of_any_length_is_survived(void **state)
 	struct guest *a = guest_run("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	fg_victims_pause(&fixture.victims); /* so that it does fall asleep */
 	for (unsigned int i = 0; i < 300; i++) {
 		fg_sleep_us(i * 17 % 4001);
@@ -59,7 +58,6 @@ static void flags_instead_of_indexes_work(void **state)
 	struct guest *a = guest_run("h0", &plain);
 	struct guest *b = guest_run("h1", &plain);
 
-	(void)state;
 	fg_victims_pause(&fixture.victims);
 	for (unsigned int i = 0; i < 300; i++) {
 		fg_sleep_us(i * 17 % 4001);
@@ -76,7 +74,6 @@ static void the_no_interrupt_flag_is_respected(void **state)
 	struct guest *b = guest_run("h1", &plain);
 	uint8_t frame[2048];
 
-	(void)state;
 	assert_traffic(a, b, 1, 100);
 	__atomic_store_n(&b->nic.rx->avail->flags, FG_NO_INTERRUPT, __ATOMIC_SEQ_CST);
 	fg_sleep_us(20000);
@@ -100,7 +97,6 @@ static void the_event_index_is_respected(void **state)
 	struct fg_ring *rx = b->nic.rx;
 	uint16_t *used_event = &rx->avail->ring[rx->num];
 
-	(void)state;
 	assert_traffic(a, b, 1, 100);
 	__atomic_store_n(used_event, (uint16_t)(rx->last_used + 9), __ATOMIC_SEQ_CST);
 	fg_sleep_us(20000);
@@ -125,7 +121,6 @@ static void the_interrupt_may_change(void **state)
 	struct guest *a = guest_run("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < 100; i++) {
 		int fresh = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -146,7 +141,6 @@ static void a_ring_may_have_no_interrupt(void **state)
 	struct guest *b = guest_run("h1", NULL);
 	uint8_t frame[2048];
 
-	(void)state;
 	OK(fg_request_u64(&b->s, FG_SET_VRING_CALL, FG_NOFD | 0));
 	fg_ring_take_interrupts(b->nic.rx);
 	for (unsigned int i = 0; i < 10; i++)
@@ -165,7 +159,6 @@ static void a_ring_may_have_no_kick(void **state)
 	struct guest *a = guest_open("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	OK(fg_send_features(&a->s));
 	OK(fg_send_memory(&a->s));
 	for (uint32_t i = 0; i < 2; i++) {
@@ -195,7 +188,6 @@ static void what_is_posted_before_the_start_is_sent(void **state)
 	struct fg_flow flow = {.id = 801};
 	uint8_t frame[2048];
 
-	(void)state;
 	OK(fg_send_features(&a->s));
 	OK(fg_send_memory(&a->s));
 	for (uint32_t i = 0; i < 2; i++)
@@ -217,7 +209,6 @@ static void a_storm_of_kicks_hurts_nobody(void **state)
 	struct guest *b = guest_run("h1", NULL);
 	int64_t deadline = fg_deadline(500);
 
-	(void)state;
 	while (fg_left_ms(deadline) > 0) {
 		for (unsigned int i = 0; i < 1000; i++) {
 			eventfd_write(a->nic.tx->kick, 0xffffff);
@@ -235,7 +226,6 @@ static void a_full_interrupt_counter_blocks_nobody(void **state)
 	struct guest *b = guest_run("h1", NULL);
 	int full = eventfd(0, EFD_CLOEXEC); /* blocking, as a front end may leave it */
 
-	(void)state;
 	assert_true(full >= 0);
 	settle(b, a);
 	OK(eventfd_write(full, 0xfffffffffffffffe));
@@ -291,7 +281,6 @@ static void an_interrupt_that_blocks_ends_its_port(void **state)
 {
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	for (uint32_t ring = 0; ring < 2; ring++) {
 		struct guest *a = guest_run("h0", NULL);
 		struct guest *from = ring == 0 ? b : a, *to = ring == 0 ? a : b;
@@ -316,7 +305,6 @@ static void an_error_descriptor_that_blocks_ends_its_port(void **state)
 	struct guest *a = guest_run("h0", NULL);
 	int64_t began;
 
-	(void)state;
 	make_it_block(a->s.ring[1].err);
 	a->nic.tx->avail->idx = (uint16_t)(a->nic.tx->avail->idx + 30000);
 	fg_ring_kick(a->nic.tx);
@@ -341,7 +329,6 @@ static void a_change_of_an_interrupt_waits_for_no_lcore(void **state)
 	static uint64_t call[CHANGES], err[CHANGES], question[CHANGES];
 	struct guest *g = guest_run("h0", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < CHANGES; i++) {
 		uint64_t began = fg_now_us();
 

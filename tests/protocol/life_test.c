@@ -20,7 +20,6 @@ static void a_guest_may_reboot(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < 15; i++) {
 		bool v1;
 
@@ -55,7 +54,6 @@ static void a_stopped_ring_is_complete(void **state)
 	uint16_t base;
 	int len;
 
-	(void)state;
 	settle(peer, g);
 	for (unsigned int round = 0; round < 30; round++) {
 		for (unsigned int i = 0; i < 100; i++) {
@@ -91,7 +89,6 @@ static void a_stopped_receive_ring_is_left_alone(void **state)
 	uint8_t frame[256];
 	uint16_t base;
 
-	(void)state;
 	settle(g, peer);
 	for (unsigned int i = 0; i < 100; i++) {
 		fg_flow_build(&flow, g->nic.mac, peer->nic.mac, frame, sizeof(frame));
@@ -119,7 +116,6 @@ static void a_disabled_ring_rests(void **state)
 	uint8_t frame[200];
 	uint16_t used;
 
-	(void)state;
 	settle(g, peer);
 	for (unsigned int round = 0; round < 5; round++) {
 		OK(fg_enable_ring(&g->s, 0, false));
@@ -146,7 +142,6 @@ static void a_ring_may_be_told_in_any_order(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int order = 0; order < 24; order++) {
 		const struct fg_options opt = {.leave_disabled = true};
 		struct guest *g = guest_open("h0", &opt);
@@ -200,7 +195,6 @@ static void a_front_end_may_die_at_any_message(void **state)
 	unsigned int messages = 0;
 	int err = -ECONNRESET;
 
-	(void)state;
 	while (err != 0) {
 		struct guest *g = guest_idle();
 
@@ -232,7 +226,6 @@ static void a_front_end_may_die_under_traffic(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	uint8_t frame[1000];
 
-	(void)state;
 	for (unsigned int round = 0; round < 30; round++) {
 		struct guest *g = guest_run("h0", NULL);
 		struct fg_flow flow = {.id = 903};
@@ -278,7 +271,6 @@ static void a_storm_of_connections_disturbs_nobody(void **state)
 	const char *path = fg_switch_socket(&fixture.sw, "h0");
 	int socks[400];
 
-	(void)state;
 	for (unsigned int i = 0; i < 400; i++) {
 		socks[i] = connect_now(path);
 		if (i % 50 == 0)
@@ -301,7 +293,6 @@ static void a_new_connection_begins_from_nothing(void **state)
 	struct fg_msg hello;
 	int sock = -1;
 
-	(void)state;
 	guest_close(g);
 	do { /* until the one before is gone for the switch as well */
 		if (sock >= 0)
@@ -329,7 +320,6 @@ static void queue_pairs_may_be_switched(void **state)
 	static struct fg_nic nic[PAIRS];
 	uint8_t frame[200], got[2048];
 
-	(void)state;
 	assert_true(g->s.max_pairs >= PAIRS);
 	OK(fg_session_start(&g->s));
 	for (unsigned int i = 0; i < PAIRS; i++) {
@@ -378,7 +368,6 @@ static void an_arrival_is_announced(void **state)
 	struct fg_msg m = {.request = FG_SEND_RARP, .size = 8};
 	uint8_t got[2048];
 
-	(void)state;
 	guest_start(g, NULL);
 	memcpy(m.raw, g->nic.mac, 6);
 	OK(fg_request(&g->s, &m, NULL, 0));
@@ -410,7 +399,6 @@ static void a_guest_that_stops_is_forgotten(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	uint16_t base;
 
-	(void)state;
 	settle(g, peer);
 	OK(fg_stop_ring(&g->s, 0, &base));
 	assert_false(is_known(g));

@@ -234,7 +234,6 @@ static void no_bit_is_lost_when_the_log_grows_and_shrinks(void **state)
 	unsigned int rounds, lost = 0;
 	pthread_t thread;
 
-	(void)state;
 	cast();
 	set_log(PLAIN_GPA + PLAIN_SIZE);
 	begin_logging(m.guest);

@@ -103,7 +103,6 @@ static void bad_regions_are_refused(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < N_BAD; i++) {
 		refuse_region(peer, &bad_regions[i], false);
 		refuse_region(peer, &bad_regions[i], true);
@@ -116,7 +115,6 @@ static void neighbours_and_duplicates_are_fine(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	assert_int_equal(fg_memory_add(&g->mem, GUEST_GPA + GUEST_MEMORY, MIB), 1);
 	assert_int_equal(fg_memory_add(&g->mem, GUEST_GPA - MIB, MIB), 2);
 	OK(fg_add_region(&g->s, 1));
@@ -134,7 +132,6 @@ static void only_memory_files_are_mapped(void **state)
 	int pair[2], pipes[2];
 	int fds[7];
 
-	(void)state;
 	OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	OK(pipe2(pipes, O_CLOEXEC));
 	fds[0] = open("/dev/zero", O_RDWR | O_CLOEXEC);
@@ -170,7 +167,6 @@ static void files_on_disk_are_not_mapped(void **state)
 	struct guest *g;
 	struct statfs fs;
 
-	(void)state;
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type == TMPFS_MAGIC) {
 		print_message("no disk here\n");
 		return;
@@ -190,7 +186,6 @@ static void read_only_memory_is_refused(void **state)
 	char path[64];
 	int ro;
 
-	(void)state;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ro = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(ro >= 0);
@@ -210,7 +205,6 @@ static void counts_must_agree(void **state)
 		      {0x80000001, 8 + 32, 1}, {1, 8, 1},	   {1, 4, 1}};
 	int fds[33];
 
-	(void)state;
 	for (unsigned int i = 0; i < 33; i++)
 		fds[i] = fg_memory_file(MIB);
 	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
@@ -234,7 +228,6 @@ static void a_region_brings_one_descriptor(void **state)
 	struct fg_msg m;
 	int fds[2];
 
-	(void)state;
 	for (unsigned int n = 0; n < 3; n += 2) {
 		struct guest *g = guest_open("h0", NULL);
 
@@ -258,7 +251,6 @@ static void a_region_brings_one_descriptor(void **state)
 /* T7. A ring that leaves its region, by any of its three parts. */
 static void rings_must_lie_in_one_region(void **state)
 {
-	(void)state;
 	for (unsigned int part = 0; part < 3; part++) {
 		static const uint64_t bytes[] = {16 * 256, 6 + 2 * 256, 6 + 8 * 256};
 		struct guest *g = guest_open("h0", NULL);
@@ -313,7 +305,6 @@ static void buffers_must_lie_in_memory(void **state)
 		{"at the end", GUEST_GPA + GUEST_MEMORY, 100},
 	};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {
 		struct guest *g = guest_run("h0", NULL);
 		struct guest *peer = guest_run("h1", NULL);
@@ -336,7 +327,6 @@ static void receive_buffers_must_lie_in_memory(void **state)
 	static const uint64_t gpas[] = {GUEST_GPA + GUEST_MEMORY - 16, GUEST_GPA - 50, 0x1000,
 					-50ull};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(gpas) / sizeof(gpas[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 		struct guest *peer = guest_run("h1", NULL);
@@ -364,7 +354,6 @@ static void a_failed_table_changes_nothing(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	int fd = fg_memory_file(4096);
 
-	(void)state;
 	for (unsigned int i = 0; i < 50; i++) {
 		const struct fg_mem_region r = {HIGH, MIB, USER, 0};
 		enum verdict v = try_table(g, &r, fd);
@@ -389,7 +378,6 @@ static void a_port_has_its_share_of_address_space(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	int fd = fg_memory_file(size);
 
-	(void)state;
 	assert_true(fd >= 0);
 	for (unsigned int i = 0; i < 4; i++) {
 		const struct fg_mem_region r = {(i + 1) * 2 * size, size, (i + 1) * 2 * size, 0};

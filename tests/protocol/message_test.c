@@ -44,7 +44,6 @@ static void the_right_features_are_offered(void **state)
 		1ull << 14 | 1ull << 17 | 1ull << 6 | 1ull << 7 | 1ull << 18;
 	struct guest *g = guest_open("h0", NULL);
 
-	(void)state;
 	assert_int_equal(g->s.offered & must, must);
 	assert_int_equal(g->s.offered & never, 0);
 	assert_int_equal(g->s.offered_protocol & protocol, protocol);
@@ -61,7 +60,6 @@ static void a_message_begun_must_end(void **state)
 	struct guest *cut_payload = guest_open("h1", NULL);
 	int64_t began = fg_now_ms();
 
-	(void)state;
 	OK(fg_wire_send_raw(cut_header->s.sock, &m, 5, NULL, 0));
 	OK(fg_wire_send_raw(cut_payload->s.sock, &m, FG_HEADER_SIZE, NULL, 0));
 	assert_true(fg_wire_closed(cut_header->s.sock, MESSAGE_DEADLINE_MS + SLACK_MS));
@@ -81,7 +79,6 @@ static void a_message_may_come_byte_by_byte(void **state)
 	struct fg_msg answer;
 	int64_t began;
 
-	(void)state;
 	for (int i = 0; i < FG_HEADER_SIZE + 8; i++) {
 		OK(fg_wire_send_raw(g->s.sock, (const char *)&m + i, 1, NULL, 0));
 		fg_sleep_us(2000);
@@ -107,7 +104,6 @@ static void messages_may_come_together(void **state)
 	struct fg_msg answer;
 	uint8_t both[3 * FG_HEADER_SIZE];
 
-	(void)state;
 	for (int i = 0; i < 3; i++)
 		memcpy(both + i * FG_HEADER_SIZE, &ask, FG_HEADER_SIZE);
 	OK(fg_wire_send_raw(g->s.sock, both, 2 * FG_HEADER_SIZE + 7, NULL, 0));
@@ -125,7 +121,6 @@ static void a_size_too_large_is_refused(void **state)
 {
 	static const uint32_t sizes[] = {4096, 0x7fffffff, 0x80000000, 0xffffffff};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 
@@ -145,7 +140,6 @@ static void a_size_too_large_is_refused(void **state)
 /* M3. Less payload than the request has: refused, not read as zeros. */
 static void a_size_too_small_is_refused(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < N_EXACT; i++) {
 		for (uint32_t size = 0; size < exact[i].size; size += exact[i].size - 1) {
 			struct guest *g = guest_open("h0", NULL);
@@ -165,7 +159,6 @@ static void a_wild_ring_index_is_refused(void **state)
 	static const uint32_t requests[] = {FG_SET_VRING_NUM, FG_SET_VRING_BASE, FG_GET_VRING_BASE,
 					    FG_SET_VRING_ENABLE, FG_SET_VRING_ADDR};
 
-	(void)state;
 	for (unsigned int r = 0; r < sizeof(requests) / sizeof(requests[0]); r++) {
 		for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 			struct guest *g = guest_open("h0", NULL);
@@ -208,7 +201,6 @@ static void ring_sizes_are_powers_of_two(void **state)
 				       0x10100, 0x80000000, 0xffffffff, 255};
 	static const uint32_t good[] = {1, 2, 64, 1024, 32768};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 
@@ -228,7 +220,6 @@ static void unknown_requests_are_refused(void **state)
 {
 	static const uint32_t unknown[] = {26, 27, 33, 46, 200, 0x7fffffff, 0x80000000, 0xffffffff};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_msg m = {.request = unknown[i], .size = 8};
@@ -249,7 +240,6 @@ static void wrong_flags_end_the_connection(void **state)
 	static const uint32_t flags[] = {0, 2, 3, FG_VERSION | FG_REPLY,
 					 FG_VERSION | FG_REPLY | FG_NEED_REPLY};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_msg m = {.request = FG_GET_FEATURES, .flags = flags[i]};
@@ -266,7 +256,6 @@ static void request_none_is_ignored(void **state)
 	struct guest *g = guest_open("h0", NULL);
 	struct fg_msg m = {.request = FG_NONE, .flags = FG_VERSION, .size = 8};
 
-	(void)state;
 	OK(fg_wire_send(g->s.sock, &m, NULL, 0));
 	OK(fg_barrier(&g->s));
 }
@@ -280,7 +269,6 @@ static void a_peer_that_does_not_listen_is_hung_up_on(void **state)
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	int err = 0;
 
-	(void)state;
 	while (err != -ECONNRESET && fg_left_ms(deadline) > 0) {
 		ssize_t n = send(g->s.sock, &m, FG_HEADER_SIZE, MSG_DONTWAIT | MSG_NOSIGNAL);
 

@@ -66,7 +66,6 @@ static void any_cut_of_a_frame_arrives_whole(void **state)
 	struct guest *a = guest_run("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	all_cuts(a, b);
 	all_cuts(b, a);
 }
@@ -87,7 +86,6 @@ static void every_feature_set_carries_frames(void **state)
 	};
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		const struct fg_options opt = {.features = sets[i]};
 		struct guest *a = guest_run("h0", &opt);
@@ -108,7 +106,6 @@ static void an_old_front_end_works(void **state)
 	struct guest *a = guest_run("h0", &old);
 	struct guest *b = guest_run("h1", NULL);
 
-	(void)state;
 	assert_traffic(a, b, 20, 1000);
 	assert_traffic(b, a, 20, 1000);
 }
@@ -118,7 +115,6 @@ static void any_receive_buffer_is_filled_right(void **state)
 {
 	struct guest *a = guest_run("h0", NULL);
 
-	(void)state;
 	for (unsigned int c = 0; c < N_CUTS; c++) {
 		const struct fg_nic_options opt = {
 			.rx_layout = &cuts[c], .rx_size = 1700, .depth = 24, .region = -1};
@@ -144,7 +140,6 @@ static void a_jumbo_frame_takes_several_buffers(void **state)
 	struct guest *a = guest_open("h0", NULL);
 	struct guest *b = guest_open("h1", NULL);
 
-	(void)state;
 	guest_start(a, &big);
 	guest_start(b, &small);
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -165,7 +160,6 @@ static void a_jumbo_frame_fits_a_large_buffer(void **state)
 	struct guest *a = guest_open("h0", &plain);
 	struct guest *b = guest_open("h1", &plain);
 
-	(void)state;
 	guest_start(a, &big);
 	guest_start(b, &big);
 	send_cut(a, b, &fg_layout_two, 9014);
@@ -183,7 +177,6 @@ static void a_frame_may_cross_adjacent_regions(void **state)
 	struct fg_buf buf = {.gpa = end - 200, .len = 612};
 	int n;
 
-	(void)state;
 	assert_int_equal(fg_memory_add(&a->mem, end, 1 << 20), 1);
 	guest_start(a, NULL);
 	fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
@@ -212,7 +205,6 @@ static void a_long_flow_keeps_its_order(void **state)
 	uint8_t frame[128], got[2048];
 	int64_t deadline = fg_deadline(4 * FG_WAIT_MS);
 
-	(void)state;
 	settle(b, a);
 	while (flow.received < 70000) {
 		int n;

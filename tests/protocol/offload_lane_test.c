@@ -72,7 +72,6 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 	struct account before;
 	struct guest *peer = guest_open("h1", &taker);
 
-	(void)state;
 	guest_start(peer, &large);
 	peer->nic.takes_offloads = true;
 	read_account("h0", &before);

@@ -117,7 +117,6 @@ static void a_device_gets_what_it_can_do(void **state)
 	enum { PACKETS = sizeof(packets) / sizeof(packets[0]) };
 	struct guest *a, *y;
 
-	(void)state;
 	near_start("up=net_virtio_user0");
 	y = far_guest(&offloads, NULL);
 	a = near_guest(&offloads, &large);
@@ -151,7 +150,6 @@ static void what_a_device_cannot_is_done_for_it(void **state)
 		.payload = 12000, .gso_size = 1200, .ipv6 = true, .ip_more = 8};
 	struct guest *a, *y;
 
-	(void)state;
 	near_start("up=net_virtio_user0");
 	y = far_guest(&offloads, NULL);
 	a = near_guest(&offloads, &large);
@@ -175,7 +173,6 @@ static void what_a_device_left_open_is_finished(void **state)
 	static const struct fg_options plain = {.features = FG_FEATURES_DEFAULT};
 	struct guest *a, *y;
 
-	(void)state;
 	near_start("up=net_virtio_user0");
 	for (int agrees = 0; agrees < 2; agrees++) {
 		y = far_guest(&offloads, &large);
@@ -199,7 +196,6 @@ static void a_device_may_be_left_in_peace(void **state)
 	static const struct fg_packet packet = {.payload = 12000, .gso_size = 1200};
 	struct guest *a, *y;
 
-	(void)state;
 	near_start("up=net_virtio_user0,offloads=off");
 	y = far_guest(&offloads, NULL);
 	a = near_guest(&offloads, &large);

@@ -96,7 +96,6 @@ static void between_guests_that_agreed_it_passes_untouched(void **state)
 	struct guest *b = run("b", &taker);
 	struct account before;
 
-	(void)state;
 	settle(b, a);
 	read_account("b", &before);
 	for (unsigned int i = 0; i < 3 * PACKETS; i++) {
@@ -116,7 +115,6 @@ static void a_guest_that_agreed_to_nothing_gets_it_finished(void **state)
 	struct guest *a = run("a", &asker);
 	struct guest *b = guest_run("b", NULL);
 
-	(void)state;
 	settle(b, a);
 	read_account("a", &a0);
 	read_account("b", &b0);
@@ -145,7 +143,6 @@ static void a_flooded_frame_is_finished_for_each_receiver(void **state)
 	struct guest *c = guest_run("c", NULL);
 	struct fg_vnet header;
 
-	(void)state;
 	read_account("a", &a0);
 	read_account("b", &b0);
 	read_account("c", &c0);
@@ -166,7 +163,6 @@ static void large_buffers_take_large_frames(void **state)
 	struct guest *b = guest_open("b", &opt);
 	struct fg_vnet header;
 
-	(void)state;
 	guest_start(b, &(struct fg_nic_options){.rx_size = 65562, .depth = 4, .region = -1});
 	b->nic.takes_offloads = true;
 	fg_packet_build(&packets[4], b->nic.mac, a->nic.mac, frame, &header);
@@ -199,7 +195,6 @@ static void hostile_headers_are_dropped_and_counted(void **state)
 	struct fg_vnet header;
 	uint32_t len = fg_packet_build(&good, b->nic.mac, a->nic.mac, frame, &header);
 
-	(void)state;
 	settle(b, a);
 	read_account("a", &before);
 	for (unsigned int i = 0; i < 7 * BAD; i++) {
@@ -224,7 +219,6 @@ static void a_tunnel_of_the_guests_own_passes(void **state)
 	struct fg_parsed parsed;
 	uint32_t len;
 
-	(void)state;
 	len = fg_packet_build(&in, b->nic.mac, a->nic.mac, frame + OUTER, &header);
 	fg_packet_build(&(struct fg_packet){.udp = true, .payload = 0}, everybody, a->nic.mac, frame,
 			&unused);
@@ -246,7 +240,6 @@ static void a_mixed_burst_keeps_its_order(void **state)
 	struct guest *b = guest_run("b", NULL);
 	struct fg_flow flow = {.id = 77};
 
-	(void)state;
 	settle(b, a);
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		uint32_t len = fg_packet_build(&packets[i], b->nic.mac, a->nic.mac, frame,
@@ -275,7 +268,6 @@ static void a_nic_that_cannot_gets_it_finished(void **state)
 	struct guest *r = run("r", &asker);
 	struct account r0, up0, want = {0};
 
-	(void)state;
 	read_account("r", &r0);
 	read_account("up", &up0);
 	for (unsigned int i = 0; i < PACKETS; i++) {
@@ -296,7 +288,6 @@ static void a_port_may_offer_none(void **state)
 {
 	struct guest *c = guest_open("n", &asker);
 
-	(void)state;
 	assert_int_equal(c->s.offered & (FG_F_HOST_OFFLOADS | FG_F_GUEST_OFFLOADS), 0);
 }
 

@@ -137,7 +137,6 @@ static void the_userfaultfd_is_a_weapon(void **state)
 	int fd = atomic_load(&migration.pager.theirs);
 	uint8_t noise[PAGE];
 
-	(void)state;
 	assert_true(n > 0 || geteuid() != 0);
 	memset(noise, 0x41, sizeof(noise));
 	migration_traffic();
@@ -162,7 +161,6 @@ static void the_userfaultfd_is_thrown_away(void **state)
 {
 	struct guest *peer;
 
-	(void)state;
 	peer = arriving(1000);
 	fg_pager_watch(&migration.pager, -1);
 	fg_sleep_us(SECOND_US / 5);
@@ -190,7 +188,6 @@ static void pages_come_to_the_wrong_place(void **state)
 	int fd = atomic_load(&migration.pager.theirs);
 	uint8_t noise[PAGE];
 
-	(void)state;
 	memset(noise, 0xff, sizeof(noise)); /* ring addresses and lengths beyond everything */
 	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
 	for (unsigned int i = 0; i < n; i++)
@@ -212,7 +209,6 @@ static void the_lane_turns_against_the_switch(void **state)
 	uint64_t seed = 88172645463325252ull;
 	int mem;
 
-	(void)state;
 	fg_pager_set_delay(&migration.pager, 0);
 	migration_traffic();
 	migration_await(20);
@@ -246,7 +242,6 @@ static void the_lane_is_killed(void **state)
 	struct guest *peer;
 	int64_t deadline;
 
-	(void)state;
 	for (unsigned int round = 0; round < 6; round++) {
 		peer = arriving(round % 2 == 0 ? 1000 : FG_NEVER_US * (round % 2));
 		if (round % 3 == 0)
@@ -269,7 +264,6 @@ static void the_lane_is_stopped(void **state)
 	struct guest *peer = arriving(1000);
 	int64_t deadline = fg_deadline(DOWN_MS);
 
-	(void)state;
 	migration_traffic();
 	kill(the_lane(), SIGSTOP);
 	while (strstr(port_state("h0"), "lane") == NULL && fg_left_ms(deadline) > 0)
@@ -290,7 +284,6 @@ static void the_lane_is_killed_early(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int step = 0; step < 3; step++) {
 		migration_open("h0", peer, NULL);
 		OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
@@ -333,7 +326,6 @@ static void one_lane_upon_another(void **state)
 	unsigned int before = descriptors();
 	int64_t deadline;
 
-	(void)state;
 	for (unsigned int round = 0; round < 5; round++) {
 		unsigned int lanes_had = 0;
 
@@ -376,7 +368,6 @@ static void the_front_end_is_killed(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int round = 0; round < 5; round++) {
 		int ends[2];
 		char said;

@@ -45,13 +45,11 @@ static void arrive_under_traffic(const struct migration_options *o)
 
 static void a_guest_arrives_by_slots(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){.regions = 3, .delay_us = DELAY_US});
 }
 
 static void a_guest_arrives_by_table(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){
 		.regions = 3,
 		.delay_us = DELAY_US,
@@ -62,7 +60,6 @@ static void a_guest_arrives_by_table(void **state)
 /* LISTEN and END are answered all the same. */
 static void a_guest_arrives_without_acknowledgements(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){
 		.delay_us = DELAY_US,
 		.protocol = MIGRATION_PROTOCOL & ~FG_P_REPLY_ACK,
@@ -78,7 +75,6 @@ static void a_guest_arrives_without_acknowledgements(void **state)
 /* As many regions as a table can have: each is answered with its address, and mapped by the lane. */
 static void a_guest_arrives_by_the_largest_table(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){
 		.regions = 32,
 		.delay_us = DELAY_US,
@@ -88,13 +84,11 @@ static void a_guest_arrives_by_the_largest_table(void **state)
 
 static void a_guest_arrives_with_every_slot(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){.regions = 509, .delay_us = DELAY_US});
 }
 
 static void a_guest_arrives_on_tmpfs(void **state)
 {
-	(void)state;
 	arrive_under_traffic(
 		&(struct migration_options){.regions = 2, .memory = M_TMPFS, .delay_us = DELAY_US});
 }
@@ -124,7 +118,6 @@ static void a_guest_arrives_on_huge_pages(void **state)
 	long before = huge("nr_hugepages", -1), spare = huge("free_hugepages", -1);
 	bool taken = spare >= 0 && spare < PAGES;
 
-	(void)state;
 	if (spare < 0 || (taken && huge("nr_hugepages", before + PAGES) < 0))
 		skip();
 	if (huge("free_hugepages", -1) >= PAGES) {
@@ -141,7 +134,6 @@ static void a_guest_arrives_on_huge_pages(void **state)
 /* A front end may fill the page where the switch has it, instead of its own and a wake-up. */
 static void pages_may_be_placed_from_the_other_side(void **state)
 {
-	(void)state;
 	arrive_under_traffic(&(struct migration_options){
 		.regions = 3, .delay_us = DELAY_US, .through_theirs = true});
 }
@@ -149,7 +141,6 @@ static void pages_may_be_placed_from_the_other_side(void **state)
 /* ADVISE comes once for each pair; the last userfaultfd is the one that counts. */
 static void every_queue_pair_advises(void **state)
 {
-	(void)state;
 	arrive_under_traffic(
 		&(struct migration_options){.pairs = 4, .regions = 2, .delay_us = DELAY_US});
 }
@@ -160,7 +151,6 @@ static void nothing_is_touched_before_the_acknowledgement(void **state)
 {
 	uint64_t base;
 
-	(void)state;
 	migration_open("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
 	migration_listen();
 	OK(fg_send_features(&migration.g->s));
@@ -181,7 +171,6 @@ static void nothing_is_touched_before_the_acknowledgement(void **state)
 /* A commit may remove only (the acknowledgement repeats REM_MEM_REG), or change nothing (NONE). */
 static void regions_may_go_before_the_end(void **state)
 {
-	(void)state;
 	migration_arrive("h0", peer_at_h1(),
 		     &(struct migration_options){.regions = 3, .delay_us = DELAY_US});
 	migration_traffic();
@@ -203,7 +192,6 @@ static void regions_may_go_before_the_end(void **state)
 /* Rings may stop and go on while pages are missing: GET_VRING_BASE tells where. */
 static void rings_may_pause_before_the_end(void **state)
 {
-	(void)state;
 	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = 10000});
 	for (unsigned int round = 0; round < 3; round++) {
 		uint16_t base[2];
@@ -228,7 +216,6 @@ static void rings_may_pause_before_the_end(void **state)
 /* A lane gives a ring back that is configured while it serves it, and takes it anew. */
 static void rings_may_be_configured_while_a_lane_has_them(void **state)
 {
-	(void)state;
 	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
 	migration_traffic();
 	migration_await(SOME);
@@ -256,7 +243,6 @@ static void the_end_may_come_while_rings_are_stopped(void **state)
 {
 	uint16_t base[2];
 
-	(void)state;
 	migration_arrive("h0", peer_at_h1(), &(struct migration_options){.delay_us = DELAY_US});
 	migration_traffic();
 	migration_await(SOME);
@@ -275,7 +261,6 @@ static void the_end_may_come_while_rings_are_stopped(void **state)
 /* The guest may never have started: END comes before there is any memory. */
 static void the_end_may_come_before_the_memory(void **state)
 {
-	(void)state;
 	migration_open("h0", peer_at_h1(), NULL);
 	migration_listen();
 	OK(fg_postcopy_say_end(&migration.g->s));
@@ -289,7 +274,6 @@ static void the_end_may_come_before_the_memory(void **state)
 /* A migration for which postcopy was allowed may end without: ADVISE, and then memory as ever. */
 static void advised_and_never_needed(void **state)
 {
-	(void)state;
 	migration_open("h0", peer_at_h1(), NULL);
 	OK(fg_postcopy_advise(&migration.g->s, &migration.pager));
 	OK(fg_pager_push(&migration.pager));
@@ -339,7 +323,6 @@ static unsigned long touched_by_the_switch(void)
 /* The switch itself touches none of it before the end. */
 static void the_switch_touches_no_memory_that_is_missing(void **state)
 {
-	(void)state;
 	migration_open("h0", peer_at_h1(), &(struct migration_options){.regions = 4});
 	migration_listen();
 	await_lanes(1);
@@ -431,7 +414,6 @@ static void wrong_moments_are_refused(void **state)
 {
 	struct guest *peer = peer_at_h1();
 
-	(void)state;
 	for (unsigned int r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
 		for (enum moment moment = 0; moment < MOMENTS; moment++) {
 			char what[96];
@@ -458,7 +440,6 @@ static void postcopy_may_be_off(void **state)
 {
 	struct guest *g;
 
-	(void)state;
 	if (fixture.sw.stand_in)
 		skip();
 	g = guest_open("off", &(struct fg_options){.protocol = MIGRATION_PROTOCOL});
@@ -476,7 +457,6 @@ static void arriving_costs_nothing(void **state)
 	struct guest *peer = peer_at_h1();
 	struct fg_usage before;
 
-	(void)state;
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		migration_arrive("h0", peer, &(struct migration_options){.regions = 2});
 		migration_traffic();

@@ -59,7 +59,6 @@ static void wait_for_pages(long delay_us, unsigned int n)
 
 static void victims_never_wait(void **state)
 {
-	(void)state;
 	wait_for_pages(100, 20);
 	migration_close();
 	guest_close(migration.peer);
@@ -77,7 +76,6 @@ static void victims_never_wait_for_what_never_comes(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	struct fg_flow flow = {.id = 9};
 
-	(void)state;
 	migration_arrive("h0", peer, &(struct migration_options){.delay_us = 1000});
 	OK(fg_pager_await_faults(&migration.pager, 1, FG_WAIT_MS));
 	await_known(migration.g);
@@ -97,7 +95,6 @@ static void victims_never_wait_for_what_never_comes(void **state)
 /* The page comes after all, however late: what waited goes on, nothing was lost. */
 static void what_waits_goes_on_when_the_page_comes(void **state)
 {
-	(void)state;
 	migration_arrive("h0", guest_run("h1", NULL), &(struct migration_options){.delay_us = FG_NEVER_US});
 	fg_sleep_us(SECOND_US);
 	assert_int_equal(atomic_load(&migration.pager.faults), 0);
@@ -118,7 +115,6 @@ static void a_pause_waits_alone(void **state)
 	struct fg_msg answer;
 	int err;
 
-	(void)state;
 	migration_arrive("h0", peer, &(struct migration_options){.delay_us = FG_NEVER_US});
 	fg_sleep_us(100000);
 	m.state.index = 1;
@@ -152,7 +148,6 @@ static void a_pause_waits_for_one_burst(void **state)
 {
 	enum { LATE_US = 30000, IN_HAND = 80 };
 
-	(void)state;
 	migration_arrive("h0", guest_run("h1", NULL),
 		     &(struct migration_options){.delay_us = LATE_US, .waiting = 120});
 	OK(fg_pager_await_faults(&migration.pager, 4, FG_WAIT_MS));
@@ -215,7 +210,6 @@ static void memory_that_is_half_there_is_never_touched(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	uint64_t allocated;
 
-	(void)state;
 	migration_arrive("h0", peer, &(struct migration_options){.regions = 2, .delay_us = 1000});
 	OK(fg_pager_await_faults(&migration.pager, FEW, FG_WAIT_MS));
 	fg_pager_set_delay(&migration.pager, FG_NEVER_US);
@@ -250,7 +244,6 @@ static void a_connection_may_end_at_any_time(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	struct fg_usage before;
 
-	(void)state;
 	OK(fg_switch_usage(&fixture.sw, &before));
 	for (unsigned int i = 0; i < 12; i++) {
 		int64_t began;
@@ -280,7 +273,6 @@ static void a_front_end_may_die_at_any_message(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	bool whole = false;
 
-	(void)state;
 	for (int n = 0; n < 40 && !whole; n++) {
 		int err;
 

@@ -47,7 +47,6 @@ static void a_receiver_without_buffers_stalls_nobody(void **state)
 	struct guest *peer = guest_run("h1", NULL);
 	struct guest *g = guest_open("h0", NULL);
 
-	(void)state;
 	OK(fg_session_start(&g->s));
 	OK(fg_nic_init(&g->nic, &g->s, 0, 4711, NULL));
 	settle(g, peer);
@@ -65,7 +64,6 @@ static void a_full_ring_drops_the_rest(void **state)
 	struct fg_flow flow = {.id = 601};
 	uint8_t frame[2048];
 
-	(void)state;
 	guest_start(g, &(struct fg_nic_options){.depth = 100, .region = -1});
 	settle(g, peer);
 	for (unsigned int i = 0; i < 240; i++) {
@@ -90,7 +88,6 @@ static void too_few_buffers_are_not_consumed(void **state)
 	struct guest *peer = guest_open("h1", NULL);
 	struct guest *g = guest_open("h0", NULL);
 
-	(void)state;
 	guest_start(peer, &(struct fg_nic_options){.tx_size = 9100, .depth = 64, .region = -1});
 	guest_start(g, &(struct fg_nic_options){.rx_size = 1000, .depth = 5, .region = -1});
 	settle(g, peer);
@@ -110,7 +107,6 @@ static void a_frame_too_long_for_its_buffer_is_dropped(void **state)
 	struct guest *peer = guest_open("h1", NULL);
 	struct guest *g = guest_open("h0", &plain);
 
-	(void)state;
 	guest_start(peer, &(struct fg_nic_options){.tx_size = 9100, .depth = 64, .region = -1});
 	guest_start(g, &(struct fg_nic_options){.rx_size = 1526, .depth = 3, .region = -1});
 	settle(g, peer);
@@ -129,7 +125,6 @@ static void tiny_buffers_hurt_nobody(void **state)
 					    FG_F_PROTOCOL};
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int f = 0; f < 3; f++) {
 		for (uint32_t size = 0; size < 14; size++) {
 			const struct fg_options opt = {.features = features[f]};
@@ -158,7 +153,6 @@ static void a_malicious_receive_ring_breaks(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int kind = 0; kind < 8; kind++) {
 		struct guest *g = guest_open("h0", NULL);
 		struct fg_ring *rx = &g->s.ring[0];

@@ -63,7 +63,6 @@ static void a_killed_server_is_found_again(void **state)
 	struct fg_flow flow = {.id = 20};
 	uint8_t frame[300];
 
-	(void)state;
 	assert_traffic(a, b, 10, 300);
 	assert_traffic(b, a, 10, 300);
 	for (unsigned int round = 0; round < 3; round++) {
@@ -269,7 +268,6 @@ static void a_killed_server_returns_everything_once(void **state)
 	struct guest *a = guest_run("h0", &long_rings);
 	struct guest *b = guest_run("h1", &long_rings);
 
-	(void)state;
 	kill_again_and_again(a, b, -1);
 	fg_sleep_us(200000);
 	OK(fg_switch_usage(&fixture.sw, &fixture.before));
@@ -281,7 +279,6 @@ static void a_killed_client_returns_everything_once(void **state)
 	int sock = fg_wire_accept(listener, RETRY_MS);
 	struct guest *a, *b = guest_run("h1", &long_rings);
 
-	(void)state;
 	assert_true(sock >= 0);
 	a = guest_open_on(sock, &long_rings);
 	guest_start(a, NULL);
@@ -301,7 +298,6 @@ static void a_client_finds_its_peer(void **state)
 	int listener = listen_as("c0");
 	struct guest *a = accept_guest(listener);
 
-	(void)state;
 	assert_traffic(a, b, 5, 300);
 	assert_traffic(b, a, 5, 300);
 	for (unsigned int round = 0; round < 3; round++) { /* the peer hangs up and listens on */
@@ -337,7 +333,6 @@ static void a_silent_peer_of_a_client_holds_up_nobody(void **state)
 	struct guest *b = guest_run("h1", NULL);
 	int sock;
 
-	(void)state;
 	assert_traffic(a, b, 5, 300);
 	sock = fg_wire_accept(listener, RETRY_MS);
 	assert_true(sock >= 0);
@@ -354,7 +349,6 @@ static void it_ends_when_told(void **state)
 	struct guest *b = guest_run("h1", NULL);
 	int64_t began;
 
-	(void)state;
 	assert_traffic(a, b, 5, 300);
 	began = fg_now_ms();
 	OK(fg_switch_stop(&fixture.sw));

@@ -52,7 +52,6 @@ static void the_command_line_says_whose_it_is(void **state)
 	const char *const args[] = {"--socket-group", group, "--socket-mode", "0660", NULL};
 	const struct fg_switch_options opt = {.ports = ports, .args = args};
 
-	(void)state;
 	snprintf(group, sizeof(group), "%u", some_group());
 	OK(fg_switch_start(&sw, &opt));
 	assert_has(fg_switch_socket(&sw, "vm1"), some_group(), 0660);
@@ -98,7 +97,6 @@ static void the_file_says_it_anew(void **state)
 	struct stat before, after;
 	mode_t mask;
 
-	(void)state;
 	assert_non_null(mkdtemp(top));
 	snprintf(folder, sizeof(folder), "%s/vm", top);
 	snprintf(path, sizeof(path), "%s/vuswitch.yaml", top);

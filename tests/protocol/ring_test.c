@@ -79,7 +79,6 @@ static void loops_end(void **state)
 		     {"all but one", NUM - 1, 4}};
 	struct cast c = enter(NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(loops) / sizeof(loops[0]); i++) {
 		make_loop(c.tx, loops[i].n, loops[i].len, 0);
 		show(&c, loops[i].name, 0);
@@ -97,7 +96,6 @@ static void indexes_stay_in_the_ring(void **state)
 	static const uint16_t wild[] = {NUM, NUM + 1, 0x7fff, 0x8000, 0xffff};
 	struct cast c = enter(NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 		show(&c, "head beyond the ring", wild[i]);
 		fg_ring_desc(c.tx, 0, BUFFER, 12, NEXT, wild[i]);
@@ -120,7 +118,6 @@ static void indirect_tables_keep_the_rules(void **state)
 	struct cast c = enter(NULL);
 	struct fg_desc *t;
 
-	(void)state;
 	table_of(&c, 4, 40);
 	fg_ring_desc(c.tx, 0, TABLE, 0, INDIRECT, 0);
 	show(&c, "a table of nothing", 0);
@@ -168,7 +165,6 @@ static void indirect_must_be_agreed(void **state)
 	const struct fg_options plain = {.features = FG_F_VERSION_1 | FG_F_PROTOCOL};
 	struct cast c = enter(&plain);
 
-	(void)state;
 	table_of(&c, 2, 100);
 	fg_ring_desc(c.tx, 0, TABLE, 32, INDIRECT, 0);
 	show(&c, "indirect, not agreed upon", 0);
@@ -179,7 +175,6 @@ static void the_available_index_moves_forward(void **state)
 {
 	static const int moves[] = {NUM + 1, NUM + 2, 0x7fff, 0x8000, -1, -2, -NUM};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
 		struct cast c = enter(NULL);
 
@@ -200,7 +195,6 @@ static void empty_buffers_carry_nothing(void **state)
 {
 	struct cast c = enter(NULL);
 
-	(void)state;
 	for (unsigned int place = 0; place < 12; place++) {
 		uint8_t frame[100], got[2048];
 		struct fg_flow flow = {.id = 300 + place};
@@ -230,7 +224,6 @@ static void empty_pieces_are_checked(void **state)
 {
 	struct cast c = enter(NULL);
 
-	(void)state;
 	fg_ring_desc(c.tx, 0, BUFFER, 0, NEXT, 1);
 	fg_ring_desc(c.tx, 1, BUFFER, 0, 0, 0);
 	show(&c, "two empty pieces", 0);
@@ -252,7 +245,6 @@ static void a_chain_is_longer_than_its_header(void **state)
 {
 	struct cast c = enter(NULL);
 
-	(void)state;
 	for (uint32_t len = 1; len < 12 + 14; len++) {
 		fg_ring_desc(c.tx, 0, BUFFER, len, 0, 0);
 		show(&c, "a short chain", 0);
@@ -281,7 +273,6 @@ static void giant_chains_are_not_copied(void **state)
 		      {"256 x 64 KiB", NUM, 65536, 65536}};
 	struct cast c = enter(NULL);
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(giants) / sizeof(giants[0]); i++) {
 		for (uint16_t k = 0; k < giants[i].n; k++) {
 			bool last = k + 1 == giants[i].n;
@@ -301,7 +292,6 @@ static void endless_chains_are_bounded(void **state)
 	struct cast c = enter(&large);
 	uint16_t n[] = {257, 2049, 8192, 32767};
 
-	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
 		for (uint16_t k = 0; k < n[i]; k++)
 			fg_ring_desc(c.tx, k, BUFFER + k,
@@ -318,7 +308,6 @@ static void direction_matters(void **state)
 {
 	struct cast c = enter(NULL);
 
-	(void)state;
 	fg_ring_desc(c.tx, 0, BUFFER, 100, WRITE, 0);
 	show(&c, "writable", 0);
 	fg_ring_desc(c.tx, 0, BUFFER, 12, NEXT, 1);
@@ -338,7 +327,6 @@ static void a_bad_head_breaks_one_ring(void **state)
 	uint8_t frame[200], got[2048];
 	uint64_t errors = 0;
 
-	(void)state;
 	for (unsigned int i = 0; i < 20; i++) {
 		if (i == 10)
 			fg_ring_avail(c.tx, 0xffff);

@@ -184,7 +184,6 @@ static enum verdict send_row(struct guest *g, const struct row *row)
 /* M9. Every request in every state. */
 static void every_request_in_every_state(void **state)
 {
-	(void)state;
 	for (unsigned int r = 0; r < N_ROWS; r++) {
 		for (enum stop stop = 0; stop < STOPS; stop++) {
 			struct guest *g = guest_open("h0", NULL);
@@ -214,7 +213,6 @@ static void talk_about_a_running_ring_leaves_it_running(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	for (unsigned int r = 0; r < N_ROWS; r++) {
 		uint32_t request = rows[r].request;
 
@@ -243,7 +241,6 @@ static void a_base_beyond_the_ring_breaks_it(void **state)
 	struct guest *g = guest_open("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 
-	(void)state;
 	OK(fg_send_features(&g->s));
 	OK(fg_send_memory(&g->s));
 	OK(fg_request_state(&g->s, FG_SET_VRING_NUM, 1, 256));
@@ -266,7 +263,6 @@ static void geometry_is_checked_as_a_whole(void **state)
 	struct fg_msg kick = {.request = FG_SET_VRING_KICK, .size = 8, .u64 = 1};
 	uint16_t base = 99;
 
-	(void)state;
 	/* the last place in memory that 256 descriptors fit into */
 	tx->desc_gpa = GUEST_GPA + 4 * MIB - 16 * 256;
 	OK(fg_send_features(&g->s));
@@ -295,7 +291,6 @@ static void repetition_costs_nothing(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	struct fg_usage before;
 
-	(void)state;
 	OK(fg_switch_usage(&fixture.sw, &before));
 	for (row = rows; row < rows + N_ROWS; row++) {
 		int64_t deadline = fg_deadline(LIMIT_MS / 4);
@@ -318,7 +313,6 @@ static void starting_and_stopping_costs_nothing(void **state)
 	struct fg_usage before;
 	unsigned int rounds = 0;
 
-	(void)state;
 	OK(fg_switch_usage(&fixture.sw, &before));
 	for (; fg_left_ms(deadline) > 0; rounds++) {
 		guest_restart(g);
@@ -336,7 +330,6 @@ static void answers_come_in_order_and_hold_up_nobody(void **state)
 	struct guest *other = guest_run("h1", NULL);
 	struct fg_msg m = {.flags = FG_VERSION};
 
-	(void)state;
 	for (unsigned int round = 0; round < 50; round++) {
 		for (uint32_t i = 0; i < 2;
 		     i++) { /* each is answered when the lcores have moved on */

@@ -190,19 +190,16 @@ static void all_go(const struct file *list, unsigned int n, enum act act)
 
 static void files_are_truncated(void **state)
 {
-	(void)state;
 	all_go(files, FILES, TRUNCATE);
 }
 
 static void files_shrink(void **state)
 {
-	(void)state;
 	all_go(files, FILES, SHRINK);
 }
 
 static void files_are_punched(void **state)
 {
-	(void)state;
 	all_go(files, FILES, PUNCH);
 }
 
@@ -256,19 +253,16 @@ static void huge_files_go(enum act act)
 
 static void huge_files_are_truncated(void **state)
 {
-	(void)state;
 	huge_files_go(TRUNCATE);
 }
 
 static void huge_files_shrink(void **state)
 {
-	(void)state;
 	huge_files_go(SHRINK);
 }
 
 static void huge_files_are_punched(void **state)
 {
-	(void)state;
 	huge_files_go(PUNCH);
 }
 
@@ -284,7 +278,6 @@ static void the_pool_is_empty(void **state)
 	unsigned int i = 0;
 	struct file file = {.name = "huge pages that are not there"};
 
-	(void)state;
 	while (i < 2 && (pool(sizes[i].kib, "free_hugepages") != 0 ||
 			 pool(sizes[i].kib, "nr_overcommit_hugepages") != 0))
 		i++;

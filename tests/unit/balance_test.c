@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which queue should move: what is worth a move and what is not, that no lcore gets more than the busiest had, that it
  * comes to an end, and that loads which swing do not make queues swing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "balance.h"
+#include "cases.h"
 
 enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000 };
 
@@ -43,7 +39,6 @@ static void two_that_share_are_parted(void **state)
 	struct balance_queue q[] = {{400, 0, false}, {430, 0, false}, {10, 1, false}};
 	struct balance_move move;
 
-	(void)state;
 	assert_true(balance_find(q, 3, 2, &move));
 	assert_int_equal(move.queue, 0);
 	assert_int_equal(move.from, 0);
@@ -71,7 +66,6 @@ static void what_is_not_worth_it(void **state)
 	struct balance_queue crumbs[] = {{900, 0, false}, {BALANCE_GAIN - 1, 0, false}};
 	struct balance_move move;
 
-	(void)state;
 	assert_false(balance_find(elephant, 1, 4, &move));
 	assert_false(balance_find(light, 2, 2, &move));
 	assert_false(balance_find(even, 4, 2, &move));
@@ -87,7 +81,6 @@ static void an_elephant_is_alone_at_the_end(void **state)
 	struct balance_move move;
 	unsigned int moves = 0;
 
-	(void)state;
 	while (balance_foresee(q, 3, 3, &move))
 		moves++;
 	assert_int_equal(moves, 2);
@@ -101,7 +94,6 @@ static void an_elephant_is_alone_at_the_end(void **state)
  * worth it, and there is an end. */
 static void no_lcore_is_worse_off(void **state)
 {
-	(void)state;
 	for (unsigned int round = 0; round < 20000; round++) {
 		unsigned int n = 1 + dice(QUEUES), lcores = 1 + dice(LCORES), moves = 0;
 		struct balance_queue q[QUEUES], back;
@@ -136,7 +128,6 @@ static void all_lcores_are_used(void **state)
 	struct balance_move move;
 	unsigned int moves = 0;
 
-	(void)state;
 	for (unsigned int i = 0; i < 8; i++)
 		q[i] = (struct balance_queue){.load = 125};
 	while (balance_foresee(q, 8, 4, &move))
@@ -153,7 +144,6 @@ static void a_load_is_smoothed(void **state)
 	struct balance_load load = {.cycles = 77};
 	uint64_t cycles = 77;
 
-	(void)state;
 	balance_measure(&load, cycles += INTERVAL, INTERVAL);
 	assert_int_equal(load.share, 500);
 	for (int i = 0; i < 12; i++)
@@ -181,7 +171,6 @@ static void a_queue_that_moved_rests(void **state)
 	struct balance_load load = {0};
 	unsigned int rest = BALANCE_REST;
 
-	(void)state;
 	assert_false(balance_rests(&load));
 	for (int i = 0; i < 12; i++) { /* again and again: longer and longer */
 		balance_moved(&load);
@@ -248,7 +237,6 @@ static uint32_t random_loads(unsigned int queue, unsigned int second)
 
 static void swinging_loads_do_not_swing_queues(void **state)
 {
-	(void)state;
 	print_message("moves an hour: %u flickering, %u swinging, %u random\n", hour(flickering),
 		      hour(swinging), hour(random_loads));
 	assert_int_equal(hour(steady), 1);

@@ -3,18 +3,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "doorbell.h"
 #include "fail.h"
@@ -53,7 +48,6 @@ static unsigned int lines_said(void)
 
 static void a_line_names_its_subject(void **state)
 {
-	(void)state;
 	unsetenv("JOURNAL_STREAM");
 	listen_to_stderr();
 	log_warn("vm1", "ring %d is broken", 3);
@@ -72,7 +66,6 @@ static void a_line_names_its_subject(void **state)
 
 static void levels(void **state)
 {
-	(void)state;
 	listen_to_stderr();
 	log_debug("x", "not by default");
 	log_set_level(LOG_DEBUG);
@@ -88,7 +81,6 @@ static void long_lines_end_in_a_newline(void **state)
 {
 	static char text[5000];
 
-	(void)state;
 	memset(text, 'y', sizeof(text) - 1);
 	listen_to_stderr();
 	log_info("x", "%s", text);
@@ -103,7 +95,6 @@ static void a_flood_of_lines(void **state)
 {
 	struct log_limit limit = {0}, other = {0};
 
-	(void)state;
 	listen_to_stderr();
 	for (int i = 0; i < 1000; i++)
 		log_limited(&limit, LOG_WARN, "vm1", "number %d", i);
@@ -131,7 +122,6 @@ static void failures_are_one_line(void **state)
 	static char text[2000];
 	struct fail fail;
 
-	(void)state;
 	assert_int_equal(fail_set(&fail, -EINVAL, "%s: no such %s", "a.yaml:3", "port"), -EINVAL);
 	assert_string_equal(fail.text, "a.yaml:3: no such port");
 	assert_int_equal(fail_prefix(&fail, -ENOENT, "bridge %s", "br0"), -ENOENT);
@@ -152,7 +142,6 @@ static void messages_stay_one_line(void **state)
 	char small[8] = "ab\n\n\n";
 	struct fail fail;
 
-	(void)state;
 	fail_set(&fail, -EINVAL, "port \"%s\"", "a\nb\t\x1b[31m\x7f");
 	assert_string_equal(fail.text, "port \"a\\nb\\t\\x1b[31m\\x7f\"");
 	one_line(small, sizeof(small));
@@ -166,7 +155,6 @@ static void the_clock_goes_forward(void **state)
 {
 	uint64_t before = clock_ns();
 
-	(void)state;
 	usleep(2000);
 	assert_in_range(clock_ns() - before, 2 * NS_PER_MS, 20 * NS_PER_S);
 }
@@ -184,7 +172,6 @@ static void rings_only_for_a_sleeper(void **state)
 {
 	struct doorbell bell;
 
-	(void)state;
 	assert_int_equal(doorbell_init(&bell), 0);
 	doorbell_ring(&bell);
 	assert_false(readable(&bell));
@@ -229,7 +216,6 @@ static void no_ring_is_lost(void **state)
 	uint64_t done = 0, slept = 0;
 	pthread_t thread[RINGERS];
 
-	(void)state;
 	assert_int_equal(doorbell_init(&shop.bell), 0);
 	for (int i = 0; i < RINGERS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, ringer_main, &shop), 0);

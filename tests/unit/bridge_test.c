@@ -3,19 +3,15 @@
  * what order, what is dropped for which reason, exact accounts (E2), and ports that come and go under traffic. */
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <rte_eal.h>
 
 #include "bridge.h"
+#include "cases.h"
 #include "clock.h"
 #include "rcu.h"
 
@@ -211,7 +207,6 @@ static void unknown_floods_known_does_not(void **state)
 {
 	uint32_t a, b, c;
 
-	(void)state;
 	open_bridge(3, 0);
 	a = put(&ctx[0], home(1), home(0));
 	forward(&port[0]);
@@ -240,7 +235,6 @@ static void groups_flood(void **state)
 					   UINT64_C(0x000000c28001), UINT64_C(0x0e0000c28001),
 					   UINT64_C(0x010000003333)};
 
-	(void)state;
 	open_bridge(4, 0);
 	for (unsigned int i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		uint32_t number = put(&ctx[0], groups[i] | 1, home(2));
@@ -260,7 +254,6 @@ static void nobody_has_such_a_source(void **state)
 {
 	static const mac_key_t bad[] = {0, UINT64_C(0xffffffffffff), 1, UINT64_C(0x0100005e0001)};
 
-	(void)state;
 	open_bridge(2, 0);
 	for (unsigned int i = 0; i < 4; i++) {
 		put(&ctx[0], EVERYBODY, bad[i]);
@@ -275,7 +268,6 @@ static void nobody_has_such_a_source(void **state)
 
 static void nothing_goes_back_where_it_came_from(void **state)
 {
-	(void)state;
 	open_bridge(3, 0);
 	put(&ctx[0], EVERYBODY, home(0));
 	forward(&port[0]);
@@ -294,7 +286,6 @@ static void nothing_goes_back_where_it_came_from(void **state)
 
 static void alone(void **state)
 {
-	(void)state;
 	open_bridge(1, 0);
 	put(&ctx[0], EVERYBODY, home(0));
 	put(&ctx[0], home(1), home(0));
@@ -313,7 +304,6 @@ static void alone(void **state)
 /* An address is told once, and again each second, whoever speaks in between or not. */
 static void an_address_is_told_once_a_second(void **state)
 {
-	(void)state;
 	role_assert_control();
 	open_bridge(3, 300);
 	for (uint16_t second = 65530; second != 20; second++) {
@@ -339,7 +329,6 @@ static void an_address_is_told_once_a_second(void **state)
 /* A VM that moves is found where it is, by the next frame, whatever was remembered. */
 static void moves_are_followed(void **state)
 {
-	(void)state;
 	open_bridge(3, 300);
 	put(&ctx[0], EVERYBODY, home(0));
 	forward(&port[0]);
@@ -362,7 +351,6 @@ static void moves_are_followed(void **state)
 
 static void ages_and_floods_again(void **state)
 {
-	(void)state;
 	role_assert_control();
 	open_bridge(3, 5);
 	put(&ctx[0], EVERYBODY, home(1));
@@ -410,7 +398,6 @@ static void order_is_kept(void **state)
 	int home_of[40];
 	uint64_t given = 0;
 
-	(void)state;
 	role_assert_control();
 	open_bridge(PORTS, 0);
 	srandom(3);
@@ -455,7 +442,6 @@ static void an_announcement(void **state)
 	uint8_t bytes[ROOM] = {0};
 	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM};
 
-	(void)state;
 	role_assert_lcore();
 	open_bridge(4, 0);
 	mac_write(bytes, EVERYBODY);
@@ -477,7 +463,6 @@ static void a_port_that_left_is_forgotten(void **state)
 	static struct recorder successor;
 	uint32_t number;
 
-	(void)state;
 	role_assert_control();
 	open_bridge(4, 0);
 	assert_int_equal(mac_table_set_static(bridge_macs(bridge), home(33), 3), 0);
@@ -520,7 +505,6 @@ static void a_port_that_is_somebody_else_now(void **state)
 {
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	open_bridge(3, 0);
 	mac_table_set_static(bridge_macs(bridge), home(22), 1);
@@ -577,7 +561,6 @@ static void ports_come_and_go_under_traffic(void **state)
 	atomic_bool stop = false;
 	unsigned int rounds = 0;
 
-	(void)state;
 	role_assert_control();
 	open_bridge(PORTS, 300);
 	for (int i = 0; i < PORTS; i++)
@@ -620,7 +603,6 @@ static void ports_come_and_go_under_traffic(void **state)
 
 static int open_lcores(void **state)
 {
-	(void)state;
 	if (doorbell_init(&bell) != 0)
 		return -1;
 	for (uint16_t i = 0; i < THREADS; i++) {
@@ -636,7 +618,6 @@ static int open_lcores(void **state)
 
 static int close_lcores(void **state)
 {
-	(void)state;
 	for (int i = 0; i < THREADS; i++) {
 		report_ring_destroy(ctx[i].reports);
 		free(ctx[i].burst);

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* config_test.c: what a user may write, and what a user is told who wrote something else. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "config.h"
 
@@ -46,7 +41,7 @@ static void assert_refused(const char *text, unsigned int line, const char *word
 	assert_null(strchr(fail.text, '\n'));
 }
 
-static void reads_everything(void **state VUS_UNUSED)
+static void reads_everything(void **state)
 {
 	struct config config;
 	struct fail fail;
@@ -112,7 +107,7 @@ static void reads_everything(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
-static void nothing_is_a_configuration(void **state VUS_UNUSED)
+static void nothing_is_a_configuration(void **state)
 {
 	static const char *const texts[] = {"ports:\n", "bridges: []\n", "ports: []\nbridges:\n"};
 
@@ -127,7 +122,7 @@ static void nothing_is_a_configuration(void **state VUS_UNUSED)
 	}
 }
 
-static void the_example_is_good(void **state VUS_UNUSED)
+static void the_example_is_good(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -276,13 +271,13 @@ static const struct {
 	 4, "there is no port b on bridge br0"},
 };
 
-static void says_what_is_wrong(void **state VUS_UNUSED)
+static void says_what_is_wrong(void **state)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_refused(wrong[i].text, wrong[i].line, wrong[i].words);
 }
 
-static void no_file(void **state VUS_UNUSED)
+static void no_file(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -295,7 +290,7 @@ static void no_file(void **state VUS_UNUSED)
 }
 
 /* libyaml alone needs the square of the depth: 20 s for this. */
-static void depth_costs_no_time(void **state VUS_UNUSED)
+static void depth_costs_no_time(void **state)
 {
 	static char text[100001];
 	uint64_t begin = clock_ns();
@@ -309,7 +304,7 @@ static void depth_costs_no_time(void **state VUS_UNUSED)
 }
 
 /* A list of 1 000 addresses that 2 000 bridges have. What an alias is meant for works. */
-static void aliases_are_bounded(void **state VUS_UNUSED)
+static void aliases_are_bounded(void **state)
 {
 	static char text[200000];
 	struct config config;
@@ -337,7 +332,7 @@ static void aliases_are_bounded(void **state VUS_UNUSED)
 }
 
 /* What would keep the switch waiting (SIGHUP reads the file as well) is refused at once. */
-static void only_files_are_read(void **state VUS_UNUSED)
+static void only_files_are_read(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -368,7 +363,7 @@ static void only_files_are_read(void **state VUS_UNUSED)
 }
 
 /* A socket is one, whatever path leads to its folder. */
-static void sockets_through_a_link(void **state VUS_UNUSED)
+static void sockets_through_a_link(void **state)
 {
 	char folder[] = "/tmp/config_test_XXXXXX", link[64], text[256];
 
@@ -385,7 +380,7 @@ static void sockets_through_a_link(void **state VUS_UNUSED)
 }
 
 /* A socket address has 108 bytes. */
-static void long_paths(void **state VUS_UNUSED)
+static void long_paths(void **state)
 {
 	char text[256], longest[108];
 
@@ -406,7 +401,7 @@ static void long_paths(void **state VUS_UNUSED)
 
 /* --- the command line ------------------------------------------------------------------------------------------- */
 
-static void options_are_ports(void **state VUS_UNUSED)
+static void options_are_ports(void **state)
 {
 	struct config config = {0};
 	const struct config_port *port;
@@ -435,7 +430,7 @@ static void options_are_ports(void **state VUS_UNUSED)
 }
 
 /* Where the command line was written is known: a relative path goes from there. */
-static void relative_paths_are_made_absolute(void **state VUS_UNUSED)
+static void relative_paths_are_made_absolute(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -457,7 +452,7 @@ static void relative_paths_are_made_absolute(void **state VUS_UNUSED)
 }
 
 /* What is not there yet is no error: it may come before the switch starts. */
-static void warns_of_what_is_missing(void **state VUS_UNUSED)
+static void warns_of_what_is_missing(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -482,7 +477,7 @@ static void warns_of_what_is_missing(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
-static void options_are_checked(void **state VUS_UNUSED)
+static void options_are_checked(void **state)
 {
 	static const struct {
 		const char *option, *value, *words;
@@ -526,7 +521,7 @@ static void options_are_checked(void **state VUS_UNUSED)
 	}
 }
 
-static void file_and_options_together(void **state VUS_UNUSED)
+static void file_and_options_together(void **state)
 {
 	struct config config;
 	struct fail fail;
@@ -538,7 +533,7 @@ static void file_and_options_together(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
-static void queues_move_unless_told_otherwise(void **state VUS_UNUSED)
+static void queues_move_unless_told_otherwise(void **state)
 {
 	struct config config;
 	struct fail fail;
@@ -561,7 +556,7 @@ static void queues_move_unless_told_otherwise(void **state VUS_UNUSED)
 }
 
 /* "root" is user and group 0 on every machine, and so is no other number's name needed. */
-static void a_socket_is_somebodys(void **state VUS_UNUSED)
+static void a_socket_is_somebodys(void **state)
 {
 	static const char text[] =
 		"socket-owner: 64055\nsocket-mode: 0640\nports:\n"
@@ -608,7 +603,7 @@ static void a_socket_is_somebodys(void **state VUS_UNUSED)
 }
 
 /* As a suboption of --vhost, and not of --ethdev, where it would be the driver's. */
-static void a_socket_of_the_command_line(void **state VUS_UNUSED)
+static void a_socket_of_the_command_line(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -628,7 +623,7 @@ static void a_socket_of_the_command_line(void **state VUS_UNUSED)
 	config_free(&config);
 }
 
-static void same_ports_are_same(void **state VUS_UNUSED)
+static void same_ports_are_same(void **state)
 {
 	struct port_spec a = {.name = "a", .type = "vhost-user", .bridge = "x", .socket = "/a"};
 	struct port_spec b = a;

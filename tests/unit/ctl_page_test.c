@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl_page_test.c: what is read page by page is the whole, and every page fits into telemetry. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "ctl_page.h"
 
 /* Telemetry's own bounds. */
@@ -97,7 +92,6 @@ static void lists_are_whole(void **state)
 	json_t *list = json_array(), *reply, *whole, *entry;
 	unsigned int pages;
 
-	(void)state;
 	for (int i = 0; i < 1024; i++)
 		json_array_append_new(list, make_port(i));
 	reply = json_pack("{s:o, s:I}", "ports", list, "time_ns", (json_int_t)5);
@@ -128,7 +122,6 @@ static void names_do_not_meet(void **state)
 	unsigned int pages;
 	json_t *whole;
 
-	(void)state;
 	whole = read_pages(reply, (struct ctl_page){.part = "ports", .ask = "/p,", .count = 9}, &pages);
 	assert_int_equal(json_object_size(whole), 3);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(whole, "vm_1/2"), "name")), "vm_1");
@@ -156,7 +149,6 @@ static void one_thing_is_whole(void **state)
 	json_t *reply = json_pack("{s:o}", "port", make_nic()), *whole;
 	unsigned int pages;
 
-	(void)state;
 	whole = read_pages(reply, (struct ctl_page){.part = "port", .ask = "/p,", .values = true, .count = 500}, &pages);
 	assert_true(pages > 5);
 	assert_int_equal(json_object_size(json_object_get(whole, "xstats")), 1200);
@@ -173,7 +165,6 @@ static void large_entries_say_so(void **state)
 	json_t *reply = json_pack("{s:[o, {s:s}]}", "lcores", make_nic(), "name", "small"), *whole, *large;
 	unsigned int pages;
 
-	(void)state;
 	whole = read_pages(reply,
 			   (struct ctl_page){.part = "lcores", .ask = "/l,", .single = "/lcore,", .count = 500},
 			   &pages);
@@ -189,7 +180,6 @@ static void errors_are_shown(void **state)
 {
 	json_t *reply = json_pack("{s:s}", "error", "there is no port x"), *page;
 
-	(void)state;
 	page = ctl_page_make(reply, &(struct ctl_page){.part = "port", .ask = "/p,", .count = 1});
 	assert_true(json_equal(page, reply));
 	json_decref(page);

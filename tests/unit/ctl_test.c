@@ -2,10 +2,6 @@
 /* ctl_test.c: the control socket, spoken to by a client that means well and by some that do not. */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +10,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 
+#include "cases.h"
 #include "clock.h"
 #include "ctl_client.h"
 #include "ctl_commands.h"
@@ -70,7 +65,7 @@ static int open_fds(void)
 
 /* --- a client that means well ----------------------------------------------------------------------------------- */
 
-static void answers(void **state VUS_UNUSED)
+static void answers(void **state)
 {
 	const json_t *port;
 	json_t *reply;
@@ -107,7 +102,7 @@ static void answers(void **state VUS_UNUSED)
 	json_decref(reply);
 }
 
-static void lists_addresses(void **state VUS_UNUSED)
+static void lists_addresses(void **state)
 {
 	struct bridge *bridge;
 	json_t *reply, *entry;
@@ -128,7 +123,7 @@ static void lists_addresses(void **state VUS_UNUSED)
 	json_decref(reply);
 }
 
-static void one_conversation_many_questions(void **state VUS_UNUSED)
+static void one_conversation_many_questions(void **state)
 {
 	int fd;
 
@@ -151,7 +146,7 @@ static void one_conversation_many_questions(void **state VUS_UNUSED)
 
 /* --- clients that do not ---------------------------------------------------------------------------------------- */
 
-static void nonsense_is_answered(void **state VUS_UNUSED)
+static void nonsense_is_answered(void **state)
 {
 	role_assert_control();
 	assert_error("", "not JSON");
@@ -168,7 +163,7 @@ static void nonsense_is_answered(void **state VUS_UNUSED)
 	assert_error("{\"command\": \"macs\", \"bridge\": \"x\"}", "there is no bridge x");
 }
 
-static void an_endless_line_is_cut(void **state VUS_UNUSED)
+static void an_endless_line_is_cut(void **state)
 {
 	char text[3000];
 	int fd;
@@ -182,7 +177,7 @@ static void an_endless_line_is_cut(void **state VUS_UNUSED)
 }
 
 /* Asks and asks, and never reads. */
-static void a_deaf_client_is_no_burden(void **state VUS_UNUSED)
+static void a_deaf_client_is_no_burden(void **state)
 {
 	static const char request[] = "{\"command\":\"ports\"}\n";
 	json_t *reply;
@@ -203,7 +198,7 @@ static void a_deaf_client_is_no_burden(void **state VUS_UNUSED)
 	loop_turn(loop, 0);
 }
 
-static void a_crowd_leaves_room(void **state VUS_UNUSED)
+static void a_crowd_leaves_room(void **state)
 {
 	int crowd[200], before, n = 0;
 
@@ -226,7 +221,7 @@ static void a_crowd_leaves_room(void **state VUS_UNUSED)
 }
 
 /* With no descriptor left a caller is turned away at once; the loop does not spin on it, and nobody else notices. */
-static void without_descriptors(void **state VUS_UNUSED)
+static void without_descriptors(void **state)
 {
 	struct rlimit before, few;
 	int friend, caller, taken[256], n = 0;
@@ -253,7 +248,7 @@ static void without_descriptors(void **state VUS_UNUSED)
 	json_decref(ask("{\"command\":\"version\"}"));
 }
 
-static void hangs_up_anywhere(void **state VUS_UNUSED)
+static void hangs_up_anywhere(void **state)
 {
 	static const char request[] = "{\"command\":\"ports\"}\n";
 	int before;
@@ -278,7 +273,7 @@ static void hangs_up_anywhere(void **state VUS_UNUSED)
 
 /* --- the file --------------------------------------------------------------------------------------------------- */
 
-static void the_file(void **state VUS_UNUSED)
+static void the_file(void **state)
 {
 	struct ctl_socket *second = NULL;
 	struct stat file;
@@ -318,7 +313,7 @@ static void the_file(void **state VUS_UNUSED)
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
-static int set_up(void **state VUS_UNUSED)
+static int set_up(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -333,7 +328,7 @@ static int set_up(void **state VUS_UNUSED)
 	return ctl_socket_create(loop, path, sw, &ctl, &fail);
 }
 
-static int tear_down(void **state VUS_UNUSED)
+static int tear_down(void **state)
 {
 	struct config nothing = {0};
 	struct stat file;

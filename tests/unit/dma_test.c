@@ -2,16 +2,11 @@
 /* What devices reach of guests' memory: offered and withdrawn on one side, devices that come and go on the other. The
  * IOMMU is played by the test: a list of what is mapped, with a limit. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "dma.h"
 #include "log.h"
@@ -101,7 +96,6 @@ static void withdraw(unsigned int i)
 
 static void memory_comes_and_goes(void **state)
 {
-	(void)state;
 	role_assert_control();
 	dma_start(loop, &ops);
 	for (unsigned int i = 0; i < 10; i++)
@@ -132,7 +126,6 @@ static void memory_comes_and_goes(void **state)
 
 static void devices_come_and_go(void **state)
 {
-	(void)state;
 	role_assert_control();
 	for (unsigned int i = 0; i < 5; i++)
 		dma_offer(place(i), PIECE);
@@ -154,7 +147,6 @@ static void devices_come_and_go(void **state)
 /* The IOMMU's table is full: the rest is not reached, and everything goes on. */
 static void a_limit(void **state)
 {
-	(void)state;
 	role_assert_control();
 	dma_start(loop, &ops);
 	for (unsigned int i = 0; i < PIECES; i++)
@@ -172,7 +164,6 @@ static void in_the_middle(void **state)
 {
 	int done = 0;
 
-	(void)state;
 	role_assert_control();
 	slow_ms = 20;
 	dma_start(loop, &ops);

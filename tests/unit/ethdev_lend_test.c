@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Guests' frames to a device without a copy: who may have them, what arrives, when it is given back, and what becomes of a
  * device that gives nothing back. net_ring is the device that keeps frames for a while: the test has the other end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "cases.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_hold.h"
@@ -169,7 +164,6 @@ static void long_frames_are_lent(void **state)
 	static const uint16_t pieces[] = {1, 2, 4};
 	struct port *port = port_on("net_ring0", "on");
 
-	(void)state;
 	assert_true(says(port, "on, frames of"));
 	for (unsigned int p = 0; p < RTE_DIM(pieces); p++) {
 		fill_burst(20, 9014, pieces[p]);
@@ -193,7 +187,6 @@ static void others_are_copied(void **state)
 {
 	struct port *port = port_on("net_ring0", "on");
 
-	(void)state;
 	fill_burst(3, ETHDEV_LEND_MIN - 1, 1);
 	deliver(port);
 	assert_int_equal(held(0), 0);
@@ -225,7 +218,6 @@ static void a_flood(void **state)
 {
 	struct port *one = port_on("net_ring0", "on"), *other = port_on("net_ring1", "on");
 
-	(void)state;
 	fill_burst(4, 1514, 1);
 	deliver(one);
 	deliver(other);
@@ -244,7 +236,6 @@ static void nothing_stays(void **state)
 {
 	struct port *port = port_on("net_null0", "on");
 
-	(void)state;
 	fill_burst(BURST_MAX, 9014, 2);
 	deliver(port);
 	for (uint16_t i = 0; i < BURST_MAX; i++)
@@ -277,7 +268,6 @@ static void one_that_hangs(void **state)
 {
 	struct port *port = port_on("net_ring0", "on");
 
-	(void)state;
 	fill_burst(4, 1514, 1);
 	deliver(port);
 	assert_int_equal(held(0), 1);
@@ -304,7 +294,6 @@ static void ends_while_frames_are_out(void **state)
 	struct rte_mbuf *mbuf[8];
 	uint16_t id;
 
-	(void)state;
 	assert_int_equal(rte_eth_dev_get_port_by_name("net_ring0", &id), 0);
 	fill_burst(4, 1514, 1);
 	deliver(port);
@@ -321,7 +310,6 @@ static void some_cannot(void **state)
 	/* Whose frames leave by another device, which nobody asked. */
 	struct port *port = port_on("net_bonding0,mode=1,slave=net_null7", "on");
 
-	(void)state;
 	assert_true(says(port, "on, but frames are copied: the device "));
 	assert_int_equal(frame_hold_takers, 0);
 	end(port);

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The ethdev driver on devices that need no hardware: net_ring gives back on a receive queue what was sent on the
  * transmit queue of the same number, net_pcap reads and writes files, net_null is whatever is asked for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -18,6 +12,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "cases.h"
 #include "ethdev_port.h"
 #include "log.h"
 #include "loop.h"
@@ -177,7 +172,6 @@ static void says_what_is_wrong(void **state)
 {
 	struct port *port;
 
-	(void)state;
 	refused("", -EINVAL, "not a name");
 	refused(NULL, -EINVAL, "not a name");
 	refused("net_nosuchdriver0", -ENODEV, "device net_nosuchdriver0: no DPDK driver of this name");
@@ -200,7 +194,6 @@ static void says_what_is_wrong(void **state)
 /* What EAL made at its start can be taken, given back and taken again, with the same arguments. */
 static void comes_back_under_its_name(void **state)
 {
-	(void)state;
 	for (int round = 0; round < 3; round++) {
 		struct port *port = port_on("up0", "net_null_given");
 
@@ -218,7 +211,6 @@ static void thirty_two_is_all(void **state)
 	unsigned int n = 0, room = RTE_MAX_ETHPORTS - rte_eth_dev_count_total();
 	char device[32];
 
-	(void)state;
 	host.lcores = 1; /* small pools */
 	for (n = 0; n < room; n++) {
 		snprintf(device, sizeof(device), "net_null%u,size=64", 100 + n);
@@ -236,7 +228,6 @@ static void shows_itself(void **state)
 	struct port *port = port_on_mtu("up0", "net_ring0", 0);
 	json_t *object = json_object();
 
-	(void)state;
 	port->ops->show(port, object);
 	assert_string_equal(json_string_value(json_object_get(object, "link")), "up");
 	assert_string_equal(json_string_value(json_object_get(object, "state")), "up, 10 Gbit/s");
@@ -259,7 +250,6 @@ static void follows_the_link(void **state)
 	struct frame frame = guest_frame(100, &body);
 	uint16_t id = device_of("net_ring0");
 
-	(void)state;
 	role_assert_control();
 	assert_int_equal(rte_eth_dev_set_link_down(id), 0);
 	for (int i = 0; i < 20; i++)
@@ -284,7 +274,6 @@ static void guest_frames_are_copied_and_padded(void **state)
 	static const uint32_t lengths[] = {14, 42, 59, 60, 61, 128, 129, 1514, 1518, 1522};
 	struct port *port = port_on("up0", "net_ring0");
 
-	(void)state;
 	for (unsigned int i = 0; i < RTE_DIM(lengths); i++) {
 		struct mem_span body;
 		struct frame frame = guest_frame(lengths[i], &body);
@@ -310,7 +299,6 @@ static void too_long_is_told(void **state)
 				 guest_frame(60, &body[2])};
 	struct frame *frames[3] = {&frame[0], &frame[1], &frame[2]};
 
-	(void)state;
 	port->ops->deliver(port, &lcore, frames, 3);
 	assert_int_equal(tx_ok(port), 2);
 	assert_int_equal(tx_drops(port, TX_DROP_TOO_BIG), 1);
@@ -325,7 +313,6 @@ static void jumbo_frames_become_chains(void **state)
 	struct mem_span body;
 	struct frame frame = guest_frame(9014, &body);
 
-	(void)state;
 	deliver_one(port, &frame);
 	assert_int_equal(receive(port, 1), 1);
 	assert_int_equal(burst.frame[0].body_spans, 4);
@@ -341,7 +328,6 @@ static void jumbo_frames_in_big_buffers(void **state)
 	struct mem_span body;
 	struct frame frame = guest_frame(9014, &body);
 
-	(void)state;
 	deliver_one(port, &frame);
 	assert_int_equal(tx_ok(port), 1);
 	end(port);
@@ -359,7 +345,6 @@ static void heads_are_whole(void **state)
 	struct port *port = port_on("up0", "net_ring0");
 	uint16_t id = device_of("net_ring0");
 
-	(void)state;
 	for (unsigned int i = 0; i < RTE_DIM(shapes); i++) {
 		struct rte_mbuf *mbuf =
 			foreign_chain(shapes[i].n, shapes[i].part, shapes[i].short_one);
@@ -382,7 +367,6 @@ static void short_frames_are_counted(void **state)
 				    foreign_chain(3, 2, 9), foreign_chain(1, 60, 9)};
 	struct port_counters sum;
 
-	(void)state;
 	assert_int_equal(rte_eth_tx_burst(id, 2, mbuf, 4), 4);
 	assert_int_equal(receive(port, 2), 2);
 	assert_int_equal(burst.frame[0].len, 14);
@@ -402,7 +386,6 @@ static void flooded_mbufs_are_shared(void **state)
 	struct rte_mbuf *both[2] = {mbuf, small};
 	struct frame *frames[2];
 
-	(void)state;
 	small->ol_flags |= RTE_MBUF_F_TX_TCP_SEG; /* left over from whoever sent it last */
 	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, both, 2), 2);
 	assert_int_equal(receive(in, 1), 2);
@@ -435,7 +418,6 @@ static void nic_to_nic_is_the_mbuf_itself(void **state)
 	struct rte_mbuf *mbuf = foreign_chain(1, 1000, 9);
 	struct frame *frame = &burst.frame[0];
 
-	(void)state;
 	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, &mbuf, 1), 1);
 	assert_int_equal(receive(in, 1), 1);
 	deliver_one(a, frame);
@@ -464,7 +446,6 @@ static void full_ring_drops_and_counts(void **state)
 	uint64_t got = 0;
 	uint16_t n;
 
-	(void)state;
 	for (int i = 0; i < BURST_MAX; i++)
 		frames[i] = &frame;
 	for (int i = 0; i < 1000; i++)
@@ -486,7 +467,6 @@ static void does_not_lend_its_last_buffers(void **state)
 	struct rte_mbuf *hoard[4096], *mbuf = foreign_chain(1, 100, 9);
 	unsigned int hoarded = 0;
 
-	(void)state;
 	while (rte_mempool_avail_count(foreign) > 100 &&
 	       (hoard[hoarded] = rte_pktmbuf_alloc(foreign)) != NULL)
 		hoarded++;
@@ -510,7 +490,6 @@ static void ends_while_others_hold_its_buffers(void **state)
 	struct frame *frame = &burst.frame[0];
 	int gone = 0;
 
-	(void)state;
 	assert_int_equal(receive(in, 0), BURST_MAX);
 	memset(frame->head, 0x5a, 200);
 	deliver_one(out, frame);
@@ -567,7 +546,6 @@ static void pcap_in_and_out(void **state)
 	FILE *file;
 	int gone = 0;
 
-	(void)state;
 	close(mkstemp(in));
 	close(mkstemp(out));
 	write_pcap(in, lengths, RTE_DIM(lengths));

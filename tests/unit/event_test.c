@@ -3,18 +3,13 @@
  * helper, and continuations of RCU. */
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "loop.h"
 #include "rcu.h"
@@ -78,7 +73,6 @@ static void timers_fire_in_order_and_not_early(void **state)
 {
 	static const unsigned int delay_ms[WATCHES] = {30, 10, 20, 0, 40, 10};
 
-	(void)state;
 	atomic_store(&fired, 0);
 	for (int i = 0; i < WATCHES; i++) {
 		watch[i].number = i;
@@ -90,7 +84,6 @@ static void timers_fire_in_order_and_not_early(void **state)
 
 static void timers_are_moved_and_stopped(void **state)
 {
-	(void)state;
 	role_assert_control();
 	atomic_store(&fired, 0);
 	for (int i = 0; i < 4; i++) {
@@ -124,7 +117,6 @@ static void a_timer_stops_another(void **state)
 {
 	struct loop_timer killer = {.fire = stop_the_other};
 
-	(void)state;
 	role_assert_control();
 	atomic_store(&fired, 0);
 	loop_timer_start(loop, &killer, 0);
@@ -150,7 +142,6 @@ static void a_timer_that_starts_itself(void **state)
 {
 	static struct loop_timer timer = {.fire = start_again_at_once};
 
-	(void)state;
 	role_assert_control();
 	loop_timer_start(loop, &timer, 0);
 	for (int i = 0; i < 20; i++)
@@ -207,7 +198,6 @@ static void level_triggered_until_read(void **state)
 	struct loop_fd twice = {.ready = bell_ready};
 	eventfd_t value;
 
-	(void)state;
 	role_assert_control();
 	bells_open();
 	loop_turn(loop, 0);
@@ -245,7 +235,6 @@ static void removed_inside_a_callback(void **state)
 {
 	int calls = 0;
 
-	(void)state;
 	role_assert_control();
 	bells_open();
 	for (int i = 0; i < FDS; i++) {
@@ -277,7 +266,6 @@ static void the_same_memory_again(void **state)
 {
 	int calls = 0;
 
-	(void)state;
 	role_assert_control();
 	bells_open();
 	bells[0].also = replace_the_last;
@@ -332,7 +320,6 @@ static void calls_from_threads_in_their_order(void **state)
 {
 	pthread_t thread[CALLERS];
 
-	(void)state;
 	loop_thread = pthread_self();
 	for (int c = 0; c < CALLERS; c++) {
 		for (int i = 0; i < CALLS; i++)
@@ -358,7 +345,6 @@ static void a_call_that_calls(void **state)
 {
 	static struct loop_call call = {.run = call_again};
 
-	(void)state;
 	loop_call(loop, &call);
 	turn_until(&chained, 10);
 }
@@ -394,7 +380,6 @@ static void jobs_one_after_the_other(void **state)
 {
 	static struct numbered_job job[50];
 
-	(void)state;
 	role_assert_control();
 	loop_thread = pthread_self();
 	for (int i = 0; i < 50; i++) {
@@ -435,7 +420,6 @@ static void waits_for_readers_end_in_the_loop(void **state)
 	atomic_bool stop = false;
 	pthread_t thread;
 
-	(void)state;
 	role_assert_control();
 	rcu_online(0);
 	assert_int_equal(pthread_create(&thread, NULL, reader_main, &stop), 0);
@@ -458,7 +442,6 @@ static void runs_until_it_is_stopped(void **state)
 {
 	struct loop_timer timer = {.fire = stop_the_loop};
 
-	(void)state;
 	role_assert_control();
 	for (int i = 0; i < 3; i++) {
 		uint64_t before = clock_ns();
@@ -474,7 +457,6 @@ static void a_quiet_turn_takes_its_time(void **state)
 {
 	uint64_t before = clock_ns();
 
-	(void)state;
 	role_assert_control();
 	loop_turn(loop, 0);
 	assert_true(clock_ns() - before < 5 * NS_PER_S);
@@ -490,7 +472,6 @@ static void ends_with_everything_done(void **state)
 	static struct loop_call call = {.run = call_again};
 	struct loop *own = loop;
 
-	(void)state;
 	role_assert_control();
 	atomic_store(&jobs_run, 0);
 	atomic_store(&jobs_done, 0);
@@ -511,7 +492,6 @@ static void ends_with_everything_done(void **state)
 
 static int open_loop(void **state)
 {
-	(void)state;
 	if (rcu_init(1) != 0)
 		return -1;
 	loop = loop_create();
@@ -520,7 +500,6 @@ static int open_loop(void **state)
 
 static int close_loop(void **state)
 {
-	(void)state;
 	loop_destroy(loop);
 	rcu_fini();
 	return 0;

@@ -2,15 +2,10 @@
 /* What a sender may ask: every packet a driver makes is understood, every header that does not fit the packet or the
  * agreement is refused (robustness.md O1 to O4), and what is left in the frame is ours. The head lies at the end of
  * allocated memory, so that AddressSanitizer sees a look beyond it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "fg_packet.h"
 #include "frame_offload.h"
 
@@ -75,7 +70,6 @@ enum { PACKETS = sizeof(packets) / sizeof(packets[0]) };
 
 static void what_drivers_send_is_understood(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		struct subject s;
 		struct virtio_net_hdr want;
@@ -103,7 +97,6 @@ static uint32_t needs(const struct fg_packet *p)
 /* O3: whatever was not agreed upon is refused, all else notwithstanding. */
 static void only_what_was_agreed_passes(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		uint32_t needed = needs(&packets[i]);
 		struct subject s;
@@ -126,7 +119,6 @@ static void ecn_is_a_property_of_tso(void **state)
 	const struct fg_packet udp = {.payload = 5000, .gso_size = 1000, .udp = true};
 	struct subject s;
 
-	(void)state;
 	make(&s, &tcp);
 	s.header.gso_type |= FG_GSO_ECN;
 	assert_true(passes(&s, FRAME_OFFLOADS));
@@ -225,7 +217,6 @@ static void spoil(struct subject *s, int32_t at, uint16_t value, uint8_t n)
 
 static void what_does_not_fit_is_refused(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(spoiled) / sizeof(spoiled[0]); i++) {
 		struct subject s;
 
@@ -245,7 +236,6 @@ static void a_sum_in_a_tunnel_passes_and_is_not_cut_up(void **state)
 	const struct fg_packet packet = {.payload = 300};
 	struct subject s;
 
-	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
 		make(&s, &packet);
 		s.header.csum_start = starts[i];
@@ -270,7 +260,6 @@ static void a_cap_on_what_is_cut_up(void **state)
 	const struct fg_packet long4 = {.payload = 65535 - 40, .gso_size = 60000};
 	struct subject s;
 
-	(void)state;
 	make(&s, &whole);
 	assert_true(passes(&s, FRAME_OFFLOADS));
 	assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM);
@@ -292,7 +281,6 @@ static void what_is_not_asked_leaves_nothing(void **state)
 	const struct fg_packet packet = {.payload = 300};
 	struct subject s;
 
-	(void)state;
 	for (unsigned int flags = 0; flags < 256; flags += 2) {
 		make(&s, &packet);
 		s.header = (struct fg_vnet){(uint8_t)flags, 0, 1, 2, 3, 4};
@@ -307,7 +295,6 @@ static void any_bytes_get_an_answer(void **state)
 	uint64_t dice = 88172645463325252u;
 	unsigned int passed = 0;
 
-	(void)state;
 	for (unsigned int i = 0; i < 200000; i++) {
 		struct fg_packet packet = packets[i % PACKETS];
 		struct subject s;
@@ -345,7 +332,6 @@ static void features_make_an_agreement(void **state)
 	uint64_t guest = F(VIRTIO_NET_F_GUEST_CSUM) | F(VIRTIO_NET_F_GUEST_TSO6) |
 			 F(VIRTIO_NET_F_GUEST_ECN) | F(VIRTIO_NET_F_GUEST_USO4);
 
-	(void)state;
 	assert_int_equal(frame_offloads_from_guest(host | guest),
 			 FRAME_CSUM | FRAME_TSO4 | FRAME_USO4 | FRAME_USO6);
 	assert_int_equal(frame_offloads_to_guest(host | guest),

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames cut up and checksums finished: every piece is a packet that a distrustful receiver and DPDK's own check find
  * right, the payloads put together are the one that was sent, and the frame itself is as it was (O6). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 #include <rte_ip.h>
 
+#include "cases.h"
 #include "fg_packet.h"
 #include "frame_checksum.h"
 #include "frame_finish.h"
@@ -127,7 +122,6 @@ static void cut_up(const struct fg_packet *packet, uint32_t spans)
 
 static void any_packet_is_cut_up_right(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < 3000; i++) {
 		struct fg_packet packet = {
 			.ipv6 = dice(2),
@@ -190,7 +184,6 @@ static void a_checksum_is_finished_in_a_head_of_its_own(void **state)
 {
 	static const uint32_t lengths[] = {0, 1, 2, 73, 74, 75, 1000, 1439, 1440};
 
-	(void)state;
 	for (unsigned int i = 0; i < 4 * sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct fg_packet packet = {
 			.payload = lengths[i / 4],
@@ -241,7 +234,6 @@ static void a_checksum_anywhere_is_finished(void **state)
 {
 	struct frame_taker taker = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true};
 
-	(void)state;
 	for (uint32_t at = 14; at < 300; at++) {
 		const struct fg_packet packet = {
 			.payload = 500 + dice(500), .seed = at, .udp = at & 1, .ipv6 = at >> 1 & 1};
@@ -284,7 +276,6 @@ static void a_checksum_of_zero_is_none(void **state)
 	struct frame frame, *one = &frame;
 	struct fg_parsed parsed;
 
-	(void)state;
 	frame = make(&packet, 1);
 	/* The payload that makes the sum all ones. */
 	bytes[42] = bytes[43] = 0;
@@ -306,7 +297,6 @@ static void a_frame_for_a_plain_receiver_comes_in_rounds(void **state)
 	const struct fg_packet packet = {.payload = 65000, .gso_size = 1000, .seed = 9};
 	struct frame frame = make(&packet, 17), *one = &frame;
 
-	(void)state;
 	sent = &packet;
 	sent_done = 0;
 	assert_int_equal(outputs(&one, 1, &nothing_taken, look_at_piece), 65);
@@ -324,7 +314,6 @@ static void what_is_taken_goes_through(void **state)
 	struct frame *both[2] = {&plain, &frame};
 	struct frame_taker taker = nothing_taken;
 
-	(void)state;
 	taker.offloads = FRAME_CSUM | FRAME_TSO4;
 	expected[0] = &plain;
 	expected[1] = &frame;
@@ -352,7 +341,6 @@ static void a_taker_of_plain_headers_gets_plain_headers(void **state)
 	struct frame_taker taker = {FRAME_OFFLOADS, 1522, FRAME_LEN_MAX, true};
 	struct frame frame = make(&packet, 3), *one = &frame;
 
-	(void)state;
 	sent = &packet;
 	sent_done = 0;
 	assert_int_equal(outputs(&one, 1, &taker, look_at_piece), 9);
@@ -382,7 +370,6 @@ static void a_burst_of_everything_keeps_its_order(void **state)
 	struct frame *all[BURST_MAX];
 	uint64_t want = 0;
 
-	(void)state;
 	for (uint8_t i = 0; i < BURST_MAX; i++) {
 		const struct fg_packet packet = {.payload = 6400, .gso_size = 200};
 		struct frame frame = make(&packet, 1);
@@ -420,7 +407,6 @@ static void a_burst_of_everything_keeps_its_order(void **state)
 
 static void a_sum_over_odd_pieces(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < 2000; i++) {
 		uint32_t len = 20 + dice(3000), at = dice(20), pieces = 1 + dice(30);
 		struct frame frame = {.head = bytes, .head_len = 20, .len = len, .body = body};

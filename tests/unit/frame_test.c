@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copies of frames against the obvious copy, for every length and every split; the flow hash against what it must and
  * must not tell apart. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "frame.h"
 
 enum { LONGEST = 9100, GUARD = 64, PIECES_MAX = 40 };
@@ -55,7 +50,6 @@ static void assert_written(uint32_t at, uint32_t len)
 
 static void copies_every_short_length(void **state)
 {
-	(void)state;
 	fill();
 	for (uint16_t len = 0; len <= 2 * FRAME_HEAD; len++) {
 		struct frame frame = frame_of(len, len, 1);
@@ -70,7 +64,6 @@ static void copies_head_and_body(void **state)
 {
 	static const uint32_t lengths[] = {129, 256, 1514, 1518, 2048, 9018};
 
-	(void)state;
 	fill();
 	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		for (uint16_t n = 1; n < PIECES_MAX; n++) {
@@ -86,7 +79,6 @@ static void copies_head_and_body(void **state)
 /* The receiver's buffers, cut at random places, against one straight copy behind `skip` bytes. */
 static void copies_into_any_spans(void **state)
 {
-	(void)state;
 	fill();
 	srand(1);
 	for (int round = 0; round < 20000; round++) {
@@ -123,7 +115,6 @@ static void copies_behind_empty_spans(void **state)
 	};
 	struct frame frame;
 
-	(void)state;
 	fill();
 	frame = frame_of(18, 14, 2);
 	memset(out, 0xee, sizeof(out));
@@ -170,7 +161,6 @@ static void hashes_what_makes_a_flow(void **state)
 {
 	uint32_t hash = hash_of(ipv4_udp, sizeof(ipv4_udp));
 
-	(void)state;
 	assert_int_not_equal(hash, hash_with(AT_SOURCE + 3, 9));
 	assert_int_not_equal(hash, hash_with(AT_PORT + 1, 9));
 	assert_int_not_equal(hash, hash_with(AT_PORT + 3, 9));
@@ -186,7 +176,6 @@ static void fragments_stay_together(void **state)
 {
 	uint8_t first[sizeof(ipv4_udp)], second[sizeof(ipv4_udp)];
 
-	(void)state;
 	memcpy(first, ipv4_udp, sizeof(first));
 	memcpy(second, ipv4_udp, sizeof(second));
 	first[AT_FRAGMENT] = 0x20;     /* more fragments */
@@ -214,7 +203,6 @@ static void sees_through_tags(void **state)
 	uint8_t a[128], b[128], changed[sizeof(ipv4_udp)];
 	size_t len;
 
-	(void)state;
 	memcpy(changed, ipv4_udp, sizeof(changed));
 	for (int tags = 1; tags <= 2; tags++) {
 		len = tagged(a, ipv4_udp, sizeof(ipv4_udp), tags, 7);
@@ -236,7 +224,6 @@ static void ipv6_and_the_rest(void **state)
 	uint8_t arp[42] = {0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x08, 0x06};
 	uint32_t hash;
 
-	(void)state;
 	v6[14 + 6] = 6;
 	hash = hash_of(v6, sizeof(v6));
 	v6[14 + 1] = 3; /* the flow label is no part of it */
@@ -310,7 +297,6 @@ static void flows_are_spread_over_queues(void **state)
 {
 	double worst = 1;
 
-	(void)state;
 	for (unsigned int form = 0; form < 6 * sizeof(flow_sets) / sizeof(flow_sets[0]); form++) {
 		const struct flow_set *set = &flow_sets[form / 6];
 		int tags = form % 3;
@@ -339,7 +325,6 @@ static void any_prefix_is_safe(void **state)
 {
 	uint8_t bytes[FRAME_HEAD];
 
-	(void)state;
 	srand(2);
 	for (int round = 0; round < 50000; round++) {
 		static const uint16_t types[] = {0x0800, 0x86dd, 0x8100, 0x88a8};

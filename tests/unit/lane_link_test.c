@@ -5,16 +5,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "lane_link.h"
 
 enum { STRESS_FRAMES = 100000 };
@@ -23,14 +19,12 @@ static struct lane_link *link_;
 
 static int begin(void **state)
 {
-	(void)state;
 	link_ = lane_link_create();
 	return link_ != NULL ? 0 : -1;
 }
 
 static int end(void **state)
 {
-	(void)state;
 	lane_link_destroy(link_);
 	lane_link_destroy(NULL);
 	return 0;
@@ -85,7 +79,6 @@ static struct burst *burst_new(void)
 
 static void nobody_takes_the_memory_away(void **state)
 {
-	(void)state;
 	assert_int_equal(ftruncate(link_->memory_fd, 0), -1);
 	assert_int_equal(errno, EPERM);
 	assert_int_equal(ftruncate(link_->memory_fd, (off_t)sizeof(struct lane_shared) * 2), -1);
@@ -138,7 +131,6 @@ static void frames_both_ways(void **state)
 	struct end_of_link there = {.out = &from_guest, .in = &to_guest};
 	pthread_t thread;
 
-	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, exchange, &there), 0);
 	exchange(&here);
 	pthread_join(thread, NULL);
@@ -157,7 +149,6 @@ static void what_the_lane_left_is_there(void **state)
 	struct lane_consumer lane = {.ring = &link_->shared->to_guest};
 	uint32_t got = 0;
 
-	(void)state;
 	for (uint32_t i = 0; i < 100; i++)
 		assert_true(send_number(&link_->to_guest, i));
 	assert_int_equal(lane_receive(&lane, link_->rest_burst, BURST_MAX), BURST_MAX);
@@ -181,7 +172,6 @@ static void an_index_of_the_lanes_own_making(void **state)
 	static const uint64_t tails[] = {1, 8, 31, LANE_RING_BYTES - 8, LANE_RING_BYTES - 1, UINT64_MAX,
 					 LANE_RING_BYTES, 1 << 30, UINT64_MAX - 31};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 		assert_true(send_number(&link_->to_guest, (uint32_t)i));
 		atomic_store(&link_->shared->to_guest.tail, tails[i]);
@@ -198,7 +188,6 @@ static void how_many_were_not_delivered(void **state)
 {
 	struct port_counters *lane = &link_->shared->counters;
 
-	(void)state;
 	assert_int_equal(lane_link_undelivered(link_), 0);
 	for (uint32_t i = 0; i < 10; i++)
 		assert_true(send_number(&link_->to_guest, i));
@@ -224,7 +213,6 @@ static void what_the_guest_sent_is_passed_on(void **state)
 {
 	struct lane_producer lane = {.ring = &link_->shared->from_guest};
 
-	(void)state;
 	assert_true(lane_link_passed_on(link_));
 	assert_true(send_number(&lane, 1));
 	assert_false(lane_link_passed_on(link_));

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Messages between the switch and a lane, and what is no message: nothing is believed of it, and nothing stays open. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -11,8 +8,7 @@
 #include <unistd.h>
 #include <fcntl.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "lane_message.h"
 
 enum { MANY = 8 };
@@ -32,7 +28,6 @@ static int lowest(void)
 
 static int begin(void **state)
 {
-	(void)state;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return -1;
 	for (int i = 0; i < MANY; i++)
@@ -43,7 +38,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	(void)state;
 	close(ends[0]);
 	close(ends[1]);
 	for (int i = 0; i < MANY; i++)
@@ -63,7 +57,6 @@ static void messages_arrive_one_by_one(void **state)
 	const struct lane_message ping = {.request = LANE_PING, .error = -EIO};
 	uint64_t value;
 
-	(void)state;
 	assert_int_equal(receive(), -EAGAIN);
 	assert_int_equal(lane_message_send(ends[0], &map, fds + 4, 2, 0), 0);
 	assert_int_equal(lane_message_send(ends[0], &ping, NULL, 0, 0), 0);
@@ -111,7 +104,6 @@ static void wrong_sizes_are_no_messages(void **state)
 	uint8_t bytes[sizeof(struct lane_message) + 4096] = {LANE_PING};
 	static const size_t sizes[] = {1, 4, sizeof(got) - 1, sizeof(got) + 1, sizeof(bytes)};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		for (unsigned int with = 0; with <= LANE_FDS_MAX; with++) {
 			send_raw(bytes, sizes[i], with);
@@ -128,7 +120,6 @@ static void too_many_descriptors_are_closed(void **state)
 {
 	const struct lane_message ping = {.request = LANE_PING};
 
-	(void)state;
 	for (unsigned int with = LANE_FDS_MAX + 1; with <= MANY; with++) {
 		send_raw(&ping, sizeof(ping), with);
 		assert_int_equal(receive(), -EBADMSG);
@@ -143,7 +134,6 @@ static void a_reader_that_does_not_read(void **state)
 	const struct lane_message ping = {.request = LANE_PING};
 	int error = 0;
 
-	(void)state;
 	for (int i = 0; i < 100000 && error == 0; i++)
 		error = lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT);
 	assert_int_equal(error, -EAGAIN);

@@ -4,15 +4,11 @@
 #include <dirent.h>
 #include <limits.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "rcu.h"
 #include "lane_process.h"
@@ -117,7 +113,6 @@ static void it_has_nothing_of_ours(void **state)
 	cpu_set_t ours, its;
 	char path[64];
 
-	(void)state;
 	begin_as("");
 	assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
 	assert_int_equal(sched_getaffinity(t.lane.pid, sizeof(its), &its), 0);
@@ -136,7 +131,6 @@ static void everything_can_be_asked_at_once(void **state)
 {
 	bool all = false;
 
-	(void)state;
 	begin_as("");
 	for (unsigned int i = 0; i < MEM_SLOTS_MAX; i++)
 		ask(LANE_UNMAP, 0);
@@ -157,7 +151,6 @@ static void a_broken_ring_is_heard(void **state)
 {
 	char script[96];
 
-	(void)state;
 	snprintf(script, sizeof(script), "%d:3:0:0:1 %d:3:0:0:1 %d:3:0:0:100000", LANE_RING_RUN, LANE_RING_BROKEN,
 		 LANE_RING_BROKEN);
 	begin_as(script);
@@ -201,7 +194,6 @@ static void what_nobody_asked_is_not_believed(void **state)
 		{LANE_FAULTS, 0, LANE_FAULTS, 0, 0, 0, 1},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		const struct lie *lie = &lies[i];
 		char script[96];
@@ -223,7 +215,6 @@ static void its_descriptors_are_closed(void **state)
 {
 	char script[96];
 
-	(void)state;
 	snprintf(script, sizeof(script), "%d:0:0:2:1 %d:0:0:1:1", LANE_COMMIT, LANE_UNMAP);
 	begin_as(script);
 	ask(LANE_COMMIT, 0);

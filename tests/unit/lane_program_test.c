@@ -7,10 +7,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "lane_link.h"
 #include "lane_message.h"
 
@@ -279,7 +275,6 @@ static int set_up(void **state)
 {
 	int ends[2];
 
-	(void)state;
 	t.link = lane_link_create();
 	t.burst = aligned_alloc(_Alignof(struct burst), (sizeof(struct burst) + 63) & ~(size_t)63);
 	t.faults = -1;
@@ -309,7 +304,6 @@ static int set_up_and_greet(void **state)
 /* Whatever the test case was, without its socket there is no lane. */
 static int tear_down(void **state)
 {
-	(void)state;
 	if (t.socket >= 0)
 		close(t.socket);
 	if (t.pid > 0)
@@ -334,7 +328,6 @@ static void by_hand_it_says_what_it_is(void **state)
 	ssize_t n;
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pid = start(-1, ends[1]);
 	close(ends[1]);
@@ -368,7 +361,6 @@ static void proc_says(const char *name, const char *line)
 
 static void it_is_nobody(void **state)
 {
-	(void)state;
 	proc_says("status", "NoNewPrivs:\t1");
 	proc_says("status", "CapEff:\t0000000000000000");
 	proc_says("limits", "Max core file size        0                    0 ");
@@ -399,7 +391,6 @@ static void it_is_nobody(void **state)
 
 static void frames_both_ways(void **state)
 {
-	(void)state;
 	give_memory();
 	run_ring(0);
 	run_ring(1);
@@ -423,7 +414,6 @@ static void frames_both_ways(void **state)
 
 static void a_ring_leaves_at_its_place(void **state)
 {
-	(void)state;
 	give_memory();
 	run_ring(0);
 	offer(0, RING_SIZE, 2048);
@@ -444,7 +434,6 @@ static void a_ring_gets_another_interrupt(void **state)
 {
 	const struct lane_message call = {.request = LANE_RING_CALL};
 
-	(void)state;
 	assert_int_equal(asked(call, t.call[1]).error, 0); /* of a ring that does not run: no harm */
 	give_memory();
 	run_ring(0);
@@ -467,7 +456,6 @@ static void a_ring_gets_another_interrupt(void **state)
 
 static void halted_it_moves_nothing(void **state)
 {
-	(void)state;
 	give_memory();
 	run_ring(0);
 	run_ring(1);
@@ -486,7 +474,6 @@ static void memory_comes_and_goes(void **state)
 {
 	const struct lane_message unmap = {.request = LANE_UNMAP, .region = whole};
 
-	(void)state;
 	/* Nothing is there: said, and survived. */
 	assert_int_equal(asked(unmap, -1).error, -ENOENT);
 	assert_int_equal(request(LANE_COMMIT, 0), -EBADF);
@@ -508,7 +495,6 @@ static void a_ring_breaks_once(void **state)
 {
 	struct lane_message broken;
 
-	(void)state;
 	give_memory();
 	run_ring(1);
 	avail(1)->idx = 1000;
@@ -532,7 +518,6 @@ static void a_page_that_does_not_come(void **state)
 	struct uffd_msg fault;
 	struct pollfd ready;
 
-	(void)state;
 	give_memory();
 	run.setup.avail_uva = UVA + HOLE;
 	assert_int_equal(asked(run, t.call[0]).error, 0);
@@ -555,7 +540,6 @@ static void it_ends_with_its_socket(void **state)
 	struct lane_message run = run_message(0, 0);
 	struct pollfd ready;
 
-	(void)state;
 	give_memory();
 	run.setup.desc_uva = UVA + HOLE;
 	run.setup.avail_uva = UVA + HOLE + 0x1000;
@@ -570,7 +554,6 @@ static void it_ends_with_its_socket(void **state)
 
 static void before_hello_too(void **state)
 {
-	(void)state;
 	close(t.socket);
 	t.socket = -1;
 	assert_true(WIFEXITED(ended()));
@@ -578,7 +561,6 @@ static void before_hello_too(void **state)
 
 static void hello_comes_first(void **state)
 {
-	(void)state;
 	ask(&(struct lane_message){.request = LANE_PING}, -1);
 	assert_true(WIFEXITED(ended()));
 }
@@ -606,7 +588,6 @@ static void nonsense_ends_it(void **state)
 
 static void half_a_message_ends_it(void **state)
 {
-	(void)state;
 	assert_int_equal(send(t.socket, "half", 4, 0), 4);
 	assert_true(WIFEXITED(ended()));
 }

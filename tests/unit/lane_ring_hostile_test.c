@@ -2,15 +2,11 @@
 /* A ring of frames between two processes: whole frames in their order whatever their length and wherever the ring ends,
  * and an other end that writes what it likes: nothing is touched outside the ring, and it is found out. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "fg_packet.h"
 #include "frame_offload.h"
 #include "lane_ring.h"
@@ -31,7 +27,6 @@ static size_t whole_lines(size_t size)
 /* On the heap, where a sanitizer guards both ends of it. */
 static int begin(void **state)
 {
-	(void)state;
 	ring = aligned_alloc(64, sizeof(*ring));
 	burst = aligned_alloc(64, whole_lines(sizeof(*burst)));
 	memset(ring, 0, sizeof(*ring));
@@ -45,7 +40,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	(void)state;
 	free(ring);
 	free(burst);
 	return 0;
@@ -106,7 +100,6 @@ static void every_length_at_every_place(void **state)
 	static const uint32_t lens[] = {14, 15, 39, 40, 41, 103, 104, 105, FRAME_HEAD - 1, FRAME_HEAD,
 					FRAME_HEAD + 1, 159, 160, 1514, 9014, FRAME_LEN_MAX};
 
-	(void)state;
 	for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
 		for (uint32_t before = 0; before <= 320; before += LANE_RECORD_ALIGN) {
 			ring_at(5 * (uint64_t)LANE_RING_BYTES - before);
@@ -125,7 +118,6 @@ static void a_full_ring_takes_no_more(void **state)
 {
 	uint32_t sent = 0, got = 0;
 
-	(void)state;
 	ring_at(LANE_RING_BYTES - 96);
 	while (send_one(sent, 1000 + sent % 1000))
 		sent++;
@@ -145,7 +137,6 @@ static void a_full_ring_takes_no_more(void **state)
 /* To the last byte. */
 static void a_ring_can_be_full_to_the_brim(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < LANE_RING_BYTES / 1024; i++)
 		assert_true(send_one(i, 1000));
 	assert_int_equal(lane_room(&producer), 0);
@@ -164,7 +155,6 @@ static void a_burst_ends_at_its_bounds(void **state)
 {
 	uint64_t bytes = 0;
 
-	(void)state;
 	for (uint32_t i = 0; i < BURST_MAX + 1; i++)
 		assert_true(send_one(i, 60));
 	assert_int_equal(lane_receive(&consumer, burst, BURST_MAX), BURST_MAX);
@@ -191,7 +181,6 @@ static void a_burst_ends_at_its_bounds(void **state)
 
 static void a_sleeper_is_woken_once(void **state)
 {
-	(void)state;
 	assert_false(lane_wants_wake(&producer));
 	assert_false(lane_arm(&consumer));
 	assert_true(send_one(1, 60));
@@ -233,7 +222,6 @@ static void heads_that_cannot_be(void **state)
 		here + (UINT64_C(1) << 63), here - LANE_RING_BYTES,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
 		ring_at(here);
 		put_record(here, 60);
@@ -247,7 +235,6 @@ static void lengths_that_cannot_be(void **state)
 	static const uint32_t lens[] = {0, 1, 13, FRAME_LEN_MAX + 1, LANE_RING_BYTES, INT32_MAX,
 					UINT32_MAX - 24, UINT32_MAX - 54, UINT32_MAX};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
 		for (uint64_t before = 0; before <= 96; before += LANE_RECORD_ALIGN) {
 			ring_at(2 * (uint64_t)LANE_RING_BYTES - before);
@@ -268,7 +255,6 @@ static void what_is_asked_is_checked(void **state)
 	struct frame *one = &frame;
 	struct fg_vnet header;
 
-	(void)state;
 	frame.len = fg_packet_build(&packet, mac, mac, bytes, &header);
 	for (int spoil = 0; spoil < 5; spoil++) {
 		ring_at((uint64_t)LANE_RING_BYTES);
@@ -291,7 +277,6 @@ static void what_is_asked_is_checked(void **state)
 /* What came before it is still taken. */
 static void a_record_longer_than_what_is_there(void **state)
 {
-	(void)state;
 	for (uint64_t there = 1; there < lane_record_bytes(1514); there += 13) {
 		ring_at(2 * (uint64_t)LANE_RING_BYTES - 512);
 		assert_true(send_one(7, 60));
@@ -309,7 +294,6 @@ static void records_at_random(void **state)
 {
 	unsigned int taken = 0, broken = 0;
 
-	(void)state;
 	srand(4711);
 	for (unsigned int round = 0; round < 3000; round++) {
 		ring_at((uint64_t)rand() / LANE_RECORD_ALIGN * LANE_RECORD_ALIGN);
@@ -334,7 +318,6 @@ static void tails_that_cannot_be(void **state)
 {
 	static const uint64_t wild[] = {1, LANE_RING_BYTES, UINT64_MAX / 2};
 
-	(void)state;
 	ring_at(4 * (uint64_t)LANE_RING_BYTES);
 	assert_true(send_one(1, 1000));
 	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
@@ -353,7 +336,6 @@ static void tails_at_random(void **state)
 {
 	unsigned int sent = 0;
 
-	(void)state;
 	srand(815);
 	ring_at(7 * (uint64_t)LANE_RING_BYTES - 4096);
 	for (unsigned int i = 0; i < 20000; i++) {
@@ -389,7 +371,6 @@ static void rewritten_while_it_is_read(void **state)
 	unsigned int taken = 0, broken = 0;
 	pthread_t thread;
 
-	(void)state;
 	atomic_store(&enough, false);
 	assert_int_equal(pthread_create(&thread, NULL, scribble, NULL), 0);
 	while ((broken < 1000 || taken < 1000) && time(NULL) < until) {

@@ -4,11 +4,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -18,8 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "sandbox.h"
 
 enum { FILE_SIZE = 1 << 20, MIB = 1 << 20 };
@@ -28,7 +23,6 @@ static int file, event;
 
 static int begin(void **state)
 {
-	(void)state;
 	file = memfd_create("guest", MFD_CLOEXEC);
 	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return ftruncate(file, FILE_SIZE);
@@ -36,7 +30,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	(void)state;
 	close(file);
 	close(event);
 	return 0;
@@ -202,7 +195,6 @@ static int attempt(int (*act)(void), int err)
 
 static void what_a_lane_needs_it_may(void **state)
 {
-	(void)state;
 	assert_int_equal(attempt(map_the_guest, -1), 0);
 	assert_int_equal(attempt(be_told_of_faults, -1), 0);
 	assert_int_equal(attempt(use_some_memory, -1), 0);
@@ -216,7 +208,6 @@ static void what_it_does_not_need_ends_it(void **state)
 		open_a_socket,	      start_a_process,	    signal_another, move_to_another_cpu,
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
 		int status = attempt(acts[i], -1);
 
@@ -227,7 +218,6 @@ static void what_it_does_not_need_ends_it(void **state)
 
 static void what_it_takes_has_an_end(void **state)
 {
-	(void)state;
 	assert_int_equal(attempt(take_all_memory, -1), 0);
 	assert_int_equal(attempt(take_it_by_a_change_of_mind, -1), 0);
 	assert_int_equal(attempt(take_all_descriptors, -1), 0);
@@ -238,7 +228,6 @@ static void the_switchs_log_is_not_its_own(void **state)
 	int ends[2];
 	char c;
 
-	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_int_equal(attempt(write_to_the_log, ends[1]), 0);
 	close(ends[1]);

@@ -2,11 +2,7 @@
 /* The last good configuration on the disk: whole or not at all, written once, and there when the loop has ended. */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "last_good.h"
 #include "log.h"
@@ -45,7 +40,7 @@ static void assert_text(const char *text)
 	assert_int_not_equal(access(beside, F_OK), 0);
 }
 
-static void it_is_replaced_whole(void **state VUS_UNUSED)
+static void it_is_replaced_whole(void **state)
 {
 	struct stat first, same, next;
 	struct fail fail;
@@ -74,7 +69,7 @@ static void it_is_replaced_whole(void **state VUS_UNUSED)
 }
 
 /* A pipe would hold up whoever opens it, and a file that all may read would show to all what is written. */
-static void what_is_in_its_place_is_no_matter(void **state VUS_UNUSED)
+static void what_is_in_its_place_is_no_matter(void **state)
 {
 	static const char text[] = "ports: []\n# not for all\n";
 	struct fail fail;
@@ -113,7 +108,7 @@ static void what_is_in_its_place_is_no_matter(void **state VUS_UNUSED)
 }
 
 /* A limit on the size of files stands for a disk that is full. */
-static void a_full_disk_leaves_the_one_before(void **state VUS_UNUSED)
+static void a_full_disk_leaves_the_one_before(void **state)
 {
 	struct rlimit limit, small;
 	struct fail fail;
@@ -131,7 +126,7 @@ static void a_full_disk_leaves_the_one_before(void **state VUS_UNUSED)
 	assert_text("ports: []\n");
 }
 
-static void a_folder_that_is_not_there_is_named(void **state VUS_UNUSED)
+static void a_folder_that_is_not_there_is_named(void **state)
 {
 	struct fail fail;
 
@@ -144,7 +139,7 @@ static void count_kept(void *arg VUS_UNUSED)
 	kept_calls++;
 }
 
-static void the_loop_waits_for_no_disk(void **state VUS_UNUSED)
+static void the_loop_waits_for_no_disk(void **state)
 {
 	struct last_good last_good = {.loop = loop_create(), .path = path, .kept = count_kept};
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
@@ -171,7 +166,7 @@ static void the_loop_waits_for_no_disk(void **state VUS_UNUSED)
 	assert_text("three");
 }
 
-static void one_that_cannot_be_kept_is_no_error(void **state VUS_UNUSED)
+static void one_that_cannot_be_kept_is_no_error(void **state)
 {
 	struct last_good last_good = {
 		.loop = loop_create(), .path = "/nonexistent/a.yaml", .kept = count_kept};
@@ -184,7 +179,7 @@ static void one_that_cannot_be_kept_is_no_error(void **state VUS_UNUSED)
 	assert_int_equal(kept_calls, 1);
 }
 
-static int make_folder(void **state VUS_UNUSED)
+static int make_folder(void **state)
 {
 	role_take(ROLE_CONTROL);
 	log_set_level(LOG_ERROR);
@@ -195,7 +190,7 @@ static int make_folder(void **state VUS_UNUSED)
 	return 0;
 }
 
-static int remove_folder(void **state VUS_UNUSED)
+static int remove_folder(void **state)
 {
 	unlink(path);
 	rcu_fini();

@@ -2,18 +2,14 @@
 #include "lcore_rig.h"
 
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "bridge.h"
+#include "cases.h"
 #include "clock.h"
 
 enum { ASLEEP_MS = 20 };
@@ -246,7 +242,6 @@ int lcore_rig_open(void **state)
 	struct bridge_config config = {.name = "br0", .mac_aging = 0};
 	struct port_spec spec = {.name = "port", .type = "vhost-user"};
 
-	(void)state;
 	role_assert_control();
 	if (doorbell_init(&reports) != 0 || lcore_rig_begin(false) != 0)
 		return -1;
@@ -265,7 +260,6 @@ int lcore_rig_open(void **state)
 
 int lcore_rig_close(void **state)
 {
-	(void)state;
 	role_assert_control();
 	for (int i = 0; i < SOURCES; i++)
 		bridge_remove_port(bridge, &source[i].port);

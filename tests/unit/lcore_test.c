@@ -3,16 +3,12 @@
  * and what they count. */
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 #include <rte_eal.h>
 
+#include "cases.h"
 #include "clock.h"
 #include "lcore_rig.h"
 
@@ -22,7 +18,6 @@ static void queues_are_spread_and_polled(void **state)
 {
 	unsigned int on[2] = {0, 0};
 
-	(void)state;
 	role_assert_control();
 	assert_int_equal(lcores_n(), 2);
 	for (int i = 0; i < 4; i++) {
@@ -60,7 +55,6 @@ static void silence_is_slept_through(void **state)
 {
 	uint64_t sleeps = LCORES_SUM(sleeps), polls, deadline;
 
-	(void)state;
 	source_add(&source[0]);
 	source_send(&source[0], 1);
 	assert_true(await_equal(&source[0].pending, 0));
@@ -89,7 +83,6 @@ static void no_wake_up_is_lost(void **state)
 {
 	uint64_t sleeps = LCORES_SUM(sleeps);
 
-	(void)state;
 	srandom(9);
 	source_add(&source[0]);
 	source_add(&source[1]);
@@ -112,7 +105,6 @@ static void a_kick_wakes_once(void **state)
 {
 	uint64_t sleeps;
 
-	(void)state;
 	source_add(&source[0]);
 	await_sleep();
 	sleeps = LCORES_SUM(sleeps);
@@ -127,7 +119,6 @@ static void a_kick_wakes_once(void **state)
 /* Frames that were there before the queue, and nobody kicks: the change itself wakes. */
 static void a_change_of_the_set_wakes(void **state)
 {
-	(void)state;
 	for (int i = 0; i < 300; i++) {
 		/* While it sleeps, and around the moment at which it lies down. */
 		if (i % 30 == 0)
@@ -146,7 +137,6 @@ static void a_queue_without_a_wake_up(void **state)
 {
 	int fd = source[3].rxq.wake_fd;
 
-	(void)state;
 	role_assert_control();
 	source[3].rxq.wake_fd = -1;
 	source_add(&source[3]);
@@ -175,7 +165,6 @@ static void an_unproven_wake_up(void **state)
 	struct port_rxq *q = &source[3].rxq;
 	eventfd_t before;
 
-	(void)state;
 	role_assert_control();
 	eventfd_read(q->wake_fd, &before);
 	q->unproven = true;
@@ -204,7 +193,6 @@ static void another_wake_fd(void **state)
 {
 	int old = source[0].rxq.wake_fd, new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	(void)state;
 	role_assert_control();
 	source_add(&source[0]);
 	await_sleep();
@@ -226,7 +214,6 @@ static void a_queue_that_joins_is_disarmed(void **state)
 {
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
 
-	(void)state;
 	/* Both lcores are busy and never sleep. */
 	source_add(&source[0]);
 	source_add(&source[1]);
@@ -257,7 +244,6 @@ static void a_queue_that_joins_is_disarmed(void **state)
 /* A queue that left is not polled once the lcores have passed, awake or asleep, whatever comes for it. */
 static void a_queue_that_left_is_left_alone(void **state)
 {
-	(void)state;
 	for (int round = 0; round < 60; round++) {
 		for (int i = 0; i < 5; i++)
 			source_add(&source[i]);
@@ -287,7 +273,6 @@ static void control_sends_a_frame(void **state)
 	uint8_t bytes[FRAME_HEAD + 1] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
 	uint64_t seen = atomic_load(&source[5].delivered), own = atomic_load(&source[1].delivered);
 
-	(void)state;
 	role_assert_control();
 	for (uint64_t i = 1; i <= 50; i++) {
 		if (i % 10 == 0)
@@ -307,7 +292,6 @@ static void a_port_that_goes_sends_no_more(void **state)
 	uint8_t bytes[LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
 	uint64_t seen, one, two;
 
-	(void)state;
 	role_assert_control();
 	for (int i = 0; i < 50; i++) {
 		one = atomic_load(&source[1].delivered);
@@ -331,7 +315,6 @@ static void reports_come_through(void **state)
 	unsigned int n = 0;
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
 
-	(void)state;
 	role_assert_control();
 	while (lcores_reports(got, REPORTS_MAX) > 0)
 		;
@@ -362,7 +345,6 @@ static void the_time_adds_up(void **state)
 {
 	uint64_t hz = lcore_cycles_per_second(), before, start, spent, all;
 
-	(void)state;
 	role_assert_control();
 	assert_true(hz > NS_PER_MS);
 	source_add(&source[0]);
@@ -415,7 +397,6 @@ static void everything_at_once(void **state)
 	pthread_t thread;
 	void *sent;
 
-	(void)state;
 	for (int i = 0; i < 4; i++)
 		received += atomic_load(&source[i].received);
 	for (int i = 0; i < 4; i++)
@@ -448,7 +429,6 @@ static void queues_move_under_traffic(void **state)
 	pthread_t thread;
 	void *sent;
 
-	(void)state;
 	role_assert_control();
 	for (int i = 0; i < 4; i++) {
 		atomic_store(&source[i].arrived, atomic_load(&source[i].received));
@@ -494,7 +474,6 @@ static void a_load_is_seen(void **state)
 	struct lcores_move move;
 	int on;
 
-	(void)state;
 	role_assert_control();
 	source_add(&source[0]);
 	on = source[0].rxq.lcore;
@@ -531,7 +510,6 @@ static void busy_polling(void **state)
 {
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S, polls;
 
-	(void)state;
 	lcore_rig_end();
 	assert_int_equal(lcore_rig_begin(true), 0);
 	source_add(&source[0]);

@@ -3,18 +3,13 @@
  * epoch, moves, static entries, a full table; and readers that look up while the writer churns. */
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 #include <rte_eal.h>
 #include <rte_hash_crc.h>
 
+#include "cases.h"
 #include "clock.h"
 #include "mac_table.h"
 #include "rcu.h"
@@ -261,7 +256,6 @@ static void like_the_model(void **state)
 	struct model model;
 	uint32_t seconds = 65000;
 
-	(void)state;
 	role_assert_control();
 	memset(&model, 0, sizeof(model));
 	for (int step = 0; step < 60000; step++) {
@@ -288,7 +282,6 @@ static void a_renewal_is_not_a_change(void **state)
 	struct mac_value value;
 	uint32_t generation;
 
-	(void)state;
 	role_assert_control();
 	assert_int_equal(mac_table_learn(table, 7, 1, 100), 0);
 	generation = mac_table_generation(table);
@@ -310,7 +303,6 @@ static void aging_over_the_wrap_and_never(void **state)
 	struct mac_table *table = table_of(100, 0, 300), *never = table_of(100, 0, 0);
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	mac_table_learn(table, 7, 1, 65500);
 	mac_table_learn(never, 7, 1, 65500);
@@ -332,7 +324,6 @@ static void moves_while_the_table_is_full(void **state)
 	struct mac_table_stats stats;
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	assert_int_equal(mac_table_learn(table, 999, 1, 0), 0);
 	for (mac_key_t mac = 1; mac <= 100; mac++)
@@ -356,7 +347,6 @@ static void a_million_addresses(void **state)
 	struct mac_table_stats stats;
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	for (mac_key_t mac = 1; mac <= 100; mac++)
 		assert_int_equal(mac_table_learn(table, mac << 40, (uint16_t)(mac % 10), 0), 0);
@@ -405,7 +395,6 @@ static void addresses_made_to_collide(void **state)
 	mac_key_t blind[16], zero = 0;
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	crc_blind_spots(blind);
 	for (uint32_t i = 1; i < 4096; i++) {
@@ -429,7 +418,6 @@ static void filled_to_the_brim(void **state)
 	struct mac_table *table = table_of(MAC_TABLE_SIZE_DEFAULT, 0, 300);
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	for (uint32_t i = 0; i < MAC_TABLE_SIZE_DEFAULT; i++)
 		if (mac_table_learn(table, mac_of(i), (uint16_t)(i % PORTS_MAX), 0) != 0)
@@ -453,7 +441,6 @@ static void a_reader_that_is_stuck(void **state)
 	struct mac_table *table = table_of(64, 0, 300);
 	struct mac_value value;
 
-	(void)state;
 	role_assert_control();
 	rcu_online(STUCK);
 	for (mac_key_t mac = 1; mac <= 100000; mac++) {
@@ -510,7 +497,6 @@ static void readers_beside_a_busy_writer(void **state)
 	uint64_t end = clock_ns() + 1500 * NS_PER_MS;
 	atomic_bool stop = false;
 
-	(void)state;
 	role_assert_control();
 	for (uint32_t i = 0; i < STEADY; i++)
 		assert_int_equal(mac_table_learn(table, mac_of(i), (uint16_t)(i % 8), 0), 0);

@@ -4,12 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "mem_arena.h"
 #include "vus_limits.h"
@@ -54,7 +49,6 @@ static void maps_the_file_and_nothing_else(void **state)
 	int fd = file_of(16 * PAGE, 0);
 	uint8_t *all, *part;
 
-	(void)state;
 	assert_non_null(arena);
 	all = mem_arena_map(arena, fd, 0, 16 * PAGE, PAGE);
 	part = mem_arena_map(arena, fd, 5 * PAGE, 3 * PAGE, PAGE);
@@ -82,7 +76,6 @@ static void refuses_what_is_not_whole_pages(void **state)
 	struct mem_arena *arena = mem_arena_create(alarm_fd);
 	int fd = file_of(PAGE, 0);
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		errno = 0;
 		assert_null(mem_arena_map(arena, fd, bad[i].offset, bad[i].len, bad[i].page));
@@ -108,7 +101,6 @@ static void places_are_used_again(void **state)
 	uint8_t *low = NULL, *high = NULL;
 	size_t mapped = 0;
 
-	(void)state;
 	srandom(5);
 	for (int round = 0; round < 3000; round++) {
 		unsigned int s = (unsigned int)random() % SLOTS;
@@ -156,7 +148,6 @@ static void space_stays_reserved(void **state)
 	int fd = file_of(8 * PAGE, 0), sealed = file_of(8 * PAGE, 0);
 	uint8_t *at = mem_arena_map(arena, fd, 0, 8 * PAGE, PAGE);
 
-	(void)state;
 	assert_int_equal(fcntl(sealed, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	mem_arena_release(arena, at, 8 * PAGE);
 	for (int i = 0; i < 8; i++)
@@ -181,7 +172,6 @@ static void five_hundred_and_nine_slots(void **state)
 	struct mem_arena *arena = mem_arena_create(alarm_fd);
 	int fd = file_of(PAGE, 0), more = 0;
 
-	(void)state;
 	for (int i = 0; i < MEM_SLOTS_MAX; i++) {
 		at[i] = mem_arena_map(arena, fd, 0, PAGE, PAGE);
 		assert_non_null(at[i]);
@@ -205,7 +195,6 @@ static void grows(void **state)
 	int fd = file_of(part, 0);
 	uint8_t *at[3];
 
-	(void)state;
 	assert_true(fd >= 0);
 	for (int i = 0; i < 3; i++) {
 		at[i] = mem_arena_map(arena, fd, 0, part, PAGE);
@@ -233,7 +222,6 @@ static void space_has_a_bound(void **state)
 	size_t mapped = 0;
 	uint8_t *at[2];
 
-	(void)state;
 	assert_true(fd >= 0);
 	for (int i = 0; i < MEM_SLOTS_MAX; i++, mapped += slot)
 		assert_non_null(mem_arena_map(arena, fd, i % 3 * slot, slot, PAGE));
@@ -259,7 +247,6 @@ static void huge_pages_are_aligned(void **state)
 	uint8_t *huge[3], *small[3];
 	int fd = file_of(2 * HUGE, MFD_HUGETLB), little = file_of(PAGE, 0);
 
-	(void)state;
 	/* Whether the pool has a page is known by touching one, which may raise SIGBUS; reading the count is safer. */
 	FILE *count = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
 	int pages = 0;
@@ -291,7 +278,6 @@ static void as_many_as_ports(void **state)
 {
 	static struct mem_arena *arena[PORTS_MAX];
 
-	(void)state;
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < PORTS_MAX; i++) {
 			arena[i] = mem_arena_create(alarm_fd);
@@ -325,7 +311,6 @@ static void a_truncated_file_kills_its_arena_only(void **state)
 	uint8_t *well = mem_arena_map(other, fine, 0, 64 * PAGE, PAGE);
 	static uint8_t copy[64 * PAGE];
 
-	(void)state;
 	guard();
 	memset(first, 0x11, 64 * PAGE);
 	memset(well, 0x22, 64 * PAGE);
@@ -364,7 +349,6 @@ static void a_hole_is_no_fault(void **state)
 	int fd = file_of(8 * PAGE, 0);
 	uint8_t *at = mem_arena_map(arena, fd, 0, 8 * PAGE, PAGE);
 
-	(void)state;
 	guard();
 	memset(at, 0x44, 8 * PAGE);
 	assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE, PAGE), 0);
@@ -417,7 +401,6 @@ static void threads_in_the_middle_of_a_copy(void **state)
 	int calm_fd = file_of(32 * PAGE, 0);
 	struct copier neighbour = {.at = mem_arena_map(calm, calm_fd, 0, 32 * PAGE, PAGE)};
 
-	(void)state;
 	guard();
 	memset(neighbour.at, 0x55, 16 * PAGE);
 	assert_int_equal(pthread_create(&neighbour.thread, NULL, copier_main, &neighbour), 0);
@@ -472,7 +455,6 @@ static void takes_the_signal_back(void **state)
 	int fd = file_of(PAGE, 0);
 	uint8_t *at = mem_arena_map(arena, fd, 0, PAGE, PAGE);
 
-	(void)state;
 	guard();
 	assert_int_equal(sigaction(SIGBUS, &theirs, NULL), 0);
 	guard();
@@ -490,7 +472,6 @@ static void elsewhere_it_is_fatal(void **state)
 	int fd = file_of(PAGE, 0), status;
 	pid_t child;
 
-	(void)state;
 	guard();
 	assert_non_null(mem_arena_map(arena, fd, 0, PAGE, PAGE));
 	child = fork();
@@ -511,14 +492,12 @@ static void elsewhere_it_is_fatal(void **state)
 
 static int open_alarm(void **state)
 {
-	(void)state;
 	alarm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return alarm_fd < 0;
 }
 
 static int close_alarm(void **state)
 {
-	(void)state;
 	return close(alarm_fd);
 }
 

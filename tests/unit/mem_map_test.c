@@ -2,14 +2,10 @@
 /* Translation against an oracle that asks every region for every byte's end: random maps, random ranges, the edges of
  * the address space, 509 slots, regions that adjoin, and what a map refuses (T1 to T3, T6, T7, T11). */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "mem_map.h"
 
 enum { SPANS_MAX = 64 };
@@ -195,7 +191,6 @@ static void random_maps_and_ranges(void **state)
 {
 	static const unsigned int bits[] = {20, 32, 47, 63};
 
-	(void)state;
 	for (unsigned int round = 0; round < 400; round++) {
 		unsigned int b = bits[round % 4];
 		struct mem_map *map = random_map((uint32_t)dice(round % 10 == 0 ? 200 : 20), b);
@@ -242,7 +237,6 @@ static int refusal(const struct mem_map *map, uint64_t gpa, uint64_t size, uint6
 /* T1, T2 */
 static void ranges_that_wrap(void **state)
 {
-	(void)state;
 	assert_int_equal(refusal(NULL, 0x1000, 0, 0x1000), EINVAL);
 	assert_int_equal(refusal(NULL, UINT64_MAX - 0xfff, 0x1000, 0), 0);
 	assert_int_equal(refusal(NULL, UINT64_MAX - 0xfff, 0x1001, 0), EINVAL);
@@ -258,7 +252,6 @@ static void overlaps(void **state)
 {
 	struct mem_map *map = with(NULL, 0x10000, 0x10000, 0x910000);
 
-	(void)state;
 	assert_int_equal(refusal(map, 0x10000, 0x10000, 0), EEXIST);
 	assert_int_equal(refusal(map, 0x14000, 0x1000, 0), EEXIST);
 	assert_int_equal(refusal(map, 0x1ffff, 1, 0), EEXIST);
@@ -280,7 +273,6 @@ static void around_the_end_of_the_world(void **state)
 	struct mem_span spans[4];
 	struct mem_hint hint = {0};
 
-	(void)state;
 	map = with(map, 0, 0x1000, 0x200000);
 	assert_non_null(map);
 	assert_int_equal(mem_map_spans(map, &hint, UINT64_MAX - 9, 10, spans, 4), 1);
@@ -297,7 +289,6 @@ static void five_hundred_and_nine_slots(void **state)
 	struct mem_map *map = NULL;
 	struct mem_hint hint = {0};
 
-	(void)state;
 	/* 509 is a prime: a step of 200 visits each once. */
 	for (uint64_t i = 0; i < MEM_SLOTS_MAX; i++) {
 		uint64_t slot = i * 200 % MEM_SLOTS_MAX;
@@ -342,7 +333,6 @@ static void nothing_at_all(void **state)
 	const struct mem_region *near = map->region;
 	uint64_t avail;
 
-	(void)state;
 	assert_int_equal(map->n, 0);
 	assert_null(mem_map_near(map, &hint, &near, 0, 1));
 	assert_null(mem_map_at(map, &hint, 0, &avail));
@@ -361,7 +351,6 @@ static void front_end_addresses(void **state)
 {
 	struct mem_map *map = with(NULL, 0x900000, 0x2000, 0x10000);
 
-	(void)state;
 	map = with(map, 0x100000, 0x1000, 0x12000);
 	assert_ptr_equal(mem_map_uva(map, 0x10000, 0x2000), (void *)0x1000);
 	assert_ptr_equal(mem_map_uva(map, 0x11fff, 1), (void *)0x2fff);
@@ -384,7 +373,6 @@ static void of_many_all_or_none(void **state)
 	};
 	struct mem_map *map = mem_map_of(regions, 3);
 
-	(void)state;
 	assert_int_equal(map->n, 3);
 	assert_int_equal(map->region[0].gpa, 0x1000);
 	assert_int_equal(map->region[2].gpa, 0x3000);

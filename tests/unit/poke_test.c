@@ -3,18 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "poke.h"
 
@@ -31,13 +26,11 @@ static int full(int flags)
 
 static int begin(void **state)
 {
-	(void)state;
 	return poke_watch();
 }
 
 static int end(void **state)
 {
-	(void)state;
 	poke_leave();
 	poke_unwatch();
 	return 0;
@@ -48,7 +41,6 @@ static void a_signal_arrives(void **state)
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t count = 0;
 
-	(void)state;
 	assert_int_equal(poke(fd), 0);
 	poke_join();
 	for (int i = 0; i < 1000; i++)
@@ -63,7 +55,6 @@ static void one_that_is_full_is_signalled(void **state)
 {
 	int fd = full(EFD_NONBLOCK);
 
-	(void)state;
 	poke_join();
 	assert_int_equal(poke(fd), 0);
 	close(fd);
@@ -75,7 +66,6 @@ static void one_that_blocks_is_given_up(void **state)
 	int fd = full(0);
 	uint64_t longest = 0;
 
-	(void)state;
 	poke_join();
 	for (int i = 0; i < 20; i++) {
 		uint64_t began = clock_ns();
@@ -107,7 +97,6 @@ static void each_is_watched(void **state)
 	pthread_t thread[THREADS];
 	int fd[THREADS];
 
-	(void)state;
 	for (int round = 0; round < 20; round++) {
 		int blocks = full(0), room = eventfd(0, EFD_CLOEXEC);
 
@@ -158,7 +147,6 @@ static void the_watchman_sleeps(void **state)
 	uint64_t end = clock_ns() + PATIENCE_MS * NS_PER_MS;
 	unsigned long before, now = 0;
 
-	(void)state;
 	poke_join();
 	assert_int_equal(poke(fd), 0);
 	do { /* on a busy machine twenty looks take their time */

@@ -2,15 +2,10 @@
 /* Counters, their words, and the ring through which an lcore reports. */
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 #include <rte_eal.h>
 
+#include "cases.h"
 #include "port.h"
 
 static struct port_host host = {.lcores = 3};
@@ -19,7 +14,6 @@ static const struct port_spec spec = {.name = "vm1", .type = "ethdev"};
 
 static void names_are_whole(void **state)
 {
-	(void)state;
 	for (int i = 0; i < RX_DROPS; i++)
 		assert_non_null(rx_drop_name((enum rx_drop)i));
 	for (int i = 0; i < TX_DROPS; i++)
@@ -34,7 +28,6 @@ static void sums_over_threads(void **state)
 	struct port port;
 	struct port_counters sum;
 
-	(void)state;
 	assert_int_equal(port_init(&port, &host, &no_ops, &spec, 7), 0);
 	assert_string_equal(port.name, "vm1");
 	assert_int_equal(port.id, 7);
@@ -71,7 +64,6 @@ static void long_names_are_cut(void **state)
 	struct port_spec longer = {.name = "a-name-that-is-much-longer-than-any-port-may-have",
 				   .type = "ethdev"};
 
-	(void)state;
 	assert_int_equal(port_init(&port, &host, &no_ops, &longer, 0), 0);
 	assert_int_equal(strlen(port.name), NAME_LEN_MAX);
 	port_fini(&port);
@@ -85,7 +77,6 @@ static void full_ring_drops_and_counts(void **state)
 	uint64_t next = 0;
 	unsigned int n;
 
-	(void)state;
 	role_assert_lcore(); /* one thread plays both */
 	role_assert_control();
 	assert_int_equal(doorbell_init(&bell), 0);
@@ -121,7 +112,6 @@ static void rings_the_bell_once(void **state)
 	struct doorbell bell;
 	struct report_ring *one, *other;
 
-	(void)state;
 	role_assert_lcore();
 	assert_int_equal(doorbell_init(&bell), 0);
 	one = report_ring_create(1, &bell);
@@ -161,7 +151,6 @@ static void two_threads(void **state)
 	pthread_t thread;
 	uint64_t last = 0, taken = 0;
 
-	(void)state;
 	role_assert_control();
 	assert_int_equal(doorbell_init(&bell), 0);
 	ring = report_ring_create(3, &bell);

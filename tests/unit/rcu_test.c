@@ -2,17 +2,12 @@
 /* Objects that are replaced under real readers: none is freed while it can be seen, waits end in the order they began,
  * a reader that sleeps holds nobody up, and the writer never waits. */
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "rcu.h"
 
@@ -40,7 +35,6 @@ static void nobody_reads(void **state)
 {
 	struct counted_wait wait[3];
 
-	(void)state;
 	ended_n = 0;
 	assert_false(rcu_poll());
 	for (unsigned int i = 0; i < 3; i++) {
@@ -60,7 +54,6 @@ static void in_the_order_they_began(void **state)
 {
 	struct counted_wait wait[4];
 
-	(void)state;
 	ended_n = 0;
 	rcu_online(HAND);
 	start(&wait[0], 0);
@@ -112,7 +105,6 @@ static void a_wait_is_its_owners_again(void **state)
 {
 	static struct rcu_wait wait;
 
-	(void)state;
 	ended_n = again = 0;
 	rcu_online(HAND);
 	rcu_wait_start(&wait, start_again);
@@ -203,7 +195,6 @@ static void readers_never_see_the_dead(void **state)
 	uint64_t end = clock_ns() + NS_PER_S, deadline = end + 20 * NS_PER_S;
 	unsigned int number = 0;
 
-	(void)state;
 	rcu_set(&published, object_new(number));
 	for (unsigned int i = 0; i < READERS; i++) {
 		reader[i].index = i;
@@ -234,7 +225,6 @@ static void readers_never_see_the_dead(void **state)
 /* A sanitizer checks this one: nothing leaks, nothing is freed too soon. */
 static void objects_are_freed_in_time(void **state)
 {
-	(void)state;
 	rcu_free(NULL);
 	assert_false(rcu_poll());
 	rcu_online(HAND);
@@ -258,13 +248,11 @@ static void objects_are_freed_in_time(void **state)
 
 static int open_rcu(void **state)
 {
-	(void)state;
 	return rcu_init(READERS_MAX);
 }
 
 static int close_rcu(void **state)
 {
-	(void)state;
 	rcu_fini();
 	return 0;
 }

@@ -4,10 +4,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "reach.h"
 #include "rights.h"
 #include "role.h"
@@ -105,7 +100,7 @@ static void folder(const char *rest, mode_t mode)
 	assert_int_equal(chmod(path, mode), 0);
 }
 
-static void says_which_part_and_which_right(void **state VUS_UNUSED)
+static void says_which_part_and_which_right(void **state)
 {
 	static const char *const files[] = {"/open/shut/socket", "/open/readonly", "/open/socket",
 					    "/shut/socket", "/link"};
@@ -147,7 +142,7 @@ static void says_which_part_and_which_right(void **state VUS_UNUSED)
 	}
 }
 
-static void names_and_numbers(void **state VUS_UNUSED)
+static void names_and_numbers(void **state)
 {
 	struct rights rights = {0};
 	char text[160];
@@ -194,7 +189,7 @@ static int find_large_group(const char *file)
 }
 
 /* All who may run machines are in it. */
-static void a_group_may_be_large(void **state VUS_UNUSED)
+static void a_group_may_be_large(void **state)
 {
 	char file[] = "/tmp/reach_test_group_XXXXXX";
 	int fd = mkstemp(file), status;

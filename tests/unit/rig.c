@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
+#include "cases.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/virtio_config.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
@@ -59,14 +55,12 @@ struct rig rig;
 
 int rig_setup(void **state)
 {
-	(void)state;
 	rig_open(&rig);
 	return 0;
 }
 
 int rig_teardown(void **state)
 {
-	(void)state;
 	rig_close(&rig);
 	return 0;
 }

@@ -2,16 +2,11 @@
 /* switch_test.c: the running switch follows its configuration, with real bridges and lcores and ports of a type of the
  * test's own. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "fake_port.h"
 #include "log.h"
@@ -70,7 +65,7 @@ static const char *where(uint8_t last, unsigned int bridge) RUNS_ON(control_thre
 	return switch_port(sw, value.port)->name;
 }
 
-static int set_up(void **state VUS_UNUSED)
+static int set_up(void **state)
 {
 	struct fail fail;
 
@@ -79,7 +74,7 @@ static int set_up(void **state VUS_UNUSED)
 	return switch_create(loop, drivers, &bell, &sw, &fail);
 }
 
-static int tear_down(void **state VUS_UNUSED)
+static int tear_down(void **state)
 {
 	role_assert_control();
 	apply((const char *const[]){NULL});
@@ -91,7 +86,7 @@ static int tear_down(void **state VUS_UNUSED)
 
 /* --- from one configuration to the next ------------------------------------------------------------------------- */
 
-static void makes_what_is_asked_for(void **state VUS_UNUSED)
+static void makes_what_is_asked_for(void **state)
 {
 	role_assert_control();
 	assert_int_equal(APPLY("a=/a", "b=/b,bridge=lan"), 0);
@@ -102,7 +97,7 @@ static void makes_what_is_asked_for(void **state VUS_UNUSED)
 	assert_ptr_not_equal(get("a")->port.bridge, get("b")->port.bridge);
 }
 
-static void what_is_the_same_stays(void **state VUS_UNUSED)
+static void what_is_the_same_stays(void **state)
 {
 	struct fake_port *a;
 
@@ -115,7 +110,7 @@ static void what_is_the_same_stays(void **state VUS_UNUSED)
 	assert_int_equal(fake_ports_made, 3);
 }
 
-static void a_changed_port_is_made_anew(void **state VUS_UNUSED)
+static void a_changed_port_is_made_anew(void **state)
 {
 	role_assert_control();
 	APPLY("a=/a");
@@ -126,7 +121,7 @@ static void a_changed_port_is_made_anew(void **state VUS_UNUSED)
 }
 
 /* The old one's socket is free only when it has closed. */
-static void waits_for_a_socket(void **state VUS_UNUSED)
+static void waits_for_a_socket(void **state)
 {
 	role_assert_control();
 	APPLY("a=/slow");
@@ -138,7 +133,7 @@ static void waits_for_a_socket(void **state VUS_UNUSED)
 }
 
 /* It changes its mind while the port is leaving: the port comes back, or a new one does. */
-static void changes_in_haste(void **state VUS_UNUSED)
+static void changes_in_haste(void **state)
 {
 	role_assert_control();
 	for (int i = 0; i < 50; i++) {
@@ -155,7 +150,7 @@ static void changes_in_haste(void **state VUS_UNUSED)
 	WAIT_FOR(switch_bridges_n(sw) == 1);
 }
 
-static void moves_to_another_bridge(void **state VUS_UNUSED)
+static void moves_to_another_bridge(void **state)
 {
 	struct fake_port *a;
 
@@ -170,7 +165,7 @@ static void moves_to_another_bridge(void **state VUS_UNUSED)
 	assert_int_equal(fake_ports_made, 2);
 }
 
-static void one_that_fails_leaves_others_alone(void **state VUS_UNUSED)
+static void one_that_fails_leaves_others_alone(void **state)
 {
 	role_assert_control();
 	log_set_level(0);
@@ -183,7 +178,7 @@ static void one_that_fails_leaves_others_alone(void **state VUS_UNUSED)
 	log_set_level(LOG_ERROR);
 }
 
-static void numbers_are_used_again(void **state VUS_UNUSED)
+static void numbers_are_used_again(void **state)
 {
 	char option[PORTS_MAX][24];
 	const char *options[PORTS_MAX + 1] = {NULL};
@@ -203,7 +198,7 @@ static void numbers_are_used_again(void **state VUS_UNUSED)
 
 /* --- frames ----------------------------------------------------------------------------------------------------- */
 
-static void queues_find_lcores(void **state VUS_UNUSED)
+static void queues_find_lcores(void **state)
 {
 	struct fake_port *a;
 
@@ -221,7 +216,7 @@ static void queues_find_lcores(void **state VUS_UNUSED)
 	WAIT_FOR(a->rxq[0].lcore >= 0);
 }
 
-static void learns_and_forwards(void **state VUS_UNUSED)
+static void learns_and_forwards(void **state)
 {
 	struct fake_port *a, *b, *c;
 
@@ -246,7 +241,7 @@ static void learns_and_forwards(void **state VUS_UNUSED)
 	WAIT_FOR(strcmp(where(1, 0), "b") == 0);
 }
 
-static void what_left_is_forgotten(void **state VUS_UNUSED)
+static void what_left_is_forgotten(void **state)
 {
 	struct fake_port *a;
 
@@ -262,7 +257,7 @@ static void what_left_is_forgotten(void **state VUS_UNUSED)
 }
 
 /* Another VM may be the next at this port: what is for the old one floods until it is heard of again. */
-static void a_peer_that_goes_is_forgotten(void **state VUS_UNUSED)
+static void a_peer_that_goes_is_forgotten(void **state)
 {
 	struct fake_port *a;
 
@@ -279,7 +274,7 @@ static void a_peer_that_goes_is_forgotten(void **state VUS_UNUSED)
 }
 
 /* What it still sends, and what lcores saw of it before it fell deaf, does not bring it back. */
-static void a_deaf_port_is_not_learned(void **state VUS_UNUSED)
+static void a_deaf_port_is_not_learned(void **state)
 {
 	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
 	struct fake_port *a, *b;
@@ -306,7 +301,7 @@ static void a_deaf_port_is_not_learned(void **state VUS_UNUSED)
 	assert_string_equal(where(9, 0), "a");
 }
 
-static void announces(void **state VUS_UNUSED)
+static void announces(void **state)
 {
 	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
 	struct fake_port *a, *b;
@@ -329,7 +324,7 @@ static void announces(void **state VUS_UNUSED)
 	WAIT_FOR(fake_ports == 1);
 }
 
-static void static_addresses(void **state VUS_UNUSED)
+static void static_addresses(void **state)
 {
 	struct config config = {0};
 	struct fail fail;
@@ -356,7 +351,7 @@ static void static_addresses(void **state VUS_UNUSED)
 	assert_null(where(7, 0));
 }
 
-static void traffic_while_ports_come_and_go(void **state VUS_UNUSED)
+static void traffic_while_ports_come_and_go(void **state)
 {
 	struct fake_port *a, *b;
 

@@ -46,7 +46,7 @@ static void on_end(struct vhu_connection *connection, const char *why, bool orde
 
 static const struct vhu_connection_events events = {on_message, on_end};
 
-static int set_up(void **state VUS_UNUSED)
+static int set_up(void **state)
 {
 	int pair[2];
 
@@ -64,7 +64,7 @@ static int set_up(void **state VUS_UNUSED)
 	return 0;
 }
 
-static int tear_down(void **state VUS_UNUSED)
+static int tear_down(void **state)
 {
 	role_assert_control();
 	vhu_connection_close(&t.connection);
@@ -86,7 +86,7 @@ static void write_bytes(const void *bytes, size_t n)
 	front_settle(t.loop);
 }
 
-static void test_byte_by_byte(void **state VUS_UNUSED)
+static void test_byte_by_byte(void **state)
 {
 	for (unsigned int round = 0; round < 3; round++)
 		for (size_t i = 0; i < sizeof(num); i++)
@@ -96,7 +96,7 @@ static void test_byte_by_byte(void **state VUS_UNUSED)
 	assert_int_equal(t.connection.deadline.due_ns, 0);
 }
 
-static void test_many_in_one_piece(void **state VUS_UNUSED)
+static void test_many_in_one_piece(void **state)
 {
 	uint8_t bytes[101 * sizeof(num)];
 
@@ -108,7 +108,7 @@ static void test_many_in_one_piece(void **state VUS_UNUSED)
 	assert_int_equal(t.messages, 101);
 }
 
-static void test_deadline(void **state VUS_UNUSED)
+static void test_deadline(void **state)
 {
 	uint64_t due;
 
@@ -126,7 +126,7 @@ static void test_deadline(void **state VUS_UNUSED)
 	assert_non_null(strstr(t.why, "did not finish it within 5 s"));
 }
 
-static void test_nothing_remains_of_the_message_before(void **state VUS_UNUSED)
+static void test_nothing_remains_of_the_message_before(void **state)
 {
 	struct vhu_message big = {.header = {VHU_SET_MEM_TABLE, VHU_VERSION, 8 + 8 * 32}};
 
@@ -140,7 +140,7 @@ static void test_nothing_remains_of_the_message_before(void **state VUS_UNUSED)
 }
 
 /* However the pieces fall, descriptors belong to the message whose bytes they came with, and are closed with it. */
-static void test_descriptors(void **state VUS_UNUSED)
+static void test_descriptors(void **state)
 {
 	unsigned int before = open_fds();
 	int fds[VHU_FDS_MAX + 1];
@@ -201,7 +201,7 @@ static void test_end_between_and_in_messages(void **state)
 	assert_false(t.orderly);
 }
 
-static void test_suspended(void **state VUS_UNUSED)
+static void test_suspended(void **state)
 {
 	role_assert_control();
 	t.suspend = true;
@@ -216,7 +216,7 @@ static void test_suspended(void **state VUS_UNUSED)
 	assert_int_equal(t.ends, 1);
 }
 
-static void test_closed_inside_a_message(void **state VUS_UNUSED)
+static void test_closed_inside_a_message(void **state)
 {
 	t.close = true;
 	write_bytes(&num, sizeof(num));
@@ -226,7 +226,7 @@ static void test_closed_inside_a_message(void **state VUS_UNUSED)
 }
 
 /* A peer that does not read: answers are kept, in order, up to a bound. */
-static void test_bounded_answers(void **state VUS_UNUSED)
+static void test_bounded_answers(void **state)
 {
 	const struct vhu_header header = {VHU_GET_FEATURES, VHU_VERSION | VHU_FLAG_REPLY, 8};
 	uint64_t sent = 0, got = 0;

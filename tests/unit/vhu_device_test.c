@@ -9,7 +9,7 @@
 
 #include "rcu.h"
 
-static void test_offers(void **state VUS_UNUSED)
+static void test_offers(void **state)
 {
 	assert_int_equal(front_get(&t.front, VHU_GET_QUEUE_NUM), 2);
 	assert_int_equal(front_get(&t.front, VHU_GET_MAX_MEM_SLOTS), 509);
@@ -21,7 +21,7 @@ static void test_offers(void **state VUS_UNUSED)
 }
 
 /* QEMU counts queue pairs and is known by RARP, which nobody else agrees to; everybody else counts rings. */
-static void test_queues_are_counted_as_the_front_end_counts(void **state VUS_UNUSED)
+static void test_queues_are_counted_as_the_front_end_counts(void **state)
 {
 	uint64_t protocol = front_get(&t.front, VHU_GET_PROTOCOL_FEATURES);
 
@@ -35,7 +35,7 @@ static void test_queues_are_counted_as_the_front_end_counts(void **state VUS_UNU
 }
 
 /* What a driver reads in the configuration space is the front end's affair: said in one line, and no reason to part. */
-static void test_configuration_space_is_not_ours(void **state VUS_UNUSED)
+static void test_configuration_space_is_not_ours(void **state)
 {
 	static const uint8_t request[12 + 24] = {0, 0, 0, 0, 24};
 	struct vhu_message msg;
@@ -53,7 +53,7 @@ static void test_configuration_space_is_not_ours(void **state VUS_UNUSED)
 	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
 }
 
-static void test_other_byte_order_is_refused_with_its_reason(void **state VUS_UNUSED)
+static void test_other_byte_order_is_refused_with_its_reason(void **state)
 {
 	static const struct vhu_vring_state big = {.index = 0, .num = 1};
 
@@ -66,7 +66,7 @@ static void test_other_byte_order_is_refused_with_its_reason(void **state VUS_UN
 }
 
 /* A reset as crosvm and libkrun make it: the rings are configured again, and nobody stopped them. */
-static void test_ring_is_configured_anew(void **state VUS_UNUSED)
+static void test_ring_is_configured_anew(void **state)
 {
 	unsigned int fds;
 
@@ -88,7 +88,7 @@ static void test_ring_is_configured_anew(void **state VUS_UNUSED)
 }
 
 /* libkrun's: all rings disabled, then another driver's features. A ring in use is not taken from its driver that way. */
-static void test_disabled_rings_end_with_new_features(void **state VUS_UNUSED)
+static void test_disabled_rings_end_with_new_features(void **state)
 {
 	uint64_t all = vhu_rig_status().features, fewer = all & ~(UINT64_C(1) << 29);
 
@@ -109,7 +109,7 @@ static void test_disabled_rings_end_with_new_features(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 3);
 }
 
-static void test_rings_start_and_stop(void **state VUS_UNUSED)
+static void test_rings_start_and_stop(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
@@ -130,7 +130,7 @@ static void test_rings_start_and_stop(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 3);
 }
 
-static void test_enable_and_reset(void **state VUS_UNUSED)
+static void test_enable_and_reset(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
@@ -151,7 +151,7 @@ static void test_enable_and_reset(void **state VUS_UNUSED)
 }
 
 /* A disabled transmit queue of the guest is still read, and what comes from it thrown away. */
-static void test_disabled_from_guest_is_discarded(void **state VUS_UNUSED)
+static void test_disabled_from_guest_is_discarded(void **state)
 {
 	role_assert_control();
 	vhu_rig_add_memory();
@@ -171,7 +171,7 @@ static void test_disabled_from_guest_is_discarded(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 0);
 }
 
-static void test_mtu_and_rarp(void **state VUS_UNUSED)
+static void test_mtu_and_rarp(void **state)
 {
 	static const uint8_t mac[8] = {0x52, 0x54, 0, 1, 2, 3};
 
@@ -186,7 +186,7 @@ static void test_mtu_and_rarp(void **state VUS_UNUSED)
 	assert_int_equal(t.mtu, 0);
 }
 
-static void test_live_ring_refuses_new_geometry(void **state VUS_UNUSED)
+static void test_live_ring_refuses_new_geometry(void **state)
 {
 	struct vhu_vring_addr addr = {.index = 0, .desc = UVA, .avail = UVA + 4096,
 				      .used = UVA + 5120};
@@ -199,7 +199,7 @@ static void test_live_ring_refuses_new_geometry(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 1);
 }
 
-static void test_bad_geometry(void **state VUS_UNUSED)
+static void test_bad_geometry(void **state)
 {
 	struct vhu_vring_addr addr = {.index = 0, .desc = UVA + 8, .avail = UVA + 4096,
 				      .used = UVA + 8192};
@@ -219,7 +219,7 @@ static void test_bad_geometry(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 0);
 }
 
-static void test_only_eventfds(void **state VUS_UNUSED)
+static void test_only_eventfds(void **state)
 {
 	int pipes[2];
 
@@ -235,7 +235,7 @@ static void test_only_eventfds(void **state VUS_UNUSED)
 	assert_int_equal(front_set_u64(&t.front, VHU_SET_VRING_CALL, 0x200, -1), 1);
 }
 
-static void test_call_is_swapped_on_a_live_ring(void **state VUS_UNUSED)
+static void test_call_is_swapped_on_a_live_ring(void **state)
 {
 	unsigned int fds;
 
@@ -251,7 +251,7 @@ static void test_call_is_swapped_on_a_live_ring(void **state VUS_UNUSED)
 /* QEMU 10.2 waits for the acknowledgement at each change of an interrupt's mask, with a vCPU: no lcore is waited for. What an
  * lcore may still have told the old descriptor is told to the new one once it has moved on. Too many that wait to be closed
  * do hold the conversation up, so that nobody makes us keep them all. */
-static void test_call_is_acknowledged_before_lcores_pass(void **state VUS_UNUSED)
+static void test_call_is_acknowledged_before_lcores_pass(void **state)
 {
 	enum { AT_ONCE = 4, READER = 0 };
 	uint64_t counted = 0, index = 0;

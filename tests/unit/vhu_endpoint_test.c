@@ -23,7 +23,7 @@
 enum { READER = 0 };
 
 /* Not at once: it would come back at once. A second later, and said once, however many come. */
-static void test_second_front_end_is_turned_away(void **state VUS_UNUSED)
+static void test_second_front_end_is_turned_away(void **state)
 {
 	struct front second[3];
 
@@ -43,7 +43,7 @@ static void test_second_front_end_is_turned_away(void **state VUS_UNUSED)
 }
 
 /* The port becomes free while it waits: it is let in, before one that says nothing, and has lost nothing of what it said. */
-static void test_second_front_end_is_let_in_when_the_first_leaves(void **state VUS_UNUSED)
+static void test_second_front_end_is_let_in_when_the_first_leaves(void **state)
 {
 	struct front second, third, mute;
 	struct vhu_message msg;
@@ -64,7 +64,7 @@ static void test_second_front_end_is_let_in_when_the_first_leaves(void **state V
 }
 
 /* The process that connected is dead, but its socket lives on in a child. */
-static void test_half_dead_front_end_is_replaced(void **state VUS_UNUSED)
+static void test_half_dead_front_end_is_replaced(void **state)
 {
 	struct front second;
 	struct fail fail;
@@ -106,7 +106,7 @@ static void test_half_dead_front_end_is_replaced(void **state VUS_UNUSED)
 	t.front = second;
 }
 
-static void test_reconnect(void **state VUS_UNUSED)
+static void test_reconnect(void **state)
 {
 	for (unsigned int i = 0; i < 20; i++) {
 		vhu_rig_add_memory();
@@ -123,7 +123,7 @@ static void test_reconnect(void **state VUS_UNUSED)
 	assert_int_equal(t.front_ends_gone, 20);
 }
 
-static void test_stale_socket_and_busy_socket(void **state VUS_UNUSED)
+static void test_stale_socket_and_busy_socket(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct fail fail;
@@ -141,7 +141,7 @@ static void test_stale_socket_and_busy_socket(void **state VUS_UNUSED)
 	front_negotiate(&t.front);
 }
 
-static void test_bad_paths(void **state VUS_UNUSED)
+static void test_bad_paths(void **state)
 {
 	struct fail fail;
 	FILE *file;
@@ -157,7 +157,7 @@ static void test_bad_paths(void **state VUS_UNUSED)
 	assert_non_null(strstr(fail.text, "create the one above it first"));
 }
 
-static void test_client_waits_and_connects(void **state VUS_UNUSED)
+static void test_client_waits_and_connects(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct fail fail;
@@ -192,7 +192,7 @@ static void test_client_waits_and_connects(void **state VUS_UNUSED)
 }
 
 /* Somebody who connects and says nothing keeps nobody out. */
-static void test_mute_front_end_makes_room(void **state VUS_UNUSED)
+static void test_mute_front_end_makes_room(void **state)
 {
 	struct front mute, second;
 	struct fail fail;
@@ -212,7 +212,7 @@ static void test_mute_front_end_makes_room(void **state VUS_UNUSED)
 }
 
 /* L1: a storm of connections costs a bounded number of turns, and the one front end notices nothing. */
-static void test_connection_storm(void **state VUS_UNUSED)
+static void test_connection_storm(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -236,7 +236,7 @@ static void test_connection_storm(void **state VUS_UNUSED)
 }
 
 /* While one is being cleared away, which takes the lcores' time, the next ones wait, connected. */
-static void test_next_front_end_waits(void **state VUS_UNUSED)
+static void test_next_front_end_waits(void **state)
 {
 	enum { LONGER_THAN_A_WAIT_MS = 1500 };
 	struct front next, third;
@@ -267,7 +267,7 @@ static void test_next_front_end_waits(void **state VUS_UNUSED)
 }
 
 /* L3: no descriptor is left. Who connects is closed at once, and nobody spins. */
-static void test_out_of_descriptors(void **state VUS_UNUSED)
+static void test_out_of_descriptors(void **state)
 {
 	struct rlimit before, tight;
 	struct fail fail;
@@ -292,7 +292,7 @@ static void test_out_of_descriptors(void **state VUS_UNUSED)
 }
 
 /* A rule of the stream broken: cut off, said in the state, and welcome again. */
-static void test_reason_stays_in_sight(void **state VUS_UNUSED)
+static void test_reason_stays_in_sight(void **state)
 {
 	front_send(&t.front, VHU_GET_FEATURES, VHU_VERSION | VHU_FLAG_REPLY, NULL, 0, NULL, 0);
 	assert_true(front_closed(&t.front));
@@ -368,7 +368,7 @@ static int wait_as_nobody(const char *log, int ask)
 	return is_told_in_time(file, log, 2) ? 0 : 7;
 }
 
-static void test_client_names_the_missing_right(void **state VUS_UNUSED)
+static void test_client_names_the_missing_right(void **state)
 {
 	char log[64], byte;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -412,7 +412,7 @@ static enum vhu_room take_it(struct vhu_endpoint *endpoint VUS_UNUSED, int fd)
 
 /* After a minute, which is cut short here: whose the socket is, whose its folder, and what is needed; until somebody
  * comes. */
-static void test_server_says_who_may_connect(void **state VUS_UNUSED)
+static void test_server_says_who_may_connect(void **state)
 {
 	static const struct vhu_endpoint_events events = {.connected = take_it};
 	const struct vhu_config config = {

@@ -6,13 +6,7 @@
 #ifndef VHU_FRONT_H
 #define VHU_FRONT_H
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-
-#include <cmocka.h>
-
+#include "cases.h"
 #include "loop.h"
 #include "vhu_message.h"
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files of a guest that arrived in part only are known again, whatever descriptor or name they come by; others are not. */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,8 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "vhu_half.h"
 
 enum { FILES = 5 };
@@ -23,7 +19,6 @@ static struct vhu_half half;
 
 static int begin(void **state)
 {
-	(void)state;
 	memset(&regions, 0, sizeof(regions));
 	memset(&half, 0, sizeof(half));
 	for (int i = 0; i < FILES; i++)
@@ -33,7 +28,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	(void)state;
 	vhu_half_forget(&half);
 	for (int i = 0; i < FILES; i++)
 		close(file[i]);
@@ -69,7 +63,6 @@ static void the_same_file_is_known(void **state)
 	char path[64];
 	int again;
 
-	(void)state;
 	assert_int_equal(check(file[0]), 0);
 	regions_of(0, 2);
 	assert_int_equal(vhu_half_remember(&half, &regions), 0);
@@ -86,7 +79,6 @@ static void the_same_file_is_known(void **state)
 
 static void the_last_guest_counts(void **state)
 {
-	(void)state;
 	regions_of(0, 2);
 	assert_int_equal(vhu_half_remember(&half, &regions), 0);
 	regions_of(1, 3);
@@ -102,7 +94,6 @@ static void the_last_guest_counts(void **state)
 
 static void a_guest_without_memory_is_nothing_to_remember(void **state)
 {
-	(void)state;
 	regions_of(0, 0);
 	assert_int_equal(vhu_half_remember(&half, &regions), 0);
 	assert_int_equal(check(file[0]), 0);
@@ -113,7 +104,6 @@ static void as_many_files_as_there_can_be(void **state)
 {
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(fstat(file[0], &st), 0);
 	for (regions.n = 0; regions.n < MEM_SLOTS_MAX; regions.n++) {
 		regions.mapping[regions.n].dev = st.st_dev;

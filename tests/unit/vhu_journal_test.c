@@ -40,7 +40,7 @@ static bool has_mark(struct vhu_journal *journal)
 	return vhu_journal_record(journal, 3)->desc_uva == 0x1234567;
 }
 
-static void test_kept_or_removed(void **state VUS_UNUSED)
+static void test_kept_or_removed(void **state)
 {
 	struct vhu_journal journal;
 	struct stat st;
@@ -62,7 +62,7 @@ static void test_kept_or_removed(void **state VUS_UNUSED)
 }
 
 /* Every byte of the head that says what kind of file it is, and every other length. */
-static void test_damaged_is_begun_anew(void **state VUS_UNUSED)
+static void test_damaged_is_begun_anew(void **state)
 {
 	static const uint8_t junk[20000] = {1, 2, 3};
 	struct vhu_journal journal;
@@ -93,7 +93,7 @@ static void test_damaged_is_begun_anew(void **state VUS_UNUSED)
 }
 
 /* Another switch has it; it is a link, a folder, a pipe, somebody else's, open to others; there is no folder. */
-static void test_not_ours_is_left_alone(void **state VUS_UNUSED)
+static void test_not_ours_is_left_alone(void **state)
 {
 	struct vhu_journal journal, second;
 	char target[96];
@@ -161,7 +161,7 @@ static bool about_a_ring(unsigned int index)
 }
 
 /* A ring that is stopped in an orderly way needs no record, one whose front end went away does. */
-static void test_records_follow_the_rings(void **state VUS_UNUSED)
+static void test_records_follow_the_rings(void **state)
 {
 	make_with_journal();
 	assert_true(about_a_ring(0) && about_a_ring(1));
@@ -175,7 +175,7 @@ static void test_records_follow_the_rings(void **state VUS_UNUSED)
 	assert_true(about_a_ring(0) && about_a_ring(1));
 }
 
-static void test_a_reset_ends_records(void **state VUS_UNUSED)
+static void test_a_reset_ends_records(void **state)
 {
 	make_with_journal();
 	assert_int_equal(front_set(&t.front, VHU_RESET_DEVICE, NULL, 0, -1), 0);
@@ -183,7 +183,7 @@ static void test_a_reset_ends_records(void **state VUS_UNUSED)
 }
 
 /* The next front end brings the same ring, or another. The guest is told to look, in case nobody told it before. */
-static void test_the_next_one_resumes(void **state VUS_UNUSED)
+static void test_the_next_one_resumes(void **state)
 {
 	struct virtq *q;
 
@@ -208,7 +208,7 @@ static void test_the_next_one_resumes(void **state VUS_UNUSED)
 
 /* What is told to the guest then is told by the control thread. If a front end makes it wait, the ring begins broken,
  * and whoever polls it says so. */
-static void test_a_resume_is_not_held_up(void **state VUS_UNUSED)
+static void test_a_resume_is_not_held_up(void **state)
 {
 	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);
 	uint64_t begin;

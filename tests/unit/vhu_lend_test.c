@@ -61,7 +61,7 @@ static void expect_answer(uint32_t request)
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
-static void test_removal_waits_for_a_device(void **state VUS_UNUSED)
+static void test_removal_waits_for_a_device(void **state)
 {
 	vhu_rig_add_memory();
 	lend();
@@ -73,7 +73,7 @@ static void test_removal_waits_for_a_device(void **state VUS_UNUSED)
 }
 
 /* What is lent of the new map is nobody's concern. */
-static void test_only_what_was_there(void **state VUS_UNUSED)
+static void test_only_what_was_there(void **state)
 {
 	struct vhu_memory_region half = vhu_rig_whole;
 	int fd = front_memory();
@@ -97,7 +97,7 @@ static void test_only_what_was_there(void **state VUS_UNUSED)
 }
 
 /* A device that never gives back what it was lent: the file is let go of all the same, and who reads there reads zeros. */
-static void test_not_for_ever(void **state VUS_UNUSED)
+static void test_not_for_ever(void **state)
 {
 	struct frame_hold *kept;
 	volatile uint8_t *host;
@@ -128,7 +128,7 @@ static void test_not_for_ever(void **state VUS_UNUSED)
 	vhu_rig_set_up(NULL);
 }
 
-static void test_hanging_up_waits_too(void **state VUS_UNUSED)
+static void test_hanging_up_waits_too(void **state)
 {
 	vhu_rig_add_memory();
 	lend();
@@ -144,7 +144,7 @@ static void test_hanging_up_waits_too(void **state VUS_UNUSED)
 
 /* --- rings ------------------------------------------------------------------------------------------------------- */
 
-static void test_a_place_is_told_when_all_is_back(void **state VUS_UNUSED)
+static void test_a_place_is_told_when_all_is_back(void **state)
 {
 	const struct vhu_vring_state ask_base = {.index = 1};
 
@@ -165,7 +165,7 @@ static void test_a_place_is_told_when_all_is_back(void **state VUS_UNUSED)
 }
 
 /* Nobody waits where nothing is ever lent, and a ring that is drained comes back. */
-static void test_rings_run_again(void **state VUS_UNUSED)
+static void test_rings_run_again(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
@@ -181,7 +181,7 @@ static void test_rings_run_again(void **state VUS_UNUSED)
 }
 
 /* The memory a ring lies in stays as long as its lcore drains it, whatever that takes. */
-static void test_a_ring_in_what_goes(void **state VUS_UNUSED)
+static void test_a_ring_in_what_goes(void **state)
 {
 	uint64_t until;
 	volatile uint8_t *host;

@@ -91,7 +91,7 @@ static void two_rings(void)
 }
 
 /* As QEMU does it with a device that runs: the log, LOG_ALL, and back. */
-static void test_a_migration_begins_and_is_cancelled(void **state VUS_UNUSED)
+static void test_a_migration_begins_and_is_cancelled(void **state)
 {
 	unsigned int fds;
 
@@ -116,7 +116,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state VUS_UNUSED)
 }
 
 /* Nobody writes into the old log any more when the new one is acknowledged: QEMU harvests the old one then. */
-static void test_answer_waits_for_lcores(void **state VUS_UNUSED)
+static void test_answer_waits_for_lcores(void **state)
 {
 	const struct mem_log *before;
 	struct vhu_message msg;
@@ -150,7 +150,7 @@ static void test_answer_waits_for_lcores(void **state VUS_UNUSED)
 }
 
 /* A device that starts during a migration: LOG_ALL and the kick come before the log. */
-static void test_rings_wait_for_the_log(void **state VUS_UNUSED)
+static void test_rings_wait_for_the_log(void **state)
 {
 	vhu_rig_add_memory();
 	set_log_all(true);
@@ -169,7 +169,7 @@ static void test_rings_wait_for_the_log(void **state VUS_UNUSED)
 	assert_int_equal(t.ready, 3);
 }
 
-static void test_log_goes_with_the_last_ring(void **state VUS_UNUSED)
+static void test_log_goes_with_the_last_ring(void **state)
 {
 	const struct vhu_vring_state ask = {.index = 1};
 	struct vhu_message msg;
@@ -203,7 +203,7 @@ static void test_log_goes_with_the_last_ring(void **state VUS_UNUSED)
 }
 
 /* SET_VRING_ADDR switches the log of the used ring while the ring runs, and says so when every lcore knows. */
-static void test_used_ring(void **state VUS_UNUSED)
+static void test_used_ring(void **state)
 {
 	struct vhu_vring_addr addr = {.desc = UVA, .avail = UVA + 4096, .flags = 1, .log = GPA + 5000};
 	struct vhu_message msg;
@@ -235,7 +235,7 @@ static void test_used_ring(void **state VUS_UNUSED)
 }
 
 /* As QEMU does it with memory that comes and goes during a migration. */
-static void test_hotplug(void **state VUS_UNUSED)
+static void test_hotplug(void **state)
 {
 	struct vhu_memory_region more = vhu_rig_whole;
 	int fd = front_memory();
@@ -259,7 +259,7 @@ static void test_hotplug(void **state VUS_UNUSED)
 }
 
 /* The first byte of the log is at the offset, wherever in a page that is. */
-static void test_offset(void **state VUS_UNUSED)
+static void test_offset(void **state)
 {
 	static const uint64_t offsets[] = {4096, 8, 4096 + 8, 3 * 4096 + 4088};
 	int fd = log_file(4 * LOG_SIZE);
@@ -284,7 +284,7 @@ static void test_offset(void **state VUS_UNUSED)
 }
 
 /* M8: refused, which for a request with an answer means hung up, and nothing is kept. */
-static void test_bad_logs(void **state VUS_UNUSED)
+static void test_bad_logs(void **state)
 {
 	static const struct {
 		uint64_t size, offset;
@@ -318,7 +318,7 @@ static void test_bad_logs(void **state VUS_UNUSED)
 }
 
 /* Whatever the front end left behind: the next one begins without a log. */
-static void test_next_front_end_has_none(void **state VUS_UNUSED)
+static void test_next_front_end_has_none(void **state)
 {
 	two_rings();
 	set_log(LOG_SIZE, 0);

@@ -11,7 +11,7 @@
 
 enum { READER = 0 };
 
-static void test_ring_waits_for_its_memory_and_comes_back(void **state VUS_UNUSED)
+static void test_ring_waits_for_its_memory_and_comes_back(void **state)
 {
 	front_ring(&t.front, 0, 256, UVA);
 	assert_int_equal(t.ready, 0);
@@ -24,7 +24,7 @@ static void test_ring_waits_for_its_memory_and_comes_back(void **state VUS_UNUSE
 	assert_int_equal(t.ready, 1);
 }
 
-static void test_removal_waits_for_lcores(void **state VUS_UNUSED)
+static void test_removal_waits_for_lcores(void **state)
 {
 	const struct vhu_memory_single single = {.region = vhu_rig_whole};
 	struct vhu_message msg;
@@ -41,7 +41,7 @@ static void test_removal_waits_for_lcores(void **state VUS_UNUSED)
 	rcu_offline(READER);
 }
 
-static void test_peer_dies_while_suspended(void **state VUS_UNUSED)
+static void test_peer_dies_while_suspended(void **state)
 {
 	const struct vhu_memory_single single = {.region = vhu_rig_whole};
 
@@ -60,7 +60,7 @@ static void test_peer_dies_while_suspended(void **state VUS_UNUSED)
 	assert_true(vhu_rig_status().connected);
 }
 
-static void test_unknown_region_is_removed_already(void **state VUS_UNUSED)
+static void test_unknown_region_is_removed_already(void **state)
 {
 	struct vhu_memory_region wrong = vhu_rig_whole;
 
@@ -71,7 +71,7 @@ static void test_unknown_region_is_removed_already(void **state VUS_UNUSED)
 }
 
 /* cloud-hypervisor adds regions one by one, and repeats them all in one table when its guest resets the device. */
-static void test_large_table_repeats_what_was_added(void **state VUS_UNUSED)
+static void test_large_table_repeats_what_was_added(void **state)
 {
 	enum { N = VHU_TABLE_REGIONS_MAX, PIECE = 64 << 10 };
 	struct vhu_memory_table table = {.n = N};
@@ -94,7 +94,7 @@ static void test_large_table_repeats_what_was_added(void **state VUS_UNUSED)
 	close(fd);
 }
 
-static void test_table_is_diffed(void **state VUS_UNUSED)
+static void test_table_is_diffed(void **state)
 {
 	struct vhu_memory_table table = {.n = 2, .region = {vhu_rig_whole, vhu_rig_whole}};
 	int fds[2] = {front_memory(), front_memory()};
@@ -133,7 +133,7 @@ static void test_table_is_diffed(void **state VUS_UNUSED)
 	close(fds[1]);
 }
 
-static void test_bad_memory(void **state VUS_UNUSED)
+static void test_bad_memory(void **state)
 {
 	struct vhu_memory_region bad = vhu_rig_whole;
 	int fd = front_memory(), zero = open("/dev/zero", O_RDWR);
@@ -163,7 +163,7 @@ static void test_bad_memory(void **state VUS_UNUSED)
 	close(fd);
 }
 
-static void test_all_slots(void **state VUS_UNUSED)
+static void test_all_slots(void **state)
 {
 	struct vhu_memory_region one = {.size = 4096};
 	int fd = front_memory();
@@ -190,7 +190,7 @@ static void test_all_slots(void **state VUS_UNUSED)
 }
 
 /* A region may begin and end anywhere in its file, and is sealed against shrinking. */
-static void test_unaligned_and_sealed(void **state VUS_UNUSED)
+static void test_unaligned_and_sealed(void **state)
 {
 	const struct vhu_memory_region odd = {
 		.gpa = GPA + 123, .size = 70000, .uva = UVA + 123, .mmap_offset = 8192 + 123};
@@ -205,7 +205,7 @@ static void test_unaligned_and_sealed(void **state VUS_UNUSED)
 }
 
 /* Huge pages: mapped from whole pages around the region. Skipped where there are none. */
-static void test_huge_pages(void **state VUS_UNUSED)
+static void test_huge_pages(void **state)
 {
 	const struct vhu_memory_region half = {
 		.gpa = GPA, .size = 1 << 20, .uva = UVA, .mmap_offset = 1 << 20};

@@ -3,12 +3,6 @@
  *
  * With the argument --table the program prints the table of docs/protocol.md as it should be.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "vhu_device.h"
 #include "vhu_feature.h"
 #include "vhu_message.h"
@@ -91,7 +86,6 @@ static void test_document_says_the_same(void **state)
 	char *document = read_document(), line[256];
 	unsigned int rows = 0;
 
-	(void)state;
 	for (uint32_t request = 0; request < VHU_REQUESTS; request++) {
 		row(request, line, sizeof(line));
 		if (strstr(document, line) == NULL)
@@ -107,7 +101,6 @@ static void test_every_request_has_a_row(void **state)
 {
 	char text[24];
 
-	(void)state;
 	for (uint32_t request = 0; request < VHU_REQUESTS; request++) {
 		const struct vhu_message_spec *spec = vhu_message_spec(request);
 
@@ -125,7 +118,6 @@ static void test_every_request_has_a_row(void **state)
 /* Every size from 0 to more than there is room for, for every request. */
 static void test_sizes(void **state)
 {
-	(void)state;
 	for (uint32_t request = 0; request < VHU_REQUESTS; request++) {
 		const struct vhu_message_spec *spec = vhu_message_spec(request);
 
@@ -148,7 +140,6 @@ static void test_sizes(void **state)
 
 static void test_flags(void **state)
 {
-	(void)state;
 	for (uint32_t flags = 0; flags < 64; flags++) {
 		const struct vhu_header header = {VHU_GET_FEATURES, flags, 0};
 		bool right = (flags & 3) == 1 && (flags & VHU_FLAG_REPLY) == 0;
@@ -173,7 +164,6 @@ static void test_descriptors(void **state)
 {
 	const struct vhu_context context = {.protocol_features = ALL_FEATURES, .rings = 4};
 
-	(void)state;
 	for (uint32_t request = 0; request < VHU_REQUESTS; request++) {
 		const struct vhu_message_spec *spec = vhu_message_spec(request);
 
@@ -194,7 +184,6 @@ static void test_commits(void **state)
 	static const uint32_t requests[] = {VHU_NONE, VHU_SET_MEM_TABLE, VHU_ADD_MEM_REG, VHU_REM_MEM_REG};
 	struct vhu_context context = {.protocol_features = ALL_FEATURES, .rings = 4};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		struct vhu_message msg = {.header = {requests[i], VHU_VERSION, 8}};
 
@@ -214,7 +203,6 @@ static void test_features(void **state)
 {
 	const struct vhu_context none = {.rings = 4};
 
-	(void)state;
 	for (uint32_t request = 0; request < VHU_REQUESTS; request++) {
 		const struct vhu_message_spec *spec = vhu_message_spec(request);
 		struct vhu_message msg = legal(request);
@@ -232,7 +220,6 @@ static void test_ring_indexes(void **state)
 	const struct vhu_context context = {.protocol_features = ALL_FEATURES, .rings = 4};
 	struct vhu_message msg;
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 		msg = legal(VHU_SET_VRING_NUM);
 		msg.payload.state.index = wild[i];
@@ -258,7 +245,6 @@ static void test_running_rings(void **state)
 		.protocol_features = ALL_FEATURES, .rings = 4, .started = 1 << 2};
 	struct vhu_message msg = legal(VHU_SET_VRING_NUM);
 
-	(void)state;
 	msg.payload.state.index = 2;
 	assert_int_equal(vhu_message_check(&msg, &context), VHU_OK);
 	msg = legal(VHU_SET_VRING_BASE);
@@ -272,7 +258,6 @@ static void test_memory_table_counts(void **state)
 	static const uint32_t wild[] = {0, 2, 9, 33, 0x10000001, UINT32_MAX};
 	const struct vhu_context context = {.rings = 4};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 		struct vhu_message msg = legal(VHU_SET_MEM_TABLE);
 
@@ -296,7 +281,6 @@ static void test_descriptors_have_one_owner(void **state)
 	struct vhu_fds fds = {.n = 2};
 	int taken;
 
-	(void)state;
 	for (unsigned int i = 0; i < 2; i++)
 		fds.fd[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	taken = vhu_fds_take(&fds, 0);
@@ -314,7 +298,6 @@ static void test_offers(void **state)
 {
 	uint64_t protocol = vhu_protocol_features_offered(true);
 
-	(void)state;
 	assert_int_equal(protocol & (1 << 14 | 1 << 17 | 1 << 6 | 1 << 7), 0);
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		if ((protocol >> bit & 1) != 0)
@@ -332,7 +315,6 @@ static void test_control_queue(void **state)
 	const uint64_t mtu = UINT64_C(1) << 3, packed = UINT64_C(1) << 34;
 	const uint64_t all = control_vq | guest_announce | mq | mtu | packed;
 
-	(void)state;
 	for (unsigned int offloads = 0; offloads < 2; offloads++) {
 		assert_int_equal(vhu_features_offered(offloads, true) & all, all);
 		assert_int_equal(vhu_features_offered(offloads, false) & all, 0);

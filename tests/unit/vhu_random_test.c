@@ -434,7 +434,7 @@ static void make_anew(bool online)
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
 }
 
-static void test_random(void **state VUS_UNUSED)
+static void test_random(void **state)
 {
 	const char *steps_text = getenv("VHU_RANDOM_STEPS"), *seed_text = getenv("VHU_RANDOM_SEED");
 	unsigned int steps = steps_text != NULL ? (unsigned int)atoi(steps_text) : STEPS;

@@ -64,7 +64,7 @@ int vhu_rig_make(enum vhu_mode mode, struct fail *fail)
 	return vhu_rig_make_of(&config, fail);
 }
 
-int vhu_rig_set_up(void **state VUS_UNUSED)
+int vhu_rig_set_up(void **state)
 {
 	memset(&t, 0, sizeof(t));
 	strcpy(t.folder, "/tmp/vhu-test-XXXXXX");
@@ -99,7 +99,7 @@ static void destroy(void)
 	assert_true(t.gone);
 }
 
-int vhu_rig_tear_down(void **state VUS_UNUSED)
+int vhu_rig_tear_down(void **state)
 {
 	if (t.front.fd >= 0)
 		close(t.front.fd);

@@ -6,10 +6,6 @@
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "vhu_socket.h"
 #include "unix_connect.h"
 
@@ -30,7 +25,7 @@ enum { NOBODY = 65534, ROUNDS = 50, WAIT_MS = 10000 };
 /* Each test has a folder, and leaves it empty. */
 static char folder[32], path[64];
 
-static int set_up(void **state VUS_UNUSED)
+static int set_up(void **state)
 {
 	role_take(ROLE_CONTROL);
 	strcpy(folder, "/tmp/vhu_socket_XXXXXX");
@@ -38,7 +33,7 @@ static int set_up(void **state VUS_UNUSED)
 	return 0;
 }
 
-static int tear_down(void **state VUS_UNUSED)
+static int tear_down(void **state)
 {
 	umask(022);
 	return rmdir(folder);
@@ -112,7 +107,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static void nobody_sees_it_before(void **state VUS_UNUSED)
+static void nobody_sees_it_before(void **state)
 {
 	const struct rights rights = some_rights(0620);
 
@@ -139,7 +134,7 @@ static void nobody_sees_it_before(void **state VUS_UNUSED)
 	}
 }
 
-static void the_umask_counts_where_nothing_is_said(void **state VUS_UNUSED)
+static void the_umask_counts_where_nothing_is_said(void **state)
 {
 	static const mode_t masks[] = {0, 022, 077};
 	const struct rights nothing = {0}, all = some_rights(0666);
@@ -188,7 +183,7 @@ static int listen_as_nobody(void)
 	return 0;
 }
 
-static void what_cannot_be_given_is_an_error(void **state VUS_UNUSED)
+static void what_cannot_be_given_is_an_error(void **state)
 {
 	int status;
 	pid_t child;
@@ -214,7 +209,7 @@ static int bound_socket(const char *at)
 	return fd;
 }
 
-static void what_a_dead_process_left_is_replaced(void **state VUS_UNUSED)
+static void what_a_dead_process_left_is_replaced(void **state)
 {
 	const struct rights rights = some_rights(0660);
 	struct vhu_socket_file file;
@@ -229,7 +224,7 @@ static void what_a_dead_process_left_is_replaced(void **state VUS_UNUSED)
 }
 
 /* Of two processes that make the same socket, neither may meet the other's draft. */
-static void no_two_drafts_have_one_name(void **state VUS_UNUSED)
+static void no_two_drafts_have_one_name(void **state)
 {
 	enum { DRAFTS = 8 };
 	const struct rights nothing = {0};
@@ -276,7 +271,7 @@ static void *rival_listens(void *arg)
 }
 
 /* They meet at what a third one left. One of them has it then, and it answers; the other knows. */
-static void of_two_at_the_same_time_one_has_it(void **state VUS_UNUSED)
+static void of_two_at_the_same_time_one_has_it(void **state)
 {
 	enum { MEETINGS = 100 };
 
@@ -306,7 +301,7 @@ static void of_two_at_the_same_time_one_has_it(void **state VUS_UNUSED)
 	}
 }
 
-static void a_socket_of_somebody_else_stays(void **state VUS_UNUSED)
+static void a_socket_of_somebody_else_stays(void **state)
 {
 	const struct rights nothing = {0};
 	struct vhu_socket_file file;
@@ -329,7 +324,7 @@ static void a_socket_of_somebody_else_stays(void **state VUS_UNUSED)
 
 /* --- where it is ------------------------------------------------------------------------------------------------ */
 
-static void the_longest_paths(void **state VUS_UNUSED)
+static void the_longest_paths(void **state)
 {
 	const struct rights rights = some_rights(0660);
 	/* A long name, and a short one below a long folder: the name it has meanwhile fits in neither. */
@@ -366,7 +361,7 @@ static void the_longest_paths(void **state VUS_UNUSED)
 	}
 }
 
-static void what_cannot_be_a_path_is_told(void **state VUS_UNUSED)
+static void what_cannot_be_a_path_is_told(void **state)
 {
 	const struct rights nothing = {0};
 	struct vhu_socket_file file;
@@ -392,7 +387,7 @@ static void what_cannot_be_a_path_is_told(void **state VUS_UNUSED)
 	assert_int_equal(unlink(path), 0);
 }
 
-static void a_missing_folder_is_made(void **state VUS_UNUSED)
+static void a_missing_folder_is_made(void **state)
 {
 	static const struct {
 		mode_t socket, folder;
@@ -461,7 +456,7 @@ static void *exchange(void *arg)
 	return NULL;
 }
 
-static void a_folder_that_was_exchanged_is_not_given_away(void **state VUS_UNUSED)
+static void a_folder_that_was_exchanged_is_not_given_away(void **state)
 {
 	enum { TRIES = 200 };
 	const struct rights rights = some_rights(0606);

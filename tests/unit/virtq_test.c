@@ -3,14 +3,10 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "virtq_split.h"
 
@@ -42,7 +38,6 @@ static int attempt(const struct virtq_setup *setup)
 /* V11 */
 static void sizes(void **state)
 {
-	(void)state;
 	for (uint32_t size = 0; size <= UINT16_MAX; size++) {
 		struct virtq_setup setup = good((uint16_t)size, 0);
 		bool legal = size != 0 && size <= 32768 && __builtin_popcount(size) == 1;
@@ -56,7 +51,6 @@ static void sizes(void **state)
 
 static void parts_are_aligned(void **state)
 {
-	(void)state;
 	for (unsigned int off = 0; off < 32; off++) {
 		struct virtq_setup desc = good(8, 0), avail = good(8, 0), used = good(8, 0);
 
@@ -76,7 +70,6 @@ static void our_addresses_are_aligned_too(void **state)
 	struct virtq_setup setup = {.size = 8, .call_fd = -1};
 	struct mem_map *map;
 
-	(void)state;
 	region.host += 1;
 	region.size -= 1;
 	map = mem_map_of(&region, 1);
@@ -93,7 +86,6 @@ static void parts_lie_in_one_region(void **state)
 {
 	const uint64_t end = rig_uva(&rig, RIG_END - 1) + 1;
 
-	(void)state;
 	for (int event = 0; event < 2; event++) {
 		uint64_t features = event ? F(VIRTIO_RING_F_EVENT_IDX) : 0;
 		uint64_t desc_len = 64 * 16, avail_len = 4 + 64 * 2 + (event ? 2 : 0),
@@ -123,7 +115,6 @@ static void nowhere(void **state)
 					0x55aa10000000 + RIG_SIZE, UINT64_C(1) << 63};
 	struct virtq_setup setup;
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
 		setup = good(8, 0);
 		setup.desc_uva = wild[i];
@@ -153,7 +144,6 @@ static void features_shape_the_ring(void **state)
 		{F(VIRTIO_F_VERSION_1) | F(VIRTIO_NET_F_MRG_RXBUF), 12},
 	};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct virtq_setup setup = good(256, cases[i].features);
 		struct virtq_conf *conf = virtq_conf_create(&setup, rig.map), *other;
@@ -185,7 +175,6 @@ static void starts_and_withdrawals(void **state)
 	struct virtq_conf *conf = virtq_conf_create(&setup, rig.map);
 	struct virtq q;
 
-	(void)state;
 	role_assert_control();
 	virtq_init(&q, &rig.table, NULL);
 	assert_null(rcu_own(&q.conf));
@@ -214,7 +203,6 @@ static void events_are_passed_exactly_when_walked_over(void **state)
 {
 	static const uint16_t starts[] = {0, 1, 255, 32767, 32768, 65533, 65534, 65535};
 
-	(void)state;
 	for (unsigned int s = 0; s < sizeof(starts) / sizeof(starts[0]); s++)
 		for (uint32_t steps = 0; steps <= 300; steps++)
 			for (int event = -310; event < 310; event++) {

@@ -3,14 +3,10 @@
  * consumed by it, exact accounts (E2), and not a byte beyond what the guest offered. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -78,7 +74,6 @@ static void every_length_into_one_buffer(void **state)
 	static const uint64_t features[] = {LEGACY, PLAIN, MERGEABLE};
 	static uint8_t must[12 + LONGEST];
 
-	(void)state;
 	for (unsigned int f = 0; f < 3; f++) {
 		struct ring *ring = fresh_ring(64, features[f], (uint16_t)(65530 * f));
 		uint16_t base = ring->used_idx, done = 0;
@@ -173,7 +168,6 @@ static void frames_spread_over_any_buffers(void **state)
 	static struct offer offers[64];
 	unsigned int spread = 0, refused = 0;
 
-	(void)state;
 	dice_seed(3);
 	for (int round = 0; round < 3000; round++) {
 		struct ring *ring = fresh_ring(512, MERGEABLE, (uint16_t)(65400 + round));
@@ -213,7 +207,6 @@ static void frames_spread_over_any_buffers(void **state)
 /* V8: one-byte buffers, from the first that is one too few. */
 static void one_byte_buffers(void **state)
 {
-	(void)state;
 	for (uint16_t buffers = 120; buffers <= 140; buffers++) {
 		struct ring *ring = fresh_ring(256, MERGEABLE, 65500);
 		struct frame frame = frame_make(9, 120, 1);
@@ -247,7 +240,6 @@ static void too_small_and_not_mergeable(void **state)
 {
 	static const uint64_t features[] = {LEGACY, PLAIN};
 
-	(void)state;
 	dice_seed(5);
 	for (unsigned int f = 0; f < 2; f++)
 		for (uint32_t size = 1; size < 200; size++) {
@@ -292,7 +284,6 @@ static void buffers_of_nothing(void **state)
 	uint64_t at = rig_alloc(&rig, 2048, 1);
 	uint16_t head;
 
-	(void)state;
 	for (int i = 0; i < 1024; i++)
 		ring_offer(ring, 0);
 	ring_desc(ring, 0, at, 0, VRING_DESC_F_WRITE, 0);
@@ -330,7 +321,6 @@ static void order_and_accounts(void **state)
 	uint64_t at = rig_alloc(&rig, 64 * 700, 1), given = 0, arrived = 0, next = 0;
 	uint16_t slot = 0;
 
-	(void)state;
 	role_assert_lcore();
 	dice_seed(13);
 	while (given < 60000) {
@@ -397,7 +387,6 @@ static void longer_than_the_port_takes(void **state)
 	struct ring *ring = fresh_ring(64, MERGEABLE, 0);
 	struct piece big = {rig_alloc(&rig, 4096, 1), 4096};
 
-	(void)state;
 	for (int i = 0; i < 4; i++)
 		ring_offer(ring, ring_chain(ring, &big, 1, true, CHAIN_DIRECT));
 	ring_show(ring);
@@ -420,7 +409,6 @@ static void not_ready(void **state)
 	struct frame frame = frame_make(1, 60, 1);
 	struct piece big = {rig_alloc(&rig, 4096, 1), 4096};
 
-	(void)state;
 	role_assert_control();
 	ring_offer(ring, ring_chain(ring, &big, 1, true, CHAIN_DIRECT));
 	ring_show(ring);

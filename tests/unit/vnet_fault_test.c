@@ -3,14 +3,10 @@
  * the right name, what came before it counts, nothing but the used ring is written, and a start mends it. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -332,7 +328,6 @@ static void receive_breaks(void **state)
 {
 	static const uint16_t places[] = {0, 1, 2, 7, 30, 31, 32};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int i = 0; i < GALLERY * 7; i++) {
 		unsigned int kind = i / 7;
@@ -375,7 +370,6 @@ static void deliver_breaks(void **state)
 	struct frame frame = {.head = bytes, .len = 60, .head_len = 60};
 	struct frame *frames[20];
 
-	(void)state;
 	role_assert_lcore();
 	for (int i = 0; i < 20; i++)
 		frames[i] = &frame;
@@ -414,7 +408,6 @@ static void deliver_breaks_inside_a_frame(void **state)
 	struct frame frame = {.head = bytes, .len = 128, .head_len = 128};
 	struct frame *frames[3] = {&frame, &frame, &frame};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int kind = 0; kind < GALLERY; kind++) {
 		struct ring *ring;

@@ -4,16 +4,12 @@
  * fetched twice is seen to be, whatever the timing; so is a byte of a body that anybody but the last copy looks at. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -178,7 +174,6 @@ static void one_descriptor(void **state)
 {
 	struct ring *ring = watched_ring();
 
-	(void)state;
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 8; i++) {
 		ring_desc(ring, i, buffer + i * 2048u, HEADER + LEN, 0, 0);
@@ -204,7 +199,6 @@ static void chains_of_many(void **state)
 {
 	struct ring *ring = watched_ring();
 
-	(void)state;
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 30; i++)
 		ring_desc(ring, i, buffer + i * 2, 2, VRING_DESC_F_NEXT, i + 1);
@@ -239,7 +233,6 @@ static void deliver_never_reads_back(void **state)
 	struct frame *frames[4] = {&frame, &frame, &frame, &frame};
 	struct ring *ring = watched_ring();
 
-	(void)state;
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 4; i++) {
 		ring_desc(ring, i, buffer + i * 2048u, 2048, VRING_DESC_F_WRITE, 0);

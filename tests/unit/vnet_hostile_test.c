@@ -5,14 +5,10 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "rig.h"
 #include "vnet.h"
@@ -169,7 +165,6 @@ static void a_guest_that_never_stops_writing(void **state)
 	struct frame *frames[BURST_MAX];
 	pthread_t thread;
 
-	(void)state;
 	role_assert_lcore();
 	ring_open(&from, &sender, SIZE, FEATURES, 0);
 	ring_open(&to, &receiver, SIZE, FEATURES, 0);
@@ -213,7 +208,6 @@ static void a_guest_that_never_stops_writing(void **state)
 
 static int open_rig(void **state)
 {
-	(void)state;
 	rig_open(&sender);
 	rig_open(&receiver);
 	return 0;
@@ -221,7 +215,6 @@ static int open_rig(void **state)
 
 static int close_rig(void **state)
 {
-	(void)state;
 	rig_close(&sender);
 	rig_close(&receiver);
 	return 0;

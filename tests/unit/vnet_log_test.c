@@ -7,15 +7,11 @@
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "mem_log.h"
 #include "rig.h"
 #include "vnet.h"
@@ -140,7 +136,6 @@ static void every_written_page_is_marked(void **state)
 	static const uint64_t features[] = {PLAIN, MERGEABLE, EVENTS};
 	uint32_t most = 0, crossed = 0;
 
-	(void)state;
 	dice_seed(11);
 	for (int round = 0; round < 3000; round++) {
 		uint64_t with = features[round % 3];
@@ -168,7 +163,6 @@ static void every_written_page_is_marked(void **state)
  * ring's ends and the entry. */
 static void nothing_else_is_marked(void **state)
 {
-	(void)state;
 	dice_seed(12);
 	for (int round = 0; round < 500; round++) {
 		struct ring *ring = logged_ring(256, MERGEABLE, true);
@@ -194,7 +188,6 @@ static void nothing_else_is_marked(void **state)
 /* A burst around the end of the used ring, entries at its end and its beginning. */
 static void used_ring_comes_around(void **state)
 {
-	(void)state;
 	dice_seed(13);
 	for (int round = 0; round < 200; round++) {
 		/* 1024 entries: three pages, so that a part that is forgotten is seen. */
@@ -221,7 +214,6 @@ static void used_ring_comes_around(void **state)
 /* Without VHOST_VRING_F_LOG the frames are marked and the used ring is not; it is marked where it is said to be. */
 static void used_ring_only_with_its_flag(void **state)
 {
-	(void)state;
 	dice_seed(14);
 	for (int flag = 0; flag < 2; flag++) {
 		struct ring *ring = logged_ring(64, MERGEABLE, flag != 0);
@@ -244,7 +236,6 @@ static void what_a_guest_sends_marks_the_used_ring(void **state)
 {
 	static struct burst burst;
 
-	(void)state;
 	dice_seed(15);
 	for (int round = 0; round < 300; round++) {
 		struct ring *ring = logged_ring(256, round % 2 == 0 ? PLAIN : EVENTS, true);
@@ -268,7 +259,6 @@ static void what_a_guest_sends_marks_the_used_ring(void **state)
 /* Before it sleeps a device asks for kicks: the flag at the beginning of the used ring, or the index at its end. */
 static void asking_for_kicks_is_marked(void **state)
 {
-	(void)state;
 	dice_seed(16);
 	for (int round = 0; round < 100; round++) {
 		/* 1024 entries: flags and avail_event are pages apart. */
@@ -298,7 +288,6 @@ static void asking_for_kicks_is_marked(void **state)
 /* M8, V16: a log that is too short for the memory is not written beyond its end. */
 static void nothing_beyond_the_log(void **state)
 {
-	(void)state;
 	dice_seed(17);
 	for (uint64_t pages = FIRST; pages < FIRST + PAGES; pages += 1 + dice(40)) {
 		struct ring *ring = logged_ring(256, MERGEABLE, true);
@@ -326,7 +315,6 @@ static void without_a_log_nothing_is_marked(void **state)
 {
 	struct ring *ring = logged_ring(256, MERGEABLE, true);
 
-	(void)state;
 	role_assert_control();
 	rcu_set(&rig.table.log, NULL);
 	offer_buffer(ring, 4000, CHAIN_DIRECT);
@@ -340,7 +328,6 @@ static void without_a_log_nothing_is_marked(void **state)
 /* Bits that others set, other devices of the VM among them, stay. */
 static void others_bits_stay(void **state)
 {
-	(void)state;
 	log_publish(LOG_BYTES * 8);
 	for (uint64_t page = FIRST; page < FIRST + 128; page += 3)
 		mem_log_mark(&dirty, page * PAGE + 17, 1);
@@ -352,7 +339,6 @@ static void others_bits_stay(void **state)
 
 static int open_rig(void **state)
 {
-	(void)state;
 	rig_open(&rig);
 	log_memory = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -363,7 +349,6 @@ static int open_rig(void **state)
 
 static int close_rig(void **state)
 {
-	(void)state;
 	rig_close(&rig);
 	munmap(log_memory, LOG_BYTES);
 	return 0;

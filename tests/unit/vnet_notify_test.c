@@ -3,16 +3,12 @@
  * around every wrap; and what a queue remembers over a start, a pause and a new interrupt descriptor. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -81,7 +77,6 @@ static bool walked_over(uint16_t event, uint16_t from, uint16_t to)
 
 static void interrupts_by_event_index(void **state)
 {
-	(void)state;
 	for (int to_guest = 0; to_guest < 2; to_guest++) {
 		struct ring *ring = fresh_ring(EVENTS, 65000);
 		uint64_t told = 0;
@@ -111,7 +106,6 @@ static void interrupts_by_event_index(void **state)
 
 static void interrupts_by_flag(void **state)
 {
-	(void)state;
 	for (int to_guest = 0; to_guest < 2; to_guest++) {
 		struct ring *ring = fresh_ring(FLAGS, 65500);
 
@@ -138,7 +132,6 @@ static void no_interrupt_for_nothing(void **state)
 	struct frame frame = {.head = bytes, .len = 60, .head_len = 60};
 	struct frame *one = &frame;
 
-	(void)state;
 	role_assert_lcore();
 	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
 	vnet_deliver(&ring->q, &one, 1, 1514, &counters);
@@ -153,7 +146,6 @@ static void an_interrupt_for_what_was_dropped(void **state)
 {
 	struct ring *ring = fresh_ring(EVENTS, 7);
 
-	(void)state;
 	role_assert_lcore();
 	move(ring, 1, false);
 	ring_interrupts(ring);
@@ -171,7 +163,6 @@ static void the_interrupt_goes_and_comes(void **state)
 {
 	static const uint32_t silences[] = {0, 1, 5, 65534, 65535, 65536, 65537};
 
-	(void)state;
 	role_assert_control();
 	for (unsigned int s = 0; s < sizeof(silences) / sizeof(silences[0]); s++) {
 		struct ring *ring = fresh_ring(EVENTS, 100);
@@ -202,7 +193,6 @@ static void a_full_eventfd_is_an_interrupt(void **state)
 {
 	struct ring *ring = fresh_ring(FLAGS, 0);
 
-	(void)state;
 	assert_int_equal(eventfd_write(ring->call_fd, UINT64_MAX - 1), 0);
 	for (int i = 0; i < 3; i++)
 		move(ring, 1, true);
@@ -217,7 +207,6 @@ static void kicks_by_event_index(void **state)
 {
 	struct ring *ring = fresh_ring(EVENTS, 65530);
 
-	(void)state;
 	role_assert_lcore();
 	for (int round = 0; round < 100; round++) {
 		move(ring, (uint16_t)(1 + dice(BURST_MAX)), false);
@@ -238,7 +227,6 @@ static void kicks_by_flag(void **state)
 {
 	struct ring *ring = fresh_ring(FLAGS, 65530);
 
-	(void)state;
 	role_assert_lcore();
 	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
 	assert_int_equal(ring_used_flags(ring), VRING_USED_F_NO_NOTIFY);
@@ -260,7 +248,6 @@ static void arming_a_mad_ring(void **state)
 {
 	struct ring *ring = fresh_ring(EVENTS, 0);
 
-	(void)state;
 	role_assert_lcore();
 	ring->avail_idx = SIZE + 1;
 	ring_show(ring);
@@ -278,7 +265,6 @@ static void goes_on_where_another_stopped(void **state)
 {
 	static const uint16_t used[] = {0, 1, 77, 32768, 65533, 65535};
 
-	(void)state;
 	for (unsigned int u = 0; u < 6; u++)
 		for (int to_guest = 0; to_guest < 2; to_guest++) {
 			struct ring *ring = fresh_ring(EVENTS, (uint16_t)(used[u] * 3));
@@ -297,7 +283,6 @@ static void withdrawn_inside_a_burst(void **state)
 {
 	struct ring *ring = fresh_ring(EVENTS, 65530);
 
-	(void)state;
 	role_assert_control();
 	role_assert_lcore();
 	for (int round = 0; round < 20; round++) {

@@ -2,13 +2,9 @@
 /* Offloads from one guest's ring to another's, in both formats: between guests that both agreed a frame passes as it is,
  * header and all; for any other receiver it is finished, and a plain one never sees a header that asks (O6, O7). */
 #include <linux/virtio_config.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "fg_packet.h"
 #include "frame_offload.h"
 #include "rig.h"
@@ -102,7 +98,6 @@ enum { PACKETS = sizeof(packets) / sizeof(packets[0]) };
 
 static void both_agreed_and_it_passes_as_it_is(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		uint32_t len, id, written;
 		uint64_t at;
@@ -129,7 +124,6 @@ static void a_large_frame_is_merged_from_small_buffers(void **state)
 	uint32_t len, id, written, got = 0, n = 0;
 	uint64_t at;
 
-	(void)state;
 	open_rings(PLAIN | HOST_ALL, MERGEABLE | GUEST_ALL);
 	at = offer(1536, 100);
 	len = post(packet, NULL);
@@ -172,7 +166,6 @@ static uint32_t take_finished(const struct fg_packet *packet, uint64_t at)
 
 static void a_plain_receiver_gets_plain_frames(void **state)
 {
-	(void)state;
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		uint16_t size = packets[i].gso_size;
 		uint32_t pieces = size == 0 ? 1 : (packets[i].payload + size - 1u) / size;
@@ -197,7 +190,6 @@ static void a_receiver_gets_no_more_than_it_agreed_to(void **state)
 {
 	uint64_t at;
 
-	(void)state;
 	open_rings(PLAIN | HOST_ALL, PLAIN | F(VIRTIO_NET_F_GUEST_CSUM));
 	at = offer(2048, 20);
 	post(&packets[2], NULL);
@@ -226,7 +218,6 @@ static void an_mtu_is_about_the_pieces(void **state)
 	const struct fg_packet fits = {.payload = 9000, .gso_size = 1000};
 	const struct fg_packet large = {.payload = 9000, .gso_size = 1600};
 
-	(void)state;
 	for (int plain = 0; plain < 2; plain++) {
 		open_rings(PLAIN | HOST_ALL, PLAIN | (plain ? 0 : GUEST_ALL));
 		offer(plain ? 2048 : 12000, 12);
@@ -242,7 +233,6 @@ static void an_mtu_is_about_the_pieces(void **state)
 /* Too few buffers for the pieces: what there was room for arrives, the rest is counted. */
 static void pieces_without_a_buffer_are_counted(void **state)
 {
-	(void)state;
 	open_rings(PLAIN | HOST_ALL, PLAIN);
 	offer(2048, 9);
 	post(&packets[2], NULL);
@@ -260,7 +250,6 @@ static void what_was_not_agreed_is_dropped_and_counted(void **state)
 	const struct fg_vnet nothing = {0};
 	uint32_t id, written, n = 0;
 
-	(void)state;
 	open_rings(PLAIN | F(VIRTIO_NET_F_CSUM), PLAIN | GUEST_ALL);
 	offer(65562, 4);
 	post(&plain, &nothing);
@@ -283,7 +272,6 @@ static void validity_is_told_to_those_who_listen(void **state)
 	static const uint64_t features[] = {PLAIN, PLAIN | F(VIRTIO_NET_F_GUEST_CSUM)};
 	static uint8_t bytes[60];
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int i = 0; i < 2; i++) {
 		struct frame frame = {.head = bytes, .head_len = 60, .len = 60};

@@ -4,14 +4,10 @@
  * both formats. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "mem_log.h"
 #include "rig.h"
 #include "vnet.h"
@@ -90,7 +86,6 @@ static void chains_that_break_it(void **state)
 		{VIRTQ_FAULT_ADDRESS, PLAIN, 0x1000, 16, INDIRECT},
 	};
 
-	(void)state;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct ring *ring = fresh_ring(8, bad[i].features);
 
@@ -106,7 +101,6 @@ static void chains_without_end(void **state)
 	struct vring_packed_desc table = {.addr = RIG_GPA, .len = 16, .flags = INDIRECT};
 	uint64_t at;
 
-	(void)state;
 	for (uint16_t i = 0; i < 7; i++)
 		put(ring, i, RIG_GPA, 16, NEXT | AVAIL);
 	expect_fault(ring, VIRTQ_FAULT_LOOP);
@@ -124,7 +118,6 @@ static void sizes_and_bases(void **state)
 	struct ring *ring = fresh_ring(5, PLAIN);
 	struct virtq_setup setup = ring->setup;
 
-	(void)state;
 	role_assert_control();
 	setup.size = 0;
 	assert_null(virtq_conf_create(&setup, rig.map));
@@ -151,7 +144,6 @@ static void anything_in_the_ring(void **state)
 {
 	unsigned int received = 0, broken = 0;
 
-	(void)state;
 	dice_seed(77);
 	for (unsigned int round = 0; round < 4000; round++) {
 		struct ring *ring = fresh_ring((uint16_t)(1 + dice(40)), PLAIN);
@@ -212,7 +204,6 @@ static void interrupts(void **state)
 	uint16_t place = WRAP;
 	uint32_t id, len;
 
-	(void)state;
 	memset(rig_at(&rig, at), 0, 128);
 	offer_frames(ring, at, 1);
 	assert_int_equal(receive(ring), 1);
@@ -244,7 +235,6 @@ static void kicks(void **state)
 {
 	static const uint64_t features[] = {PLAIN, EVENTS};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int f = 0; f < 2; f++) {
 		struct ring *ring = fresh_ring(9, features[f]);
@@ -277,7 +267,6 @@ static void the_ring_is_logged(void **state)
 	struct virtq_conf *logged = virtq_conf_with_log(ring->conf, true, device_area);
 	uint64_t at = rig_alloc(&rig, 128, 1);
 
-	(void)state;
 	role_assert_control();
 	memset(rig_at(&rig, at), 0, 128);
 	memset(words, 0, sizeof(words));

@@ -3,14 +3,10 @@
  * burst, and when the guest is interrupted. Faults are vnet_fault_test.c's. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -107,7 +103,6 @@ static void any_cut_is_legal(void **state)
 {
 	static const uint64_t features[] = {LEGACY, MODERN};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int f = 0; f < 2; f++) {
 		struct ring *ring = fresh_ring(256, features[f], (uint16_t)(65500 * f));
@@ -136,7 +131,6 @@ static void single_bytes(void **state)
 {
 	static struct piece pieces[PIECES_MAX];
 
-	(void)state;
 	role_assert_lcore();
 	for (int form = CHAIN_DIRECT; form < CHAIN_ACROSS; form++) {
 		struct ring *ring = fresh_ring(PIECES_MAX, MODERN, 0);
@@ -166,7 +160,6 @@ static void all_descriptors_in_one_chain(void **state)
 	uint64_t at = rig_alloc(&rig, 4096, 1);
 	uint32_t whole = message(ring, 1, 1000);
 
-	(void)state;
 	role_assert_lcore();
 	for (int form = CHAIN_DIRECT; form < CHAIN_MIXED; form++) {
 		for (uint32_t i = 0; i < 256; i++)
@@ -182,7 +175,6 @@ static void one_piece_over_the_seam(void **state)
 {
 	struct ring *ring = fresh_ring(256, MODERN, 77);
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int l = 0; l < LENGTHS; l++) {
 		uint32_t whole = message(ring, l, lengths[l]);
@@ -204,7 +196,6 @@ static void a_table_in_two_regions(void **state)
 	uint64_t at = rig_alloc(&rig, 4096, 1);
 	uint32_t whole = message(ring, 3, 1514);
 
-	(void)state;
 	role_assert_lcore();
 	for (uint32_t n = 1; n <= 40; n++) {
 		struct piece pieces[40];
@@ -223,7 +214,6 @@ static void random_layouts(void **state)
 	struct ring *ring = fresh_ring(PIECES_MAX, MODERN, 65000);
 	uint64_t base = rig.free_at;
 
-	(void)state;
 	role_assert_lcore();
 	dice_seed(7);
 	for (int round = 0; round < 3000; round++) {
@@ -255,7 +245,6 @@ static void every_length(void **state)
 	struct ring *ring = fresh_ring(256, MODERN, 0);
 	uint64_t at = rig_alloc(&rig, 80000, 1);
 
-	(void)state;
 	role_assert_lcore();
 	for (uint32_t len = 14; len <= FRAME_LEN_MAX; len += len < 300 ? 1 : len < 2000 ? 97 : 9001) {
 		struct piece one = {0, message(ring, len, len)};
@@ -295,7 +284,6 @@ static void what_is_no_frame(void **state)
 	struct ring *ring = fresh_ring(256, MODERN, 5);
 	uint64_t want[RX_DROPS] = {0};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int i = 0; i < 6 * CASES; i++) {
 		unsigned int c = i % CASES;
@@ -334,7 +322,6 @@ static void giants(void **state)
 	struct ring *ring = fresh_ring(512, MODERN, 0);
 	static const uint32_t counts[] = {128, 256, 257, 300};
 
-	(void)state;
 	role_assert_lcore();
 	for (unsigned int i = 0; i < 300; i++)
 		pieces[i] = (struct piece){RIG_BIG_GPA + i, 16 << 20};
@@ -356,7 +343,6 @@ static void order_and_accounts(void **state)
 	uint64_t at = rig_alloc(&rig, 64 * 256, 8);
 	uint32_t sent = 0, taken = 0, frames = 0, id, len;
 
-	(void)state;
 	role_assert_lcore();
 	dice_seed(11);
 	while (taken < 200000) {
@@ -402,7 +388,6 @@ static void a_burst_has_a_byte_budget(void **state)
 	struct ring *ring = fresh_ring(256, MODERN, 0);
 	uint32_t got = 0;
 
-	(void)state;
 	role_assert_lcore();
 	memset(rig_at(&rig, RIG_BIG_GPA), 0, 70000);
 	for (uint16_t i = 0; i < 64; i++) {
@@ -430,7 +415,6 @@ static void a_burst_has_a_budget_of_pieces(void **state)
 	struct ring *ring = fresh_ring(4096, MODERN, 0);
 	uint64_t at = rig_alloc(&rig, 8192, 1);
 
-	(void)state;
 	role_assert_lcore();
 	memset(rig_at(&rig, at), 0, 8192);
 	for (uint32_t i = 0; i < 4096; i++) {

@@ -4,10 +4,7 @@
  * Then what a journal may say that is not so: stale, damaged, invented. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,8 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "frame_hold.h"
 #include "rig.h"
 #include "vnet.h"
@@ -299,7 +295,6 @@ static void killed_after_any_instruction(void **state)
 {
 	static const uint16_t bases[] = {65520};
 
-	(void)state;
 	for (unsigned int b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
 		struct remains remains = {0};
 		struct tally tally = {0};
@@ -366,7 +361,6 @@ static void a_record_of_another_time(void **state)
 	static const uint16_t places[][2] = {{5, 9}, {65535, 3}, {0, FRAMES + 1}, {1, 1}, {9, 5}};
 	struct port_counters counters = {0};
 
-	(void)state;
 	for (unsigned int i = 0; !rig_packed && i < sizeof(places) / sizeof(places[0]); i++) {
 		scene_open(0, FRAMES);
 		virtq_record_place(&records[0], places[i][0], places[i][1]);
@@ -424,7 +418,6 @@ static void a_record_of_another_ring(void **state)
 	struct virtq_setup setup;
 	bool damaged;
 
-	(void)state;
 	scene_open(0, FRAMES);
 	setup = from.setup;
 	assert_false(virtq_record_matches(&record, &setup, 7, &damaged) || damaged);
@@ -455,7 +448,6 @@ static void a_damaged_record(void **state)
 	struct virtq_record record = {0};
 	bool damaged;
 
-	(void)state;
 	scene_open(0, FRAMES);
 	virtq_record_begin(&record, &from.setup, 7);
 	for (size_t bit = 0; bit < offsetof(struct virtq_record, place) * 8; bit++) {
@@ -473,7 +465,6 @@ static void an_invented_list(void **state)
 {
 	unsigned int believed = 0;
 
-	(void)state;
 	if (!rig_packed)
 		return;
 	dice_seed(9);
@@ -509,7 +500,6 @@ static void an_invented_list(void **state)
 /* Whatever stands in it, and whatever in the ring: bounded, and every buffer is back once. */
 static void an_invented_place(void **state)
 {
-	(void)state;
 	if (rig_packed)
 		return;
 	dice_seed(8);
@@ -534,7 +524,6 @@ static void a_head_beyond_the_ring(void **state)
 {
 	struct port_counters counters = {0};
 
-	(void)state;
 	if (rig_packed)
 		return;
 	scene_open(0, FRAMES);
@@ -551,7 +540,6 @@ static void a_head_beyond_the_ring(void **state)
 
 static int set_up(void **state)
 {
-	(void)state;
 	rig_open(&rig);
 	records = mmap(NULL, 2 * sizeof(*records), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(records != MAP_FAILED);
@@ -560,7 +548,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	(void)state;
 	munmap(records, 2 * sizeof(*records));
 	rig_close(&rig);
 	return 0;

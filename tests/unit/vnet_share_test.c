@@ -4,15 +4,11 @@
 #include <linux/virtio_net.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -89,7 +85,6 @@ static void a_ring_that_lcores_share(void **state)
 	pthread_t thread[SENDERS];
 	bool running = true;
 
-	(void)state;
 	memset(sender, 0, sizeof(sender));
 	atomic_store(&finished, 0);
 	for (uint16_t i = 0; i < 256; i++) {

@@ -4,15 +4,11 @@
  * The device is played by the test. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
+#include "cases.h"
 #include "clock.h"
 #include "frame_hold.h"
 #include "rig.h"
@@ -46,7 +42,6 @@ static void post(uint32_t n)
 
 static int scene_open(void **state)
 {
-	(void)state;
 	role_assert_control();
 	rig_reset(&rig);
 	memset(&counters, 0, sizeof(counters));
@@ -62,7 +57,6 @@ static int scene_open(void **state)
 
 static int scene_close(void **state)
 {
-	(void)state;
 	role_assert_control();
 	frame_holds_destroy(holds);
 	frame_hold_takers = 0;
@@ -118,7 +112,6 @@ static void back_in_order_whatever_comes_first(void **state)
 {
 	struct frame_hold *taken[BURST_MAX];
 
-	(void)state;
 	post(10);
 	assert_int_equal(pass_burst(1u << 3 | 1u << 4 | 1u << 8, taken), 10);
 	expect_returned(3);
@@ -140,7 +133,6 @@ static void those_behind_wait(void **state)
 	struct frame_hold *first[BURST_MAX], *more[BURST_MAX];
 	static uint8_t bytes[LEN];
 
-	(void)state;
 	post(4);
 	assert_int_equal(pass_burst(1, first), 4);
 	for (unsigned int i = 0; i < 5; i++) {
@@ -174,7 +166,6 @@ static void a_bound(void **state)
 	struct frame_hold *first[BURST_MAX], *taken[BURST_MAX];
 	uint32_t received, lent;
 
-	(void)state;
 	post(SIZE - 1);
 	received = lent = pass_burst(1, first);
 	for (uint16_t n; (n = pass_burst(UINT32_MAX, taken)) > 0; received += n) {
@@ -208,7 +199,6 @@ static void nobody_takes(void **state)
 {
 	struct frame_hold *taken[BURST_MAX];
 
-	(void)state;
 	frame_hold_takers = 0;
 	post(5);
 	assert_int_equal(pass_burst(UINT32_MAX, taken), 5);
@@ -223,7 +213,6 @@ static void only_frames_of_the_burst(void **state)
 {
 	struct frame other = {.len = LEN};
 
-	(void)state;
 	post(2);
 	assert_int_equal(receive(), 2);
 	assert_non_null(frame_hold_of(&burst, &burst.frame[1]));
@@ -239,7 +228,6 @@ static void a_ring_is_drained(void **state)
 {
 	struct frame_hold *taken[BURST_MAX];
 
-	(void)state;
 	post(6);
 	assert_int_equal(pass_burst(1u << 2, taken), 6);
 	post(6);
@@ -269,7 +257,6 @@ static void given_up_in_the_end(void **state)
 	uint64_t begun = clock_ns(), took;
 	uint32_t more = 0;
 
-	(void)state;
 	post(8);
 	assert_int_equal(pass_burst(1u << 1 | 1u << 5, first), 8);
 	while (virtq_holding(&ring.q) && clock_ns() - begun < 10 * NS_PER_S) {
@@ -303,7 +290,6 @@ static void a_broken_ring_keeps_nobody(void **state)
 {
 	struct frame_hold *taken[BURST_MAX];
 
-	(void)state;
 	post(3);
 	assert_int_equal(pass_burst(1, taken), 3);
 	ring.q.fault = VIRTQ_FAULT_LOOP;
@@ -318,7 +304,6 @@ static void broken_at_once(void **state)
 {
 	uint16_t head;
 
-	(void)state;
 	head = ring_chain(&ring, &(struct piece){UINT64_C(1) << 60, 100}, 1, false, CHAIN_DIRECT);
 	ring_offer(&ring, head);
 	ring_show(&ring);
@@ -332,7 +317,6 @@ static void an_edition(void **state)
 {
 	struct frame_hold *taken[BURST_MAX];
 
-	(void)state;
 	rig.map->edition = 65535;
 	post(1);
 	assert_int_equal(pass_burst(1, taken), 1);
