@@ -2,7 +2,7 @@
 /* memory.h: a lane's view of its guest's memory: mapped here, filled by the front end.
  *
  * A region is mapped without access and parked until the front end says that it knows where we have it (LANE_COMMIT):
- * a fault before that would never be answered (protocol.md 3b.4). Then its whole pages are registered with the
+ * a fault before that would never be answered (F6). Then its whole pages are registered with the
  * userfaultfd, and a touch of a page that has not arrived waits for the front end to bring it. The map changes as the
  * switch's own does: built new each time, and the old one is freed when the worker has left it.
  *

@@ -188,7 +188,7 @@ void ethdev_rxq_drain(struct ethdev_rxq *q) ROLE_UNCHECKED
 /* --- out --------------------------------------------------------------------------------------------------------- */
 
 /* Whether a pool has buffers to lend: a port whose frames wait in another's transmit ring keeps a quarter of its own
- * for receiving (robustness.md A5). What lcores have cached is not counted. */
+ * for receiving (A5). What lcores have cached is not counted. */
 static inline bool can_spare(const struct rte_mempool *pool)
 {
 	return rte_mempool_get_ops(pool->ops_index)->get_count(pool) >= pool->size / 4;

@@ -2,7 +2,7 @@
 /* poke.h: signals an eventfd that another process holds too, and is not held up by it.
  *
  * A write to an eventfd whose counter is full waits, unless O_NONBLOCK is set. That flag belongs to what the processes
- * share, so whoever gave us the descriptor can clear it again, and fill the counter (robustness.md L5); and there is no
+ * share, so whoever gave us the descriptor can clear it again, and fill the counter (L5); and there is no
  * write that does without: the kernel refuses RWF_NOWAIT for one. So the write is made, and a watchman looks after the
  * threads that make it: one that has not come back from one within POKE_PATIENCE_MS or twice that is sent a signal whose
  * handler does nothing and which restarts nothing, and the write ends with EINTR.

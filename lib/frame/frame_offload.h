@@ -14,7 +14,7 @@
  * UFO, the cutting of a UDP datagram into IP fragments, is neither offered nor done: no driver of the last years
  * asks for it, and a receiver that loses one fragment loses 64 KiB. USO, cutting into datagrams, took its place.
  *
- * Any thread. virtio 1.2, 5.1.6 (1.3 for USO); robustness.md O1 to O4. Units: bytes.
+ * Any thread. virtio 1.2, 5.1.6 (1.3 for USO); O1 to O4. Units: bytes.
  */
 #ifndef VUS_FRAME_OFFLOAD_H
 #define VUS_FRAME_OFFLOAD_H

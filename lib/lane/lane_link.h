@@ -9,7 +9,7 @@
  * queue consumes from_guest; any lcore may produce into to_guest, a burst each in turn (`busy`). When the lane has ended
  * in good order (`ended`), what it left in to_guest is consumed by lcores too, by whoever has the turn.
  *
- * design.md 6; robustness.md L6.
+ * docs/postcopy.md; L6.
  */
 #ifndef VUS_LANE_LINK_H
 #define VUS_LANE_LINK_H

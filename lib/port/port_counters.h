@@ -2,7 +2,7 @@
 /* port_counters.h: what happened to every frame, by name.
  *
  * Names are from the switch: `rx` is what a port gave us (from_guest at a VM port), `tx` what it got (to_guest). For
- * each port, and for the whole switch, these hold exactly once traffic is quiet (robustness.md, E1 and E2):
+ * each port, and for the whole switch, these hold exactly once traffic is quiet (E1 and E2):
  *
  *	frames taken from the port = rx_ok + the sum of rx_drop
  *	rx_ok + copies + segments  = tx_ok + the sum of tx_drop     (summed over the ports of a bridge)

@@ -56,7 +56,7 @@ struct vhu_events {
 	void (*ring)(void *owner, unsigned int index, bool ready);
 	/* NET_SET_MTU: the largest payload of an Ethernet frame, in bytes; 0: back to not said. */
 	void (*mtu)(void *owner, uint16_t mtu);
-	/* SEND_RARP: announce this address (protocol.md 3c.8). */
+	/* SEND_RARP: announce this address (F11). */
 	void (*rarp)(void *owner, const uint8_t mac[6]);
 	/* The front end is gone. */
 	void (*gone)(void *owner);

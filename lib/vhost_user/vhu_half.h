@@ -3,7 +3,7 @@
  *
  * A conversation that ends while pages are still missing leaves memory behind that must never be touched again: a page
  * that is not there would be filled with zeros, under the guest. A front end may connect anew and give us the same files
- * as if nothing had happened (protocol.md 3b.10); they are known by device and inode. The last such guest of a port is
+ * as if nothing had happened (F7); they are known by device and inode. The last such guest of a port is
  * remembered: a file of an earlier one, which a hostile front end may come back with, is its own guest's loss.
  *
  * Control thread only.

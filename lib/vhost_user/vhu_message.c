@@ -185,7 +185,7 @@ static enum vhu_error check_ring(struct vhu_message *msg, const struct vhu_messa
 	return VHU_OK;
 }
 
-/* QEMU's single answer to our addresses (protocol.md 3b.4). It says NONE where nothing has changed, and that is no news
+/* QEMU's single answer to our addresses (F6). It says NONE where nothing has changed, and that is no news
  * outside of postcopy. */
 static enum vhu_error check_commit(struct vhu_message *msg, const struct vhu_message_spec *spec,
 				   const struct vhu_context *context)

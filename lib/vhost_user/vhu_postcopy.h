@@ -10,7 +10,7 @@
  *
  * A conversation that ends while LISTENING leaves memory behind of which a part never came. The front end may connect
  * again and give us the same files as if nothing had happened; touching a missing page would then fill it with zeros,
- * under the guest. Such files are remembered and refused, and the port stays down (protocol.md 3b.10).
+ * under the guest. Such files are remembered and refused, and the port stays down (F7).
  *
  * Requests to the lane are counted as `asked`, each of them also in the session's `unsettled`. Control thread only.
  * vhost-user specification, "Postcopy live migration"; docs/postcopy.md.

@@ -10,7 +10,7 @@
  * Descriptors are the caller's and need not live longer than the call. If what lies behind a mapping goes away all the
  * same (mem_arena.h), `died` is called.
  *
- * Control thread only, and it never touches what it maps. protocol.md 3a.
+ * Control thread only, and it never touches what it maps. F2.
  */
 #ifndef VUS_VHU_REGIONS_H
 #define VUS_VHU_REGIONS_H

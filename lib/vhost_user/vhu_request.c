@@ -166,7 +166,7 @@ static enum vhu_error add_mem_reg(struct vhu_device *device, struct vhu_message 
 					  : bad_value(fail, "this region is there already");
 }
 
-/* A region that is not there is removed already: QEMU never adds again after a removal that failed (protocol.md 3a.7). */
+/* A region that is not there is removed already: QEMU never adds again after a removal that failed (F3). */
 static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message *msg,
 				  struct fail *fail)
 {
@@ -218,7 +218,7 @@ static void set_log_base_answer(struct vhu_device *device, unsigned int ring VUS
 
 /* --- the device ------------------------------------------------------------------------------------------------- */
 
-/* Rings end where they are; memory, protocol features and the error descriptors stay (protocol.md 3e.5). */
+/* Rings end where they are; memory, protocol features and the error descriptors stay (F12). */
 static void stop_rings(struct vhu_device *device, bool disable) RUNS_ON(control_thread)
 {
 	device->dirty.ends = true;

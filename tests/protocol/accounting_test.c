@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* "Nothing lost", exactly: E1 to E6 of the threat model, counted by the drivers' side and compared
+/* "Nothing lost", exactly: E1 to E6, counted by the drivers' side and compared
  * with what the switch says of itself. There is no counter for anything else; any residue fails.
  */
 #include "account.h"

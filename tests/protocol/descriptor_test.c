@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* File descriptors that come with messages: classes M4 and M5 of the threat model. Whatever a peer
+/* File descriptors that come with messages: M4 and M5. Whatever a peer
  * sends along, in whatever number and with whatever byte, is used or closed.
  */
 #include "exact.h"

@@ -3,7 +3,7 @@
  *
  * One switch with four ports on one bridge serves a whole program. v0 and v1 belong to the victims,
  * who talk during every test case; h0 and h1 are for the test case. When it is over, fixture_check()
- * holds the switch to robustness.md's one rule: the victims have lost nothing, the control socket
+ * holds the switch to one rule (docs/rules.md): the victims have lost nothing, the control socket
  * answers at once, descriptors and mapped memory are back to what they were, and two new guests on
  * h0 and h1 can talk.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory that changes while frames flow: classes T9 to T11 of the threat model and the promise of
+/* Memory that changes while frames flow: T9 to T11, and the promise of
  * 509 slots that come and go one at a time.
  */
 #include "fixture.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The dirty log of a migrating guest whose memory comes and goes, under traffic: protocol.md 3c.3. QEMU refuses to plug
+/* The dirty log of a migrating guest whose memory comes and goes, under traffic: F8. QEMU refuses to plug
  * memory while it migrates; the protocol does not, and other front ends may not.
  *
  * Every buffer is used once, so that a page that was written and is in no log is a lost bit, and no later write hides it.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The memory table: classes T1 to T11 of the threat model, and what makes the switch worth having,
+/* The memory table: T1 to T11, and what makes the switch worth having,
  * memory that changes under traffic. Each bad region is tried both as ADD_MEM_REG and in a
  * SET_MEM_TABLE; after a refusal the memory before it must still serve.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The message parser against peers that cannot, or will not, speak properly: classes M1 to M3, M6,
- * M11, M12 and V11 of the threat model. The switch may say no in two ways, a negative
+/* The message parser against peers that cannot, or will not, speak properly: M1 to M3, M6,
+ * M11, M12 and V11. The switch may say no in two ways, a negative
  * acknowledgement or hanging up; it may not wait, crash, or keep a descriptor.
  */
 #include "exact.h"

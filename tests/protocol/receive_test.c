@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A receive ring that is too small, too late or malicious: classes V1, V3, V5, V8 and V13 of the
- * threat model seen from the receiving side. A frame that has no room is dropped and its sender
- * gets its buffer back all the same; no byte is written beyond a buffer (fg_net checks every one).
- */
+/* A receive ring that is too small, too late or malicious: V1, V3, V5, V8 and V13 seen from the
+ * receiving side. A frame that has no room is dropped and its sender gets its buffer back all the
+ * same; no byte is written beyond a buffer (fg_net checks every one). */
 #include "fixture.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A hostile driver's transmit ring: classes V1 to V7, V10 and V13 of the threat model. A chain
+/* A hostile driver's transmit ring: V1 to V7, V10 and V13. A chain
  * that no driver should post either breaks its ring, which the error eventfd says, or comes back;
  * it is never sent, never ignored, and a reset of the ring mends everything.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory that goes away while frames flow: class L4 of the threat model, L9's empty pool, and the
- * holes of virtio-mem (protocol 3a.12). Files of every kind a front end may pass are truncated,
+/* Memory that goes away while frames flow: L4, L9's empty pool, and the
+ * holes of virtio-mem (F5). Files of every kind a front end may pass are truncated,
  * shrunk and punched under the buffers that are received into, under those that are sent from, and
  * under the rings. Where the pages are really gone, that port is cut off, the reason can be read,
  * and the victims notice nothing; where they are not (a sealed file, a hole that is filled again),

@@ -43,6 +43,7 @@ def test_good_code_passes() -> None:
     ("lib/frame/one.c", SPDX + "\n" * 600, "split it by noun"),
     ("lib/frame/one.c", body(61), "a function of 61 lines"),
     ("lib/frame/one.h", SPDX + "int one(void);\n", "begins with what it is"),
+    ("lib/frame/one.c", GOOD.replace("a word here", "a word here (V" "99)"), "V" "99: no such rule"),
     ("scripts/one", "#!/usr/bin/python3\n# SPDX-License-Identifier: BSD-3-Clause\ndef f(:\n", "not Python"),
 ])
 def test_a_broken_rule_is_told(name: str, text: str, words: str) -> None:
@@ -52,5 +53,7 @@ def test_a_broken_rule_is_told(name: str, text: str, words: str) -> None:
 def test_what_is_allowed_elsewhere() -> None:
     assert found("lib/control/one.c", GOOD.replace("return 1;", "return malloc(1) != 0;")) == ""
     assert found("lib/frame/one.c", body(60)) == ""
+    assert found("lib/frame/one.c", GOOD.replace("a word here", "as V14 says, and -O2, Cortex-A57")) == ""
+    assert found("lib/frame/one.c", GOOD.replace("return 1;", "return sum(V" "99, \"V" "99\");")) == ""
     assert found("tests/unit/one.c", body(61)) == ""
     assert found("tests/unit/one.c", GOOD.replace("return 1;", "return printf(\"\");")) == ""

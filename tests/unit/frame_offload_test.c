@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a sender may ask: every packet a driver makes is understood, every header that does not fit the packet or the
- * agreement is refused (robustness.md O1 to O4), and what is left in the frame is ours. The head lies at the end of
+ * agreement is refused (O1 to O4), and what is left in the frame is ours. The head lies at the end of
  * allocated memory, so that AddressSanitizer sees a look beyond it. */
 #include <stdlib.h>
 #include <string.h>

@@ -178,7 +178,7 @@ static void test_descriptors(void **state)
 	}
 }
 
-/* protocol.md 3b.4: the one fd-less message that ends a memory update, and only while the memory is arriving. */
+/* F6: the one fd-less message that ends a memory update, and only while the memory is arriving. */
 static void test_commits(void **state)
 {
 	static const uint32_t requests[] = {VHU_NONE, VHU_SET_MEM_TABLE, VHU_ADD_MEM_REG, VHU_REM_MEM_REG};
@@ -293,7 +293,7 @@ static void test_descriptors_have_one_owner(void **state)
 	close(taken);
 }
 
-/* What QEMU acknowledges without knowing it (14, 17, 6, 7) must never be offered (protocol.md 2a). */
+/* What QEMU acknowledges without knowing it (14, 17, 6, 7) must never be offered (F1). */
 static void test_offers(void **state)
 {
 	uint64_t protocol = vhu_protocol_features_offered(true);

@@ -129,7 +129,7 @@ static void sizes_and_bases(void **state)
 	virtq_start(&ring->q, ring->conf, 0x80058005);
 	expect_fault(ring, VIRTQ_FAULT_AVAIL_INDEX);
 
-	/* The upper half says where the next element goes; if it says nothing, the lower one does (protocol.md 3c.7). */
+	/* The upper half says where the next element goes; if it says nothing, the lower one does (F10). */
 	ring = fresh_ring(5, PLAIN);
 	put(ring, 3, RIG_GPA + 4096, FRAME, AVAIL);
 	virtq_start(&ring->q, ring->conf, 0x8003);
@@ -257,7 +257,7 @@ static void kicks(void **state)
 
 /* --- a migration -------------------------------------------------------------------------------------------------- */
 
-/* The ring's own page is marked by where it lies, whatever the front end says to log (protocol.md 3c.5). */
+/* The ring's own page is marked by where it lies, whatever the front end says to log (F9). */
 static void the_ring_is_logged(void **state)
 {
 	static uint64_t words[4096];
