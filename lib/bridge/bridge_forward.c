@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge.h"
 
+#include "bridge_egress.h"
 #include "bridge_lookup.h"
 #include "bridge_private.h"
+
+enum { TO_NONE = UINT16_MAX };
 
 /* Frames of this burst for one port, in order. */
 struct outbox {
@@ -14,10 +17,11 @@ struct outbox {
 /* A burst being sorted. Known and flooded frames are never held back at the same time, so that order is kept between
  * any two ports whichever way a frame goes. */
 struct sorting {
-	struct lcore_ctx *ctx;
-	struct port *from;
+	struct ingress in;
+	struct port_counters *counters; /* of the port the burst came from */
 	const struct bridge_members *members;
-	/* Where the last frame went, a port: most go where the one before went. Nothing is held back for a flood then. */
+	/* Where the last frame went, a port: most go where the one before went. Nothing is held back for a flood then. Else
+	 * TO_NONE. */
 	uint16_t last_to;
 	struct outbox *last;
 	uint16_t outboxes;
@@ -28,35 +32,60 @@ struct sorting {
 	uint64_t bytes, copies;
 };
 
-/* --- on its way -------------------------------------------------------------------------------------------------- */
+/* Frames that were counted as sent and went nowhere. */
+static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, struct frame **frames,
+					   uint16_t n)
+{
+	count(&s->counters->rx_drop[why], n);
+	s->ok = (uint16_t)(s->ok - n);
+	for (uint16_t i = 0; i < n; i++)
+		s->bytes -= frames[i]->len;
+}
 
-static void send_known(struct sorting *s)
+static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
 {
 	for (uint16_t i = 0; i < s->outboxes; i++) {
 		struct outbox *out = &s->outbox[i];
+		enum rx_drop why = bridge_egress(&s->in, out->port, out->frame, out->n);
 
-		out->port->ops->deliver(out->port, s->ctx, out->frame, out->n);
+		if (__builtin_expect(why != RX_DROPS, 0))
+			drop(s, why, out->frame, out->n);
 	}
 	s->outboxes = 0;
-	s->last_to = TO_NOBODY;
+	s->last_to = TO_NONE;
 }
 
-static void send_floods(struct sorting *s)
+/* Sends what is held back for a flood to every member it may leave by: how many there were, and in *why what kept it from
+ * the others. */
+static uint64_t flood(struct sorting *s, enum rx_drop *why) RUNS_ON(lcore_thread)
 {
-	uint64_t others = 0;
+	uint64_t reached = 0;
+
+	*why = RX_DROP_ALONE;
+	for (unsigned int i = 0; i < s->members->n; i++) {
+		enum rx_drop verdict =
+			bridge_egress(&s->in, s->members->port[i], s->flood, s->floods);
+
+		if (verdict == RX_DROPS)
+			reached++;
+		else if (verdict != RX_DROP_REFLECTION)
+			*why = verdict;
+	}
+	return reached;
+}
+
+static void send_floods(struct sorting *s) RUNS_ON(lcore_thread)
+{
+	enum rx_drop why;
+	uint64_t reached;
 
 	if (s->floods == 0)
 		return;
-	for (unsigned int i = 0; i < s->members->n; i++) {
-		struct port *port = s->members->port[i];
-
-		if (port == s->from)
-			continue;
-		port->ops->deliver(port, s->ctx, s->flood, s->floods);
-		others++;
-	}
-	if (others > 0)
-		s->copies += (others - 1) * s->floods;
+	reached = flood(s, &why);
+	if (reached > 0)
+		s->copies += (reached - 1) * s->floods;
+	else
+		drop(s, why, s->flood, s->floods);
 	s->floods = 0;
 }
 
@@ -75,8 +104,8 @@ static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 	s->last = &s->outbox[i];
 }
 
-/* False: there is nobody it could go to. */
-static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame *frame, uint16_t to)
+static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame *frame, uint16_t to)
+	RUNS_ON(lcore_thread)
 {
 	struct port *port = to < PORTS_MAX ? s->members->by_id[to] : NULL;
 
@@ -84,66 +113,60 @@ static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame
 		send_floods(s);
 		add_known(s, port, frame);
 		s->last_to = to;
-	} else if (s->members->n > 1) {
+	} else {
 		/* Unknown, a group, or behind a port that has just left. */
 		send_known(s);
 		s->flood[s->floods++] = frame;
-	} else {
-		return false;
 	}
-	return true;
 }
 
 void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 {
 	const struct bridge *bridge = q->port->bridge;
-	struct port_counters *counters = port_counters_of(q->port, ctx);
 	uint32_t generation = mac_table_generation(bridge->macs);
 	struct burst *burst = ctx->burst;
 	struct sorting s;
 
-	s.ctx = ctx;
-	s.from = q->port;
+	s.in = ingress_of(ctx, q->port);
+	s.counters = port_counters_of(q->port, ctx);
 	s.members = rcu_get(&bridge->members);
-	s.last_to = TO_NOBODY;
+	s.last_to = TO_NONE;
 	s.outboxes = s.floods = s.ok = 0;
 	s.bytes = s.copies = 0;
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
-		uint16_t to = bridge_lookup(ctx, q, frame, generation);
+		uint16_t fid, to;
+		enum rx_drop why = bridge_ingress(frame, &fid);
 
-		if (to == TO_NOBODY)
-			continue;
-		if (to == s.last_to)
-			s.last->frame[s.last->n++] = frame;
-		else if (!sort_frame(&s, frame, to)) {
-			count(&counters->rx_drop[RX_DROP_ALONE], 1);
+		if (__builtin_expect(why != RX_DROPS, 0)) {
+			count(&s.counters->rx_drop[why], 1);
 			continue;
 		}
+		to = bridge_lookup(ctx, q, fid, frame, generation);
+		if (to == s.last_to)
+			s.last->frame[s.last->n++] = frame;
+		else
+			sort_frame(&s, frame, to);
 		s.ok++;
 		s.bytes += frame->len;
 	}
 	send_known(&s);
 	send_floods(&s);
-	count(&counters->rx_ok, s.ok);
-	count(&counters->rx_bytes, s.bytes);
-	count(&counters->copies, s.copies);
+	count(&s.counters->rx_ok, s.ok);
+	count(&s.counters->rx_bytes, s.bytes);
+	count(&s.counters->copies, s.copies);
 }
 
 void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame)
 {
 	struct sorting s = {
-		.ctx = ctx,
-		.from = from,
+		.in = ingress_of(ctx, from),
 		.members = rcu_get(&from->bridge->members),
 		.flood = {frame},
 		.floods = 1,
-		/* Nobody sent it: every one of its copies is a further one. */
-		.copies = 1,
 	};
+	enum rx_drop why;
 
-	if (s.members->n < 2)
-		return;
-	send_floods(&s);
-	count(&port_counters_of(from, ctx)->copies, s.copies);
+	/* The switch made it: every one of its copies is a further one, and one that reaches no port is not counted. */
+	count(&port_counters_of(from, ctx)->copies, flood(&s, &why));
 }

@@ -39,6 +39,8 @@ void port_fini(struct port *port)
 	free(port->rxq);
 	port->rxq = NULL;
 	port->rxq_n = 0;
+	free((void *)(uintptr_t)rcu_own(&port->policy));
+	rcu_set(&port->policy, NULL);
 	free(port->counters);
 	port->counters = NULL;
 	port->counters_n = 0;
@@ -79,6 +81,7 @@ const char *rx_drop_name(enum rx_drop reason)
 		[RX_DROP_SOURCE] = "source",
 		[RX_DROP_REFLECTION] = "reflection",
 		[RX_DROP_ALONE] = "alone",
+		[RX_DROP_ISOLATED] = "isolated",
 		[RX_DROP_LANE] = "lane",
 	};
 

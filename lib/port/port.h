@@ -22,10 +22,12 @@
 #include "vus_limits.h"
 
 struct bridge;
+struct policy;
 
 struct port {
 	const struct port_ops *ops;
 	struct bridge *bridge; /* set when it joins, before any lcore sees it */
+	RCU_PTR(const struct policy) policy; /* lib/bridge/policy.h; NULL: nothing is configured */
 	uint16_t id;	       /* index in the port table; reused only after every lcore has left the former owner */
 	uint16_t rxq_n;
 	struct port_rxq **rxq; /* [rxq_n]; control polls those that are ready */

@@ -31,6 +31,7 @@ enum rx_drop {
 	RX_DROP_SOURCE,	    /* source address is multicast or zero: nobody's */
 	RX_DROP_REFLECTION, /* its destination is the port it came from */
 	RX_DROP_ALONE,	    /* flooded, and there is no other port */
+	RX_DROP_ISOLATED,   /* the port is isolated, and so is the one it is for, or all it would be flooded to */
 	RX_DROP_LANE,	    /* still in the lane of a postcopy migration when that broke off */
 	RX_DROPS,
 };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const rx_reasons[RX_REASONS] = {
-	"short", "long", "offload", "disabled", "restart", "source", "reflection", "alone", "lane",
+	"short", "long", "offload", "disabled", "restart", "source", "reflection", "alone", "isolated", "lane",
 };
 static const char *const tx_reasons[TX_REASONS] = {
 	"not_ready", "no_buffer", "too_big", "broken", "refused", "lane",

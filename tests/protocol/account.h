@@ -7,7 +7,7 @@
 
 #include "fixture.h"
 
-enum { RX_REASONS = 9, TX_REASONS = 6 };
+enum { RX_REASONS = 10, TX_REASONS = 6 };
 
 /* In the order of rx_drop and tx_drop below. */
 enum { RX_SHORT, RX_LONG, RX_OFFLOAD, RX_DISABLED, RX_RESTART, RX_SOURCE, RX_REFLECTION, RX_ALONE };

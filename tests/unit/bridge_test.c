@@ -1,205 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Forwarding between ports that are real to the bridge and only write down what they are given: where each frame goes, in
- * what order, what is dropped for which reason, exact accounts (E2), and ports that come and go under traffic. */
-#include <errno.h>
+/* Forwarding: where each frame goes, in what order, what is dropped for which reason, exact accounts (E2), and ports that
+ * come and go under traffic. */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <rte_eal.h>
 
-#include "bridge.h"
+#include "bridge_rig.h"
 #include "cases.h"
 #include "clock.h"
 #include "rcu.h"
-
-enum { PORTS = 5, THREADS = 2, LOG_MAX = 8192, ROOM = 64 };
-
-static const mac_key_t EVERYBODY = UINT64_C(0xffffffffffff);
-
-/* --- ports ------------------------------------------------------------------------------------------------------- */
-
-struct recorder {
-	struct port port; /* first */
-	struct port_rxq rxq;
-	uint32_t log[LOG_MAX]; /* numbers of the frames it was given, in order */
-	uint32_t n;
-	uint32_t room; /* frames it takes of a burst; the rest finds no buffer */
-	bool quiet;    /* counts only: several threads deliver to it */
-	atomic_bool gone;
-	_Atomic uint64_t late; /* frames given to it after it had gone */
-};
-
-static uint32_t number_of(const struct frame *frame)
-{
-	uint32_t number;
-
-	memcpy(&number, frame->head + 14, sizeof(number));
-	return number;
-}
-
-static void record(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
-{
-	struct recorder *to = (struct recorder *)(void *)port;
-	uint16_t taken = n < to->room ? n : (uint16_t)to->room;
-
-	if (atomic_load(&to->gone))
-		atomic_fetch_add(&to->late, n);
-	for (uint16_t i = 0; !to->quiet && i < taken; i++)
-		to->log[to->n++ % LOG_MAX] = number_of(frames[i]);
-	count(&port_counters_of(port, ctx)->tx_ok, taken);
-	if (taken < n)
-		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER, (uint64_t)(n - taken));
-}
-
-static const struct port_ops recorder_ops = {.deliver = record};
-static struct port_host host = {.lcores = THREADS};
-
-static void recorder_open(struct recorder *recorder, uint16_t id)
-{
-	struct port_spec spec = {.name = "port", .type = "vhost-user"};
-
-	memset(recorder, 0, sizeof(*recorder));
-	assert_int_equal(port_init(&recorder->port, &host, &recorder_ops, &spec, id), 0);
-	recorder->rxq.port = &recorder->port;
-	recorder->room = BURST_MAX;
-}
-
-/* --- a bridge with ports and one lcore --------------------------------------------------------------------------- */
-
-static struct doorbell bell;
-static struct lcore_ctx ctx[THREADS];
-static struct bridge *bridge;
-static struct recorder port[PORTS];
-static uint32_t next_number;
-
-static mac_key_t home(uint32_t i)
-{
-	return UINT64_C(0x020000000002) + ((mac_key_t)i << 24);
-}
-
-static void open_bridge(unsigned int ports, int aging)
-{
-	struct bridge_config config = {.name = "br0", .mac_aging = aging};
-
-	role_assert_control();
-	role_assert_lcore();
-	bridge = bridge_create(&config, 3);
-	assert_non_null(bridge);
-	assert_string_equal(bridge_name(bridge), "br0");
-	assert_int_equal(bridge_index(bridge), 3);
-	for (unsigned int i = 0; i < ports; i++) {
-		recorder_open(&port[i], (uint16_t)i);
-		assert_int_equal(bridge_add_port(bridge, &port[i].port), 0);
-		assert_ptr_equal(port[i].port.bridge, bridge);
-	}
-	assert_int_equal(bridge_ports(bridge), ports);
-	for (int i = 0; i < THREADS; i++)
-		ctx[i].epoch = 0;
-	next_number = 0;
-}
-
-static void close_bridge(unsigned int ports)
-{
-	role_assert_control();
-	for (unsigned int i = 0; i < ports; i++)
-		assert_int_equal(bridge_remove_port(bridge, &port[i].port), 0);
-	assert_int_equal(bridge_ports(bridge), 0);
-	rcu_drain();
-	for (unsigned int i = 0; i < ports; i++)
-		port_fini(&port[i].port);
-	bridge_destroy(bridge);
-	bridge_destroy(NULL);
-}
-
-static void mac_write(uint8_t *to, mac_key_t mac)
-{
-	for (int i = 0; i < 6; i++)
-		to[i] = (uint8_t)(mac >> 8 * i);
-	assert_true(mac_key(to) == mac);
-}
-
-/* Adds a frame to the burst that is being made up: its number. */
-static uint32_t put(struct lcore_ctx *lcore, mac_key_t dst, mac_key_t src)
-{
-	struct burst *burst = lcore->burst;
-	struct frame *frame = &burst->frame[burst->n];
-
-	*frame = (struct frame){.head = burst->room[burst->n], .head_len = ROOM, .len = ROOM};
-	burst->n++;
-	memset(frame->head, 0, ROOM);
-	mac_write(frame->head, dst);
-	mac_write(frame->head + 6, src);
-	memcpy(frame->head + 14, &next_number, sizeof(next_number));
-	return next_number++;
-}
-
-static void forward(struct recorder *from)
-{
-	role_assert_lcore();
-	bridge_forward(&ctx[0], &from->rxq);
-	ctx[0].burst->n = 0;
-}
-
-/* Control's part: what lcore 0 saw is learned. Returns how many reports there were. */
-static unsigned int learn(void)
-{
-	struct report reports[64];
-	unsigned int n, all = 0;
-
-	role_assert_control();
-	while ((n = report_drain(ctx[0].reports, reports, 64)) > 0) {
-		for (unsigned int i = 0; i < n; i++) {
-			assert_int_equal(reports[i].kind, REPORT_MAC_SEEN);
-			assert_int_equal(reports[i].bridge, 3);
-			bridge_learn(bridge, reports[i].key, reports[i].port);
-		}
-		all += n;
-	}
-	return all;
-}
-
-static void got(struct recorder *recorder, uint32_t n, ...)
-{
-	va_list args;
-
-	assert_int_equal(recorder->n, n);
-	va_start(args, n);
-	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(recorder->log[i], va_arg(args, uint32_t));
-	va_end(args);
-	recorder->n = 0;
-}
-
-static uint64_t rx_drop(struct recorder *recorder, enum rx_drop why)
-{
-	return counted(&port_counters_of(&recorder->port, &ctx[0])->rx_drop[why]);
-}
-
-/* E2 over all ports of the bridge, and E1: `given` frames were received in all. */
-static void balanced(unsigned int ports, uint64_t given)
-{
-	uint64_t ok = 0, copies = 0, in_drops = 0, out = 0, bytes = 0;
-
-	for (unsigned int i = 0; i < ports; i++) {
-		struct port_counters sum;
-
-		port_counters_sum(&port[i].port, &sum);
-		ok += counted(&sum.rx_ok);
-		bytes += counted(&sum.rx_bytes);
-		copies += counted(&sum.copies);
-		out += counted(&sum.tx_ok);
-		for (int r = 0; r < RX_DROPS; r++)
-			in_drops += counted(&sum.rx_drop[r]);
-		for (int r = 0; r < TX_DROPS; r++)
-			out += counted(&sum.tx_drop[r]);
-	}
-	assert_int_equal(ok + copies, out);
-	assert_int_equal(ok + in_drops, given);
-	assert_int_equal(bytes, ok * ROOM);
-}
 
 /* --- where to ---------------------------------------------------------------------------------------------------- */
 
@@ -377,7 +188,7 @@ struct expected {
 };
 
 static void expect_frame(struct expected *expected, unsigned int from, mac_key_t dst,
-			 const int *home_of, uint32_t number)
+			 const int *home_of, unsigned int isolated, uint32_t number)
 {
 	int to = -1;
 
@@ -385,13 +196,14 @@ static void expect_frame(struct expected *expected, unsigned int from, mac_key_t
 		if (dst == home(i))
 			to = home_of[i];
 	for (unsigned int p = 0; p < PORTS; p++)
-		if (p != from && (to < 0 || (unsigned int)to == p))
+		if (p != from && (to < 0 || (unsigned int)to == p) &&
+		    (isolated >> from & isolated >> p & 1) == 0)
 			expected[p].log[expected[p].n++] = number;
 	/* To the port it came from: to nobody. */
 }
 
-/* Bursts of everything: known and unknown, to one and to all, back and nowhere, from ports that take all or little.
- * Each port gets its frames in the order they were sent, however they were sorted on the way. */
+/* Bursts of everything: known and unknown, to one and to all, back and nowhere, from ports that take all or little, and
+ * that are isolated or not. Each port gets its frames in the order they were sent, however they were sorted on the way. */
 static void order_is_kept(void **state)
 {
 	static struct expected expected[PORTS];
@@ -409,14 +221,17 @@ static void order_is_kept(void **state)
 	for (int round = 0; round < 3000; round++) {
 		unsigned int from = (unsigned int)random() % PORTS, n = 1 + (unsigned int)random() % 32;
 		int kinds = 1 + (int)(random() % 50);
+		unsigned int isolated = round < 1000 ? 0 : (unsigned int)random() % (1 << PORTS);
 
+		isolate(isolated);
 		memset(expected, 0, sizeof(expected));
 		for (unsigned int i = 0; i < n; i++, given++) {
 			unsigned int what = (unsigned int)(random() % kinds);
 			mac_key_t dst = what < 40 ? home(what) : EVERYBODY;
 			mac_key_t src = home((unsigned int)from);
 
-			expect_frame(expected, from, dst, home_of, put(&ctx[0], dst, src));
+			expect_frame(expected, from, dst, home_of, isolated,
+				     put(&ctx[0], dst, src));
 		}
 		forward(&port[from]);
 		for (unsigned int p = 0; p < PORTS; p++) {
@@ -427,6 +242,7 @@ static void order_is_kept(void **state)
 		}
 		balanced(PORTS, given);
 	}
+	isolate(0);
 	port[2].room = 1;
 	for (int i = 0; i < 20; i++, given++)
 		put(&ctx[0], i % 3 == 0 ? EVERYBODY : home(2), home(1));
@@ -575,6 +391,7 @@ static void ports_come_and_go_under_traffic(void **state)
 		struct recorder *guest = &port[PORTS - 1];
 
 		bridge_tick(bridge, (uint16_t)rounds);
+		isolate(rounds % (1 << PORTS));
 		for (uint16_t i = 0; i < PORTS; i++)
 			bridge_learn(bridge, home(i), i);
 		assert_int_equal(bridge_remove_port(bridge, &guest->port), 0);
@@ -601,31 +418,6 @@ static void ports_come_and_go_under_traffic(void **state)
 	close_bridge(PORTS);
 }
 
-static int open_lcores(void **state)
-{
-	if (doorbell_init(&bell) != 0)
-		return -1;
-	for (uint16_t i = 0; i < THREADS; i++) {
-		ctx[i].index = i;
-		ctx[i].reports = report_ring_create(i, &bell);
-		ctx[i].burst = aligned_alloc(64, (sizeof(struct burst) + 63) & ~(size_t)63);
-		if (ctx[i].reports == NULL || ctx[i].burst == NULL)
-			return -1;
-		ctx[i].burst->n = 0;
-	}
-	return 0;
-}
-
-static int close_lcores(void **state)
-{
-	for (int i = 0; i < THREADS; i++) {
-		report_ring_destroy(ctx[i].reports);
-		free(ctx[i].burst);
-	}
-	doorbell_fini(&bell);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -643,10 +435,6 @@ int main(void)
 		cmocka_unit_test(a_port_that_is_somebody_else_now),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 	};
-	char *eal[] = {"bridge_test", "--no-huge", "--no-pci",	  "--no-shconf",	 "-m",
-		       "128",	      "--lcores",  "0@0",	  "--log-level=lib.*:error"};
 
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || rcu_init(THREADS) != 0)
-		return 1;
-	return cmocka_run_group_tests(tests, open_lcores, close_lcores);
+	return bridge_rig_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bridge_ingress.h: what happens to a frame before it is looked up: admitted or dropped, by name, and which filtering
+ * database it is in; lib/bridge only.
+ *
+ * Context: an lcore, between two quiescent states.
+ */
+#ifndef VUS_BRIDGE_INGRESS_H
+#define VUS_BRIDGE_INGRESS_H
+
+#include <endian.h>
+#include <string.h>
+
+#include "bridge_private.h"
+#include "policy.h"
+
+/* The filtering database of a frame where nothing is configured (IEEE 802.1Q-2018, 3.94: FID). */
+enum { FID_DEFAULT = 0 };
+
+/* The first bit of an address that travels: a group, broadcast included. */
+static const mac_key_t MAC_GROUP = 1;
+static const mac_key_t MAC_BITS = (UINT64_C(1) << 48) - 1;
+
+/* Where a burst comes from, and what configuration says of that port for all of the burst. */
+struct ingress {
+	struct lcore_ctx *ctx;
+	struct port *port;
+	const struct policy *policy; /* NULL: nothing is configured */
+};
+
+static inline struct ingress ingress_of(struct lcore_ctx *ctx, struct port *port)
+{
+	return (struct ingress){.ctx = ctx, .port = port, .policy = rcu_get(&port->policy)};
+}
+
+/* An address in a head, which has at least FRAME_LEN_MIN bytes: eight are read, two too many. */
+static inline mac_key_t mac_at(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return le64toh(word) & MAC_BITS;
+}
+_Static_assert(FRAME_LEN_MIN >= 6 + 8, "eight bytes from the source address on are there");
+
+/* Returns: RX_DROPS: the frame is admitted, and *fid is the filtering database it is in; else why not, not counted yet. */
+static inline enum rx_drop bridge_ingress(const struct frame *frame, uint16_t *fid)
+{
+	mac_key_t src = mac_at(frame->head + 6);
+
+	*fid = FID_DEFAULT;
+	/* No station has such an address (IEEE 802.1Q-2018, 8.8.1). */
+	if (__builtin_expect(src == 0 || (src & MAC_GROUP) != 0, 0))
+		return RX_DROP_SOURCE;
+	return RX_DROPS;
+}
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* policy.h: what configuration says of a port, as the bridge needs it.
+ *
+ * A policy is one immutable object a port, published in port->policy by RCU. A port with nothing configured has none:
+ * NULL stands for a policy with no flag set. An lcore loads the pointer once a burst, at ingress of the port the burst
+ * came from and at egress of each port it goes to, and asks no more where it is NULL.
+ *
+ *	error = port_policy_set(port, &(struct policy_config){.isolated = true});
+ *
+ * A feature adds what its option says to struct policy_config, a flag and its parameters to struct policy, and one step to
+ * bridge_ingress.h or bridge_egress.h (docs/architecture.md has the table).
+ *
+ * Context: control sets a policy at any time in a port's life, before or after it joins a bridge; lcores read it between
+ * two quiescent states.
+ */
+#ifndef VUS_POLICY_H
+#define VUS_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port.h"
+#include "rcu.h"
+#include "role.h"
+
+/* What an option can say. All zero: nothing is configured. */
+struct policy_config {
+	bool isolated; /* frames between two isolated ports of a bridge are dropped */
+};
+
+enum {
+	POLICY_ISOLATED = 1 << 0,
+};
+
+struct policy {
+	uint32_t flags; /* POLICY_ISOLATED | ..., at least one */
+};
+
+/* Replaces the port's policy; frames of the next burst meet the new one.
+ * Context: control.
+ * Returns: 0 or -ENOMEM; then the policy is as it was.
+ * Ownership: `config` stays the caller's; the policy is the port's, and port_fini() frees it. */
+int port_policy_set(struct port *port, const struct policy_config *config) RUNS_ON(control_thread);
+
+/* Returns: the flags of a port's policy.
+ * Context: control, or an lcore between two quiescent states. */
+static inline uint32_t port_policy_flags(const struct port *port)
+{
+	const struct policy *policy = rcu_get(&port->policy);
+
+	return policy != NULL ? policy->flags : 0;
+}
+
+#endif
