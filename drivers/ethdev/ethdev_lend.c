@@ -44,6 +44,7 @@ static void give_back(struct ethdev_lender *lender, struct frame_hold *hold, uin
 {
 	for (uint16_t i = 0; i < bodies; i++)
 		frame_hold_drop(hold);
+	/* Pairs with look() and ethdev_lend_out(): what has been counted has been read. */
 	atomic_fetch_sub_explicit(&lender->out, bodies, memory_order_release);
 }
 
@@ -145,11 +146,13 @@ static bool look(struct lcore_errand *errand)
 {
 	struct ethdev_lender *lender = container_of(errand, struct ethdev_lender, errand);
 	struct ethdev *dev = lender->dev;
+	/* Pairs with give_back(). */
 	uint32_t out = atomic_load_explicit(&lender->out, memory_order_acquire);
 	uint64_t now;
 
 	if (out > 0 && dev->dma && !atomic_load_explicit(&dev->ending, memory_order_relaxed)) {
 		settle_done(dev, lender);
+		/* Pairs with give_back(). */
 		out = atomic_load_explicit(&lender->out, memory_order_acquire);
 	}
 	if (out == 0 || atomic_load_explicit(&dev->ending, memory_order_relaxed)) {
@@ -217,6 +220,7 @@ static void lend_from_now(struct rcu_wait *wait)
 {
 	struct ethdev *dev = container_of(wait, struct ethdev, lend_wait);
 
+	/* Pairs with ethdev_send(). */
 	atomic_store_explicit(&dev->lends, true, memory_order_release);
 }
 
@@ -310,6 +314,7 @@ uint64_t ethdev_lend_out(const struct ethdev *dev)
 {
 	uint64_t out = 0;
 
+	/* Pairs with give_back(). */
 	for (unsigned int i = 0; i < dev->lenders; i++)
 		out += atomic_load_explicit(&dev->lender[i].out, memory_order_acquire);
 	return out;

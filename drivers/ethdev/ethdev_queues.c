@@ -318,6 +318,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	uint32_t len[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
 	struct ethdev_note note[BURST_MAX];
+	/* Pairs with lend_from_now(): the lenders are there. */
 	bool lends = atomic_load_explicit(&dev->lends, memory_order_acquire);
 	uint16_t ready = 0, kept, refused, sent, too_big = 0;
 	uint64_t bytes = 0;

@@ -5,17 +5,20 @@
 /* lcores take turns at a lane, a burst each, as they do at a guest's queue. */
 static void lane_take(struct lane_link *link)
 {
+	/* Pairs with lane_leave(). */
 	while (atomic_flag_test_and_set_explicit(&link->busy, memory_order_acquire))
 		__builtin_ia32_pause();
 }
 
 static void lane_leave(struct lane_link *link)
 {
+	/* Pairs with lane_take(). */
 	atomic_flag_clear_explicit(&link->busy, memory_order_release);
 }
 
 static bool ended(struct lane_link *link)
 {
+	/* Pairs with lane_link_end(): `rest` is there. */
 	return atomic_load_explicit(&link->ended, memory_order_acquire);
 }
 

@@ -22,8 +22,8 @@ void doorbell_fini(struct doorbell *bell)
 
 void doorbell_arm(struct doorbell *bell)
 {
-	/* Sequentially consistent: the listener's next look for work must not pass this store. Pairs with the
-	 * fence in doorbell_ring(): either the listener sees the work or the ringer sees the flag. */
+	/* Sequentially consistent: the listener's next look for work must not pass this store. Pairs with
+	 * doorbell_ring(): either the listener sees the work or the ringer sees the flag. */
 	atomic_store(&bell->armed, true);
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -42,6 +42,7 @@ void doorbell_ring(struct doorbell *bell)
 {
 	const uint64_t one = 1;
 
+	/* Pairs with doorbell_arm(): the work before the look at the flag. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!atomic_load_explicit(&bell->armed, memory_order_relaxed))
 		return;

@@ -132,6 +132,7 @@ bool mac_table_lookup(const struct mac_table *table, mac_key_t mac, struct mac_v
 
 uint32_t mac_table_generation(const struct mac_table *table)
 {
+	/* Pairs with changed(): a look-up from here on finds the change. */
 	return atomic_load_explicit(&table->generation, memory_order_acquire);
 }
 
@@ -139,6 +140,7 @@ uint32_t mac_table_generation(const struct mac_table *table)
 
 static void changed(struct mac_table *table)
 {
+	/* Pairs with mac_table_generation(). */
 	atomic_fetch_add_explicit(&table->generation, 1, memory_order_release);
 }
 

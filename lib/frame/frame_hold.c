@@ -46,6 +46,7 @@ void frame_holds_destroy(struct frame_holds *holds)
 bool frame_holds_before(const struct frame_holds *holds, uint16_t edition)
 {
 	for (unsigned int i = 0; holds != NULL && i < VIRTQ_IN_HAND_LIST; i++) {
+		/* Pairs with frame_hold_drop(). */
 		uint32_t word = atomic_load_explicit(&holds->hold[i].word, memory_order_acquire);
 
 		if ((uint16_t)word != 0 && (int16_t)((uint16_t)(word >> 16) - edition) < 0)

@@ -74,6 +74,7 @@ static inline void frame_hold_take(struct frame_hold *hold)
 
 static inline void frame_hold_drop(struct frame_hold *hold)
 {
+	/* Pairs with frame_hold_references() and frame_holds_before(). */
 	atomic_fetch_sub_explicit(&hold->word, 1, memory_order_release);
 }
 

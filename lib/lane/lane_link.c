@@ -71,7 +71,7 @@ void lane_link_destroy(struct lane_link *link)
 void lane_link_end(struct lane_link *link)
 {
 	/* What it wrote itself: where no record begins there is none to be read. Whether one does, lane_receive() finds
-	 * out. */
+	 * out. Pairs with lane_done(), the lane's. */
 	uint64_t tail = atomic_load_explicit(&link->shared->to_guest.tail, memory_order_acquire);
 
 	link->rest = (struct lane_consumer){
@@ -80,11 +80,11 @@ void lane_link_end(struct lane_link *link)
 		.next = tail,
 		.broken = tail % LANE_RECORD_ALIGN != 0,
 	};
-	/* Pairs with the acquire of whoever takes a turn. */
+	/* Pairs with ended(), which whoever takes a turn asks first. */
 	atomic_store_explicit(&link->ended, true, memory_order_release);
 }
 
-/* Nobody else writes to it now: the tail is our lcores'. */
+/* Nobody else writes to it now: the tail is our lcores'. Pairs with lane_done(). */
 static bool drained(const struct lane_shared_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==

@@ -33,6 +33,7 @@ static uint32_t pieces(struct lane_shared_ring *ring, uint64_t position, uint32_
 
 uint64_t lane_room(const struct lane_producer *producer)
 {
+	/* Pairs with lane_done(): the consumer has read what stood there. */
 	uint64_t tail = atomic_load_explicit(&producer->ring->tail, memory_order_acquire);
 	uint64_t used = producer->head - tail;
 
@@ -65,14 +66,14 @@ uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, 
 		room -= bytes;
 		put(producer, frames[i]);
 	}
-	/* Pairs with the acquire in lane_receive(): records before it are complete. */
+	/* Pairs with lane_receive(): records before it are complete. */
 	atomic_store_explicit(&producer->ring->head, producer->head, memory_order_release);
 	return i;
 }
 
 bool lane_wants_wake(struct lane_producer *producer)
 {
-	/* The frames before the look at the flag; the consumer does the reverse. */
+	/* Pairs with lane_arm(): the frames before the look at the flag. */
 	atomic_thread_fence(memory_order_seq_cst);
 	return atomic_load_explicit(&producer->ring->asleep, memory_order_relaxed) != 0 &&
 	       atomic_exchange(&producer->ring->asleep, 0) != 0;
@@ -122,6 +123,7 @@ static bool frame_of_record(struct frame *frame, struct lane_shared_ring *ring, 
 uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max)
 {
 	struct lane_shared_ring *ring = consumer->ring;
+	/* Pairs with lane_send(). */
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 	const uint64_t enough = consumer->next + BURST_BYTES;
 
@@ -153,11 +155,13 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 void lane_done(struct lane_consumer *consumer)
 {
 	consumer->tail = consumer->next;
+	/* Pairs with lane_room(). */
 	atomic_store_explicit(&consumer->ring->tail, consumer->tail, memory_order_release);
 }
 
 bool lane_empty(const struct lane_consumer *consumer)
 {
+	/* Pairs with lane_send(). */
 	return consumer->broken ||
 	       atomic_load_explicit(&consumer->ring->head, memory_order_acquire) == consumer->tail;
 }
@@ -165,6 +169,7 @@ bool lane_empty(const struct lane_consumer *consumer)
 bool lane_arm(struct lane_consumer *consumer)
 {
 	atomic_store(&consumer->ring->asleep, 1);
+	/* Pairs with lane_wants_wake(): the flag before the look for frames. */
 	atomic_thread_fence(memory_order_seq_cst);
 	return !lane_empty(consumer);
 }

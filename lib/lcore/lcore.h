@@ -4,7 +4,7 @@
  * Each EAL worker runs lcore_main(): an endless round over the receive queues in its poll set. The poll set is an
  * immutable array published by RCU; the control thread makes a new one whenever a queue appears, goes or moves.
  *
- * Idle. After LCORE_IDLE_NS without a frame an lcore arms every queue of its set, looks once more, goes offline for RCU
+ * Idle. After a millisecond without a frame an lcore arms every queue of its set, looks once more, goes offline for RCU
  * and sleeps on the queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
  * the control thread rings when the set has changed. A queue that cannot wake anybody limits the sleep to a millisecond.
  * busy_poll turns sleeping off.

@@ -39,7 +39,8 @@ static inline uint64_t guest_load64(const uint64_t *at)
 	return GUEST_LOAD(at);
 }
 
-/* Everything the guest stored before it stored this value is seen by the loads after this one. */
+/* Everything the guest stored before it stored this value is seen by the loads after this one. Pairs with the guest's
+ * release; the caller says which. */
 static inline uint16_t guest_load16_acquire(const uint16_t *at)
 {
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
@@ -65,7 +66,7 @@ static inline void guest_store64(uint64_t *at, uint64_t value)
 	GUEST_STORE((guest_word *)at, value);
 }
 
-/* A guest that sees this value sees everything stored before it. */
+/* A guest that sees this value sees everything stored before it. Pairs with the guest's acquire; the caller says which. */
 static inline void guest_store16_release(uint16_t *at, uint16_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
@@ -76,7 +77,8 @@ static inline void guest_store64_release(uint64_t *at, uint64_t value)
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
-/* Store here, load there: nothing else keeps the two in order (virtio 2.7.7, the notification races). */
+/* Store here, load there: nothing else keeps the two in order (virtio 2.7.7, the notification races). Pairs with the
+ * guest's fence; the caller says which. */
 static inline void guest_fence(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);

@@ -3,7 +3,7 @@
  *
  * One lcore posts, the control thread drains; neither waits. A full ring drops the record and counts it: everything
  * told this way is told again if it still matters (an unknown address floods and is reported by its next packet). The
- * doorbell wakes the control thread, which drains every ring at most once in REPORT_PAUSE and leaves the doorbell
+ * doorbell wakes the control thread, which drains every ring at most once a millisecond and leaves the doorbell
  * disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
  */
 #ifndef VUS_REPORT_H

@@ -25,10 +25,10 @@
 		_Atomic(type *) rcu_p;                                                             \
 	}
 
-/* Reader: the current object or NULL, valid until the caller's next quiescent state. */
+/* Reader: the current object or NULL, valid until the caller's next quiescent state. Pairs with rcu_set(). */
 #define rcu_get(p) atomic_load_explicit(&(p)->rcu_p, memory_order_acquire)
 /* Writer: replaces the object. What was there before must live until a wait started after this has ended.
- * The release pairs with the acquire of rcu_get(): a reader that sees the pointer sees the object complete. */
+ * Pairs with rcu_get(): a reader that sees the pointer sees the object complete. */
 #define rcu_set(p, object) atomic_store_explicit(&(p)->rcu_p, object, memory_order_release)
 /* Writer: the object it published itself. */
 #define rcu_own(p) atomic_load_explicit(&(p)->rcu_p, memory_order_relaxed)

@@ -30,10 +30,11 @@ struct delivery {
 	bool interrupt;
 };
 
-/* Tells a migration what was written. The bytes before the bits: mem_log_mark() relies on it. */
+/* Tells a migration what was written. */
 static __attribute__((noinline)) void log_written(const struct virtq_view *view,
 						  const struct mem_span *spans, uint64_t len)
 {
+	/* Pairs with the front end's harvest of the log (mem_log_mark() sets the bits): the bytes before them. */
 	guest_fence();
 	for (; len > 0; spans++) {
 		uint64_t part = spans->len < len ? spans->len : len;
@@ -48,6 +49,7 @@ static __attribute__((noinline)) void log_frames(const struct virtq_view *view,
 						 const struct mem_span *slots,
 						 struct frame *const *frames, uint16_t n)
 {
+	/* Pairs with the front end's harvest of the log (mem_log_mark() sets the bits): the bytes before them. */
 	guest_fence();
 	for (uint16_t i = 0; i < n; i++)
 		mem_log_mark_host(view->log, view->map, slots[i].at,
@@ -308,8 +310,15 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 /* lcores take turns at a guest's queue, a burst each. Only lcores wait here, and only for one another. */
 static void queue_take(struct virtq *q)
 {
+	/* Pairs with queue_leave(): the position as the lcore before us left it. */
 	while (atomic_flag_test_and_set_explicit(&q->busy, memory_order_acquire))
 		__builtin_ia32_pause();
+}
+
+/* Pairs with queue_take(). */
+static void queue_leave(struct virtq *q)
+{
+	atomic_flag_clear_explicit(&q->busy, memory_order_release);
 }
 
 void vnet_resume(struct virtq *q)
@@ -318,7 +327,7 @@ void vnet_resume(struct virtq *q)
 
 	queue_take(q);
 	vnet_view_open(q, &view, NULL);
-	atomic_flag_clear_explicit(&q->busy, memory_order_release);
+	queue_leave(q);
 }
 
 void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
@@ -344,7 +353,7 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 		      n);
 	}
 	count(&q->counters.interrupts, d.interrupt);
-	atomic_flag_clear_explicit(&q->busy, memory_order_release);
+	queue_leave(q);
 	if (d.interrupt)
 		vnet_interrupt(q, &d.view);
 }

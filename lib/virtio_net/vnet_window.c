@@ -17,6 +17,7 @@ static uint16_t in_hand(const struct virtq *q) RUNS_ON(lcore_thread)
 static void set_holding(struct virtq *q, bool holding)
 {
 	if (atomic_load_explicit(&q->holding, memory_order_relaxed) != holding)
+		/* Pairs with virtq_holding(). */
 		atomic_store_explicit(&q->holding, holding, memory_order_release);
 }
 

@@ -145,6 +145,7 @@ void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint32_t base)
 {
 	begin(q, conf, base);
 	q->dp.resumes = true;
+	/* Pairs with virtq_record_place() and virtq_record_list() of the process before us. */
 	q->dp.found = atomic_load_explicit(&q->record->place, memory_order_acquire);
 	rcu_set(&q->conf, conf);
 }

@@ -162,6 +162,7 @@ const char *virtq_fault_text(enum virtq_fault fault);
  * `draining` was set. */
 static inline bool virtq_holding(const struct virtq *q)
 {
+	/* Pairs with set_holding(): what was in hand has been given back. */
 	return atomic_load_explicit(&q->holding, memory_order_acquire);
 }
 

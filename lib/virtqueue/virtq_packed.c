@@ -170,7 +170,7 @@ void packed_log_ring(const struct virtq_view *view, uint16_t from, uint16_t to)
 
 	if (!conf->log_used)
 		return;
-	/* The elements before the bits: mem_log_mark() relies on it. */
+	/* Pairs with the front end's harvest of the log (mem_log_mark() sets the bits): the elements before them. */
 	guest_fence();
 	mem_log_mark(view->log, conf->desc_gpa + index * sizeof(struct vring_packed_desc),
 		     first * sizeof(struct vring_packed_desc));

@@ -41,7 +41,7 @@ static inline uint32_t packed_distance(uint16_t from, uint16_t to, uint16_t size
 	return b >= a ? b - a : b + 2u * size - a;
 }
 
-/* Len, id and flags are one load, which the driver's release of the flags pairs with; then the address. */
+/* Len, id and flags are one load. Pairs with the driver's release of the flags; then the address. */
 static inline struct virtq_desc packed_desc_load(const struct vring_packed_desc *at)
 {
 	uint64_t high = guest_load64_acquire((const uint64_t *)(const void *)at + 1);
@@ -217,7 +217,7 @@ static inline bool packed_publish(const struct virtq_view *view, uint16_t keep)
 
 	if (n == 0)
 		return false;
-	/* The list before what is written by it. */
+	/* Pairs with virtq_resume() of the process after us: the list before the elements that are written by it. */
 	atomic_thread_fence(memory_order_release);
 	after = packed_write_elements(view, before, n);
 	dp->pushed = keep;
@@ -233,7 +233,8 @@ static inline bool packed_publish(const struct virtq_view *view, uint16_t keep)
 		dp->signalled_valid = false;
 		return false;
 	}
-	/* The elements before the look at what the driver wants; the driver does the reverse. */
+	/* Pairs with the driver's fence between its event structure and its look at the flags: the elements before the look
+	 * at what the driver wants. */
 	guest_fence();
 	return packed_wants_interrupt(view);
 }
@@ -253,6 +254,8 @@ static inline void packed_want_kicks(const struct virtq_view *view, bool wanted)
 	dp->kicks_wanted = wanted;
 	if (__builtin_expect(view->log != NULL, 0))
 		packed_log_ring(view, dp->published, dp->published);
+	/* Pairs with the driver's fence between the flags of what it made available and its look at what we want; vnet_arm()
+	 * looks again after it. */
 	if (wanted)
 		guest_fence();
 }

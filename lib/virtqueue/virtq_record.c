@@ -28,6 +28,7 @@ bool virtq_record_matches(const struct virtq_record *record, const struct virtq_
 			  uint32_t base, bool *damaged)
 {
 	bool packed = (setup->features >> VIRTIO_F_RING_PACKED) & 1;
+	/* Pairs with virtq_record_begin(): with the check comes the key it is about. */
 	uint64_t check = atomic_load_explicit(&record->check, memory_order_acquire);
 
 	*damaged = check != 0 && check != check_of(record);
@@ -49,11 +50,13 @@ void virtq_record_begin(struct virtq_record *record, const struct virtq_setup *s
 	record->size = setup->size;
 	record->base = base;
 	virtq_record_place(record, 0, 0);
+	/* Pairs with virtq_record_matches(): the key is complete. */
 	atomic_store_explicit(&record->check, check_of(record), memory_order_release);
 }
 
 void virtq_record_clear(struct virtq_record *record)
 {
 	atomic_store_explicit(&record->check, 0, memory_order_relaxed);
+	/* Pairs with virtq_record_matches(): who finds a part of the next key finds no check. */
 	atomic_thread_fence(memory_order_release);
 }

@@ -61,13 +61,13 @@ void virtq_record_clear(struct virtq_record *record);
 
 static inline void virtq_record_place(struct virtq_record *record, uint16_t from, uint16_t taken)
 {
-	/* After the entries before `from` were returned; and before the frames of these can be seen by anybody: each
-	 * delivery ends with a release of its own. */
+	/* Pairs with virtq_resume(): after the entries before `from` were returned; and before the frames of these can be
+	 * seen by anybody: each delivery ends with a release of its own. */
 	atomic_store_explicit(&record->place, (uint64_t)from << 32 | (uint64_t)taken << 16 | from,
 			      memory_order_release);
 }
 
-/* Entries [from, end) are about to be returned, and those behind stay in hand. */
+/* Entries [from, end) are about to be returned, and those behind stay in hand. Pairs with virtq_resume(). */
 static inline void virtq_record_part(struct virtq_record *record, uint16_t from, uint16_t taken,
 				     uint16_t end)
 {
@@ -81,6 +81,7 @@ static inline struct virtq_returned *virtq_record_at(struct virtq_record *record
 	return &record->in_hand[(list + i) % VIRTQ_IN_HAND_LIST];
 }
 
+/* The place, the last chain, and what is in hand. Pairs with virtq_resume(): the list is complete. */
 static inline void virtq_record_list(struct virtq_record *record, uint16_t next, uint16_t last,
 				     uint16_t last_id, uint16_t list, uint16_t in_hand)
 {

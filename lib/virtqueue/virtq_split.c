@@ -18,6 +18,7 @@ static uint16_t split_in_hand(const struct virtq_view *view, uint16_t used)
 	if (!view->dp->resumes || n > VIRTQ_IN_HAND_MAX ||
 	    ((uint16_t)found != used && (uint16_t)(found >> 32) != used))
 		return 0;
+	/* Pairs with the driver's release of avail->idx. */
 	return n <= (uint16_t)(guest_load16_acquire(&view->conf->avail->idx) - used) ? n : 0;
 }
 
@@ -90,7 +91,7 @@ void split_log_used(const struct virtq_view *view, uint16_t from)
 
 	if (!conf->log_used)
 		return;
-	/* The entries and the index before the bits: mem_log_mark() relies on it. */
+	/* Pairs with the front end's harvest of the log (mem_log_mark() sets the bits): entries and index before them. */
 	guest_fence();
 	mem_log_mark(view->log, ring + at * sizeof(struct vring_used_elem),
 		     first * sizeof(struct vring_used_elem));

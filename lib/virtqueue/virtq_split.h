@@ -153,7 +153,8 @@ static inline bool split_publish(const struct virtq_view *view, uint16_t keep)
 		dp->signalled_valid = false;
 		return false;
 	}
-	/* The index before the look at what the driver wants; the driver does the reverse. */
+	/* Pairs with the driver's fence between used_event (or flags) and used->idx: the index before the look at what the
+	 * driver wants. */
 	guest_fence();
 	return split_wants_interrupt(view);
 }
@@ -172,6 +173,7 @@ static inline void split_want_kicks(const struct virtq_view *view, bool wanted)
 	dp->kicks_wanted = wanted;
 	if (__builtin_expect(view->log != NULL, 0))
 		split_log_used(view, dp->published);
+	/* Pairs with the driver's fence between avail->idx and its look at what we want; vnet_arm() looks again after it. */
 	if (wanted)
 		guest_fence();
 }

@@ -7,7 +7,7 @@
  * used in no order: of a regular one the guest's processor fetches ahead what the switch is about to write.
  *
  * A lane carries numbered frames from one guest to another, never more than the receiver has buffers for, and looks at a
- * ring no sooner than LOOK_TICKS after the last time. A frame costs it the line it writes or reads.
+ * ring no sooner than QG_LOOK_TICKS after the last time. A frame costs it the line it writes or reads.
  *
  * One thread. Functions that can fail return 0 or -errno.
  */

@@ -40,7 +40,8 @@ def test_good_code_passes() -> None:
     ("lib/event/one.c", GOOD.replace("return 1;", "return usleep(1);"), "usleep(): nothing waits"),
     ("docs/one.md", "http://deb.debian" ".org/debian\n", "a mirror's address"),
     ("lib/frame/one.c", GOOD[:-1], "no newline"),
-    ("lib/frame/one.c", SPDX + "\n" * 600, "split it by noun"),
+    ("lib/frame/one.c", GOOD.replace("return 1;", "atomic_thread_fence(memory_order_seq_cst);"), "a barrier names its other side"),
+    ("lib/frame/one.c", GOOD.replace("return 1;", "/* Pairs with the other side. */\n\tguest_fence();"), "a barrier names its other side"),
     ("lib/frame/one.c", body(61), "a function of 61 lines"),
     ("lib/frame/one.h", SPDX + "int one(void);\n", "begins with what it is"),
     ("lib/frame/one.c", GOOD.replace("a word here", "a word here (V" "99)"), "V" "99: no such rule"),
@@ -48,6 +49,29 @@ def test_good_code_passes() -> None:
 ])
 def test_a_broken_rule_is_told(name: str, text: str, words: str) -> None:
     assert words in found(name, text)
+
+
+@pytest.mark.parametrize("pair", ["two()", "the driver's release of avail->idx", "rings,\n\t * which two() and three() do"])
+def test_a_barrier_with_its_other_side_passes(pair: str) -> None:
+    text = GOOD.replace("return 1;", f"/* Pairs with {pair}. */\n\treturn guest_load16_acquire(at);")
+    assert found("lib/frame/one.c", text) == ""
+
+
+def test_what_a_comment_names_is_there() -> None:
+    texts = {
+        "lib/frame/one.c": "/* one() and two() of ONE_MAX and TWO_MAX; rte_eal_init(), VIRTIO_F_VERSION_1 */\nint one(int ONE_MAX);\n",
+        "docs/one.md": "`one()`, three(), `vmx --of()`\n",
+    }
+    messages = [f"{name}:{line}: {message}" for name, line, message in check_source.check_names(texts)]
+    assert messages == ["lib/frame/one.c:1: names two(), which is not there", "lib/frame/one.c:1: names TWO_MAX, which is not there",
+                        "docs/one.md:1: names three(), which is not there"]
+
+
+def test_a_long_file_is_a_note() -> None:
+    assert found("lib/frame/one.c", SPDX + "\n" * 600) == ""
+    assert check_source.advice("lib/frame/one.c", SPDX + "\n" * 599) is None
+    assert "601 lines" in check_source.advice("lib/frame/one.c", SPDX + "\n" * 600)
+    assert check_source.advice("docs/one.md", "\n" * 900) is None
 
 
 def test_what_is_allowed_elsewhere() -> None:
