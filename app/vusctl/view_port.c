@@ -5,16 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "port_counters.h"
 #include "table.h"
 #include "views.h"
 
 enum { KEYS_MAX = 15 };
 
-/* Shown in the heading or together, below. */
-static const char *const told_elsewhere[] = {
-	"name",	  "type",  "bridge",   "link",	  "id",	     "rx_ok",	 "rx_bytes",
-	"copies", "tx_ok", "tx_bytes", "rx_drop", "tx_drop", "rx_drops", "tx_drops",
-	"tx_checksummed", "tx_segmented", "tx_segments",
+/* Shown in the heading. Counters are shown together, below. */
+static const char *const in_heading[] = {
+	"name", "type", "bridge", "link", "id",
 };
 
 static void label(const char *key)
@@ -107,35 +106,76 @@ static void show_reasons(const json_t *reasons)
 	printf("%s\n", separator[0] == '\0' ? "nothing" : "");
 }
 
+/* "1200 frames", "98.1 kB", "40 copies", "3 checksummed". */
+static void show_counter(const struct port_counter *counter, double value)
+{
+	const char *name = counter->name, *word = name;
+
+	if (strncmp(name, "rx_", 3) == 0 || strncmp(name, "tx_", 3) == 0)
+		word = name + 3;
+	if (strcmp(word, "bytes") == 0)
+		printf("%sB", human(value));
+	else
+		printf("%.0f %s", value, strcmp(word, "ok") == 0 ? counter->unit : word);
+}
+
+/* One side's counters, as far as they are not zero, and a line for each group of reasons. */
+static void show_side(const json_t *port, enum port_side side, const char *title)
+{
+	const struct port_counter_group *group = NULL;
+	const char *separator = "";
+
+	label(title);
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		const struct port_counter *counter = &port_counter_table[i];
+		double value = number_of(port, counter->name);
+
+		if (counter->group != NULL || counter->side != side || value == 0)
+			continue;
+		printf("%s", separator);
+		show_counter(counter, value);
+		separator = ", ";
+	}
+	printf("%s\n", separator[0] == '\0' ? "nothing" : "");
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		const struct port_counter *counter = &port_counter_table[i];
+		char text[64];
+
+		if (counter->side != side || counter->group == group)
+			continue;
+		group = counter->group;
+		snprintf(text, sizeof(text), "  %s", group->name);
+		label(text);
+		show_reasons(json_object_get(port, group->name));
+	}
+}
+
 static void show_traffic(const json_t *port)
 {
 	bool vm = strcmp(text_of(port, "type"), "vhost-user") == 0;
 
-	label(vm ? "from_guest" : "received");
-	printf("%.0f frames, %sB", number_of(port, "rx_ok"), human(number_of(port, "rx_bytes")));
-	if (number_of(port, "copies") > 0)
-		printf(", and %.0f copies of flooded ones", number_of(port, "copies"));
-	printf("\n");
-	label("  dropped");
-	show_reasons(json_object_get(port, "rx_drop"));
-	label(vm ? "to_guest" : "sent");
-	printf("%.0f frames, %sB", number_of(port, "tx_ok"), human(number_of(port, "tx_bytes")));
-	if (number_of(port, "tx_checksummed") > 0)
-		printf(", checksums of %.0f finished for it", number_of(port, "tx_checksummed"));
-	if (number_of(port, "tx_segmented") > 0)
-		printf(", %.0f cut up into %.0f", number_of(port, "tx_segmented"),
-		       number_of(port, "tx_segmented") + number_of(port, "tx_segments"));
-	printf("\n");
-	label("  dropped");
-	show_reasons(json_object_get(port, "tx_drop"));
+	show_side(port, PORT_RX, vm ? "from_guest" : "received");
+	show_side(port, PORT_TX, vm ? "to_guest" : "sent");
 }
 
-static bool is_told_elsewhere(const char *key)
+static bool is_counter(const char *key)
 {
-	for (size_t i = 0; i < sizeof(told_elsewhere) / sizeof(told_elsewhere[0]); i++)
-		if (strcmp(told_elsewhere[i], key) == 0)
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		const struct port_counter *counter = &port_counter_table[i];
+
+		if (counter->group == NULL ? strcmp(key, counter->name) == 0 :
+		    strcmp(key, counter->group->name) == 0 || strcmp(key, counter->group->total) == 0)
 			return true;
+	}
 	return false;
+}
+
+static bool is_shown_elsewhere(const char *key)
+{
+	for (size_t i = 0; i < sizeof(in_heading) / sizeof(in_heading[0]); i++)
+		if (strcmp(in_heading[i], key) == 0)
+			return true;
+	return is_counter(key);
 }
 
 void view_port(const json_t *reply)
@@ -149,7 +189,7 @@ void view_port(const json_t *reply)
 	{
 		char text[64];
 
-		if (is_told_elsewhere(key))
+		if (is_shown_elsewhere(key))
 			continue;
 		if (json_is_array(value)) {
 			show_list(key, value);

@@ -6,6 +6,8 @@
  * had not delivered is delivered. Out, when the migration broke off: the link goes at once, and what is in it is counted
  * as lost. Either way it is freed when every lcore has left it.
  */
+#include <string.h>
+
 #include "clock.h"
 #include "loop.h"
 #include "vhost_rings.h"
@@ -16,33 +18,11 @@ static const uint64_t REST_LOOK_NS = NS_PER_MS;
 /* A guest whose driver has not started its rings by then gets nothing of what was kept for it. */
 static const uint64_t REST_LIMIT_NS = 500 * NS_PER_MS;
 
-/* What the lane counted, as a part of the port's own: beside what was there before it. */
+/* What the lane counted since the last look becomes a part of the port's own. */
 static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
 {
-	const struct port_counters *lane = &vhost->link->shared->counters, *base = &vhost->lane_base;
-	struct port_counters *mine = port_counters_of_control(&vhost->port);
-
-	atomic_store_explicit(&mine->tx_ok, counted(&base->tx_ok) + counted(&lane->tx_ok),
-			      memory_order_relaxed);
-	atomic_store_explicit(&mine->tx_bytes, counted(&base->tx_bytes) + counted(&lane->tx_bytes),
-			      memory_order_relaxed);
-	atomic_store_explicit(&mine->tx_checksummed,
-			      counted(&base->tx_checksummed) + counted(&lane->tx_checksummed),
-			      memory_order_relaxed);
-	atomic_store_explicit(&mine->tx_segmented,
-			      counted(&base->tx_segmented) + counted(&lane->tx_segmented),
-			      memory_order_relaxed);
-	atomic_store_explicit(&mine->tx_segments,
-			      counted(&base->tx_segments) + counted(&lane->tx_segments),
-			      memory_order_relaxed);
-	for (int i = 0; i < RX_DROPS; i++)
-		atomic_store_explicit(&mine->rx_drop[i],
-				      counted(&base->rx_drop[i]) + counted(&lane->rx_drop[i]),
-				      memory_order_relaxed);
-	for (int i = 0; i < TX_DROPS; i++)
-		atomic_store_explicit(&mine->tx_drop[i],
-				      counted(&base->tx_drop[i]) + counted(&lane->tx_drop[i]),
-				      memory_order_relaxed);
+	port_counters_add_new(port_counters_of_control(&vhost->port),
+			      &vhost->link->shared->counters, &vhost->lane_seen);
 }
 
 /* Frames that nobody will take any more: their number. No lcore has the link. */
@@ -128,7 +108,7 @@ bool vhost_lane_begins(void *owner, struct lane_link *link)
 		return false;
 	vhost->link = link;
 	vhost->port.deaf = false;
-	vhost->lane_base = *port_counters_of_control(&vhost->port);
+	memset(&vhost->lane_seen, 0, sizeof(vhost->lane_seen));
 	atomic_store(&link->shared->len_max, atomic_load(&vhost->len_max));
 	rcu_set(&vhost->lane, link);
 	rcu_set(&vhost->rxq[0].lane, link);

@@ -59,7 +59,7 @@ struct vhost_port {
 	char *socket;
 	enum vhu_mode mode;
 	struct lane_link *link; /* published, or on its way out */
-	struct port_counters lane_base; /* control's counters before the lane's */
+	struct port_counters lane_seen; /* what the lane had counted at the last look */
 	struct loop_timer lane_timer;
 	uint64_t rest_until_ns;
 	struct rcu_wait lane_wait;

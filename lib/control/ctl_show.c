@@ -10,33 +10,37 @@ static void set_count(json_t *object, const char *key, uint64_t value)
 
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
+/* A reason stands in its group's object, and in the sum beside that. */
+static void set_reason(json_t *object, const struct port_counter *counter, uint64_t value)
+{
+	const struct port_counter_group *group = counter->group;
+	json_t *reasons = json_object_get(object, group->name);
+	uint64_t before = 0;
+
+	if (reasons == NULL) {
+		reasons = json_object();
+		json_object_set_new(object, group->name, reasons);
+	} else {
+		before = (uint64_t)json_integer_value(json_object_get(object, group->total));
+	}
+	set_count(reasons, counter->name, value);
+	set_count(object, group->total, before + value);
+}
+
 static void set_counters(json_t *object, const struct port *port)
 {
-	json_t *rx_drop = json_object(), *tx_drop = json_object();
-	uint64_t rx_drops = 0, tx_drops = 0;
 	struct port_counters sum;
 
 	port_counters_sum(port, &sum);
-	set_count(object, "rx_ok", counted(&sum.rx_ok));
-	set_count(object, "rx_bytes", counted(&sum.rx_bytes));
-	set_count(object, "copies", counted(&sum.copies));
-	set_count(object, "tx_ok", counted(&sum.tx_ok));
-	set_count(object, "tx_bytes", counted(&sum.tx_bytes));
-	set_count(object, "tx_checksummed", counted(&sum.tx_checksummed));
-	set_count(object, "tx_segmented", counted(&sum.tx_segmented));
-	set_count(object, "tx_segments", counted(&sum.tx_segments));
-	for (int i = 0; i < RX_DROPS; i++) {
-		rx_drops += counted(&sum.rx_drop[i]);
-		set_count(rx_drop, rx_drop_name(i), counted(&sum.rx_drop[i]));
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		const struct port_counter *counter = &port_counter_table[i];
+		uint64_t value = counted(&sum.value[i]);
+
+		if (counter->group != NULL)
+			set_reason(object, counter, value);
+		else
+			set_count(object, counter->name, value);
 	}
-	for (int i = 0; i < TX_DROPS; i++) {
-		tx_drops += counted(&sum.tx_drop[i]);
-		set_count(tx_drop, tx_drop_name(i), counted(&sum.tx_drop[i]));
-	}
-	set_count(object, "rx_drops", rx_drops);
-	set_count(object, "tx_drops", tx_drops);
-	json_object_set_new(object, "rx_drop", rx_drop);
-	json_object_set_new(object, "tx_drop", tx_drop);
 }
 
 static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_thread)

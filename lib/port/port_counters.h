@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* port_counters.h: what happened to every frame, by name.
+/* port_counters.h: what happened to every frame, by name: one table, a row for each counter of a port.
  *
  * Names are from the switch: `rx` is what a port gave us (from_guest at a VM port), `tx` what it got (to_guest). For
  * each port, and for the whole switch, these hold exactly once traffic is quiet (E1 and E2):
@@ -11,8 +11,11 @@
  * further ports a flooded frame was sent to (all of them, of a frame that the switch made itself); tx_segments, at the
  * port it goes to, the further frames that one became by being cut up for it. There is no "other".
  *
- * One block per port and per thread: the thread is the only writer, anyone reads. Units: frames and bytes (Ethernet
- * frame without FCS).
+ * A new counter, or a new reason for a drop, is one row below and the line that counts it. Sums, JSON, vusctl, telemetry and the
+ * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of operations.md and vusctl(8) from the rows.
+ *
+ * Context: one block for each port and thread; the thread is the only writer, any thread reads.
+ * Units: frames and bytes (Ethernet frame without FCS).
  */
 #ifndef VUS_PORT_COUNTERS_H
 #define VUS_PORT_COUNTERS_H
@@ -22,47 +25,98 @@
 
 #include "lines.h"
 
-enum rx_drop {
-	RX_DROP_SHORT,	    /* shorter than an Ethernet header (O5) */
-	RX_DROP_LONG,	    /* longer than FRAME_LEN_MAX */
-	RX_DROP_OFFLOAD,    /* asks for an offload that was not agreed upon, or does not fit the frame (O1-O4) */
-	RX_DROP_DISABLED,   /* the front end has switched the queue off: what the guest sends there is discarded */
-	RX_DROP_RESTART,    /* was in hand when the switch before this one died: may have been delivered already */
-	RX_DROP_SOURCE,	    /* source address is multicast or zero: nobody's */
-	RX_DROP_REFLECTION, /* its destination is the port it came from */
-	RX_DROP_ALONE,	    /* flooded, and there is no other port */
-	RX_DROP_ISOLATED,   /* the port is isolated, and so is the one it is for, or all it would be flooded to */
-	RX_DROP_LANE,	    /* still in the lane of a postcopy migration when that broke off */
-	RX_DROPS,
-};
+/* ROW(name, side, unit, help), in the order in which they are shown. Every burst counts the first five: they lie in one line. */
+#define PORT_COUNTER_ROWS(ROW)                                                                                    \
+	ROW(rx_ok, RX, frames, "frames that came in and were sent on their way to at least one port")             \
+	ROW(rx_bytes, RX, bytes, "their bytes, without FCS")                                                      \
+	ROW(copies, RX, frames, "of a flooded frame, at the port it came from: the further ports it was sent to") \
+	ROW(tx_ok, TX, frames, "frames handed to the port's guest or device")                                     \
+	ROW(tx_bytes, TX, bytes, "their bytes, without FCS")                                                      \
+	ROW(tx_checksummed, TX, frames,                                                                           \
+	    "frames whose checksum the switch computed, because their sender had left it open and this "          \
+	    "receiver had not agreed to that")                                                                    \
+	ROW(tx_segmented, TX, frames, "frames that the switch cut up (TSO, USO) for this receiver")               \
+	ROW(tx_segments, TX, frames, "how many more frames there are by that")
 
-enum tx_drop {
-	TX_DROP_NOT_READY,  /* the port is down: no peer, no driver, no link */
-	TX_DROP_NO_BUFFER,  /* the receiver has no room: the guest's ring or the NIC's is full, or no mbuf is left */
-	TX_DROP_TOO_BIG,    /* longer than the receiver's MTU, or than its buffers where they cannot be merged */
-	TX_DROP_BROKEN,	    /* the guest's ring is broken */
-	TX_DROP_REFUSED,    /* the NIC's driver would not do what is left to be done to it */
-	TX_DROP_LANE,	    /* the lane of a postcopy migration is full, or the migration broke off */
-	TX_DROPS,
-};
+/* Reasons for which a frame that came from a port is dropped. ROW(constant, name, help) */
+#define RX_DROP_ROWS(ROW)                                                                                       \
+	ROW(SHORT, short, "shorter than an Ethernet header")                                                    \
+	ROW(LONG, long, "longer than the longest frame that is switched (an MTU of 65535)")                     \
+	ROW(OFFLOAD, offload,                                                                                   \
+	    "asks for an offload (checksum, segmentation) that was not agreed upon, or does not fit the frame") \
+	ROW(DISABLED, disabled,                                                                                 \
+	    "the front end has switched the queue off (the guest uses fewer queues); what is still sent there " \
+	    "is discarded")                                                                                     \
+	ROW(RESTART, restart,                                                                                   \
+	    "was in hand when the switch before this one was killed: given back and not delivered, because it " \
+	    "may have been already")                                                                            \
+	ROW(SOURCE, source, "the source address is a group's, or zero")                                         \
+	ROW(REFLECTION, reflection, "its destination is behind the port it came from")                          \
+	ROW(ALONE, alone, "to be flooded, and the bridge has no other port")                                    \
+	ROW(ISOLATED, isolated, "the port is isolated, and so is every port it is for")                         \
+	ROW(LANE, lane,                                                                                         \
+	    "the guest had sent it while its memory was arriving (postcopy), and the migration broke off "      \
+	    "before it was passed on")
+
+/* And a frame that is to go to a port. */
+#define TX_DROP_ROWS(ROW)                                                                                     \
+	ROW(NOT_READY, not_ready, "the port is down: no VM, no driver in it, no link")                        \
+	ROW(NO_BUFFER, no_buffer,                                                                             \
+	    "the receiver has no room: the guest has given no buffers (it is slow, or its ring is small), "   \
+	    "the NIC's ring is full, or no mbuf is left")                                                     \
+	ROW(TOO_BIG, too_big,                                                                                 \
+	    "longer than the receiver's MTU, or than its buffers where it cannot merge them")                 \
+	ROW(BROKEN, broken, "the guest's ring is broken until its driver resets the device")                  \
+	ROW(REFUSED, refused,                                                                                 \
+	    "a NIC's driver said that its device cuts up or sums TCP and UDP, and would not do it with this " \
+	    "frame")                                                                                          \
+	ROW(LANE, lane,                                                                                       \
+	    "the guest's memory is still arriving (postcopy), and more than a mebibyte of frames waits for "  \
+	    "it; or the migration broke off")
+
+#define PORT_COUNTER_ENUM(name, side, unit, help) PORT_COUNTER_##name,
+enum { PORT_COUNTER_ROWS(PORT_COUNTER_ENUM) PORT_COUNTERS_ALONE };
+#define RX_DROP_ENUM(constant, name, help) RX_DROP_##constant,
+enum rx_drop { RX_DROP_ROWS(RX_DROP_ENUM) RX_DROPS };
+#define TX_DROP_ENUM(constant, name, help) TX_DROP_##constant,
+enum tx_drop { TX_DROP_ROWS(TX_DROP_ENUM) TX_DROPS };
+enum { PORT_COUNTERS = PORT_COUNTERS_ALONE + RX_DROPS + TX_DROPS };
+
+/* A value of each counter: by name, or by its row's place in the table. */
+#define PORT_COUNTER_NAME(name, side, unit, help) name,
+#define PORT_COUNTER_VALUES(type)                                                    \
+	union {                                                                      \
+		type value[PORT_COUNTERS];                                           \
+		struct {                                                             \
+			type PORT_COUNTER_ROWS(PORT_COUNTER_NAME) rx_drop[RX_DROPS], \
+				tx_drop[TX_DROPS];                                   \
+		};                                                                   \
+	}
 
 struct port_counters {
-	_Alignas(64) _Atomic uint64_t rx_ok;
-	_Atomic uint64_t rx_bytes;
-	_Atomic uint64_t copies;
-	_Atomic uint64_t tx_ok;
-	_Atomic uint64_t tx_bytes;
-	_Atomic uint64_t tx_checksummed; /* frames whose checksum was finished here, for a receiver that does not */
-	_Atomic uint64_t tx_segmented;	 /* frames cut up here, for a receiver that takes none so long */
-	_Atomic uint64_t tx_segments;	 /* frames there are more than before, by that */
-	_Atomic uint64_t rx_drop[RX_DROPS];
-	_Atomic uint64_t tx_drop[TX_DROPS];
+	_Alignas(LINE_BYTES) PORT_COUNTER_VALUES(_Atomic uint64_t);
 };
 WHOLE_LINES(struct port_counters);
+_Static_assert(offsetof(struct port_counters, tx_bytes) < LINE_BYTES, "what every burst counts lies in one line");
 
-/* The words of JSON, of vusctl and of the documentation: "short", "no_buffer", ... */
-const char *rx_drop_name(enum rx_drop reason);
-const char *tx_drop_name(enum tx_drop reason);
+/* What a port gave, or what it got. */
+enum port_side { PORT_RX, PORT_TX };
+
+/* Reasons stand together under a name of their own, with their sum beside it. */
+struct port_counter_group {
+	const char *name;  /* "rx_drop" */
+	const char *total; /* "rx_drops" */
+};
+
+struct port_counter {
+	const struct port_counter_group *group; /* NULL: it stands alone */
+	const char *name;
+	enum port_side side;
+	const char *unit, *help;
+};
+
+/* The words of JSON, of vusctl and of the documentation. */
+extern const struct port_counter port_counter_table[PORT_COUNTERS];
 
 /* One writer: a plain add, and a store that a reader never sees half of. */
 static inline void count(_Atomic uint64_t *counter, uint64_t more)
@@ -76,5 +130,11 @@ static inline uint64_t counted(const _Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
+
+/* Adds a block to the caller's own. */
+void port_counters_add(struct port_counters *to, const struct port_counters *part);
+/* The same with what `part` grew by since the last call, when it was `seen`: all zero before the first. */
+void port_counters_add_new(struct port_counters *to, const struct port_counters *part,
+			   struct port_counters *seen);
 
 #endif

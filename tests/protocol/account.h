@@ -6,15 +6,10 @@
 #define ACCOUNT_H
 
 #include "fixture.h"
-
-enum { RX_REASONS = 10, TX_REASONS = 6 };
-
-/* In the order of rx_drop and tx_drop below. */
-enum { RX_SHORT, RX_LONG, RX_OFFLOAD, RX_DISABLED, RX_RESTART, RX_SOURCE, RX_REFLECTION, RX_ALONE };
-enum { TX_NOT_READY, TX_NO_BUFFER, TX_TOO_BIG, TX_BROKEN };
+#include "port_counters.h"
 
 struct account {
-	int64_t rx_ok, copies, tx_ok, checksummed, segmented, segments, rx_drop[RX_REASONS], tx_drop[TX_REASONS];
+	PORT_COUNTER_VALUES(int64_t);
 };
 
 /* The ports of an accounting program: br0 holds a, b and c; d is alone on br1; n and an ethdev that
@@ -28,7 +23,7 @@ struct account since(const char *port, const struct account *before);
 /* Frames the switch took from the port (E1), and frames it had for it (E2's right side). */
 int64_t taken(const struct account *);
 int64_t given(const struct account *);
-/* A counter may follow its frame by a moment: waits until @port has @want, and it must be exact. */
+/* A counter may follow its frame by a moment: waits until @port has @want, and it must be exact, bytes aside. */
 void expect_account(const char *port, const struct account *before, const struct account *want);
 
 /* @n frames of zeros between two addresses, one after the other. */

@@ -18,10 +18,10 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 	settle(a, b);
 	read_account("a", &before);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 13);
-	expect_account("a", &before, &(struct account){.rx_drop[RX_SHORT] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_SHORT] = 7});
 	read_account("a", &before);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 65535 + 14 + 8 + 1);
-	expect_account("a", &before, &(struct account){.rx_drop[RX_LONG] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_LONG] = 7});
 	read_account("a", &before);
 	for (unsigned int i = 0; i < 7; i++) { /* needs a checksum, which nobody agreed to */
 		header = fg_memory_ptr(&a->mem, a->nic.tx_gpa[a->nic.tx_next], 12);
@@ -31,21 +31,21 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 		fg_nic_flush(&a->nic);
 		OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
 	}
-	expect_account("a", &before, &(struct account){.rx_drop[RX_OFFLOAD] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_OFFLOAD] = 7});
 	read_account("a", &before);
 	send_raw(a, b->nic.mac, zero, 3, 100);
 	send_raw(a, b->nic.mac, group, 4, 100);
-	expect_account("a", &before, &(struct account){.rx_drop[RX_SOURCE] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_SOURCE] = 7});
 	read_account("a", &before);
 	send_raw(a, a->nic.mac, a->nic.mac, 7, 100);
-	expect_account("a", &before, &(struct account){.rx_drop[RX_REFLECTION] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_REFLECTION] = 7});
 	OK(fg_enable_ring(&a->s, 1, false)); /* taken and thrown away */
 	read_account("a", &before);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
-	expect_account("a", &before, &(struct account){.rx_drop[RX_DISABLED] = 7});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_DISABLED] = 7});
 	read_account("d", &before);
 	send_raw(d, everybody, d->nic.mac, 7, 100);
-	expect_account("d", &before, &(struct account){.rx_drop[RX_ALONE] = 7});
+	expect_account("d", &before, &(struct account){.rx_drop[RX_DROP_ALONE] = 7});
 	assert_silence(b);
 }
 
@@ -61,23 +61,23 @@ static void every_drop_at_the_exit_has_its_name(void **state)
 	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
 	read_account("z", &z0); /* on br3 with e, and nobody there */
 	send_raw(e, everybody, e->nic.mac, 7, 100);
-	expect_account("z", &z0, &(struct account){.tx_drop[TX_NOT_READY] = 7});
+	expect_account("z", &z0, &(struct account){.tx_drop[TX_DROP_NOT_READY] = 7});
 
 	guest_start(b, &(struct fg_nic_options){.rx_size = 1526, .depth = 2, .region = -1});
 	settle(b, a);
 	read_account("b", &b0);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 9000);
-	expect_account("b", &b0, &(struct account){.tx_drop[TX_TOO_BIG] = 7});
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_DROP_TOO_BIG] = 7});
 	read_account("a", &a0);
 	read_account("b", &b0);
 	send_raw(a, b->nic.mac, a->nic.mac, 9, 100); /* two buffers, nine frames */
 	expect_account("a", &a0, &(struct account){.rx_ok = 9});
-	expect_account("b", &b0, &(struct account){.tx_ok = 2, .tx_drop[TX_NO_BUFFER] = 7});
+	expect_account("b", &b0, &(struct account){.tx_ok = 2, .tx_drop[TX_DROP_NO_BUFFER] = 7});
 	read_account("b", &b0);
 	fg_ring_avail(b->nic.rx, 0xffff);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
 	assert_true(fg_ring_error(b->nic.rx, FG_WAIT_MS));
-	expect_account("b", &b0, &(struct account){.tx_drop[TX_BROKEN] = 7});
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_DROP_BROKEN] = 7});
 }
 
 /* A frame to everybody counts once where it came from, and its further copies there too. */
@@ -118,7 +118,7 @@ static void the_mtu_is_kept(void **state)
 	read_account("b", &b0);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 1500 + 14 + 8 + 1);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 9000);
-	expect_account("b", &b0, &(struct account){.tx_drop[TX_TOO_BIG] = 14});
+	expect_account("b", &b0, &(struct account){.tx_drop[TX_DROP_TOO_BIG] = 14});
 	OK(fg_request_u64(&b->s, FG_NET_SET_MTU, 9000));
 	assert_traffic(a, b, 3, 9014);
 }

@@ -87,9 +87,9 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 		       &(struct account){.rx_ok = WAITING + 4,
 					 .copies = 3 * WAITING, /* nobody knew the peer */
 					 .tx_ok = 2 * 20,
-					 .checksummed = 2,
-					 .segmented = 4,
-					 .segments = 2 * 17});
+					 .tx_checksummed = 2,
+					 .tx_segmented = 4,
+					 .tx_segments = 2 * 17});
 	await_lanes(0);
 }
 

@@ -124,9 +124,9 @@ static void a_guest_that_agreed_to_nothing_gets_it_finished(void **state)
 		send_packet(a, b->nic.mac, p, i % 2 ? &fg_layout_two : &fg_layout_indirect);
 		receive_finished(b, p);
 		want.tx_ok += pieces_of(p);
-		want.segments += pieces_of(p) - 1;
-		want.segmented += p->gso_size != 0;
-		want.checksummed += p->gso_size == 0;
+		want.tx_segments += pieces_of(p) - 1;
+		want.tx_segmented += p->gso_size != 0;
+		want.tx_checksummed += p->gso_size == 0;
 	}
 	expect_account("a", &a0, &(struct account){.rx_ok = PACKETS});
 	expect_account("b", &b0, &want);
@@ -152,7 +152,7 @@ static void a_flooded_frame_is_finished_for_each_receiver(void **state)
 	expect_account("a", &a0, &(struct account){.rx_ok = 1, .copies = 1});
 	expect_account("b", &b0, &(struct account){.tx_ok = 1});
 	expect_account("c", &c0,
-		       &(struct account){.tx_ok = 21, .segmented = 1, .segments = 20});
+		       &(struct account){.tx_ok = 21, .tx_segmented = 1, .tx_segments = 20});
 }
 
 /* A receiver without merged buffers whose driver keeps to virtio 1.2, 5.1.6.3.1: 65562 bytes each. */
@@ -202,7 +202,7 @@ static void hostile_headers_are_dropped_and_counted(void **state)
 		OK(fg_nic_send(&a->nic, frame, len, i & 1 ? &fg_layout_two : &fg_layout_one));
 		OK(fg_nic_drain_tx(&a->nic, FG_WAIT_MS));
 	}
-	expect_account("a", &before, &(struct account){.rx_drop[RX_OFFLOAD] = 7 * BAD});
+	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_OFFLOAD] = 7 * BAD});
 	receive_whole(b, send_packet(a, b->nic.mac, &good, NULL), &header);
 	assert_silence(b);
 }
@@ -274,9 +274,9 @@ static void a_nic_that_cannot_gets_it_finished(void **state)
 		send_packet(r, everybody, &packets[i], NULL);
 		receive_finished(r, &packets[i]);
 		want.tx_ok += pieces_of(&packets[i]);
-		want.segments += pieces_of(&packets[i]) - 1;
-		want.segmented += packets[i].gso_size != 0;
-		want.checksummed += packets[i].gso_size == 0;
+		want.tx_segments += pieces_of(&packets[i]) - 1;
+		want.tx_segmented += packets[i].gso_size != 0;
+		want.tx_checksummed += packets[i].gso_size == 0;
 	}
 	want.rx_ok = want.tx_ok;
 	expect_account("up", &up0, &want);

@@ -216,10 +216,10 @@ static void settle_accounts(struct guest *a, struct guest *b, struct fg_flow *fl
 	} while (taken(&now) < left && fg_left_ms(deadline) > 0);
 	assert_int_equal(taken(&now), left); /* E1 */
 	missing = flow->next_tx - flow->received - tally->lost;
-	if (now.rx_drop[RX_RESTART] > 32 || missing > (uint64_t)now.rx_drop[RX_RESTART])
+	if (now.rx_drop[RX_DROP_RESTART] > 32 || missing > (uint64_t)now.rx_drop[RX_DROP_RESTART])
 		fail_msg("%u frames are missing, %d were in hand", (unsigned int)missing,
-			 (int)now.rx_drop[RX_RESTART]);
-	tally->in_hand += now.rx_drop[RX_RESTART] > 0;
+			 (int)now.rx_drop[RX_DROP_RESTART]);
+	tally->in_hand += now.rx_drop[RX_DROP_RESTART] > 0;
 	tally->lost += missing;
 	flow->next_rx = flow->next_tx;
 }

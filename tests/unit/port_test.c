@@ -12,15 +12,46 @@ static struct port_host host = {.lcores = 3};
 static const struct port_ops no_ops;
 static const struct port_spec spec = {.name = "vm1", .type = "ethdev"};
 
-static void names_are_whole(void **state)
+/* Each counter has its row, at its value's place, and a reader finds it by one name. */
+static void rows_are_whole(void **state)
 {
-	for (int i = 0; i < RX_DROPS; i++)
-		assert_non_null(rx_drop_name((enum rx_drop)i));
-	for (int i = 0; i < TX_DROPS; i++)
-		assert_non_null(tx_drop_name((enum tx_drop)i));
-	assert_null(rx_drop_name(RX_DROPS));
-	assert_null(tx_drop_name(TX_DROPS));
-	assert_string_equal(tx_drop_name(TX_DROP_NO_BUFFER), "no_buffer");
+	struct port_counters counters = {0};
+	const struct port_counter *row = port_counter_table;
+
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		assert_non_null(row[i].name);
+		assert_non_null(row[i].unit);
+		assert_true(strlen(row[i].help) > 0);
+		for (int k = 0; k < i; k++)
+			assert_false(row[i].group == row[k].group && strcmp(row[i].name, row[k].name) == 0);
+	}
+	count(&counters.tx_drop[TX_DROP_NO_BUFFER], 5);
+	count(&counters.tx_bytes, 7);
+	for (int i = 0; i < PORT_COUNTERS; i++) {
+		if (strcmp(row[i].name, "no_buffer") == 0) {
+			assert_string_equal(row[i].group->name, "tx_drop");
+			assert_int_equal(counted(&counters.value[i]), 5);
+		} else {
+			assert_int_equal(counted(&counters.value[i]), strcmp(row[i].name, "tx_bytes") == 0 ? 7 : 0);
+		}
+	}
+}
+
+/* A block that others write, looked at from time to time, beside what its owner counts itself. */
+static void adds_what_is_new(void **state)
+{
+	struct port_counters mine = {0}, seen = {0}, theirs = {0};
+
+	for (uint64_t round = 1; round <= 3; round++) {
+		count(&theirs.tx_ok, round);
+		count(&mine.tx_ok, 10);
+		count(&theirs.rx_drop[RX_DROP_LANE], 1);
+		port_counters_add_new(&mine, &theirs, &seen);
+		port_counters_add_new(&mine, &theirs, &seen);
+	}
+	assert_int_equal(counted(&mine.tx_ok), 30 + 6);
+	assert_int_equal(counted(&mine.rx_drop[RX_DROP_LANE]), 3);
+	assert_int_equal(counted(&mine.tx_drop[TX_DROP_LANE]), 0);
 }
 
 static void sums_over_threads(void **state)
@@ -177,7 +208,8 @@ int main(void)
 	char *eal[] = {"port_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
 		       "--lcores=0@0", "--log-level=error"};
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_whole),	    cmocka_unit_test(sums_over_threads),
+		cmocka_unit_test(rows_are_whole),	    cmocka_unit_test(adds_what_is_new),
+		cmocka_unit_test(sums_over_threads),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
 		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
 	};
