@@ -25,9 +25,9 @@
 #include <unistd.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 
 #include "bridge.h"
+#include "eal.h"
 #include "lcore.h"
 #include "quick_guest.h"
 #include "vnet.h"
@@ -329,10 +329,9 @@ static int parse(int argc, char **argv)
 }
 
 /* EAL's main lcore, which sleeps, and an lcore on each CPU we may use. */
-static int start_eal(char *program)
+static int start_lcores(void)
 {
-	char text[2048] = "0@", *eal[] = {program, "--no-huge", "--no-pci", "--no-shconf", "-m", "64", "--lcores", text,
-					  "--log-level=lib.*:error"};
+	char text[2048] = "0@";
 	unsigned int n = 0;
 	cpu_set_t cpus;
 	size_t at = 2;
@@ -345,7 +344,7 @@ static int start_eal(char *program)
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%d", cpu);
 		at += (size_t)snprintf(text + at, sizeof(text) - at, ",%u@%d", ++n, cpu);
 	}
-	return rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal);
+	return eal_start(text, NULL);
 }
 
 static void measure(void) RUNS_ON(control_thread)
@@ -380,7 +379,7 @@ int main(int argc, char **argv)
 				"[--shared]\n");
 		return 2;
 	}
-	if (start_eal(argv[0]) < 0 || doorbell_init(&bell) != 0)
+	if (start_lcores() < 0 || doorbell_init(&bell) != 0)
 		return 1;
 	if (lcores_create(false, &bell, &fail) != 0 || open_all() != 0 || lcores_start() != 0) {
 		fprintf(stderr, "cores: cannot be set up\n");

@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include <rte_cycles.h>
-#include <rte_eal.h>
 
+#include "eal.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_hold.h"
@@ -125,14 +125,12 @@ static int measure(uint32_t bytes, int rounds)
 int main(int argc, char **argv)
 {
 	static const uint32_t lengths[] = {256, 512, 1024, 1518, 2048, 4096, 9014};
-	char *eal[] = {argv[0], "--no-huge", "--no-pci", "--no-shconf", "-m", "256", "--lcores=0@0,1@0",
-		       "--file-prefix=vus_lend_cost", "--log-level=critical"};
 	int rounds = argc > 1 ? atoi(argv[1]) : 21;
 
 	role_assert_control();
 	if (argc > 2)
 		ring_size = (uint16_t)atoi(argv[2]);
-	if (rounds < 1 || rounds > ROUNDS_MAX || rte_eal_init(RTE_DIM(eal), eal) < 0 || rcu_init(1) != 0)
+	if (rounds < 1 || rounds > ROUNDS_MAX || eal_start("0@0,1@0", NULL) != 0 || rcu_init(1) != 0)
 		return 1;
 	host.loop = loop_create();
 	if (host.loop == NULL)

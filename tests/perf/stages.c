@@ -30,6 +30,7 @@
 #include <rte_eal.h>
 
 #include "bridge.h"
+#include "eal.h"
 #include "quick_guest.h"
 #include "rcu.h"
 #include "vnet.h"
@@ -428,13 +429,10 @@ static int parse(const char *text, struct qg_shape *shape)
 	return 0;
 }
 
-static int begin(char *name)
+static int begin(void)
 {
-	char *eal[] = {name,  "--no-huge",	 "--no-pci",	      "--no-shconf",   "-m",
-		       "256", "--lcores=0@0", "--log-level=error", "--no-telemetry"};
-
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || rcu_init(1) != 0)
+	if (eal_start("0@0", NULL) != 0 || rcu_init(1) != 0)
 		return -1;
 	pin(0);
 	pthread_barrier_init(&settled, NULL, 2);
@@ -456,7 +454,7 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[at], "--ms") == 0 && at + 1 < argc)
 			ms = strtoul(argv[++at], NULL, 10);
 	}
-	if (at == argc || begin(argv[0]) != 0) {
+	if (at == argc || begin() != 0) {
 		fprintf(stderr, "usage: stages [--alone] [--ms WINDOW] "
 				"BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...\n");
 		return 1;

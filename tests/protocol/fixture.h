@@ -20,6 +20,7 @@
 #include "fg_clock.h"
 #include "fg_net.h"
 #include "fg_session.h"
+#include "fg_socket.h"
 #include "fg_switch.h"
 #include "fg_victims.h"
 

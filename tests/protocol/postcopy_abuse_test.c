@@ -6,7 +6,6 @@
  */
 #include "migration.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -302,28 +300,12 @@ static void the_lane_is_killed_early(void **state)
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
 }
 
-/* Descriptors the switch has open. */
-static unsigned int descriptors(void)
-{
-	char path[64];
-	unsigned int n = 0;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)fixture.sw.pid);
-	d = opendir(path);
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 /* END, and LISTEN at once, on the same connection: while what was kept in the lane before waits for rings that never
  * run. The switch is left with nothing of either. */
 static void one_lane_upon_another(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
-	unsigned int before = descriptors();
+	int before = fg_entries(fixture.sw.pid, "fd");
 	int64_t deadline;
 
 	for (unsigned int round = 0; round < 5; round++) {
@@ -338,9 +320,9 @@ static void one_lane_upon_another(void **state)
 		await_lanes(0);
 	}
 	deadline = fg_deadline(FG_WAIT_MS);
-	while (descriptors() > before && fg_left_ms(deadline) > 0)
+	while (fg_entries(fixture.sw.pid, "fd") > before && fg_left_ms(deadline) > 0)
 		fg_sleep_us(2000);
-	assert_int_equal(descriptors(), before);
+	assert_int_equal(fg_entries(fixture.sw.pid, "fd"), before);
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The looking parts of fg_switch.h: what the process holds, what its control socket says. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -10,24 +8,9 @@
 #include <unistd.h>
 
 #include "fg_clock.h"
+#include "fg_socket.h"
 #include "fg_switch.h"
 #include "fg_wire.h"
-
-static int count_entries(const struct fg_switch *sw, const char *what)
-{
-	char path[64];
-	int n = 0;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)sw->pid, what);
-	d = opendir(path);
-	if (d == NULL)
-		return -errno;
-	for (struct dirent *e; (e = readdir(d)) != NULL;)
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
 
 static int read_maps(const struct fg_switch *sw, struct fg_usage *u)
 {
@@ -76,11 +59,11 @@ int fg_switch_usage(const struct fg_switch *sw, struct fg_usage *u)
 	int n;
 
 	memset(u, 0, sizeof(*u));
-	n = count_entries(sw, "fd");
+	n = fg_entries(sw->pid, "fd");
 	if (n < 0)
 		return n;
 	u->fds = (unsigned int)n;
-	n = count_entries(sw, "task");
+	n = fg_entries(sw->pid, "task");
 	if (n < 0)
 		return n;
 	u->threads = (unsigned int)n;

@@ -5,10 +5,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "fg_clock.h"
+#include "fg_socket.h"
 
 _Static_assert(offsetof(struct fg_msg, u64) == FG_HEADER_SIZE, "the header is 12 bytes");
 
@@ -53,57 +53,23 @@ static const char *const names[FG_REQUEST_MAX] = {
 	[FG_GET_STATUS] = "GET_STATUS",
 };
 
-static int unix_address(struct sockaddr_un *addr, const char *path)
-{
-	memset(addr, 0, sizeof(*addr));
-	addr->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(addr->sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr->sun_path, path);
-	return 0;
-}
-
 int fg_wire_connect(const char *path, int ms)
 {
 	int64_t deadline = fg_deadline(ms);
-	struct sockaddr_un addr;
-	int err = unix_address(&addr, path);
 
-	if (err < 0)
-		return err;
 	for (;;) {
-		int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int sock = fg_socket_connect(path, 0);
 
-		if (sock < 0)
-			return -errno;
-		if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		if (sock >= 0 || fg_left_ms(deadline) == 0)
 			return sock;
-		err = -errno;
-		close(sock);
-		if (fg_left_ms(deadline) == 0)
-			return err;
 		fg_sleep_us(5000);
 	}
 }
 
 int fg_wire_listen(const char *path)
 {
-	struct sockaddr_un addr;
-	int err = unix_address(&addr, path);
-	int sock;
-
-	if (err < 0)
-		return err;
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return -errno;
 	unlink(path);
-	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(sock, 4) < 0) {
-		err = -errno;
-		close(sock);
-		return err;
-	}
-	return sock;
+	return fg_socket_listen(path, 0, 4);
 }
 
 int fg_wire_accept(int listener, int ms)
@@ -126,10 +92,6 @@ void fg_wire_fuse(int messages)
 
 int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, unsigned int n_fds)
 {
-	static _Thread_local _Alignas(
-		struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * FG_FDS_MAX)];
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct pollfd p = {.fd = sock, .events = POLLOUT};
 	ssize_t n;
 
@@ -138,23 +100,11 @@ int fg_wire_send_raw(int sock, const void *data, size_t len, const int *fds, uns
 		return -ECONNRESET;
 	}
 	fuse -= fuse > 0;
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		memset(control, 0, sizeof(control));
-		h.msg_control = control;
-		h.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
 	if (poll(&p, 1, FG_WAIT_MS) != 1)
 		return -ETIMEDOUT;
-	n = sendmsg(sock, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = fg_socket_send(sock, data, len, fds, n_fds);
 	if (n < 0)
-		return errno == EPIPE ? -ECONNRESET : -errno;
+		return n == -EPIPE ? -ECONNRESET : (int)n;
 	return (size_t)n == len ? 0 : -EMSGSIZE;
 }
 

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_eal.h>
-
 #include "bridge_rig.h"
+#include "burst.h"
 #include "cases.h"
+#include "eal.h"
 #include "rcu.h"
 
 /* --- ports ------------------------------------------------------------------------------------------------------- */
@@ -194,7 +194,7 @@ static int open_lcores(void **state)
 	for (uint16_t i = 0; i < THREADS; i++) {
 		ctx[i].index = i;
 		ctx[i].reports = report_ring_create(i, &bell);
-		ctx[i].burst = aligned_alloc(64, (sizeof(struct burst) + 63) & ~(size_t)63);
+		ctx[i].burst = burst_new();
 		if (ctx[i].reports == NULL || ctx[i].burst == NULL)
 			return -1;
 		ctx[i].burst->n = 0;
@@ -214,10 +214,7 @@ static int close_lcores(void **state)
 
 int bridge_rig_run(const struct CMUnitTest *tests, size_t n)
 {
-	char *eal[] = {"bridge_test", "--no-huge", "--no-pci",	  "--no-shconf",	 "-m",
-		       "128",	      "--lcores",  "0@0",	  "--log-level=lib.*:error"};
-
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || rcu_init(THREADS) != 0)
+	if (eal_start("0@0", NULL) != 0 || rcu_init(THREADS) != 0)
 		return 1;
 	return _cmocka_run_group_tests("bridge", tests, n, open_lcores, close_lcores);
 }

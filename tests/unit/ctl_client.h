@@ -7,8 +7,6 @@
 
 #include "loop.h"
 
-/* A non-blocking connection, or -1. */
-int ctl_dial(const char *path);
 /* Sends it whole. */
 void ctl_say(int fd, const char *text);
 /* A line of the answer; NULL: the other side has closed. The caller frees it. */

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <jansson.h>
 
@@ -18,7 +17,9 @@
 #include "ctl_commands.h"
 #include "ctl_socket.h"
 #include "fake_port.h"
+#include "fg_socket.h"
 #include "switch.h"
+#include "turn.h"
 
 static const struct port_driver *const drivers[] = {&fake_driver, NULL};
 static char folder[] = "/tmp/ctl_test_XXXXXX";
@@ -32,7 +33,7 @@ static struct ctl_socket *ctl;
 
 static json_t *ask(const char *request) RUNS_ON(control_thread)
 {
-	int fd = ctl_dial(path);
+	int fd = fg_socket_connect(path, SOCK_NONBLOCK);
 	json_t *reply;
 
 	ctl_say(fd, request);
@@ -52,15 +53,6 @@ static void assert_error(const char *request, const char *words) RUNS_ON(control
 	if (strstr(error, words) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", error, words);
 	json_decref(reply);
-}
-
-static int open_fds(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
 }
 
 /* --- a client that means well ----------------------------------------------------------------------------------- */
@@ -128,7 +120,7 @@ static void one_conversation_many_questions(void **state)
 	int fd;
 
 	role_assert_control();
-	fd = ctl_dial(path);
+	fd = fg_socket_connect(path, SOCK_NONBLOCK);
 	/* In one piece, and then a byte at a time. */
 	ctl_say(fd, "{\"command\":\"version\"}\n{\"command\":\"ports\"}\n{\"command\":\"macs\"}\n");
 	for (int i = 0; i < 3; i++)
@@ -169,7 +161,7 @@ static void an_endless_line_is_cut(void **state)
 	int fd;
 
 	role_assert_control();
-	fd = ctl_dial(path);
+	fd = fg_socket_connect(path, SOCK_NONBLOCK);
 	memset(text, 'x', sizeof(text));
 	assert_true(send(fd, text, sizeof(text), MSG_NOSIGNAL) > 0);
 	assert_null(ctl_hear_line(loop, fd));
@@ -184,7 +176,7 @@ static void a_deaf_client_is_no_burden(void **state)
 	int fd;
 
 	role_assert_control();
-	fd = ctl_dial(path);
+	fd = fg_socket_connect(path, SOCK_NONBLOCK);
 	for (int i = 0; i < 20000; i++) {
 		if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
 			assert_int_equal(errno, EAGAIN);
@@ -204,9 +196,9 @@ static void a_crowd_leaves_room(void **state)
 
 	role_assert_control();
 	loop_turn(loop, 0);
-	before = open_fds();
+	before = fg_open_fds();
 	for (int i = 0; i < 200; i++) {
-		crowd[i] = ctl_dial(path);
+		crowd[i] = fg_socket_connect(path, SOCK_NONBLOCK);
 		n += crowd[i] >= 0;
 		loop_turn(loop, 0);
 	}
@@ -217,7 +209,7 @@ static void a_crowd_leaves_room(void **state)
 			close(crowd[i]);
 	for (int i = 0; i < 50; i++)
 		loop_turn(loop, 0);
-	assert_int_equal(open_fds(), before);
+	assert_int_equal(fg_open_fds(), before);
 }
 
 /* With no descriptor left a caller is turned away at once; the loop does not spin on it, and nobody else notices. */
@@ -227,10 +219,10 @@ static void without_descriptors(void **state)
 	int friend, caller, taken[256], n = 0;
 
 	role_assert_control();
-	friend = ctl_dial(path);
+	friend = fg_socket_connect(path, SOCK_NONBLOCK);
 	ctl_say(friend, "{\"command\":\"version\"}\n");
 	json_decref(ctl_hear(loop, friend));
-	caller = ctl_dial(path);
+	caller = fg_socket_connect(path, SOCK_NONBLOCK);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few = before;
 	few.rlim_cur = 256;
@@ -255,9 +247,9 @@ static void hangs_up_anywhere(void **state)
 
 	role_assert_control();
 	loop_turn(loop, 0);
-	before = open_fds();
+	before = fg_open_fds();
 	for (size_t len = 0; len < sizeof(request); len++) {
-		int fd = ctl_dial(path);
+		int fd = fg_socket_connect(path, SOCK_NONBLOCK);
 
 		if (len > 0)
 			assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), len);
@@ -268,7 +260,7 @@ static void hangs_up_anywhere(void **state)
 		loop_turn(loop, 0);
 	}
 	loop_turn(loop, NS_PER_MS);
-	assert_int_equal(open_fds(), before);
+	assert_int_equal(fg_open_fds(), before);
 }
 
 /* --- the file --------------------------------------------------------------------------------------------------- */
@@ -289,13 +281,7 @@ static void the_file(void **state)
 	/* Nobody answers: what a killed switch left is replaced. */
 	ctl_socket_destroy(ctl);
 	assert_int_equal(stat(path, &file), -1);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd,
-			      (struct sockaddr *)&(struct sockaddr_un){
-				      .sun_family = AF_UNIX, .sun_path = "/tmp/ctl_test_stale"},
-			      sizeof(struct sockaddr_un)),
-			 0);
-	close(fd);
+	close(fg_socket_bind("/tmp/ctl_test_stale", 0));
 	assert_int_equal(rename("/tmp/ctl_test_stale", path), 0);
 	assert_int_equal(ctl_socket_create(loop, path, sw, &ctl, &fail), 0);
 	json_decref(ask("{\"command\":\"version\"}"));
@@ -338,8 +324,7 @@ static int tear_down(void **state)
 	assert_int_equal(stat(path, &file), -1);
 	rmdir(folder);
 	switch_apply(sw, &nothing);
-	while (!switch_is_empty(sw))
-		loop_turn(loop, NS_PER_MS);
+	TURN_UNTIL(loop, switch_is_empty(sw));
 	switch_destroy(sw);
 	return 0;
 }
@@ -362,7 +347,7 @@ int main(void)
 
 	role_take(ROLE_CONTROL);
 	role_assert_control();
-	if (fake_world_begin("ctl_test", &bell, &loop) != 0)
+	if (fake_world_begin(&bell, &loop) != 0)
 		return EXIT_FAILURE;
 	failed = cmocka_run_group_tests(tests, set_up, tear_down);
 	fake_world_end(&bell, loop);

@@ -3,7 +3,6 @@
  * IOMMU is played by the test: a list of what is mapped, with a limit. */
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "cases.h"
@@ -11,6 +10,7 @@
 #include "dma.h"
 #include "log.h"
 #include "rcu.h"
+#include "turn.h"
 
 enum { PIECES = 64, LIMIT = 40 };
 #define PIECE ((size_t)1 << 20)
@@ -64,12 +64,7 @@ static void count_call(void *arg)
 /* The loop turns until so many pieces are reached. */
 static void await(unsigned int n)
 {
-	uint64_t until = clock_ns() + 10 * NS_PER_S;
-
-	role_assert_control();
-	while ((dma_status().mapped != n || dma_status().waiting > 0) && clock_ns() < until)
-		loop_turn(loop, NS_PER_MS);
-	assert_int_equal(dma_status().mapped, n);
+	TURN_UNTIL(loop, dma_status().mapped == n && dma_status().waiting == 0);
 	assert_int_equal(mistakes, 0);
 }
 
@@ -79,9 +74,7 @@ static void stop(void)
 
 	role_assert_control();
 	dma_stop(count_call, &done);
-	for (int i = 0; i < 10000 && done == 0; i++)
-		loop_turn(loop, NS_PER_MS);
-	assert_int_equal(done, 1);
+	TURN_UNTIL(loop, done == 1);
 }
 
 static void withdraw(unsigned int i)

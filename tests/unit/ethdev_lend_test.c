@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Guests' frames to a device without a copy: who may have them, what arrives, when it is given back, and what becomes of a
  * device that gives nothing back. net_ring is the device that keeps frames for a while: the test has the other end. */
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <jansson.h>
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "cases.h"
+#include "eal.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_hold.h"
@@ -319,9 +318,6 @@ static void some_cannot(void **state)
 
 int main(void)
 {
-	char *eal[] = {"ethdev_lend_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "512",
-		       "--lcores=0@0,1@0", "--file-prefix=vus_ethdev_lend_test", "--vdev", "net_null7",
-		       "--log-level=critical"};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_frames_are_lent),
 		cmocka_unit_test(others_are_copied),
@@ -333,7 +329,7 @@ int main(void)
 	};
 	int failed;
 
-	if (rte_eal_init(RTE_DIM(eal), eal) < 0 || rcu_init(1) != 0)
+	if (eal_start("0@0,1@0", "net_null7") != 0 || rcu_init(1) != 0)
 		return 1;
 	log_set_level(LOG_ERROR);
 	role_assert_control();

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 #include <jansson.h>
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
 #include "cases.h"
+#include "eal.h"
 #include "ethdev_port.h"
 #include "log.h"
 #include "loop.h"
@@ -581,10 +581,6 @@ static void pcap_in_and_out(void **state)
 
 int main(void)
 {
-	char *eal[] = {"ethdev_test", "--no-huge",  "--no-pci",	    "--no-shconf",
-		       "-m",	      "512",	    "--lcores=0@0", "--file-prefix=vus_ethdev_test",
-		       "--vdev",      "net_null_given,size=200",
-		       "--log-level=critical"};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(comes_back_under_its_name),
@@ -609,7 +605,7 @@ int main(void)
 	for (unsigned int i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 13 + i / 256 + 2);
 	bytes[0] = 0x02;
-	if (rte_eal_init(RTE_DIM(eal), eal) < 0)
+	if (eal_start("0@0", "net_null_given,size=200") != 0)
 		return 1;
 	log_set_level(LOG_ERROR);
 	host.loop = loop_create();

@@ -13,19 +13,14 @@
 #include "clock.h"
 #include "loop.h"
 #include "rcu.h"
+#include "turn.h"
 
 static struct loop *loop;
 
 /* Turns until *done is `value`, or fails. */
 static void turn_until(const atomic_int *done, int value)
 {
-	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
-
-	role_assert_control();
-	while (atomic_load(done) < value) {
-		assert_true(clock_ns() < deadline);
-		loop_turn(loop, 10 * NS_PER_MS);
-	}
+	TURN_UNTIL(loop, atomic_load(done) >= value);
 	assert_int_equal(atomic_load(done), value);
 }
 

@@ -9,6 +9,7 @@
 #include <rte_eal.h>
 
 #include "clock.h"
+#include "eal.h"
 #include "lcore.h"
 #include "log.h"
 #include "rcu.h"
@@ -162,16 +163,12 @@ void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n)
 	atomic_fetch_add(&fake->pending, n);
 }
 
-int fake_world_begin(const char *name, struct doorbell *bell, struct loop **loop)
+int fake_world_begin(struct doorbell *bell, struct loop **loop)
 {
-	/* EAL keeps them. */
-	static char *eal[] = {NULL,  "--no-huge",	 "--no-pci",	      "--no-shconf",   "-m",
-			      "256", "--lcores=0@0,1@0", "--log-level=error", "--no-telemetry"};
 	struct fail fail;
 
 	log_set_level(LOG_ERROR);
-	eal[0] = (char *)(uintptr_t)name;
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || doorbell_init(bell) != 0 ||
+	if (eal_start("0@0,1@0", NULL) != 0 || doorbell_init(bell) != 0 ||
 	    lcores_create(false, bell, &fail) != 0)
 		return -1;
 	*loop = loop_create();

@@ -42,7 +42,7 @@ void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready) RUNS_ON
 void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n);
 
 /* EAL without huge pages, one lcore that runs, and what a switch needs besides. 0 or -1. */
-int fake_world_begin(const char *name, struct doorbell *bell, struct loop **loop)
+int fake_world_begin(struct doorbell *bell, struct loop **loop)
 	RUNS_ON(control_thread);
 void fake_world_end(struct doorbell *bell, struct loop *loop) RUNS_ON(control_thread);
 

@@ -7,9 +7,9 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "burst.h"
 #include "cases.h"
 #include "lane_link.h"
 
@@ -68,11 +68,6 @@ static bool is_number(const struct frame *frame, uint32_t i)
 	for (uint32_t at = sizeof(i); at < frame->len; at++)
 		same &= bytes[at] == byte_of(i);
 	return same;
-}
-
-static struct burst *burst_new(void)
-{
-	return aligned_alloc(_Alignof(struct burst), (sizeof(struct burst) + 63) & ~(size_t)63);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <fcntl.h>
 
 #include "cases.h"
+#include "fg_socket.h"
 #include "lane_message.h"
 
 enum { MANY = 8 };
@@ -79,24 +79,7 @@ static void messages_arrive_one_by_one(void **state)
 
 static void send_raw(const void *at, size_t size, unsigned int n_fds)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MANY * sizeof(int))];
-	} control = {.bytes = {0}};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)at, .iov_len = size};
-	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (n_fds > 0) {
-		hdr.msg_control = &control;
-		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		*CMSG_FIRSTHDR(&hdr) = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(n_fds * sizeof(int)),
-			.cmsg_level = SOL_SOCKET,
-			.cmsg_type = SCM_RIGHTS,
-		};
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&hdr)), fds, n_fds * sizeof(int));
-	}
-	assert_int_equal(sendmsg(ends[0], &hdr, 0), (ssize_t)size);
+	assert_int_equal(fg_socket_send(ends[0], at, size, fds, n_fds), size);
 }
 
 static void wrong_sizes_are_no_messages(void **state)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The switch's end of the conversation with a lane that somebody else has taken over (tests/lane): what was not asked is
  * not believed, and ends it; no descriptor of its stays open, and no flood of it is read. */
-#include <dirent.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -10,18 +9,19 @@
 
 #include "cases.h"
 #include "clock.h"
+#include "fg_socket.h"
 #include "rcu.h"
 #include "lane_process.h"
 #include "lane_program.h"
-
-enum { PATIENCE_TURNS = 5000 };
+#include "turn.h"
 
 static struct {
 	struct loop *loop;
 	struct lane_process lane;
 	bool ready, gone;
 	char why[128];
-	unsigned int answers[LANE_REQUESTS], fds_before;
+	unsigned int answers[LANE_REQUESTS];
+	int fds_before;
 } t;
 
 /* --- what is told ------------------------------------------------------------------------------------------------ */
@@ -58,27 +58,6 @@ static const struct lane_process_events events = {
 
 /* --- a lane and its end ------------------------------------------------------------------------------------------ */
 
-/* Descriptors open in a process. */
-static unsigned int open_in(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n - 2;
-}
-
-static void turn_until(const bool *done)
-{
-	role_assert_control();
-	for (int i = 0; i < PATIENCE_TURNS && !*done; i++)
-		loop_turn(t.loop, NS_PER_MS);
-	assert_true(*done);
-}
-
 /* One that says this after the first request. */
 static void begin_as(const char *script)
 {
@@ -88,15 +67,15 @@ static void begin_as(const char *script)
 	assert_non_null(t.loop);
 	lane_process_init(&t.lane, t.loop, script, &events);
 	lane_process_start(&t.lane);
-	turn_until(&t.ready);
-	t.fds_before = open_in("/proc/self/fd");
+	TURN_UNTIL(t.loop, t.ready);
+	t.fds_before = fg_open_fds();
 }
 
 static void end(void)
 {
 	role_assert_control();
 	lane_process_end(&t.lane);
-	turn_until(&t.gone);
+	TURN_UNTIL(t.loop, t.gone);
 	loop_destroy(t.loop);
 }
 
@@ -111,15 +90,13 @@ static void ask(enum lane_request request, uint32_t ring)
 static void it_has_nothing_of_ours(void **state)
 {
 	cpu_set_t ours, its;
-	char path[64];
 
 	begin_as("");
 	assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
 	assert_int_equal(sched_getaffinity(t.lane.pid, sizeof(its), &its), 0);
 	assert_memory_equal(&ours, &its, sizeof(ours));
 	/* Its standard ones and the socket. */
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)t.lane.pid);
-	assert_int_equal(open_in(path), 4);
+	assert_int_equal(fg_entries(t.lane.pid, "fd"), 4);
 	/* No terminal, neither to be typed at nor to be ended by. */
 	assert_int_equal(getsid(t.lane.pid), t.lane.pid);
 	end();
@@ -129,20 +106,13 @@ static void it_has_nothing_of_ours(void **state)
 /* All regions and rings at once, to one that is slow to listen. */
 static void everything_can_be_asked_at_once(void **state)
 {
-	bool all = false;
-
 	begin_as("");
 	for (unsigned int i = 0; i < MEM_SLOTS_MAX; i++)
 		ask(LANE_UNMAP, 0);
 	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++)
 		ask(LANE_RING_LEAVE, i);
-	for (int i = 0; i < PATIENCE_TURNS && !all; i++) {
-		role_assert_control();
-		loop_turn(t.loop, NS_PER_MS);
-		all = t.answers[LANE_UNMAP] == MEM_SLOTS_MAX && t.answers[LANE_RING_LEAVE] == VHOST_RINGS_MAX;
-	}
+	TURN_UNTIL(t.loop, t.answers[LANE_UNMAP] == MEM_SLOTS_MAX && t.answers[LANE_RING_LEAVE] == VHOST_RINGS_MAX);
 	assert_string_equal(t.why, "");
-	assert_true(all);
 	end();
 }
 
@@ -155,7 +125,7 @@ static void a_broken_ring_is_heard(void **state)
 		 LANE_RING_BROKEN);
 	begin_as(script);
 	ask(LANE_RING_RUN, 3);
-	turn_until(&t.gone);
+	TURN_UNTIL(t.loop, t.gone);
 	assert_int_equal(t.answers[LANE_RING_RUN], 1);
 	assert_int_equal(t.answers[LANE_RING_BROKEN], 1);
 	assert_string_equal(t.why, "the lane said what makes no sense");
@@ -202,7 +172,7 @@ static void what_nobody_asked_is_not_believed(void **state)
 			 lie->fds, lie->times);
 		begin_as(script);
 		ask(lie->asked, lie->ring);
-		turn_until(&t.gone);
+		TURN_UNTIL(t.loop, t.gone);
 		if (strcmp(t.why, "the lane said what makes no sense") != 0)
 			fail_msg("lie %zu: \"%s\"", i, t.why);
 		for (unsigned int r = 0; r < LANE_REQUESTS; r++)
@@ -219,12 +189,9 @@ static void its_descriptors_are_closed(void **state)
 	begin_as(script);
 	ask(LANE_COMMIT, 0);
 	ask(LANE_UNMAP, 0);
-	for (int i = 0; i < PATIENCE_TURNS && t.answers[LANE_UNMAP] == 0; i++) {
-		role_assert_control();
-		loop_turn(t.loop, NS_PER_MS);
-	}
+	TURN_UNTIL(t.loop, t.answers[LANE_UNMAP] > 0);
 	assert_int_equal(t.answers[LANE_COMMIT] + t.answers[LANE_UNMAP], 2);
-	assert_int_equal(open_in("/proc/self/fd"), t.fds_before);
+	assert_int_equal(fg_open_fds(), t.fds_before);
 	end();
 }
 

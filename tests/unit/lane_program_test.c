@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "burst.h"
 #include "cases.h"
 #include "lane_link.h"
 #include "lane_message.h"
@@ -276,7 +277,7 @@ static int set_up(void **state)
 	int ends[2];
 
 	t.link = lane_link_create();
-	t.burst = aligned_alloc(_Alignof(struct burst), (sizeof(struct burst) + 63) & ~(size_t)63);
+	t.burst = burst_new();
 	t.faults = -1;
 	t.memory_fd = memfd_create("guest", MFD_CLOEXEC);
 	if (ftruncate(t.memory_fd, MEMORY) != 0 ||

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "burst.h"
 #include "cases.h"
 #include "fg_packet.h"
 #include "frame_offload.h"
@@ -19,18 +20,12 @@ static struct lane_consumer consumer;
 static struct burst *burst;
 static uint8_t text[FRAME_LEN_MAX + SEEDS], flat[FRAME_LEN_MAX];
 
-static size_t whole_lines(size_t size)
-{
-	return (size + 63) & ~(size_t)63;
-}
-
 /* On the heap, where a sanitizer guards both ends of it. */
 static int begin(void **state)
 {
 	ring = aligned_alloc(64, sizeof(*ring));
-	burst = aligned_alloc(64, whole_lines(sizeof(*burst)));
+	burst = burst_new();
 	memset(ring, 0, sizeof(*ring));
-	memset(burst, 0, sizeof(*burst));
 	producer = (struct lane_producer){.ring = ring};
 	consumer = (struct lane_consumer){.ring = ring};
 	for (size_t i = 0; i < sizeof(text); i++)

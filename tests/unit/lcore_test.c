@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <rte_eal.h>
 
 #include "cases.h"
 #include "clock.h"
+#include "eal.h"
 #include "lcore_rig.h"
 
 /* --- test cases --------------------------------------------------------------------------------------------------- */
@@ -549,10 +549,8 @@ int main(void)
 		cmocka_unit_test(a_load_is_seen),
 		cmocka_unit_test(busy_polling),
 	};
-	char *eal[] = {"lcore_test", "--no-huge", "--no-pci",	    "--no-shconf",	    "-m",
-		       "128",	     "--lcores",  "0@0,1@0,2@0", "--log-level=lib.*:error"};
 
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0)
+	if (eal_start("0@0,1@0,2@0", NULL) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, lcore_rig_open, lcore_rig_close);
 }

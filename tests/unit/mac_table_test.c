@@ -6,11 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <rte_eal.h>
 #include <rte_hash_crc.h>
 
 #include "cases.h"
 #include "clock.h"
+#include "eal.h"
 #include "mac_table.h"
 #include "rcu.h"
 #include "vus_limits.h"
@@ -536,11 +536,8 @@ int main(void)
 		cmocka_unit_test(a_reader_that_is_stuck),
 		cmocka_unit_test(readers_beside_a_busy_writer),
 	};
-	char *eal[] = {"mac_table_test", "--no-huge",	 "--no-pci", "--no-shconf",
-		       "-m",		 "128",		 "--lcores", "0@0",
-		       "--log-level",	 "lib.*:error"};
 
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0 || rcu_init(RCU_READERS) != 0)
+	if (eal_start("0@0", NULL) != 0 || rcu_init(RCU_READERS) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

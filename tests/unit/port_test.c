@@ -3,9 +3,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <rte_eal.h>
 
 #include "cases.h"
+#include "eal.h"
 #include "port.h"
 
 static struct port_host host = {.lcores = 3};
@@ -205,8 +205,6 @@ static void two_threads(void **state)
 
 int main(void)
 {
-	char *eal[] = {"port_test", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
-		       "--lcores=0@0", "--log-level=error"};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_are_whole),	    cmocka_unit_test(adds_what_is_new),
 		cmocka_unit_test(sums_over_threads),
@@ -214,7 +212,7 @@ int main(void)
 		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
 	};
 
-	if (rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) < 0)
+	if (eal_start("0@0", NULL) != 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

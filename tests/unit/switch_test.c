@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_test.c: the running switch follows its configuration, with real bridges and lcores and ports of a type of the
  * test's own. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "fake_port.h"
 #include "log.h"
 #include "switch.h"
+#include "turn.h"
 
 static const struct port_driver *const drivers[] = {&fake_driver, NULL};
 static struct loop *loop;
@@ -18,17 +18,6 @@ static struct doorbell bell;
 static struct vus_switch *sw;
 
 /* --- helpers ---------------------------------------------------------------------------------------------------- */
-
-/* Lets the loop run until `condition`, a second at most. */
-#define WAIT_FOR(condition)                                                                        \
-	do {                                                                                       \
-		uint64_t end = clock_ns() + 2 * NS_PER_S;                                          \
-                                                                                                   \
-		while (!(condition)) {                                                             \
-			assert_true(clock_ns() < end);                                             \
-			loop_turn(loop, NS_PER_MS);                                                \
-		}                                                                                  \
-	} while (0)
 
 /* Applies options like "a=/a,bridge=br1", ended by NULL. */
 static unsigned int apply(const char *const *ports) RUNS_ON(control_thread)
@@ -78,7 +67,7 @@ static int tear_down(void **state)
 {
 	role_assert_control();
 	apply((const char *const[]){NULL});
-	WAIT_FOR(switch_is_empty(sw));
+	TURN_UNTIL(loop, switch_is_empty(sw));
 	switch_destroy(sw);
 	assert_int_equal(fake_ports, 0);
 	return 0;
@@ -105,7 +94,7 @@ static void what_is_the_same_stays(void **state)
 	APPLY("a=/a", "b=/b");
 	a = get("a");
 	APPLY("c=/c", "a=/a");
-	WAIT_FOR(get("b") == NULL && switch_ports_n(sw) == 2);
+	TURN_UNTIL(loop, get("b") == NULL && switch_ports_n(sw) == 2);
 	assert_ptr_equal(get("a"), a);
 	assert_int_equal(fake_ports_made, 3);
 }
@@ -115,7 +104,7 @@ static void a_changed_port_is_made_anew(void **state)
 	role_assert_control();
 	APPLY("a=/a");
 	APPLY("a=/a,queues=2");
-	WAIT_FOR(fake_ports_made == 2 && get("a") != NULL);
+	TURN_UNTIL(loop, fake_ports_made == 2 && get("a") != NULL);
 	assert_int_equal(switch_port_spec(sw, &get("a")->port)->queues, 2);
 	assert_int_equal(fake_ports, 1);
 }
@@ -127,7 +116,7 @@ static void waits_for_a_socket(void **state)
 	APPLY("a=/slow");
 	APPLY("b=/slow");
 	assert_null(get("b"));
-	WAIT_FOR(get("b") != NULL);
+	TURN_UNTIL(loop, get("b") != NULL);
 	assert_int_equal(fake_ports, 1);
 	assert_null(get("a"));
 }
@@ -145,9 +134,9 @@ static void changes_in_haste(void **state)
 		if (i % 7 == 0)
 			loop_turn(loop, NS_PER_MS);
 	}
-	WAIT_FOR(get("a") != NULL && switch_ports_n(sw) == 1 && get("a")->port.bridge != NULL);
+	TURN_UNTIL(loop, get("a") != NULL && switch_ports_n(sw) == 1 && get("a")->port.bridge != NULL);
 	assert_string_equal(bridge_name(get("a")->port.bridge), "lan");
-	WAIT_FOR(switch_bridges_n(sw) == 1);
+	TURN_UNTIL(loop, switch_bridges_n(sw) == 1);
 }
 
 static void moves_to_another_bridge(void **state)
@@ -159,7 +148,7 @@ static void moves_to_another_bridge(void **state)
 	a = get("a");
 	fake_port_ready(a, 0, true);
 	APPLY("a=/a,bridge=lan", "b=/b,bridge=lan");
-	WAIT_FOR(switch_bridges_n(sw) == 1 && a->rxq[0].lcore >= 0);
+	TURN_UNTIL(loop, switch_bridges_n(sw) == 1 && a->rxq[0].lcore >= 0);
 	assert_ptr_equal(get("a"), a);
 	assert_string_equal(bridge_name(a->port.bridge), "lan");
 	assert_int_equal(fake_ports_made, 2);
@@ -192,7 +181,7 @@ static void numbers_are_used_again(void **state)
 	assert_int_equal(switch_ports_n(sw), PORTS_MAX);
 	options[0] = "q=/q";
 	apply(options);
-	WAIT_FOR(get("q") != NULL);
+	TURN_UNTIL(loop, get("q") != NULL);
 	assert_int_equal(get("q")->port.id, 0);
 }
 
@@ -213,7 +202,7 @@ static void queues_find_lcores(void **state)
 	fake_port_ready(a, 0, false);
 	fake_port_ready(a, 0, true);
 	assert_int_equal(a->rxq[0].lcore, -1);
-	WAIT_FOR(a->rxq[0].lcore >= 0);
+	TURN_UNTIL(loop, a->rxq[0].lcore >= 0);
 }
 
 static void learns_and_forwards(void **state)
@@ -227,18 +216,18 @@ static void learns_and_forwards(void **state)
 	fake_port_ready(b, 0, true);
 	/* Nobody knows 2: everybody but the sender gets it, and 1 is learned. */
 	fake_port_send(a, 2, 1, 1);
-	WAIT_FOR(a->completed == 1 && where(1, 0) != NULL);
+	TURN_UNTIL(loop, a->completed == 1 && where(1, 0) != NULL);
 	assert_string_equal(where(1, 0), "a");
 	assert_int_equal(b->delivered, 1);
 	assert_int_equal(c->delivered, 1);
 	/* The answer goes to a only. */
 	fake_port_send(b, 1, 2, 1);
-	WAIT_FOR(b->completed == 1 && where(2, 0) != NULL);
+	TURN_UNTIL(loop, b->completed == 1 && where(2, 0) != NULL);
 	assert_int_equal(a->delivered, 1);
 	assert_int_equal(c->delivered, 1);
 	/* 1 moves to b. */
 	fake_port_send(b, 2, 1, 1);
-	WAIT_FOR(strcmp(where(1, 0), "b") == 0);
+	TURN_UNTIL(loop, strcmp(where(1, 0), "b") == 0);
 }
 
 static void what_left_is_forgotten(void **state)
@@ -250,9 +239,9 @@ static void what_left_is_forgotten(void **state)
 	a = get("a");
 	fake_port_ready(a, 0, true);
 	fake_port_send(a, 0xff, 1, 1);
-	WAIT_FOR(where(1, 0) != NULL);
+	TURN_UNTIL(loop, where(1, 0) != NULL);
 	APPLY("b=/b");
-	WAIT_FOR(fake_ports == 1);
+	TURN_UNTIL(loop, fake_ports == 1);
 	assert_null(where(1, 0));
 }
 
@@ -266,7 +255,7 @@ static void a_peer_that_goes_is_forgotten(void **state)
 	a = get("a");
 	fake_port_ready(a, 0, true);
 	fake_port_send(a, 0xff, 1, 1);
-	WAIT_FOR(where(1, 0) != NULL);
+	TURN_UNTIL(loop, where(1, 0) != NULL);
 	fake_port_ready(a, 0, false);
 	a->port.host->peer_gone(a->port.host, &a->port);
 	assert_null(where(1, 0));
@@ -285,15 +274,15 @@ static void a_deaf_port_is_not_learned(void **state)
 	fake_port_ready(a, 0, true);
 	fake_port_ready(b, 0, true);
 	fake_port_send(a, 0xff, 1, 1);
-	WAIT_FOR(where(1, 0) != NULL);
+	TURN_UNTIL(loop, where(1, 0) != NULL);
 	a->port.deaf = true;
 	a->port.host->peer_gone(a->port.host, &a->port);
 	fake_port_send(a, 0xff, 1, 1);
-	WAIT_FOR(b->delivered == 2);
+	TURN_UNTIL(loop, b->delivered == 2);
 	a->port.host->announce(a->port.host, &a->port, address);
-	WAIT_FOR(b->delivered == 3);
+	TURN_UNTIL(loop, b->delivered == 3);
 	fake_port_send(b, 0xff, 2, 1);
-	WAIT_FOR(where(2, 0) != NULL); /* whatever was reported before is done with */
+	TURN_UNTIL(loop, where(2, 0) != NULL); /* whatever was reported before is done with */
 	assert_null(where(1, 0));
 	assert_null(where(9, 0));
 	a->port.deaf = false;
@@ -310,7 +299,7 @@ static void announces(void **state)
 	APPLY("a=/a", "b=/b");
 	a = get("a"), b = get("b");
 	a->port.host->announce(a->port.host, &a->port, address);
-	WAIT_FOR(b->delivered == 1);
+	TURN_UNTIL(loop, b->delivered == 1);
 	assert_int_equal(a->delivered, 0);
 	assert_memory_equal(b->last,
 			    "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x09\x80\x35"
@@ -321,7 +310,7 @@ static void announces(void **state)
 	/* At once gone: no lcore may meet the port in an announcement. */
 	a->port.host->announce(a->port.host, &a->port, address);
 	APPLY("b=/b");
-	WAIT_FOR(fake_ports == 1);
+	TURN_UNTIL(loop, fake_ports == 1);
 }
 
 static void static_addresses(void **state)
@@ -343,7 +332,7 @@ static void static_addresses(void **state)
 	/* It does not move. */
 	fake_port_ready(get("b"), 0, true);
 	fake_port_send(get("b"), 0xff, 7, 1);
-	WAIT_FOR(get("b")->completed == 1);
+	TURN_UNTIL(loop, get("b")->completed == 1);
 	loop_turn(loop, 5 * NS_PER_MS);
 	assert_string_equal(where(7, 0), "a");
 	/* And goes with the configuration. */
@@ -361,15 +350,15 @@ static void traffic_while_ports_come_and_go(void **state)
 	fake_port_ready(a, 0, true);
 	fake_port_ready(b, 0, true);
 	fake_port_send(b, 0xff, 2, 1);
-	WAIT_FOR(where(2, 0) != NULL);
+	TURN_UNTIL(loop, where(2, 0) != NULL);
 	fake_port_send(a, 2, 1, 1000000);
 	for (int i = 0; i < 20; i++) {
 		APPLY("a=/a", "b=/b", "c=/c", "d=/slow");
-		WAIT_FOR(get("c") != NULL && get("d") != NULL);
+		TURN_UNTIL(loop, get("c") != NULL && get("d") != NULL);
 		fake_port_ready(get("c"), 0, true);
 		fake_port_send(get("c"), 0xff, 3, 100);
 		APPLY("a=/a", "b=/b");
-		WAIT_FOR(fake_ports == 2);
+		TURN_UNTIL(loop, fake_ports == 2);
 	}
 	atomic_store(&a->pending, 0);
 	loop_turn(loop, NS_PER_MS);
@@ -403,7 +392,7 @@ int main(void)
 
 	role_take(ROLE_CONTROL);
 	role_assert_control();
-	if (fake_world_begin("switch_test", &bell, &loop) != 0)
+	if (fake_world_begin(&bell, &loop) != 0)
 		return EXIT_FAILURE;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fake_world_end(&bell, loop);

@@ -2,6 +2,7 @@
 /* The framed reader and the bounded writer, over a socketpair whose other end does as it likes. */
 #include <stdbool.h>
 
+#include "fg_socket.h"
 #include "vhu_front.h"
 
 #include <errno.h>
@@ -53,7 +54,7 @@ static int set_up(void **state)
 	memset(&t, 0, sizeof(t));
 	role_assert_control();
 	assert_int_equal(rcu_init(1), 0);
-	t.fds = open_fds();
+	t.fds = fg_open_fds();
 	t.loop = loop_create();
 	assert_non_null(t.loop);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
@@ -71,7 +72,7 @@ static int tear_down(void **state)
 	if (t.front.fd >= 0)
 		close(t.front.fd);
 	loop_destroy(t.loop);
-	assert_int_equal(open_fds(), t.fds);
+	assert_int_equal(fg_open_fds(), t.fds);
 	return 0;
 }
 
@@ -142,7 +143,7 @@ static void test_nothing_remains_of_the_message_before(void **state)
 /* However the pieces fall, descriptors belong to the message whose bytes they came with, and are closed with it. */
 static void test_descriptors(void **state)
 {
-	unsigned int before = open_fds();
+	unsigned int before = fg_open_fds();
 	int fds[VHU_FDS_MAX + 1];
 
 	for (unsigned int i = 0; i <= VHU_FDS_MAX; i++)
@@ -155,7 +156,7 @@ static void test_descriptors(void **state)
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, 3);
 	front_settle(t.loop);
 	assert_int_equal(t.last.fds.n, 3);
-	assert_int_equal(open_fds(), before + VHU_FDS_MAX + 1);
+	assert_int_equal(fg_open_fds(), before + VHU_FDS_MAX + 1);
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, VHU_FDS_MAX + 1);
 	front_settle(t.loop);
 	assert_int_equal(t.ends, 1);
@@ -163,7 +164,7 @@ static void test_descriptors(void **state)
 	for (unsigned int i = 0; i <= VHU_FDS_MAX; i++)
 		close(fds[i]);
 	/* Our end of the connection. */
-	assert_int_equal(open_fds(), before - 1);
+	assert_int_equal(fg_open_fds(), before - 1);
 }
 
 static void test_bad_headers(void **state)

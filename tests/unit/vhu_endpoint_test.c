@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How front ends come, go, come back, and are turned away. */
+#include "fg_socket.h"
+#include "turn.h"
 #include "vhu_rig.h"
 
 #include <errno.h>
@@ -11,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,14 +76,11 @@ static void test_half_dead_front_end_is_replaced(void **state)
 	assert_int_equal(pipe(pipes), 0);
 	middle = fork();
 	if (middle == 0) {
-		struct sockaddr_un address = {.sun_family = AF_UNIX};
-		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		int fd = fg_socket_connect(t.path, 0);
 		const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
 		char byte;
 
-		strcpy(address.sun_path, t.path);
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-		    send(fd, &hello, sizeof(hello), 0) != sizeof(hello))
+		if (send(fd, &hello, sizeof(hello), 0) != sizeof(hello))
 			_exit(1);
 		/* The child ends with the test: it then reads the end of the pipe. */
 		if (fork() == 0) {
@@ -125,14 +123,10 @@ static void test_reconnect(void **state)
 
 static void test_stale_socket_and_busy_socket(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct fail fail;
-	int fd;
+	int fd = fg_socket_listen(t.path, 0, 1);
 
-	strcpy(address.sun_path, t.path);
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	assert_true(fd >= 0);
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), -EADDRINUSE);
 	assert_non_null(strstr(fail.text, "another process listens on"));
 	close(fd);
@@ -159,7 +153,6 @@ static void test_bad_paths(void **state)
 
 static void test_client_waits_and_connects(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct fail fail;
 	int listener;
 
@@ -168,19 +161,12 @@ static void test_client_waits_and_connects(void **state)
 	assert_non_null(strstr(vhu_rig_status().state, "waiting: no listener at"));
 	assert_non_null(strstr(vhu_rig_status().state, "(ENOENT), last try"));
 
-	strcpy(address.sun_path, t.path);
-	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(listener, 1), 0);
+	listener = fg_socket_listen(t.path, SOCK_NONBLOCK, 1);
+	assert_true(listener >= 0);
 	for (int round = 0; round < 3; round++) {
 		t.front.loop = t.loop;
 		t.front.fd = -1;
-		role_assert_control();
-		for (int i = 0; i < 2000 && t.front.fd < 0; i++) {
-			loop_turn(t.loop, NS_PER_MS);
-			t.front.fd = accept(listener, NULL, NULL);
-		}
-		assert_true(t.front.fd >= 0);
+		TURN_UNTIL(t.loop, (t.front.fd = accept(listener, NULL, NULL)) >= 0);
 		front_negotiate(&t.front);
 		vhu_rig_add_memory();
 		front_ring(&t.front, 1, 256, UVA);
@@ -214,15 +200,12 @@ static void test_mute_front_end_makes_room(void **state)
 /* L1: a storm of connections costs a bounded number of turns, and the one front end notices nothing. */
 static void test_connection_storm(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	strcpy(address.sun_path, t.path);
 	for (unsigned int i = 0; i < 200; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		int fd = fg_socket_connect(t.path, SOCK_NONBLOCK);
 
-		/* EAGAIN: more are waiting than we let. */
-		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-			front_settle(t.loop);
+		if (fd < 0) /* more are waiting than we let */
+			continue;
+		front_settle(t.loop);
 		close(fd);
 	}
 	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
@@ -371,8 +354,7 @@ static int wait_as_nobody(const char *log, int ask)
 static void test_client_names_the_missing_right(void **state)
 {
 	char log[64], byte;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status, fd, ask[2];
+	int listener = fg_socket_listen(t.path, 0, 1), status, fd, ask[2];
 	pid_t child;
 
 	assert_int_equal(pipe(ask), 0);
@@ -381,9 +363,7 @@ static void test_client_names_the_missing_right(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(fchmod(fd, 0666), 0);
 	close(fd);
-	strcpy(address.sun_path, t.path);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(listener, 1), 0);
+	assert_true(listener >= 0);
 	assert_int_equal(chmod(t.path, 0), 0);
 	assert_int_equal(chmod(t.folder, 0), 0);
 	child = fork();

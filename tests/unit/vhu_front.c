@@ -3,29 +3,24 @@
 
 #include "vhu_front.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "fg_socket.h"
 
 static const uint64_t PATIENCE_NS = 10 * NS_PER_S, SILENCE_NS = 100 * NS_PER_MS;
 
 void front_connect(struct front *front, struct loop *loop, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	strcpy(address.sun_path, path);
 	front->loop = loop;
-	front->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	front->fd = fg_socket_connect(path, SOCK_NONBLOCK);
 	assert_true(front->fd >= 0);
-	assert_int_equal(connect(front->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	front_settle(loop);
 }
 
@@ -48,25 +43,13 @@ void front_send(struct front *front, uint32_t request, uint32_t flags, const voi
 		uint32_t size, const int *fds, unsigned int n_fds)
 {
 	struct vhu_header header = {request, flags != 0 ? flags : VHU_VERSION, size};
-	struct iovec iov[2] = {{&header, sizeof(header)}, {(void *)(uintptr_t)payload, size}};
-	union {
-		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(64 * sizeof(int))];
-	} control = {.bytes = {0}};
-	struct msghdr hdr = {.msg_iov = iov, .msg_iovlen = payload != NULL ? 2 : 1};
+	size_t len = sizeof(header) + (payload != NULL ? size : 0);
+	uint8_t message[sizeof(header) + UINT16_MAX];
 
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		hdr.msg_control = &control;
-		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&hdr);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-	}
-	assert_true(sendmsg(front->fd, &hdr, MSG_NOSIGNAL) > 0);
+	assert_true(len <= sizeof(message));
+	memcpy(message, &header, sizeof(header));
+	memcpy(message + sizeof(header), payload != NULL ? payload : message, len - sizeof(header));
+	assert_true(fg_socket_send(front->fd, message, len, fds, n_fds) > 0);
 }
 
 static bool receive_exactly(struct front *front, void *to, size_t len, uint64_t patience_ns)
@@ -215,16 +198,4 @@ void front_ring(struct front *front, unsigned int index, uint16_t size, uint64_t
 	front_ring_but_kick(front, index, size, uva);
 	send_eventfd(front, VHU_SET_VRING_KICK, index);
 	assert_int_equal(front_set_state(front, VHU_SET_VRING_ENABLE, index, 1), 0);
-}
-
-unsigned int open_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	return n;
 }

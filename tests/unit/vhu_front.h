@@ -52,7 +52,4 @@ void front_ring_but_kick(struct front *front, unsigned int index, uint16_t size,
 /* Lets the loop run until nothing happens for a moment. */
 void front_settle(struct loop *loop);
 
-/* Descriptors open in this process. */
-unsigned int open_fds(void);
-
 #endif

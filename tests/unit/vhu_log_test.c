@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The dirty log in the conversation: when lcores have it, when an answer may come, when rings wait for it, what is refused,
  * and that nothing of it is left. */
+#include "fg_socket.h"
 #include "vhu_rig.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rcu.h"
@@ -96,7 +95,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 	unsigned int fds;
 
 	two_rings();
-	fds = open_fds();
+	fds = fg_open_fds();
 	for (int round = 0; round < 20; round++) {
 		set_log(LOG_SIZE, 0);
 		assert_null(published());
@@ -110,7 +109,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 		set_log_all(false);
 		assert_null(published());
 		assert_int_equal(mappings(), 0);
-		assert_int_equal(open_fds(), fds);
+		assert_int_equal(fg_open_fds(), fds);
 		assert_int_equal(t.ready, 3);
 	}
 }
@@ -299,7 +298,7 @@ static void test_bad_logs(void **state)
 		{LOG_SIZE / 2, 4}, /* words lie where words can lie */
 		{LOG_SIZE / 2, 4097},
 	};
-	unsigned int fds = open_fds();
+	unsigned int fds = fg_open_fds();
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int fd = log_file(LOG_SIZE);
@@ -311,7 +310,7 @@ static void test_bad_logs(void **state)
 		assert_int_equal(mappings(), 0);
 		front_connect(&t.front, t.loop, t.path);
 		front_negotiate(&t.front);
-		assert_int_equal(open_fds(), fds);
+		assert_int_equal(fg_open_fds(), fds);
 	}
 	send_log(LOG_SIZE, 0, t.front.fd);
 	assert_true(front_closed(&t.front));

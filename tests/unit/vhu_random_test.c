@@ -5,6 +5,7 @@
  *
  * The same numbers each time; VHU_RANDOM_SEED and VHU_RANDOM_STEPS make it others, or more.
  */
+#include "fg_socket.h"
 #include "vhu_rig.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -166,30 +166,15 @@ static unsigned int random_fds(const struct vhu_message *msg, int fds[VHU_FDS_MA
 /* Sends, whole or in two pieces or not to the end. A connection that is gone is no surprise. */
 static void send_random(struct vhu_message *msg, const int *fds, unsigned int n_fds)
 {
-	union {
-		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(VHU_FDS_MAX * sizeof(int))];
-	} control = {.bytes = {0}};
 	uint8_t bytes[sizeof(msg->header) + sizeof(msg->payload)];
 	size_t len = sizeof(msg->header) + msg->header.size, first;
-	struct iovec iov = {bytes, 0};
-	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (len > sizeof(bytes))
 		len = sizeof(bytes);
 	memcpy(bytes, &msg->header, sizeof(msg->header));
 	memcpy(bytes + sizeof(msg->header), &msg->payload, sizeof(msg->payload));
-	if (n_fds > 0) {
-		struct cmsghdr *c;
-
-		hdr.msg_control = &control;
-		hdr.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
-		c = CMSG_FIRSTHDR(&hdr);
-		*c = (struct cmsghdr){CMSG_LEN(n_fds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-		memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
-	}
-	first = iov.iov_len = one_in(10) ? 1 + random_below((uint32_t)len) : len;
-	if (sendmsg(t.front.fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 || first == len)
+	first = one_in(10) ? 1 + random_below((uint32_t)len) : len;
+	if (fg_socket_send(t.front.fd, bytes, first, fds, n_fds) < 0 || first == len)
 		return;
 	role_assert_control();
 	loop_turn(t.loop, 0);
@@ -272,18 +257,6 @@ static void say_in_order(void)
 	send_legal(VHU_SET_VRING_ERR, &(uint64_t){ring}, dup(blocking));
 }
 
-static int come(void)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	strcpy(address.sun_path, t.path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 /* Others come, say something or nothing, and go. */
 static void others_come_and_go(void)
 {
@@ -291,7 +264,7 @@ static void others_come_and_go(void)
 	int *other = &others[random_below(OTHERS)];
 
 	if (*other < 0)
-		*other = come();
+		*other = fg_socket_connect(t.path, SOCK_NONBLOCK);
 	else if (one_in(2) && send(*other, &hello, sizeof(hello), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		return;
 	else
@@ -312,7 +285,7 @@ static void come_and_negotiate(void)
 	const struct vhu_memory_single memory = {.region = {GPA, MEMORY_SIZE / 2, UVA, 0}};
 	const uint64_t features = FEATURES, protocol = PROTOCOL_FEATURES;
 
-	t.front.fd = come();
+	t.front.fd = fg_socket_connect(t.path, SOCK_NONBLOCK);
 	if (t.front.fd < 0)
 		return;
 	send_legal(VHU_SET_PROTOCOL_FEATURES, &protocol, -1);
@@ -397,8 +370,10 @@ static void assert_served(void)
 		close(t.front.fd);
 	if (blocking >= 0)
 		close(blocking);
-	for (t.front.fd = blocking = -1; t.front.fd < 0 && clock_ns() < end; t.front.fd = come())
+	blocking = -1;
+	do
 		loop_turn(t.loop, NS_PER_MS);
+	while ((t.front.fd = fg_socket_connect(t.path, SOCK_NONBLOCK)) < 0 && clock_ns() < end);
 	assert_int_equal(send(t.front.fd, &hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
 	while (recv(t.front.fd, &reply, sizeof(reply), MSG_DONTWAIT) <= 0 && clock_ns() < end)
 		loop_turn(t.loop, NS_PER_MS);

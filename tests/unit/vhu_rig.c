@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fg_socket.h"
 #include "rcu.h"
+#include "turn.h"
 
 struct vhu_rig t;
 
@@ -71,7 +73,7 @@ int vhu_rig_set_up(void **state)
 	assert_non_null(mkdtemp(t.folder));
 	snprintf(t.path, sizeof(t.path), "%s/vm1.sock", t.folder);
 	assert_int_equal(rcu_init(1), 0);
-	t.fds = open_fds();
+	t.fds = fg_open_fds();
 	t.loop = loop_create();
 	assert_non_null(t.loop);
 	t.front.fd = -1;
@@ -94,9 +96,7 @@ static void destroy(void)
 	role_assert_control();
 	vhu_device_destroy(t.device, false, on_gone, NULL);
 	t.device = NULL;
-	for (int i = 0; i < 1000 && !t.gone; i++)
-		loop_turn(t.loop, NS_PER_MS);
-	assert_true(t.gone);
+	TURN_UNTIL(t.loop, t.gone);
 }
 
 int vhu_rig_tear_down(void **state)
@@ -109,7 +109,7 @@ int vhu_rig_tear_down(void **state)
 	loop_destroy(t.loop);
 	assert_int_equal(access(t.path, F_OK), -1);
 	assert_int_equal(rmdir(t.folder), 0);
-	assert_int_equal(open_fds(), t.fds);
+	assert_int_equal(fg_open_fds(), t.fds);
 	assert_int_equal(t.ready, 0);
 	return 0;
 }

@@ -12,11 +12,11 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
+#include "fg_socket.h"
 #include "vhu_socket.h"
 #include "unix_connect.h"
 
@@ -199,16 +199,6 @@ static void what_cannot_be_given_is_an_error(void **state)
 
 /* --- what is in the way ----------------------------------------------------------------------------------------- */
 
-static int bound_socket(const char *at)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	strcpy(address.sun_path, at);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
 static void what_a_dead_process_left_is_replaced(void **state)
 {
 	const struct rights rights = some_rights(0660);
@@ -217,7 +207,7 @@ static void what_a_dead_process_left_is_replaced(void **state)
 	int fd;
 
 	role_assert_control();
-	close(bound_socket(path));
+	close(fg_socket_bind(path, 0));
 	assert_int_equal(vhu_socket_listen(path, &rights, &fd, &file, &fail), 0);
 	assert_has(path, &rights, 0660);
 	end(path, fd, &file);
@@ -283,7 +273,7 @@ static void of_two_at_the_same_time_one_has_it(void **state)
 		unsigned int winner;
 		int client;
 
-		close(bound_socket(path));
+		close(fg_socket_bind(path, 0));
 		assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
 		for (unsigned int k = 0; k < 2; k++) {
 			rivals[k] = (struct rival){.start = &start};
@@ -314,7 +304,7 @@ static void a_socket_of_somebody_else_stays(void **state)
 	assert_int_equal(vhu_socket_listen(path, &nothing, &other, &file, &fail), -EADDRINUSE);
 	/* Ours was taken away and another put there: that is not ours to remove. */
 	assert_int_equal(unlink(path), 0);
-	other = bound_socket(path);
+	other = fg_socket_bind(path, 0);
 	vhu_socket_remove(path, &file);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_int_equal(unlink(path), 0);
