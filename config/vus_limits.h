@@ -29,7 +29,7 @@ enum {
 	 * slots of 64 GiB, more memory than any host gives one VM, and a quarter of what x86-64 has for all ports. */
 	MEM_SPACE_MAX_GIB = 32 * 1024,
 
-	/* Seconds after which a port that listens, and to which nobody has connected, says who may: longer than a host takes
+	/* Seconds after which a port that listens, and has no connection yet, says who may connect: longer than a host takes
 	 * to start its VMs after the switch. */
 	HINT_AFTER_S = 60,
 

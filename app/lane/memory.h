@@ -38,7 +38,7 @@ int lane_memory_map(struct lane_memory *memory, const struct lane_region *region
 		    uint64_t *address);
 /* Everything mapped becomes the guest's memory: 0 or -errno. memory->map is new; the one before is the caller's. */
 int lane_memory_commit(struct lane_memory *memory);
-/* A region leaves the map: 0 with what is to be unmapped once nobody can hold the old map, which is the caller's;
+/* A region leaves the map: 0 with what is to be unmapped once no thread can hold the old map, which is the caller's;
  * -ENOENT, -ENOMEM. */
 int lane_memory_remove(struct lane_memory *memory, const struct lane_region *region,
 		       struct lane_piece *left);

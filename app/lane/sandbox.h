@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* sandbox.h: what a lane may do, once it has begun.
  *
- * Whoever holds a userfaultfd can write to the address space it belongs to, so that a front end must be thought able to
+ * The holder of a userfaultfd can write to the address space it belongs to, so that a front end must be thought able to
  * run code in its lane. What it gains there is what the guest's front end had before: the guest's memory, and frames from
  * and to its own port. The lane is nobody, without capabilities, and every system call that it does not need ends it.
  */

@@ -229,7 +229,7 @@ int eal_start(const struct options *options, struct fail *fail)
 	add_memory(options);
 	if (!given(options, prefix))
 		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
-	/* A NIC that nobody named stays whose it is; a port takes its own (ethdev_device.h). A DPDK without the PCI bus
+	/* A NIC that was not named stays with its driver; a port takes its own (ethdev_device.h). A DPDK without the PCI bus
 	 * does not know what an address is. */
 	if (!given(options, pci))
 		add(rte_bus_find_by_name("pci") != NULL ? "--allow=0000:00:00.0" : "--no-pci");
@@ -243,7 +243,7 @@ int eal_start(const struct options *options, struct fail *fail)
 	return init(!given(options, log_level), fail);
 }
 
-/* What EAL leaves in its runtime folder belongs to nobody once it has ended. */
+/* What EAL leaves in its runtime folder has no use once it has ended. */
 static void remove_folder(char *folder)
 {
 	DIR *dir = opendir(folder);

@@ -16,7 +16,7 @@ enum { PREFIX_BYTES = 4, LINE_BYTES_MAX = 1024 };
 /* A line may come in pieces. The stream's lock keeps threads apart. */
 static bool inside_a_line;
 
-/* $JOURNAL_STREAM names the file that standard error was; somebody may have put another one in its place. */
+/* $JOURNAL_STREAM names the file that standard error was; another one may have been put in its place since. */
 static bool to_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -38,7 +38,7 @@ static void put_piece(int priority, const char *text, size_t len)
 
 	memcpy(line + prefix, text, len);
 	inside_a_line = text[len - 1] != '\n';
-	/* Nobody is left to be told that standard error is gone. */
+	/* If standard error is gone, there is no other place to say so. */
 	if (write(STDERR_FILENO, line, (size_t)prefix + len) < 0)
 		return;
 }

@@ -37,7 +37,7 @@ static void write_all(int fd, const char *text, size_t len)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* Nobody is left to be told. */
+		/* There is no place left to say so. */
 		if (n <= 0)
 			return;
 		text += n;

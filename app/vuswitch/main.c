@@ -239,7 +239,7 @@ static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 
 static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
-	/* What is on its way to the disk gets there (loop_destroy()), and nobody waits for the news. */
+	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
 	ctl_telemetry_stop();
 	ctl_socket_destroy(vus->ctl);
@@ -272,7 +272,7 @@ static int fail_out(const struct fail *fail, int status)
 }
 
 /* 0, or the exit status. EX_CONFIG: the file has an error, no last good one takes its place, and starting again is in
- * vain until somebody has mended it. */
+ * vain until it is mended. */
 static int read_config(const struct options *options, struct config *config)
 {
 	bool falls_back = options->last_good != NULL && !options->check;
@@ -285,7 +285,7 @@ static int read_config(const struct options *options, struct config *config)
 	return fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
 }
 
-/* Whoever started us may have closed them: then the next descriptors would have their numbers, and get our lines. */
+/* Our parent may have closed them: then the next descriptors would have their numbers, and get our lines. */
 static void keep_standard_descriptors(void)
 {
 	int fd;

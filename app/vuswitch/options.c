@@ -194,7 +194,7 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	}
 }
 
-/* A file that is kept in itself would be overwritten while somebody edits it. */
+/* A file that is kept in itself would be overwritten while it is being edited. */
 static int check_last_good(const struct options *options, struct fail *fail)
 {
 	struct stat file, kept;

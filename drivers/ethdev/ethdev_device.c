@@ -100,7 +100,7 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 	return 0;
 }
 
-/* Nobody else configures or polls the device from now on: another port, a bonding device. */
+/* No other port, no bonding device configures or polls the device from now on. */
 static int claim(uint16_t id, const char *name, const char *owner, struct fail *fail)
 	RUNS_ON(control_thread)
 {

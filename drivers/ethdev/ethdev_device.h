@@ -14,7 +14,7 @@
 #include "role.h"
 
 /* Finds or makes `device` (a name or PCI address, with driver arguments behind a comma) and takes it for `owner`.
- * 0 and its DPDK number in *id, or -errno: ENODEV, EBUSY (somebody has it), ENFILE (no room for another ethdev). */
+ * 0 and its DPDK number in *id, or -errno: ENODEV, EBUSY (it is in use), ENFILE (no room for another ethdev). */
 int ethdev_device_take(const char *device, const char *owner, uint16_t *id, struct fail *fail)
 	RUNS_ON(control_thread);
 

@@ -48,7 +48,7 @@ static void give_back(struct ethdev_lender *lender, struct frame_hold *hold, uin
 	atomic_fetch_sub_explicit(&lender->out, bodies, memory_order_release);
 }
 
-/* Any thread: whoever frees the mbuf. */
+/* Context: the thread that frees the mbuf. */
 static void given_back(void *addr VUS_UNUSED, void *opaque)
 {
 	struct loan *loan = opaque;

@@ -95,7 +95,7 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, uint
 	*spans += frame->body_spans;
 	if (__builtin_expect(checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE, 0))
 		ethdev_offload_receive(frame);
-	/* Whoever sends it on is not to do what a former sender of this mbuf asked for. */
+	/* The port that sends it on is not to do what a former sender of this mbuf needed. */
 	mbuf->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	return RX_DROPS;
 }

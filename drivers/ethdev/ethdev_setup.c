@@ -212,7 +212,7 @@ static int try_start(struct ethdev *dev, struct plan *plan, unsigned int lcores,
 	return fail_set(fail, error, "it does not start: %s", rte_strerror(-error));
 }
 
-/* Frames for anybody, not only for the device's own address. Devices that hear everything anyway refuse. */
+/* Frames for any address, not only for the device's own address. Devices that hear everything anyway refuse. */
 static void hear_everything(const struct ethdev *dev, const struct port *port)
 {
 	int error = rte_eth_promiscuous_enable(dev->id);
@@ -226,7 +226,7 @@ static void hear_everything(const struct ethdev *dev, const struct port *port)
 		 rte_strerror(-error));
 }
 
-/* Configuring told the device; its kernel interface, if it has one, is told here, but only what somebody asked for. */
+/* Configuring told the device; its kernel interface, if it has one, is told here, but only what the user asked for. */
 static void apply_mtu(const struct ethdev *dev, const struct port *port, const struct plan *plan,
 		      unsigned int asked)
 {

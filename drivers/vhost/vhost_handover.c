@@ -25,7 +25,7 @@ static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
 			      &vhost->link->shared->counters, &vhost->lane_seen);
 }
 
-/* Frames that nobody will take any more: their number. No lcore has the link. */
+/* Frames that will not be taken any more: their number. No lcore has the link. */
 static uint64_t drain(struct lane_link *link, struct lane_consumer *ring)
 {
 	uint64_t n = 0;

@@ -66,7 +66,7 @@ uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct
 		rxq->held = n > 0 ? link : NULL; /* without frames there is no complete() */
 		return n;
 	}
-	/* Nobody may have a frame for the guest soon: whoever polls it sees to the rest. */
+	/* There may be no frame for the guest soon: the lcore that polls it sees to the rest. */
 	set = rcu_get(&vhost_port_of(rxq->q.port)->tx);
 	if (set != NULL) {
 		lane_take(link);

@@ -47,7 +47,7 @@ struct vhost_port {
 	RCU_PTR(struct lane_link) lane; /* what is for the guest goes in here */
 	_Atomic uint32_t len_max; /* longest frame the guest takes, bytes; control writes */
 	/* When a broken ring was last reported, in seconds (lcore_ctx.epoch): said again each second, because a
-	 * report may be lost. Whoever uses the ring writes. */
+	 * report may be lost. The lcore that uses the ring writes. */
 	_Atomic uint16_t told_epoch[VHOST_RINGS_MAX];
 	struct vhost_rxq rxq[VHOST_QUEUE_PAIRS_MAX];
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* clock.h: monotonic time in nanoseconds, for any thread. lcores count cycles and convert at the edge. */
+/* clock.h: monotonic time. lcores count cycles and convert at the edge.
+ *
+ * Context: any thread.
+ * Units: nanoseconds.
+ */
 #ifndef VUS_CLOCK_H
 #define VUS_CLOCK_H
 

@@ -33,7 +33,7 @@ void doorbell_disarm(struct doorbell *bell)
 	uint64_t rings;
 
 	atomic_store(&bell->armed, false);
-	/* EAGAIN, nobody rang, is as good as a value. */
+	/* EAGAIN says that no ring came: as good as a value. */
 	if (read(bell->fd, &rings, sizeof(rings)) < 0)
 		return;
 }

@@ -2,8 +2,10 @@
 /* doorbell.h: wakes a sleeping thread, and costs nothing while it is awake.
  *
  * The listener owns an eventfd and a flag. Before it sleeps it arms the doorbell, looks once more for work, and then
- * waits on the descriptor; whoever brings work rings, which is one load while the listener is awake and one write(2)
- * for the first to find it asleep. Any thread may ring; one thread listens.
+ * waits on the descriptor. The thread that brings work rings, which is one load while the listener is awake and one
+ * write(2) for the first to find it asleep.
+ *
+ * Context: any thread rings; one thread listens.
  */
 #ifndef VUS_DOORBELL_H
 #define VUS_DOORBELL_H
@@ -24,7 +26,7 @@ void doorbell_arm(struct doorbell *bell);
 /* Listener, awake again: rings are free from now on, and the descriptor is not readable. */
 void doorbell_disarm(struct doorbell *bell);
 
-/* Anybody, after the work was published. */
+/* Context: any thread, after it has published the work. */
 void doorbell_ring(struct doorbell *bell);
 
 #endif

@@ -2,8 +2,11 @@
 /* fail.h: an error on its way to a person.
  *
  * A function that can fail for a reason the user can mend takes a `struct fail *`, writes one line into it where the
- * cause is known (what, where, how to mend it) and returns -errno. Whoever talks to the user prints it, once. The
- * struct is the caller's, lives on its stack and needs no cleanup. Any thread.
+ * cause is known (what, where, how to mend it) and returns -errno. The caller that talks to the user prints it,
+ * once.
+ *
+ * Context: any thread.
+ * Ownership: the struct is the caller's, lives on its stack and needs no cleanup.
  */
 #ifndef VUS_FAIL_H
 #define VUS_FAIL_H

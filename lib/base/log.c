@@ -64,7 +64,7 @@ static void print_line(enum log_level level, const char *subject, const char *te
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	/* Nobody is left to be told that standard error is gone. */
+	/* If standard error is gone, there is no other place to say so. */
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* log.h: lines for the person who runs the switch, on standard error.
  *
- * Any thread but an lcore: an lcore counts, and the control thread tells what was counted. Each line names its subject
- * (a port, a bridge, a file) and is one sentence. A line that a peer can cause goes through a log_limit, so that nobody
- * fills a disk from inside a guest: ten lines in ten seconds, then one that says how many were left out.
+ * Each line names its subject (a port, a bridge, a file) and is one sentence. A line that a peer can cause goes through a
+ * log_limit, so that a guest cannot fill the disk (A4): ten lines in ten seconds, then one that says how many were left out.
  *
  * Under systemd (JOURNAL_STREAM set) lines carry the <N> priority prefix of sd-daemon(3) and no time of their own.
+ *
+ * Context: any thread but an lcore: an lcore counts, and the control thread reports what was counted.
  */
 #ifndef VUS_LOG_H
 #define VUS_LOG_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* one_line.h: text from outside (a file, a peer, a command line) in a message that has to stay one line. Any thread. */
+/* one_line.h: text from outside (a file, a peer, a command line) in a message that has to stay one line.
+ *
+ * Context: any thread.
+ */
 #ifndef VUS_ONE_LINE_H
 #define VUS_ONE_LINE_H
 

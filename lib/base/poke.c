@@ -36,7 +36,7 @@ static _Thread_local struct poker *mine;
 
 /* --- the watchman ------------------------------------------------------------------------------------------------- */
 
-/* One look at everybody: whether anybody has poked since the last one, or still does. */
+/* Looks at each thread once: whether one has poked since the last look, or still does. */
 static bool look(void)
 {
 	bool busy = false;

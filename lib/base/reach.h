@@ -3,7 +3,9 @@
  *
  * connect(2) says EACCES and not where. Every folder of the path has to be searchable (x), and the socket writable (w);
  * the kernel is asked for one after the other, with the effective user and groups, so what it answers holds for access
- * lists and capabilities, too. Any thread but an lcore.
+ * lists and capabilities, too.
+ *
+ * Context: any thread but an lcore.
  */
 #ifndef VUS_REACH_H
 #define VUS_REACH_H

@@ -2,7 +2,9 @@
 /* rights.h: who may use a socket: its owner, its group and its mode, as a user writes them and as the kernel has them.
  *
  * Names are looked up when they are read, and so is the name of a number when it is shown: both ask the machine's user
- * database, which is a file read where users are local. Any thread but an lcore.
+ * database, which is a file read where users are local.
+ *
+ * Context: any thread but an lcore.
  */
 #ifndef VUS_RIGHTS_H
 #define VUS_RIGHTS_H

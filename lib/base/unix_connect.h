@@ -2,7 +2,7 @@
 /* unix_connect.h: a connection to a unix socket at a path, without waiting.
  *
  * Context: any thread but an lcore.
- * Returns: 0, or -errno: -ENOENT nothing is there, -ECONNREFUSED nobody listens, -EAGAIN somebody does and has no room,
+ * Returns: 0, or -errno: -ENOENT nothing is there, -ECONNREFUSED no process listens, -EAGAIN one does and has no room,
  * -ENAMETOOLONG the path does not fit an address.
  * Ownership: the descriptor, which does not block, is the caller's.
  */
@@ -13,7 +13,7 @@
 
 int unix_connect(const char *path, int *fd);
 
-/* Whether somebody listens there, with or without room for us. */
+/* Whether a process listens there, with or without room for us. */
 bool unix_is_listened_on(const char *path);
 
 #endif

@@ -43,7 +43,7 @@ static struct loop *loop OWNED_BY(control_thread);
 static unsigned int devices OWNED_BY(control_thread), edition OWNED_BY(control_thread);
 static struct log_limit refusals OWNED_BY(control_thread);
 
-/* What is mapped for devices: the helper's, and of whoever unmaps. */
+/* What is mapped for devices: of the helper thread, and of the thread that unmaps. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct dma_ops *ops;
 static struct mapped {

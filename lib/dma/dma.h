@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dma.h: which of the memory that guests share with us devices may read by themselves.
+/* dma.h: the parts of guest memory that devices read by themselves.
  *
- * Whoever maps guests' memory offers it here, piece by piece, and withdraws it before it unmaps it; whoever has devices
+ * lib/vhost_user offers guests' memory here, piece by piece, and withdraws it before it unmaps it; a driver of devices
  * behind an IOMMU brings the two functions that map and unmap for them. The two know nothing of each other. While there
  * is such a device, pieces that are offered are mapped for it under our own addresses, on the loop's helper thread,
  * because mapping pins every page: memory a guest never touched comes into being, which takes its time. Until a piece is
  * mapped, and if it cannot be (the IOMMU's mappings are limited, and so is what may be locked), it is not reached, and
  * frames that lie in it are copied.
  *
- * Threads: control offers, withdraws, starts and stops; lcores ask dma_reaches(); dma_unmap() on any thread that may wait.
- * A piece that was withdrawn is reached by nobody once every lcore has passed; then those who read it are waited for
+ * Context: control offers, withdraws, starts and stops; lcores ask dma_reaches(); dma_unmap() on any thread that may wait.
+ * A piece that was withdrawn is not reached any more once every lcore has passed; then those who read it are waited for
  * (frame_hold.h), then it is unmapped for devices, and then for us. Memory that is still arriving (postcopy) is not
  * offered: to pin it would be to wait for it.
  */
@@ -39,7 +39,7 @@ struct dma_status {
 void dma_offer(uint8_t *at, size_t len) RUNS_ON(control_thread);
 /* They will not be for long: `at` as it was offered, or not. */
 void dma_withdraw(const uint8_t *at) RUNS_ON(control_thread);
-/* Nobody reads it any more: takes it from the devices, if they had it. */
+/* It is not read any more: takes it from the devices, if they had it. */
 void dma_unmap(const uint8_t *at);
 
 /* One device more, or less. With the first, what was offered is mapped; after the last, `done` is called when nothing is

@@ -122,7 +122,7 @@ static void run_events(struct loop *loop, struct epoll_event *events, int n)
 	loop->events_at = loop->events_n = 0;
 }
 
-/* The time this turn may sleep: until the first timer, and not long while somebody waits for lcores to move on. */
+/* The time this turn may sleep: until the first timer, and not long while an rcu_wait is pending. */
 static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
 {
 	uint64_t sleep = timeout_ns;

@@ -2,12 +2,15 @@
 /* loop.h: the control thread's event loop: descriptors, timers, RCU continuations, calls from other threads, and jobs
  * that take too long to do here.
  *
- * One thread runs the loop and everything below is called on it, except loop_call(), which any thread but an lcore may
- * use. No callback blocks: what depends on an lcore is an rcu_wait, what depends on a peer is a descriptor or a timer,
+ * No callback blocks: what depends on an lcore is an rcu_wait, what depends on a peer is a descriptor or a timer,
  * what is slow in the kernel (munmap of a large region) is a job.
  *
  * The small structs are embedded in their owner, which gets itself back by container_of(); the loop keeps pointers to
- * them while they are active and allocates nothing. Times are nanoseconds of clock_ns().
+ * them while they are active and allocates nothing.
+ *
+ * Context: one thread runs the loop, and everything below is called on it, except loop_call(), which any thread but an lcore
+ * may use.
+ * Units: nanoseconds of clock_ns().
  */
 #ifndef VUS_LOOP_H
 #define VUS_LOOP_H

@@ -5,10 +5,13 @@
  * the burst's own room; for a frame from a NIC they are the mbuf's. Every decision is taken on the head, and the head
  * is what receivers get: what was checked is what is delivered. A short frame is all head.
  * body: where the rest still lies: spans of guest memory, or the further segments of an mbuf. It is copied once, by
- * whoever delivers the frame, straight to where it goes; its bytes are looked at by nobody on the way.
+ * the driver that delivers the frame, straight to where it goes; its bytes are not looked at on the way.
  *
  * A burst belongs to one lcore and is filled by a port's receive(); frames are valid until the same port's complete().
- * Deliverers read frames, and change nothing but through the fields marked for them. Units: bytes.
+ *
+ * Context: the lcore that the burst belongs to. Drivers that deliver a frame read it, and change nothing but the fields marked
+ * for them.
+ * Units: bytes.
  */
 #ifndef VUS_FRAME_H
 #define VUS_FRAME_H

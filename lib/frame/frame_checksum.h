@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* frame_checksum.h: the Internet checksum of what lies in pieces. Any thread. RFC 1071. */
+/* frame_checksum.h: the Internet checksum of what lies in pieces. RFC 1071.
+ *
+ * Context: any thread.
+ */
 #ifndef VUS_FRAME_CHECKSUM_H
 #define VUS_FRAME_CHECKSUM_H
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* frame_finish.h: what a burst asks for and its receiver cannot do is done for it.
+/* frame_finish.h: does for a frame the offloads that its receiver cannot do (O6).
  *
- * Deliverers take this way only with a burst in which a frame asks for something. A frame that asks for no more than the
- * receiver takes goes through as it is. Of any other the receiver gets frames that ask for nothing: a copy of the head with
- * the checksum finished, or the pieces. The frame itself is not touched: other receivers may be able to do more.
+ * Drivers take this way only with a burst in which a frame needs an offload. A frame that needs no more than the receiver
+ * can do goes through as it is. Of any other the receiver gets frames that need nothing: a copy of the head with the
+ * checksum finished, or the pieces. The frame itself is not touched: other receivers may be able to do more.
  *
  *	frame_finish_begin(&finish, frames, n, &taker);
  *	while ((n = frame_finish_next(&finish)) > 0)
  *		... deliver finish.out[0 .. n) ...
  *	... account for finish.too_big and the others ...
  *
- * Any thread; frames of one round are valid until the next. Too large for small stacks (45 KiB). Nothing is allocated.
+ * Context: any thread. Too large for small stacks (45 KiB). Nothing is allocated.
+ * Ownership: frames of one round are valid until the next.
  */
 #ifndef VUS_FRAME_FINISH_H
 #define VUS_FRAME_FINISH_H

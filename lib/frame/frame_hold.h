@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* frame_hold.h: a frame whose body is read where it lies after its burst is over: by a NIC, without a copy.
  *
- * A receive queue that can wait for its buffers lends the bodies of a burst: burst->holds has a hold for each frame of
- * it, in the order they came. A deliverer that passes the place of a body on to a device takes a reference for each time
- * it does, and drops it when the device has read it; the queue gives its buffers back in order, each once nobody holds
- * it any more, and never waits for that. A deliverer that knows nothing of holds copies, as ever.
+ * A receive queue that can wait for its buffers offers the bodies of a burst: burst->holds has a hold for each frame of
+ * it, in the order they came. A driver that passes the place of a body on to a device takes a reference for each time it
+ * does, and drops it when the device has read it. The queue gives its buffers back in order, each once its count is zero,
+ * and never waits for that. A driver that knows nothing of this copies.
  *
- * Threads: frame_hold_take() between receive() and complete() on the lcore of the burst; frame_hold_drop() on any
- * thread, later. A hold remembers by which edition of the guest's memory map its place was found, so that control can
- * wait for those who may be reading what it is about to unmap.
+ * A hold remembers by which edition of the guest's memory map its place was found, so that control can wait for the
+ * devices that may be reading what it is about to unmap. A table of holds outlives its queue while a device has not given
+ * back all of them: frame_holds_destroy().
  *
- * A table of holds outlives its queue while a device has not given back all of them: frame_holds_destroy().
+ * Context: frame_hold_take() between receive() and complete() on the lcore of the burst; frame_hold_drop() on any
+ * thread, later.
  */
 #ifndef VUS_FRAME_HOLD_H
 #define VUS_FRAME_HOLD_H
@@ -28,15 +29,15 @@ struct frame_hold {
 	_Atomic uint32_t word;
 };
 
-/* Chain number i of a queue has hold i modulo their number. */
+/* Chain i of a queue has the entry i modulo their number. */
 struct frame_holds {
 	_Alignas(64) struct frame_hold hold[VIRTQ_IN_HAND_LIST];
-	/* Whether the chain in hand waits for its hold. The queue's lcore. */
+	/* Whether the chain in hand waits for its count. The queue's lcore. */
 	_Alignas(64) bool lent[VIRTQ_IN_HAND_LIST] OWNED_BY(lcore_thread);
 	uint64_t since_ns OWNED_BY(lcore_thread); /* when the oldest chain in hand became the oldest */
 };
 
-/* How many ports take holds: while there are none, nothing is lent. Control writes. */
+/* How many ports take them: while there are none, every body is copied. Control writes. */
 extern _Atomic unsigned int frame_hold_takers;
 
 static inline bool frame_hold_wanted(void)
@@ -46,9 +47,9 @@ static inline bool frame_hold_wanted(void)
 
 /* NULL: no memory. */
 struct frame_holds *frame_holds_create(void) RUNS_ON(control_thread);
-/* Kept for good if somebody holds something still. NULL is fine. */
+/* Kept for good if a device has not given all of them back. NULL is fine. */
 void frame_holds_destroy(struct frame_holds *holds) RUNS_ON(control_thread);
-/* Whether a place is held that was found by an edition before this one. Any thread. */
+/* Whether a count is not zero whose place was found by an edition before this one. Any thread. */
 bool frame_holds_before(const struct frame_holds *holds, uint16_t edition);
 
 static inline uint16_t frame_hold_references(const struct frame_hold *hold)
@@ -57,7 +58,7 @@ static inline uint16_t frame_hold_references(const struct frame_hold *hold)
 	return (uint16_t)atomic_load_explicit(&hold->word, memory_order_acquire);
 }
 
-/* The hold of a frame that is in the lcore's burst, or NULL: its body is not to be had after complete(). */
+/* That of a frame in the lcore's burst, or NULL: its body is not to be had after complete(). */
 static inline struct frame_hold *frame_hold_of(const struct burst *burst, const struct frame *frame)
 {
 	uint64_t i = (uint64_t)(frame - burst->frame);

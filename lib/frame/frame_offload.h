@@ -14,7 +14,10 @@
  * UFO, the cutting of a UDP datagram into IP fragments, is neither offered nor done: no driver of the last years
  * asks for it, and a receiver that loses one fragment loses 64 KiB. USO, cutting into datagrams, took its place.
  *
- * Any thread. virtio 1.2, 5.1.6 (1.3 for USO); O1 to O4. Units: bytes.
+ * virtio 1.2, 5.1.6 (1.3 for USO); O1 to O4.
+ *
+ * Context: any thread.
+ * Units: bytes.
  */
 #ifndef VUS_FRAME_OFFLOAD_H
 #define VUS_FRAME_OFFLOAD_H
@@ -33,7 +36,7 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-/* What a frame may ask of whoever gets it, and what somebody can do: a set of these. */
+/* What a frame may need, and what a receiver can do: a set of these. */
 enum {
 	FRAME_CSUM = 1 << 0, /* checksum of TCP or UDP */
 	FRAME_TSO4 = 1 << 1,

@@ -2,12 +2,14 @@
 /* frame_segment.h: cuts a checked TCP or UDP frame (frame_offload.h) up into the packets it stands for.
  *
  * Each piece has headers of its own, made from those of the whole, in memory of the caller's; its payload stays where it
- * is, as spans of the same body. So a piece is written once, by whoever delivers it, and the payload is not copied for it.
+ * is, as spans of the same body. So a piece is written once, by the driver that delivers it, and its payload is not copied
+ * before.
  * TSO and USO, IPv4 and IPv6 with or without extension headers, any number of tags. What is written anew: IP lengths,
  * the IPv4 identification and checksum; TCP's sequence number, and FIN and PSH in the last, CWR in the first piece only;
  * UDP's length; the checksum, finished. RFC 791, 8200, 9293, 768, 3168.
  *
- * Any thread; the whole must outlive its pieces.
+ * Context: any thread.
+ * Ownership: the whole must outlive its pieces.
  */
 #ifndef VUS_FRAME_SEGMENT_H
 #define VUS_FRAME_SEGMENT_H

@@ -10,7 +10,7 @@ void lcores_measure(void)
 	uint64_t now = rte_rdtsc(), whole = now - lcores.measured;
 
 	if (lcores.measured == 0)
-		whole = UINT64_MAX; /* since nobody knows when */
+		whole = UINT64_MAX; /* the first time */
 	lcores.measured = now;
 	for (unsigned int i = 0; i < lcores.n; i++) {
 		const struct poll_set *set = rcu_own(&lcores.lcore[i].set);

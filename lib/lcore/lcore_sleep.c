@@ -3,7 +3,7 @@
 
 #include "lcore_private.h"
 
-/* How long to sleep where a queue of the set cannot wake anybody, or has never yet, in milliseconds. */
+/* How long to sleep where a queue of the set cannot wake the lcore, or has never yet, in milliseconds. */
 enum { SLEEP_BLIND_MS = 1, SLEEP_EVENTS = 16 };
 
 static int timeout_of(const struct poll_set *set)

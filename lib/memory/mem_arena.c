@@ -42,7 +42,7 @@ struct mem_arena {
 	atomic_bool dead;
 	int alarm_fd;
 	bool used;
-	atomic_bool forsaken; /* somebody reads in it for ever */
+	atomic_bool forsaken; /* a reader in it may never end */
 };
 
 /* Every arena there ever was, for the handler. One that is destroyed is kept for the next port: the handler may look

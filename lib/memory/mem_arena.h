@@ -8,10 +8,11 @@
  * further fault follows, marks the arena dead and rings its alarm. The port is then torn down by the control thread;
  * no other port notices. A SIGBUS anywhere else is a bug or broken hardware and ends the process as before.
  *
- * Threads: the control thread creates, maps, unmaps and destroys; mem_arena_release() and _forsake() alone may run on a helper,
- * since they may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
  * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB,
  * and of those no more than MEM_SPACE_MAX_GIB each.
+ *
+ * Context: the control thread creates, maps, unmaps and destroys; mem_arena_release() and _forsake() may run on a helper thread,
+ * since they may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
  */
 #ifndef VUS_MEM_ARENA_H
 #define VUS_MEM_ARENA_H
@@ -44,7 +45,7 @@ uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t 
 /* Gives a mapping back: the range becomes reserved again and may be handed out anew. No reader may hold it. */
 void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
 
-/* The same for a mapping that somebody may yet read, whom nobody can make stop: the file is let go of, and in its place are
+/* The same for a mapping that may still be read, by a reader that cannot be stopped: the file is let go of, and in its place are
  * empty pages that stay, beyond the arena's end. */
 void mem_arena_forsake(struct mem_arena *arena, uint8_t *at, size_t len);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mem_copy.h: copies that fit the size. Any thread. */
+/* mem_copy.h: copies that fit the size.
+ *
+ * Context: any thread.
+ */
 #ifndef VUS_MEM_COPY_H
 #define VUS_MEM_COPY_H
 

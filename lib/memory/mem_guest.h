@@ -3,7 +3,9 @@
  *
  * Each function is one load or one store of one naturally aligned field, never torn, never repeated by the compiler.
  * A field is read once into a local, checked, and only the local is used after that: what was checked is what counts,
- * whatever the guest scribbles meanwhile. Rings are checked for alignment when they start (virtq.h).
+ * whatever the guest scribbles meanwhile. Rings are checked for alignment when they start (virtq.h). V9, V12.
+ *
+ * Context: an lcore, or the postcopy process; never the control thread.
  */
 #ifndef VUS_MEM_GUEST_H
 #define VUS_MEM_GUEST_H

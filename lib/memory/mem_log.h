@@ -5,7 +5,7 @@
  * end shares with every device of the VM and harvests while the guest runs (vhost-user specification, "Migration").
  * A write is complete in guest memory before its bit is set: a harvester that takes the bit reads the bytes.
  *
- * Threads: control makes and publishes a log in the device's mem_table; lcores mark. The bits are set by atomic
+ * Context: control makes and publishes a log in the device's mem_table; lcores mark. The bits are set by atomic
  * read-modify-writes, because several lcores and other devices share the words. A range beyond the end of the log is
  * cut off, never written (M8, V16). Nothing here needs EAL or blocks.
  */

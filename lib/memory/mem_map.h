@@ -5,7 +5,7 @@
  * address space, and where we have it in ours. A change of the guest's memory is a new map, published in the device's
  * mem_table (rcu.h); the old one stays whole until every lcore has left it, and so do the mappings under it.
  *
- * Threads: mem_map_with(), _without() and mem_map_free() on the thread that publishes (control); translation on any
+ * Context: mem_map_with(), _without() and mem_map_free() on the thread that publishes (control); translation on any
  * thread that holds the map between two quiescent states. Nothing here touches guest memory, needs EAL or blocks.
  *
  * Translation takes whole ranges. A range may cross from one region to another that follows without a gap; a range

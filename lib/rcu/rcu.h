@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rcu.h: control publishes whole objects, lcores read them, nobody waits.
+/* rcu.h: control publishes whole objects, lcores read them, neither waits.
  *
  * An object that lcores read is built complete, published through one pointer (RCU_PTR) and never changed again. A
  * replaced object is freed only after every lcore has passed a quiescent state: a moment, once a loop, at which it
  * holds no pointer it loaded before. An lcore that sleeps is offline and holds none. This is rte_rcu_qsbr underneath,
  * which works without EAL being initialised.
  *
- * Threads: one writer (the control thread; in tests the test) publishes, takes tokens and polls. Each reader calls
+ * Context: one writer (the control thread; in tests the test) publishes, takes tokens and polls. Each reader calls
  * rcu_online() once with an index of its own, rcu_quiescent() once a loop, rcu_offline() before it may block.
  *
  * The writer never blocks on a reader: it starts a `struct rcu_wait` and goes on; rcu_poll(), called by its event loop,

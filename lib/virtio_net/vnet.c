@@ -245,7 +245,7 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
-		/* Of this burst's own spans, which nobody else is to change. */
+		/* Of this burst's own spans, which no other thread changes. */
 		struct mem_span *spans = &burst->span[frame->body - burst->span];
 
 		frame->head = burst->room[i];
@@ -359,7 +359,7 @@ bool vnet_arm(struct virtq *q)
 {
 	struct virtq_view view;
 
-	/* Nobody tells us when a device has read what it was lent. */
+	/* No event says when a device has read a body. */
 	if (vnet_window_open(q))
 		return true;
 	/* A ring that was not looked at yet is looked at first: there may be something to be done. */

@@ -3,13 +3,13 @@
  * reading their bodies (frame_hold.h).
  *
  * The window is the chains from the oldest that is held on: chains go back in the order they came, so that those behind
- * it wait too. Whenever its lcore comes to the queue, the part that nobody holds any more goes back. While a quarter of
+ * it wait too. Whenever its lcore comes to the queue, the part that no device reads any more goes back. While a quarter of
  * the ring waits already, nothing more is lent, and what comes is copied; and a chain that is held for longer than
  * HOLD_LIMIT_MS goes back all the same, with all others: a guest would lose its whole ring to a NIC that hangs.
- * (Whoever reads its memory later reads what the guest put there since; that the memory itself is still there is
+ * (A device that reads its memory later reads what the guest put there since; that the memory itself is still there is
  * vhost_user's to see to.)
  *
- * The lcore that polls the queue. Only called while somebody takes holds, or chains are in hand.
+ * Context: the lcore that polls the queue. Only called while a port takes references, or chains are in hand.
  */
 #ifndef VUS_VNET_WINDOW_H
 #define VUS_VNET_WINDOW_H

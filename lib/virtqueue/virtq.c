@@ -177,7 +177,7 @@ const char *virtq_fault_text(enum virtq_fault fault)
 		[VIRTQ_FAULT_ADDRESS] = "buffer outside of guest memory",
 		[VIRTQ_FAULT_DIRECTION] = "buffer of the wrong direction",
 		[VIRTQ_FAULT_PIECES] = "chain of too many pieces",
-		[VIRTQ_FAULT_CALL] = "interrupt descriptor that blocks whoever writes it",
+		[VIRTQ_FAULT_CALL] = "interrupt descriptor that blocks its writer",
 	};
 
 	return fault < VIRTQ_FAULTS ? text[fault] : "unknown";

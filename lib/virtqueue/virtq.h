@@ -4,7 +4,7 @@
  * Three owners, three groups of fields. The geometry (`struct virtq_conf`: size, addresses, negotiated format, call
  * descriptor) is immutable and published by control through one RCU pointer; NULL means that the queue is not to be
  * touched: never started, stopped, or paused because its memory is away. The position (`struct virtq_dp`) belongs to
- * whoever polls or fills the queue, and to control while no geometry is published and every lcore has passed. Counters
+ * the lcore that polls or fills the queue, and to control while no geometry is published and every lcore has passed. Counters
  * have the same writer and may be read by anyone.
  *
  * The geometry is checked as a whole when it is made, the only place where it is accepted; what the guest writes into
@@ -13,7 +13,9 @@
  * tells the front end through the error descriptor, and logs it once.
  *
  * virtio 1.2, 2.6 and 2.7. A descriptor ring is named by the front end's virtual addresses; it must lie in one region
- * per part. Units: descriptors for sizes and indexes, bytes for lengths.
+ * per part.
+ *
+ * Units: descriptors for sizes and indexes, bytes for lengths.
  */
 #ifndef VUS_VIRTQ_H
 #define VUS_VIRTQ_H
@@ -87,7 +89,7 @@ struct virtq_dp {
 	struct mem_hint hint;	/* where its buffers were */
 };
 
-/* One writer: whoever holds the position. */
+/* One writer: the lcore that has the position. */
 struct virtq_counters {
 	_Atomic uint64_t frames;
 	_Atomic uint64_t interrupts;
@@ -127,7 +129,7 @@ struct virtq_setup {
 	int call_fd;
 };
 
-/* `record` outlives the queue; NULL: nobody will ask for it. */
+/* `record` outlives the queue; NULL: there is no journal. */
 void virtq_init(struct virtq *q, const struct mem_table *memory, struct virtq_record *record)
 	RUNS_ON(control_thread);
 

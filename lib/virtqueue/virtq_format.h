@@ -2,8 +2,7 @@
 /* virtq_format.h: what a ring format is: the constant table that a burst body is compiled with.
  *
  * A `struct virtq_format` is only ever a compile-time constant: the body that takes it is inlined into one function per
- * format (virtq_split.h, virtq_packed.h), and the compiler turns its members into direct code. All functions run on the
- * lcore that holds the queue's position, with a geometry and a map loaded for this burst.
+ * format (virtq_split.h, virtq_packed.h), and the compiler turns its members into direct code.
  *
  * A chain is found (what does the ring say at this place), what it is returned with is staged and, once it is certain to
  * be used, it is taken: one that turned out not to be needed has not been taken. Nearly every chain is one descriptor in one
@@ -11,6 +10,8 @@
  *
  * Distances are counted in slots: what a chain occupies in the ring that says which are available. In a split ring each has
  * one; in a packed ring as many as it has descriptors.
+ *
+ * Context: the lcore that has the queue's position, with a geometry and a map loaded for this burst (RCU reader).
  */
 #ifndef VUS_VIRTQ_FORMAT_H
 #define VUS_VIRTQ_FORMAT_H

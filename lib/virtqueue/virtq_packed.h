@@ -229,7 +229,7 @@ static inline bool packed_publish(const struct virtq_view *view, uint16_t keep)
 	if (__builtin_expect(view->log != NULL, 0))
 		packed_log_ring(view, before, dp->published);
 	if (view->conf->call_fd < 0) {
-		/* By the time somebody listens again, the place may have come around to where it was. */
+		/* By the time the driver wants kicks again, the place may have come around to where it was. */
 		dp->signalled_valid = false;
 		return false;
 	}

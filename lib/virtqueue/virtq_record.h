@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* virtq_record.h: what whoever serves a ring leaves behind for the process that serves it next.
+/* virtq_record.h: what a process that serves a ring leaves behind for the next one (L8).
  *
  * A switch that is killed between the delivery of a guest's frames and the return of their buffers would deliver them a
  * second time when it comes back: the ring alone says only which buffers are back. So before a burst may be delivered,
@@ -9,10 +9,10 @@
  * A record is about one ring, which its key names: where it lies in the front end's memory, its size, what was agreed
  * upon. Control writes the key when a ring starts that the record is not about, and clears it when a ring is stopped in
  * an orderly way: then everything is back and the front end knows the place. Whether a record that matches is still true
- * is seen in the ring itself, by the lcore that opens it (virtq_format.begin). What is found in a record is somebody
- * else's word, and checked like a guest's.
+ * is seen in the ring itself, by the lcore that opens it (virtq_format.begin). What is found in a record was written by
+ * another process, and is checked like what a guest writes.
  *
- * A queue without a journal has a record of its own, so that nobody has to ask.
+ * A queue without a journal has a record of its own, so that the data path has no case for it.
  */
 #ifndef VUS_VIRTQ_RECORD_H
 #define VUS_VIRTQ_RECORD_H
@@ -37,12 +37,12 @@ struct virtq_record {
 	uint64_t desc_uva, avail_uva, used_uva, features;
 	uint32_t size;
 	uint32_t base; /* where the front end let the ring begin */
-	/* Whoever has the ring writes. Split: entries [from, taken) of the available ring are in hand: not back yet, and
-	 * delivered or about to be; from in bits 0 to 15, taken in 16 to 31. While a part of them goes back, up to which
-	 * one in 32 to 47; else from. Packed: the place of the next element (0 to
-	 * 15), where the last chain that was returned began (16 to 31), how many of the list below are in hand (32 to 39:
-	 * their data are complete, their elements are yet to be written), which entry of the
-	 * list is the first of them (40 to 47; it goes around), and the id of that last chain (48 to 63). */
+	/* The process that serves the ring writes. Split: entries [from, taken) of the available ring are in hand: not
+	 * back yet, and delivered or about to be; from in bits 0 to 15, taken in 16 to 31. While a part of them goes
+	 * back, up to which one in 32 to 47; else from. Packed: the place of the next element (0 to 15), where the last
+	 * chain that was returned began (16 to 31), how many of the list below are in hand (32 to 39: their data are
+	 * complete, their elements are yet to be written), which entry of the list is the first of them (40 to 47; it
+	 * goes around), and the id of that last chain (48 to 63). */
 	_Atomic uint64_t place;
 	uint64_t spare;
 	struct virtq_returned in_hand[VIRTQ_IN_HAND_LIST];
@@ -61,8 +61,8 @@ void virtq_record_clear(struct virtq_record *record);
 
 static inline void virtq_record_place(struct virtq_record *record, uint16_t from, uint16_t taken)
 {
-	/* Pairs with virtq_resume(): after the entries before `from` were returned; and before the frames of these can be
-	 * seen by anybody: each delivery ends with a release of its own. */
+	/* Pairs with virtq_resume(): after the entries before `from` were returned; and before a receiver can see the
+	 * frames of these: each delivery ends with a release of its own. */
 	atomic_store_explicit(&record->place, (uint64_t)from << 32 | (uint64_t)taken << 16 | from,
 			      memory_order_release);
 }

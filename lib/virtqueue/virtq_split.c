@@ -29,7 +29,7 @@ int split_begin(const struct virtq_view *view, bool from_guest)
 	uint16_t n = from_guest ? split_in_hand(view, used) : 0;
 
 	/* We serve in order, so what is not used was not served. A front end that lost its device may not know how far
-	 * that was: DPDK's virtio-user says 0 to whoever comes next. */
+	 * that was: DPDK's virtio-user says 0 to the next back end. */
 	dp->last_used = dp->published = dp->signalled = used;
 	dp->last_avail = dp->avail_seen = used;
 	for (uint16_t i = 0; i < n; i++) {

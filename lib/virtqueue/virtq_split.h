@@ -149,7 +149,7 @@ static inline bool split_publish(const struct virtq_view *view, uint16_t keep)
 	if (__builtin_expect(view->log != NULL, 0))
 		split_log_used(view, before);
 	if (view->conf->call_fd < 0) {
-		/* By the time somebody listens again, the index may have come around to where it was. */
+		/* By the time the driver wants kicks again, the index may have come around to where it was. */
 		dp->signalled_valid = false;
 		return false;
 	}
