@@ -7,9 +7,9 @@
 #define VUS_LIMITS_H
 
 enum {
-	/* Ports of one switch. A port id must fit the 16-bit half of a MAC table value. */
+	/* Ports of one switch. A port id is a destination of an FDB (fdb.h). */
 	PORTS_MAX = 1024,
-	/* Bridges of one switch: each has a MAC table of its own. */
+	/* Bridges of one switch: each has an FDB of its own. */
 	BRIDGES_MAX = 256,
 	/* Threads that move frames. Counters are
 	 * kept per thread, so this bounds their memory. */

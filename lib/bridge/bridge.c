@@ -10,7 +10,7 @@
 
 struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 {
-	struct mac_table_config macs = {
+	struct fdb_config fdb = {
 		.size = config->mac_table_size == 0 ? MAC_TABLE_SIZE_DEFAULT
 						    : config->mac_table_size,
 		.port_limit = config->mac_limit_per_port,
@@ -22,9 +22,9 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 	if (bridge != NULL && nobody != NULL) {
 		bridge->index = index;
 		snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
-		bridge->macs = mac_table_create(&macs);
+		bridge->fdb = fdb_create(&fdb);
 	}
-	if (bridge == NULL || nobody == NULL || bridge->macs == NULL) {
+	if (bridge == NULL || nobody == NULL || bridge->fdb == NULL) {
 		free(nobody);
 		free(bridge);
 		errno = ENOMEM;
@@ -38,7 +38,7 @@ void bridge_destroy(struct bridge *bridge)
 {
 	if (bridge == NULL)
 		return;
-	mac_table_destroy(bridge->macs);
+	fdb_destroy(bridge->fdb);
 	free((void *)(uintptr_t)rcu_own(&bridge->members));
 	free(bridge);
 }
@@ -53,9 +53,9 @@ uint16_t bridge_index(const struct bridge *bridge)
 	return bridge->index;
 }
 
-struct mac_table *bridge_macs(struct bridge *bridge)
+struct fdb *bridge_fdb(struct bridge *bridge)
 {
-	return bridge->macs;
+	return bridge->fdb;
 }
 
 unsigned int bridge_ports(const struct bridge *bridge)
@@ -106,24 +106,24 @@ int bridge_remove_port(struct bridge *bridge, struct port *port)
 		members->port[i] = members->port[--members->n];
 	members->by_id[port->id] = NULL;
 	members_publish(bridge, members);
-	mac_table_flush_port(bridge->macs, port->id, true);
+	fdb_flush(bridge->fdb, port->id, true);
 	return 0;
 }
 
 void bridge_forget_port(struct bridge *bridge, struct port *port)
 {
-	mac_table_flush_port(bridge->macs, port->id, false);
+	fdb_flush(bridge->fdb, port->id, false);
 }
 
-void bridge_learn(struct bridge *bridge, mac_key_t mac, uint16_t port)
+void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port)
 {
 	/* A report may be older than the port's removal. */
 	if (port < PORTS_MAX && rcu_own(&bridge->members)->by_id[port] != NULL)
-		mac_table_learn(bridge->macs, mac, port, bridge->epoch);
+		fdb_learn(bridge->fdb, key, port, bridge->epoch);
 }
 
 void bridge_tick(struct bridge *bridge, uint16_t epoch)
 {
 	bridge->epoch = epoch;
-	mac_table_age(bridge->macs, epoch);
+	fdb_age(bridge->fdb, epoch);
 }

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mac_table.h"
+#include "fdb.h"
 #include "port.h"
 #include "role.h"
 
@@ -38,7 +38,7 @@ void bridge_destroy(struct bridge *bridge) RUNS_ON(control_thread);
 
 const char *bridge_name(const struct bridge *bridge);
 uint16_t bridge_index(const struct bridge *bridge);
-struct mac_table *bridge_macs(struct bridge *bridge);
+struct fdb *bridge_fdb(struct bridge *bridge);
 
 /* 0 or -ENOMEM. A port is in one bridge at most (port->bridge). */
 int bridge_add_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
@@ -50,7 +50,7 @@ void bridge_forget_port(struct bridge *bridge, struct port *port) RUNS_ON(contro
 unsigned int bridge_ports(const struct bridge *bridge) RUNS_ON(control_thread);
 
 /* A REPORT_MAC_SEEN. */
-void bridge_learn(struct bridge *bridge, mac_key_t mac, uint16_t port) RUNS_ON(control_thread);
+void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
 /* Once a second; `epoch` is that of lcore_ctx. */
 void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
 

@@ -5,7 +5,7 @@
 #include "bridge_lookup.h"
 #include "bridge_private.h"
 
-enum { TO_NONE = UINT16_MAX };
+enum { TO_NONE = TO_FLOOD + 1 };
 
 /* Frames of this burst for one port, in order. */
 struct outbox {
@@ -22,7 +22,7 @@ struct sorting {
 	const struct bridge_members *members;
 	/* Where the last frame went, a port: most go where the one before went. Nothing is held back for a flood then. Else
 	 * TO_NONE. */
-	uint16_t last_to;
+	uint32_t last_to;
 	struct outbox *last;
 	uint16_t outboxes;
 	struct outbox outbox[BURST_MAX];
@@ -104,7 +104,7 @@ static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 	s->last = &s->outbox[i];
 }
 
-static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame *frame, uint16_t to)
+static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame *frame, uint32_t to)
 	RUNS_ON(lcore_thread)
 {
 	struct port *port = to < PORTS_MAX ? s->members->by_id[to] : NULL;
@@ -123,10 +123,10 @@ static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame
 void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 {
 	const struct bridge *bridge = q->port->bridge;
-	uint32_t generation = mac_table_generation(bridge->macs);
 	struct burst *burst = ctx->burst;
 	struct sorting s;
 
+	bridge_lookup_begin(ctx, q);
 	s.in = ingress_of(ctx, q->port);
 	s.counters = port_counters_of(q->port, ctx);
 	s.members = rcu_get(&bridge->members);
@@ -135,14 +135,15 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	s.bytes = s.copies = 0;
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
-		uint16_t fid, to;
+		uint16_t fid;
+		uint32_t to;
 		enum rx_drop why = bridge_ingress(frame, &fid);
 
 		if (__builtin_expect(why != RX_DROPS, 0)) {
 			count(&s.counters->rx_drop[why], 1);
 			continue;
 		}
-		to = bridge_lookup(ctx, q, fid, frame, generation);
+		to = bridge_lookup(ctx, q, fid, frame);
 		if (to == s.last_to)
 			s.last->frame[s.last->n++] = frame;
 		else

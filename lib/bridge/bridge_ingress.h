@@ -13,12 +13,8 @@
 #include "bridge_private.h"
 #include "policy.h"
 
-/* The filtering database of a frame where nothing is configured (IEEE 802.1Q-2018, 3.94: FID). */
-enum { FID_DEFAULT = 0 };
-
 /* The first bit of an address that travels: a group, broadcast included. */
 static const mac_key_t MAC_GROUP = 1;
-static const mac_key_t MAC_BITS = (UINT64_C(1) << 48) - 1;
 
 /* Where a burst comes from, and what configuration says of that port for all of the burst. */
 struct ingress {
@@ -38,7 +34,7 @@ static inline mac_key_t mac_at(const uint8_t *bytes)
 	uint64_t word;
 
 	memcpy(&word, bytes, sizeof(word));
-	return le64toh(word) & MAC_BITS;
+	return fdb_key_mac(le64toh(word));
 }
 _Static_assert(FRAME_LEN_MIN >= 6 + 8, "eight bytes from the source address on are there");
 

@@ -1,38 +1,54 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_lookup.h"
 
-void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, mac_key_t mac,
-			 uint32_t generation)
+void bridge_lookup_begin(const struct lcore_ctx *ctx, struct port_rxq *q)
+{
+	const struct fdb *fdb = q->port->bridge->fdb;
+	struct bridge_memo *memo = bridge_memo_of(q);
+	struct fdb_mark src = {.generation = memo->src_generation, .bucket = memo->src_bucket};
+	struct fdb_mark dst = {.generation = memo->dst_generation, .bucket = memo->dst_bucket};
+
+	if (memo->src_epoch != ctx->epoch || !fdb_mark_holds(fdb, src))
+		memo->src = BRIDGE_MEMO_NONE;
+	if (!fdb_mark_holds(fdb, dst))
+		memo->dst = BRIDGE_MEMO_NONE;
+}
+
+void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t src)
 {
 	struct bridge *bridge = q->port->bridge;
 	struct bridge_memo *memo = bridge_memo_of(q);
-	struct mac_value value;
-	bool known = mac_table_lookup(bridge->macs, mac, &value);
+	struct fdb_value value;
+	struct fdb_mark mark;
+	bool known = fdb_lookup(bridge->fdb, src, &value, &mark);
 
-	/* Whatever comes of a report: the same address is not reported again before the table or the second has
+	/* Whatever comes of a report: the same address is not reported again before its entry or the second has
 	 * changed. */
-	memo->src_mac = mac;
-	memo->src_gen = generation;
+	memo->src = src;
+	memo->src_generation = mark.generation;
+	memo->src_bucket = mark.bucket;
 	memo->src_epoch = ctx->epoch;
-	if (known && (value.is_static || (value.port == q->port->id &&
-					  value.epoch == mac_epoch(ctx->epoch))))
+	if (known && (value.is_static ||
+		      (value.destination == q->port->id && value.epoch == fdb_epoch(ctx->epoch))))
 		return;
 	report_post(ctx->reports, &(struct report){
 					  .kind = REPORT_MAC_SEEN,
-					  .key = mac,
+					  .key = src,
 					  .port = q->port->id,
 					  .bridge = bridge->index,
 				  });
 }
 
-uint16_t bridge_lookup_find(struct port_rxq *q, mac_key_t mac, uint32_t generation)
+uint32_t bridge_lookup_find(struct port_rxq *q, fdb_key_t dst)
 {
 	struct bridge_memo *memo = bridge_memo_of(q);
-	struct mac_value value;
+	struct fdb_value value;
+	struct fdb_mark mark;
 
-	memo->dst_mac = mac;
-	memo->dst_gen = generation;
-	memo->dst_port =
-		mac_table_lookup(q->port->bridge->macs, mac, &value) ? value.port : TO_FLOOD;
-	return memo->dst_port;
+	memo->destination =
+		fdb_lookup(q->port->bridge->fdb, dst, &value, &mark) ? value.destination : TO_FLOOD;
+	memo->dst = dst;
+	memo->dst_generation = mark.generation;
+	memo->dst_bucket = mark.bucket;
+	return memo->destination;
 }

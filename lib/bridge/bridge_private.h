@@ -12,12 +12,16 @@ struct bridge_members {
 	struct port *by_id[PORTS_MAX]; /* NULL: not, or no longer, a member */
 };
 
-/* The last addresses a receive queue saw, and where they were: most bursts need no table. In port_rxq.bridge_priv. */
+/* No key: it has no more than FDB_MAC_BITS and FDB_FID_BITS. */
+static const fdb_key_t BRIDGE_MEMO_NONE = UINT64_MAX;
+
+/* The last addresses a receive queue saw, and where the second was: most bursts need no look-up. In port_rxq.bridge_priv. */
 struct __attribute__((may_alias)) bridge_memo {
-	uint64_t src_mac, dst_mac;
-	uint32_t src_gen, dst_gen;
+	fdb_key_t src, dst; /* BRIDGE_MEMO_NONE: nothing */
+	uint32_t src_generation, dst_generation; /* of fdb_mark */
+	uint32_t destination;			 /* of dst: below FDB_DESTINATIONS, or TO_FLOOD */
 	uint16_t src_epoch;
-	uint16_t dst_port;
+	uint8_t src_bucket, dst_bucket; /* of fdb_mark */
 };
 _Static_assert(sizeof(struct bridge_memo) <= PORT_RXQ_BRIDGE_BYTES, "a queue has room for it");
 
@@ -28,7 +32,7 @@ static inline struct bridge_memo *bridge_memo_of(struct port_rxq *q) RUNS_ON(lco
 
 struct bridge {
 	RCU_PTR(const struct bridge_members) members;
-	struct mac_table *macs;
+	struct fdb *fdb;
 	uint16_t index;
 	uint16_t epoch; /* control's */
 	char name[NAME_LEN_MAX + 1];

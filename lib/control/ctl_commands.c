@@ -117,9 +117,10 @@ struct mac_list {
 	json_int_t total;
 };
 
-static bool add_mac(void *arg, mac_key_t mac, const struct mac_value *value)
+static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 {
 	struct mac_list *macs = arg;
+	mac_key_t mac = fdb_key_mac(key);
 	const struct port *port;
 	char text[18];
 
@@ -127,7 +128,7 @@ static bool add_mac(void *arg, mac_key_t mac, const struct mac_value *value)
 	if (macs->total++ < macs->first ||
 	    (json_int_t)json_array_size(macs->list) >= macs->limit)
 		return true;
-	port = switch_port(macs->sw, value->port);
+	port = value->destination < PORTS_MAX ? switch_port(macs->sw, value->destination) : NULL;
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff),
 		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff),
 		 (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
@@ -161,7 +162,7 @@ static json_t *show_macs(struct vus_switch *sw, const json_t *request)
 			continue;
 		found = true;
 		macs.bridge = bridge_name(bridge);
-		mac_table_each(bridge_macs(bridge), add_mac, &macs);
+		fdb_each(bridge_fdb(bridge), add_mac, &macs);
 	}
 	if (found)
 		return json_pack("{s:o, s:I, s:I}", "macs", macs.list, "total", macs.total, "more",

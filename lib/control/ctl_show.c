@@ -119,9 +119,9 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	struct bridge *bridge = switch_bridge(sw, index);
 	struct config_numbers numbers = switch_bridge_numbers(sw, index);
 	json_t *object = json_object();
-	struct mac_table_stats stats;
+	struct fdb_stats stats;
 
-	mac_table_stats(bridge_macs(bridge), &stats);
+	fdb_stats(bridge_fdb(bridge), &stats);
 	json_object_set_new(object, "name", json_string(bridge_name(bridge)));
 	set_count(object, "ports", bridge_ports(bridge));
 	set_count(object, "macs", stats.entries);

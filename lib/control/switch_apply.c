@@ -185,8 +185,8 @@ static void forget_static_macs(struct vus_switch *sw, const struct config *next)
 
 		for (unsigned int j = 0; bridge != NULL && j < now->static_macs_n; j++)
 			if (!lists_mac(then, now->static_macs[j].bytes))
-				mac_table_remove(bridge_macs(bridge->bridge),
-						 mac_key(now->static_macs[j].bytes));
+				fdb_remove(bridge_fdb(bridge->bridge),
+						 fdb_key(FID_DEFAULT, mac_key(now->static_macs[j].bytes)));
 	}
 }
 

@@ -91,7 +91,7 @@ void switch_bridge_go(struct switch_bridge *bridge)
 
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
 {
-	struct mac_table *macs = bridge_macs(bridge->bridge);
+	struct fdb *fdb = bridge_fdb(bridge->bridge);
 
 	for (unsigned int i = 0; i < config->static_macs_n; i++) {
 		const struct config_static_mac *entry = &config->static_macs[i];
@@ -99,7 +99,7 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 
 		if (port == NULL || port->bridge != bridge->bridge)
 			continue;
-		if (mac_table_set_static(macs, mac_key(entry->bytes), port->id) != 0)
+		if (fdb_set_static(fdb, fdb_key(FID_DEFAULT, mac_key(entry->bytes)), port->id) != 0)
 			log_warn(bridge->name,
 				 "no room for static address %s; make mac-table-size larger",
 				 entry->mac);

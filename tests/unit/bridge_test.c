@@ -281,7 +281,7 @@ static void a_port_that_left_is_forgotten(void **state)
 
 	role_assert_control();
 	open_bridge(4, 0);
-	assert_int_equal(mac_table_set_static(bridge_macs(bridge), home(33), 3), 0);
+	assert_int_equal(fdb_set_static(bridge_fdb(bridge), home(33), 3), 0);
 	put(&ctx[0], EVERYBODY, home(3));
 	forward(&port[3]);
 	learn();
@@ -319,17 +319,18 @@ static void a_port_that_left_is_forgotten(void **state)
 /* The peer of a port is another one: addresses go, static ones stay. */
 static void a_port_that_is_somebody_else_now(void **state)
 {
-	struct mac_value value;
+	struct fdb_value value;
+	struct fdb_mark mark;
 
 	role_assert_control();
 	open_bridge(3, 0);
-	mac_table_set_static(bridge_macs(bridge), home(22), 1);
+	fdb_set_static(bridge_fdb(bridge), home(22), 1);
 	bridge_learn(bridge, home(1), 1);
 	bridge_learn(bridge, home(2), 2);
 	bridge_forget_port(bridge, &port[1].port);
-	assert_false(mac_table_lookup(bridge_macs(bridge), home(1), &value));
-	assert_true(mac_table_lookup(bridge_macs(bridge), home(2), &value));
-	assert_true(mac_table_lookup(bridge_macs(bridge), home(22), &value));
+	assert_false(fdb_lookup(bridge_fdb(bridge), home(1), &value, &mark));
+	assert_true(fdb_lookup(bridge_fdb(bridge), home(2), &value, &mark));
+	assert_true(fdb_lookup(bridge_fdb(bridge), home(22), &value, &mark));
 	close_bridge(3);
 }
 

@@ -47,11 +47,12 @@ static uint64_t mac(uint8_t last)
 /* Where the bridge believes an address to be: a port's name, or NULL. */
 static const char *where(uint8_t last, unsigned int bridge) RUNS_ON(control_thread)
 {
-	struct mac_value value;
+	struct fdb_value value;
+	struct fdb_mark mark;
 
-	if (!mac_table_lookup(bridge_macs(switch_bridge(sw, bridge)), mac(last), &value))
+	if (!fdb_lookup(bridge_fdb(switch_bridge(sw, bridge)), mac(last), &value, &mark))
 		return NULL;
-	return switch_port(sw, value.port)->name;
+	return switch_port(sw, value.destination)->name;
 }
 
 static int set_up(void **state)
