@@ -6,7 +6,7 @@
  * userfaultfd, and a touch of a page that has not arrived waits for the front end to bring it. The map changes as the
  * switch's own does: built new each time, and the old one is freed when the worker has left it.
  *
- * The lane's main thread, which never touches what it maps.
+ * Context: the lane's main thread, which never touches what it maps.
  */
 #ifndef VUS_LANE_MEMORY_H
 #define VUS_LANE_MEMORY_H

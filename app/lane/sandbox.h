@@ -3,7 +3,9 @@
  *
  * The holder of a userfaultfd can write to the address space it belongs to, so that a front end must be thought able to
  * run code in its lane. What it gains there is what the guest's front end had before: the guest's memory, and frames from
- * and to its own port. The lane is nobody, without capabilities, and every system call that it does not need ends it.
+ * and to its own port. The lane runs as user nobody, without capabilities, and every system call that it does not need ends it.
+ *
+ * Context: the lane's main thread, before there is another.
  */
 #ifndef VUS_LANE_SANDBOX_H
 #define VUS_LANE_SANDBOX_H

@@ -5,7 +5,8 @@
  * that lcores run (lib/virtio_net). The main thread changes what it works with by commands: they are carried out in
  * order, between two bursts, and come back through `done_fd`. A command may thus take as long as a page takes to come.
  *
- * The main thread calls what is declared here. A command belongs to the worker from worker_post() until worker_taken()
+ * Context: the lane's main thread calls what is declared here.
+ * Ownership: a command belongs to the worker from worker_post() until worker_taken()
  * returns it.
  */
 #ifndef VUS_LANE_WORKER_H

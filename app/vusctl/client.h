@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* client.h: asks a running switch over its control socket. */
+/* client.h: asks a running switch over its control socket.
+ *
+ * Context: the one thread of vusctl.
+ */
 #ifndef VUSCTL_CLIENT_H
 #define VUSCTL_CLIENT_H
 

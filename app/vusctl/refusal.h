@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* refusal.h: why the control socket cannot be opened, and what helps. */
+/* refusal.h: why the control socket cannot be opened, and what helps.
+ *
+ * Context: the one thread of vusctl.
+ */
 #ifndef VUSCTL_REFUSAL_H
 #define VUSCTL_REFUSAL_H
 

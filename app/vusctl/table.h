@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* table.h: aligned columns, and numbers a person reads at a glance. */
+/* table.h: aligned columns, and numbers a person reads at a glance.
+ *
+ * Context: the one thread of vusctl.
+ */
 #ifndef VUSCTL_TABLE_H
 #define VUSCTL_TABLE_H
 

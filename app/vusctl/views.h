@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* views.h: the switch's replies as tables. */
+/* views.h: the switch's replies as tables.
+ *
+ * Context: the one thread of vusctl.
+ */
 #ifndef VUSCTL_VIEWS_H
 #define VUSCTL_VIEWS_H
 

@@ -9,6 +9,8 @@
  * was killed finds its folder again instead of leaving one more.
  * Devices. Only what --vdev, --allow or a port names is touched.
  * Words. EAL's own lines are limited to warnings, unless --log-level says otherwise; under systemd they have a priority.
+ *
+ * Context: the main thread; from its start it is the control thread.
  */
 #ifndef VUS_EAL_H
 #define VUS_EAL_H

@@ -3,6 +3,8 @@
  *
  * DPDK by itself prints them without a priority and sends them to syslog as well, so the journal has each twice. A line gets
  * its prefix when it is written and standard error is the journal.
+ *
+ * Context: the main thread; from its start it is the control thread.
  */
 #ifndef VUS_EAL_LOG_H
 #define VUS_EAL_LOG_H

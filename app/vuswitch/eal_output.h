@@ -4,6 +4,8 @@
  * When EAL does not start, it prints the reason in one line and a hundred lines of usage after it, or the usage alone. From what
  * was kept back the reason is made one line again. When it starts, or ends the process itself (its --help, a panic), everything
  * is printed as it was. --log-level, which asks for DPDK's own words, keeps nothing back.
+ *
+ * Context: the main thread; from its start it is the control thread.
  */
 #ifndef VUS_EAL_OUTPUT_H
 #define VUS_EAL_OUTPUT_H

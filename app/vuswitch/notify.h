@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* notify.h: tells the service manager how we are (sd_notify(3)); nothing happens where there is none. */
+/* notify.h: tells the service manager how we are (sd_notify(3)); nothing happens where there is none.
+ *
+ * Context: the main thread; from its start it is the control thread.
+ */
 #ifndef VUS_NOTIFY_H
 #define VUS_NOTIFY_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* options.h: vuswitch's command line: `vuswitch [EAL options] -- [options]`, or only our own, without `--`. */
+/* options.h: vuswitch's command line: `vuswitch [EAL options] -- [options]`, or only our own, without `--`.
+ *
+ * Context: the main thread; from its start it is the control thread.
+ */
 #ifndef VUS_OPTIONS_H
 #define VUS_OPTIONS_H
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* predecessor.h: the process before this one, which may just have been killed. The kernel takes its memory apart before it closes
- * its sockets, so for a moment they still look as if a process listened. */
+ * its sockets, so for a moment they still look as if a process listened.
+ *
+ * Context: the main thread; from its start it is the control thread.
+ */
 #ifndef VUS_PREDECESSOR_H
 #define VUS_PREDECESSOR_H
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* signals.h: SIGTERM and SIGINT end the switch, SIGHUP reads its file again; told in the event loop, where anything may
- * be done. */
+ * be done.
+ *
+ * Context: control thread.
+ */
 #ifndef VUS_SIGNALS_H
 #define VUS_SIGNALS_H
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_device.h: which DPDK device a user means, and whose it is. Control thread.
+/* ethdev_device.h: which DPDK device a user means, and whose it is.
  *
  * A name is looked up among the devices EAL has; one it does not have is made on the spot (rte_dev_probe). A device that
  * is given back is removed from EAL, so that it can be given to its kernel driver or be made anew; the arguments it was
  * made with are remembered, and the same name later brings back the same device.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_ETHDEV_DEVICE_H
 #define VUS_ETHDEV_DEVICE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_driver.h: DPDK's drivers come in packages of their own; whether the want of one is why a device was not made.
  *
- * Any thread.
+ * Context: any thread but an lcore.
  */
 #ifndef VUS_ETHDEV_DRIVER_H
 #define VUS_ETHDEV_DRIVER_H

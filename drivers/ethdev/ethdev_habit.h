@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_habit.h: what a driver's own description (rte_eth_dev_info) does not tell, or tells wrong. Any thread; constant. */
+/* ethdev_habit.h: what a driver's own description (rte_eth_dev_info) does not tell, or tells wrong.
+ *
+ * Context: any thread; constant.
+ */
 #ifndef VUS_ETHDEV_HABIT_H
 #define VUS_ETHDEV_HABIT_H
 

@@ -6,14 +6,14 @@
  * process; and NICs behind an IOMMU, bound to vfio-pci, for which guests' memory is mapped under our own addresses
  * (lib/dma). Everything else copies, and `vusctl port` says why.
  *
- * The former have given a body back when its mbuf is freed. A NIC's driver frees an mbuf when it needs the place in its
- * ring, which may be never; so what it was lent is written into a ledger, and the lcore that sent it asks once a round
- * up to where the descriptors are done. (Asking the driver to free what is done, rte_eth_tx_done_cleanup(), is what few
- * can, and DPDK 22.11's igb stops sending after it.) A device that has given nothing back for STUCK_MS is given copies
- * until all is back.
+ * The former are done with a body when its mbuf is freed. A NIC's driver frees an mbuf when it needs the place in its ring,
+ * which may be never. So each frame that a NIC reads in place is written into a ledger, and the lcore that sent it asks once
+ * a round up to which descriptor the NIC is done. (Few drivers can free what is done when asked, rte_eth_tx_done_cleanup(),
+ * and DPDK 22.11's igb stops sending after it.) A device that has given nothing back for STUCK_MS gets copies until all is
+ * back.
  *
- * A lender is an lcore's part of a port. Threads: the lcore's own, but for the count of what is out, which whoever frees
- * an mbuf lowers; control makes them, and ends them when no errand of theirs can be left.
+ * Context: a struct ethdev_lender is of one lcore, but for the count of what is out, which the thread that frees an mbuf
+ * lowers. Control makes them, and ends them when no errand of theirs can be left.
  */
 #ifndef VUS_ETHDEV_LEND_H
 #define VUS_ETHDEV_LEND_H
@@ -23,7 +23,7 @@
 
 enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than a queue of 1024 holds */
 
-/* A frame a NIC was lent, and which descriptor of the queue, counted from its start, is the first after it. */
+/* A frame that a NIC reads in place, and which descriptor of the queue, counted from its start, is the first after it. */
 struct ethdev_lent {
 	struct frame_hold *hold;
 	uint32_t end;
@@ -47,12 +47,12 @@ struct ethdev_lender {
 
 /* What deliver() remembers of an mbuf it is about to send. */
 struct ethdev_note {
-	struct frame_hold *hold; /* NULL: it was not lent */
+	struct frame_hold *hold; /* NULL: it was copied */
 	uint16_t descriptors;
 };
 
-/* The device is started. If lending was asked for and is possible, makes the lenders, one for each lcore; frames are
- * lent soon after. If it is not, says why. 0 or -ENOMEM. */
+/* The device is started. If the option is on and the device can, makes what each lcore needs; frames go out without a copy
+ * soon after. If it cannot, says why. 0 or -ENOMEM. */
 int ethdev_lend_prepare(struct ethdev *dev, const struct port *port,
 			const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
 /* No lcore delivers any more: `done` is called when the device may be stopped. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_log.h: what DPDK logs while it makes a device. A driver says why it cannot only there: the error it returns is that of
- * whoever called it. Control thread.
+/* ethdev_log.h: what DPDK logs while it makes a device. A driver says why it cannot only there;
+ * the error that is returned is one of EAL's.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_ETHDEV_LOG_H
 #define VUS_ETHDEV_LOG_H

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_mtu.h: the MTU that a device is to have. Control thread. Bytes. */
+/* ethdev_mtu.h: the MTU that a device is to have.
+ *
+ * Context: control thread.
+ * Units: bytes.
+ */
 #ifndef VUS_ETHDEV_MTU_H
 #define VUS_ETHDEV_MTU_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_offload.h: checksums and segmentation, as far as a device does them.
  *
- * Out: a frame that asks for what the device can do is copied into an mbuf like any other, and the mbuf says what is to be
- * done; anything else is finished before. In: what the device says of a frame's checksum. Control plans, lcores do the
- * rest.
+ * Out: a frame that needs what the device can do is copied into an mbuf like any other, and the mbuf says what is to be
+ * done; anything else is finished before. In: what the device says of a frame's checksum.
+ *
+ * Context: control plans, lcores do the rest.
  */
 #ifndef VUS_ETHDEV_OFFLOAD_H
 #define VUS_ETHDEV_OFFLOAD_H

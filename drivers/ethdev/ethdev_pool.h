@@ -2,8 +2,9 @@
 /* ethdev_pool.h: the mbuf pool of one port.
  *
  * A port's frames may still wait in another device's transmit ring when the port ends (a device frees what it has sent
- * whenever it likes). A pool that is not whole is therefore put aside, and freed or used again once it is. Control
- * thread.
+ * whenever it likes). A pool that is not whole is therefore put aside, and freed or used again once it is.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_ETHDEV_POOL_H
 #define VUS_ETHDEV_POOL_H

@@ -5,8 +5,10 @@
  * address, or a driver's name with arguments ("net_tap0,iface=tap0"). The port has the device for itself until it ends.
  *
  * Queues. As many receive queues as lcores poll, and one transmit queue for each lcore, where the device has them;
- * lcores that share a transmit queue take turns under a spinlock. The control thread makes, shows and ends the port
- * and looks at the link four times a second; lcores do the rest (ethdev_queues.h).
+ * lcores that share a transmit queue take turns under a spinlock.
+ *
+ * Context: control makes, shows and ends the port and looks at the link four times a second; lcores do the rest
+ * (ethdev_queues.h).
  */
 #ifndef VUS_ETHDEV_PORT_H
 #define VUS_ETHDEV_PORT_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_private.h: an ethdev port, as its own files see it. Control thread, but for what ethdev_queues.h says. */
+/* ethdev_private.h: an ethdev port, as its own files see it.
+ *
+ * Context: control thread, but for what ethdev_queues.h says.
+ */
 #ifndef VUS_ETHDEV_PRIVATE_H
 #define VUS_ETHDEV_PRIVATE_H
 

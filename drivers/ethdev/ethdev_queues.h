@@ -3,11 +3,11 @@
  *
  * In: a received mbuf is the frame; its first segment is the head, further ones are the body. The queue holds the mbufs
  * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
- * shape and its pool can spare it; a guest's long frame may be lent to it where it lies (ethdev_lend.h); everything else
+ * shape and its pool can spare it; a guest's long frame may be read in place (ethdev_lend.h); everything else
  * is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it did not allocate: several ports may
  * be sending it.
  *
- * Threads: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
+ * Context: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
  */
 #ifndef VUS_ETHDEV_QUEUES_H
 #define VUS_ETHDEV_QUEUES_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_reason.h: why DPDK could not make a device, as a person would look for it: is there such an interface, such a NIC, who
- * drives it, may we? Control thread.
+ * drives it, may we?
+ *
+ * Context: control thread.
  */
 #ifndef VUS_ETHDEV_REASON_H
 #define VUS_ETHDEV_REASON_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_setup.h: a device is configured, given queues and buffers, and started. Control thread. */
+/* ethdev_setup.h: a device is configured, given queues and buffers, and started.
+ *
+ * Context: control thread.
+ */
 #ifndef VUS_ETHDEV_SETUP_H
 #define VUS_ETHDEV_SETUP_H
 

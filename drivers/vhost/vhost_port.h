@@ -4,6 +4,8 @@
  *
  * The guest's transmit queues are the port's receive queues; they are ready when the guest's driver runs them and wake a
  * sleeping lcore by the guest's own kick descriptor. Frames to the guest go to its receive queues that are ready.
+ *
+ * Context: control thread, but for receive(), complete(), deliver(), arm() and disarm() (port_driver.h).
  */
 #ifndef VUS_VHOST_PORT_H
 #define VUS_VHOST_PORT_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhost_rings.h: the inside of a vhost port, and its data side.
  *
- * Owners: `rxq` belongs to the lcore that polls the queue (port.h); the set of ready to_guest queues is immutable,
+ * Ownership: `rxq` belongs to the lcore that polls the queue (port_rxq.h); the set of ready to_guest queues is immutable,
  * published by control and read by any lcore that delivers; what else control keeps for itself is marked. vhost_port.c
  * is the control side, vhost_rings.c what lcores do. While the guest's memory is arriving (postcopy) a lane stands
  * between the two: vhost_handover.c and vhost_lane.c.
+ *
+ * Context: control thread for vhost_port.c, lcores for vhost_rings.c.
  */
 #ifndef VUS_VHOST_RINGS_H
 #define VUS_VHOST_RINGS_H

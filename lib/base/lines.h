@@ -4,6 +4,8 @@
  * A line that two cores write goes back and forth between them, whatever the fields mean: 60 to 300 ns each time. Where a
  * struct has groups of fields with different writers, each group begins a line (_Alignas(64)), and a line of these says so
  * beneath the struct: a field that is added or moved cannot quietly join another's line.
+ *
+ * Context: any thread; all of it happens at compile time.
  */
 #ifndef VUS_LINES_H
 #define VUS_LINES_H

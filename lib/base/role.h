@@ -9,6 +9,8 @@
  * What clang cannot follow, a call through a pointer, is bridged by role_assert_control() and role_assert_lcore() at
  * the head of each thread's entry and each callback: to clang they are the proof, and in a debug build they compare
  * with the role the thread took by role_take().
+ *
+ * Context: any thread.
  */
 #ifndef VUS_ROLE_H
 #define VUS_ROLE_H

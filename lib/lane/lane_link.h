@@ -5,11 +5,11 @@
  * host: it alone waits for a page that is missing. Frames for the VM go into `to_guest`, what the VM sends comes out of
  * `from_guest`. The memory is a sealed memfd that neither end can shrink under the other.
  *
- * struct lane_link is the switch's end. Control creates and frees it. The lcore that polls the port's first receive
- * queue consumes from_guest; any lcore may produce into to_guest, a burst each in turn (`busy`). When the lane has ended
- * in good order (`ended`), what it left in to_guest is consumed by lcores too, by whoever has the turn.
+ * struct lane_link is the switch's end. docs/postcopy.md; L6.
  *
- * docs/postcopy.md; L6.
+ * Context: control creates and frees it. The lcore that polls the port's first receive queue consumes from_guest; any lcore
+ * may produce into to_guest, a burst each in turn (`busy`). When the lane has ended in good order (`ended`), lcores consume
+ * what it left in to_guest too, one at a time.
  */
 #ifndef VUS_LANE_LINK_H
 #define VUS_LANE_LINK_H

@@ -7,6 +7,8 @@
  *
  * The lane believes the switch. The switch believes nothing: a message of another size or with a value out of range ends
  * the lane. Native byte order; both ends are of the same build.
+ *
+ * Context: control thread; the main thread of the lane.
  */
 #ifndef VUS_LANE_MESSAGE_H
 #define VUS_LANE_MESSAGE_H

@@ -2,12 +2,13 @@
 /* lane_process.h: the process of a lane (app/lane), from the control thread's side: started, asked, watched, ended.
  *
  * Starting takes a helper thread a moment (memory, a new process); `ready` follows. A request is answered by `answered`
- * whenever the lane comes to it. A lane that dies, says what makes no sense or what nobody asked, or does not answer a
+ * whenever the lane comes to it. A lane that dies, says what makes no sense or what was not asked, or does not answer a
  * ping for LANE_DEADLINE_S has `failed` and is on its way out; lane_process_end() is how its owner ends one. Either way `gone`
  * is the last that is heard, when the process exists no more and nothing of its guest's memory is in use by it; then the
- * struct may be used anew. The link (lane_link.h) outlives the process: it belongs to whoever took it.
+ * struct may be used anew.
  *
- * Control thread; nothing here blocks.
+ * Context: control thread; nothing here blocks.
+ * Ownership: the link (lane_link.h) outlives the process and belongs to the caller that took it.
  */
 #ifndef VUS_LANE_PROCESS_H
 #define VUS_LANE_PROCESS_H

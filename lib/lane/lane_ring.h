@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lane_ring.h: a ring of whole frames between two processes: one producer, one consumer, in memory that both map.
  *
- * The other end is not trusted: the lane (lane_link.h) shares its address space with whoever holds its userfaultfd. So each
+ * The other end is not trusted: the lane (lane_link.h) shares its address space with the holder of its userfaultfd. So each
  * end keeps its own index to itself and only publishes it; what it reads of the other's, index or record, is loaded
  * once, checked, and only the copy is used. A ring whose other end wrote nonsense is broken: it gives and takes nothing
  * more, and its owner ends the lane. What a record says is left to be done to its frame is checked like what a guest says
- * of its own (frame_offload.h); that the guest may ask it was checked by the lane, and harms nobody if it was not.
+ * of its own (frame_offload.h); that the guest may ask it was checked by the lane, and does no harm if it was not.
  *
  * Sending copies a frame once into the ring. Receiving copies its head into the burst and leaves the body where it lies,
  * exactly as a guest's ring does, until lane_done() gives the space back.
  *
- * Units: bytes. Any one thread at a time at each end; nothing blocks.
+ * Context: any one thread at a time at each end; nothing blocks.
+ * Units: bytes.
  */
 #ifndef VUS_LANE_RING_H
 #define VUS_LANE_RING_H

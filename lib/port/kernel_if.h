@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* kernel_if.h: a device's text ("net_tap0,iface=tap0"), and the kernel's interfaces it may be about. Any thread. */
+/* kernel_if.h: a device's text ("net_tap0,iface=tap0"), and the kernel's interfaces it may be about.
+ *
+ * Context: any thread.
+ */
 #ifndef VUS_KERNEL_IF_H
 #define VUS_KERNEL_IF_H
 

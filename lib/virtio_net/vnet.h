@@ -6,9 +6,11 @@
  * order they came, with one store of the used index and one interrupt decision for the burst. Deliver writes frames
  * into the buffers of a guest's receive queue: header, head and body straight to where the guest will read them.
  *
- * Any lcore; a from_guest queue is in the poll set of one lcore, a to_guest queue is taken for a burst by one lcore at
- * a time (vnet_deliver() sees to it). A fault breaks the ring (virtq.h) and the frames before it still count. Every
- * frame not passed on is counted in `counters` by reason. virtio 1.2, 5.1.6.
+ * A fault breaks the ring (virtq.h), and the frames before it still count. Every frame that is not passed on is counted in
+ * `counters` by reason. virtio 1.2, 5.1.6.
+ *
+ * Context: any lcore (RCU reader). A from_guest queue is in the poll set of one lcore, a to_guest queue is taken for a burst
+ * by one lcore at a time, in vnet_deliver().
  */
 #ifndef VUS_VNET_H
 #define VUS_VNET_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vnet_private.h: what the two directions of a virtio-net device share; lib/virtio_net only. */
+/* vnet_private.h: what the two directions of a virtio-net device share; lib/virtio_net only.
+ *
+ * Context: lcores.
+ */
 #ifndef VUS_VNET_PRIVATE_H
 #define VUS_VNET_PRIVATE_H
 
