@@ -62,6 +62,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	device->queue_pairs = config->queue_pairs;
 	device->rings_n = 2 * config->queue_pairs;
 	device->peer_pidfd = -1;
+	device->datapath = &vhu_datapath_lcores;
 	device->name = strdup(config->name);
 	if (device->name == NULL) {
 		free(device);
@@ -70,7 +71,8 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	vhu_journal_open(&device->journal, config->journal, config->name);
 	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
-			      vhu_journal_record(&device->journal, i), &vhu_session_ring_events);
+			      vhu_journal_record(&device->journal, i), &device->pending,
+			      &vhu_session_ring_events);
 		device->ring[i].loop = loop;
 		/* Without a table nothing is lent. */
 		if (i < device->rings_n && i % 2 == 1)
@@ -103,7 +105,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 	device = device_alloc(loop, config, events, owner);
 	if (device == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a vhost-user device");
-	error = vhu_regions_init(&device->regions, loop, &vhu_session_regions_events);
+	error = vhu_regions_init(&device->regions, loop, &device->pending, &vhu_session_regions_events);
 	if (error != 0) {
 		device_free(device);
 		return fail_set(fail, error, "no descriptor for a vhost-user device: %s",

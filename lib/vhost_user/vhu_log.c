@@ -37,7 +37,7 @@ int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size,
 	if (error != 0)
 		return error;
 	made = malloc(sizeof(*made));
-	release = vhu_regions_release(regions, 1);
+	release = vhu_regions_release(regions, 1, VHU_STEP_LOG);
 	if (made == NULL || release == NULL) {
 		mem_arena_release(regions->arena, mapping.at, mapping.len);
 		vhu_release_destroy(release);
@@ -47,7 +47,7 @@ int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size,
 	made->words = (uint64_t *)(void *)(mapping.at + mapping.delta);
 	made->pages = size / sizeof(uint64_t) * 64;
 	replace(log, regions, release, made, &mapping);
-	return 1;
+	return 0;
 }
 
 int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on)
@@ -56,7 +56,7 @@ int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on)
 
 	if (log->all == on)
 		return 0;
-	release = vhu_regions_release(regions, 1);
+	release = vhu_regions_release(regions, 1, VHU_STEP_LOG);
 	if (release == NULL)
 		return -ENOMEM;
 	log->all = on;
@@ -64,23 +64,22 @@ int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on)
 		replace(log, regions, release, log->log, &log->mapping);
 	else
 		replace(log, regions, release, NULL, &(struct vhu_mapping){0});
-	return 1;
+	return 0;
 }
 
-int vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions)
+void vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions)
 {
 	struct vhu_release *release;
 
 	if (log->log == NULL)
-		return 0;
-	release = vhu_regions_release(regions, 1);
+		return;
+	release = vhu_regions_release(regions, 1, VHU_STEP_LOG);
 	if (release == NULL) {
 		/* The arena's end unmaps it. */
 		rcu_set(&regions->table.log, NULL);
 		rcu_free((void *)(uintptr_t)log->log);
 		log->log = NULL;
-		return 0;
+		return;
 	}
 	replace(log, regions, release, NULL, &(struct vhu_mapping){0});
-	return 1;
 }

@@ -7,7 +7,9 @@
  * and when the last ring has stopped: no message says so. With LOG_ALL and no log the rings wait, because a device that
  * starts during a migration is told of its log last.
  *
- * Control thread only. vhost-user specification, "Migration".
+ * vhost-user specification, "Migration".
+ *
+ * Context: control thread.
  */
 #ifndef VUS_VHU_LOG_H
 #define VUS_VHU_LOG_H
@@ -28,13 +30,14 @@ struct vhu_log {
 	bool ends; /* the last ring was told to stop: the log goes as soon as all have left */
 };
 
-/* SET_LOG_BASE. 1: `released` of the regions will be called; -errno with a line in `fail`, and the old log stays. */
+/* SET_LOG_BASE. 0: pending until `released` of the regions is called; -errno with a line in `fail`, and the old log
+ * stays. */
 int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size, uint64_t offset,
 		int fd, struct fail *fail) RUNS_ON(control_thread);
-/* LOG_ALL comes or goes. 0: nothing changed; 1: `released` will be called; -ENOMEM. */
+/* LOG_ALL comes or goes. 0: nothing changed, or pending until `released`; -ENOMEM. */
 int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on) RUNS_ON(control_thread);
-/* Forgets the log. 0: there was none; 1: `released` will be called. */
-int vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions) RUNS_ON(control_thread);
+/* Forgets the log, if there is one; pending until `released`. */
+void vhu_log_drop(struct vhu_log *log, struct vhu_regions *regions) RUNS_ON(control_thread);
 
 /* Whether rings may run: logging is not asked for, or there is a log. */
 static inline bool vhu_log_complete(const struct vhu_log *log)

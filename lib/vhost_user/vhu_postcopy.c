@@ -32,12 +32,10 @@ enum vhu_error vhu_postcopy_advise(struct vhu_device *device, struct vhu_message
 	pc->state = VHU_POSTCOPY_ADVISED;
 	if (pc->lane.state == LANE_PROCESS_READY) {
 		/* QEMU advises once for each queue pair; the last userfaultfd counts. */
-		vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
+		vhu_lane_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
 		return VHU_OK;
 	}
-	pc->wants_faults = true;
-	pc->asked++;
-	device->unsettled++;
+	vhu_pending_begin(&device->pending, VHU_STEP_LANE_START);
 	lane_process_start(&pc->lane);
 	return VHU_OK;
 }
@@ -58,6 +56,7 @@ enum vhu_error vhu_postcopy_listen(struct vhu_device *device, struct vhu_message
 	if (!device->events->lane(device->owner, pc->lane.link))
 		return bad_state(fail, "what the lane before it has left is still being delivered");
 	pc->state = VHU_POSTCOPY_LISTENING;
+	device->datapath = &vhu_datapath_lane;
 	pc->link = lane_process_take_link(&pc->lane);
 	return VHU_OK;
 }
@@ -72,28 +71,20 @@ enum vhu_error vhu_postcopy_end(struct vhu_device *device, struct vhu_message *m
 	if (pc->state != VHU_POSTCOPY_ADVISED && pc->state != VHU_POSTCOPY_LISTENING)
 		return VHU_OK;
 	if (pc->state == VHU_POSTCOPY_LISTENING)
-		vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_HALT}, -1);
+		vhu_lane_ask(device, &(struct lane_message){.request = LANE_HALT}, -1);
 	pc->state = VHU_POSTCOPY_ENDING;
+	device->datapath = &vhu_datapath_lcores;
 	for (unsigned int i = 0; i < device->rings_n; i++)
-		if (device->ring[i].state == VHU_RING_RUNNING) {
-			device->unsettled++;
-			vhu_ring_leave(&device->ring[i]);
-		}
+		vhu_ring_leave(&device->ring[i]);
 	return VHU_OK;
 }
 
-int vhu_postcopy_send_faults(struct vhu_device *device)
+void vhu_postcopy_advise_answer(struct vhu_device *device, unsigned int ring VUS_UNUSED,
+				struct vhu_reply *reply)
 {
-	const struct vhu_header header = {
-		.request = VHU_POSTCOPY_ADVISE,
-		.flags = VHU_VERSION | VHU_FLAG_REPLY,
-	};
-	int error = vhu_connection_send_fd(&device->connection, &header,
-					   device->postcopy.faults_fd);
-
-	close(device->postcopy.faults_fd);
+	reply->size = 0;
+	reply->fd = device->postcopy.faults_fd;
 	device->postcopy.faults_fd = -1;
-	return error;
 }
 
 void vhu_postcopy_done(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
@@ -109,19 +100,19 @@ enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message
 		fail_set(fail, 0, "the front end could not take our addresses");
 		return VHU_BAD_VALUE;
 	}
-	vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_COMMIT}, -1);
+	vhu_lane_ask(device, &(struct lane_message){.request = LANE_COMMIT}, -1);
 	return VHU_OK;
 }
 
-/* True if there is a lane: it is on its way out, and `gone` settles that. */
+/* True if there is a lane: it is on its way out, and `gone` says when it has exited. */
 static bool end_lane(struct vhu_device *device) RUNS_ON(control_thread)
 {
 	struct vhu_postcopy *pc = &device->postcopy;
 
 	if (!lane_process_end(&pc->lane))
 		return false;
-	device->unsettled += !pc->leaving;
-	pc->leaving = true;
+	if (device->pending.n[VHU_STEP_LANE_EXIT] == 0)
+		vhu_pending_begin(&device->pending, VHU_STEP_LANE_EXIT);
 	return true;
 }
 
@@ -133,7 +124,8 @@ static void lcores_passed(struct rcu_wait *wait)
 	struct vhu_device *device = container_of(wait, struct vhu_device, postcopy.passed);
 
 	role_assert_control();
-	vhu_session_settled(device);
+	vhu_pending_end(&device->pending, VHU_STEP_LCORES);
+	vhu_session_go_on(device);
 }
 
 static void drain_look(struct loop_timer *timer)
@@ -148,6 +140,7 @@ static void drain_look(struct loop_timer *timer)
 	}
 	device->events->lane_ended(device->owner, true);
 	pc->link = NULL;
+	vhu_pending_move(&device->pending, VHU_STEP_LANE_FRAMES, VHU_STEP_LCORES);
 	rcu_wait_start(&pc->passed, lcores_passed);
 }
 
@@ -158,7 +151,7 @@ static void drain_start(struct vhu_device *device) RUNS_ON(control_thread)
 	pc->state = VHU_POSTCOPY_DRAINING;
 	pc->drain_until_ns = clock_ns() + DRAIN_LIMIT_NS;
 	pc->drain.fire = drain_look;
-	device->unsettled++;
+	vhu_pending_begin(&device->pending, VHU_STEP_LANE_FRAMES);
 	loop_timer_start(device->loop, &pc->drain, 0);
 }
 
@@ -186,25 +179,21 @@ bool vhu_postcopy_further(struct vhu_device *device)
 void vhu_postcopy_abort(struct vhu_device *device)
 {
 	struct vhu_postcopy *pc = &device->postcopy;
-	bool draining = pc->state == VHU_POSTCOPY_DRAINING;
 
 	if (pc->state == VHU_POSTCOPY_LISTENING && vhu_half_remember(&pc->half, &device->regions) != 0)
 		log_error(device->name, "no memory to remember which guest arrived in part only");
 	pc->state = VHU_POSTCOPY_OFF;
+	device->datapath = &vhu_datapath_lcores;
 	/* No answer comes any more, and no ring waits for one. */
-	device->unsettled -= pc->asked;
-	pc->asked = 0;
-	pc->wants_faults = pc->echo_due = pc->uncommitted = pc->turned_away = false;
+	vhu_pending_drop(&device->pending, VHU_STEP_LANE_START);
+	vhu_pending_drop(&device->pending, VHU_STEP_LANE_ANSWER);
+	vhu_lane_abandon_rings(device);
+	pc->echo_due = pc->uncommitted = pc->turned_away = false;
 	if (pc->faults_fd >= 0)
 		close(pc->faults_fd);
 	pc->faults_fd = -1;
-	for (unsigned int i = 0; i < device->rings_n; i++)
-		if (vhu_ring_in_lane(&device->ring[i]))
-			vhu_ring_left(&device->ring[i], device->ring[i].base);
-	if (draining && pc->link != NULL) {
-		loop_timer_stop(device->loop, &pc->drain);
-		device->unsettled--;
-	}
+	loop_timer_stop(device->loop, &pc->drain);
+	vhu_pending_drop(&device->pending, VHU_STEP_LANE_FRAMES);
 	if (pc->link != NULL)
 		device->events->lane_ended(device->owner, false);
 	pc->link = NULL;
@@ -218,7 +207,7 @@ void vhu_postcopy_init(struct vhu_device *device, bool off)
 	struct vhu_postcopy *pc = &device->postcopy;
 	struct fail fail;
 
-	lane_process_init(&pc->lane, device->loop, device->name, &vhu_postcopy_lane_events);
+	lane_process_init(&pc->lane, device->loop, device->name, &vhu_lane_events);
 	pc->faults_fd = -1;
 	if (off) {
 		snprintf(pc->missing, sizeof(pc->missing), "off: by configuration, or because the port has several queue pairs");

@@ -12,8 +12,11 @@
  * again and give us the same files as if nothing had happened; touching a missing page would then fill it with zeros,
  * under the guest. Such files are remembered and refused, and the port stays down (F7).
  *
- * Requests to the lane are counted as `asked`, each of them also in the session's `unsettled`. Control thread only.
- * vhost-user specification, "Postcopy live migration"; docs/postcopy.md.
+ * This is what the front end asks for, and the states. From LISTEN to END the device's data path (vhu_datapath.h) is the
+ * lane, vhu_datapath_lane.c, which asks and hears its process (lane_process.h). vhost-user specification, "Postcopy live
+ * migration"; docs/postcopy.md.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_VHU_POSTCOPY_H
 #define VUS_VHU_POSTCOPY_H
@@ -30,9 +33,7 @@
 #include "vhu_message.h"
 
 struct vhu_device;
-struct vhu_ring;
 struct vhu_reply;
-struct virtq_setup;
 
 enum vhu_postcopy_state {
 	VHU_POSTCOPY_OFF,
@@ -48,9 +49,6 @@ struct vhu_postcopy {
 	enum vhu_postcopy_state state;
 	struct lane_process lane;
 	struct lane_link *link; /* the owner has it; ours to look at while LISTENING to DRAINING */
-	unsigned int asked;	/* requests the lane has not answered */
-	bool leaving;		/* `gone` of the lane settles something */
-	bool wants_faults;	/* the lane is asked for them as soon as it is ready */
 	int faults_fd;		/* for the answer of ADVISE; -1: none */
 	struct loop_timer drain;
 	uint64_t drain_until_ns;
@@ -78,47 +76,31 @@ enum vhu_error vhu_postcopy_listen(struct vhu_device *device, struct vhu_message
 				   struct fail *fail);
 enum vhu_error vhu_postcopy_end(struct vhu_device *device, struct vhu_message *msg,
 				struct fail *fail);
-/* The answer of ADVISE: a header without a payload (QEMU refuses any), and the userfaultfd. 0 or -errno. */
-int vhu_postcopy_send_faults(struct vhu_device *device) RUNS_ON(control_thread);
+/* A header without a payload (QEMU refuses any), and the userfaultfd. */
+void vhu_postcopy_advise_answer(struct vhu_device *device, unsigned int ring,
+				struct vhu_reply *reply);
 void vhu_postcopy_done(struct vhu_device *device, unsigned int ring, struct vhu_reply *reply);
 
 /* The front end knows our addresses: what was mapped may be touched. */
 enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail) RUNS_ON(control_thread);
 
-/* --- the lane (vhu_postcopy_lane.c) ------------------------------------------------------------------------------ */
+/* The answer of a request that added regions, now that the lane has said its addresses. False: this was none. */
+bool vhu_postcopy_echo(struct vhu_device *device, struct vhu_reply *reply);
 
-extern const struct lane_process_events vhu_postcopy_lane_events;
+/* --- the lane (vhu_datapath_lane.c) ------------------------------------------------------------------------------ */
 
-/* The conversation waits for the answer. `fd` (-1: none) stays the caller's. */
-void vhu_postcopy_ask(struct vhu_device *device, const struct lane_message *message, int fd)
+extern const struct lane_process_events vhu_lane_events;
+
+/* Pending until the lane has answered. `fd` (-1: none) stays the caller's. */
+void vhu_lane_ask(struct vhu_device *device, const struct lane_message *message, int fd)
 	RUNS_ON(control_thread);
-
-/* --- regions ----------------------------------------------------------------------------------------------------- */
-
-/* LISTENING: regions that were just added are mapped by the lane too, and the message is echoed with its addresses. */
-enum vhu_error vhu_postcopy_map(struct vhu_device *device, const struct vhu_message *msg,
-				const struct vhu_memory_region *regions, uint32_t n, struct fail *fail)
-	RUNS_ON(control_thread);
-/* The echo, now that the lane has said its addresses. */
-void vhu_postcopy_echo(struct vhu_device *device, struct vhu_reply *reply);
-/* LISTENING: a region that is about to be removed leaves the lane. */
-void vhu_postcopy_unmap(struct vhu_device *device, const struct vhu_memory_region *region)
-	RUNS_ON(control_thread);
-void vhu_postcopy_unmap_all(struct vhu_device *device) RUNS_ON(control_thread);
-
-/* --- rings: what the session does with a ring that the lane serves (vhu_ring.h) ---------------------------------- */
-
-void vhu_postcopy_ring_run(struct vhu_device *device, struct vhu_ring *ring,
-			   const struct virtq_setup *setup) RUNS_ON(control_thread);
-void vhu_postcopy_ring_leave(struct vhu_device *device, struct vhu_ring *ring)
-	RUNS_ON(control_thread);
-void vhu_postcopy_ring_call(struct vhu_device *device, struct vhu_ring *ring)
-	RUNS_ON(control_thread);
+/* The lane is being killed: its rings are IDLE, at the place they began. */
+void vhu_lane_abandon_rings(struct vhu_device *device) RUNS_ON(control_thread);
 
 /* --- the session ------------------------------------------------------------------------------------------------- */
 
-/* Nothing is unsettled: takes the next step on the way out of a lane, if there is one, and returns true; rings wait. */
+/* Nothing is pending: goes on with the way out of a lane, if that is where it is, and returns true; rings wait. */
 bool vhu_postcopy_further(struct vhu_device *device) RUNS_ON(control_thread);
 /* The conversation has ended: so does the lane, at once. */
 void vhu_postcopy_abort(struct vhu_device *device) RUNS_ON(control_thread);

@@ -22,11 +22,11 @@ static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 }
 
 int vhu_regions_init(struct vhu_regions *regions, struct loop *loop,
-		     const struct vhu_regions_events *events)
+		     struct vhu_pending *pending, const struct vhu_regions_events *events)
 {
 	int error;
 
-	*regions = (struct vhu_regions){.loop = loop, .events = events};
+	*regions = (struct vhu_regions){.loop = loop, .events = events, .pending = pending};
 	regions->alarm.ready = alarm_rang;
 	regions->alarm.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (regions->alarm.fd < 0)
@@ -107,9 +107,11 @@ void vhu_regions_offer(struct vhu_regions *regions)
 	}
 }
 
-struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces)
+struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces,
+					enum vhu_step unmap)
 {
-	return vhu_release_create(regions->loop, regions->arena, pieces, released, regions);
+	return vhu_release_create(regions->loop, regions->arena, pieces, regions->pending, unmap,
+				  released, regions);
 }
 
 /* Publishes `map` (maybe NULL); the one before goes with `release`. */
@@ -183,7 +185,7 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 
 	if (at < 0)
 		return -ENOENT;
-	release = vhu_regions_release(regions, 1);
+	release = vhu_regions_release(regions, 1, VHU_STEP_UNMAP);
 	map = mem_map_without(old, (uint32_t)at);
 	if (release == NULL || map == NULL) {
 		vhu_release_destroy(release);
@@ -196,7 +198,7 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 	memmove(&regions->mapping[at], &regions->mapping[at + 1],
 		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
 	publish(regions, map, release);
-	return 1;
+	return 0;
 }
 
 /* A table on its way: region i of it keeps mapping kept[i] of the old one, or has a mapping of its own (kept -1). */
@@ -273,7 +275,7 @@ int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_tab
 	}
 	map = mem_map_of(table.region, table.n);
 	error = errno;
-	release = vhu_regions_release(regions, regions->n);
+	release = vhu_regions_release(regions, regions->n, VHU_STEP_UNMAP);
 	if (map == NULL || release == NULL) {
 		table_undo(regions, &table);
 		vhu_release_destroy(release);
@@ -288,16 +290,16 @@ int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_tab
 				regions->mapping[i] = table.mapping[k];
 	regions->n = table.n;
 	publish(regions, map, release);
-	return 1;
+	return 0;
 }
 
-int vhu_regions_clear(struct vhu_regions *regions)
+void vhu_regions_clear(struct vhu_regions *regions)
 {
 	struct vhu_release *release;
 
 	if (vhu_regions_map(regions) == NULL)
-		return 0;
-	release = vhu_regions_release(regions, regions->n);
+		return;
+	release = vhu_regions_release(regions, regions->n, VHU_STEP_UNMAP);
 	if (release == NULL) {
 		/* The arena's end unmaps what is left. */
 		const struct mem_map *map = vhu_regions_map(regions);
@@ -309,13 +311,12 @@ int vhu_regions_clear(struct vhu_regions *regions)
 		rcu_set(&regions->table.map, NULL);
 		rcu_free((void *)(uintptr_t)map);
 		regions->n = 0;
-		return 0;
+		return;
 	}
 	for (uint32_t i = 0; i < regions->n; i++)
 		retire(regions, i, release);
 	regions->n = 0;
 	publish(regions, NULL, release);
-	return 1;
 }
 
 void vhu_regions_reset(struct vhu_regions *regions)

@@ -4,13 +4,15 @@
  *
  * Adding maps the region off the data path, builds a new map, publishes it, and frees the old one when the lcores have
  * left it; nothing waits. Removing publishes a smaller map, waits for the lcores, unmaps on the loop's helper thread and
- * says `released` at the end. A change that fails leaves the map in force as it was. Before a mapping goes, `leaving`
+ * says `released` at the end; meanwhile it is pending (vhu_release.h). A change that fails leaves the map in force as it was. Before a mapping goes, `leaving`
  * tells the owner where it lay, so that rings in it are withdrawn first.
  *
  * Descriptors are the caller's and need not live longer than the call. If what lies behind a mapping goes away all the
  * same (mem_arena.h), `died` is called.
  *
- * Control thread only, and it never touches what it maps. F2.
+ * It never touches what it maps. F2.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_VHU_REGIONS_H
 #define VUS_VHU_REGIONS_H
@@ -40,6 +42,7 @@ struct vhu_regions_events {
 struct vhu_regions {
 	struct loop *loop;
 	const struct vhu_regions_events *events;
+	struct vhu_pending *pending; /* the device's */
 	struct mem_table table;	 /* what lcores read */
 	struct mem_arena *arena; /* made with the first region, destroyed by vhu_regions_reset() */
 	struct loop_fd alarm;
@@ -50,7 +53,7 @@ struct vhu_regions {
 
 /* 0 or -errno. */
 int vhu_regions_init(struct vhu_regions *regions, struct loop *loop,
-		     const struct vhu_regions_events *events) RUNS_ON(control_thread);
+		     struct vhu_pending *pending, const struct vhu_regions_events *events) RUNS_ON(control_thread);
 /* Nothing may be mapped any more. */
 void vhu_regions_fini(struct vhu_regions *regions) RUNS_ON(control_thread);
 
@@ -58,17 +61,17 @@ void vhu_regions_fini(struct vhu_regions *regions) RUNS_ON(control_thread);
 int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
 		    struct fail *fail) RUNS_ON(control_thread);
 
-/* REM_MEM_REG. 1: on its way, `released` will be called. -ENOENT: no such region; -ENOMEM. */
+/* REM_MEM_REG. 0: pending until `released`. -ENOENT: no such region; -ENOMEM. */
 int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_region *wire)
 	RUNS_ON(control_thread);
 
-/* SET_MEM_TABLE: these and no others; what stays the same keeps its mapping. 0: done; 1: `released` will be called;
+/* SET_MEM_TABLE: these and no others; what stays the same keeps its mapping. 0: pending until `released`;
  * -errno with a line in `fail`, and nothing has changed. */
 int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_table *table,
 			const int *fds, struct fail *fail) RUNS_ON(control_thread);
 
-/* Everything goes. The rings have been withdrawn and passed. 0: there was nothing; 1: `released` will be called. */
-int vhu_regions_clear(struct vhu_regions *regions) RUNS_ON(control_thread);
+/* Everything goes, and is pending until `released` if there was anything. The rings have been withdrawn and passed. */
+void vhu_regions_clear(struct vhu_regions *regions) RUNS_ON(control_thread);
 /* After a clear that is through: the address space itself. */
 void vhu_regions_reset(struct vhu_regions *regions) RUNS_ON(control_thread);
 
@@ -77,8 +80,10 @@ void vhu_regions_reset(struct vhu_regions *regions) RUNS_ON(control_thread);
 /* Maps a piece of a file into the arena: 0 or -errno with a line in `fail`. */
 int vhu_regions_map_file(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
 			 struct vhu_mapping *mapping, struct fail *fail) RUNS_ON(control_thread);
-/* A release for at most `pieces` mappings that ends with `released`. NULL: no memory. */
-struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces);
+/* A release for at most `pieces` mappings that ends with `released`; `unmap` is the step of its last part. NULL: no
+ * memory. */
+struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces,
+					enum vhu_step unmap);
 
 static inline const struct mem_map *vhu_regions_map(const struct vhu_regions *regions)
 {

@@ -16,6 +16,8 @@ struct vhu_release {
 	struct loop_job job;
 	struct loop *loop;
 	struct mem_arena *arena;
+	struct vhu_pending *pending;
+	enum vhu_step step, unmap; /* pending now; and while the pieces are unmapped */
 	void *object;
 	void (*done)(void *arg);
 	enum vhu_release_wait (*waits)(void *arg); /* NULL: for nothing */
@@ -29,6 +31,12 @@ struct vhu_release {
 		size_t len;
 	} piece[];
 };
+
+static void step_to(struct vhu_release *release, enum vhu_step step)
+{
+	vhu_pending_move(release->pending, release->step, step);
+	release->step = step;
+}
 
 static void unmap_pieces(struct loop_job *job)
 {
@@ -51,6 +59,7 @@ static void pieces_gone(struct loop_job *job)
 	void (*done)(void *arg) = release->done;
 	void *arg = release->arg;
 
+	vhu_pending_end(release->pending, release->step);
 	free(release);
 	done(arg);
 }
@@ -66,6 +75,7 @@ static void look_whether_lent(struct loop_timer *timer)
 		release->until_ns = clock_ns() + HOLD_LIMIT_MS * NS_PER_MS;
 	if (wait != VHU_RELEASE_NOW) {
 		if (clock_ns() < release->until_ns) {
+			step_to(release, VHU_STEP_ZERO_COPY);
 			loop_timer_start(release->loop, timer, LENT_LOOK_NS);
 			return;
 		}
@@ -75,6 +85,7 @@ static void look_whether_lent(struct loop_timer *timer)
 			 "the same, and the device reads zeros, or nothing",
 			 HOLD_LIMIT_MS);
 	}
+	step_to(release, release->unmap);
 	loop_job_start(release->loop, &release->job);
 }
 
@@ -95,6 +106,7 @@ static void lcores_left(struct rcu_wait *wait)
 }
 
 struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *arena, uint32_t pieces,
+				       struct vhu_pending *pending, enum vhu_step unmap,
 				       void (*done)(void *arg), void *arg)
 {
 	struct vhu_release *release =
@@ -104,6 +116,8 @@ struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *aren
 		return NULL;
 	release->loop = loop;
 	release->arena = arena;
+	release->pending = pending;
+	release->unmap = unmap;
 	release->done = done;
 	release->arg = arg;
 	return release;
@@ -129,5 +143,7 @@ void vhu_release_piece(struct vhu_release *release, const struct vhu_mapping *ma
 void vhu_release_start(struct vhu_release *release, const void *object)
 {
 	release->object = (void *)(uintptr_t)object;
+	release->step = VHU_STEP_LCORES;
+	vhu_pending_begin(release->pending, release->step);
 	rcu_wait_start(&release->wait, lcores_left);
 }

@@ -6,7 +6,10 @@
  * lent a frame, frame_hold.h), then the loop's helper thread unmaps, which may take long, and then `done` is called on the
  * control thread. Who has not finished within HOLD_LIMIT_MS finds other memory in the place of what was there: a
  * device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A release is made before anything is
- * withdrawn, so that nothing can fail half-way. Control thread only.
+ * withdrawn, so that nothing can fail half-way. Each of these is a pending step (vhu_pending.h) from the start until
+ * `done`.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_VHU_RELEASE_H
 #define VUS_VHU_RELEASE_H
@@ -15,11 +18,13 @@
 #include "mem_arena.h"
 #include "role.h"
 #include "vhu_mapping.h"
+#include "vhu_pending.h"
 
 struct vhu_release;
 
-/* For at most `pieces` mappings of `arena` (may be NULL if 0). NULL: no memory. */
+/* For at most `pieces` mappings of `arena` (may be NULL if 0), whose unmapping is the step `unmap`. NULL: no memory. */
 struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *arena, uint32_t pieces,
+				       struct vhu_pending *pending, enum vhu_step unmap,
 				       void (*done)(void *arg), void *arg);
 /* Of a release that was not started. NULL is fine. */
 void vhu_release_destroy(struct vhu_release *release);

@@ -37,7 +37,7 @@ static bool reset_disabled(struct vhu_device *device) RUNS_ON(control_thread)
 			return false;
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		if ((started >> i & 1) != 0)
-			device->unsettled += vhu_ring_reset(&device->ring[i]);
+			vhu_ring_reset(&device->ring[i]);
 	device->dirty.ends = started != 0;
 	return true;
 }
@@ -47,7 +47,6 @@ static enum vhu_error set_features(struct vhu_device *device, struct vhu_message
 {
 	uint64_t offered = vhu_device_offers(device), changed;
 	uint64_t features = msg->payload.u64 & (offered | ~vhu_features_tolerated());
-	int n;
 
 	role_assert_control();
 	if ((features & ~offered) != 0) {
@@ -59,10 +58,8 @@ static enum vhu_error set_features(struct vhu_device *device, struct vhu_message
 	if (vhu_session_started(device) != 0 && device->features_set &&
 	    (changed & ~(UINT64_C(1) << VHU_F_LOG_ALL)) != 0 && !reset_disabled(device))
 		return VHU_BAD_STATE;
-	n = vhu_log_all(&device->dirty, &device->regions, (features >> VHU_F_LOG_ALL) & 1);
-	if (n < 0)
+	if (vhu_log_all(&device->dirty, &device->regions, (features >> VHU_F_LOG_ALL) & 1) != 0)
 		return VHU_NO_RESOURCE;
-	device->unsettled += (unsigned int)n;
 	device->features = features;
 	device->features_set = true;
 	return VHU_OK;
@@ -130,21 +127,19 @@ static enum vhu_error set_mem_table(struct vhu_device *device, struct vhu_messag
 				    struct fail *fail)
 {
 	const struct vhu_memory_table *table = &msg->payload.table;
-	bool listening = device->postcopy.state == VHU_POSTCOPY_LISTENING;
-	int n;
+	enum vhu_error refused;
+	int error;
 
 	role_assert_control();
 	if (!whole(device, msg, fail))
 		return VHU_BAD_VALUE;
-	if (listening && vhu_session_started(device) != 0)
-		return VHU_BAD_STATE;
-	if (listening)
-		vhu_postcopy_unmap_all(device);
-	n = vhu_regions_replace(&device->regions, &msg->payload.table, msg->fds.fd, fail);
-	if (n < 0)
-		return error_of(n);
-	device->unsettled += (unsigned int)n;
-	return listening ? vhu_postcopy_map(device, msg, table->region, table->n, fail) : VHU_OK;
+	refused = device->datapath->unmap_all(device);
+	if (refused != VHU_OK)
+		return refused;
+	error = vhu_regions_replace(&device->regions, table, msg->fds.fd, fail);
+	if (error != 0)
+		return error_of(error);
+	return device->datapath->map(device, msg, table->region, table->n, fail);
 }
 
 static enum vhu_error add_mem_reg(struct vhu_device *device, struct vhu_message *msg,
@@ -160,10 +155,7 @@ static enum vhu_error add_mem_reg(struct vhu_device *device, struct vhu_message 
 	error = vhu_regions_add(&device->regions, region, msg->fds.fd[0], fail);
 	if (error != 0)
 		return error_of(error);
-	if (device->postcopy.state != VHU_POSTCOPY_LISTENING)
-		return VHU_OK;
-	return device->regions.n > before ? vhu_postcopy_map(device, msg, region, 1, fail)
-					  : bad_value(fail, "this region is there already");
+	return device->datapath->map(device, msg, region, device->regions.n - before, fail);
 }
 
 /* A region that is not there is removed already: QEMU never adds again after a removal that failed (F3). */
@@ -171,24 +163,22 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 				  struct fail *fail)
 {
 	const struct vhu_memory_region *region = &msg->payload.single.region;
-	int n;
+	int error;
 
 	role_assert_control();
-	n = vhu_regions_remove(&device->regions, region);
-	if (n == -ENOENT) {
+	error = vhu_regions_remove(&device->regions, region);
+	if (error == -ENOENT) {
 		log_limited(&device->log, LOG_WARN, device->name,
 			    "REM_MEM_REG of a region that is not there (guest address %#llx, %#llx "
 			    "bytes)",
 			    (unsigned long long)region->gpa, (unsigned long long)region->size);
 		return VHU_OK;
 	}
-	if (n < 0) {
-		fail_set(fail, 0, "%s", strerror(-n));
-		return error_of(n);
+	if (error != 0) {
+		fail_set(fail, 0, "%s", strerror(-error));
+		return error_of(error);
 	}
-	device->unsettled += (unsigned int)n;
-	if (device->postcopy.state == VHU_POSTCOPY_LISTENING)
-		vhu_postcopy_unmap(device, region);
+	device->datapath->unmap(device, region);
 	return VHU_OK;
 }
 
@@ -197,16 +187,13 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 static enum vhu_error set_log_base(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail)
 {
-	int n;
+	int error;
 
 	role_assert_control();
 	device->log_base = msg->payload.log;
-	n = vhu_log_set(&device->dirty, &device->regions, msg->payload.log.size,
-			msg->payload.log.mmap_offset, msg->fds.fd[0], fail);
-	if (n < 0)
-		return error_of(n);
-	device->unsettled += (unsigned int)n;
-	return VHU_OK;
+	error = vhu_log_set(&device->dirty, &device->regions, msg->payload.log.size,
+			    msg->payload.log.mmap_offset, msg->fds.fd[0], fail);
+	return error == 0 ? VHU_OK : error_of(error);
 }
 
 static void set_log_base_answer(struct vhu_device *device, unsigned int ring VUS_UNUSED,
@@ -229,10 +216,7 @@ static void stop_rings(struct vhu_device *device, bool disable) RUNS_ON(control_
 			ring->enabled = false;
 		ring->started = ring->begun = ring->broken_told = false;
 		vhu_ring_close_record(ring);
-		if (ring->state == VHU_RING_RUNNING) {
-			device->unsettled++;
-			vhu_ring_leave(ring);
-		}
+		vhu_ring_leave(ring);
 	}
 }
 
@@ -315,7 +299,7 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_SET_VRING_ENABLE] = {.handle = vhu_set_vring_enable},
 	[VHU_SEND_RARP] = {.handle = send_rarp},
 	[VHU_NET_SET_MTU] = {.handle = net_set_mtu},
-	[VHU_POSTCOPY_ADVISE] = {.handle = vhu_postcopy_advise, .answer = vhu_postcopy_done},
+	[VHU_POSTCOPY_ADVISE] = {.handle = vhu_postcopy_advise, .answer = vhu_postcopy_advise_answer},
 	[VHU_POSTCOPY_LISTEN] = {.handle = vhu_postcopy_listen, .answer = vhu_postcopy_done},
 	[VHU_POSTCOPY_END] = {.handle = vhu_postcopy_end, .answer = vhu_postcopy_done},
 	[VHU_RESET_DEVICE] = {.handle = reset_device},

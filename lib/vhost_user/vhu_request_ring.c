@@ -32,7 +32,7 @@ enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *
 	if (ring->started) {
 		log_limited(&device->log, LOG_INFO, device->name,
 			    "SET_VRING_NUM of running ring %u: it is stopped, and begins anew when it is kicked", ring->index);
-		device->unsettled += vhu_ring_reset(ring);
+		vhu_ring_reset(ring);
 		device->dirty.ends = vhu_session_started(device) == 0;
 	}
 	ring->size = (uint16_t)num;
@@ -58,8 +58,7 @@ enum vhu_error vhu_set_vring_addr(struct vhu_device *device, struct vhu_message 
 	ring->avail = addr->avail;
 	ring->used = addr->used;
 	ring->addressed = true;
-	if (vhu_ring_set_log(ring, (addr->flags & LOG_ADDR_FLAG) != 0, addr->log))
-		device->unsettled++;
+	vhu_ring_set_log(ring, (addr->flags & LOG_ADDR_FLAG) != 0, addr->log);
 	return VHU_OK;
 }
 
@@ -81,10 +80,7 @@ enum vhu_error vhu_get_vring_base(struct vhu_device *device, struct vhu_message 
 	role_assert_control();
 	ring->started = false;
 	device->dirty.ends = vhu_session_started(device) == 0;
-	if (ring->state == VHU_RING_RUNNING) {
-		device->unsettled++;
-		vhu_ring_leave(ring);
-	}
+	vhu_ring_leave(ring);
 	return VHU_OK;
 }
 
@@ -119,8 +115,7 @@ enum vhu_error vhu_set_vring_kick(struct vhu_device *device, struct vhu_message 
 	role_assert_control();
 	if (!take_eventfd(msg, &fd, fail))
 		return VHU_BAD_VALUE;
-	if (vhu_ring_set_kick(&device->ring[msg->ring], fd))
-		device->unsettled++;
+	vhu_ring_set_kick(&device->ring[msg->ring], fd);
 	return VHU_OK;
 }
 
@@ -132,8 +127,7 @@ enum vhu_error vhu_set_vring_call(struct vhu_device *device, struct vhu_message 
 	role_assert_control();
 	if (!take_eventfd(msg, &fd, fail))
 		return VHU_BAD_VALUE;
-	if (vhu_ring_set_call(&device->ring[msg->ring], fd))
-		device->unsettled++;
+	vhu_ring_set_call(&device->ring[msg->ring], fd);
 	return VHU_OK;
 }
 

@@ -49,7 +49,8 @@ static void close_passed(struct rcu_wait *wait)
 	struct vhu_device *device = container_of(wait, struct vhu_device, close_wait);
 
 	role_assert_control();
-	vhu_session_settled(device);
+	vhu_pending_end(&device->pending, VHU_STEP_LCORES);
+	vhu_session_go_on(device);
 }
 
 void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
@@ -57,7 +58,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	if (device->state != VHU_TALKING)
 		return;
 	device->state = VHU_CLOSING;
-	device->pending = false;
+	device->answer_due = false;
 	vhu_connection_close(&device->connection);
 	if (device->peer_pidfd >= 0)
 		close(device->peer_pidfd);
@@ -66,25 +67,20 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name,
 		    "connection ended: %s", why);
 	vhu_postcopy_abort(device);
-	for (unsigned int i = 0; i < device->rings_n; i++) {
-		if (device->ring[i].state != VHU_RING_RUNNING)
-			continue;
-		device->unsettled++;
+	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_leave(&device->ring[i]);
-	}
 	device->events->gone(device->owner);
 	/* After whatever the owner waits for: the next front end comes when that is done with too. */
-	device->unsettled++;
+	vhu_pending_begin(&device->pending, VHU_STEP_LCORES);
 	rcu_wait_start(&device->close_wait, close_passed);
 }
 
-/* One step further, whenever nothing is unsettled: rings are out, then memory goes, then the rest. */
+/* Further, whenever nothing is pending: rings are out, then memory goes, then the rest. */
 static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
 {
-	device->unsettled += (unsigned int)vhu_log_drop(&device->dirty, &device->regions);
-	if (vhu_regions_clear(&device->regions) > 0)
-		device->unsettled++;
-	if (device->unsettled > 0)
+	vhu_log_drop(&device->dirty, &device->regions);
+	vhu_regions_clear(&device->regions);
+	if (vhu_pending_any(&device->pending))
 		return;
 	device->dirty = (struct vhu_log){0};
 	vhu_regions_reset(&device->regions);
@@ -131,9 +127,9 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 	/* Nobody writes any more. The front end harvests what is in its log, and gives another if the device starts
 	 * again. */
 	if (device->dirty.ends)
-		device->unsettled += (unsigned int)vhu_log_drop(&device->dirty, &device->regions);
+		vhu_log_drop(&device->dirty, &device->regions);
 	device->dirty.ends = false;
-	if (device->postcopy.state != VHU_POSTCOPY_LISTENING && !device->postcopy.uncommitted)
+	if (device->datapath->in_process && !device->postcopy.uncommitted)
 		vhu_regions_offer(&device->regions);
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		struct vhu_ring *ring = &device->ring[i];
@@ -142,11 +138,10 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 		int error = 0;
 
 		if (ring->state == VHU_RING_RUNNING && (!wanted || ring->discards != discards)) {
-			device->unsettled++;
 			vhu_ring_leave(ring);
 		} else if (ring->state == VHU_RING_IDLE && wanted) {
 			ring->discards = discards;
-			ring->in_lane = device->postcopy.state == VHU_POSTCOPY_LISTENING;
+			ring->datapath = device->datapath;
 			error = vhu_ring_run(ring, device->features,
 					     vhu_regions_map(&device->regions), fail);
 		}
@@ -158,27 +153,22 @@ static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(contr
 	return 0;
 }
 
-/* What can go on now that nothing is unsettled: the way out of a lane first, then rings. */
-static int go_on(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
+/* What can begin now that nothing is pending: the way out of a lane first, then rings. */
+static int begin_next(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
 {
 	return vhu_postcopy_further(device) ? 0 : run_rings(device, fail);
 }
 
-static struct vhu_device *device_of_ring(struct vhu_ring *ring)
-{
-	return container_of(ring - ring->index, struct vhu_device, ring[0]);
-}
-
 static void ring_ready(struct vhu_ring *ring, bool ready)
 {
-	struct vhu_device *device = device_of_ring(ring);
+	struct vhu_device *device = vhu_device_of_ring(ring);
 
 	device->events->ring(device->owner, ring->index, ready);
 }
 
 static void ring_kick(struct vhu_ring *ring, int fd)
 {
-	struct vhu_device *device = device_of_ring(ring);
+	struct vhu_device *device = vhu_device_of_ring(ring);
 
 	device->events->kick(device->owner, ring->index, fd);
 }
@@ -186,31 +176,13 @@ static void ring_kick(struct vhu_ring *ring, int fd)
 static void ring_settled(struct vhu_ring *ring)
 {
 	role_assert_control();
-	vhu_session_settled(device_of_ring(ring));
+	vhu_session_go_on(vhu_device_of_ring(ring));
 }
 
 static void ring_held_up(struct vhu_ring *ring)
 {
 	role_assert_control();
-	vhu_device_cut_off(device_of_ring(ring), ring->index);
-}
-
-static void ring_lane_run(struct vhu_ring *ring, const struct virtq_setup *setup)
-{
-	role_assert_control();
-	vhu_postcopy_ring_run(device_of_ring(ring), ring, setup);
-}
-
-static void ring_lane_leave(struct vhu_ring *ring)
-{
-	role_assert_control();
-	vhu_postcopy_ring_leave(device_of_ring(ring), ring);
-}
-
-static void ring_lane_call(struct vhu_ring *ring)
-{
-	role_assert_control();
-	vhu_postcopy_ring_call(device_of_ring(ring), ring);
+	vhu_device_cut_off(vhu_device_of_ring(ring), ring->index);
 }
 
 const struct vhu_ring_events vhu_session_ring_events = {
@@ -218,9 +190,6 @@ const struct vhu_ring_events vhu_session_ring_events = {
 	.kick = ring_kick,
 	.settled = ring_settled,
 	.held_up = ring_held_up,
-	.lane_run = ring_lane_run,
-	.lane_leave = ring_lane_leave,
-	.lane_call = ring_lane_call,
 };
 
 /* --- the conversation ------------------------------------------------------------------------------------------- */
@@ -238,8 +207,16 @@ static void send_reply(struct vhu_device *device, uint32_t request, const struct
 		.flags = VHU_VERSION | VHU_FLAG_REPLY,
 		.size = reply->size,
 	};
-	int error = vhu_connection_send(&device->connection, &header, &reply->payload);
+	int error;
 
+	if (reply->fd >= 0) {
+		error = vhu_connection_send_fd(&device->connection, &header, reply->fd);
+		close(reply->fd);
+		if (error != 0)
+			vhu_session_end(device, "the front end does not take its userfaultfd", false);
+		return;
+	}
+	error = vhu_connection_send(&device->connection, &header, &reply->payload);
 	if (error != 0)
 		vhu_session_end(device,
 				error == -ENOBUFS ? "the front end does not read its replies"
@@ -254,19 +231,12 @@ static bool wants_ack(const struct vhu_device *device, const struct vhu_header *
 
 static void answer(struct vhu_device *device) RUNS_ON(control_thread)
 {
-	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0};
+	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0, .fd = -1};
 
-	device->pending = false;
-	if (device->request.request == VHU_POSTCOPY_ADVISE) {
-		if (vhu_postcopy_send_faults(device) != 0)
-			vhu_session_end(device, "the front end does not take its userfaultfd", false);
-		return;
-	}
-	if (device->postcopy.echo_due)
-		vhu_postcopy_echo(device, &reply);
-	else if (vhu_requests[device->request.request].answer != NULL)
+	device->answer_due = false;
+	if (vhu_requests[device->request.request].answer != NULL)
 		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
-	else if (!wants_ack(device, &device->request))
+	else if (!vhu_postcopy_echo(device, &reply) && !wants_ack(device, &device->request))
 		return;
 	send_reply(device, device->request.request, &reply);
 }
@@ -276,7 +246,8 @@ static void refuse(struct vhu_device *device, const struct vhu_header *request,
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
 	bool empty = spec != NULL && spec->empty_is_no;
-	const struct vhu_reply no = {.size = empty ? 0 : sizeof(uint64_t), .payload.u64 = 1};
+	const struct vhu_reply no = {
+		.size = empty ? 0 : sizeof(uint64_t), .payload.u64 = 1, .fd = -1};
 	char number[24], why[sizeof(device->last_error)];
 
 	snprintf(why, sizeof(why), "%s refused: %.200s",
@@ -320,40 +291,40 @@ static void message_came(struct vhu_connection *connection, struct vhu_message *
 		return;
 	else if (error == VHU_OK)
 		error = handle(device, msg, &fail);
-	if (error == VHU_OK && device->unsettled == 0 && go_on(device, &fail) != 0)
+	if (error == VHU_OK && !vhu_pending_any(&device->pending) && begin_next(device, &fail) != 0)
 		error = VHU_BAD_VALUE;
 	if (error == VHU_OK) {
 		device->request = msg->header;
 		device->request_ring = msg->ring;
-		device->pending = true;
+		device->answer_due = true;
 	}
-	if (device->unsettled > 0)
+	if (vhu_pending_any(&device->pending))
 		vhu_connection_suspend(connection);
 	if (error != VHU_OK)
 		refuse(device, &msg->header, error,
 		       fail.text[0] != '\0' ? fail.text
 					    : vhu_message_refusal(msg->header.request, error));
-	else if (device->unsettled == 0)
+	else if (!vhu_pending_any(&device->pending))
 		answer(device);
 }
 
-void vhu_session_settled(struct vhu_device *device)
+void vhu_session_go_on(struct vhu_device *device)
 {
 	struct fail fail;
 
-	if (--device->unsettled > 0)
+	if (vhu_pending_any(&device->pending))
 		return;
 	if (device->state == VHU_CLOSING) {
 		close_further(device);
 		return;
 	}
-	if (go_on(device, &fail) != 0) {
+	if (begin_next(device, &fail) != 0) {
 		vhu_session_end(device, fail.text, false);
 		return;
 	}
-	if (device->unsettled > 0)
+	if (vhu_pending_any(&device->pending))
 		return;
-	if (device->pending)
+	if (device->answer_due)
 		answer(device);
 	if (device->state == VHU_TALKING)
 		vhu_connection_resume(&device->connection);

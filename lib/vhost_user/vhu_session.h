@@ -2,21 +2,23 @@
 /* vhu_session.h: the inside of a vhu_device: its state, and how a message becomes a change and an answer.
  *
  * vhu_device.c is its life, vhu_session.c the conversation, vhu_request.c what each request does. A request is handled
- * at once; what it set in motion (a ring that leaves, a region being unmapped) is counted in `unsettled`. While that is
- * not zero the conversation is suspended; when it is zero again rings that can run are run, and the request is answered.
- * The end of a conversation is the same thing with nobody to answer: rings leave, memory goes, and the device is IDLE.
+ * at once; what takes longer (a ring that leaves, a region being unmapped) is a pending step (vhu_pending.h). While there
+ * is one the conversation is suspended; when there is none rings that can run are run, and the request is answered.
+ * The end of a conversation is the same without an answer: rings leave, memory goes, and the device is IDLE.
  *
- * Control thread only.
+ * Context: control thread.
  */
 #ifndef VUS_VHU_SESSION_H
 #define VUS_VHU_SESSION_H
 
 #include "log.h"
 #include "vhu_connection.h"
+#include "vhu_datapath.h"
 #include "vhu_device.h"
 #include "vhu_endpoint.h"
 #include "vhu_journal.h"
 #include "vhu_log.h"
+#include "vhu_pending.h"
 #include "vhu_postcopy.h"
 #include "vhu_regions.h"
 #include "vhu_ring.h"
@@ -31,6 +33,7 @@ enum vhu_session_state {
 struct vhu_reply {
 	uint32_t size;
 	union vhu_payload payload;
+	int fd; /* goes with it, and is closed then; -1: none */
 };
 
 struct vhu_device {
@@ -55,12 +58,13 @@ struct vhu_device {
 	struct vhu_regions regions;
 	struct vhu_log dirty;	      /* what a migration has to send again */
 	struct vhu_log_base log_base; /* as it was last given */
+	const struct vhu_datapath *datapath; /* of rings that start now, and of the memory */
 	struct vhu_postcopy postcopy;
 	struct vhu_ring ring[VHOST_RINGS_MAX];
 	struct vhu_journal journal;
 
-	unsigned int unsettled;
-	bool pending; /* `request` is to be answered when nothing is unsettled */
+	struct vhu_pending pending;
+	bool answer_due; /* `request` is to be answered when nothing is pending */
 	struct vhu_header request;
 	unsigned int request_ring;
 	struct rcu_wait close_wait;
@@ -76,7 +80,7 @@ struct vhu_device {
 };
 
 /* What a request does: `handle` changes the device (NULL: nothing), `answer` fills in the value that is asked for (NULL:
- * the request has an acknowledgement only) once everything has settled. */
+ * the request has an acknowledgement only) once nothing is pending. */
 struct vhu_request_ops {
 	enum vhu_error (*handle)(struct vhu_device *device, struct vhu_message *msg,
 				 struct fail *fail);
@@ -96,8 +100,13 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 /* Whether the process that connected has ended, although its connection has not. */
 bool vhu_session_peer_died(const struct vhu_device *device);
 
-/* Something that was counted in `unsettled` is through. */
-void vhu_session_settled(struct vhu_device *device) RUNS_ON(control_thread);
+/* A step has ended: if none is pending the conversation goes on. */
+void vhu_session_go_on(struct vhu_device *device) RUNS_ON(control_thread);
+
+static inline struct vhu_device *vhu_device_of_ring(struct vhu_ring *ring)
+{
+	return container_of(ring - ring->index, struct vhu_device, ring[0]);
+}
 
 /* The rings that are started, one bit each. */
 uint32_t vhu_session_started(const struct vhu_device *device);

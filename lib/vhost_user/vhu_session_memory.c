@@ -8,18 +8,15 @@ static void region_leaving(struct vhu_regions *regions, const uint8_t *host, uin
 	struct vhu_device *device = container_of(regions, struct vhu_device, regions);
 
 	role_assert_control();
-	for (unsigned int i = 0; i < device->rings_n; i++) {
-		if (!vhu_ring_in(&device->ring[i], host, size))
-			continue;
-		device->unsettled++;
-		vhu_ring_leave(&device->ring[i]);
-	}
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		if (vhu_ring_in(&device->ring[i], host, size))
+			vhu_ring_leave(&device->ring[i]);
 }
 
 static void region_released(struct vhu_regions *regions)
 {
 	role_assert_control();
-	vhu_session_settled(container_of(regions, struct vhu_device, regions));
+	vhu_session_go_on(container_of(regions, struct vhu_device, regions));
 }
 
 /* A ring that is drained before it is withdrawn lies in memory that its lcore uses. */
@@ -31,7 +28,7 @@ static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t 
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		const struct vhu_ring *ring = &device->ring[i];
 
-		if (ring->state == VHU_RING_LEAVING && !ring->in_lane)
+		if (ring->state == VHU_RING_LEAVING && ring->datapath->in_process)
 			return VHU_RELEASE_USED;
 		if (frame_holds_before(ring->q.holds, edition))
 			wait = VHU_RELEASE_LENT;

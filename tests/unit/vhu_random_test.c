@@ -344,13 +344,13 @@ static void assert_in_order(void)
 
 		assert_int_equal(t.ready >> i & 1, ring->state == VHU_RING_RUNNING);
 		assert_int_equal(conf != NULL, ring->state == VHU_RING_RUNNING);
-		assert_true(device->unsettled > 0 || ring->state != VHU_RING_LEAVING);
+		assert_true(vhu_pending_any(&device->pending) || ring->state != VHU_RING_LEAVING);
 		assert_true(ring->swaps <= SWAPS_AT_ONCE);
 		assert_false(ring->resets && ring->state != VHU_RING_LEAVING);
 		if (conf == NULL)
 			continue;
 		assert_int_equal(conf->size, ring->size);
-		assert_true(device->unsettled > 0 || vhu_log_complete(&device->dirty));
+		assert_true(vhu_pending_any(&device->pending) || vhu_log_complete(&device->dirty));
 		assert_part_mapped(map, conf->desc);
 		assert_part_mapped(map, conf->avail);
 		assert_part_mapped(map, (const uint8_t *)(conf->used + 1) - 1);
@@ -445,7 +445,7 @@ static void test_random(void **state)
 		}
 		loop_turn(t.loop, one_in(10) ? 100 * NS_PER_US : 0);
 		/* What only the helper thread holds up may take it a moment, where CPUs are shared. */
-		for (int turns = 0; !online && t.device->unsettled > 0 && turns < 1000; turns++)
+		for (int turns = 0; !online && vhu_pending_any(&t.device->pending) && turns < 1000; turns++)
 			loop_turn(t.loop, NS_PER_MS);
 		assert_in_order();
 		if (blocking >= 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is asked of a lane, and what comes of its answers; see vhu_postcopy.h. */
+/* A lane as a data path (vhu_datapath.h): what is asked of it, and what comes of its answers; see vhu_postcopy.h. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,10 +14,9 @@ static struct vhu_device *device_of(struct lane_process *lane)
 
 /* --- asking the lane --------------------------------------------------------------------------------------------- */
 
-void vhu_postcopy_ask(struct vhu_device *device, const struct lane_message *message, int fd)
+void vhu_lane_ask(struct vhu_device *device, const struct lane_message *message, int fd)
 {
-	device->unsettled++;
-	device->postcopy.asked++;
+	vhu_pending_begin(&device->pending, VHU_STEP_LANE_ANSWER);
 	lane_process_ask(&device->postcopy.lane, message, fd);
 }
 
@@ -47,6 +47,13 @@ static void ring_broke(struct vhu_device *device, const struct lane_message *mes
 	vhu_device_ring_broken(device, message->ring);
 }
 
+static void ring_left(struct vhu_ring *ring, uint32_t base) RUNS_ON(control_thread)
+{
+	/* What the record says was so before the lane had the ring. */
+	vhu_ring_close_record(ring);
+	vhu_ring_left(ring, base);
+}
+
 static void lane_answered(struct lane_process *lane, const struct lane_message *message, int *fd)
 {
 	struct vhu_device *device = device_of(lane);
@@ -58,10 +65,9 @@ static void lane_answered(struct lane_process *lane, const struct lane_message *
 		ring_broke(device, message);
 		return;
 	}
-	if (pc->asked == 0) /* nobody asked */
+	if (device->pending.n[VHU_STEP_LANE_ANSWER] == 0) /* the conversation that asked is over */
 		return;
-	pc->asked--;
-	device->unsettled--;
+	vhu_pending_end(&device->pending, VHU_STEP_LANE_ANSWER);
 	if (message->error != 0) {
 		snprintf(why, sizeof(why), "postcopy: the lane cannot do request %u: %s",
 			 message->request, strerror(-message->error));
@@ -75,9 +81,8 @@ static void lane_answered(struct lane_process *lane, const struct lane_message *
 	else if (message->request == LANE_COMMIT)
 		pc->uncommitted = false;
 	else if (message->request == LANE_RING_LEAVE)
-		vhu_ring_left(&device->ring[message->ring], (uint32_t)message->base);
-	device->unsettled++;
-	vhu_session_settled(device);
+		ring_left(&device->ring[message->ring], (uint32_t)message->base);
+	vhu_session_go_on(device);
 }
 
 static void lane_ready(struct lane_process *lane)
@@ -85,10 +90,10 @@ static void lane_ready(struct lane_process *lane)
 	struct vhu_device *device = device_of(lane);
 
 	role_assert_control();
-	if (!device->postcopy.wants_faults)
+	if (device->pending.n[VHU_STEP_LANE_START] == 0)
 		return;
-	device->postcopy.wants_faults = false;
-	lane_process_ask(lane, &(struct lane_message){.request = LANE_FAULTS}, -1);
+	vhu_lane_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
+	vhu_pending_end(&device->pending, VHU_STEP_LANE_START);
 }
 
 static void lane_failed(struct lane_process *lane, const char *why)
@@ -101,19 +106,18 @@ static void lane_failed(struct lane_process *lane, const char *why)
 	vhu_session_end(device, text, false);
 }
 
-/* Whoever ended it waits for this. */
 static void lane_gone(struct lane_process *lane)
 {
 	struct vhu_device *device = device_of(lane);
 
 	role_assert_control();
-	if (!device->postcopy.leaving)
+	if (device->pending.n[VHU_STEP_LANE_EXIT] == 0)
 		return;
-	device->postcopy.leaving = false;
-	vhu_session_settled(device);
+	vhu_pending_end(&device->pending, VHU_STEP_LANE_EXIT);
+	vhu_session_go_on(device);
 }
 
-const struct lane_process_events vhu_postcopy_lane_events = {
+const struct lane_process_events vhu_lane_events = {
 	.ready = lane_ready,
 	.answered = lane_answered,
 	.failed = lane_failed,
@@ -135,12 +139,17 @@ static struct lane_region lane_region_of(const struct vhu_memory_region *wire,
 	};
 }
 
-enum vhu_error vhu_postcopy_map(struct vhu_device *device, const struct vhu_message *msg,
-				const struct vhu_memory_region *regions, uint32_t n, struct fail *fail)
+static enum vhu_error lane_map(struct vhu_device *device, const struct vhu_message *msg,
+			       const struct vhu_memory_region *regions, uint32_t n, struct fail *fail)
 {
 	const struct mem_map *map = vhu_regions_map(&device->regions);
 	struct vhu_postcopy *pc = &device->postcopy;
 
+	role_assert_control();
+	if (n == 0) {
+		fail_set(fail, 0, "this region is there already");
+		return VHU_BAD_VALUE;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		int at = mem_map_find(map, regions[i].gpa, regions[i].size, regions[i].uva);
 		struct lane_message request = {.request = LANE_MAP, .ring = i};
@@ -150,7 +159,7 @@ enum vhu_error vhu_postcopy_map(struct vhu_device *device, const struct vhu_mess
 			return VHU_BAD_VALUE;
 		}
 		request.region = lane_region_of(&regions[i], &device->regions.mapping[at]);
-		vhu_postcopy_ask(device, &request, msg->fds.fd[i]);
+		vhu_lane_ask(device, &request, msg->fds.fd[i]);
 	}
 	pc->echo = msg->payload;
 	pc->echo_size = msg->header.size;
@@ -158,37 +167,43 @@ enum vhu_error vhu_postcopy_map(struct vhu_device *device, const struct vhu_mess
 	return VHU_OK;
 }
 
-void vhu_postcopy_echo(struct vhu_device *device, struct vhu_reply *reply)
+bool vhu_postcopy_echo(struct vhu_device *device, struct vhu_reply *reply)
 {
+	if (!device->postcopy.echo_due)
+		return false;
 	reply->size = device->postcopy.echo_size;
 	reply->payload = device->postcopy.echo;
 	device->postcopy.echo_due = false;
+	return true;
 }
 
-static void unmap(struct vhu_device *device, uint64_t gpa, uint64_t size) RUNS_ON(control_thread)
+static void ask_unmap(struct vhu_device *device, uint64_t gpa, uint64_t size) RUNS_ON(control_thread)
 {
-	vhu_postcopy_ask(device,
-	    &(struct lane_message){.request = LANE_UNMAP, .region = {.gpa = gpa, .size = size}},
-	    -1);
+	vhu_lane_ask(device, &(struct lane_message){.request = LANE_UNMAP, .region = {.gpa = gpa, .size = size}}, -1);
 }
 
-void vhu_postcopy_unmap(struct vhu_device *device, const struct vhu_memory_region *region)
+static void lane_unmap(struct vhu_device *device, const struct vhu_memory_region *region)
 {
-	unmap(device, region->gpa, region->size);
+	role_assert_control();
+	ask_unmap(device, region->gpa, region->size);
 }
 
-void vhu_postcopy_unmap_all(struct vhu_device *device)
+static enum vhu_error lane_unmap_all(struct vhu_device *device)
 {
 	const struct mem_map *map = vhu_regions_map(&device->regions);
 
+	role_assert_control();
+	if (vhu_session_started(device) != 0)
+		return VHU_BAD_STATE;
 	for (uint32_t i = 0; map != NULL && i < map->n; i++)
-		unmap(device, map->region[i].gpa, map->region[i].size);
+		ask_unmap(device, map->region[i].gpa, map->region[i].size);
+	return VHU_OK;
 }
 
 /* --- rings ------------------------------------------------------------------------------------------------------- */
 
-void vhu_postcopy_ring_run(struct vhu_device *device, struct vhu_ring *ring,
-			   const struct virtq_setup *setup)
+static void lane_ring_start(struct vhu_ring *ring, const struct virtq_setup *setup,
+			    struct virtq_conf *conf)
 {
 	const struct lane_message request = {
 		.request = LANE_RING_RUN,
@@ -204,20 +219,54 @@ void vhu_postcopy_ring_run(struct vhu_device *device, struct vhu_ring *ring,
 		},
 	};
 
-	vhu_postcopy_ask(device, &request, setup->call_fd);
+	role_assert_control();
+	free(conf); /* checked, and not published: the lane has its own */
+	ring->begun = false;
+	atomic_store_explicit(&ring->q.fault, VIRTQ_OK, memory_order_relaxed);
+	vhu_lane_ask(vhu_device_of_ring(ring), &request, setup->call_fd);
 }
 
-void vhu_postcopy_ring_leave(struct vhu_device *device, struct vhu_ring *ring)
+static void lane_ring_stop(struct vhu_ring *ring)
 {
-	/* Whoever withdraws a ring has counted it as unsettled. */
-	device->unsettled--;
-	vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_RING_LEAVE, .ring = ring->index}, -1);
+	const struct lane_message request = {.request = LANE_RING_LEAVE, .ring = ring->index};
+
+	role_assert_control();
+	vhu_lane_ask(vhu_device_of_ring(ring), &request, -1);
 }
 
-void vhu_postcopy_ring_call(struct vhu_device *device, struct vhu_ring *ring)
+static void lane_ring_set_call(struct vhu_ring *ring, int fd)
 {
-	device->unsettled--;
-	vhu_postcopy_ask(device, &(struct lane_message){.request = LANE_RING_CALL, .ring = ring->index},
-	    ring->call_fd);
+	const struct lane_message request = {.request = LANE_RING_CALL, .ring = ring->index};
+
+	role_assert_control();
+	if (ring->call_fd >= 0)
+		close(ring->call_fd);
+	ring->call_fd = fd;
+	vhu_lane_ask(vhu_device_of_ring(ring), &request, fd);
 }
 
+/* Nothing is logged while a guest arrives. */
+static void lane_ring_set_log(struct vhu_ring *ring VUS_UNUSED)
+{
+}
+
+void vhu_lane_abandon_rings(struct vhu_device *device)
+{
+	for (unsigned int i = 0; i < device->rings_n; i++) {
+		struct vhu_ring *ring = &device->ring[i];
+
+		if (ring->datapath == &vhu_datapath_lane && ring->state != VHU_RING_IDLE)
+			ring_left(ring, ring->base);
+	}
+}
+
+const struct vhu_datapath vhu_datapath_lane = {
+	.name = "lane",
+	.ring_start = lane_ring_start,
+	.ring_stop = lane_ring_stop,
+	.ring_set_call = lane_ring_set_call,
+	.ring_set_log = lane_ring_set_log,
+	.map = lane_map,
+	.unmap = lane_unmap,
+	.unmap_all = lane_unmap_all,
+};
