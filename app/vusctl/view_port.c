@@ -150,6 +150,23 @@ static void show_side(const json_t *port, enum port_side side, const char *title
 	}
 }
 
+/* "REM_MEM_REG, lcores to pass": the request that is to be answered, and the steps before that. */
+static void show_waiting(const json_t *waiting)
+{
+	const char *request = json_string_value(json_object_get(waiting, "request"));
+	const char *separator = request != NULL ? ", " : "";
+	const json_t *step;
+	size_t i;
+
+	printf("%s", request != NULL ? request : "");
+	json_array_foreach(json_object_get(waiting, "for"), i, step)
+	{
+		printf("%s%s", separator, json_string_value(step));
+		separator = ", ";
+	}
+	printf("\n");
+}
+
 static void show_traffic(const json_t *port)
 {
 	bool vm = strcmp(text_of(port, "type"), "vhost-user") == 0;
@@ -195,7 +212,7 @@ void view_port(const json_t *reply)
 			show_list(key, value);
 		} else if (json_is_object(value)) {
 			label(key);
-			show_reasons(value);
+			strcmp(key, "waiting") == 0 ? show_waiting(value) : show_reasons(value);
 		} else {
 			label(key);
 			printf("%s\n", scalar(value, text, sizeof(text)));

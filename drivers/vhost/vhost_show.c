@@ -52,6 +52,24 @@ static bool ring_to_show(struct vhost_port *vhost, unsigned int index) RUNS_ON(c
 	       counted(&ring->counters.frames) != 0 || virtq_fault(ring) != VIRTQ_OK;
 }
 
+/* The steps that are pending, and the request whose answer waits for them; null if the conversation waits for nothing. */
+static json_t *waiting_of(const struct vhu_status *status)
+{
+	json_t *object, *steps;
+
+	if (!vhu_pending_any(&status->pending))
+		return json_null();
+	object = json_object();
+	steps = json_array();
+	for (unsigned int i = 0; i < VHU_STEPS; i++)
+		if (status->pending.n[i] > 0)
+			json_array_append_new(steps, json_string(vhu_step_text(i)));
+	json_object_set_new(object, "request",
+			    status->waiting != NULL ? json_string(status->waiting) : json_null());
+	json_object_set_new(object, "for", steps);
+	return object;
+}
+
 void vhost_show(struct port *port, struct json_t *object)
 {
 	struct vhost_port *vhost = vhost_port_of(port);
@@ -62,6 +80,7 @@ void vhost_show(struct port *port, struct json_t *object)
 	vhu_device_status(vhost->device, &status);
 	json_object_set_new(object, "link", json_string(status.rings_ready > 0 ? "up" : "down"));
 	json_object_set_new(object, "state", json_string(status.state));
+	json_object_set_new(object, "waiting", waiting_of(&status));
 	json_object_set_new(object, "socket", json_string(vhost->socket));
 	json_object_set_new(object, "mode",
 			    json_string(vhost->mode == VHU_SERVER ? "server" : "client"));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhu_device.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,7 @@ static void device_gone(struct rcu_wait *wait)
 
 void vhu_device_idle(struct vhu_device *device)
 {
+	assert(!vhu_pending_any(&device->pending));
 	if (device->destroying)
 		rcu_wait_start(&device->close_wait, device_gone);
 	else
@@ -278,7 +280,11 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.refused = device->endpoint.refused,
 		.replaced = device->replaced,
 		.messages = device->messages,
+		.pending = device->pending,
 	};
+
+	if (device->answer_due)
+		status->waiting = vhu_message_spec(device->request.request)->name;
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		status->rings_ready += vhu_device_ring_ready(device, i);
 	describe(device, status->rings_ready, status->state, sizeof(status->state));

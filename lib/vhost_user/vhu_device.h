@@ -26,6 +26,7 @@
 #include "mem_map.h"
 #include "rights.h"
 #include "role.h"
+#include "vhu_pending.h"
 #include "virtq.h"
 #include "vus_limits.h"
 
@@ -85,6 +86,8 @@ struct vhu_status {
 	uint64_t refused;	 /* connections turned away: one was already there */
 	uint64_t replaced;	 /* connections ended because another came and they were dead or mute */
 	uint64_t messages;	 /* of all connections */
+	struct vhu_pending pending; /* what the conversation waits for */
+	const char *waiting;	 /* the request that is answered after that, or NULL */
 	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };

@@ -25,11 +25,11 @@
 #include <sys/types.h>
 
 #include "fail.h"
+#include "lane_process.h"
 #include "loop.h"
 #include "rcu.h"
 #include "role.h"
 #include "vhu_half.h"
-#include "lane_process.h"
 #include "vhu_message.h"
 
 struct vhu_device;

@@ -4,8 +4,8 @@
  *
  * Adding maps the region off the data path, builds a new map, publishes it, and frees the old one when the lcores have
  * left it; nothing waits. Removing publishes a smaller map, waits for the lcores, unmaps on the loop's helper thread and
- * says `released` at the end; meanwhile it is pending (vhu_release.h). A change that fails leaves the map in force as it was. Before a mapping goes, `leaving`
- * tells the owner where it lay, so that rings in it are withdrawn first.
+ * says `released` at the end; meanwhile it is pending (vhu_release.h). A change that fails leaves the map in force as it
+ * was. Before a mapping goes, `leaving` tells the owner where it lay, so that rings in it are withdrawn first.
  *
  * Descriptors are the caller's and need not live longer than the call. If what lies behind a mapping goes away all the
  * same (mem_arena.h), `died` is called.

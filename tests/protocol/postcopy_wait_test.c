@@ -106,6 +106,27 @@ static void what_waits_goes_on_when_the_page_comes(void **state)
 	migration_check();
 }
 
+/* `vusctl port` names the request and the one step it waits for. */
+static void expect_waiting(const char *port, const char *request, const char *step)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const json_t *waiting = json_object_get(json_object_get(answer, "port"), "waiting");
+	const json_t *steps = json_object_get(waiting, "for");
+
+	assert_string_equal(json_string_value(json_object_get(waiting, "request")), request);
+	assert_int_equal(json_array_size(steps), 1);
+	assert_string_equal(json_string_value(json_array_get(steps, 0)), step);
+	json_decref(answer);
+}
+
+static void expect_nothing_waiting(const char *port)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+
+	assert_true(json_is_null(json_object_get(json_object_get(answer, "port"), "waiting")));
+	json_decref(answer);
+}
+
 /* While one conversation waits for GET_VRING_BASE, all others go on; and it is answered when the
  * pages come. */
 static void a_pause_waits_alone(void **state)
@@ -127,11 +148,13 @@ static void a_pause_waits_alone(void **state)
 	}
 	err = fg_wire_recv(migration.g->s.sock, &answer, NULL, 100);
 	if (err == -ETIMEDOUT) {
+		expect_waiting("h0", "GET_VRING_BASE", "lane to answer");
 		fg_pager_set_delay(&migration.pager, 0);
 		err = fg_wire_recv(migration.g->s.sock, &answer, NULL, SOON_MS);
 	}
 	OK(err);
 	assert_int_equal(answer.request, FG_GET_VRING_BASE);
+	expect_nothing_waiting("h0");
 	assert_int_equal(answer.size, 8);
 	assert_int_equal(answer.state.num, fg_ring_base(&migration.g->s.ring[1]));
 	fg_pager_set_delay(&migration.pager, 0);

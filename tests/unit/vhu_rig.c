@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "fg_socket.h"
+#include "lane_link.h"
 #include "rcu.h"
 #include "turn.h"
 
@@ -43,12 +44,28 @@ static void on_front_end_gone(void *owner VUS_UNUSED)
 	t.front_ends_gone++;
 }
 
+/* No lcore ever has the link. */
+static bool on_lane(void *owner VUS_UNUSED, struct lane_link *link)
+{
+	t.link = link;
+	return true;
+}
+
+static void on_lane_ended(void *owner VUS_UNUSED, bool orderly)
+{
+	t.lane_ends[orderly]++;
+	lane_link_destroy(t.link);
+	t.link = NULL;
+}
+
 static const struct vhu_events events = {
 	.ring = on_ring,
 	.mtu = on_mtu,
 	.rarp = on_rarp,
 	.gone = on_front_end_gone,
 	.kick = on_kick,
+	.lane = on_lane,
+	.lane_ended = on_lane_ended,
 };
 
 int vhu_rig_make_of(const struct vhu_config *config, struct fail *fail)

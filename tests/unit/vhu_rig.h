@@ -25,6 +25,8 @@ struct vhu_rig {
 	uint16_t mtu;
 	uint8_t mac[6];
 	unsigned int front_ends_gone;
+	struct lane_link *link;
+	unsigned int lane_ends[2]; /* the migration broke off; the end was orderly */
 };
 extern struct vhu_rig t;
 
