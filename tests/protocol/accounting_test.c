@@ -206,6 +206,5 @@ int main(void)
 		TEST_CASE(nothing_is_left_of_a_hundred_guests),
 	};
 
-	return fixture_main_on(&account_fixture, "accounting", cases,
-			     sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&account_fixture, "accounting", CASES(cases));
 }

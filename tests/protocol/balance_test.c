@@ -224,5 +224,5 @@ int main(void)
 	};
 	const struct fg_switch_options opt = {.ports = ports, .lcores = "0@0,1@0,2@1"};
 
-	return fixture_main_on(&opt, "balance", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&opt, "balance", CASES(cases));
 }

@@ -330,5 +330,5 @@ int main(void)
 		TEST_CASE(everything_at_once),
 	};
 
-	return fixture_main("chaos", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("chaos", CASES(cases));
 }

@@ -154,5 +154,5 @@ int main(void)
 		TEST_CASE(only_eventfds_kick_and_interrupt),
 	};
 
-	return fixture_main("descriptor", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("descriptor", CASES(cases));
 }

@@ -132,6 +132,5 @@ int main(void)
 		TEST_CASE(the_mtu_is_kept),
 	};
 
-	return fixture_main_on(&account_fixture, "drops", cases,
-			     sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&account_fixture, "drops", CASES(cases));
 }

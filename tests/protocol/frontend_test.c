@@ -270,5 +270,5 @@ int main(void)
 		TEST_CASE(libkrun_runs_and_resets),		TEST_CASE(crosvm_asks_for_the_configuration),
 	};
 
-	return fixture_main_on(&opt, "frontend", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&opt, "frontend", CASES(cases));
 }

@@ -342,5 +342,5 @@ int main(void)
 		TEST_CASE(memory_survives_everything_but_the_connection),
 	};
 
-	return fixture_main("hotplug", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("hotplug", CASES(cases));
 }

@@ -370,5 +370,5 @@ int main(void)
 		TEST_CASE(an_error_descriptor_that_blocks_ends_its_port),
 	};
 
-	return fixture_main("interrupt", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("interrupt", CASES(cases));
 }

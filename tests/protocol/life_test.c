@@ -421,5 +421,5 @@ int main(void)
 		TEST_CASE(a_guest_that_stops_is_forgotten),
 	};
 
-	return fixture_main("life", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("life", CASES(cases));
 }

@@ -260,5 +260,5 @@ int main(void)
 		TEST_CASE(no_bit_is_lost_when_the_log_grows_and_shrinks),
 	};
 
-	return fixture_main("log", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("log", CASES(cases));
 }

@@ -400,5 +400,5 @@ int main(void)
 		TEST_CASE(a_failed_table_changes_nothing), TEST_CASE(a_port_has_its_share_of_address_space),
 	};
 
-	return fixture_main("memory", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("memory", CASES(cases));
 }

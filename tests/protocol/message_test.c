@@ -297,5 +297,5 @@ int main(void)
 		TEST_CASE(a_peer_that_does_not_listen_is_hung_up_on),
 	};
 
-	return fixture_main("message", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("message", CASES(cases));
 }

@@ -246,5 +246,5 @@ int main(void)
 		TEST_CASE(a_long_flow_keeps_its_order),
 	};
 
-	return fixture_main("net", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("net", CASES(cases));
 }

@@ -99,5 +99,5 @@ int main(void)
 		MIGRATION_CASE(a_guest_on_its_way_gets_what_it_agreed_to),
 	};
 
-	return migration_main("offload_lane", cases, sizeof(cases) / sizeof(cases[0]));
+	return migration_main("offload_lane", CASES(cases));
 }

@@ -218,6 +218,5 @@ int main(void)
 		TEST_CASE(a_device_may_be_left_in_peace),
 	};
 
-	return fixture_main_on(&fixture_options, "offload_nic", cases,
-			     sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&fixture_options, "offload_nic", CASES(cases));
 }

@@ -311,6 +311,5 @@ int main(void)
 		TEST_CASE(a_port_may_offer_none),
 	};
 
-	return fixture_main_on(&fixture_options, "offload", cases,
-			     sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&fixture_options, "offload", CASES(cases));
 }

@@ -384,5 +384,5 @@ int main(void)
 		MIGRATION_CASE(the_front_end_is_killed),
 	};
 
-	return migration_main("postcopy, abused", cases, sizeof(cases) / sizeof(cases[0]));
+	return migration_main("postcopy, abused", CASES(cases));
 }

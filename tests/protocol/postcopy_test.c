@@ -501,5 +501,5 @@ int main(void)
 		MIGRATION_CASE(arriving_costs_nothing),
 	};
 
-	return migration_main("postcopy", cases, sizeof(cases) / sizeof(cases[0]));
+	return migration_main("postcopy", CASES(cases));
 }

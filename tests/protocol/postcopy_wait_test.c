@@ -329,5 +329,5 @@ int main(void)
 		MIGRATION_CASE(a_front_end_may_die_at_any_message),
 	};
 
-	return migration_main("postcopy, waiting", cases, sizeof(cases) / sizeof(cases[0]));
+	return migration_main("postcopy, waiting", CASES(cases));
 }

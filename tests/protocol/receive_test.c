@@ -207,5 +207,5 @@ int main(void)
 		TEST_CASE(a_malicious_receive_ring_breaks),
 	};
 
-	return fixture_main("receive", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("receive", CASES(cases));
 }

@@ -375,5 +375,5 @@ int main(void)
 		TEST_CASE(it_ends_when_told),
 	};
 
-	return fixture_main_on(&opt, "restart", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main_on(&opt, "restart", CASES(cases));
 }

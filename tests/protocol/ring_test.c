@@ -372,5 +372,5 @@ int main(void)
 		TEST_CASE(a_bad_head_breaks_one_ring),
 	};
 
-	return fixture_main("ring", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("ring", CASES(cases));
 }

@@ -367,5 +367,5 @@ int main(void)
 		TEST_CASE(answers_come_in_order_and_hold_up_nobody),
 	};
 
-	return fixture_main("state", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("state", CASES(cases));
 }

@@ -317,5 +317,5 @@ int main(void)
 		TEST_CASE(huge_files_are_truncated),
 	};
 
-	return fixture_main("vanish", cases, sizeof(cases) / sizeof(cases[0]));
+	return fixture_main("vanish", CASES(cases));
 }

@@ -13,6 +13,9 @@
 /* Every test case is handed a state that few look at. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
+/* A list of test cases and how many they are: two arguments. */
+#define CASES(list) list, sizeof(list) / sizeof((list)[0])
+
 #define OK(call) assert_int_equal(call, 0)
 
 #endif

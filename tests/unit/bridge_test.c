@@ -437,5 +437,5 @@ int main(void)
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 	};
 
-	return bridge_rig_run(tests, sizeof(tests) / sizeof(tests[0]));
+	return bridge_rig_run(CASES(tests));
 }

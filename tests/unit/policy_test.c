@@ -77,5 +77,5 @@ int main(void)
 		cmocka_unit_test(isolated_from_all),
 	};
 
-	return bridge_rig_run(tests, sizeof(tests) / sizeof(tests[0]));
+	return bridge_rig_run(CASES(tests));
 }

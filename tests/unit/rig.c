@@ -65,6 +65,14 @@ int rig_teardown(void **state)
 	return 0;
 }
 
+int rig_run_both(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setup, CMFixtureFunction teardown)
+{
+	int failed = _cmocka_run_group_tests("split", tests, n, setup, teardown);
+
+	rig_packed = true;
+	return failed + _cmocka_run_group_tests("packed", tests, n, setup, teardown);
+}
+
 void rig_reset(struct rig *rig)
 {
 	rig->free_at = RIG_GPA;

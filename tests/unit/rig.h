@@ -14,8 +14,8 @@
 #define RIG_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "cases.h"
 #include "frame.h"
 #include "port_counters.h"
 #include "virtq.h"
@@ -45,6 +45,8 @@ void rig_close(struct rig *rig);
 extern struct rig rig;
 int rig_setup(void **state);
 int rig_teardown(void **state);
+/* A program whose test cases run with split rings and then with packed ones. Returns: how many failed. */
+int rig_run_both(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setup, CMFixtureFunction teardown);
 
 /* Guest memory for a test's use, below the seam. rig_reset() takes all of it back. */
 uint64_t rig_alloc(struct rig *rig, uint64_t len, uint64_t align);

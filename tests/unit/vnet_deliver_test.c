@@ -440,8 +440,5 @@ int main(void)
 		cmocka_unit_test(not_ready),
 	};
 
-	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
-
-	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
+	return rig_run_both(CASES(tests), rig_setup, rig_teardown);
 }

@@ -300,8 +300,5 @@ int main(void)
 		cmocka_unit_test(what_was_not_agreed_is_dropped_and_counted),
 		cmocka_unit_test(validity_is_told_to_those_who_listen),
 	};
-	int failed = cmocka_run_group_tests_name("split", tests, rig_setup, rig_teardown);
-
-	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, rig_setup, rig_teardown);
+	return rig_run_both(CASES(tests), rig_setup, rig_teardown);
 }

@@ -566,8 +566,5 @@ int main(void)
 		cmocka_unit_test(a_head_beyond_the_ring),
 	};
 
-	int failed = cmocka_run_group_tests_name("split", tests, set_up, tear_down);
-
-	rig_packed = true;
-	return failed + cmocka_run_group_tests_name("packed", tests, set_up, tear_down);
+	return rig_run_both(CASES(tests), set_up, tear_down);
 }
