@@ -14,11 +14,13 @@ from typing import Any
 from show import Ticker, ends_well, step
 from vulab.flood import Flood
 from vulab.guest import Guest, Nic, accelerator, guest_image, qemu_binaries, qemu_version
+from vulab.host import available_mib
 from vulab.lab import Lab
-from vulab.memory import DIMM_MIB, Dimms, available_mib, online_as, plugged_buffers
+from vulab.memory import DIMM_MIB, Dimms, online_as, plugged_buffers
 from vulab.peers import OvsPeer, TestpmdPeer
-from vulab.process import LabError, run, wait_until
-from vulab.switch import Switch, build_folder
+from vulab.paths import program
+from vulab.process import LabError, run
+from vulab.switch import Switch
 
 HOST, GUEST, TAP = "198.18.0.254", "198.18.0.1", "vuswitch0"
 KEPT = 4  # DIMMs for the guest's kernel: its packet buffers lie there, so they stay
@@ -71,8 +73,7 @@ class Story:
             other = PEERS[peer](self.lab.folder, self.netns, socket, TAP)
             self.lab.keep(other)
             self.label, self.role = other.label, other.role
-        wait_until(lambda: self.netns.run("ip", "link", "show", TAP, check=False), 10,
-                   f"the tap {TAP}")
+        self.netns.wait_device(TAP)
         self.netns.address(TAP, f"{HOST}/24")
         step(f"{self.label}: up, between the VM and this host (a tap in a network namespace)")
         # CPU 1 is for the thread that moves packets; whatever starts from now on runs elsewhere.
@@ -89,7 +90,7 @@ class Story:
         guest.start()
         with Ticker("booting"):
             guest.boot()
-            wait_until(lambda: self.netns.ping(GUEST, 1) == 1, 30, "the first ping", 0.5)
+            self.netns.reach(GUEST, 30)
         step(f"the VM is up after {guest.boot_seconds:.0f} s; now this host floods it with pings")
         return guest
 
@@ -176,7 +177,8 @@ class Story:
 
     def shrink(self) -> int:
         """All but the first go, the last first; returns how many the guest keeps."""
-        going, end, asked = self.dimms.plugged[KEPT:], time.monotonic() + PATIENCE, 0.0
+        going, end = self.dimms.plugged[KEPT:], time.monotonic() + PATIENCE
+        asked, before = 0.0, len(going)
         while (left := [one for one in going if one in self.dimms.plugged]) \
                 and time.monotonic() < end:
             if time.monotonic() > asked + 3 or len(left) <= before - AHEAD / 2:
@@ -216,7 +218,7 @@ def tell(story: Story, refusal: str, kept: int) -> None:
         step(f"the switch's longest pause: {longest(changing)} while memory changed, "
              f"{longest(quiet)} in the quiet before")
         print("\ncounters (vusctl ports):")
-        print(run([build_folder() / "app" / "vusctl" / "vusctl", "--control",
+        print(run([program("vusctl"), "--control",
                    story.switch.control, "ports"]), end="")
 
 

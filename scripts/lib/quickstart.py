@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 from show import Ticker, ends_well, step
-from vulab.guest import (Guest, Nic, accelerator, guest_image, needs_line_interrupt, qemu_binaries,
+from vulab.guest import (Guest, Nic, accelerator, boot_all, guest_image, needs_line_interrupt, qemu_binaries,
                          qemu_version)
 from vulab.lab import Lab
 from vulab.libvirt import LINE_INTERRUPT, XMLNS
+from vulab.paths import program
 from vulab.process import LabError, run, wait_until
-from vulab.switch import Switch, build_folder
+from vulab.switch import Switch
 
 TAP = "vuswitch0"
 HOST = "198.18.0.254"  # of the range that is kept for benchmarks: nobody's network
@@ -118,11 +119,8 @@ def start_guests(lab: Lab) -> list[Guest]:
     step("QEMU {}.{} ({}): two guests are booting".format(*qemu_version(qemu), how))
     guests = [lab.guest(f"vm{i}", qemu, image, Nic(lab.socket(f"vm{i}"), f"52:54:00:12:34:0{i}"),
                         f"198.18.0.{i}/24") for i in (1, 2)]
-    for guest in guests:
-        guest.start()
     with Ticker("booting"):
-        for guest in guests:
-            guest.boot()
+        boot_all(guests)
     return guests
 
 
@@ -150,7 +148,7 @@ def show_rates(switch: Switch, first: Guest, second: Guest) -> None:
     for guest, address in ((first, second.ip), (second, HOST)):
         guest.run(f"(timeout 20 ping -q -i 0.002 {address} >/dev/null 2>&1 &)")
     time.sleep(1)
-    subprocess.run([build_folder() / "app" / "vusctl" / "vusctl", "--control", switch.control,
+    subprocess.run([program("vusctl"), "--control", switch.control,
                     "top", "-n", "3"], timeout=30, check=False)
     for guest in (first, second):
         guest.run("killall -q ping", check=False)
@@ -161,7 +159,7 @@ def how_to_attach(lab: Lab, switch: Switch, guest: Guest) -> str:
     version = qemu_version(guest.qemu)
     lines = needs_line_interrupt(version, accelerator(guest.qemu, guest.image))
     return ATTACH.format(
-        vusctl=build_folder() / "app" / "vusctl" / "vusctl", control=switch.control, host=HOST,
+        vusctl=program("vusctl"), control=switch.control, host=HOST,
         vm3=own_socket(lab, "vm3"), vm4=own_socket(lab, "vm4"),
         who=f"QEMU must run as root or in group {GROUP}, as libvirt's does." if group_there() else "QEMU must run as root.",
         line_interrupt=",vectors=0  # no KVM here, and this QEMU's MSI-X needs it" if lines else "",
@@ -180,7 +178,7 @@ def demonstrate(lab: Lab, keep: bool) -> None:
     transfer(first, second)
     show_rates(switch, first, second)
     step("counters (vusctl ports):")
-    print(run([build_folder() / "app" / "vusctl" / "vusctl", "--control", switch.control, "ports"]),
+    print(run([program("vusctl"), "--control", switch.control, "ports"]),
           end="")
     switch.must_run()
     if not keep:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from vulab.guest import guest_image, qemu_binaries, qemu_version  # noqa: E402
 from vulab.lab import Lab  # noqa: E402
-from vulab.switch import build_folder  # noqa: E402
+from vulab.paths import build_folder, program  # noqa: E402
 
 _open_labs: list[Lab] = []
 
@@ -29,7 +29,7 @@ _open_labs: list[Lab] = []
 def pytest_configure(config: pytest.Config) -> None:
     if os.geteuid() != 0:
         pytest.exit("tests/e2e: needs root (namespaces, taps): run it as root", returncode=1)
-    binary = build_folder() / "app" / "vuswitch" / "vuswitch"
+    binary = program("vuswitch")
     if not os.access(binary, os.X_OK):
         pytest.exit(f"tests/e2e: no {binary}: run 'ninja -C {build_folder()}', or set "
                     "VUSWITCH_BUILD", returncode=1)

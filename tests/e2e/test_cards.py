@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vulab.guest import Guest, Nic
+from vulab.guest import Nic
 from vulab.lab import Lab
-from vulab.process import wait_until
 
 # What a card may be like: QEMU's options, and a feature that must or must not have been agreed on.
 KINDS = {
@@ -22,18 +21,9 @@ KINDS = {
 }
 
 
-def reaches(guest: Guest, address: str) -> None:
-    wait_until(lambda: guest.ping(address, 1) == 1, 15, f"{guest.name} to reach {address}")
-
-
 def test_every_kind_of_card(lab: Lab, qemu: Path, image: Path) -> None:
     """Each card reaches the host through the tap, with small and large frames."""
-    host = lab.netns()
-    ports = [f"--vhost={name}={lab.socket(name)}" for name in KINDS]
-    switch = lab.switch([*ports, "--ethdev=up0=net_tap0"], ["--vdev", "net_tap0,iface=vut0"],
-                        netns=host)
-    switch.start()
-    wait_until(lambda: host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
+    switch, host = lab.switch_and_host(lab.vhost(*KINDS))
     nics = [Nic(lab.socket(name), f"52:54:00:00:01:0{number}", options=options)
             for number, (name, (options, _, _)) in enumerate(KINDS.items())]
     guest = lab.guest("guest", qemu, image, nics, "10.5.0.1/24")
@@ -48,7 +38,7 @@ def test_every_kind_of_card(lab: Lab, qemu: Path, image: Path) -> None:
     switch.wait_link(*KINDS)
     for number, (name, (_, feature, agreed)) in enumerate(KINDS.items()):
         address = f"10.5.{number}.254"
-        reaches(guest, address)
+        guest.reach(address)
         for size in (0, 56, 1472):
             assert guest.ping(address, 20, size, options="-i 0.02") == 20, f"{name}, {size} bytes"
         assert host.ping(f"10.5.{number}.1", 5, 1472) == 5, name

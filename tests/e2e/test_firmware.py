@@ -48,12 +48,7 @@ KINDS = (Kind("ipxe", False, False, "virtio-net"), Kind("ipxe-legacy", False, Tr
 
 def boot_site(lab: Lab, kinds: Sequence[Kind]) -> tuple[Netns, Switch, BootServer]:
     """A switch with a port for each, and the server behind its tap."""
-    host = lab.netns()
-    ports = [f"--vhost={kind.name}={lab.socket(kind.name)}" for kind in kinds]
-    switch = lab.switch([*ports, "--ethdev=up0=net_tap0"], ["--vdev", "net_tap0,iface=vut0"],
-                        netns=host)
-    switch.start()
-    wait_until(lambda: host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
+    switch, host = lab.switch_and_host(lab.vhost(*(kind.name for kind in kinds)))
     server = BootServer(host, "vut0", NETWORK, lab.folder)
     lab.keep(server)
     return host, switch, server
@@ -111,6 +106,6 @@ boot
     guest = firmware_guest(lab, kind, 1, qemu, image)
     wait_until(lambda: server.sent("initrd", server.leased(guest.nic.mac)), BOOT_SECONDS,
                "the kernel and its initrd to be loaded")
-    wait_until(lambda: host.ping(f"{NETWORK}.200", 1) == 1, BOOT_SECONDS, "Linux to answer")
+    host.reach(f"{NETWORK}.200", BOOT_SECONDS)
     assert sum(host.ping(f"{NETWORK}.200", 1, 1472, ("-W", "10")) for _ in range(5)) == 5
     assert "EVENT_IDX" in switch.port(kind.name)["features"], "still the firmware's driver"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import open_lab
-from vulab.guest import Guest, Nic
+from vulab.guest import Nic, boot_all
 from vulab.lab import Lab
 from vulab.process import LabError, wait_until
 from vulab.switch import Switch
@@ -51,10 +51,7 @@ class Trio:
 
     def start(self) -> None:
         self.switch.start()
-        for guest in self.guests:
-            guest.start()
-        for guest in self.guests:
-            guest.boot()
+        boot_all(self.guests)
         self.started = True
         print("booted in", ", ".join(f"{guest.boot_seconds:.1f} s ({guest.uptime:.1f} s)"
                                      for guest in self.guests))
@@ -91,17 +88,11 @@ def trio(trio_of_module: Trio) -> Trio:
     return trio_of_module
 
 
-def reaches(guest: Guest, address: str, seconds: float) -> None:
-    """Waits until one ping is answered."""
-    wait_until(lambda: guest.ping(address, 1) == 1, seconds,
-               f"{guest.name} to reach {address}", 0.2)
-
-
 def all_well(trio: Trio, seconds: float) -> None:
     trio.switch.wait_link("a", "b", "c", seconds=seconds)
-    reaches(trio.a, trio.b.ip, seconds)
-    reaches(trio.b, trio.c.ip, seconds)
-    reaches(trio.c, trio.a.ip, seconds)
+    trio.a.reach(trio.b.ip, seconds)
+    trio.b.reach(trio.c.ip, seconds)
+    trio.c.reach(trio.a.ip, seconds)
 
 
 def test_ping_both_ways(trio: Trio) -> None:
@@ -147,7 +138,7 @@ def test_multiqueue_follows_ethtool(trio: Trio) -> None:
     for pairs in (4, 2, 3, 1):
         trio.a.run(f"ethtool -L eth0 combined {pairs}")
         wait_pairs(trio, pairs)
-        reaches(trio.a, trio.b.ip, 10)
+        trio.a.reach(trio.b.ip, 10)
         assert trio.a.ping(trio.b.ip, 3) == 3, f"{pairs} pairs"
         assert trio.c.ping(trio.a.ip, 3) == 3, f"{pairs} pairs"
     trio.a.run("ethtool -L eth0 combined 4")
@@ -157,22 +148,18 @@ def test_multiqueue_follows_ethtool(trio: Trio) -> None:
 
 def test_driver_unbind_and_bind(trio: Trio) -> None:
     device = trio.b.run("basename $(readlink -f /sys/class/net/eth0/device)")
-    trio.a.start_watch(trio.c)
-    for _ in range(3):
-        trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/unbind")
-        trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/bind; netup", 30)
-        reaches(trio.b, trio.a.ip, 20)
-    sent, lost = trio.a.stop_watch()
-    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
+    with trio.a.watching(trio.c):
+        for _ in range(3):
+            trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/unbind")
+            trio.b.run(f"echo {device} >/sys/bus/virtio/drivers/virtio_net/bind; netup", 30)
+            trio.b.reach(trio.a.ip, 20)
 
 
 def test_guest_reboot(trio: Trio) -> None:
-    trio.a.start_watch(trio.c)
-    trio.b.reboot()
-    print(f"rebooted in {trio.b.boot_seconds:.1f} s")
-    all_well(trio, 20)
-    sent, lost = trio.a.stop_watch()
-    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
+    with trio.a.watching(trio.c):
+        trio.b.reboot()
+        print(f"rebooted in {trio.b.boot_seconds:.1f} s")
+        all_well(trio, 20)
 
 
 def test_guest_reboot_with_switch_as_client(trio: Trio) -> None:
@@ -181,53 +168,47 @@ def test_guest_reboot_with_switch_as_client(trio: Trio) -> None:
 
 
 def test_killed_vm_hurts_nobody(trio: Trio) -> None:
-    trio.a.start_watch(trio.c)
-    trio.b.kill()
-    trio.switch.wait_link("b", up=False)
-    trio.b.start()
-    trio.b.boot()
-    all_well(trio, 30)
-    sent, lost = trio.a.stop_watch()
-    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
+    with trio.a.watching(trio.c):
+        trio.b.kill()
+        trio.switch.wait_link("b", up=False)
+        trio.b.start()
+        trio.b.boot()
+        all_well(trio, 30)
 
 
 def test_killed_vm_with_switch_as_client(trio: Trio) -> None:
     """The socket goes away with the VM; the switch says so, keeps trying, and finds the new one."""
-    trio.a.start_watch(trio.b)
-    trio.c.kill()
-    trio.switch.wait_link("c", up=False)
-    wait_until(lambda: "waiting" in trio.switch.port("c")["state"], 10, "port c to wait", 0.2)
-    assert str(trio.lab.socket("c")) in trio.switch.port("c")["state"]
-    trio.c.start()
-    trio.c.boot()
-    all_well(trio, 30)
-    sent, lost = trio.a.stop_watch()
-    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
+    with trio.a.watching(trio.b):
+        trio.c.kill()
+        trio.switch.wait_link("c", up=False)
+        wait_until(lambda: "waiting" in trio.switch.port("c")["state"], 10, "port c to wait", 0.2)
+        assert str(trio.lab.socket("c")) in trio.switch.port("c")["state"]
+        trio.c.start()
+        trio.c.boot()
+        all_well(trio, 30)
 
 
 def test_sighup_adds_and_removes_a_port(trio: Trio) -> None:
     text = trio.config.read_text()
-    trio.a.start_watch(trio.c)
-    try:
-        for _ in range(3):
-            trio.config.write_text(text + "  - {name: d, type: vhost-user, bridge: br0, "
-                                   f"socket: {trio.lab.socket('d')}}}\n")
+    with trio.a.watching(trio.c):
+        try:
+            for _ in range(3):
+                trio.config.write_text(text + "  - {name: d, type: vhost-user, bridge: br0, "
+                                       f"socket: {trio.lab.socket('d')}}}\n")
+                trio.switch.reload()
+                wait_until(lambda: "d" in trio.switch.ports(), 10, "port d to come", 0.1)
+                assert trio.lab.socket("d").exists()
+                trio.config.write_text(text)
+                trio.switch.reload()
+                wait_until(lambda: "d" not in trio.switch.ports(), 10, "port d to go", 0.1)
+                assert not trio.lab.socket("d").exists()
+            # a file that is wrong changes nothing
+            trio.config.write_text(text.replace("bridge: br0", "brigde: br0", 1))
             trio.switch.reload()
-            wait_until(lambda: "d" in trio.switch.ports(), 10, "port d to come", 0.1)
-            assert trio.lab.socket("d").exists()
+            wait_until(lambda: "brigde" in trio.switch.log.read_text(), 10, "a word about the mistake")
+            trio.b.reach(trio.a.ip, 5)
+        finally:
             trio.config.write_text(text)
-            trio.switch.reload()
-            wait_until(lambda: "d" not in trio.switch.ports(), 10, "port d to go", 0.1)
-            assert not trio.lab.socket("d").exists()
-        # a file that is wrong changes nothing
-        trio.config.write_text(text.replace("bridge: br0", "brigde: br0", 1))
-        trio.switch.reload()
-        wait_until(lambda: "brigde" in trio.switch.log.read_text(), 10, "a word about the mistake")
-        reaches(trio.b, trio.a.ip, 5)
-    finally:
-        trio.config.write_text(text)
-    sent, lost = trio.a.stop_watch()
-    assert sent > 0 and not lost, f"others lost {lost} of {sent}"
 
 
 def test_switch_killed_and_restarted(trio: Trio) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, open_lab
+from vulab.guest import boot_all
 from vulab.lab import Lab
 from vulab.libvirt import QEMU_USER, Domain, Libvirtd, cards
 from vulab.memory import DIMM_MIB, online_as
@@ -44,31 +45,26 @@ class Pair:
         run(["install", "-d", "-o", QEMU_USER, "-g", GROUP, "-m", "2750", self.sockets["vm2"].parent])
         self.libvirtd = Libvirtd(lab.folder / "libvirt")
         lab.keep(self.libvirtd)
-        self.host: Netns = lab.netns()
-        self.switch = self._switch()
-        self.start_switch()
+        self.switch, self.host = self._switch()
         self.domains = {"server": self._domain("vm1", "client", "10.7.0.1/24"),
                         "client": self._domain("vm2", "server", "10.7.0.2/24")}
+        boot_all(list(self.domains.values()))
         for domain in self.domains.values():
-            domain.start()
-        for domain in self.domains.values():
-            domain.boot()
             self.reaches(domain)
 
-    def _switch(self) -> Switch:
+    def _switch(self) -> tuple[Switch, Netns]:
         config = self.lab.folder / "vuswitch.yaml"
         text = (ROOT / "config" / "vuswitch.yaml").read_text()
         for name, path in DOCUMENTED.items():
             assert f"socket: {path}" in text
             text = text.replace(path, str(self.sockets[name]))
         config.write_text(text)
-        return self.lab.switch(
-            ["--config", str(config), "--socket-group", GROUP, "--socket-mode", "0660", "--ethdev=up0=net_tap0"],
-            ["--vdev", "net_tap0,iface=vut0"], netns=self.host)
+        return self.lab.switch_and_host(
+            ["--config", str(config), "--socket-group", GROUP, "--socket-mode", "0660"], f"{HOST}/24")
 
-    def start_switch(self) -> None:
+    def start_switch_again(self) -> None:
         self.switch.start()
-        wait_until(lambda: self.host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
+        self.host.wait_device("vut0")
         self.host.address("vut0", f"{HOST}/24")
 
     def _domain(self, name: str, role: str, address: str) -> Domain:
@@ -81,7 +77,7 @@ class Pair:
     def reaches(self, domain: Domain) -> None:
         """The host the domain, and the domain the host."""
         self.switch.wait_link(domain.name)
-        wait_until(lambda: self.host.ping(domain.ip, 1) == 1, 20, f"the host to reach {domain.name}")
+        self.host.reach(domain.ip, 20)
         assert domain.ping(HOST, 2) == 2
 
 
@@ -141,7 +137,7 @@ def test_switch_restarts_under_them(pair: Pair, how: str, _round: int) -> None:
         pair.switch.kill()
     else:
         assert pair.switch.terminate() == 0
-    pair.start_switch()
+    pair.start_switch_again()
     for domain in domains:
         pair.reaches(domain)
     assert [boot_id(domain) for domain in domains] == boots

@@ -18,12 +18,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import long_form, newest_qemu
-from vulab.guest import SCRIPTS, Guest, Nic, guest_image
+from conftest import ROOT, long_form, newest_qemu
+from vulab.guest import Guest, Nic, boot_all, guest_image
 from vulab.lab import Lab
 from vulab.machine import MICROVM, MICROVM_LEGACY, PSERIES, S390X, VIRT, Machine
 from vulab.net import Netns
-from vulab.process import wait_until
 
 HOST = "10.7.0.254"
 # Of what follows ping's header: frames of 60 bytes (64 with the checksum of Ethernet), and so on to 1514.
@@ -41,7 +40,7 @@ def foreign_qemu(machine: Machine) -> Path:
 
 def foreign_image(machine: Machine) -> Path:
     """Its guest image; skips the test where this machine's apt sources have none."""
-    done = subprocess.run([SCRIPTS / "guest-image", "--arch", machine.arch], capture_output=True,
+    done = subprocess.run([ROOT / "scripts" / "guest-image", "--arch", machine.arch], capture_output=True,
                           text=True, timeout=400, check=False)
     if done.returncode == 77:
         pytest.skip(done.stderr.strip().splitlines()[-1])
@@ -56,20 +55,11 @@ def page_size(guest: Guest) -> int:
 
 def boot(lab: Lab, machines: dict[str, Machine], qemu: Path, image: Path) -> tuple[Netns, list[Guest]]:
     """The machines behind one switch, and the namespace with the host behind its tap."""
-    host = lab.netns()
-    ports = [f"--vhost={name}={lab.socket(name)}" for name in machines]
-    switch = lab.switch([*ports, "--ethdev=up0=net_tap0"], ["--vdev", "net_tap0,iface=vut0"],
-                        netns=host)
-    switch.start()
-    wait_until(lambda: host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
-    host.address("vut0", f"{HOST}/24")
+    switch, host = lab.switch_and_host(lab.vhost(*machines), f"{HOST}/24")
     guests = [lab.guest(name, qemu, image, Nic(lab.socket(name), f"52:54:00:00:07:0{number}"),
                         f"10.7.0.{number}/24", machine=machine, memory="256M")
               for number, (name, machine) in enumerate(machines.items(), 1)]
-    for guest in guests:
-        guest.start()
-    for guest in guests:
-        guest.boot()
+    boot_all(guests)
     switch.wait_link(*machines)
     return host, guests
 
@@ -82,7 +72,7 @@ def speaks(host: Netns, guest: Guest, others: list[Guest]) -> None:
     """
     wanted = {size: PINGS for size in SIZES}
     for address in (HOST, *(other.ip for other in others)):
-        wait_until(lambda: guest.ping(address, 1) == 1, 15, f"{guest.name} to reach {address}")
+        guest.reach(address)
         said = guest.run(f"for size in {' '.join(map(str, SIZES))}; do "
                          f"got=0; for n in $(seq {PINGS}); do ping -q -c 1 -W 10 -s $size {address} "
                          ">/dev/null && got=$((got + 1)); done; echo $got; done", 120)

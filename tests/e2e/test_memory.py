@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from vulab.flood import Flood
-from vulab.guest import Guest, Nic, qemu_version
+from vulab.guest import Guest, Nic, boot_all, qemu_version
+from vulab.host import available_mib, huge_pages
 from vulab.lab import Lab
-from vulab.memory import (Dimms, VirtioMem, available_mib, huge_pages, online_as,
-                          plugged_buffers)
+from vulab.memory import Dimms, VirtioMem, online_as, plugged_buffers
 from vulab.process import wait_until
 from vulab.switch import Switch
 
@@ -29,10 +29,6 @@ def longest_ms(switch: Switch) -> float:
     """The longest round of an lcore since the last call, in milliseconds."""
     said = max(lcore["longest_us"] for lcore in switch.vusctl("lcores", "--reset")["lcores"])
     return float(said) / 1000
-
-
-def reaches(guest: Guest, address: str) -> None:
-    wait_until(lambda: guest.ping(address, 1) == 1, 15, f"{guest.name} to reach {address}")
 
 
 def drops(switch: Switch) -> dict[str, int]:
@@ -54,18 +50,12 @@ def test_dimms_come_and_go(lab: Lab, qemu: Path, image: Path) -> None:
     """
     if available_mib() < 1024 + 4 * DIMMS:
         pytest.skip(f"{available_mib()} MiB are too few for {DIMMS} DIMMs")
-    host = lab.netns()
-    switch = lab.switch([f"--vhost=a={lab.socket('a')}", "--ethdev=up0=net_tap0"],
-                        ["--vdev", "net_tap0,iface=vut0"], netns=host)
-    switch.start()
-    wait_until(lambda: host.run("ip", "link", "show", "vut0", check=False), 10, "the tap vut0")
-    host.address("vut0", f"{HOST}/24")
+    switch, host = lab.switch_and_host(lab.vhost("a"), f"{HOST}/24")
     guest = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:02:0a"), "10.6.0.1/24",
                       hotplug="slots=256,maxmem=64G")
-    guest.start()
-    guest.boot()
+    boot_all([guest])
     switch.wait_link("a")
-    reaches(guest, HOST)
+    guest.reach(HOST)
     before, slots, begin = drops(switch), switch.port("a")["slots_used"], time.monotonic()
     longest_ms(switch)
     dimms, flood = Dimms(guest), Flood(guest.ip, host)
@@ -108,8 +98,7 @@ def test_virtio_mem_grows_and_shrinks(lab: Lab, qemu: Path, image: Path) -> None
         else:
             print("this machine has no 2 GiB in huge pages: only ordinary ones are tested")
         # The switch leaves the huge pages to the guest.
-        switch = lab.switch([f"--vhost={name}={lab.socket(name)}" for name in "ab"],
-                            ["--no-huge", "--no-shconf"])
+        switch = lab.switch(lab.vhost("a", "b"), ["--no-huge", "--no-shconf"])
         switch.start()
         first, second = (
             lab.guest(name, qemu, image, Nic(lab.socket(name), f"52:54:00:00:02:0{name}"),
@@ -117,12 +106,9 @@ def test_virtio_mem_grows_and_shrinks(lab: Lab, qemu: Path, image: Path) -> None
                       extra=[word for one in growing for word in one.options()
                              if name == "a"])
             for number, name in enumerate("ab", 1))
-        for guest in (first, second):
-            guest.start()
-        for guest in (first, second):
-            guest.boot()
+        boot_all([first, second])
         switch.wait_link("a", "b")
-        reaches(first, second.ip)
+        first.reach(second.ip)
         grow_and_shrink(switch, first, second, growing, dynamic)
         for guest in (first, second):
             guest.stop()
@@ -132,20 +118,18 @@ def grow_and_shrink(switch: Switch, first: Guest, second: Guest, growing: list[V
                     dynamic: bool) -> None:
     """256 MiB stay, for the kernel; what is beyond comes and goes."""
     slots = most = switch.port("a")["slots_used"]
-    first.start_watch(second)
-    growing[0].resize(first, 256)
-    first.send_file(second, 8)
-    receives_there(first)
-    online_as(first, "online_movable")
-    for size in (1280, 256):
-        for one in growing:
-            one.resize(first, size)
-        most = max(most, switch.port("a")["slots_used"])
+    with first.watching(second, 21):
+        growing[0].resize(first, 256)
         first.send_file(second, 8)
-    for one in growing[1:]:
-        one.resize(first, 0)
-    least = switch.port("a")["slots_used"]
-    sent, lost = first.stop_watch()
-    print(f"{slots} slots, {most} at most, {least} at the end; {sent} pings, lost {lost or 'none'}")
+        receives_there(first)
+        online_as(first, "online_movable")
+        for size in (1280, 256):
+            for one in growing:
+                one.resize(first, size)
+            most = max(most, switch.port("a")["slots_used"])
+            first.send_file(second, 8)
+        for one in growing[1:]:
+            one.resize(first, 0)
+        least = switch.port("a")["slots_used"]
+    print(f"{slots} slots, {most} at most, {least} at the end")
     assert (most - slots, least - slots) == ((2 * len(growing), 1) if dynamic else (0, 0))
-    assert sent > 20 and not lost, f"lost {lost} of {sent}"

@@ -25,11 +25,10 @@ import time
 from pathlib import Path
 
 import pytest
-from vulab.guest import Guest, Nic, accelerator, qemu_version
+from vulab.guest import Guest, Nic, accelerator, boot_all, qemu_version
 from vulab.lab import Lab
-from vulab.migration import Migration, Move, pages_that_differ, prepare
+from vulab.migration import Home, Migration, Move, pages_that_differ, prepare, start_stream, stop_stream
 from vulab.process import LabError, wait_until
-from vulab.switch import Switch
 
 MOVES = int(os.environ.get("VUSWITCH_MIGRATIONS", "2"))
 MAC = "52:54:00:00:00:0a"
@@ -43,25 +42,13 @@ INTERVAL = 0.05
 EDGES = 3
 
 
-class Home:
-    """A place where the mover may live: a QEMU of its own and a port for it."""
-
-    def __init__(self, guest: Guest, switch: Switch, port: str) -> None:
-        self.guest = guest
-        self.switch = switch
-        self.port = port
-
-
 def boot(homes: list[Home], peer: Guest) -> None:
-    for guest in (homes[0].guest, peer):
-        guest.start()
-    for guest in (homes[0].guest, peer):
-        guest.boot()
+    boot_all([homes[0].guest, peer])
     for guest in (homes[0].guest, peer):
         settle(guest)
     peer.run(f"dd if=/dev/urandom of=/tmp/held bs=1k count={HELD_KIB} 2>/dev/null; "
              "dd if=/dev/urandom of=/tmp/part bs=1k count=256 2>/dev/null")
-    wait_until(lambda: peer.ping(homes[0].guest.ip, 1) == 1, 20, "the first ping", 0.2)
+    peer.reach(homes[0].guest.ip, 20)
 
 
 def settle(guest: Guest) -> None:
@@ -77,30 +64,6 @@ def settle(guest: Guest) -> None:
 
 
 # --- traffic -----------------------------------------------------------------------------------------
-
-
-def start_stream(peer: Guest, mover: Guest) -> None:
-    """peer sends to mover for as long as /tmp/flow is there; mover keeps it, and says its checksum.
-
-    It rests while most of the memory is sent: buffers that are posted and sent then, and filled
-    later, are the ones that need the log. (A kernel that clears its pages when it takes them has a
-    buffer sent again that was posted after the last harvest.)
-    """
-    mover.run("nc -l -p 5001 -e /tmp/keep >/dev/null & sleep 0.3")
-    peer.run("rm -f /tmp/fifo /tmp/got.md5; mkfifo /tmp/fifo; touch /tmp/flow; "
-             "md5sum </tmp/fifo >/tmp/sent.md5 & "
-             f"(n=0; while [ -e /tmp/flow -a $n -lt {4 * STREAM_MIB} ]; do "
-             "[ -e /tmp/rest ] || { n=$((n + 1)); cat /tmp/part; }; usleep 50000; done) | tee /tmp/fifo | "
-             f"nc {mover.ip} 5001 >/tmp/got.md5 & sleep 0.1")
-
-
-def stop_stream(peer: Guest, mover: Guest) -> int:
-    """Ends it, and compares what was kept: its MiB."""
-    peer.run("rm /tmp/flow")
-    wait_until(lambda: peer.run("cat /tmp/got.md5") != "", 30, "the stream to end", 0.2)
-    sent, got = peer.run("cat /tmp/sent.md5"), peer.run("cat /tmp/got.md5")
-    assert sent and sent == got, f"the stream was damaged: sent {sent}, kept {got}"
-    return int(mover.run("stat -c %s /tmp/stream; rm /tmp/stream")) >> 20
 
 
 def deliver_held(peer: Guest, mover: Guest) -> None:
@@ -153,8 +116,11 @@ def move(peer: Guest, here: Home, there: Home, held: bool) -> Move:
     """One move under traffic, checked. held: memory is compared; else the loss is judged."""
     prepare(there.guest, held)
     here.guest.run("rm -f /tmp/go; nc -l -p 5002 -e /tmp/hold >/dev/null & sleep 0.3")
-    start_stream(peer, here.guest)
+    start_stream(peer, here.guest, "/tmp/keep", 4 * STREAM_MIB)
     time.sleep(0.5)
+    # It rests while most of the memory is sent: buffers that are posted and sent then, and filled later, are the ones that
+    # need the log. (A kernel that clears its pages when it takes them has a buffer sent again that was posted after the
+    # last harvest.)
     peer.run("touch /tmp/rest; sleep 0.2")
     migration = Migration(here.guest, there.guest)
     migration.wait_most_sent()
@@ -172,7 +138,8 @@ def move(peer: Guest, here: Home, there: Home, held: bool) -> Move:
     # Before the checksums: a ping that waits for a CPU drops answers from its small socket buffer.
     answered, lost = peer.stop_ping()
     check_held(peer, there.guest)
-    kept = stop_stream(peer, there.guest)
+    stop_stream(peer)
+    kept = int(there.guest.run("stat -c %s /tmp/stream; rm /tmp/stream")) >> 20
     gap = moved.resumed - moved.stopped
     print(f"{here.port} to {there.port}: {moved.seconds:.1f} s, {moved.rounds} harvests, "
           f"{moved.sent >> 20} MiB; "
@@ -217,15 +184,11 @@ def peer_guest(lab: Lab, qemu: Path, image: Path, mtu: int | None = JUMBO) -> Gu
     return lab.guest("b", qemu, image, nic, "10.0.0.2/24")
 
 
-def vhost(lab: Lab, *names: str, options: str = "") -> list[str]:
-    return [word for name in names for word in ("--vhost", f"{name}={lab.socket(name)}{options}")]
-
-
 @pytest.mark.parametrize("rings", ["split", "packed"])
 def test_within_one_switch(lab: Lab, qemu: Path, image: Path, rings: str) -> None:
     """The guest announces itself."""
     options = "packed=on" if rings == "packed" else ""
-    switch = lab.switch(vhost(lab, "a1", "a2", "b"))
+    switch = lab.switch(lab.vhost("a1", "a2", "b"))
     switch.start()
     homes = [Home(mover(lab, qemu, image, port, options), switch, port) for port in ("a1", "a2")]
     there_and_back(peer_guest(lab, qemu, image), homes)
@@ -239,7 +202,7 @@ def test_between_two_switches(lab: Lab, qemu: Path, image: Path) -> None:
     homes = []
     for role, ports in (("server", ("a1",)), ("client", ("a2", "b"))):
         memif = f"net_memif0,role={role},id=0,socket={socket},socket-abstract=no"
-        switch = lab.switch([*vhost(lab, *ports), "--ethdev", "other=net_memif0"],
+        switch = lab.switch([*lab.vhost(*ports), "--ethdev", "other=net_memif0"],
                             ["--vdev", memif], name=role)
         switch.start()
         guest = mover(lab, qemu, image, ports[0], "guest_announce=off", mtu=None)
@@ -269,7 +232,7 @@ def received(guest: Guest) -> list[int]:
 def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> None:
     """Two queue pairs. A migration is called off; in the next one the driver resets the device, and in
     a third the guest reboots: the device starts with LOG_ALL, and gets its log last."""
-    switch = lab.switch([*vhost(lab, "a1", "a2", options=",queues=2"), *vhost(lab, "b")])
+    switch = lab.switch([*lab.vhost("a1", "a2", options=",queues=2"), *lab.vhost("b")])
     switch.start()
     here, there = (Home(mover(lab, qemu, image, port, queues=2), switch, port)
                    for port in ("a1", "a2"))
@@ -300,16 +263,14 @@ def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> No
         print(f"memory equal, {moved.rounds} harvests, {moved.sent >> 20} MiB")
 
     begin("cancelled").cancel()
-    peer.start_watch(here.guest)
-    time.sleep(2)
-    sent, lost = peer.stop_watch()
-    assert sent > 2 and not lost, f"lost {lost} of {sent} when it was called off"
+    with peer.watching(here.guest, 3):
+        time.sleep(2)
     print("nothing lost")
     migration = begin("driver unbound and bound")
     for _ in range(3):
         here.guest.run("cd /sys/bus/virtio/drivers/virtio_net; echo virtio0 >unbind; "
                        "echo virtio0 >bind; netup eth0")
-        wait_until(lambda: peer.ping(here.guest.ip, 1) == 1, 20, "it to be back", 0.1)
+        peer.reach(here.guest.ip, 20)
     end(migration)
     here, there = there, here
     migration = begin("rebooted")

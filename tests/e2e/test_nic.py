@@ -25,8 +25,8 @@ import pytest
 from vulab.flow import flow_frame
 from vulab.guest import Guest, qemu_version
 from vulab.lab import Lab
+from vulab.paths import build_folder
 from vulab.process import run, wait_until
-from vulab.switch import build_folder
 
 pytestmark = pytest.mark.skipif(os.environ.get("VUSWITCH_NIC") != "1",
                                 reason="takes a minute: set VUSWITCH_NIC=1")

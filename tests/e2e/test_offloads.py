@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """TCP between Linux guests that leave checksums and segmentation to the receiver, guests that do not, and a host.
 
-`a` and `b` are QEMU's default: every offload is on. `c` has none. `h` is a namespace behind a tap, whose kernel checks what
-it gets.
+`a` and `b` are QEMU's default: every offload is on. `c` has none. The host is a namespace behind a tap,
+whose kernel checks what it gets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import open_lab
-from vulab.guest import NO_OFFLOADS, Guest, Nic
+from vulab.guest import NO_OFFLOADS, Guest, Nic, boot_all
 from vulab.lab import Lab
 from vulab.process import wait_until
 
@@ -29,23 +29,15 @@ class Stage:
 
     def __init__(self, lab: Lab, qemu: Path, image: Path) -> None:
         self.folder = lab.folder
-        self.host = lab.netns()
-        vhosts = [f"--vhost={name}={lab.socket(name)}" for name in "abc"]
-        self.switch = lab.switch([*vhosts, "--ethdev", "h=net_tap0"], ["--vdev", "net_tap0,iface=vuh0"],
-                                 netns=self.host)
+        self.switch, self.host = lab.switch_and_host(lab.vhost("a", "b", "c"), "10.0.0.9/24")
         self.guests = [
             lab.guest(name, qemu, image,
                       Nic(lab.socket(name), f"52:54:00:00:00:0{name}",
                           options=NO_OFFLOADS if name == "c" else ""),
                       f"10.0.0.{number}/24", ipv6=True)
             for number, name in enumerate("abc", 1)]
-        self.switch.start()
-        for guest in self.guests:
-            guest.start()
-        wait_until(lambda: self.host.run("ip", "link", "show", "vuh0", check=False), 10, "the tap")
-        self.host.address("vuh0", "10.0.0.9/24")
+        boot_all(self.guests)
         for number, guest in enumerate(self.guests, 1):
-            guest.boot()
             guest.run(f"ip -6 address add fd00::{number}/64 dev eth0; "
                       "ip link add link eth0 name eth0.5 type vlan id 5; "
                       f"ip address add 10.0.5.{number}/24 dev eth0.5; ip link set eth0.5 up")
@@ -53,7 +45,7 @@ class Stage:
             self.guests[number - 1].run(
                 f"ip tunnel add tun5 mode ipip local 10.0.0.{number} remote 10.0.0.{other}; "
                 f"ip address add 10.9.0.{number}/24 dev tun5; ip link set tun5 up")
-        self.switch.wait_link("a", "b", "c", "h")
+        self.switch.wait_link("a", "b", "c", "up0")
         self.a, self.b, self.c = self.guests
 
     def counters(self, port: str) -> dict[str, int]:
@@ -126,14 +118,14 @@ def test_a_tunnel_of_the_guests_own(stage: Stage) -> None:
 
 def test_a_host_behind_a_tap_gets_segments(stage: Stage) -> None:
     """And what the host sends arrives: its kernel has left nothing open for the tap."""
-    h = stage.counters("h")
+    h = stage.counters("up0")
     stage.a.run(f"dd if=/dev/urandom of=/tmp/up bs=1M count={MIB} 2>/dev/null", 120)
     wanted = stage.a.run("md5sum </tmp/up", 120)
     with subprocess.Popen([*stage.host.prefix, "busybox", "nc", "-l", "-p", "5002", "-e", "md5sum"]):
         wait_until(lambda: ":5002" in stage.host.run("ss", "-ltn"), 10, "the host to listen")
         begin = time.monotonic()
         said = stage.a.run("nc 10.0.0.9 5002 </tmp/up", 240)
-    h = stage.since("h", h)
+    h = stage.since("up0", h)
     print(f"{MIB * 1.048576 / (time.monotonic() - begin):.1f} MB/s, {h}")
     assert said == wanted
     assert h["tx_segmented"] > 100 and h["tx_ok"] > (MIB << 20) // 1500, h

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import open_lab
-from test_uplinks import _accounts_agree, _guest_vdev
-from vulab.guest import Guest, Nic
+from vulab.guest import Nic, boot_all
 from vulab.lab import Lab
 from vulab.process import wait_until
 from vulab.switch import Switch
+from vulab.testpmd import accounts_agree
 
 VARIANTS = [f"vectorized={vectorized},in_order={in_order},mrg_rxbuf={mergeable}"
             for vectorized, in_order, mergeable in ((0, 0, 1), (0, 1, 1), (1, 0, 0), (1, 1, 0))]
@@ -26,36 +25,30 @@ def is_packed(switch: Switch, *names: str) -> bool:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_virtio_user_counts_agree(lab: Lab, variant: str) -> None:
     """Every frame is counted where it left, and once where it arrived; a ring of an odd size."""
-    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--vhost", f"g1={lab.socket('g1')}"])
+    switch = lab.switch(lab.vhost("g0", "g1"))
     switch.start()
-    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + f",packed_vq=1,{variant}"
-             for i in range(2)]
-    pair = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--port-topology=chained",
-                                         "--txd=1024", "--rxd=1024"])
+    pair = lab.testpmd_guests(["--forward-mode=rxonly", "--port-topology=chained"], options=f",packed_vq=1,{variant}")
     switch.wait_link("g0", "g1")
     assert is_packed(switch, "g0", "g1")
     for size in (64, 1518):
         pair.ask(f"set txpkts {size}")
         pair.ask("start tx_first 200", 20)
-        time.sleep(1)
+        accounts_agree(switch, pair)
         pair.ask("stop")
-    _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
+    accounts_agree(switch, pair)
 
 
 def test_virtio_user_survives_a_kill(lab: Lab) -> None:
     """It listens, clears its rings when the switch has gone, and says that they begin where they always did."""
-    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},mode=client" for i in range(2)])
+    switch = lab.switch(lab.vhost("g0", "g1", options=",mode=client"))
     switch.start()
-    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + ",server=1,packed_vq=1"
-             for i in range(2)]
-    pair = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--txd=1024", "--rxd=1024"])
+    pair = lab.testpmd_guests(["--forward-mode=rxonly"], options=",server=1,packed_vq=1")
     for _ in range(3):
         switch.wait_link("g0", "g1")
         pair.ask("clear port stats all")
         pair.ask("start tx_first 20")
-        time.sleep(1)
+        accounts_agree(switch, pair)
         pair.ask("stop")
-        _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
         switch.kill()
         switch.start()
 
@@ -67,22 +60,18 @@ class Pair:
     """One guest that connects and one that listens."""
 
     def __init__(self, lab: Lab, qemu: Path, image: Path) -> None:
-        self.switch = lab.switch(["--vhost", f"a={lab.socket('a')}",
-                                  "--vhost", f"b={lab.socket('b')},mode=client"])
+        self.switch = lab.switch([*lab.vhost("a"), *lab.vhost("b", options=",mode=client")])
         self.a = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:00:0a",
                                                  options="packed=on"), "10.0.0.1/24")
         self.b = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:00:0b",
                                                  role="server", options="packed=on"), "10.0.0.2/24")
         self.switch.start()
-        for guest in (self.a, self.b):
-            guest.start()
-        for guest in (self.a, self.b):
-            guest.boot()
+        boot_all([self.a, self.b])
 
     def is_well(self) -> None:
         self.switch.wait_link("a", "b")
         assert is_packed(self.switch, "a", "b")
-        wait_until(lambda: self.a.ping(self.b.ip, 1) == 1, 20, "a to reach b", 0.2)
+        self.a.reach(self.b.ip, 20)
         assert self.a.ping(self.b.ip, 3) == 3
         assert self.b.ping(self.a.ip, 3) == 3
 

@@ -13,14 +13,13 @@ the switch itself waited for pages, and not the guest alone, is seen in what QEM
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 
 import pytest
-from vulab.guest import Guest, Nic, qemu_version
+from vulab.guest import Guest, Nic, boot_all, qemu_version
 from vulab.lab import Lab
-from vulab.migration import Migration, allow, prepare
+from vulab.migration import Home, Migration, allow, prepare, start_stream, stop_stream
 from vulab.process import SLOW, wait_until
 from vulab.switch import Switch
 
@@ -38,18 +37,8 @@ TRACES = ("vhost_user_postcopy_fault_handler_found", "vhost_user_postcopy_end_ex
           "postcopy_ram_fault_thread_request")
 
 
-class Home:
-    """A place where the mover may live: a QEMU of its own and a port for it."""
-
-    def __init__(self, guest: Guest, switch: Switch, port: str) -> None:
-        self.guest = guest
-        self.switch = switch
-        self.port = port
-
-    @property
-    def log(self) -> Path:
-        assert self.guest.folder
-        return self.guest.folder / "qemu.log"
+class TracedHome(Home):
+    """A Home whose QEMU traces what a postcopy migration does."""
 
     def words(self) -> list[str]:
         """DIMMs that are there from the beginning, and traces. Both homes must be alike."""
@@ -63,16 +52,14 @@ class Home:
 
     def switch_faults(self) -> int:
         """Pages the switch asked QEMU for, here."""
-        return len(re.findall("vhost_user_postcopy_fault_handler_found", self.log.read_text()))
+        assert self.guest.process
+        return self.guest.process.log.read_text().count("vhost_user_postcopy_fault_handler_found")
 
 
-def boot(homes: list[Home], peer: Guest) -> None:
+def boot(homes: list[TracedHome], peer: Guest) -> None:
     homes[0].guest.extra = homes[0].words()
-    for guest in (homes[0].guest, peer):
-        guest.start()
-    for guest in (homes[0].guest, peer):
-        guest.boot()
-    wait_until(lambda: peer.ping(homes[0].guest.ip, 1) == 1, 20, "the first ping", 0.2)
+    boot_all([homes[0].guest, peer])
+    peer.reach(homes[0].guest.ip, 20)
     peer.run("dd if=/dev/urandom of=/tmp/part bs=1k count=64 2>/dev/null")
     homes[0].guest.run(f"dd if=/dev/urandom of=/tmp/kept bs=1M count={KEPT_MIB} 2>/dev/null", 120)
 
@@ -88,22 +75,6 @@ def stop_work(mover: Guest) -> None:
     mover.run("rm /tmp/busy.on")
 
 
-def start_stream(peer: Guest, mover: Guest) -> None:
-    """peer sends to mover for as long as /tmp/flow is there; both take the checksum."""
-    mover.run("nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3")
-    peer.run("rm -f /tmp/fifo /tmp/got.md5; mkfifo /tmp/fifo; touch /tmp/flow; "
-             "md5sum </tmp/fifo >/tmp/sent.md5 & "
-             "(while [ -e /tmp/flow ]; do cat /tmp/part; sleep 0.05; done) | tee /tmp/fifo | "
-             f"nc {mover.ip} 5001 >/tmp/got.md5 & sleep 0.1")
-
-
-def stop_stream(peer: Guest) -> None:
-    peer.run("rm /tmp/flow")
-    wait_until(lambda: peer.run("cat /tmp/got.md5") != "", 60, "the stream to end", 0.2)
-    sent, got = peer.run("cat /tmp/sent.md5"), peer.run("cat /tmp/got.md5")
-    assert sent and sent == got, f"the stream was damaged: sent {sent}, received {got}"
-
-
 def answered_during(migration: Migration, peer: Guest, mover: Guest) -> int:
     """Waits for the first ping that comes back from the new place; how many more do while pages are missing."""
     wait_until(lambda: peer.ping(mover.ip, 1, seconds=30) == 1, 60,
@@ -113,7 +84,7 @@ def answered_during(migration: Migration, peer: Guest, mover: Guest) -> int:
     return 1 + peer.ping(mover.ip, PINGS, size=1400, options="-i 0.05")
 
 
-def move(peer: Guest, here: Home, there: Home) -> tuple[int, int]:
+def move(peer: Guest, here: TracedHome, there: TracedHome) -> tuple[int, int]:
     """One move under traffic, checked: for how many pages the switch waited, pings that came back meanwhile."""
     kept = here.guest.run("md5sum </tmp/kept", 60)
     allow(here.guest, ["postcopy-ram"])
@@ -164,10 +135,9 @@ def mover(lab: Lab, qemu: Path, image: Path, port: str) -> Guest:
 
 def test_a_guest_moves_before_its_memory(lab: Lab, modern: Path, image: Path) -> None:
     """There and back, within one switch; a third guest talks to it all the time."""
-    switch = lab.switch([word for name in ("a1", "a2", "b")
-                         for word in ("--vhost", f"{name}={lab.socket(name)}")])
+    switch = lab.switch(lab.vhost("a1", "a2", "b"))
     switch.start()
-    homes = [Home(mover(lab, modern, image, port), switch, port) for port in ("a1", "a2")]
+    homes = [TracedHome(mover(lab, modern, image, port), switch, port) for port in ("a1", "a2")]
     peer = lab.guest("b", modern, image, Nic(lab.socket("b"), "52:54:00:00:00:0b"), "10.0.0.2/24")
     boot(homes, peer)
     moves = []

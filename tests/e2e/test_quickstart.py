@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from vulab.guest import Guest, Nic, qemu_binaries
+from vulab.guest import Nic, boot_all, qemu_binaries
 from vulab.lab import Lab
 from vulab.libvirt import Domain, Libvirtd, cards
+from vulab.paths import build_folder
 from vulab.process import Process, tail, wait_until
-from vulab.switch import build_folder
 
 TAP = Path("/sys/class/net/vuswitch0")
+HOST = "198.18.0.254"
 
 
 @pytest.fixture
@@ -49,10 +50,6 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
-def reaches_host(guest: Guest) -> None:
-    wait_until(lambda: guest.ping("198.18.0.254", 1) == 1, 20, f"{guest.name} to reach the host")
-
-
 def libvirt_starts(lab: Lab, said: str, image: Path) -> None:
     """Domains with the printed cards, exactly as printed."""
     lab.folder.chmod(0o711)
@@ -66,7 +63,7 @@ def libvirt_starts(lab: Lab, said: str, image: Path) -> None:
         domain.start()
     for domain in domains:
         domain.boot()
-        reaches_host(domain)
+        domain.reach(HOST, 20)
         domain.stop()
 
 
@@ -91,9 +88,8 @@ def test_kept_quickstart_takes_ones_own_vm(lab: Lab, image: Path) -> None:
         socket = Path(found[1])
         nic = Nic(socket, f"52:54:00:12:34:1{name[-1]}", role=role)
         guest = lab.guest(name, qemu_binaries()[0], image, nic, f"{address}/24")
-        guest.start()
-        guest.boot()
-        reaches_host(guest)
+        boot_all([guest])
+        guest.reach(HOST, 20)
         guest.stop()
     libvirt_starts(lab, said, image)
     below = children_of(script.pid)

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from vulab.lab import Lab
-from vulab.switch import Switch, build_folder
+from vulab.paths import program
+from vulab.process import Process, wait_until
 
 EAL = ("--lcores", "0@0,1@0", "--no-pci", "-m", "64")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
@@ -26,7 +26,7 @@ def refused(lab: Lab, *arguments: str, eal: Sequence[str] = EAL, prefix: Sequenc
     """The lines of a vuswitch that does not start, but for the one about huge pages."""
     runtime = lab.folder / "refused.run"
     runtime.mkdir(exist_ok=True)
-    done = subprocess.run([*prefix, str(build_folder() / "app" / "vuswitch" / "vuswitch"), *eal, "--", *arguments],
+    done = subprocess.run([*prefix, str(program("vuswitch")), *eal, "--", *arguments],
                           env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)}, text=True, capture_output=True,
                           timeout=60, check=False)
     assert done.returncode == 1 and done.stdout == ""
@@ -71,11 +71,11 @@ def test_a_port_at_the_control_socket(lab: Lab) -> None:
 
 
 def test_eal_says_everything_if_asked(lab: Lab) -> None:
-    lines = subprocess.run([str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--nosuch", "--log-level=*:info",
+    lines = subprocess.run([str(program("vuswitch")), "--nosuch", "--log-level=*:info",
                             "--", "--vhost", f"vm1={lab.folder}/vm1.sock"], text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, timeout=60, check=False).stdout.splitlines()
     assert "Usage: vuswitch [options]" in lines
-    shown = subprocess.run([str(build_folder() / "app" / "vuswitch" / "vuswitch"), "-h", "--", "--vhost",
+    shown = subprocess.run([str(program("vuswitch")), "-h", "--", "--vhost",
                             f"vm1={lab.folder}/vm1.sock"], text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, timeout=60, check=False).stdout
     assert "Usage: vuswitch [options]" in shown and "--huge-dir" in shown
@@ -119,7 +119,7 @@ class Listener:
 
 def test_right_after_a_kill(lab: Lab) -> None:
     """The sockets of a process that was killed look alive for a moment; those of a live one still do after a second."""
-    switch = Switch(lab.folder, ["--vhost", f"vm1={lab.folder}/vm1.sock"], eal=["-m", "64"])
+    switch = lab.switch(lab.vhost("vm1"), ["-m", "64"])
     dying = [Listener(switch.control, 0.4), Listener(lab.folder / "vm1.sock", 0.6)]
     try:
         switch.start()
@@ -131,15 +131,14 @@ def test_right_after_a_kill(lab: Lab) -> None:
     finally:
         for listener in dying:
             listener.close()
-        switch.stop()
 
 
 def vusctl(control: Path, *prefix: str) -> str:
     """The line of a vusctl that does not get through: a copy of it, which anybody may run."""
-    program = control.parents[1] / "vusctl"
-    if not program.exists():
-        shutil.copy(build_folder() / "app" / "vusctl" / "vusctl", program)
-    done = subprocess.run([*prefix, str(program), "--control", str(control), "ports"], text=True, capture_output=True,
+    copy = control.parents[1] / "vusctl"
+    if not copy.exists():
+        shutil.copy(program("vusctl"), copy)
+    done = subprocess.run([*prefix, str(copy), "--control", str(control), "ports"], text=True, capture_output=True,
                           timeout=20, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -175,35 +174,24 @@ def test_vusctl_without_rights(lab: Lab) -> None:
 
 def test_relative_paths_of_the_command_line(lab: Lab) -> None:
     """Two switches with a c.sock each, in folders of their own, have DPDK files of their own, too."""
-    program = str(build_folder() / "app" / "vuswitch" / "vuswitch")
-    running = []
-    try:
-        for name in ("one", "two"):
-            folder = lab.folder / name
-            folder.mkdir()
-            with (lab.folder / f"{name}.log").open("w") as log:
-                running.append(subprocess.Popen(
-                    [program, *EAL, "--", "--control", "c.sock", "--vhost", "vm1=vm1.sock"], cwd=folder, stderr=log,
-                    env={**os.environ, "RUNTIME_DIRECTORY": str(lab.folder)}))
-            end = time.monotonic() + 30
-            while f"vusctl --control {folder}/c.sock" not in (lab.folder / f"{name}.log").read_text():
-                assert running[-1].poll() is None and time.monotonic() < end
-                time.sleep(0.05)
-            assert (folder / "vm1.sock").is_socket()
-        assert len(list((lab.folder / "dpdk").iterdir())) == 2
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(10)
+    vuswitch = str(program("vuswitch"))
+    for name in ("one", "two"):
+        folder = lab.folder / name
+        folder.mkdir()
+        process = Process(name, ["env", "-C", folder, vuswitch, *EAL, "--", "--control", "c.sock", "--vhost", "vm1=vm1.sock"],
+                          lab.folder / f"{name}.log", env={"RUNTIME_DIRECTORY": str(lab.folder)})
+        lab.keep(process)
+        process.wait_for(re.escape(f"vusctl --control {folder}/c.sock"), 30)
+        assert (folder / "vm1.sock").is_socket()
+    assert len(list((lab.folder / "dpdk").iterdir())) == 2
 
 
 def test_check_without_eal(lab: Lab) -> None:
     """What is wrong in itself is refused, with its line; what may still come is a warning."""
-    program = str(build_folder() / "app" / "vuswitch" / "vuswitch")
+    vuswitch = str(program("vuswitch"))
 
     def check(*arguments: str, stdin: str = "") -> tuple[int, str]:
-        done = subprocess.run(["bash", "-c", f'exec "$0" --check "$@" {stdin}', program, *arguments], text=True,
+        done = subprocess.run(["bash", "-c", f'exec "$0" --check "$@" {stdin}', vuswitch, *arguments], text=True,
                               capture_output=True, timeout=20, cwd=lab.folder, check=False)
         return done.returncode, done.stderr
 
@@ -231,18 +219,10 @@ def test_a_reload_waits_for_nobody(lab: Lab) -> None:
     """A FIFO in the place of the file would stop the control thread at SIGHUP."""
     config = lab.folder / "reload.yaml"
     config.write_text(f"ports: [{{name: vm1, type: vhost-user, socket: {lab.folder}/vm1.sock}}]\n")
-    switch = Switch(lab.folder, ["--config", str(config)], eal=["-m", "64"])
+    switch = lab.switch(["--config", str(config)], ["-m", "64"])
     switch.start()
-    try:
-        config.unlink()
-        os.mkfifo(config)
-        switch.reload()
-        end = time.monotonic() + 10
-        while "this is a pipe" not in switch.log.read_text():
-            assert time.monotonic() < end, "nothing was said of the pipe"
-            time.sleep(0.05)
-        assert set(switch.ports()) == {"vm1"}
-        assert switch.process
-        os.kill(switch.process.pid, signal.SIGTERM)
-    finally:
-        switch.stop()
+    config.unlink()
+    os.mkfifo(config)
+    switch.reload()
+    wait_until(lambda: "this is a pipe" in switch.log.read_text(), 10, "a word about the pipe")
+    assert set(switch.ports()) == {"vm1"}

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from vulab.lab import Lab
+from vulab.paths import program
 from vulab.process import Process, run, wait_until
-from vulab.switch import build_folder
 
 BROKEN = "ports:\n  - {name: a, type: vhost-user, sokcet: /nowhere}\n"
 
@@ -38,7 +38,7 @@ class Service:
     def start(self, *options: str, eal: tuple[str, ...] = ("-m", "64"), last_good: bool = True) -> None:
         self.log.write_text("")
         journal = self.log.stat()
-        argv = [*self.prefix, build_folder() / "app/vuswitch/vuswitch", "--no-pci", *eal, "--", "--config", self.config,
+        argv = [*self.prefix, program("vuswitch"), "--no-pci", *eal, "--", "--config", self.config,
                 *(["--last-good", self.last_good] if last_good else []), *options]
         self.process = Process("service", argv, self.log,
                                env={"RUNTIME_DIRECTORY": str(self.folder), "JOURNAL_STREAM": f"{journal.st_dev}:{journal.st_ino}",
@@ -61,7 +61,7 @@ class Service:
         return "".join(line for line in self.log.read_text().splitlines(True) if re.match("<[0-3]>", line))
 
     def version(self) -> str:
-        return run([build_folder() / "app/vusctl/vusctl", "--control", self.folder / "control.sock", "version"])
+        return run([program("vusctl"), "--control", self.folder / "control.sock", "version"])
 
     def stop(self) -> None:
         if self.process:

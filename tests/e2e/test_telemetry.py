@@ -12,7 +12,7 @@ from typing import Any
 
 from conftest import ROOT
 from vulab.lab import Lab
-from vulab.switch import Switch, build_folder
+from vulab.paths import build_folder
 
 PORTS = 120
 
@@ -49,29 +49,26 @@ def pages(reach: str, question: str) -> tuple[list[dict[str, Any]], str]:
 
 def test_every_port_is_shown(lab: Lab) -> None:
     """The line that vusctl prints reaches the switch; the pages of its ports are all ports."""
-    switch = Switch(lab.folder, ["--config", str(many_ports(lab.folder))], eal=["-m", "128"])
+    switch = lab.switch(["--config", str(many_ports(lab.folder))], ["-m", "128"])
     switch.start()
-    try:
-        reach = shell(f"vusctl --control {switch.control} version").splitlines()[-1]
-        answers, part = pages(reach, "/vuswitch/ports")
-        shown = [port["name"] for answer in answers for port in answer[part].values()]
-        assert shown == [port["name"] for port in switch.vusctl("ports")["ports"]]
-        assert len(shown) == PORTS and len(answers) > 1
-        assert "short" in answers[0][part]["vm_0"]["rx_drop"]
-        (answer,), part = pages(reach, "/vuswitch/bridges")
-        assert answer["total"] == 2 and answer[part]["br1"]["ports"] == PORTS // 2
-        answers, part = pages(reach, "/vuswitch/port,vm-7,0,30")
-        assert len(answers) > 2
-        assert any("tx_drop" in answer[part] for answer in answers)
-        (answer,), part = pages(reach, "/vuswitch/lcores")
-        lcore = next(iter(answer[part]))
-        assert pages(reach, f"/vuswitch/lcore,{lcore}")[0][0]["lcore"]["cpu"] == answer[part][lcore]["cpu"]
-        assert pages(reach, "/vuswitch/macs")[0][0]["total"] == 0
-        assert "which port?" in shell(f"echo /vuswitch/port | {reach}")
-        for wrong in ("/vuswitch/ports,x", "/vuswitch/ports,1,0", "/vuswitch/port,nosuch", "/vuswitch/lcore,77"):
-            assert "error" in shell(f"echo '{wrong}' | {reach}")
-    finally:
-        switch.stop()
+    reach = shell(f"vusctl --control {switch.control} version").splitlines()[-1]
+    answers, part = pages(reach, "/vuswitch/ports")
+    shown = [port["name"] for answer in answers for port in answer[part].values()]
+    assert shown == [port["name"] for port in switch.vusctl("ports")["ports"]]
+    assert len(shown) == PORTS and len(answers) > 1
+    assert "short" in answers[0][part]["vm_0"]["rx_drop"]
+    (answer,), part = pages(reach, "/vuswitch/bridges")
+    assert answer["total"] == 2 and answer[part]["br1"]["ports"] == PORTS // 2
+    answers, part = pages(reach, "/vuswitch/port,vm-7,0,30")
+    assert len(answers) > 2
+    assert any("tx_drop" in answer[part] for answer in answers)
+    (answer,), part = pages(reach, "/vuswitch/lcores")
+    lcore = next(iter(answer[part]))
+    assert pages(reach, f"/vuswitch/lcore,{lcore}")[0][0]["lcore"]["cpu"] == answer[part][lcore]["cpu"]
+    assert pages(reach, "/vuswitch/macs")[0][0]["total"] == 0
+    assert "which port?" in shell(f"echo /vuswitch/port | {reach}")
+    for wrong in ("/vuswitch/ports,x", "/vuswitch/ports,1,0", "/vuswitch/port,nosuch", "/vuswitch/lcore,77"):
+        assert "error" in shell(f"echo '{wrong}' | {reach}")
 
 
 def test_the_documented_line(lab: Lab) -> None:

@@ -9,28 +9,14 @@ from __future__ import annotations
 import struct
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from vulab.flow import flow_frame
 from vulab.lab import Lab
-from vulab.net import Netns, veth
+from vulab.net import veth
+from vulab.paths import build_folder
 from vulab.process import Process, run, wait_until
-from vulab.switch import build_folder
-
-
-def wait_device(netns: Netns, device: str) -> None:
-    """Waits until the namespace has a network device of that name."""
-    wait_until(lambda: netns.run("ip", "link", "show", device, check=False), 10,
-               f"{device} in {netns.name}")
-
-
-def reaches(netns: Netns, address: str, seconds: float = 15) -> None:
-    wait_until(lambda: netns.ping(address, 1) == 1, seconds, f"{netns.name} to reach {address}")
-
-
-def tap(iface: str, number: int = 0) -> list[str]:
-    return ["--vdev", f"net_tap{number},iface={iface}"]
+from vulab.testpmd import accounts_agree, dropped
 
 
 def test_tap_and_af_packet(lab: Lab) -> None:
@@ -42,12 +28,12 @@ def test_tap_and_af_packet(lab: Lab) -> None:
     outside.run("ethtool", "-K", "cable1", "tx", "off")
     outside.address("cable1", "10.1.0.2/24")
     switch = lab.switch(["--ethdev", "up0=net_tap0", "--ethdev", "up1=net_af_packet0"],
-                        [*tap("vut0"), "--vdev", "net_af_packet0,iface=cable0"], netns=inside)
+                        ["--vdev", "net_tap0,iface=vut0", "--vdev", "net_af_packet0,iface=cable0"], netns=inside)
     switch.start()
-    wait_device(inside, "vut0")
+    inside.wait_device("vut0")
     inside.address("vut0", "10.1.0.1/24")
     switch.wait_link("up0", "up1")
-    reaches(inside, "10.1.0.2")
+    inside.reach("10.1.0.2")
     assert inside.ping("10.1.0.2", 5) == 5
     assert outside.ping("10.1.0.1", 5, size=1400) == 5
 
@@ -59,15 +45,15 @@ def test_two_switches_joined_by_memif(lab: Lab) -> None:
     for host, role, iface in ((left, "server", "vul0"), (right, "client", "vur0")):
         memif = f"net_memif0,role={role},id=0,socket={socket},socket-abstract=no"
         switch = lab.switch(["--ethdev", "host=net_tap0", "--ethdev", "other=net_memif0"],
-                            [*tap(iface), "--vdev", memif], name=role, netns=host)
+                            ["--vdev", f"net_tap0,iface={iface}", "--vdev", memif], name=role, netns=host)
         switch.start()
-        wait_device(host, iface)
+        host.wait_device(iface)
         switches.append(switch)
     left.address("vul0", "10.2.0.1/24")
     right.address("vur0", "10.2.0.2/24")
     for switch in switches:
         switch.wait_link("host", "other")
-    reaches(left, "10.2.0.2")
+    left.reach("10.2.0.2")
     assert left.ping("10.2.0.2", 5) == 5
     assert right.ping("10.2.0.1", 5, size=1400) == 5
     # the link follows the other side's life
@@ -120,55 +106,28 @@ def test_pcap_in_is_pcap_out(lab: Lab) -> None:
     assert _read_pcap(sink) == frames
 
 
-def _guest_vdev(lab: Lab, name: str, mac: str, number: int = 0, queues: int = 1) -> str:
-    return (f"net_virtio_user{number},path={lab.socket(name)},mac={mac},queues={queues},"
-            "queue_size=1024")
-
-
 def test_testpmd_pair_counts_agree(lab: Lab) -> None:
     """Every frame that leaves one guest arrives at the other or is counted as dropped."""
-    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--vhost", f"g1={lab.socket('g1')}"])
+    switch = lab.switch(lab.vhost("g0", "g1"))
     switch.start()
-    pair = lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0),
-                                  _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1)],
-                       ["--forward-mode=rxonly", "--port-topology=chained",
-                        "--txd=1024", "--rxd=1024"])
+    pair = lab.testpmd_guests(["--forward-mode=rxonly", "--port-topology=chained"])
     switch.wait_link("g0", "g1")
     for size in (64, 1518):
         pair.ask(f"set txpkts {size}")
         pair.ask("start tx_first 200", 20)
-        time.sleep(1)
+        accounts_agree(switch, pair)
         pair.ask("stop")
-    _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})
-
-
-def _dropped(port: dict[str, Any], side: str) -> int:
-    return sum(int(number) for number in port[f"{side}_drop"].values())
-
-
-def _accounts_agree(ports: dict[str, dict[str, Any]], drivers: dict[str, dict[str, int]]) -> None:
-    """E1 and E2: by the drivers' own counts, nothing is missing and nothing is there twice."""
-    for name, driver in drivers.items():
-        port = ports[name]
-        assert driver["TX-packets"] > 0
-        assert driver["TX-packets"] == port["rx_ok"] + _dropped(port, "rx"), name
-        assert driver["RX-packets"] == port["tx_ok"], name
-    taken = sum(port["rx_ok"] + port["copies"] for port in ports.values())
-    given = sum(port["tx_ok"] + _dropped(port, "tx") for port in ports.values())
-    assert taken == given
+    accounts_agree(switch, pair)
 
 
 def test_ring_gives_everything_back(lab: Lab) -> None:
     """A net_ring is a mirror: what is sent into it comes out of it, and goes to the other port."""
-    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}", "--ethdev", "mirror=net_ring0"],
-                        ["--vdev", "net_ring0"])
+    switch = lab.switch([*lab.vhost("g0"), "--ethdev", "mirror=net_ring0"], ["--vdev", "net_ring0"])
     switch.start()
-    guest = lab.testpmd("guest", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a")],
-                        ["--forward-mode=rxonly", "--eth-peer=0,02:00:00:00:00:0c",
-                         "--txd=1024", "--rxd=1024"])
+    guest = lab.testpmd_guests(["--forward-mode=rxonly", "--eth-peer=0,02:00:00:00:00:0c"], count=1)
     switch.wait_link("g0", "mirror")
     guest.ask("start tx_first 10")
-    time.sleep(1)
+    wait_until(lambda: guest.counters()["RX-packets"] >= 320, 10, "the frames to come back")
     guest.ask("stop")
     ports, driver = switch.ports(), guest.counters()
     assert driver["TX-packets"] == ports["mirror"]["tx_ok"] == ports["mirror"]["rx_ok"] == 320
@@ -183,8 +142,7 @@ def test_what_was_lent_arrives(lab: Lab, device: str, length: int) -> None:
     memif = f"net_memif0,id=0,socket={socket},socket-abstract=no,bsize=16384"
     pcap = f"net_pcap0,tx_pcap={sink}"
     mtu = f"mtu={length - 14}"
-    last = switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}",
-                                "--ethdev", f"out={device},{mtu},zero-copy-tx=on"],
+    last = switch = lab.switch([*lab.vhost("g0"), "--ethdev", f"out={device},{mtu},zero-copy-tx=on"],
                                ["--vdev", pcap if device == "net_pcap0" else f"{memif},role=server"])
     switch.start()
     if device == "net_memif0":
@@ -215,11 +173,8 @@ def test_ports_come_and_go_under_traffic(lab: Lab) -> None:
     config.write_text(text)
     switch = lab.switch(["--config", str(config)])
     switch.start()
-    pair = lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0),
-                                  _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1)],
-                       ["--forward-mode=macswap", "--port-topology=loop", "--txd=1024",
-                        "--rxd=1024", "--eth-peer=0,02:00:00:00:00:0b",
-                        "--eth-peer=1,02:00:00:00:00:0a"])
+    pair = lab.testpmd_guests(["--forward-mode=macswap", "--port-topology=loop", "--eth-peer=0,02:00:00:00:00:0b",
+                               "--eth-peer=1,02:00:00:00:00:0a"])
     switch.wait_link("g0", "g1")
     # Four bursts go round and round: if one frame were lost, the traffic would thin out.
     pair.ask("start tx_first 4")
@@ -236,21 +191,17 @@ def test_ports_come_and_go_under_traffic(lab: Lab) -> None:
     # what was under way at that moment still lies in the guests' rings
     pair.ask("set fwd rxonly")
     pair.ask("start")
-    time.sleep(0.5)
+    accounts_agree(switch, pair)
     pair.ask("stop")
     ports = switch.ports()
-    _accounts_agree(ports, {"g0": pair.counters(0), "g1": pair.counters(1)})
-    assert all(_dropped(ports[name], "tx") == 0 for name in ("g0", "g1")), ports
+    assert all(dropped(ports[name], "tx") == 0 for name in ("g0", "g1")), ports
 
 
 def test_multiqueue_virtio_user_on_two_lcores(lab: Lab) -> None:
     """Receive queues are spread over the lcores, and `vusctl lcores` shows where they are."""
-    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},queues=2" for i in range(2)],
-                        lcores="0@0,1@0,2@1")
+    switch = lab.switch(lab.vhost("g0", "g1", options=",queues=2"), lcores="0@0,1@0,2@1")
     switch.start()
-    lab.testpmd("guests", [_guest_vdev(lab, "g0", "02:00:00:00:00:0a", 0, 2),
-                           _guest_vdev(lab, "g1", "02:00:00:00:00:0b", 1, 2)],
-                ["--forward-mode=rxonly", "--rxq=2", "--txq=2", "--txd=1024", "--rxd=1024"])
+    lab.testpmd_guests(["--forward-mode=rxonly", "--rxq=2", "--txq=2"], queues=2)
     switch.wait_link("g0", "g1")
     lcores = switch.vusctl("lcores")["lcores"]
     assert len(lcores) == 2
@@ -273,7 +224,7 @@ def test_bridges_are_separate(lab: Lab) -> None:
     switch = lab.switch(ports, eal, netns=inside)
     switch.start()
     switch.wait_link("p0", "p1", "p2")
-    reaches(hosts[1], "10.3.0.1")
+    hosts[1].reach("10.3.0.1")
     assert hosts[1].ping("10.3.0.1", 3) == 3
     assert hosts[2].ping("10.3.0.1", 2) == 0
     assert switch.ports()["p2"]["tx_ok"] == 0
@@ -281,7 +232,7 @@ def test_bridges_are_separate(lab: Lab) -> None:
 
 def test_idle_switch_sleeps(lab: Lab) -> None:
     """Without --busy-poll a switch with nothing to do leaves the CPU to others."""
-    switch = lab.switch(["--vhost", f"g0={lab.socket('g0')}"])
+    switch = lab.switch(lab.vhost("g0"))
     switch.start()
     time.sleep(1)
     assert switch.process
@@ -338,11 +289,9 @@ def _run_to_the_end(argv: list[str], log: Path, runtime: Path) -> tuple[int, str
 
 def test_restart_brings_virtio_user_back(lab: Lab) -> None:
     """A testpmd that listens (the switch is the client) survives a kill -9 of the switch."""
-    switch = lab.switch([f"--vhost=g{i}={lab.socket(f'g{i}')},mode=client" for i in range(2)])
+    switch = lab.switch(lab.vhost("g0", "g1", options=",mode=client"))
     switch.start()
-    vdevs = [_guest_vdev(lab, f"g{i}", f"02:00:00:00:00:0{'ab'[i]}", i) + ",server=1"
-             for i in range(2)]
-    pair = lab.testpmd("guests", vdevs, ["--forward-mode=rxonly", "--txd=1024", "--rxd=1024"])
+    pair = lab.testpmd_guests(["--forward-mode=rxonly"], options=",server=1")
     switch.wait_link("g0", "g1")
     for _ in range(2):
         switch.kill()
@@ -350,6 +299,5 @@ def test_restart_brings_virtio_user_back(lab: Lab) -> None:
         switch.wait_link("g0", "g1")
         pair.ask("clear port stats all")
         pair.ask("start tx_first 20")
-        time.sleep(1)
+        accounts_agree(switch, pair)
         pair.ask("stop")
-        _accounts_agree(switch.ports(), {"g0": pair.counters(0), "g1": pair.counters(1)})

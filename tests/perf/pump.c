@@ -131,6 +131,8 @@ int main(int argc, char **argv)
 
 	if (first < 0)
 		return usage();
+	/* Its answers are read as they come. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	p.guest = calloc(p.guests, sizeof(*p.guest));
 	p.lane = calloc(p.guests, sizeof(*p.lane));
 	if (p.guest == NULL || p.lane == NULL)

@@ -6,12 +6,13 @@ import dataclasses
 import signal
 import sys
 
+from vulab.process import LabError
+
 from . import latency, report, tcp
-from .lab import Lab
+from .lab import Lab, one_line
 from .measure import Plan, measure
 from .options import parse
 from .plot import plot
-from .process import BenchError
 
 SETTINGS = ("what", "generator", "ring", "packed", "regions", "macs", "straight", "tso", "bridges", "rounds", "sizes", "bursts",
             "generator_devargs")
@@ -24,8 +25,8 @@ def main(arguments):
         signal.signal(number, _interrupt)
     try:
         return {"throughput": throughput, "latency": delays, "tcp": transfers, "plot": picture}[options.what](options)
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
+    except LabError as error:
+        print(f"bench: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench: interrupted, everything it started has ended", file=sys.stderr)
@@ -72,7 +73,7 @@ def one_round(lab, stations, plan, runs, number):
 def delays(options):
     """scripts/bench latency."""
     if options.generator != "fake":
-        raise BenchError("latency needs --generator fake")
+        raise LabError("latency needs --generator fake")
     taken = []
     with Lab(options, latency.INTERVAL, sleepers=True) as lab:
         lab.introduce()
@@ -98,7 +99,7 @@ def transfers(options):
                 with contextlib.ExitStack() as ends:
                     try:
                         taken += tcp.one_switch(kind(setup), machines, number, 2, ends)
-                    except BenchError as error:
+                    except LabError as error:
                         lab.fail(number, kind.label, error)
                         continue
                 print(f"  round {number}  {kind.label:<12}"
@@ -112,7 +113,7 @@ def transfers(options):
 def picture(options):
     """scripts/bench plot."""
     if not options.files:
-        raise BenchError("plot: of what? Name the files that --json wrote")
+        raise LabError("plot: of what? Name the files that --json wrote")
     plot(options.files, options.output)
     return 0
 

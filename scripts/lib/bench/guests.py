@@ -8,13 +8,10 @@ then. (TestpmdGuests, in testpmd.py, are the other kind.)
 
 import dataclasses
 import json
-import os
-import pathlib
 
-from .process import BenchError, Child
-from .switch import ANSWER_SECONDS, START_SECONDS
+from vulab.process import HURRY, LabError, Process
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+from . import programs
 
 
 @dataclasses.dataclass
@@ -44,13 +41,10 @@ class Rate:
 
 
 class Guests:
-    """Base: start_traffic(), windows, stop_traffic(), for one frame size after the other."""
+    """Base: start_traffic(), windows, stop_traffic(), for one frame size after the other. All rings run when it is made."""
 
     polls = False  # True: has to be frozen while another switch has its turn
-
-    def wait_ready(self):
-        """All guests' rings run."""
-        raise NotImplementedError
+    process = None
 
     def start_traffic(self, size):
         """Frames of so many bytes from now on."""
@@ -64,12 +58,6 @@ class Guests:
         """Nothing is on its way any more."""
 
 
-def find_pump():
-    """The one in $VUSWITCH_BUILD, or in build/ in the source tree."""
-    folder = pathlib.Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build")
-    return str(folder / "tests" / "perf" / "pump")
-
-
 class PumpGuests(Guests):
     """tests/perf/pump at one switch's sockets."""
 
@@ -77,45 +65,35 @@ class PumpGuests(Guests):
 
     def __init__(self, setup, wishes, listen):
         self._size = 0
-        argv = [find_pump(), "--cpu", str(wishes.cpu), "--ring", str(wishes.ring),
-                "--regions", str(wishes.regions), "--macs", str(wishes.macs),
-                "--frame-max", str(wishes.frame_max), "--interval", str(wishes.interval)]
+        argv = [*HURRY, programs.find("pump"), "--cpu", wishes.cpu, "--ring", wishes.ring,
+                "--regions", wishes.regions, "--macs", wishes.macs,
+                "--frame-max", wishes.frame_max, "--interval", wishes.interval]
         argv += ["--tcp"] if wishes.tso else []
         argv += ["--straight"] if wishes.straight else []
         argv += ["--packed"] if wishes.packed else []
         argv += ["--huge"] if setup.hugepages and wishes.regions == 1 else []
         argv += ["--listen"] if listen else []
-        self._child = Child("guests", argv + setup.sockets, setup.directory / "guests.log")
-
-    @staticmethod
-    def missing():
-        if os.access(find_pump(), os.X_OK):
-            return ""
-        return (f"no {find_pump()}: it comes with the tests: meson setup build -Dtests=enabled (where build is there: "
-                "meson configure), ninja -C build, or set VUSWITCH_BUILD")
-
-    @property
-    def pid(self):
-        return self._child.pid
-
-    def wait_ready(self):
-        self._child.wait_for('"ready": true', START_SECONDS)
+        self.process = Process("guests", argv + setup.sockets, setup.directory / "guests.log", dialogue=True)
+        try:
+            self.process.wait_for('"ready": true', 20)
+        except BaseException:
+            self.stop()
+            raise
 
     def start_traffic(self, size):
         self._size = size
 
     def window(self, seconds):
-        said = self.ask(f"run {self._size} {self.WARM_MS} {int(1000 * seconds)}", ANSWER_SECONDS + seconds)
+        said = self.ask(f"run {self._size} {self.WARM_MS} {int(1000 * seconds)}", 15 + seconds)
         return Rate(said["mpps"], said["share"], said["lost"], said["disorder"], said["busy"])
 
     def ask(self, command, seconds):
         """One command, and its answer."""
-        self._child.mark()
-        self._child.send(command)
-        answer = json.loads(self._child.wait_for(r"\{.*?\}\s", seconds).group(0))
+        self.process.send(command)
+        answer = json.loads(self.process.wait_for(r"\{.*?\}\s", seconds)[0])
         if "error" in answer:
-            raise BenchError(f"guests: '{command}': {answer['error']}")
+            raise LabError(f"guests: '{command}': {answer['error']}")
         return answer
 
     def stop(self):
-        self._child.stop(polite="quit")
+        self.process.stop(line="quit")

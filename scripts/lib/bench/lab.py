@@ -7,14 +7,18 @@ import pathlib
 import shutil
 import tempfile
 
-from . import machine
+from vulab.host import check_cpus, free_huge_mib
+from vulab.paths import program
+from vulab.process import LabError
+from vulab.testpmd import MEMORY_MIB
+
+from . import machine, programs
+from .contract import Setup
 from .guests import PumpGuests, Wishes
 from .ovs import OvsStaticSwitch, OvsSwitch
-from .process import BenchError
 from .station import Station
-from .switch import Setup
-from .testpmd import MEMORY_MIB, TestpmdGuests, TestpmdSwitch
-from .vuswitch import VuswitchSwitch, find_vuswitch
+from .testpmd import TestpmdGuests, TestpmdSwitch
+from .vuswitch import VuswitchSwitch
 
 KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch)
 
@@ -23,9 +27,9 @@ class Lab:
     """A measurement's surroundings. Use it in a with statement: it ends with the logs, or without."""
 
     def __init__(self, options, interval=4000, sleepers=False, kinds=KINDS):
-        machine.check_cpus([options.generator_cpu, options.switch_cpu])
+        check_cpus([options.generator_cpu, options.switch_cpu], "choose with --generator-cpu and --switch-cpu")
         if options.generator_cpu == options.switch_cpu:
-            raise BenchError("the generator and the switch need a CPU each: --generator-cpu, "
+            raise LabError("the generator and the switch need a CPU each: --generator-cpu, "
                              "--switch-cpu")
         self.options = options
         self.guests = choose_guests(options, interval)
@@ -34,7 +38,7 @@ class Lab:
         self.facts = machine.describe(options.generator_cpu, options.switch_cpu,
                                       "2 MiB hugepages" if self.hugepages else "no hugepages")
         self.versions, self.failures = {}, []
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="vuswitch-bench-"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="vu-bench-"))
         self.trip = machine.line_trip(self.directory, options.generator_cpu, options.switch_cpu)
 
     def __enter__(self):
@@ -63,7 +67,7 @@ class Lab:
             for kind in self.switches:
                 try:
                     station = self._settle(kind, number)
-                except BenchError as error:
+                except LabError as error:
                     self.fail(number, kind.label, error)
                     continue
                 ends.callback(station.stop)
@@ -73,7 +77,7 @@ class Lab:
 
     def fail(self, number, label, error):
         """Keep in mind that something did not work."""
-        self.failures.append(f"round {number}: {label} failed: {error}")
+        self.failures.append(f"round {number}: {label} failed: {one_line(error)}")
         print(self.failures[-1], flush=True)
 
     def _settle(self, kind, number):
@@ -81,10 +85,10 @@ class Lab:
         for attempt in (1, 2, 3):
             try:
                 return Station(kind, self.setup(kind, f"{number}-{kind.label}-{attempt}"), self.guests)
-            except BenchError as error:
+            except LabError as error:
                 if attempt == 3:
                     raise
-                print(f"  {kind.label}: {error}: once more", flush=True)
+                print(f"  {kind.label}: {one_line(error)}: once more", flush=True)
         return None
 
     def setup(self, kind, name, **others):
@@ -98,19 +102,24 @@ class Lab:
                   macs=options.macs, sleeps=kind.sleeps, tso=options.tso), **others)
 
 
+def one_line(error):
+    """An error with the end of a log, for a line of a table."""
+    return " | ".join(line.strip() for line in str(error).splitlines())
+
+
 def choose_guests(options, interval):
     """The class of the guests, with what all of them have in common."""
     wishes = Wishes(options.generator_cpu, options.ring, options.packed, options.regions, options.macs,
                     max(options.sizes), interval, options.straight, options.tso)
     if options.generator == "fake":
-        if PumpGuests.missing():
-            raise BenchError(PumpGuests.missing())
+        if programs.missing("pump"):
+            raise LabError(programs.missing("pump"))
         return lambda setup, listen: PumpGuests(setup, wishes, listen)
     path = TestpmdGuests.path if options.generator == "testpmd" else options.generator
     if not shutil.which(path):
-        raise BenchError(f"{path} not found: apt-get install dpdk, or name a testpmd with --generator PATH")
+        raise LabError(f"{path} not found: apt-get install dpdk, or name a testpmd with --generator PATH")
     if max(options.regions, options.macs, options.bridges) > 1 or max(options.sizes) > 1518 or options.tso:
-        raise BenchError("--regions, --macs, --bridges, --tso and frames longer than 1518 bytes need --generator fake")
+        raise LabError("--regions, --macs, --bridges, --tso and frames longer than 1518 bytes need --generator fake")
     TestpmdGuests.path = path
     TestpmdGuests.bursts = options.bursts
     TestpmdGuests.devargs = f",{options.generator_devargs}" if options.generator_devargs else ""
@@ -119,17 +128,17 @@ def choose_guests(options, interval):
 
 def choose_switches(options, sleepers, kinds):
     """The classes to measure, in order; says which are not installed. sleepers: vuswitch also as it is by itself."""
-    builds = options.vuswitch or [find_vuswitch()]
+    builds = options.vuswitch or [str(program("vuswitch"))]
     VuswitchSwitch.path = builds[0]
     known = {kind.label: kind for kind in kinds}
     wanted = options.switches.split(",") if options.switches else [name for name in known if name != OvsStaticSwitch.label]
     chosen = []
     for name in wanted:
         if name not in known:
-            raise BenchError(f"--switches: '{name}' is none of {', '.join(known)}")
+            raise LabError(f"--switches: '{name}' is none of {', '.join(known)}")
         missing = known[name].missing()
         if missing and options.switches:
-            raise BenchError(missing)
+            raise LabError(missing)
         if missing:
             print(f"without {name}: {missing}")
         else:
@@ -140,7 +149,7 @@ def choose_switches(options, sleepers, kinds):
                    for kind in chosen if issubclass(kind, VuswitchSwitch)]
     chosen += _others("--testpmd", TestpmdSwitch, options.testpmd)
     if not chosen:
-        raise BenchError("nothing to measure")
+        raise LabError("nothing to measure")
     return chosen
 
 
@@ -150,14 +159,14 @@ def _others(option, kind, paths):
              for i, path in enumerate(paths, 2)]
     for other in kinds:
         if other.missing():
-            raise BenchError(f"{option} {other.path}: no such program")
+            raise LabError(f"{option} {other.path}: no such program")
     return kinds
 
 
 def choose_memory(options, switches):
     """True: hugepages. Each switch takes MEMORY_MIB, OVS a little more; so do guests that are a testpmd's."""
     needed = switches * (MEMORY_MIB + (128 if options.generator == "fake" else MEMORY_MIB)) + 256
-    free = machine.free_huge_mib()
+    free = free_huge_mib()
     if options.no_huge or free >= needed:
         return not options.no_huge
     print(f"only {free} of {needed} MiB of 2 MiB hugepages are free: going without, which costs "

@@ -12,10 +12,11 @@ one distance are put together, and the percentiles are taken of all of them.
 
 import collections
 import dataclasses
-import time
 
+from vulab.process import LabError
+
+from .cpu import CpuWatch
 from .measure import same_distance
-from .process import BenchError, CpuWatch
 from .report import distances
 
 INTERVAL = 500  # ticks between two looks at a ring
@@ -62,7 +63,7 @@ def measure_latency(stations, size, laps, trip):
 
 def _idle(station, size):
     with station.window():
-        watch = CpuWatch([] if station.switch.sleeps else [station.switch.pid()], time.monotonic)
+        watch = CpuWatch([] if station.switch.sleeps else [station.switch.process.pid])
         said = station.guests.ask(f"single {size} {FRAMES} {GAP_US}", 30)
         share, stolen = min([said["share"], *watch.shares()]), watch.stolen()
     return Times(station.label, "idle", said["mpps"], share=share,
@@ -73,11 +74,11 @@ def _idle(station, size):
 def _loaded(station, size):
     with station.window():
         full = station.guests.window(0.05).mpps
-        watch = CpuWatch([station.switch.pid()], time.monotonic)
+        watch = CpuWatch([station.switch.process.pid])
         said = station.guests.ask(f"paced {size} {LOAD * full:.4f} 20 100", 30)
         share, stolen = min([said["share"], *watch.shares()]), watch.stolen()
     if said["frames"] == 0:
-        raise BenchError(f"{station.label}: no frame of {size} bytes came through")
+        raise LabError(f"{station.label}: no frame of {size} bytes came through")
     return Times(station.label, "loaded", said["mpps"], share=share,
                  good=share >= UNDISTURBED and not stolen, lost=said["lost"],
                  untimed=said["untimed"], ns=said["ns"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vulab.guest import Nic
 from vulab.net import Netns
 
-from .switch import Counters, Switch
+from .contract import Counters, Switch
 
 
 @dataclass
@@ -16,7 +16,7 @@ class TapNic(Nic):
 
     tap: str = ""
 
-    def arguments(self, index, version, accel):
+    def arguments(self, index, version, accel, bus="pci"):
         vhost = "on" if os.access("/dev/vhost-net", os.R_OK | os.W_OK) else "off"
         return ["-netdev", f"tap,id=n{index},ifname={self.tap},script=no,downscript=no,vhost={vhost}",
                 "-device", f"virtio-net-pci,netdev=n{index},mac={self.mac},romfile=,rx_queue_size=1024"]
@@ -54,9 +54,6 @@ class LinuxBridge(Switch):
             self._netns.run("ip", "tuntap", "add", f"tap{guest}", "mode", "tap")
             self._netns.run("ip", "link", "set", f"tap{guest}", "master", "br0", "up")
         self._netns.run("ip", "link", "set", "br0", "up")
-
-    def pid(self):
-        return None
 
     def counters(self):
         return Counters(dropped=0, flooded=0, macs=-1)

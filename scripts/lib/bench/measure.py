@@ -14,7 +14,9 @@ import dataclasses
 import statistics
 import time
 
-from .process import BenchError, CpuWatch
+from vulab.process import LabError
+
+from .cpu import CpuWatch
 
 UNDISTURBED = 0.94  # least share of a CPU in a window that counts
 SAME_DISTANCE = 1.6  # trips that differ by less are of the same distance
@@ -103,7 +105,7 @@ class Turn:
     def window(self, plan, lap):
         """One window. Its trip is filled in by the caller."""
         with self.station.window() as station:
-            watch = CpuWatch([station.switch.pid()], time.monotonic)
+            watch = CpuWatch([station.switch.process.pid])
             rate = station.guests.window(plan.seconds)
             share, stolen = watch.shares()[0], watch.stolen()
         self.run.windows.append(Window(rate.mpps, rate.share, share, 0.0, False, lap, stolen))
@@ -121,7 +123,7 @@ class Turn:
             self.run.switch_busy = _gauge(station, tsc_hz)
             station.guests.stop_traffic()
         if max((window.mpps for window in self.run.windows), default=0) == 0:
-            raise BenchError(f"no frame of {self.run.size} bytes came through "
+            raise LabError(f"no frame of {self.run.size} bytes came through "
                              f"(see the logs with --keep-logs)")
 
 
@@ -136,7 +138,7 @@ def measure(stations, size, plan, trip, tsc_hz, macs_due=2):
             try:
                 step(turn)
                 left.append(turn)
-            except (BenchError, OSError) as error:
+            except (LabError, OSError) as error:
                 failures.append((turn.station, error))
         return left
 

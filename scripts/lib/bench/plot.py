@@ -4,7 +4,7 @@
 import io
 import json
 
-from .process import BenchError
+from vulab.process import LabError
 
 COLOURS = {"vuswitch": "#0b6e4f", "vuswitch-sleeps": "#6fb98f", "testpmd": "#8d99ae", "ovs": "#e09f3e",
            "ovs-static": "#f2cc8f"}
@@ -18,7 +18,7 @@ def plot(files, output):
     try:
         import matplotlib  # an optional package: nothing else needs it
     except ImportError as error:
-        raise BenchError("a plot needs matplotlib: apt-get install python3-matplotlib") from error
+        raise LabError("a plot needs matplotlib: apt-get install python3-matplotlib") from error
     matplotlib.use("Agg")
     matplotlib.rcParams.update({"svg.hashsalt": "vuswitch", "svg.fonttype": "none", "font.size": 9,
                                 "axes.spines.top": False, "axes.spines.right": False})
@@ -54,7 +54,7 @@ def _read(name):
             document = json.load(file)
         document["settings"]["what"], document["summary"][0], document["machine"]["date"]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BenchError(f"{name}: not a file that --json wrote ({error})") from error
+        raise LabError(f"{name}: not a file that --json wrote ({error})") from error
     return document
 
 

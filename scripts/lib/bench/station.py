@@ -10,7 +10,9 @@ import contextlib
 import os
 import signal
 
-from .process import BenchError, polling_threads, set_real_time
+from vulab.process import LabError
+
+from .cpu import polling_threads, set_real_time
 
 
 class Station:
@@ -23,7 +25,6 @@ class Station:
         try:
             self.switch.start()
             self.guests = make_guests(setup, kind.guests_listen)
-            self.guests.wait_ready()
             self.switch.settle()
         except BaseException:
             self.stop()
@@ -51,7 +52,7 @@ class Station:
         with guests that poll when nobody asks them: this process could not end it."""
         threads = []
         if not self.guests.polls:
-            threads = [self.guests.pid, *polling_threads(self.switch.pid())]
+            threads = [self.guests.process.pid, *polling_threads(self.switch.process.pid)]
         with self.turn():
             set_real_time(threads, True)
             try:
@@ -61,13 +62,13 @@ class Station:
 
     def stop(self):
         """End both, in whatever state they are."""
-        with contextlib.suppress(ProcessLookupError, BenchError, AttributeError):
+        with contextlib.suppress(ProcessLookupError, LabError, AttributeError):
             self.thaw()
         if self.guests:
             self.guests.stop()
         self.switch.stop()
 
     def _signal(self, number):
-        os.kill(self.switch.pid(), number)
+        os.kill(self.switch.process.pid, number)
         if self.guests and self.guests.polls:
-            os.kill(self.guests.pid, number)
+            os.kill(self.guests.process.pid, number)

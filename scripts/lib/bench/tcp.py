@@ -14,9 +14,9 @@ import time
 from vulab.guest import Guest, Nic, accelerator, guest_image, qemu_binaries, qemu_version
 from vulab.process import LabError
 
+from .cpu import cpu_times
 from .linux import LinuxBridge
 from .ovs import OvsSwitch
-from .process import BenchError, cpu_times
 from .testpmd import TestpmdSwitch
 from .vuswitch import VuswitchSwitch
 
@@ -50,10 +50,10 @@ class Machines:
 
     def __init__(self):
         if not shutil.which("iperf3"):
-            raise BenchError("iperf3 not found: apt-get install iperf3 (it is put into the guests)")
+            raise LabError("iperf3 not found: apt-get install iperf3 (it is put into the guests)")
         found = qemu_binaries()
         if not found:
-            raise BenchError("no QEMU: apt-get install qemu-system-x86")
+            raise LabError("no QEMU: apt-get install qemu-system-x86")
         self.qemu = found[-1]
         self.image = guest_image("iperf3")
         self.accel = accelerator(self.qemu, self.image)
@@ -89,11 +89,11 @@ def one_switch(switch, machines, number, times, ends):
         switch.start()
         client, server = machines.boot(switch, ends)
         if client.ping(server.ip, 5) == 0:
-            raise BenchError(f"{switch.label}: the guests do not reach each other")
+            raise LabError(f"{switch.label}: the guests do not reach each other")
         server.run("iperf3 -s -D; until netstat -ltn | grep -q :5201; do usleep 100000; done", 20)
         return [_transfer(switch, number, client, server) for _ in range(times)]
     except LabError as error:
-        raise BenchError(f"{switch.label}: {error}") from error
+        raise LabError(f"{switch.label}: {error}") from error
 
 
 def _transfer(switch, number, client, server):
@@ -103,14 +103,14 @@ def _transfer(switch, number, client, server):
     try:
         got = json.loads(said)["end"]["sum_received"]
     except (ValueError, KeyError) as error:
-        raise BenchError(f"{switch.label}: iperf3 said: {' '.join(said.split())[-300:]}") from error
+        raise LabError(f"{switch.label}: iperf3 said: {' '.join(said.split())[-300:]}") from error
     return Transfer(switch.label, number, got["bits_per_second"] / 1e9,
                     round(got["bytes"] / max(1, _packets(client) - packets)), cpu / seconds)
 
 
 def _cpu(switch):
     """Seconds of CPU so far of all its threads; 0 of what is no process."""
-    return sum(cpu_times(switch.pid()).values()) / 1e9 if switch.pid() else 0.0
+    return sum(cpu_times(switch.process.pid).values()) / 1e9 if switch.process else 0.0
 
 
 def _packets(guest):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""DPDK's testpmd, driven through its prompt: a switch under test, and a generator.
+"""DPDK's testpmd: a switch under test, and a generator.
 
 The generator is one testpmd process with two virtio-user ports: guest 0 and guest 1. They sit on
 one polling thread in loop topology, forward mode macswap: what a guest receives it sends back
@@ -13,91 +13,35 @@ import re
 import shutil
 import time
 
+from vulab.process import HURRY, LabError
+from vulab.testpmd import Testpmd
+
+from .contract import Counters, Switch
+from .cpu import CpuWatch
 from .guests import Guests, Rate
-from .process import BenchError, Child, CpuWatch
-from .switch import ANSWER_SECONDS, START_SECONDS, Counters, Switch
 
 GUEST_MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
-MEMORY_MIB = 256  # of one testpmd, mbufs included
-
 MAX_PORTS = 32  # RTE_MAX_ETHPORTS of Debian's DPDK
-
-_PORTS = (r"NIC statistics for port 0 .*?Tx-pps:.*?NIC statistics for port 1 "
-          r".*?Tx-pps:[^\n]*\n[^\n]*#{8}")
-
-
-def memory_arguments(hugepages):
-    """EAL arguments that leave no file behind, whichever memory it is.
-
-    Guest memory has to be shareable: one memfd a segment, few segments (a vhost-user back end may
-    take no more than 8 of them).
-    """
-    if hugepages:
-        return ["--in-memory", "--single-file-segments", "-m", str(MEMORY_MIB)]
-    return ["--no-huge", "--no-shconf", "-m", str(MEMORY_MIB)]
 
 
 @dataclasses.dataclass
 class Sample:
     """One look at a testpmd's counters."""
 
-    rx: list  # frames received since start, a port
-    tx: list
-    rx_pps: list  # frames/s since the previous look, timed by testpmd itself
+    rx_pps: list  # frames/s of each port since the previous look, timed by testpmd itself
     dropped: int  # frames testpmd could not send on and freed
-    cycles: int  # busy TSC cycles so far; 0 unless count_cycles(True)
+    cycles: int  # busy TSC cycles so far; 0 unless they are counted
 
 
-class Testpmd(Child):
-    """A testpmd that has reached its prompt. arguments: what follows the EAL's own."""
-
-    def __init__(self, name, path, cpu, directory, vdevs, hugepages, arguments):
-        runtime = directory / f"{name}.run"
-        runtime.mkdir(exist_ok=True)
-        argv = [path, "-v", "--lcores", f"0@{cpu},1@{cpu}", "--no-pci", "--log-level=*:info",
-                *memory_arguments(hugepages), f"--file-prefix=bench-{name}"]
-        for vdev in vdevs:
-            argv += ["--vdev", vdev]
-        argv += ["--", "-i", "--nb-cores=1", "--total-num-mbufs=16384", *arguments]
-        super().__init__(name, argv, directory / f"{name}.log",
-                         env={"RUNTIME_DIRECTORY": str(runtime)})
-
-    def wait_ready(self):
-        started = self.wait_for(r"(RTE Version: '([^']*)')?.*testpmd> ", START_SECONDS)
-        return started
-
-    def version(self):
-        """The DPDK release, as it said at start; call it before the first mark()."""
-        return self.wait_for(r"RTE Version: '(?:DPDK )?([^']*)'", ANSWER_SECONDS).group(1)
-
-    def ask(self, command, answer):
-        """Send one command and wait for its answer (a regular expression)."""
-        self.mark()
-        self.send(command)
-        return self.wait_for(answer, ANSWER_SECONDS)
-
-    def count_cycles(self, on):
-        """Count busy cycles (two TSC reads a burst: not while a figure is taken)."""
-        self.send(f"set record-core-cycles {'on' if on else 'off'}")
-
-    def sample(self):
-        self.mark()
-        self.send("show fwd stats all")
-        self.send("show port stats all")
-        text = self.wait_for(r"Accumulated forward.*" + _PORTS, ANSWER_SECONDS).group(0)
-        cycles = re.search(r"(?:total|busy) cycles=(\d+)", text)
-        return Sample(
-            rx=_numbers(r"RX-packets:\s*(\d+)\s+RX-missed", text),
-            tx=_numbers(r"TX-packets:\s*(\d+)\s+TX-errors", text),
-            rx_pps=_numbers(r"Rx-pps:\s*(\d+)", text),
-            dropped=_numbers(r"TX-dropped:\s*(\d+)", text)[0],
-            cycles=int(cycles.group(1)) if cycles else 0)
-
-    def stop(self, seconds=5.0, polite="quit"):
-        super().stop(seconds, polite)
+def sample(testpmd):
+    forwarded = testpmd.ask("show fwd stats all").rpartition("Accumulated forward")[2]
+    cycles = re.search(r"(?:total|busy) cycles=(\d+)", forwarded)
+    return Sample(rx_pps=[int(number) for number in re.findall(r"Rx-pps:\s*(\d+)", testpmd.ask("show port stats all"))],
+                  dropped=int(re.findall(r"TX-dropped:\s*(\d+)", forwarded)[0]),
+                  cycles=int(cycles[1]) if cycles else 0)
 
 
-class TestpmdGuests(Testpmd, Guests):
+class TestpmdGuests(Guests):
     """Two guests on one CPU; with listen the switch connects to them.
 
     Their frames go round all the time: between windows the process has to be frozen.
@@ -115,26 +59,30 @@ class TestpmdGuests(Testpmd, Guests):
                  f"{',packed_vq=1' if wishes.packed else ''}{',server=1' if listen else ''}"
                  f"{self.devargs}"
                  for i, (socket, mac) in enumerate(zip(setup.sockets, GUEST_MACS))]
-        super().__init__("generator", self.path, wishes.cpu, setup.directory, vdevs,
-                         setup.hugepages, [
+        self._testpmd = Testpmd(setup.directory, "generator", vdevs, [
             "--forward-mode=macswap", "--port-topology=loop", f"--txd={ring}", f"--rxd={ring}",
-            f"--eth-peer=0,{GUEST_MACS[1]}", f"--eth-peer=1,{GUEST_MACS[0]}"])
+            f"--eth-peer=0,{GUEST_MACS[1]}", f"--eth-peer=1,{GUEST_MACS[0]}"], HURRY,
+            program=self.path, cpu=wishes.cpu, hugepages=setup.hugepages)
+        self.process = self._testpmd.process
 
     def start_traffic(self, size):
-        self.send(f"set txpkts {size}")
-        self.ask(f"start tx_first {self._bursts}", r"macswap packet forwarding.*testpmd> ")
+        self._testpmd.ask(f"set txpkts {size}")
+        self._testpmd.ask(f"start tx_first {self._bursts}")
 
     def window(self, seconds):
-        before = self.sample()
-        watch = CpuWatch([self.pid], time.monotonic)
+        before = sample(self._testpmd)
+        watch = CpuWatch([self.process.pid])
         time.sleep(seconds)
         share = watch.shares()[0]
-        after = self.sample()
+        after = sample(self._testpmd)
         return Rate(sum(after.rx_pps) / 1e6, share, after.dropped - before.dropped)
 
     def stop_traffic(self):
-        """Stop forwarding; the final counters of this traffic (frames in flight stay behind)."""
-        self.ask("stop", r"Accumulated forward.*Done\.")
+        """Stop forwarding; frames in flight stay behind."""
+        self._testpmd.ask("stop")
+
+    def stop(self):
+        self._testpmd.stop()
 
 
 class TestpmdSwitch(Switch):
@@ -146,6 +94,7 @@ class TestpmdSwitch(Switch):
 
     label = "testpmd"
     path = "dpdk-testpmd"
+    _testpmd = None
 
     @classmethod
     def missing(cls):
@@ -155,29 +104,25 @@ class TestpmdSwitch(Switch):
 
     def start(self):
         if len(self.sockets) > MAX_PORTS:
-            raise BenchError(f"DPDK as Debian builds it knows {MAX_PORTS} ports: --bridges {MAX_PORTS // 2} at most, "
-                             f"or leave testpmd out")
-        vdevs = [f"net_vhost{i},iface={socket},queues=1{',tso=1' if self.setup.tso else ''}" for i, socket in enumerate(self.sockets)]
-        self._child = Testpmd(self.label, self.path, self.cpu, self.directory, vdevs,
-                              self.hugepages, ["--forward-mode=io", "--auto-start"])
-        self._child.wait_ready()
-        self.version = self._child.version()
-
-    def pid(self):
-        return self._child.pid
+            raise LabError(f"DPDK as Debian builds it knows {MAX_PORTS} ports: --bridges {MAX_PORTS // 2} at most, "
+                           f"or leave testpmd out")
+        tso = ",tso=1" if self.setup.tso else ""
+        vdevs = [f"net_vhost{i},iface={socket},queues=1{tso}" for i, socket in enumerate(self.sockets)]
+        self._testpmd = Testpmd(self.directory, self.label, vdevs, ["--forward-mode=io", "--auto-start"], HURRY,
+                                program=self.path, cpu=self.cpu, hugepages=self.hugepages)
+        self.process = self._testpmd.process
+        self.version = self._testpmd.version
 
     def counters(self):
-        return Counters(dropped=self._child.sample().dropped, flooded=0, macs=-1)
+        return Counters(dropped=sample(self._testpmd).dropped, flooded=0, macs=-1)
 
     def busy_cycles(self):
-        return self._child.sample().cycles
+        return sample(self._testpmd).cycles
 
     def count_cycles(self, on):
-        self._child.count_cycles(on)
+        """Two TSC reads a burst: not while a figure is taken."""
+        self._testpmd.ask(f"set record-core-cycles {'on' if on else 'off'}")
 
     def stop(self):
-        self._child.stop()
-
-
-def _numbers(pattern, text):
-    return [int(number) for number in re.findall(pattern, text)]
+        if self._testpmd:
+            self._testpmd.stop()

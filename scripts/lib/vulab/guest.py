@@ -3,22 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .machine import Q35, Machine
+from .paths import ROOT, cache_folder
 from .process import SLOW, LabError, Process, run, tail, wait_until
 from .qmp import Qmp
 from .shell import Shell
 
-SCRIPTS = Path(__file__).resolve().parents[2]
 KERNEL_LINE = ("quiet panic=1 nokaslr tsc=reliable random.trust_cpu=on "
                "ipv6.disable=1")
 # Every offload a driver may ask for, or be asked for, switched off at the card.
@@ -26,11 +27,6 @@ NO_OFFLOADS = ",".join(f"{word}=off" for word in (
     "csum", "gso", "host_tso4", "host_tso6", "host_ecn", "host_ufo",
     "guest_csum", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo"))
 BOOT_SECONDS = 120
-
-
-def cache_folder() -> Path:
-    """Where guest images and unpacked QEMUs are kept, outside the tree."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vuswitch"
 
 
 def qemu_binaries() -> list[Path]:
@@ -46,7 +42,7 @@ def qemu_binaries() -> list[Path]:
 def guest_image(*programs: str, arch: str = Q35.arch) -> Path:
     """The folder with vmlinuz and initrd, built if an input changed; with programs of this machine."""
     words = [word for program in programs for word in ("--with", program)]
-    return Path(run([SCRIPTS / "guest-image", *words, "--arch", arch], seconds=180).strip())
+    return Path(run([ROOT / "scripts" / "guest-image", *words, "--arch", arch], seconds=180).strip())
 
 
 def qemu_version(qemu: Path) -> tuple[int, int]:
@@ -211,17 +207,24 @@ class Guest:
         found = re.search(r"(\d+) packets received", said)
         return int(found[1]) if found else 0
 
+    def reach(self, address: str, seconds: float = 15, pause: float = 0.05) -> None:
+        """Waits until one ping is answered."""
+        wait_until(lambda: self.ping(address, 1) == 1, seconds, f"{self.name} to reach {address}", pause)
+
+    def _learn(self, peer: Guest) -> None:
+        """Both know the other's address without ARP, which would give up a guest that is short of CPU for three
+        seconds: that is not the loss that is looked for.
+        """
+        for one, other in ((self, peer), (peer, self)):
+            one.run(f"arp -s {other.ip} {other.nics[0].mac}")
+
     def start_ping(self, peer: Guest, interval: float = 0.1) -> None:
         """Pings peer in the background, evenly, until stop_ping().
 
         A ping that is short of CPU drops answers itself, from its small socket buffer: where each
         loss counts, use start_watch().
-
-        Both know the other's address by heart: a guest that is short of CPU for three seconds would
-        else be given up by ARP, and that is not the loss that is looked for.
         """
-        for one, other in ((self, peer), (peer, self)):
-            one.run(f"arp -s {other.ip} {other.nics[0].mac}")
+        self._learn(peer)
         self.run(f"ping -i {interval} -W 2 {peer.ip} >/tmp/ping.log & echo $! >/tmp/ping.pid")
 
     def stop_ping(self) -> tuple[int, list[int]]:
@@ -246,13 +249,10 @@ class Guest:
     def start_watch(self, peer: Guest) -> None:
         """Pings peer in the background, some ten times a second, until stop_watch().
 
-        Both know the other's address by heart: a guest that is short of CPU for three seconds would
-        else be given up by ARP, and that is not the loss that is looked for. Nor is what a ping
-        that is short of CPU itself drops from its small socket buffer, so each is a ping of its
-        own that waits for its answer.
+        Each is a ping of its own that waits for its answer: one that goes on drops answers from its small socket
+        buffer when it is short of CPU.
         """
-        for one, other in ((self, peer), (peer, self)):
-            one.run(f"arp -s {other.ip} {other.nics[0].mac}")
+        self._learn(peer)
         self.run("rm -f /tmp/ping.log; touch /tmp/ping.on; { n=0; lost=; "
                  "while [ -e /tmp/ping.on ]; do n=$((n + 1)); "
                  f"ping -q -c 1 -W 10 {peer.ip} >/dev/null || lost=\"$lost $n\"; usleep 50000; "
@@ -264,6 +264,14 @@ class Guest:
                         "cat /tmp/ping.log", 60)
         numbers = [int(word) for word in said.split()]
         return numbers[0], numbers[1:]
+
+    @contextlib.contextmanager
+    def watching(self, peer: Guest, least: int = 1) -> Iterator[None]:
+        """Meanwhile pings peer, as start_watch() does. At least that many, and all of them are answered."""
+        self.start_watch(peer)
+        yield
+        sent, lost = self.stop_watch()
+        assert sent >= least and not lost, f"{self.name} to {peer.name}: lost {lost} of {sent}"
 
     def send_file(self, peer: Guest, mib: int, seconds: float = 240,
                   address: str | None = None) -> float:
@@ -368,3 +376,11 @@ class Guest:
         for index, nic in enumerate(self.nics):
             argv += nic.arguments(index, version, accel, self.machine.bus)
         return argv + list(self.extra)
+
+
+def boot_all(guests: Sequence[Guest]) -> None:
+    """Boots guests at the same time."""
+    for guest in guests:
+        guest.start()
+    for guest in guests:
+        guest.boot()

@@ -21,7 +21,7 @@ _serial = itertools.count(1)
 
 
 class _Stoppable(Protocol):
-    def stop(self) -> None: ...
+    def stop(self) -> object: ...
 
 
 class Lab:
@@ -49,6 +49,20 @@ class Lab:
         self.switches.append(switch)
         return switch
 
+    def vhost(self, *names: str, options: str = "") -> list[str]:
+        """Arguments of a switch: a port for each name, at its socket()."""
+        return [word for name in names for word in ("--vhost", f"{name}={self.socket(name)}{options}")]
+
+    def switch_and_host(self, arguments: Sequence[str], address: str = "") -> tuple[Switch, Netns]:
+        """A switch that runs, with one more port, `up0`: the tap `vut0` of a host, which has the address."""
+        host = self.netns()
+        switch = self.switch([*arguments, "--ethdev=up0=net_tap0"], ["--vdev", "net_tap0,iface=vut0"], netns=host)
+        switch.start()
+        host.wait_device("vut0")
+        if address:
+            host.address("vut0", address)
+        return switch, host
+
     def guest(self, name: str, qemu: Path, image: Path, nic: Nic | Sequence[Nic], address: str, *,
               machine: Machine = Q35, cpus: int = 1, mtu: int | None = None, memory: str = "192M",
               hotplug: str = "", ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
@@ -65,6 +79,13 @@ class Lab:
         testpmd = Testpmd(self.folder, name, vdevs, arguments)
         self._others.append(testpmd)
         return testpmd
+
+    def testpmd_guests(self, arguments: Sequence[str], *, count: int = 2, queues: int = 1,
+                       options: str = "") -> Testpmd:
+        """Guests that need no virtual machine, at the ports `g0`, `g1` and so on: cards of one testpmd."""
+        vdevs = [f"net_virtio_user{i},path={self.socket(f'g{i}')},mac=02:00:00:00:00:0{'abc'[i]},queues={queues},"
+                 f"queue_size=1024{options}" for i in range(count)]
+        return self.testpmd("guests", vdevs, [*arguments, "--txd=1024", "--rxd=1024"])
 
     def keep(self, other: _Stoppable) -> None:
         """Something made elsewhere that is to end with the lab."""

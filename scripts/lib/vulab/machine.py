@@ -3,16 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-
-def tsc_khz() -> int:
-    """About how fast this machine's time stamp counter counts, which an emulated guest reads as its own."""
-    found = re.search(r"cpu MHz\s*: (\d+)", Path("/proc/cpuinfo").read_text())
-    return 1000 * int(found[1]) if found else 2_000_000
+from .host import tsc_hz
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,8 @@ class Machine:
         words = f"console={self.console} vu.shell={self.shell}"
         if self.name == "microvm" and accel == "tcg":
             # Its ACPI has no timer to measure the counter with, and without KVM there is no clock that needs none.
-            words += f" tsc_early_khz={tsc_khz()}"
+            # An emulated guest reads this machine's counter as its own.
+            words += f" tsc_early_khz={int(tsc_hz() / 1000) or 2_000_000}"
         return words
 
     def shell_port(self, chardev: str) -> list[str]:

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Memory that a running guest gains and loses: DIMMs and virtio-mem; and huge pages to make it of."""
+"""Memory that a running guest gains and loses: DIMMs and virtio-mem."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from .guest import Guest
@@ -15,7 +12,6 @@ from .process import SLOW, LabError, wait_until
 
 DIMM_MIB = 128  # what Linux adds and removes on x86: one block of memory
 HOTPLUG_BASE = 1 << 32  # where q35 puts what is plugged, if the guest began with little
-POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 ONLINE = "/sys/devices/system/memory/auto_online_blocks"
 
 
@@ -129,34 +125,3 @@ class VirtioMem:
         guest.qmp.command("qom-set", path=path, property="requested-size", value=mib << 20)
         wait_until(lambda: bool(guest.qmp.command("qom-get", path=path, property="size")
                                 == mib << 20), seconds, f"{self.name} to be {mib} MiB", 0.1)
-
-
-@contextlib.contextmanager
-def huge_pages(mib: int) -> Iterator[bool]:
-    """Sees to it that so much is free in pages of 2 MiB; afterwards the pool is as it was.
-
-    False: this machine does not have them.
-    """
-    wanted, added = mib // 2, 0
-    try:
-        free, total = (int((POOL / name).read_text()) for name in ("free_hugepages",
-                                                                   "nr_hugepages"))
-        if free < wanted:
-            (POOL / "nr_hugepages").write_text(str(total + wanted - free))
-            added = int((POOL / "nr_hugepages").read_text()) - total
-        enough = int((POOL / "free_hugepages").read_text()) >= wanted
-    except OSError:
-        enough = False
-    try:
-        yield enough
-    finally:
-        if added:
-            # others may have asked for more meanwhile
-            (POOL / "nr_hugepages").write_text(
-                str(max(0, int((POOL / "nr_hugepages").read_text()) - added)))
-
-
-def available_mib() -> int:
-    """What this machine could still give to a process."""
-    found = re.search(r"MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text())
-    return int(found[1]) // 1024 if found else 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from .guest import Guest
 from .process import SLOW, LabError, wait_until
+from .switch import Switch
 
 # Bytes a second.
 MODERATE = 48 << 20
@@ -37,6 +38,36 @@ class Move:
     rounds: int  # how often it harvested the dirty log
     sent: int  # bytes
     requests: int  # pages the target asked for: only in postcopy
+
+
+class Home:
+    """A place where the guest that moves may be: a QEMU of its own and a port for it."""
+
+    def __init__(self, guest: Guest, switch: Switch, port: str) -> None:
+        self.guest = guest
+        self.switch = switch
+        self.port = port
+
+
+def start_stream(peer: Guest, guest: Guest, sink: str = "md5sum", most: int = 1 << 30) -> None:
+    """peer sends /tmp/part to the guest again and again, `most` times at most, for as long as /tmp/flow is there, and not
+    while /tmp/rest is. The guest gives it to the program `sink`, which prints its checksum.
+    """
+    guest.run(f"nc -l -p 5001 -e {sink} >/dev/null & sleep 0.3")
+    peer.run("rm -f /tmp/fifo /tmp/got.md5; mkfifo /tmp/fifo; touch /tmp/flow; "
+             "md5sum </tmp/fifo >/tmp/sent.md5 & "
+             f"(n=0; while [ -e /tmp/flow -a $n -lt {most} ]; do "
+             "[ -e /tmp/rest ] || { n=$((n + 1)); cat /tmp/part; }; usleep 50000; done) | tee /tmp/fifo | "
+             f"nc {guest.ip} 5001 >/tmp/got.md5 & sleep 0.1")
+
+
+def stop_stream(peer: Guest, seconds: float = 60) -> None:
+    """Ends it, and compares what was sent and what arrived."""
+    peer.run("rm /tmp/flow")
+    wait_until(lambda: peer.run("cat /tmp/got.md5") != "", seconds, "the stream to end", 0.2)
+    sent, got = peer.run("cat /tmp/sent.md5"), peer.run("cat /tmp/got.md5")
+    if not sent or sent != got:
+        raise LabError(f"the stream was damaged: sent {sent}, received {got}")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .process import LabError, run
+from .process import LabError, run, wait_until
 
 
 class Netns:
@@ -33,6 +33,14 @@ class Netns:
             self.run("ip", "link", "set", device, "mtu", str(mtu))
         self.run("ip", "address", "replace", address, "dev", device)
         self.run("ip", "link", "set", device, "up")
+
+    def wait_device(self, device: str) -> None:
+        """Waits until there is a network device of that name."""
+        wait_until(lambda: self.run("ip", "link", "show", device, check=False), 10, f"{device} in {self.name}")
+
+    def reach(self, address: str, seconds: float = 15) -> None:
+        """Waits until one ping is answered."""
+        wait_until(lambda: self.ping(address, 1) == 1, seconds, f"{self.name} to reach {address}")
 
     def ping(self, address: str, count: int = 3, size: int = 56,
              options: Sequence[str] = ()) -> int:

@@ -11,39 +11,34 @@ from pathlib import Path
 from typing import Any
 
 from .net import Netns
-from .process import LabError, Process, run, tail, wait_until
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def build_folder() -> Path:
-    """Where the binaries are: $VUSWITCH_BUILD, or build/ in the tree."""
-    return Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build")
+from .paths import program
+from .process import LabError, Process, connect, run, tail, wait_until
 
 
 class Switch:
     """One vuswitch.
 
     arguments are the product's own (behind the --), eal DPDK's. It may run in a network namespace,
-    so that taps and veths of one test are seen by nobody else.
+    so that taps and veths of one test are seen by nobody else. binary: another than the one that was built.
     """
 
     def __init__(self, folder: Path, arguments: Sequence[str], eal: Sequence[str] = (),
                  name: str = "vuswitch", netns: Netns | None = None,
-                 lcores: str = "0@0,1@0", prefix: Sequence[str] = ()) -> None:
+                 lcores: str = "0@0,1@0", prefix: Sequence[str] = (), binary: str | Path = "") -> None:
         self.folder = folder
         self.name = name
         self.arguments = list(arguments)
         self.eal = list(eal)
         self.lcores = lcores
         self.prefix = [*(netns.prefix if netns else []), *prefix]
+        self.binary = binary or program("vuswitch")
         self.runtime = folder / f"{name}.run"
         self.control = self.runtime / "control.sock"
         self.log = folder / f"{name}.log"
         self.process: Process | None = None
 
     def start(self, seconds: float = 30) -> None:
-        """Starts it and waits until it answers vusctl."""
+        """Starts it and waits until it answers."""
         self.runtime.mkdir(exist_ok=True)
         self.process = Process(self.name, self.command(), self.log,
                                env={"RUNTIME_DIRECTORY": str(self.runtime)})
@@ -63,14 +58,22 @@ class Switch:
                 os.setpriority(os.PRIO_PROCESS, int(task.name), -20)
 
     def command(self) -> list[str]:
-        argv = [str(build_folder() / "app" / "vuswitch" / "vuswitch"), "--lcores", self.lcores,
-                "--no-pci", *self.eal, "--", *self.arguments]
-        return self.prefix + argv
+        return [*self.prefix, str(self.binary), "--lcores", self.lcores, "--no-pci", *self.eal, "--", *self.arguments]
+
+    def ask(self, command: str) -> Any:
+        """What the switch itself answers to a request, without vusctl, which may be of another version."""
+        with connect(self.control) as control, control.makefile("rw") as lines:
+            control.settimeout(15)
+            try:
+                lines.write(json.dumps({"command": command}) + "\n")
+                lines.flush()
+                return json.loads(lines.readline())
+            except (OSError, ValueError) as error:
+                raise LabError(f"{self.name}: no answer to '{command}': {error!r}; {self.log}:\n{tail(self.log)}") from error
 
     def vusctl(self, *words: str) -> Any:
         """What `vusctl -j WORDS` prints, as Python objects."""
-        said = run([build_folder() / "app" / "vusctl" / "vusctl", "--control", self.control, "-j",
-                    *words], seconds=10)
+        said = run([program("vusctl"), "--control", self.control, "-j", *words], seconds=10)
         try:
             return json.loads(said)
         except json.JSONDecodeError as error:
@@ -78,7 +81,7 @@ class Switch:
 
     def ports(self) -> dict[str, dict[str, Any]]:
         """All ports by name."""
-        return {port["name"]: port for port in self.vusctl("ports")["ports"]}
+        return {port["name"]: port for port in self.ask("ports")["ports"]}
 
     def port(self, name: str) -> dict[str, Any]:
         """Everything `vusctl port NAME` tells."""
@@ -140,7 +143,6 @@ class Switch:
         if not self.control.exists():
             return False
         try:
-            self.vusctl("ports")
+            return bool(self.ask("ports"))
         except LabError:
             return False
-        return True

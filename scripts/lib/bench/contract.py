@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The contract of a switch under test. vuswitch.py, testpmd.py and ovs.py have one class for each.
+"""The contract of a switch under test. vuswitch.py, testpmd.py, ovs.py and linux.py have one class for each.
 
 The life of a switch in a round: start() -> (the guests connect) -> settle() -> traffic, with
 counters() before and after -> stop(). One object is one life; a switch's own socket files and
@@ -8,9 +8,6 @@ logs lie in its directory, which the caller removes.
 
 import dataclasses
 import pathlib
-
-START_SECONDS = 20.0
-ANSWER_SECONDS = 15.0
 
 
 @dataclasses.dataclass
@@ -55,6 +52,7 @@ class Switch:
         self.hugepages = setup.hugepages
         self.sockets = setup.sockets
         self.version = ""
+        self.process = None  # the one whose busiest thread polls, and that is frozen between its turns; None: the kernel
 
     @classmethod
     def missing(cls):
@@ -67,10 +65,6 @@ class Switch:
 
     def settle(self):
         """The guests are up: wait until all ports forward."""
-
-    def pid(self):
-        """The process whose busiest thread polls; the one that is frozen between its turns."""
-        raise NotImplementedError
 
     def counters(self):
         raise NotImplementedError
