@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+
+from vulab.paths import ROOT, build_folder  # noqa: E402
+from vulab.process import run  # noqa: E402
+
 BUILDS = {
-    "default": Path(os.environ.get("VUSWITCH_BUILD") or ROOT / "build"),
+    "default": build_folder(),
     "package": Path(os.environ.get("VUSWITCH_PACKAGE_BUILD") or ROOT / "build-package"),
 }
 
@@ -27,8 +31,7 @@ class Installed:
     def __init__(self, build: Path, root: Path) -> None:
         self.build = build
         self.root = root
-        subprocess.run(["meson", "install", "-C", build, "--no-rebuild"], check=True, stdout=subprocess.DEVNULL,
-                       env=os.environ | {"DESTDIR": str(root)}, timeout=60)
+        run(["env", f"DESTDIR={root}", "meson", "install", "-C", build, "--no-rebuild"], 60)
         options = json.loads((build / "meson-info" / "intro-buildoptions.json").read_text())
         values = {option["name"]: option["value"] for option in options}
         self.prefix = Path(values["prefix"])

@@ -13,17 +13,17 @@ from functools import cache
 from pathlib import Path
 
 from conftest import ROOT, Installed
+from vulab.process import run
 
 
 def listed(group: str) -> list[str]:
     """A group of scripts/lib/packages."""
-    return subprocess.run(["bash", "-c", f'. scripts/lib/packages; printf "%s\\n" "${{packages_{group}[@]}}"'],
-                          cwd=ROOT, check=True, capture_output=True, text=True, timeout=10).stdout.split()
+    return run(["bash", "-c", f'. "$0"; printf "%s\\n" "${{packages_{group}[@]}}"', ROOT / "scripts/lib/packages"]).split()
 
 
 @cache
 def query(*words: str) -> str:
-    return subprocess.run(["dpkg-query", *words], check=True, capture_output=True, text=True, timeout=30).stdout
+    return run(["dpkg-query", *words])
 
 
 def with_dependencies(packages: Iterable[str]) -> set[str]:
@@ -47,15 +47,12 @@ def with_dependencies(packages: Iterable[str]) -> set[str]:
 @cache
 def linked_packages(program: Path) -> set[str]:
     """The packages of the libraries that a program is linked with, its own and not those of other libraries."""
-    needed = re.findall(r"NEEDED +(\S+)", subprocess.run(
-        ["objdump", "-p", program], check=True, capture_output=True, text=True, timeout=30).stdout)
-    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", subprocess.run(
-        ["ldd", program], check=True, capture_output=True, text=True, timeout=30).stdout, re.M))
+    needed = re.findall(r"NEEDED +(\S+)", run(["objdump", "-p", program]))
+    found = dict(re.findall(r"^\s*(\S+) => (/\S+)", run(["ldd", program]), re.M))
     # Without the dynamic linker, which is libc's.
     paths = {str(Path(found[library]).resolve()) for library in needed if library in found}
     # dpkg may know a file by where it was before /lib became a link to /usr/lib, and says so of the other name.
-    said = subprocess.run(["dpkg-query", "-S", *paths, *(path.removeprefix("/usr") for path in paths)],
-                          capture_output=True, text=True, timeout=60, check=False).stdout
+    said = run(["dpkg-query", "-S", *paths, *(path.removeprefix("/usr") for path in paths)], 60, check=False)
     owners = {"/usr" + path.removeprefix("/usr"): names.split(":")[0]
               for names, path in re.findall(r"^(\S+): (/\S+)$", said, re.M)}
     assert set(owners) == paths, f"of no package: {paths - set(owners)}"

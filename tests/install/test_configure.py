@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from vulab.process import run
 
 
 @pytest.fixture(scope="module")
 def without_cmocka(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which pkg-config finds what this machine has, but for cmocka."""
     folder = tmp_path_factory.mktemp("pkgconfig")
-    searched = subprocess.run(["pkg-config", "--variable", "pc_path", "pkg-config"], check=True, capture_output=True,
-                              text=True, timeout=10).stdout.strip().split(":")
+    searched = run(["pkg-config", "--variable", "pc_path", "pkg-config"]).strip().split(":")
     for place in reversed(searched):
         for file in Path(place).glob("*.pc"):
             if file.name != "cmocka.pc":

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-from conftest import BUILDS, ROOT, Installed
+from conftest import ROOT, Installed
+from vulab.process import run
 
 
 def expected(installed: Installed) -> list[Path]:
@@ -48,9 +48,7 @@ def test_the_programs_tell_the_version(installed: Installed) -> None:
     """The one that the sources have; whether they are changed was looked at earlier."""
     project = re.search(r"version: '(.*)'", (ROOT / "meson.build").read_text())
     assert project
-    version = subprocess.run([ROOT / "scripts/lib/version", project.group(1)], check=True, capture_output=True,
-                             text=True, timeout=30).stdout.strip().removesuffix("-dirty")
+    version = run([ROOT / "scripts/lib/version", project.group(1)]).strip().removesuffix("-dirty")
     for program in ("vuswitch", "vusctl"):
-        said = subprocess.run([installed.at(installed.prefix / "bin" / program), "--version"], check=True,
-                              capture_output=True, text=True, timeout=30).stdout
+        said = run([installed.at(installed.prefix / "bin" / program), "--version"])
         assert said.startswith(f"{program} {version}"), said

@@ -8,9 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +15,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Installed
 from machine import Machine, linked_packages, listed, query
+from vulab.process import Process
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no Debian")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root (namespaces): run it as root")
-SLOW = 60.0
 VUSWITCH = ("/usr/bin/vuswitch", "--lcores", "0@0,1@0", "--no-huge", "--no-shconf", "--", "--control", "/run/c.sock")
 
 
@@ -40,22 +37,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory, package: Installed) -> Mac
 def switch(machine: Machine, *options: str) -> Iterator[Path]:
     """A switch that is ready, in there; ended by SIGTERM, with status 0."""
     log = machine.root / "tmp" / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(machine.command(*VUSWITCH, *options), stdout=out, stderr=out)
+    log.unlink(missing_ok=True)
+    process = Process("vuswitch", machine.command(*VUSWITCH, *options), log)
     try:
-        deadline = time.monotonic() + SLOW
-        while " ready: " not in log.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.02)
+        process.wait_for(" ready: ", 60)
         yield log
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            status = process.wait(SLOW)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        status = process.stop(60)
     assert status == 0, log.read_text()
 
 

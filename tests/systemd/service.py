@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from vulab.process import LabError, Process, wait_until
+
 CONFIG = Path("/usr/local/etc/vuswitch/vuswitch.yaml")
 DEFAULTS = Path("/usr/local/etc/default/vuswitch")
 LAST_GOOD = Path("/var/lib/vuswitch/last-good.yaml")
@@ -49,14 +51,6 @@ def show(key):
     return systemctl("show", "-P", key, "vuswitch").stdout.strip()
 
 
-def wait(what, condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
 def contains(text, words):
     if words not in text:
         raise AssertionError(f"{words!r} is not in:\n{text}")
@@ -76,8 +70,8 @@ class Journal:
         """Waits until it has said these at priority err or above."""
         for word in words:
             try:
-                wait(f"{word!r} in the journal", lambda word=word: word in self.errors(), 10)
-            except AssertionError as error:
+                wait_until(lambda word=word: word in self.errors(), 10, f"{word!r} in the journal")
+            except LabError as error:
                 raise AssertionError(f"{error}; there is:\n{self.errors()}") from None
 
 
@@ -99,31 +93,27 @@ class Traffic:
         run("ip", "link", "set", "cable", "up")
         run("ip", "-n", "far", "address", "add", "10.99.0.1/24", "dev", "eth0")
         run("ip", "-n", "far", "link", "set", "eth0", "up")
-        self._processes = {}
+        self._processes = []
         for name, (how, address) in VMS.items():
             self._start(name, "/test/echo_guest", how, f"/run/vuswitch/{name}.sock", address)
             self._start(f"ping-{name}", "ip", "netns", "exec", "far", "ping", "-n", "-i", "0.02", "-W", "1", address)
 
     def _start(self, name, *argv):
-        with open(f"/test/{name}.log", "w", encoding="utf-8") as log:
-            self._processes[name] = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._processes.append(Process(name, argv, Path(f"/test/{name}.log")))
 
     def flows(self):
         """Waits until each machine has answered ten more pings."""
         before = self._answers()
-        wait("ten answers of each machine", lambda: all(now >= then + 10 for now, then in zip(self._answers(), before)))
+        wait_until(lambda: all(now >= then + 10 for now, then in zip(self._answers(), before)), 30, "ten answers of each machine")
 
     def _answers(self):
-        for name, process in self._processes.items():
-            if process.poll() is not None:
-                raise AssertionError(f"{name} has ended: " + Path(f"/test/{name}.log").read_text("utf-8")[-500:])
+        for process in self._processes:
+            process.must_run()
         return [Path(f"/test/ping-{name}.log").read_text("utf-8").count("bytes from") for name in VMS]
 
     def stop(self):
-        for process in self._processes.values():
+        for process in self._processes:
             process.kill()
-        for process in self._processes.values():
-            process.wait()
 
 
 def configure(text, defaults="-m 128", drop_in=""):
@@ -175,7 +165,7 @@ def it_starts(traffic):
     run(*member, "vusctl", "ports")
     if run(*other, "vusctl", "ports", check=False).returncode == 0:
         raise AssertionError("vusctl works for everybody")
-    wait("the configuration to be kept", lambda: LAST_GOOD.exists() and LAST_GOOD.read_text("utf-8") == GOOD)
+    wait_until(lambda: LAST_GOOD.exists() and LAST_GOOD.read_text("utf-8") == GOOD, 30, "the configuration to be kept")
 
 
 def a_reload_is_done_when_it_returns(traffic):
@@ -188,7 +178,7 @@ def a_reload_is_done_when_it_returns(traffic):
         systemctl("reload", "vuswitch")
         if LAST_GOOD.read_text("utf-8") != text:
             raise AssertionError("the file is not kept")
-        wait("the ports to follow", lambda: sorted(ports()) == names)
+        wait_until(lambda: sorted(ports()) == names, 30, "the ports to follow")
     if show("MainPID") != pid or show("ActiveState") != "active":
         raise AssertionError("it was started anew")
     traffic.flows()
@@ -209,7 +199,7 @@ def a_reload_with_an_error_fails(traffic):
     # An editor that was faster than the check: the signal alone.
     journal = Journal()
     systemctl("kill", "-s", "HUP", "--kill-who=main", "vuswitch")
-    wait("the status to say so", lambda: COMPLAINT in show("StatusText"))
+    wait_until(lambda: COMPLAINT in show("StatusText"), 30, "the status to say so")
     journal.has(COMPLAINT)
     if show("MainPID") != pid or show("ActiveState") != "active" or LAST_GOOD.read_text("utf-8") != MORE:
         raise AssertionError("something has changed")
@@ -221,7 +211,7 @@ def a_restart_with_an_error_takes_the_last_good_one(traffic):
     configure(MORE)
     systemctl("start", "vuswitch")
     traffic.flows()
-    wait("the configuration to be kept", lambda: LAST_GOOD.read_text("utf-8") == MORE)
+    wait_until(lambda: LAST_GOOD.read_text("utf-8") == MORE, 30, "the configuration to be kept")
     journal = Journal()
     CONFIG.write_text(BROKEN, encoding="utf-8")
     systemctl("restart", "vuswitch")
@@ -244,7 +234,7 @@ def a_device_that_is_gone_costs_its_own_port(_):
     """Of the last good configuration what can be made is made."""
     configure(GOOD)
     systemctl("start", "vuswitch")
-    wait("the configuration to be kept", lambda: LAST_GOOD.read_text("utf-8") == GOOD)
+    wait_until(lambda: LAST_GOOD.read_text("utf-8") == GOOD, 30, "the configuration to be kept")
     LAST_GOOD.write_text(GOOD.replace("iface=cable", "iface=gone"), encoding="utf-8")
     CONFIG.write_text(BROKEN, encoding="utf-8")
     journal = Journal()
@@ -302,7 +292,7 @@ def what_cannot_start_is_tried_slowly(_):
     if restarts > (time.monotonic() - began) / 2 or show("ActiveState") == "failed":
         raise AssertionError(systemctl("status", "vuswitch", check=False).stdout)
     DEFAULTS.write_text('EAL_OPTIONS="-m 128"\n', encoding="utf-8")
-    wait("it to come by itself", lambda: show("SubState") == "running")
+    wait_until(lambda: show("SubState") == "running", 30, "it to come by itself")
 
 
 def ten_kills_in_a_row(traffic):
@@ -313,8 +303,8 @@ def ten_kills_in_a_row(traffic):
     for number in range(10):
         pid = int(show("MainPID"))
         os.kill(pid, signal.SIGKILL)
-        wait(f"a new process after kill {number + 1}",
-             lambda: show("SubState") == "running" and show("MainPID") not in ("0", str(pid)))
+        wait_until(lambda pid=pid: show("SubState") == "running" and show("MainPID") not in ("0", str(pid)), 30,
+                   f"a new process after kill {number + 1}")
         traffic.flows()
     if int(show("NRestarts")) != 10:
         raise AssertionError(f"NRestarts is {show('NRestarts')}")
@@ -347,7 +337,7 @@ def main():
         try:
             story(traffic)
             verdict = "ok"
-        except (AssertionError, OSError, subprocess.TimeoutExpired, KeyError) as error:
+        except (AssertionError, LabError, OSError, subprocess.TimeoutExpired, KeyError) as error:
             verdict = f"FAILED: {type(error).__name__}: {error}"
             failed += 1
         print(f"{time.monotonic() - began:5.1f} s  {story.__name__}: {verdict}")
