@@ -42,8 +42,8 @@ class Row:
     pause_us: float | None
 
 
-class Story:
-    """The guest, what lies between it and the host, the flood, and the table that tells of them."""
+class Demonstration:
+    """The guest, what lies between it and the host, the flood, and the table that shows them."""
 
     def __init__(self, lab: Lab, peer: str, slots: int) -> None:
         self.lab, self.netns, self.wanted = lab, lab.netns(), slots
@@ -97,7 +97,7 @@ class Story:
     # --- the table ---------------------------------------------------------------------------
 
     def slots(self) -> int:
-        """As the switch counts them; of another peer's we know what QEMU told it."""
+        """As the switch counts them; of another peer's we know what QEMU reported to it."""
         if self.switch:
             return int(self.switch.port("vm1")["slots_used"])
         return 1 + len(self.dimms.plugged)
@@ -192,34 +192,34 @@ class Story:
 
 
 def pause_text(us: float | None) -> str:
-    return "not told" if us is None else f"{us / 1000:.2f} ms"
+    return "unknown" if us is None else f"{us / 1000:.2f} ms"
 
 
 def longest(rows: list[Row]) -> str:
     return pause_text(max((row.pause_us or 0 for row in rows), default=0))
 
 
-def tell(story: Story, refusal: str, kept: int) -> None:
+def tell(demo: Demonstration, refusal: str, kept: int) -> None:
     """The lines below the table."""
-    flood, most = story.flood, max(row.slots for row in story.rows)
-    plugged, every = plugged_buffers(story.guest)
+    flood, most = demo.flood, max(row.slots for row in demo.rows)
+    plugged, every = plugged_buffers(demo.guest)
     print()
     if refusal:
-        step(f"{story.label} stops at {most} slots. QEMU refuses the next DIMM: {refusal}")
+        step(f"{demo.label} stops at {most} slots. QEMU refuses the next DIMM: {refusal}")
     else:
-        step(f"the VM had {most} slots, and has {story.slots()}: {most - story.slots()} DIMMs came and "
+        step(f"the VM had {most} slots, and has {demo.slots()}: {most - demo.slots()} DIMMs came and "
              f"went" + (f", {kept} it did not give back" if kept else ""))
     step(f"of the VM's {every} receive buffers {plugged} lie in memory that was plugged")
     step(f"{flood.sent} pings, {flood.lost} lost; the slowest took {flood.slowest:.0f} ms, in a VM that was "
          "busy with its memory")
-    if story.switch:
-        quiet = [row for row in story.rows if row.phase == "quiet"]
-        changing = [row for row in story.rows if row.phase != "quiet"]
+    if demo.switch:
+        quiet = [row for row in demo.rows if row.phase == "quiet"]
+        changing = [row for row in demo.rows if row.phase != "quiet"]
         step(f"the switch's longest pause: {longest(changing)} while memory changed, "
              f"{longest(quiet)} in the quiet before")
         print("\ncounters (vusctl ports):")
         print(run([program("vusctl"), "--control",
-                   story.switch.control, "ports"]), end="")
+                   demo.switch.control, "ports"]), end="")
 
 
 def demonstrate(lab: Lab, options: argparse.Namespace) -> None:
@@ -229,26 +229,26 @@ def demonstrate(lab: Lab, options: argparse.Namespace) -> None:
     if available_mib() < needed:
         raise LabError(f"{available_mib()} MiB of memory are free and {needed} are needed: "
                        "use fewer --slots")
-    story = Story(lab, options.peer, options.slots)
-    story.head()
-    story.quiet()
-    refusal = story.grow()
-    most = story.slots()
+    demo = Demonstration(lab, options.peer, options.slots)
+    demo.head()
+    demo.quiet()
+    refusal = demo.grow()
+    most = demo.slots()
     end = time.monotonic() + QUIET
-    story.during("full" if not refusal else "refused", QUIET + 5, lambda: time.monotonic() > end)
-    kept = story.shrink()
-    story.flood.stop()
-    story._last = 0
-    story.row("done")
-    tell(story, refusal, kept)
-    if story.switch:
+    demo.during("full" if not refusal else "refused", QUIET + 5, lambda: time.monotonic() > end)
+    kept = demo.shrink()
+    demo.flood.stop()
+    demo._last = 0
+    demo.row("done")
+    tell(demo, refusal, kept)
+    if demo.switch:
         if refusal or most < options.slots:
             raise LabError(f"{most} of {options.slots} slots; QEMU says: {refusal}")
-        if story.flood.lost:
-            raise LabError(f"{story.flood.lost} pings were lost")
-        status = story.switch.terminate()
+        if demo.flood.lost:
+            raise LabError(f"{demo.flood.lost} pings were lost")
+        status = demo.switch.terminate()
         if status != 0:
-            raise LabError(f"vuswitch ended with status {status}\n{story.switch.story()}")
+            raise LabError(f"vuswitch ended with status {status}\n{demo.switch.report()}")
     print("ok", flush=True)
 
 

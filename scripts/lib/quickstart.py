@@ -21,7 +21,7 @@ from vulab.process import LabError, run, wait_until
 from vulab.switch import Switch
 
 TAP = "vuswitch0"
-HOST = "198.18.0.254"  # of the range that is kept for benchmarks: nobody's network
+HOST = "198.18.0.254"  # of the range that is kept for benchmarks: in no network
 TRANSFER_MIB = 64
 
 ATTACH = """
@@ -65,7 +65,7 @@ OVERRIDE = """
   and as the domain's last part, because there is no KVM here, and this QEMU's MSI-X needs it (its first line is then
   <domain type='qemu' xmlns:qemu='{xmlns}'>):
 {line_interrupt}"""
-GROUP = "kvm"  # on Debian whoever may use KVM is in it, and so is libvirt's QEMU
+GROUP = "kvm"  # on Debian the users of KVM are in it, and so is libvirt's QEMU
 
 
 def own_socket(lab: Lab, name: str) -> Path:
@@ -184,7 +184,7 @@ def demonstrate(lab: Lab, keep: bool) -> None:
     if not keep:
         status = switch.terminate()
         if status != 0:
-            raise LabError(f"vuswitch ended with status {status}\n{switch.story()}")
+            raise LabError(f"vuswitch ended with status {status}\n{switch.report()}")
     print("ok", flush=True)
     if keep:
         print(how_to_attach(lab, switch, first), flush=True)

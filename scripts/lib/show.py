@@ -52,19 +52,19 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def ends_well(story: Callable[[Lab], None], interrupted: int = 130) -> int:
-    """Runs a story and takes everything down, however it ends; returns the exit status."""
+def ends_well(demonstrate: Callable[[Lab], None], interrupted: int = 130) -> int:
+    """Runs a demonstration and takes everything down, however it ends; returns the exit status."""
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     lab = Lab()
     try:
-        story(lab)
+        demonstrate(lab)
         return 0
     except KeyboardInterrupt:
         print("\nquickstart: interrupted; taking everything down", file=sys.stderr)
         return interrupted
     except (LabError, OSError, subprocess.SubprocessError) as error:
-        print(lab.story(), file=sys.stderr)
+        print(lab.report(), file=sys.stderr)
         print(f"quickstart: {error}", file=sys.stderr)
         return 1
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the end-to-end tests share: guests are booted once per module, each test tells a story.
+"""What the end-to-end tests share: guests are booted once per module.
 
 Run as root: /usr/bin/python3 -m pytest tests/e2e. $VUSWITCH_QEMU lists the QEMUs to use, with
 colons between; $VUSWITCH_BUILD names the build folder; $VUSWITCH_SLOW stretches the deadlines;
@@ -86,4 +86,4 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Shows what everything said while the lab of the failed test is still open."""
     if report.failed:
         for lab in _open_labs:
-            report.sections.append(("what was running said", lab.story()))
+            report.sections.append(("what was running said", lab.report()))

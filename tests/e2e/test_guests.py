@@ -63,7 +63,7 @@ class Trio:
         self.started = False
 
     def is_well(self) -> bool:
-        """Whether everybody is up and reaches everybody."""
+        """Whether all are up and reach each other."""
         try:
             self.switch.must_run()
             self.switch.wait_link("a", "b", "c", seconds=10)
@@ -167,7 +167,7 @@ def test_guest_reboot_with_switch_as_client(trio: Trio) -> None:
     all_well(trio, 20)
 
 
-def test_killed_vm_hurts_nobody(trio: Trio) -> None:
+def test_killed_vm_disturbs_no_other(trio: Trio) -> None:
     with trio.a.watching(trio.c):
         trio.b.kill()
         trio.switch.wait_link("b", up=False)
@@ -241,7 +241,7 @@ def test_switch_killed_and_restarted(trio: Trio) -> None:
 
 def test_sigterm_leaves_nothing_behind(trio: Trio) -> None:
     status = trio.switch.terminate(seconds=2)
-    assert status == 0, trio.switch.story()
+    assert status == 0, trio.switch.report()
     left = [path.name for path in trio.switch.runtime.rglob("*") if path.is_socket()]
     left += [name for name in ("a", "b") if trio.lab.socket(name).exists()]
     assert not left, f"left behind: {left}"

@@ -2,7 +2,7 @@
 """Two domains of Debian's libvirt, QEMU under its own user, one in each mode of the switch.
 
 The cards are those of config/libvirt-interface.xml, the ports those of config/vuswitch.yaml, with other paths; the
-sockets get their rights as docs/guests.md says. $VUSWITCH_LIBVIRT_ROUNDS tells the stories that often (default 1).
+sockets get their rights as docs/guests.md says. $VUSWITCH_LIBVIRT_ROUNDS runs each test that often (default 1).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ rounds = pytest.mark.parametrize("_round", range(ROUNDS))
 
 
 def test_qemu_is_an_ordinary_user(pair: Pair) -> None:
-    """QEMU runs as libvirt-qemu, and nobody but it and the switch has a right to a socket."""
+    """QEMU runs as libvirt-qemu, and only it and the switch have a right to a socket."""
     assert rights(pair.sockets["vm1"]) == ("root", GROUP, 0o660)
     assert rights(pair.sockets["vm1"].parent) == ("root", GROUP, 0o750)
     assert rights(pair.sockets["vm2"])[:2] == (QEMU_USER, GROUP)
@@ -130,7 +130,7 @@ def memory_mib(domain: Domain) -> float:
 @rounds
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 def test_switch_restarts_under_them(pair: Pair, how: str, _round: int) -> None:
-    """Both come back by themselves, and are not told."""
+    """Both come back by themselves: no command is given."""
     domains = list(pair.domains.values())
     boots = [boot_id(domain) for domain in domains]
     if how == "SIGKILL":

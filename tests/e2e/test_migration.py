@@ -66,16 +66,16 @@ def settle(guest: Guest) -> None:
 # --- traffic -----------------------------------------------------------------------------------------
 
 
-def deliver_held(peer: Guest, mover: Guest) -> None:
-    """Data that mover's kernel has received and acknowledged, and nobody has read."""
-    peer.run(f"nc {mover.ip} 5002 </tmp/held >/tmp/held.got &")
+def deliver_held(peer: Guest, guest: Guest) -> None:
+    """Data that the guest's kernel has received and acknowledged, and no program has read."""
+    peer.run(f"nc {guest.ip} 5002 </tmp/held >/tmp/held.got &")
     # FIN_WAIT2: the end of the data is acknowledged, and so is all before it.
     wait_until(lambda: "FIN_WAIT2" in peer.run("netstat -tn | grep ':5002 ' || true"), 30,
                f"{HELD_KIB} KiB to be acknowledged", 0.2)
 
 
-def check_held(peer: Guest, mover: Guest) -> None:
-    mover.run("touch /tmp/go")
+def check_held(peer: Guest, guest: Guest) -> None:
+    guest.run("touch /tmp/go")
     wait_until(lambda: peer.run("cat /tmp/held.got") != "", 20, "the held data to be read", 0.2)
     wanted, got = peer.run("md5sum </tmp/held"), peer.run("cat /tmp/held.got")
     assert got == wanted, "data that was delivered before the move was damaged by it"
@@ -113,7 +113,7 @@ def await_found(there: Home) -> None:
 
 
 def move(peer: Guest, here: Home, there: Home, held: bool) -> Move:
-    """One move under traffic, checked. held: memory is compared; else the loss is judged."""
+    """One move under traffic, checked. held: memory is compared; else the loss is checked."""
     prepare(there.guest, held)
     here.guest.run("rm -f /tmp/go; nc -l -p 5002 -e /tmp/hold >/dev/null & sleep 0.3")
     start_stream(peer, here.guest, "/tmp/keep", 4 * STREAM_MIB)
@@ -173,7 +173,7 @@ def there_and_back(peer: Guest, homes: list[Home]) -> None:
 JUMBO = 9000
 
 
-def mover(lab: Lab, qemu: Path, image: Path, port: str, options: str = "", queues: int = 1,
+def moving_guest(lab: Lab, qemu: Path, image: Path, port: str, options: str = "", queues: int = 1,
           mtu: int | None = JUMBO) -> Guest:
     nic = Nic(lab.socket(port), MAC, options=options, queues=queues, mtu=mtu)
     return lab.guest(port, qemu, image, nic, "10.0.0.1/24", cpus=queues)
@@ -190,7 +190,7 @@ def test_within_one_switch(lab: Lab, qemu: Path, image: Path, rings: str) -> Non
     options = "packed=on" if rings == "packed" else ""
     switch = lab.switch(lab.vhost("a1", "a2", "b"))
     switch.start()
-    homes = [Home(mover(lab, qemu, image, port, options), switch, port) for port in ("a1", "a2")]
+    homes = [Home(moving_guest(lab, qemu, image, port, options), switch, port) for port in ("a1", "a2")]
     there_and_back(peer_guest(lab, qemu, image), homes)
 
 
@@ -205,7 +205,7 @@ def test_between_two_switches(lab: Lab, qemu: Path, image: Path) -> None:
         switch = lab.switch([*lab.vhost(*ports), "--ethdev", "other=net_memif0"],
                             ["--vdev", memif], name=role)
         switch.start()
-        guest = mover(lab, qemu, image, ports[0], "guest_announce=off", mtu=None)
+        guest = moving_guest(lab, qemu, image, ports[0], "guest_announce=off", mtu=None)
         homes.append(Home(guest, switch, ports[0]))
     for home in homes:
         home.switch.wait_link("other")
@@ -215,12 +215,12 @@ def test_between_two_switches(lab: Lab, qemu: Path, image: Path) -> None:
 # --- what happens on the way ---------------------------------------------------------------------------
 
 
-def start_many(peer: Guest, mover: Guest) -> None:
+def start_many(peer: Guest, guest: Guest) -> None:
     """Several TCP flows, each again and again, so that every queue has something to do."""
-    mover.run("touch /tmp/many; for port in 1 2 3 4 5 6; do (while [ -e /tmp/many ]; do "
+    guest.run("touch /tmp/many; for port in 1 2 3 4 5 6; do (while [ -e /tmp/many ]; do "
               "nc -l -p 600$port -e /tmp/drop >/dev/null 2>&1; done) & done")
     peer.run("touch /tmp/many; for port in 1 2 3 4 5 6; do (while [ -e /tmp/many ]; do "
-             f"nc -w 2 {mover.ip} 600$port </tmp/part >/dev/null 2>&1; usleep 50000; done) & done")
+             f"nc -w 2 {guest.ip} 600$port </tmp/part >/dev/null 2>&1; usleep 50000; done) & done")
 
 
 def received(guest: Guest) -> list[int]:
@@ -234,7 +234,7 @@ def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> No
     a third the guest reboots: the device starts with LOG_ALL, and gets its log last."""
     switch = lab.switch([*lab.vhost("a1", "a2", options=",queues=2"), *lab.vhost("b")])
     switch.start()
-    here, there = (Home(mover(lab, qemu, image, port, queues=2), switch, port)
+    here, there = (Home(moving_guest(lab, qemu, image, port, queues=2), switch, port)
                    for port in ("a1", "a2"))
     peer = peer_guest(lab, qemu, image)
     skip_if_qemu_loses(peer)

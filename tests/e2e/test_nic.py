@@ -4,7 +4,7 @@
 There is no NIC here, so the switch runs inside a virtual machine that has one: QEMU's igb or e1000e
 behind QEMU's Intel IOMMU, bound to vfio-pci. The switch's guest is a fake one in there, too
 (nic_guest.c); what it sends leaves QEMU as datagrams, one a frame. Without an IOMMU there is no
-vfio-pci for it, and nothing to be told.
+vfio-pci for it, and nothing to test.
 
 It takes a minute, most of it emulation: set VUSWITCH_NIC=1.
 """
@@ -150,7 +150,7 @@ def _vusctl(machine: Guest, command: str) -> str:
                          [("igb", (1514, 9014), 50), ("e1000e", (1514,), 50)])
 def test_frames_leave_without_a_copy(lab: Lab, qemu: Path, image: Path, outside: _Outside,
                                      card: str, lengths: tuple[int, ...], answers: int) -> None:
-    """Every byte arrives; memory that was lent is given up at once; the NIC answers."""
+    """Every byte arrives; memory that frames left from is given up at once; the NIC answers."""
     machine = _machine(lab, qemu, image, outside, card)
     for length in lengths:
         outside.frames.clear()

@@ -24,7 +24,7 @@ MIB = 16
 TSO = {"CSUM", "GUEST_CSUM", "HOST_TSO4", "HOST_TSO6", "HOST_ECN", "GUEST_TSO4", "GUEST_TSO6", "GUEST_ECN"}
 
 
-class Stage:
+class Network:
     """The switch, its guests and the host; IPv6, VLAN 5 and a tunnel beside the plain addresses."""
 
     def __init__(self, lab: Lab, qemu: Path, image: Path) -> None:
@@ -58,9 +58,9 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(qemu: Path, image: Path) -> Iterator[Stage]:
+def network(qemu: Path, image: Path) -> Iterator[Network]:
     for lab in open_lab():
-        yield Stage(lab, qemu, image)
+        yield Network(lab, qemu, image)
 
 
 def wrong_checksums(said: str) -> int:
@@ -76,63 +76,63 @@ def assert_all_right(guest: Guest) -> None:
     assert wrong_checksums(guest.run("cat /proc/net/snmp")) == 0, guest.name
 
 
-def test_what_is_agreed_is_shown(stage: Stage) -> None:
-    assert TSO <= set(stage.switch.port("a")["features"])
-    assert not TSO & set(stage.switch.port("c")["features"])
+def test_what_is_agreed_is_shown(network: Network) -> None:
+    assert TSO <= set(network.switch.port("a")["features"])
+    assert not TSO & set(network.switch.port("c")["features"])
 
 
 @pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2", "10.0.5.2"], ids=["IPv4", "IPv6", "VLAN"])
-def test_large_frames_pass_between_guests_that_agreed(stage: Stage, address: str) -> None:
-    a, b = stage.counters("a"), stage.counters("b")
-    rate = stage.a.send_file(stage.b, MIB, address=address)
-    a, b = stage.since("a", a), stage.since("b", b)
+def test_large_frames_pass_between_guests_that_agreed(network: Network, address: str) -> None:
+    a, b = network.counters("a"), network.counters("b")
+    rate = network.a.send_file(network.b, MIB, address=address)
+    a, b = network.since("a", a), network.since("b", b)
     print(f"{address}: {rate:.1f} MB/s, {a['rx_bytes'] / a['rx_ok']:.0f} bytes a frame")
     # Without segmentation it would be 11586 frames and more; how many fewer is the guest's TCP's affair.
     assert a["rx_bytes"] > MIB << 20 and a["rx_ok"] < 11000, a
     assert b["tx_segmented"] == b["tx_checksummed"] == 0, b
-    assert_all_right(stage.b)
+    assert_all_right(network.b)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.3", "fd00::3", "10.0.5.3"], ids=["IPv4", "IPv6", "VLAN"])
-def test_a_guest_without_offloads_gets_segments(stage: Stage, address: str) -> None:
-    c = stage.counters("c")
-    rate = stage.a.send_file(stage.c, MIB, address=address)
-    c = stage.since("c", c)
+def test_a_guest_without_offloads_gets_segments(network: Network, address: str) -> None:
+    c = network.counters("c")
+    rate = network.a.send_file(network.c, MIB, address=address)
+    c = network.since("c", c)
     print(f"{address}: {rate:.1f} MB/s, {c['tx_segmented']} frames cut up into "
           f"{c['tx_segmented'] + c['tx_segments']}")
     assert c["tx_segmented"] > 100 and c["tx_segments"] > c["tx_segmented"], c
     assert c["tx_checksummed"] > 0, c
     assert c["tx_ok"] > (MIB << 20) // 1500, c
-    assert_all_right(stage.c)
-    stage.c.send_file(stage.a, 4, address=address.replace("3", "1"))
-    assert_all_right(stage.a)
+    assert_all_right(network.c)
+    network.c.send_file(network.a, 4, address=address.replace("3", "1"))
+    assert_all_right(network.a)
 
 
-def test_a_tunnel_of_the_guests_own(stage: Stage) -> None:
-    stage.a.send_file(stage.c, MIB, address="10.9.0.3")
-    stage.c.send_file(stage.a, MIB, address="10.9.0.1")
-    assert stage.switch.port("a")["rx_drop"]["offload"] == 0
-    for guest in (stage.a, stage.c):
+def test_a_tunnel_of_the_guests_own(network: Network) -> None:
+    network.a.send_file(network.c, MIB, address="10.9.0.3")
+    network.c.send_file(network.a, MIB, address="10.9.0.1")
+    assert network.switch.port("a")["rx_drop"]["offload"] == 0
+    for guest in (network.a, network.c):
         assert_all_right(guest)
 
 
-def test_a_host_behind_a_tap_gets_segments(stage: Stage) -> None:
+def test_a_host_behind_a_tap_gets_segments(network: Network) -> None:
     """And what the host sends arrives: its kernel has left nothing open for the tap."""
-    h = stage.counters("up0")
-    stage.a.run(f"dd if=/dev/urandom of=/tmp/up bs=1M count={MIB} 2>/dev/null", 120)
-    wanted = stage.a.run("md5sum </tmp/up", 120)
-    with subprocess.Popen([*stage.host.prefix, "busybox", "nc", "-l", "-p", "5002", "-e", "md5sum"]):
-        wait_until(lambda: ":5002" in stage.host.run("ss", "-ltn"), 10, "the host to listen")
+    h = network.counters("up0")
+    network.a.run(f"dd if=/dev/urandom of=/tmp/up bs=1M count={MIB} 2>/dev/null", 120)
+    wanted = network.a.run("md5sum </tmp/up", 120)
+    with subprocess.Popen([*network.host.prefix, "busybox", "nc", "-l", "-p", "5002", "-e", "md5sum"]):
+        wait_until(lambda: ":5002" in network.host.run("ss", "-ltn"), 10, "the host to listen")
         begin = time.monotonic()
-        said = stage.a.run("nc 10.0.0.9 5002 </tmp/up", 240)
-    h = stage.since("up0", h)
+        said = network.a.run("nc 10.0.0.9 5002 </tmp/up", 240)
+    h = network.since("up0", h)
     print(f"{MIB * 1.048576 / (time.monotonic() - begin):.1f} MB/s, {h}")
     assert said == wanted
     assert h["tx_segmented"] > 100 and h["tx_ok"] > (MIB << 20) // 1500, h
-    assert wrong_checksums(stage.host.run("cat", "/proc/net/snmp")) == 0
-    down = stage.folder / "down"
+    assert wrong_checksums(network.host.run("cat", "/proc/net/snmp")) == 0
+    down = network.folder / "down"
     down.write_bytes(os.urandom(4 << 20))
-    stage.b.run("nc -l -p 5003 -e md5sum >/dev/null & sleep 0.3; netstat -ltn | grep -q :5003")
-    said = stage.host.run("sh", "-c", f"busybox nc 10.0.0.2 5003 <{down}", seconds=60)
+    network.b.run("nc -l -p 5003 -e md5sum >/dev/null & sleep 0.3; netstat -ltn | grep -q :5003")
+    said = network.host.run("sh", "-c", f"busybox nc 10.0.0.2 5003 <{down}", seconds=60)
     assert said.split()[0] == hashlib.md5(down.read_bytes()).hexdigest()
-    assert_all_right(stage.b)
+    assert_all_right(network.b)

@@ -110,7 +110,7 @@ def test_switch_is_killed_under_traffic(pair: Pair) -> None:
     pair.a.send_file(pair.b, 16)
     pair.b.send_file(pair.a, 16)
     status = pair.switch.terminate(2)
-    assert status == 0, pair.switch.story()
+    assert status == 0, pair.switch.report()
     pair.switch.start()
     pair.is_well()
 

@@ -30,7 +30,7 @@ DIMMS, DIMM = 8, "128M"
 KEPT_MIB = 150  # a file, hashed before and after
 BUSY_MIB = 8    # a file, rewritten all the time
 PRECOPY = 4 << 20  # bytes sent before it switches over
-# Bytes a second: what nobody asks for takes its time. With much less, QEMU sleeps between the pages it is asked for.
+# Bytes a second: pages that are not asked for take their time. With much less, QEMU sleeps between the pages it is asked for.
 TRICKLE = 8 << 20
 PINGS = 30
 TRACES = ("vhost_user_postcopy_fault_handler_found", "vhost_user_postcopy_end_exit",
@@ -64,24 +64,24 @@ def boot(homes: list[TracedHome], peer: Guest) -> None:
     homes[0].guest.run(f"dd if=/dev/urandom of=/tmp/kept bs=1M count={KEPT_MIB} 2>/dev/null", 120)
 
 
-def start_work(mover: Guest) -> None:
-    """Memory is written all the time, whoever runs the guest."""
-    mover.run("touch /tmp/busy.on; (while [ -e /tmp/busy.on ]; do "
+def start_work(guest: Guest) -> None:
+    """Memory is written all the time, at either place."""
+    guest.run("touch /tmp/busy.on; (while [ -e /tmp/busy.on ]; do "
               f"dd if=/dev/urandom of=/tmp/busy bs=64k count={BUSY_MIB * 16} conv=notrunc 2>/dev/null; "
               "sleep 0.2; done) >/dev/null 2>&1 &")
 
 
-def stop_work(mover: Guest) -> None:
-    mover.run("rm /tmp/busy.on")
+def stop_work(guest: Guest) -> None:
+    guest.run("rm /tmp/busy.on")
 
 
-def answered_during(migration: Migration, peer: Guest, mover: Guest) -> int:
+def answered_during(migration: Migration, peer: Guest, guest: Guest) -> int:
     """Waits for the first ping that comes back from the new place; how many more do while pages are missing."""
-    wait_until(lambda: peer.ping(mover.ip, 1, seconds=30) == 1, 60,
+    wait_until(lambda: peer.ping(guest.ip, 1, seconds=30) == 1, 60,
                "a ping to come back from the guest at its new place")
     if migration.status()["status"] != "postcopy-active":
         return 0  # on a busy machine all of them may be there by now
-    return 1 + peer.ping(mover.ip, PINGS, size=1400, options="-i 0.05")
+    return 1 + peer.ping(guest.ip, PINGS, size=1400, options="-i 0.05")
 
 
 def move(peer: Guest, here: TracedHome, there: TracedHome) -> tuple[int, int]:
@@ -126,7 +126,7 @@ def modern(qemu: Path) -> Path:
     return qemu
 
 
-def mover(lab: Lab, qemu: Path, image: Path, port: str) -> Guest:
+def moving_guest(lab: Lab, qemu: Path, image: Path, port: str) -> Guest:
     guest = lab.guest(port, qemu, image, Nic(lab.socket(port), MAC), "10.0.0.1/24",
                       hotplug="slots=16,maxmem=8G")
     guest.memory = MEMORY
@@ -137,7 +137,7 @@ def test_a_guest_moves_before_its_memory(lab: Lab, modern: Path, image: Path) ->
     """There and back, within one switch; a third guest talks to it all the time."""
     switch = lab.switch(lab.vhost("a1", "a2", "b"))
     switch.start()
-    homes = [TracedHome(mover(lab, modern, image, port), switch, port) for port in ("a1", "a2")]
+    homes = [TracedHome(moving_guest(lab, modern, image, port), switch, port) for port in ("a1", "a2")]
     peer = lab.guest("b", modern, image, Nic(lab.socket("b"), "52:54:00:00:00:0b"), "10.0.0.2/24")
     boot(homes, peer)
     moves = []

@@ -125,7 +125,7 @@ def test_hotplug_ends_by_itself(lab: Lab) -> None:
     assert set(os.listdir("/run/netns")) <= before
 
 
-def test_unknown_option_is_told(lab: Lab) -> None:
+def test_unknown_option_is_an_error(lab: Lab) -> None:
     script = quickstart(lab, "--kepe")
     assert script.wait(10) == 1
     assert "unknown option --kepe" in tail(script.log, 1)

@@ -19,7 +19,7 @@ from vulab.paths import program
 from vulab.process import Process, wait_until
 
 EAL = ("--lcores", "0@0,1@0", "--no-pci", "-m", "64")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
 def refused(lab: Lab, *arguments: str, eal: Sequence[str] = EAL, prefix: Sequence[str] = ()) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_pci_address(lab: Lab) -> None:
 
 
 class Listener:
-    """Somebody who listens at a path, until it closes after some seconds: as a killed process does."""
+    """A listener at a path that closes after some seconds: as a killed process does."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         path.parent.mkdir(exist_ok=True)
@@ -134,7 +134,7 @@ def test_right_after_a_kill(lab: Lab) -> None:
 
 
 def vusctl(control: Path, *prefix: str) -> str:
-    """The line of a vusctl that does not get through: a copy of it, which anybody may run."""
+    """The line of a vusctl that does not get through: a copy of it, which any user may run."""
     copy = control.parents[1] / "vusctl"
     if not copy.exists():
         shutil.copy(program("vusctl"), copy)
@@ -156,15 +156,15 @@ def test_vusctl_without_rights(lab: Lab) -> None:
         os.chmod(folder, 0o755)
         os.chown(control, 0, 1)
         os.chmod(control, 0o660)
-        line = vusctl(control, *NOBODY)
+        line = vusctl(control, *AS_NOBODY)
         assert f"may not write to {control} (needs w; it is root:daemon 0660)" in line
         assert "user nobody" in line
         assert "join group daemon (usermod -aG daemon nobody, and log in again), or use sudo" in line
         os.chown(control, 0, 0)
-        assert vusctl(control, *NOBODY).endswith("(needs w; it is root:root 0660); use sudo")
+        assert vusctl(control, *AS_NOBODY).endswith("(needs w; it is root:root 0660); use sudo")
         os.chown(folder, 0, 1)
         os.chmod(folder, 0o750)
-        line = vusctl(control, *NOBODY)
+        line = vusctl(control, *AS_NOBODY)
         assert f"may not search {folder} (needs x; it is root:daemon 0750)" in line
         assert "join group daemon" in line
     finally:

@@ -22,7 +22,7 @@ BROKEN = "ports:\n  - {name: a, type: vhost-user, sokcet: /nowhere}\n"
 
 
 class Service:
-    """vuswitch with --config and --last-good, told as systemd would where to notify and that it writes to a journal."""
+    """vuswitch with --config and --last-good, with an environment as of systemd: where to notify, and a journal to write to."""
 
     def __init__(self, lab: Lab) -> None:
         self.folder = lab.folder
@@ -78,7 +78,7 @@ def service(lab: Lab) -> Iterator[Service]:
         made.stop()
 
 
-def test_a_reload_is_told_to_the_manager(service: Service) -> None:
+def test_the_manager_hears_of_a_reload(service: Service) -> None:
     """It begins with RELOADING=1 and the time, and ends when the new file is in force and kept; or is refused."""
     service.config.write_text(service.good)
     service.start()
@@ -126,7 +126,7 @@ def test_a_broken_file_and_the_last_good_one(service: Service) -> None:
 
 
 def test_what_cannot_be_the_last_good_file(service: Service) -> None:
-    """The file itself, which would be overwritten while somebody edits it; a pipe, which would hold up who reads it."""
+    """The file itself, which would be overwritten while it is edited; a pipe, which would hold up who reads it."""
     service.config.write_text(service.good)
     service.last_good.symlink_to(service.config)
     service.start()

@@ -77,7 +77,7 @@ def test_the_documented_line(lab: Lab) -> None:
     line = re.search(r"^echo /vuswitch/ports \| .*dpdk-telemetry\.py .*$", text, re.M)
     assert line
     # A mount namespace: this machine's own /run is not touched, and nothing stays.
-    story = f"""
+    script = f"""
         mount -t tmpfs none /run; mkdir /run/vuswitch
         RUNTIME_DIRECTORY=/run/vuswitch vuswitch --lcores '0@0,1@0' --no-pci -m 64 -- \\
             --vhost vm1=/run/vuswitch/vm1.sock 2>{lab.folder}/default.log &
@@ -86,7 +86,7 @@ def test_the_documented_line(lab: Lab) -> None:
         vusctl version | tail -n 1
         {line.group(0)}
     """
-    said = shell("exec unshare --mount --propagation private bash -ec \"$STORY\"", STORY=story).splitlines()
+    said = shell("exec unshare --mount --propagation private bash -ec \"$SCRIPT\"", SCRIPT=script).splitlines()
     assert line.group(0).removeprefix("echo /vuswitch/ports | ") == said[0]
     ports = json.loads(said[1])["/vuswitch/ports"]["ports"]
     assert list(ports) == ["vm1"]

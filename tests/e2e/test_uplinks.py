@@ -78,7 +78,7 @@ def _read_pcap(path: Path) -> list[bytes]:
 
 
 def _frame(number: int, size: int) -> bytes:
-    """A frame for everybody, of an experimental type, that knows its number."""
+    """A broadcast frame, of an experimental type, that knows its number."""
     head = b"\xff" * 6 + bytes.fromhex("020000000101") + b"\x88\xb5" + struct.pack("<I", number)
     return head + bytes((number + i) % 256 for i in range(size - len(head)))
 
@@ -136,7 +136,7 @@ def test_ring_gives_everything_back(lab: Lab) -> None:
 
 @pytest.mark.parametrize("length", [1518, 9014])
 @pytest.mark.parametrize("device", ["net_pcap0", "net_memif0"])
-def test_what_was_lent_arrives(lab: Lab, device: str, length: int) -> None:
+def test_zero_copy_frames_arrive(lab: Lab, device: str, length: int) -> None:
     """A guest's frames leave from where they lie, and its memory goes and comes back between them."""
     sink, socket, count = lab.folder / "out.pcap", lab.folder / "memif.sock", 200
     memif = f"net_memif0,id=0,socket={socket},socket-abstract=no,bsize=16384"
@@ -154,8 +154,7 @@ def test_what_was_lent_arrives(lab: Lab, device: str, length: int) -> None:
     said = run([build_folder() / "tests/e2e/nic_guest", lab.socket("g0"), str(length), str(count)])
     assert said.endswith("ok\n"), said
     mac = bytes.fromhex(said.split()[1].replace(":", ""))
-    lends = switch.vusctl("port", "out")["port"]["zero_copy_tx"]
-    assert lends == "on, frames of 1500 bytes and more"
+    assert switch.port("out")["zero_copy_tx"] == "on, frames of 1500 bytes and more"
     assert switch.ports()["out"]["tx_ok"] == 2 * count
     last_port = "out" if last is switch else "sink"
     wait_until(lambda: bool(last.ports()[last_port]["tx_ok"] == 2 * count), 15, "all frames")
@@ -255,7 +254,7 @@ def test_without_hugepages(lab: Lab) -> None:
     switch.start()
     lines = [line for line in switch.log.read_text().splitlines()
              if "huge" in line and "vuswitch" in line]
-    assert len(lines) == 1 and "nr_hugepages" in lines[0], switch.story()
+    assert len(lines) == 1 and "nr_hugepages" in lines[0], switch.report()
     assert switch.terminate() == 0
 
 

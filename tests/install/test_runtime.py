@@ -84,7 +84,7 @@ def test_a_port_without_a_driver_names_its_package(machine: Machine, package: In
 @pytest.mark.skipif(not Path("/sys/bus/pci/devices").is_dir(), reason="no PCI here")
 @pytest.mark.parametrize("kernel_driver, wants_package", [("vfio-pci", True), ("e1000e", False)])
 def test_a_nic_without_a_driver(package: Installed, tmp_path: Path, kernel_driver: str, wants_package: bool) -> None:
-    """Which of the two is missing is told by who drives it in the kernel."""
+    """Which of the two is missing shows in its driver of the kernel."""
     machine = Machine(tmp_path / "root", package, linked(package))
     machine.add_nic("0000:03:00.0", kernel_driver)
     said = machine.run(*VUSWITCH, "--ethdev", "up0=0000:03:00.0")
@@ -96,7 +96,7 @@ def test_a_nic_without_a_driver(package: Installed, tmp_path: Path, kernel_drive
 @needs_dpkg
 @needs_root
 def test_a_first_start_names_the_example(machine: Machine) -> None:
-    """As the unit starts it, before anybody has written a configuration."""
+    """As the unit starts it, before there is a configuration."""
     said = machine.run("/usr/bin/vuswitch", "--config", "/etc/vuswitch/vuswitch.yaml", "--check")
     assert said.returncode == 1 and len(said.stderr.splitlines()) == 1, said
     example = re.search(r"as in (\S+\.example),", said.stderr)

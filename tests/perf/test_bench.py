@@ -2,7 +2,7 @@
 """scripts/bench: its arithmetic, what it says to mistakes, and one short measurement.
 
 Run: /usr/bin/python3 -m pytest tests/perf. The measurements need two CPUs, and some a peer; the
-figures themselves are not judged here, only that every frame came through.
+figures themselves are not checked here, only that every frame came through.
 """
 
 import json
@@ -87,7 +87,7 @@ def test_a_window_in_which_the_cpus_moved_never_counts():
     assert rows[0]["mpps"] == 20
 
 
-def test_an_unfair_figure_is_told():
+def test_an_unfair_figure_is_noted():
     assert len(Run("x", 64, dropped=3, lost=1, disorder=4, flooded=2, macs=1).complaints()) == 5
     assert not Run("x", 64, macs=2).complaints()
 

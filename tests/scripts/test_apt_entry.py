@@ -33,7 +33,7 @@ def publish(mirror: Path, suite: str, origin: str = "Debian") -> None:
 
 
 class Machine:
-    """What apt would be told on a machine with these sources."""
+    """What apt would get on a machine with these sources."""
 
     def __init__(self, folder: Path) -> None:
         self.sources = folder / "sources.d"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""scripts/lib/version in the places where somebody builds from."""
+"""scripts/lib/version in the places to build from."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def git(tree: Path, *words: str) -> str:
 
 
 def version(tree: Path, **env: str) -> str:
-    # No settings of whoever runs this, which may trust every folder.
+    # No settings of the user, which may trust every folder.
     plain = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run([tree / "scripts/lib/version", "0.1.0"], check=True, capture_output=True, text=True,
                           cwd="/", env=plain | env, timeout=30).stdout

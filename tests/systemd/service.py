@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a service lives through, told inside a container whose process 1 is systemd (tests/systemd/run).
+"""What a service lives through, tested inside a container whose process 1 is systemd (tests/systemd/run).
 
-    service.py [STORY...]
+    service.py [TEST...]
 
 The network: a namespace `far` at the end of a cable whose near end is the port up0, and two machines that answer pings:
 vm1 connects to the switch, vm2 listens for it. Each of them is pinged from the far end, all the time.
@@ -132,7 +132,7 @@ def configure(text, defaults="-m 128", drop_in=""):
         systemctl("daemon-reload")
 
 
-# --- the stories ------------------------------------------------------------------------------------------------------
+# --- the tests --------------------------------------------------------------------------------------------------------
 
 
 def the_unit_is_sound(_):
@@ -164,7 +164,7 @@ def it_starts(traffic):
     other = ["setpriv", "--reuid", "4242", "--regid", "4242", "--clear-groups", "--bounding-set", "-all"]
     run(*member, "vusctl", "ports")
     if run(*other, "vusctl", "ports", check=False).returncode == 0:
-        raise AssertionError("vusctl works for everybody")
+        raise AssertionError("vusctl works for any user")
     wait_until(lambda: LAST_GOOD.exists() and LAST_GOOD.read_text("utf-8") == GOOD, 30, "the configuration to be kept")
 
 
@@ -262,7 +262,7 @@ def without_a_last_good_one_it_fails_once(_):
 
 
 def without_its_group_it_fails_once(_):
-    """It was installed, and nobody has made the group yet."""
+    """It was installed, and there is no group yet."""
     configure(GOOD)
     groups = Path("/etc/group")
     text = groups.read_text("utf-8")
@@ -311,7 +311,7 @@ def ten_kills_in_a_row(traffic):
 
 
 def one_cpu_is_enough(traffic):
-    """Nobody has to give DPDK's options for it."""
+    """It needs no option of DPDK's."""
     configure(GOOD, drop_in="[Service]\nCPUAffinity=0\n")
     systemctl("start", "vuswitch")
     traffic.flows()
@@ -320,27 +320,27 @@ def one_cpu_is_enough(traffic):
         raise AssertionError(f"lcores: {lcores}")
 
 
-STORIES = [the_unit_is_sound, the_folder_is_there_before_the_service, it_starts, a_reload_is_done_when_it_returns,
+TESTS = [the_unit_is_sound, the_folder_is_there_before_the_service, it_starts, a_reload_is_done_when_it_returns,
            a_reload_with_an_error_fails, a_restart_with_an_error_takes_the_last_good_one,
            a_device_that_is_gone_costs_its_own_port, without_a_last_good_one_it_fails_once,
            without_its_group_it_fails_once, what_cannot_start_is_tried_slowly, ten_kills_in_a_row, one_cpu_is_enough]
 
 
 def main():
-    wanted = sys.argv[1:] or [story.__name__ for story in STORIES]
+    wanted = sys.argv[1:] or [test.__name__ for test in TESTS]
     failed = 0
     traffic = Traffic()
-    for story in STORIES:
-        if story.__name__ not in wanted:
+    for test in TESTS:
+        if test.__name__ not in wanted:
             continue
         began = time.monotonic()
         try:
-            story(traffic)
+            test(traffic)
             verdict = "ok"
         except (AssertionError, LabError, OSError, subprocess.TimeoutExpired, KeyError) as error:
             verdict = f"FAILED: {type(error).__name__}: {error}"
             failed += 1
-        print(f"{time.monotonic() - began:5.1f} s  {story.__name__}: {verdict}")
+        print(f"{time.monotonic() - began:5.1f} s  {test.__name__}: {verdict}")
         if verdict != "ok":
             print(run("journalctl", "-u", "vuswitch", "-n", "25", "-o", "short-precise", check=False).stdout)
     systemctl("stop", "vuswitch", check=False)

@@ -21,7 +21,7 @@ class Setup:
     mtu: int = 1500
     macs: int = 1  # addresses a guest sends from
     sleeps: bool = False  # an idle switch may sleep, if it can
-    tso: bool = False  # guests send TCP that somebody else may have to cut into segments
+    tso: bool = False  # guests send TCP that a receiver may need to have cut into segments
 
     @property
     def sockets(self):

@@ -49,7 +49,7 @@ class Station:
     @contextlib.contextmanager
     def window(self):
         """Awake, and the threads that move packets as if they had cores of their own: nothing else gets in between. Not
-        with guests that poll when nobody asks them: this process could not end it."""
+        with guests that poll between the windows: this process could not end it."""
         threads = []
         if not self.guests.polls:
             threads = [self.guests.process.pid, *polling_threads(self.switch.process.pid)]

@@ -31,7 +31,7 @@ class OvsTsoSwitch(OvsSwitch):
 
 
 KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsTsoSwitch, LinuxBridge)
-WITH_TSO = ("testpmd", "ovs-tso")  # have to be told
+WITH_TSO = ("testpmd", "ovs-tso")  # need an option for it
 
 
 @dataclasses.dataclass

@@ -321,13 +321,13 @@ class Guest:
         self._close()
 
     def _connect(self, path: Path) -> None:
-        """To the shell's serial port, early: QEMU throws away what the guest says where nobody listens."""
+        """To the shell's serial port, early: QEMU throws away what the guest says where no process listens."""
         def connected() -> Shell | None:
             self.must_run()
             try:
                 return Shell(path, self.name, self.must_run)
             except (FileNotFoundError, ConnectionRefusedError):
-                return None  # not there yet, or there and nobody listens yet
+                return None  # not there yet, or there and QEMU does not listen yet
 
         self._shell = wait_until(connected, 30, f"{self.name}: QEMU to listen on {path}")
 

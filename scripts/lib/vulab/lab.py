@@ -92,14 +92,14 @@ class Lab:
         self._others.append(other)
 
     def netns(self) -> Netns:
-        """A new namespace, with a name nobody else has."""
+        """A new namespace, with a name of its own."""
         netns = Netns(f"{self.folder.name}-{next(_serial)}")
         self._netns.append(netns)
         return netns
 
-    def story(self) -> str:
-        """The end of every log, for whoever has to find out why."""
-        parts = [switch.story() for switch in self.switches if switch.process]
+    def report(self) -> str:
+        """The end of every log, to find out why."""
+        parts = [switch.report() for switch in self.switches if switch.process]
         parts += [f"{guest.name}'s console:\n{guest.console(8)}" for guest in self.guests
                   if guest.process]
         return "\n".join(parts)

@@ -37,7 +37,7 @@ class Machine:
                 *(["-cpu", self.cpu] if self.cpu else []), *self.options]
 
     def kernel_words(self, accel: str) -> str:
-        """What the kernel has to be told."""
+        """Words for the kernel."""
         words = f"console={self.console} vu.shell={self.shell}"
         if self.name == "microvm" and accel == "tcg":
             # Its ACPI has no timer to measure the counter with, and without KVM there is no clock that needs none.

@@ -67,7 +67,7 @@ class Dimms:
         self.plugged.append(number)
 
     def online(self) -> int:
-        """How many of them the guest uses, as it told QEMU (ACPI 6.3.5, _OST: 1 is a device that
+        """How many of them the guest uses, as it reported to QEMU (ACPI 6.3.5, _OST: 1 is a device that
         came, status 0 a success).
         """
         said = self.guest.qmp.command("query-acpi-ospm-status")

@@ -95,7 +95,7 @@ def pages_that_differ(one: Guest, other: Guest) -> list[int]:
 
 def prepare(target: Guest, held: bool = False, extra: Sequence[str] = (),
             capabilities: Sequence[str] = ()) -> None:
-    """Starts the QEMU that waits for the guest. held: it does not let it run before it is told to.
+    """Starts the QEMU that waits for the guest. held: it does not let it run before a command says so.
     extra: further words of its command line.
     """
     target.extra = [*extra, "-incoming", "defer"] + (["-S"] if held else [])

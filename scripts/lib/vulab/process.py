@@ -55,7 +55,7 @@ def wait_until(condition: Callable[[], T], seconds: float, what: str, pause: flo
 
 
 def connect(path: Path, seconds: float = 10) -> socket.socket:
-    """A connection to a Unix socket; its file may be there a moment before anybody listens."""
+    """A connection to a Unix socket; its file may be there a moment before a process listens."""
     end = time.monotonic() + seconds * SLOW
     while True:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -19,7 +19,7 @@ class Switch:
     """One vuswitch.
 
     arguments are the product's own (behind the --), eal DPDK's. It may run in a network namespace,
-    so that taps and veths of one test are seen by nobody else. binary: another than the one that was built.
+    so that no other test sees its taps and veths. binary: another than the one that was built.
     """
 
     def __init__(self, folder: Path, arguments: Sequence[str], eal: Sequence[str] = (),
@@ -99,7 +99,7 @@ class Switch:
         try:
             wait_until(settled, seconds, f"the link of {', '.join(names)} to be {wanted}", 0.2)
         except LabError as error:
-            raise LabError(f"{error}\n{self.story()}") from error
+            raise LabError(f"{error}\n{self.report()}") from error
 
     def reload(self) -> None:
         """SIGHUP: the switch reads its configuration file again."""
@@ -125,7 +125,7 @@ class Switch:
         assert self.process
         self.process.must_run()
 
-    def story(self) -> str:
+    def report(self) -> str:
         """The end of its log and its counters, for an error message."""
         text = f"{self.name} said ({self.log}):\n{tail(self.log, 20)}"
         try:
