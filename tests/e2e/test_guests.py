@@ -85,6 +85,7 @@ def trio(trio_of_module: Trio) -> Trio:
     if not (trio_of_module.started and trio_of_module.is_well()):
         trio_of_module.stop()
         trio_of_module.start()
+        all_well(trio_of_module, 30)
     return trio_of_module
 
 

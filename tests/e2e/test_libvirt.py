@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, open_lab
-from vulab.guest import boot_all
+from vulab.guest import boot_all, reboot_all
 from vulab.lab import Lab
 from vulab.libvirt import QEMU_USER, Domain, Libvirtd, cards
 from vulab.memory import DIMM_MIB, online_as
@@ -170,8 +170,7 @@ def test_managed_save(pair: Pair, domain: Domain, _round: int) -> None:
 
 @rounds
 def test_rebooted(pair: Pair, _round: int) -> None:
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(Domain.reboot, pair.domains.values()))
+    reboot_all(pair.domains.values())
     for domain in pair.domains.values():
         pair.reaches(domain)
 

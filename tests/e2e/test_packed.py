@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import open_lab
-from vulab.guest import Nic, boot_all
+from vulab.guest import Nic, boot_all, reboot_all
 from vulab.lab import Lab
 from vulab.process import wait_until
 from vulab.switch import Switch
@@ -118,8 +118,7 @@ def test_switch_is_killed_under_traffic(pair: Pair) -> None:
 def test_guest_reboots_while_the_switch_is_away(pair: Pair) -> None:
     """What the journal says is of another time then, and the ring shows it."""
     pair.switch.kill()
-    for guest in (pair.a, pair.b):
-        guest.reboot()
+    reboot_all([pair.a, pair.b])
     pair.switch.start()
     pair.is_well()
     assert pair.switch.port("a")["rx_drop"]["restart"] == 0

@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -276,9 +277,8 @@ class Guest:
     def send_file(self, peer: Guest, mib: int, seconds: float = 240,
                   address: str | None = None) -> float:
         """Sends random bytes to peer (or to another address of its) over TCP and compares checksums; returns MB/s."""
-        self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; "
-                 f"dd if=/dev/urandom of=/tmp/data.{mib} bs=1M count={mib} 2>/dev/null; }}", 120)
-        wanted = self.run(f"md5sum </tmp/data.{mib}", 120)
+        wanted = self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; dd if=/dev/urandom bs=1M count={mib} 2>/dev/null | "
+                          f"tee /tmp/data.{mib} | md5sum >/tmp/data.{mib}.md5; }}; cat /tmp/data.{mib}.md5", 120)
         peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
                  "netstat -ltn | grep -q :5001")
         begin = time.monotonic()
@@ -384,3 +384,9 @@ def boot_all(guests: Sequence[Guest]) -> None:
         guest.start()
     for guest in guests:
         guest.boot()
+
+
+def reboot_all(guests: Iterable[Guest]) -> None:
+    """Reboots guests at the same time, from within."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda guest: guest.reboot(), guests))
