@@ -80,11 +80,12 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, uint
 	memset(&frame->offload, 0, sizeof(frame->offload));
 	frame->valid = checksum == RTE_MBUF_F_RX_L4_CKSUM_GOOD ? VIRTIO_NET_HDR_F_DATA_VALID : 0;
 	frame->mbuf = mbuf;
+	frame->vlan = frame->mbuf_skip = 0;
 	if (mbuf->next == NULL) {
 		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
 		frame->len = frame->head_len = mbuf->data_len;
 		frame->body_spans = 0;
-	} else if (!view_segments(frame, mbuf, burst->room[burst->n], &burst->span[*spans],
+	} else if (!view_segments(frame, mbuf, burst->room[burst->n].head, &burst->span[*spans],
 				  BURST_SPANS - *spans)) {
 		return RX_DROP_LONG;
 	}
@@ -236,6 +237,35 @@ static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const stru
 	return mbuf;
 }
 
+/* A NIC's frame with another head (frame_head_own()): the head in a fresh mbuf, and behind it what the frame keeps of its
+ * own, which other receivers may be sending too: a reference to each segment, the first by an indirect mbuf that begins
+ * further on. NULL: no mbuf is left, or nothing but the head. */
+static __attribute__((noinline)) struct rte_mbuf *chain_head(const struct ethdev *dev,
+							     const struct frame *frame)
+{
+	struct rte_mbuf *from = frame->mbuf, *seg[2];
+	uint16_t skip = frame->mbuf_skip, n = 2;
+
+	while (from != NULL && skip >= from->data_len) {
+		skip = (uint16_t)(skip - from->data_len);
+		from = from->next;
+	}
+	if (from == NULL || rte_pktmbuf_alloc_bulk(dev->pool, seg, 2) != 0)
+		return NULL;
+	memcpy(rte_pktmbuf_mtod(seg[0], uint8_t *), frame->head, frame->head_len);
+	seg[0]->data_len = frame->head_len;
+	rte_pktmbuf_attach(seg[1], from);
+	seg[1]->data_off = (uint16_t)(seg[1]->data_off + skip);
+	seg[1]->data_len = (uint16_t)(seg[1]->data_len - skip);
+	seg[1]->next = from->next;
+	for (struct rte_mbuf *next = from->next; next != NULL; next = next->next, n++)
+		rte_mbuf_refcnt_update(next, 1);
+	seg[0]->next = seg[1];
+	seg[0]->nb_segs = n;
+	seg[0]->pkt_len = frame->len;
+	return seg[0];
+}
+
 /* An mbuf to send that is the caller's to give away, or NULL if none is left. `*spare` remembers the pool that was
  * found to have buffers to lend, so that a burst asks once. */
 static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct frame *frame,
@@ -257,6 +287,9 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 			return copy_to_mbuf(dev, frame);
 		*spare = mbuf->pool;
 	}
+	if (__builtin_expect(frame->mbuf_skip != 0, 0))
+		return dev->multi_segs && frame->len >= ETHDEV_LEND_MIN ? chain_head(dev, frame)
+									: copy_to_mbuf(dev, frame);
 	rte_pktmbuf_refcnt_update(mbuf, 1);
 	return mbuf;
 }

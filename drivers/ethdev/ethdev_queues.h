@@ -3,9 +3,10 @@
  *
  * In: a received mbuf is the frame; its first segment is the head, further ones are the body. The queue holds the mbufs
  * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
- * shape and its pool can spare it; a guest's long frame may be read in place (ethdev_lend.h); everything else
- * is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it did not allocate: several ports may
- * be sending it.
+ * shape and its pool can spare it; one whose head was rewritten since (frame_head.h) goes out as a fresh head with a
+ * reference to the rest of it behind, or, if it is short, as a copy; a guest's long frame may be read in place
+ * (ethdev_lend.h); everything else is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it
+ * did not allocate: several ports may be sending it.
  *
  * Context: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
  */
@@ -21,7 +22,8 @@ struct rte_mempool;
 
 enum {
 	ETHDEV_FRAME_MIN = 60, /* shortest Ethernet frame, without FCS: shorter ones are padded with zeros */
-	/* Frames that are shorter are copied, though they might be read where they lie: docs/benchmarks.md. */
+	/* Frames that are shorter are copied, though they might be read where they lie: docs/benchmarks.md. Those of a NIC as
+	 * well, if they have another head. */
 	ETHDEV_LEND_MIN = 1500,
 };
 

@@ -37,8 +37,20 @@ struct frame {
 	struct virtio_net_hdr offload;
 	/* VIRTIO_NET_HDR_F_DATA_VALID: the device it came from found its checksums right. Else 0. */
 	uint8_t valid;
+	/* The VLAN the frame is in, with its priority: what is between the type and the next header in a tag (TCI). 0: none. The
+	 * head may have tags of its own besides; frame_head.h moves one from here to there and back. */
+	uint16_t vlan;
+	/* How many of the first bytes of `mbuf` the head stands for, once it is another one (frame_head_own()). 0: the mbuf
+	 * is the frame as it is. */
+	uint16_t mbuf_skip;
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
+
+/* Where a head of our own lies: a line begins it, and in front there is room for what is put there later. */
+struct frame_room {
+	_Alignas(64) uint8_t front[FRAME_HEADROOM];
+	uint8_t head[FRAME_HEAD];
+};
 
 struct burst {
 	uint16_t n; /* frames received */
@@ -49,8 +61,8 @@ struct burst {
 	struct frame_holds *holds;
 	uint16_t first_hold;
 	_Alignas(64) struct frame frame[BURST_MAX];
-	/* Where receive() puts heads; FRAME_HEAD bytes each. */
-	_Alignas(64) uint8_t room[BURST_MAX][FRAME_HEAD];
+	/* Where receive() puts the head of a frame of the same number, and frame_head_own() may. */
+	struct frame_room room[BURST_MAX];
 	/* Where it puts the spans of chains; a frame points into it. */
 	struct mem_span span[BURST_SPANS];
 };

@@ -70,7 +70,7 @@ static void put_checksummed(struct frame_finish *finish, struct round *round,
 	if (!in_head && field < kept)
 		kept = field;
 	*own = (struct frame){
-		.head = finish->head[round->n],
+		.head = finish->room[round->n].head,
 		.head_len = (uint16_t)kept,
 		.len = frame->len,
 		.body = spans,
@@ -95,10 +95,14 @@ static void put_checksummed(struct frame_finish *finish, struct round *round,
 /* As many pieces as the round has room for. */
 static void put_pieces(struct frame_finish *finish, struct round *round)
 {
+	uint16_t len = finish->cut.whole->offload.hdr_len;
+	/* With a tag of ours headers may be longer than a head that was received. */
+	uint16_t before = len > FRAME_HEAD ? (uint16_t)(len - FRAME_HEAD) : 0;
+
 	while (round->n < BURST_MAX && !frame_cut_ends(&finish->cut)) {
 		struct frame *own = &finish->own[round->n];
 
-		frame_cut_next(&finish->cut, own, finish->head[round->n],
+		frame_cut_next(&finish->cut, own, finish->room[round->n].head - before,
 			       &finish->span[round->spans]);
 		round->spans += own->body_spans;
 		finish->out[round->n++] = own;

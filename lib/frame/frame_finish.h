@@ -47,7 +47,7 @@ struct frame_finish {
 	bool cutting;
 	struct frame_cut cut;
 	struct frame own[BURST_MAX];
-	_Alignas(64) uint8_t head[BURST_MAX][FRAME_HEAD];
+	struct frame_room room[BURST_MAX];
 	uint16_t checksum[BURST_MAX]; /* of those whose field is not in the head */
 	/* Those of the burst's bodies; and what is cut out of them: where a piece begins and ends, around a checksum. */
 	struct mem_span span[BURST_SPANS + 4 * BURST_MAX];

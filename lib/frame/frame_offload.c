@@ -13,7 +13,8 @@
 #include "vus_limits.h"
 
 enum {
-	VLANS_MAX = 2,
+	VLANS_MAX = 2, /* of a sender; one of ours may come in front */
+	L3_MAX = sizeof(struct rte_ether_hdr) + VLANS_MAX * sizeof(struct rte_vlan_hdr),
 	IP_LEN_MAX = 65535, /* what an IP header can say of its length, or of its payload's */
 };
 
@@ -59,7 +60,7 @@ uint32_t frame_offloads_to_guest(uint64_t features)
 
 /* --- where the headers are --------------------------------------------------------------------------------------- */
 
-/* Behind the addresses and up to two tags: the type, and in *at where the packet begins; 0 if there is no room for one. */
+/* Behind the addresses and up to three tags: the type, and in *at where the packet begins; 0 if there is no room for one. */
 static uint16_t ether_type(const struct frame *frame, uint32_t *at)
 {
 	uint16_t type;
@@ -71,7 +72,7 @@ static uint16_t ether_type(const struct frame *frame, uint32_t *at)
 		type = (uint16_t)(frame->head[*at] << 8 | frame->head[*at + 1]);
 		*at += (uint32_t)sizeof(type);
 		if ((type != RTE_ETHER_TYPE_VLAN && type != RTE_ETHER_TYPE_QINQ) ||
-		    tags == VLANS_MAX)
+		    tags == VLANS_MAX + 1)
 			return type;
 		*at += (uint32_t)sizeof(struct rte_vlan_hdr) - (uint32_t)sizeof(type);
 	}
@@ -133,7 +134,7 @@ bool frame_layers_find(const struct frame *whole, struct frame_layers *layers)
 	/* A NIC's frame may be all head: headers must fit where they are written anew. */
 	const struct frame view = {
 		.head = whole->head,
-		.head_len = RTE_MIN(whole->head_len, (uint16_t)FRAME_HEAD),
+		.head_len = RTE_MIN(whole->head_len, (uint16_t)FRAME_HEAD_MAX),
 		.len = whole->len,
 	};
 	const struct frame *frame = &view;
@@ -235,7 +236,7 @@ bool frame_offload_check(struct frame *frame, uint32_t agreed)
 		return asked.gso_type == VIRTIO_NET_HDR_GSO_NONE;
 	if ((agreed & FRAME_CSUM) == 0)
 		return false;
-	found = frame_layers_find(frame, &layers);
+	found = frame_layers_find(frame, &layers) && layers.l3 <= L3_MAX;
 	own = found && is_own_checksum(&asked, &layers);
 	if (!own && !is_inner_checksum(frame, &asked, found, &layers))
 		return false;

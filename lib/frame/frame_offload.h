@@ -61,8 +61,8 @@ struct frame_layers {
 	bool plain;	/* nothing between the IP header and l4 that a NIC might not know: no extension header */
 };
 
-/* False: it is something else, a fragment, or its headers do not lie in the first FRAME_HEAD bytes of the head, beyond which
- * nothing is looked at (TCP's options may: then `payload` is beyond). */
+/* False: it is something else, a fragment, or its headers do not lie in the first FRAME_HEAD_MAX bytes of the head, beyond
+ * which nothing is looked at (TCP's options may: then `payload` is beyond). */
 bool frame_layers_find(const struct frame *whole, struct frame_layers *layers);
 
 /* Whether anything is left to be done. */

@@ -112,6 +112,7 @@ static bool frame_of_record(struct frame *frame, struct lane_shared_ring *ring, 
 	frame->mbuf = NULL;
 	frame->offload = record->offload;
 	frame->valid = 0;
+	frame->vlan = frame->mbuf_skip = 0;
 	frame->body = spans;
 	frame->body_spans = 0;
 	if (record->len > head_len)
@@ -140,7 +141,7 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 			consumer->broken = true;
 			break;
 		}
-		frame->head = burst->room[burst->n];
+		frame->head = burst->room[burst->n].head;
 		if (!frame_of_record(frame, ring, consumer->next, &record,
 				     &burst->span[2 * burst->n])) {
 			consumer->broken = true;

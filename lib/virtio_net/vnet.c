@@ -248,9 +248,10 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 		/* Of this burst's own spans, which no other thread changes. */
 		struct mem_span *spans = &burst->span[frame->body - burst->span];
 
-		frame->head = burst->room[i];
+		frame->head = burst->room[i].head;
 		frame->mbuf = NULL;
 		frame->valid = 0;
+		frame->vlan = frame->mbuf_skip = 0;
 		if (__builtin_expect(frame->body_spans == 1, 1))
 			frame_snapshot(frame, spans, header_len);
 		else

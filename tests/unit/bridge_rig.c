@@ -105,7 +105,7 @@ uint32_t put(struct lcore_ctx *lcore, mac_key_t dst, mac_key_t src)
 	struct burst *burst = lcore->burst;
 	struct frame *frame = &burst->frame[burst->n];
 
-	*frame = (struct frame){.head = burst->room[burst->n], .head_len = ROOM, .len = ROOM};
+	*frame = (struct frame){.head = burst->room[burst->n].head, .head_len = ROOM, .len = ROOM};
 	burst->n++;
 	memset(frame->head, 0, ROOM);
 	mac_write(frame->head, dst);

@@ -357,7 +357,7 @@ static void *lcore_thread_main(void *arg)
 			struct frame *frame = &burst->frame[i];
 			mac_key_t dst = i % 6 == 5 ? EVERYBODY : home(i % 6);
 
-			*frame = (struct frame){.head = burst->room[i], .head_len = ROOM, .len = ROOM};
+			*frame = (struct frame){.head = burst->room[i].head, .head_len = ROOM, .len = ROOM};
 			memset(frame->head, 0, ROOM);
 			mac_write(frame->head, dst);
 			mac_write(frame->head + 6, home(self->index));

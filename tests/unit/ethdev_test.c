@@ -14,6 +14,7 @@
 #include "cases.h"
 #include "eal.h"
 #include "ethdev_port.h"
+#include "frame_head.h"
 #include "log.h"
 #include "loop.h"
 
@@ -437,6 +438,63 @@ static void nic_to_nic_is_the_mbuf_itself(void **state)
 	end(in);
 }
 
+/* One frame of a burst with a tag in its head and without, to two NICs that send later than both are given it: each sends
+ * what it was given, the buffer they share is never written, and long frames are not copied. */
+static void flooded_with_a_tag_and_without(const unsigned int *shape, bool tagged_first)
+{
+	const uint32_t len = shape[0] * shape[1];
+	const uint8_t tag[] = {0x81, 0, 0x20, 0x07};
+	struct port *in = port_on("in", "net_ring0"), *ports[2] = {port_on_mtu("a", "net_ring1", 9000),
+								   port_on_mtu("b", "net_ring2", 9000)};
+	struct rte_mbuf *mbuf = foreign_chain(shape[0], (uint16_t)shape[1], 99);
+	struct frame *frame = &burst.frame[0];
+	uint8_t got[LONGEST];
+	struct mem_span spans[64];
+
+	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, &mbuf, 1), 1);
+	assert_int_equal(receive(in, 1), 1);
+	deliver_one(ports[0], frame);
+	assert_int_equal(rte_mbuf_refcnt_read(mbuf), 2);
+	frame_head_own(frame, &burst.room[0], spans);
+	frame->vlan = 0x2007;
+	assert_true(frame_head_push_tag(frame));
+	assert_memory_equal(rte_pktmbuf_mtod(mbuf, uint8_t *), bytes, mbuf->data_len);
+	deliver_one(ports[1], frame);
+	assert_true(frame_head_pop_tag(frame));
+	deliver_one(ports[0], frame);
+	assert_int_equal(rte_mbuf_refcnt_read(mbuf), shape[2]);
+	complete(in, 1);
+	for (int turn = 0; turn < 2; turn++) {
+		bool tagged = (turn == 0) == tagged_first;
+
+		assert_int_equal(receive(ports[tagged], 1), tagged ? 1 : 2);
+		frame_copy(&burst.frame[0], got);
+		assert_int_equal(burst.frame[0].len, len + 4 * tagged);
+		assert_memory_equal(got, bytes, 12);
+		assert_memory_equal(got + 12, tag, 4 * tagged);
+		assert_memory_equal(got + 12 + 4 * tagged, bytes + 12, len - 12);
+		if (!tagged)
+			assert_frame(&burst.frame[1], len, len);
+		complete(ports[tagged], 1);
+	}
+	assert_true(rte_mempool_full(foreign));
+	end(ports[0]);
+	end(ports[1]);
+	end(in);
+}
+
+static void shared_heads_are_not_rewritten(void **state)
+{
+	/* Segments and bytes of each; references to the first in the end. A head in one segment and in two; one that is a
+	 * segment and nothing more; short frames, which are copied. */
+	static const unsigned int shapes[][3] = {
+		{1, 1600, 4}, {2, 1000, 4}, {30, 99, 2}, {12, 128, 2}, {1, 1000, 2}, {1, 60, 2}, {3, 100, 2},
+	};
+
+	for (unsigned int i = 0; i < 2 * RTE_DIM(shapes); i++)
+		flooded_with_a_tag_and_without(shapes[i / 2], i % 2 == 0);
+}
+
 /* Nobody reads the ring: what does not fit is counted, and costs no buffer (A5, E4). */
 static void full_ring_drops_and_counts(void **state)
 {
@@ -595,6 +653,7 @@ int main(void)
 		cmocka_unit_test(short_frames_are_counted),
 		cmocka_unit_test(flooded_mbufs_are_shared),
 		cmocka_unit_test(nic_to_nic_is_the_mbuf_itself),
+		cmocka_unit_test(shared_heads_are_not_rewritten),
 		cmocka_unit_test(full_ring_drops_and_counts),
 		cmocka_unit_test(does_not_lend_its_last_buffers),
 		cmocka_unit_test(ends_while_others_hold_its_buffers),

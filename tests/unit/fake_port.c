@@ -23,10 +23,10 @@ static uint16_t fake_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	if (q->index != 0 || atomic_load(&fake->pending) <= 0)
 		return 0;
 	atomic_fetch_sub(&fake->pending, 1);
-	memcpy(ctx->burst->room[0], fake->frame, sizeof(fake->frame));
+	memcpy(ctx->burst->room[0].head, fake->frame, sizeof(fake->frame));
 	ctx->burst->n = 1;
 	ctx->burst->frame[0] = (struct frame){
-		.head = ctx->burst->room[0],
+		.head = ctx->burst->room[0].head,
 		.len = sizeof(fake->frame),
 		.head_len = sizeof(fake->frame),
 	};

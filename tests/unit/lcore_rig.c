@@ -44,7 +44,7 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	for (uint16_t i = 0; i < n; i++) {
 		struct frame *frame = &ctx->burst->frame[i];
 
-		*frame = (struct frame){.head = ctx->burst->room[i], .head_len = LEN, .len = LEN};
+		*frame = (struct frame){.head = ctx->burst->room[i].head, .head_len = LEN, .len = LEN};
 		memset(frame->head, 0xff, 6);
 		memset(frame->head + 6, 0, LEN - 6);
 		frame->head[6] = 2;

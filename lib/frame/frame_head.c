@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "frame_head.h"
+
+#include <string.h>
+
+enum { ADDRESSES = 12, TYPE_TAG = 0x8100 };
+
+void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_span *spans)
+{
+	uint16_t len = frame->head_len < FRAME_HEAD ? frame->head_len : FRAME_HEAD;
+
+	if (frame_head_is_own(frame))
+		return;
+	/* A head that was in several segments is in the room already. */
+	if (frame->head != room->head)
+		memcpy(room->head, frame->head, len);
+	if (len < frame->head_len) {
+		spans[0] = (struct mem_span){frame->head + len, (uint32_t)frame->head_len - len};
+		if (frame->body_spans > 0)
+			memcpy(spans + 1, frame->body, frame->body_spans * sizeof(*spans));
+		frame->body = spans;
+		frame->body_spans++;
+	}
+	frame->head = room->head;
+	frame->head_len = len;
+	frame->mbuf_skip = len;
+}
+
+/* The head begins `more` bytes earlier, or later, and what stands behind the addresses has moved away from its beginning by
+ * as much. */
+static void head_moved(struct frame *frame, int more)
+{
+	struct virtio_net_hdr *offload = &frame->offload;
+
+	frame->head -= more;
+	frame->head_len = (uint16_t)(frame->head_len + more);
+	frame->len = (uint32_t)((int)frame->len + more);
+	if ((offload->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0)
+		offload->csum_start = (uint16_t)(offload->csum_start + more);
+	if (offload->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		offload->hdr_len = (uint16_t)(offload->hdr_len + more);
+}
+
+bool frame_head_push_tag(struct frame *frame)
+{
+	const uint8_t tag[FRAME_TAG] = {
+		TYPE_TAG >> 8,
+		TYPE_TAG & 0xff,
+		(uint8_t)(frame->vlan >> 8),
+		(uint8_t)frame->vlan,
+	};
+
+	if (frame->len > FRAME_LEN_MAX - FRAME_TAG)
+		return false;
+	memmove(frame->head - FRAME_TAG, frame->head, ADDRESSES);
+	head_moved(frame, FRAME_TAG);
+	memcpy(frame->head + ADDRESSES, tag, sizeof(tag));
+	return true;
+}
+
+bool frame_head_pop_tag(struct frame *frame)
+{
+	const uint8_t *tag = frame->head + ADDRESSES;
+
+	/* Behind the tag there is a type: what is left is not shorter than an Ethernet header. */
+	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG || (tag[0] << 8 | tag[1]) != TYPE_TAG)
+		return false;
+	frame->vlan = (uint16_t)(tag[2] << 8 | tag[3]);
+	memmove(frame->head + FRAME_TAG, frame->head, ADDRESSES);
+	head_moved(frame, -FRAME_TAG);
+	return true;
+}
