@@ -37,7 +37,7 @@
 /* SIGTERM to the end: under a second, whatever a device's close may take. */
 static const uint64_t STOP_NS = 700 * NS_PER_MS;
 
-static const struct port_driver *const drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
+const struct port_driver *const port_drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
 
 struct vuswitch {
 	struct options options;
@@ -181,7 +181,7 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	error = signals_start(&vus->signals);
 	if (error != 0)
 		return fail_set(fail, error, "vuswitch: signals: %s", strerror(-error));
-	error = switch_create(vus->loop, drivers, &vus->reports_bell, &vus->sw, fail);
+	error = switch_create(vus->loop, port_drivers, &vus->reports_bell, &vus->sw, fail);
 	if (error == 0)
 		error = ctl_socket_create(vus->loop, vus->options.control, vus->sw, &vus->ctl,
 					  fail);
@@ -225,7 +225,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	uint64_t end = clock_ns() + STOP_NS;
-	struct config nothing = {0};
+	struct config nothing = {.drivers = port_drivers};
 
 	/* That every port goes needs no line each. */
 	log_set_level(LOG_WARN);
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
 	if (options_parse(argc, argv, &vus.options, &fail) != 0)
 		return fail_out(&fail, EXIT_FAILURE);
 	if (vus.options.help) {
-		options_print_help();
+		options_print_help(stdout);
 		return EXIT_SUCCESS;
 	}
 	if (vus.options.version) {

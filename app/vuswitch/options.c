@@ -10,76 +10,55 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
-
 enum {
 	OPT_CONFIG = 256,
 	OPT_LAST_GOOD,
-	OPT_VHOST,
-	OPT_ETHDEV,
 	OPT_CONTROL,
 	OPT_JOURNAL,
 	OPT_BUSY_POLL,
-	OPT_REBALANCE,
 	OPT_CHECK,
-	OPT_RIGHTS, /* --socket-owner and what follows it, in the order of enum rights_part */
+	OPT_PORT, /* --vhost, --ethdev, in the order of port_drivers[] */
+	OPT_ROW = OPT_PORT + CONFIG_DRIVERS_MAX, /* an option of a table: --rebalance, --socket-owner */
 };
 
-static const struct option long_options[] = {
+/* What no table says. */
+static const struct option own_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"last-good", required_argument, NULL, OPT_LAST_GOOD},
-	{"vhost", required_argument, NULL, OPT_VHOST},
-	{"ethdev", required_argument, NULL, OPT_ETHDEV},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
-	{"rebalance", required_argument, NULL, OPT_REBALANCE},
-	{"socket-owner", required_argument, NULL, OPT_RIGHTS + RIGHTS_OWNER},
-	{"socket-group", required_argument, NULL, OPT_RIGHTS + RIGHTS_GROUP},
-	{"socket-mode", required_argument, NULL, OPT_RIGHTS + RIGHTS_MODE},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
-	{0},
 };
+enum { OWN_OPTIONS = sizeof(own_options) / sizeof(own_options[0]), OPTIONS_MAX = 64 };
 
-void options_print_help(void)
+/* All of them, for getopt. */
+static struct option long_options[OPTIONS_MAX + 1];
+
+static void add_rows(const struct option_table *table, bool common, unsigned int *n)
 {
-	fputs("vuswitch [EAL options] -- [options]\n"
-	      "An Ethernet switch for virtual machines: vhost-user sockets and DPDK devices.\n"
-	      "\n"
-	      "  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
-	      "  --last-good FILE where the last --config file that could be applied is kept, and\n"
-	      "                   read from if at the next start that one has an error\n"
-	      "  --vhost NAME=SOCKET[,mode=server|client][,queues=N][,postcopy=on|off][,offloads=on|off]\n"
-	      "                   [,socket-owner=USER][,socket-group=GROUP][,socket-mode=OCTAL]\n"
-	      "                   [,control-queue=on|off][,bridge=NAME]\n"
-	      "                   a port for a VM, without a file; may be repeated\n"
-	      "  --ethdev NAME=DEVICE[,mtu=N][,offloads=on|off][,zero-copy-tx=on|off][,bridge=NAME]\n"
-	      "                   a DPDK device as a port, without a file; may be repeated;\n"
-	      "                   DEVICE may have arguments, as in up0=net_tap0,iface=tap0\n"
-	      "  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"
-	      "                   $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")\n"
-	      "  --journal FOLDER where ports keep what the next process needs if this one is\n"
-	      "                   killed (default: `journal` beside the control socket)\n"
-	      "  --busy-poll      never let an idle lcore sleep\n"
-	      "  --rebalance on|off\n"
-	      "                   whether queues move to lcores that have less to do (default: on)\n"
-	      "  --socket-owner USER, --socket-group GROUP, --socket-mode OCTAL\n"
-	      "                   whose the sockets of ports in server mode are that do not say\n"
-	      "                   (default: vuswitch's own user and group, mode 0777 less the umask)\n"
-	      "  --check          read the configuration, say what would be done, exit; warns of what is\n"
-	      "                   not there yet (a folder, an interface of the kernel) or in the way\n"
-	      "  --help, --version\n"
-	      "\n"
-	      "Two VMs on one switch:\n"
-	      "  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost "
-	      "vm2=/run/vuswitch/vm2.sock\n"
-	      "Frames moved on CPUs 1 and 2, control on CPU 0:\n"
-	      "  vuswitch -l 0-2 -- --config /etc/vuswitch/vuswitch.yaml\n"
-	      "SIGHUP reads the file again and changes only what differs; SIGTERM ends the "
-	      "switch.\n",
-	      stdout);
+	for (unsigned int i = 0; i < table->n; i++) {
+		const struct option_row *row = &table->row[i];
+
+		if (row->kind != OPTION_TREE && (!common || row->common) && *n < OPTIONS_MAX)
+			long_options[(*n)++] = (struct option){row->key, required_argument, NULL, OPT_ROW};
+	}
+}
+
+static void make_options(void)
+{
+	unsigned int n = OWN_OPTIONS;
+
+	memset(long_options, 0, sizeof(long_options));
+	memcpy(long_options, own_options, sizeof(own_options));
+	for (int i = 0; port_drivers[i] != NULL; i++)
+		long_options[n++] =
+			(struct option){port_drivers[i]->option + strlen("--"), required_argument, NULL, OPT_PORT + i};
+	add_rows(&switch_options, false, &n);
+	for (int i = 0; port_drivers[i] != NULL; i++)
+		add_rows(port_drivers[i]->options, true, &n);
 }
 
 static int default_control(struct options *options, struct fail *fail)
@@ -88,7 +67,7 @@ static int default_control(struct options *options, struct fail *fail)
 	int len;
 
 	if (folder == NULL || folder[0] == '\0')
-		folder = RUNTIME_DIRECTORY_DEFAULT;
+		folder = VUS_RUNTIME_DIRECTORY;
 	/* systemd gives several, with colons between them, if the unit asks for several. */
 	len = (int)strcspn(folder, ":");
 	if (snprintf(options->control, sizeof(options->control), "%.*s/control.sock", len,
@@ -99,16 +78,16 @@ static int default_control(struct options *options, struct fail *fail)
 	return 0;
 }
 
-static int add_port(struct options *options, const char *option, const char *value,
-		    struct fail *fail)
+/* `option` is "--vhost", or the key of a row. */
+static int add_typed(struct options *options, bool is_port, const char *option, const char *value, struct fail *fail)
 {
-	struct port_option *ports =
-		realloc(options->ports, (options->ports_n + 1) * sizeof(*ports));
+	struct typed_option *typed = realloc(options->typed, (options->typed_n + 1) * sizeof(*typed));
 
-	if (ports == NULL)
+	if (typed == NULL)
 		return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
-	options->ports = ports;
-	ports[options->ports_n++] = (struct port_option){.option = option, .value = value};
+	options->typed = typed;
+	typed[options->typed_n++] = (struct typed_option){.is_port = is_port, .option = option, .value = value};
+	options->ports_n += is_port;
 	return 0;
 }
 
@@ -147,8 +126,11 @@ static void default_journal(struct options *options)
 	snprintf(options->journal, sizeof(options->journal), "%.*sjournal", len, options->control);
 }
 
-static int take(struct options *options, int option, char **argv, struct fail *fail)
+/* `index` is of long_options[]. */
+static int take(struct options *options, int option, int index, char **argv, struct fail *fail)
 {
+	if (option >= OPT_PORT && option < OPT_ROW)
+		return add_typed(options, true, port_drivers[option - OPT_PORT]->option, optarg, fail);
 	switch (option) {
 	case OPT_CONFIG:
 		options->config = optarg;
@@ -156,10 +138,6 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	case OPT_LAST_GOOD:
 		options->last_good = optarg;
 		return 0;
-	case OPT_VHOST:
-		return add_port(options, "--vhost", optarg, fail);
-	case OPT_ETHDEV:
-		return add_port(options, "--ethdev", optarg, fail);
 	case OPT_CONTROL:
 		return set_control(options, optarg, fail);
 	case OPT_JOURNAL:
@@ -167,14 +145,8 @@ static int take(struct options *options, int option, char **argv, struct fail *f
 	case OPT_BUSY_POLL:
 		options->busy_poll = true;
 		return 0;
-	case OPT_REBALANCE:
-		options->rebalance = optarg;
-		return 0;
-	case OPT_RIGHTS + RIGHTS_OWNER:
-	case OPT_RIGHTS + RIGHTS_GROUP:
-	case OPT_RIGHTS + RIGHTS_MODE:
-		options->rights[option - OPT_RIGHTS] = optarg;
-		return 0;
+	case OPT_ROW:
+		return add_typed(options, false, long_options[index].name, optarg, fail);
 	case OPT_CHECK:
 		options->check = true;
 		return 0;
@@ -246,9 +218,10 @@ static int nothing_to_switch(const struct options *options, struct fail *fail)
 
 int options_parse(int argc, char **argv, struct options *options, struct fail *fail)
 {
-	int first = 0, option, error;
+	int first = 0, option, index = 0, error;
 
 	*options = (struct options){.eal = argv + 1};
+	make_options();
 	for (int i = 1; i < argc && first == 0; i++)
 		if (strcmp(argv[i], "--") == 0)
 			first = i;
@@ -260,8 +233,8 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 	argv += first;
 	optind = 0;
 	opterr = 0;
-	while (error == 0 && (option = getopt_long(argc, argv, "+:hV", long_options, NULL)) != -1)
-		error = take(options, option, argv, fail);
+	while (error == 0 && (option = getopt_long(argc, argv, "+:hV", long_options, &index)) != -1)
+		error = take(options, option, index, argv, fail);
 	if (options->journal[0] == '\0')
 		default_journal(options);
 	if (error == 0 && optind < argc)
@@ -277,26 +250,24 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 
 void options_free(struct options *options)
 {
-	free(options->ports);
-	options->ports = NULL;
-	options->ports_n = 0;
+	free(options->typed);
+	options->typed = NULL;
+	options->typed_n = options->ports_n = 0;
 }
 
 int options_read_config(const struct options *options, struct config *config, struct fail *fail)
 {
 	int error = 0;
 
-	*config = (struct config){0};
+	*config = (struct config){.drivers = port_drivers};
 	if (options->config != NULL)
 		error = config_read_file(config, options->config, fail);
-	for (unsigned int i = 0; error == 0 && i < options->ports_n; i++)
-		error = config_add_option(config, options->ports[i].option, options->ports[i].value,
-					  fail);
-	if (error == 0 && options->rebalance != NULL)
-		error = config_set_rebalance(config, options->rebalance, fail);
-	for (unsigned int part = 0; error == 0 && part < RIGHTS_PARTS; part++)
-		if (options->rights[part] != NULL)
-			error = config_set_rights(config, part, options->rights[part], fail);
+	for (unsigned int i = 0; error == 0 && i < options->typed_n; i++) {
+		const struct typed_option *typed = &options->typed[i];
+
+		error = typed->is_port ? config_add_port(config, typed->option, typed->value, fail)
+				       : config_set(config, typed->option, typed->value, fail);
+	}
 	if (error == 0)
 		error = config_check(config, fail);
 	if (error == 0)

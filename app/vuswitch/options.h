@@ -7,9 +7,16 @@
 #define VUS_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "config.h"
 #include "fail.h"
+
+/* The types of ports there are, ended by NULL. */
+extern const struct port_driver *const port_drivers[];
+
+/* Where the control socket is, unless something else is said. */
+#define VUS_RUNTIME_DIRECTORY "/run/vuswitch"
 
 struct options {
 	char **eal; /* EAL's options: eal[0] to eal[eal_n - 1], of argv */
@@ -19,20 +26,20 @@ struct options {
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
-	const char *rebalance; /* --rebalance, or NULL */
-	const char *rights[RIGHTS_PARTS]; /* --socket-owner, --socket-group, --socket-mode, or NULL */
 	bool busy_poll, check, help, version;
-	/* --vhost and --ethdev, in the order given */
-	struct port_option {
+	/* Ports, and options of the switch that are rows of a table, in the order given. */
+	struct typed_option {
+		bool is_port;
 		const char *option, *value;
-	} * ports;
-	unsigned int ports_n;
+	} *typed;
+	unsigned int typed_n, ports_n;
 };
 
 /* 0 or -errno with a line in `fail`. Strings are argv's. */
 int options_parse(int argc, char **argv, struct options *options, struct fail *fail);
 void options_free(struct options *options);
-void options_print_help(void);
+/* options_help.c: from the tables. */
+void options_print_help(FILE *to);
 
 /* The configuration these options ask for: the file as it is now, and the ports of the command line. To be called again
  * when the file has changed. `config` is empty after an error. 0 or -errno. */

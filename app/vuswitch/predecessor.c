@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "predecessor.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "clock.h"
 #include "unix_connect.h"
+#include "vhost_options.h"
+#include "vhost_port.h"
 
 static const uint64_t WAIT_NS = NS_PER_S;
 static const long PAUSE_FIRST_MS = 10, PAUSE_MAX_MS = 160;
@@ -27,9 +28,9 @@ void predecessor_wait(const char *control, const struct config *config)
 
 	wait_for(control, end);
 	for (unsigned int i = 0; i < config->ports_n; i++) {
-		const struct port_spec *spec = &config->ports[i].spec;
+		const struct vhost_options *options = config->ports[i].options;
 
-		if (spec->socket != NULL && strcmp(spec->mode, "server") == 0)
-			wait_for(spec->socket, end);
+		if (config->ports[i].driver == &vhost_port_driver && vhost_options_listens(options))
+			wait_for(options->socket, end);
 	}
 }

@@ -108,13 +108,13 @@ static const struct port_ops ops = {
 };
 
 /* The port around a device that was taken; everything but the device is undone on failure. */
-static int start(struct ethdev_port *ep, const struct port_spec *spec, struct fail *fail)
+static int start(struct ethdev_port *ep, const struct ethdev_options *options, struct fail *fail)
 	RUNS_ON(control_thread)
 {
-	int error = ethdev_start(&ep->dev, &ep->port, spec, fail);
+	int error = ethdev_start(&ep->dev, &ep->port, options, fail);
 
 	if (error != 0)
-		return fail_prefix(fail, error, "device %s", spec->device);
+		return fail_prefix(fail, error, "device %s", options->device);
 	ep->link_timer.fire = link_due;
 	look_at_link(ep);
 	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
@@ -127,6 +127,7 @@ static int start(struct ethdev_port *ep, const struct port_spec *spec, struct fa
 static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		  struct port **port, struct fail *fail)
 {
+	const struct ethdev_options *options = spec->options;
 	struct ethdev_port *ep = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*ep), 64u));
 	int error;
 
@@ -135,16 +136,15 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		return fail_set(fail, -ENOMEM, "no memory for a port");
 	memset(ep, 0, sizeof(*ep));
 	error = port_init(&ep->port, host, &ops, spec, id);
-	ep->port.type = ethdev_port_driver.type;
-	ep->device = strdup(spec->device != NULL ? spec->device : "");
+	ep->device = strdup(options->device);
 	if (error != 0 || ep->device == NULL) {
 		error = fail_set(fail, -ENOMEM, "no memory for a port");
 		goto no_device;
 	}
-	error = ethdev_device_take(spec->device, spec->name, &ep->dev.id, fail);
+	error = ethdev_device_take(options->device, spec->name, &ep->dev.id, fail);
 	if (error != 0)
 		goto no_device;
-	error = start(ep, spec, fail);
+	error = start(ep, options, fail);
 	if (error != 0) {
 		ethdev_device_give_back(ep->dev.id);
 		ethdev_free(&ep->dev);
@@ -160,4 +160,17 @@ no_device:
 	return error;
 }
 
-const struct port_driver ethdev_port_driver = {.type = "ethdev", .create = create};
+const struct port_driver ethdev_port_driver = {
+	.type = "ethdev",
+	.option = "--ethdev",
+	.example = "up0=0000:03:00.0",
+	.help = "a DPDK device as a port, without a file; may be repeated; DEVICE may have arguments, as in "
+		"up0=net_tap0,iface=tap0",
+	.anew = "its link is down meanwhile",
+	.arguments = true,
+	.options = &ethdev_options,
+	.verify = ethdev_options_verify,
+	.takes = ethdev_options_takes,
+	.warn = ethdev_options_warn,
+	.create = create,
+};

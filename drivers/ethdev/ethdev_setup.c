@@ -119,7 +119,7 @@ static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bo
 }
 
 static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
-		     const struct port_spec *spec, const struct attempt *attempt)
+		     const struct ethdev_options *options, const struct attempt *attempt)
 {
 	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
 			       RTE_ETH_RSS_SCTP;
@@ -128,20 +128,20 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 
 	*plan = (struct plan){
 		.intr = attempt->intr,
-		.lends = spec->zero_copy_tx != NULL && strcmp(spec->zero_copy_tx, "on") == 0,
+		.lends = options->zero_copy_tx,
 	};
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
 		return error;
 	habit = ethdev_habit_of(plan->info.driver_name);
 	plan_mtu(plan, habit,
-		 ethdev_mtu_wanted(id, plan->info.if_index, habit->any_length, spec->mtu));
+		 ethdev_mtu_wanted(id, plan->info.if_index, habit->any_length, options->mtu));
 	plan_queues(plan, habit, port->host->lcores, attempt->one);
 	plan_buffers(plan, habit, attempt->big);
 	plan->virtio = habit->virtio;
 	/* Offloads take descriptors that lending could not count. */
 	if (!attempt->bare && !plan->lends && !habit->soft &&
-	    (spec->offloads == NULL || strcmp(spec->offloads, "off") != 0))
+	    options->offloads)
 		plan->offloads = ethdev_offload_plan(&plan->info, habit->virtio, &plan->conf);
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
 	plan->conf.intr_conf.rxq = attempt->intr;
@@ -320,14 +320,14 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 	return 0;
 }
 
-int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *spec,
+int ethdev_start(struct ethdev *dev, struct port *port, const struct ethdev_options *options,
 		 struct fail *fail)
 {
 	struct plan plan;
 	int error = -ENODEV;
 
 	for (unsigned int i = 0; i < RTE_DIM(attempts) && error != 0 && error != -ENOMEM; i++) {
-		error = plan_make(&plan, dev->id, port, spec, &attempts[i]);
+		error = plan_make(&plan, dev->id, port, options, &attempts[i]);
 		if (error != 0)
 			return fail_set(fail, error, "it says nothing about itself: %s",
 					rte_strerror(-error));
@@ -351,7 +351,7 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct port_spec *
 	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);
 	if (!plan.chains)
 		dev->frame_max = RTE_MIN(dev->frame_max, (uint32_t)dev->room);
-	apply_mtu(dev, port, &plan, spec->mtu);
+	apply_mtu(dev, port, &plan, options->mtu);
 	hear_everything(dev, port);
 	if (make_queues(dev, port, &plan) == 0 &&
 	    ethdev_lend_prepare(dev, port, &plan.info, plan.lends) == 0)

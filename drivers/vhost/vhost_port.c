@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "vhost_options.h"
 #include "vhost_rings.h"
 
 /* An Ethernet header and two VLAN tags: an MTU counts neither. */
@@ -165,6 +166,23 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	vhu_device_destroy(vhost->device, port->host->ending, device_gone, vhost);
 }
 
+/* The socket's rights are all that is live; what is not given any more is as it would be by itself. */
+static int reconfigure(struct port *port, const void *options, uint64_t changed, struct fail *fail)
+{
+	struct vhost_port *vhost = vhost_port_of(port);
+	const struct rights next = vhost_options_rights(options);
+	struct rights whole = next;
+	int error;
+
+	role_assert_control();
+	(void)changed;
+	rights_fill(&whole, &vhost->rights);
+	error = vhu_device_set_rights(vhost->device, &whole, fail);
+	if (error == 0)
+		vhost->rights = next;
+	return error;
+}
+
 static const struct port_ops vhost_ops = {
 	.receive = vhost_receive,
 	.complete = vhost_complete,
@@ -173,22 +191,9 @@ static const struct port_ops vhost_ops = {
 	.disarm = vhost_disarm,
 	.ring_broken = ring_broken,
 	.show = vhost_show,
+	.reconfigure = reconfigure,
 	.destroy = destroy,
 };
-
-static int parse_mode(const struct port_spec *spec, enum vhu_mode *mode, struct fail *fail)
-{
-	if (spec->mode == NULL || strcmp(spec->mode, "server") == 0)
-		*mode = VHU_SERVER;
-	else if (strcmp(spec->mode, "client") == 0)
-		*mode = VHU_CLIENT;
-	else
-		return fail_set(fail, -EINVAL, "mode %s: it is server (we listen) or client (we connect)",
-				spec->mode);
-	if (spec->socket == NULL)
-		return fail_set(fail, -EINVAL, "a vhost-user port needs a socket");
-	return 0;
-}
 
 static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
 				      uint16_t id, unsigned int pairs)
@@ -200,7 +205,7 @@ static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_
 		return NULL;
 	memset(vhost, 0, sizeof(*vhost));
 	vhost->pairs = pairs;
-	vhost->socket = strdup(spec->socket);
+	vhost->socket = strdup(((const struct vhost_options *)spec->options)->socket);
 	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0 ||
 	    port_alloc_rxqs(&vhost->port, (uint16_t)pairs) != 0) {
 		vhost_free(vhost);
@@ -224,26 +229,27 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		  struct port **port, struct fail *fail)
 {
+	const struct vhost_options *options = spec->options;
 	struct vhu_config config = {
 		.name = spec->name,
-		.socket = spec->socket,
-		.rights = spec->rights,
-		.queue_pairs = spec->queues != 0 ? spec->queues : 1,
-		.postcopy_off = spec->postcopy != NULL && strcmp(spec->postcopy, "off") == 0,
-		.offloads_off = spec->offloads != NULL && strcmp(spec->offloads, "off") == 0,
-		.control_queue_off = spec->control_queue != NULL && strcmp(spec->control_queue, "off") == 0,
+		.socket = options->socket,
+		.mode = options->mode,
+		.rights = vhost_options_rights(options),
+		.queue_pairs = options->queues,
+		.postcopy_off = !options->postcopy,
+		.offloads_off = !options->offloads,
+		.control_queue_off = !options->control_queue,
 		.journal = host->journal,
 	};
 	struct vhost_port *vhost;
-	int error = parse_mode(spec, &config.mode, fail);
+	int error;
 
 	role_assert_control();
-	if (error != 0)
-		return error;
 	vhost = vhost_alloc(host, spec, id, config.queue_pairs);
 	if (vhost == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a port");
 	vhost->mode = config.mode;
+	vhost->rights = config.rights;
 	vhost->port.deaf = true;
 	mtu_changed(vhost, 0);
 	error = vhu_device_create(host->loop, &config, &device_events, vhost, &vhost->device, fail);
@@ -256,4 +262,15 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 	return 0;
 }
 
-const struct port_driver vhost_port_driver = {.type = "vhost-user", .create = create};
+const struct port_driver vhost_port_driver = {
+	.type = "vhost-user",
+	.option = "--vhost",
+	.example = "vm1=/run/vuswitch/vm1.sock",
+	.help = "a port for a VM, without a file; may be repeated",
+	.anew = "its VM loses the connection",
+	.options = &vhost_options,
+	.verify = vhost_options_verify,
+	.takes = vhost_options_takes,
+	.warn = vhost_options_warn,
+	.create = create,
+};

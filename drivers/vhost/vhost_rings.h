@@ -60,6 +60,7 @@ struct vhost_port {
 	uint16_t mtu;	   /* 0: not said */
 	char *socket;
 	enum vhu_mode mode;
+	struct rights rights; /* of the socket, as configured */
 	struct lane_link *link; /* published, or on its way out */
 	struct port_counters lane_seen; /* what the lane had counted at the last look */
 	struct loop_timer lane_timer;

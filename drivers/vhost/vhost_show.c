@@ -74,6 +74,7 @@ void vhost_show(struct port *port, struct json_t *object)
 {
 	struct vhost_port *vhost = vhost_port_of(port);
 	struct vhu_status status;
+	char rights[160];
 	json_t *rings = json_array();
 
 	role_assert_control();
@@ -84,6 +85,10 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "socket", json_string(vhost->socket));
 	json_object_set_new(object, "mode",
 			    json_string(vhost->mode == VHU_SERVER ? "server" : "client"));
+	if (rights_any(&vhost->rights)) {
+		rights_describe(&vhost->rights, rights, sizeof(rights));
+		json_object_set_new(object, "socket_rights", json_string(rights));
+	}
 	json_object_set_new(object, "connected", json_boolean(status.connected));
 	json_object_set_new(object, "features", names_of(status.features, vhu_feature_name));
 	json_object_set_new(object, "protocol_features",

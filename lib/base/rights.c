@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MODE_MAX = 0777, LOOKUP_BYTES = 16384, GROUP_BYTES_MAX = 16 << 20 };
 
@@ -92,10 +93,34 @@ bool rights_any(const struct rights *rights)
 	       rights->given[RIGHTS_MODE];
 }
 
-bool rights_same(const struct rights *a, const struct rights *b)
+/* umask(2) tells only by changing it, for the whole process. */
+static mode_t own_umask(void)
 {
-	return memcmp(a->given, b->given, sizeof(a->given)) == 0 && a->owner == b->owner &&
-	       a->group == b->group && a->mode == b->mode;
+	FILE *file = fopen("/proc/self/status", "re");
+	unsigned int mask = 022;
+	char line[256];
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "Umask: %o", &mask) == 1)
+			break;
+	if (file != NULL)
+		fclose(file);
+	return (mode_t)mask;
+}
+
+void rights_fill(struct rights *rights, const struct rights *before)
+{
+	for (unsigned int part = 0; part < RIGHTS_PARTS; part++) {
+		if (rights->given[part] || !before->given[part])
+			continue;
+		rights->given[part] = true;
+		if (part == RIGHTS_OWNER)
+			rights->owner = geteuid();
+		else if (part == RIGHTS_GROUP)
+			rights->group = getegid();
+		else
+			rights->mode = MODE_MAX & ~own_umask();
+	}
 }
 
 /* A name, or "" where the number has none. */

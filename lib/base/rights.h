@@ -28,8 +28,10 @@ struct rights {
  * is none, -ENOENT for a name that this machine does not know. */
 int rights_parse(struct rights *rights, enum rights_part part, const char *text);
 
+/* Of what `before` gave and `rights` does not: as the process's own user, group and umask make it. */
+void rights_fill(struct rights *rights, const struct rights *before);
+
 bool rights_any(const struct rights *rights);
-bool rights_same(const struct rights *a, const struct rights *b);
 
 /* A user's or a group's name and number, such as "kvm (107)", or the number alone where it has no name. */
 struct rights_name {

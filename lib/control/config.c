@@ -1,79 +1,120 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* config.c: a configuration's life, and how it looks in words and as JSON. */
 #include "config.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const config_port_keys[PORT_KEYS] = {
-	[PORT_KEY_NAME] = "name",     [PORT_KEY_TYPE] = "type", [PORT_KEY_BRIDGE] = "bridge",
-	[PORT_KEY_SOCKET] = "socket", [PORT_KEY_MODE] = "mode", [PORT_KEY_QUEUES] = "queues",
-	[PORT_KEY_DEVICE] = "device", [PORT_KEY_MTU] = "mtu",   [PORT_KEY_POSTCOPY] = "postcopy",
-	[PORT_KEY_OFFLOADS] = "offloads", [PORT_KEY_CONTROL_QUEUE] = "control-queue",
-	[PORT_KEY_ZERO_COPY_TX] = "zero-copy-tx",
-	[PORT_KEY_RIGHTS + RIGHTS_OWNER] = "socket-owner",
-	[PORT_KEY_RIGHTS + RIGHTS_GROUP] = "socket-group",
-	[PORT_KEY_RIGHTS + RIGHTS_MODE] = "socket-mode",
-};
+#include "config_private.h"
 
-const char *const config_bridge_keys[BRIDGE_KEYS] = {
-	[BRIDGE_KEY_NAME] = "name",
-	[BRIDGE_KEY_MAC_TABLE_SIZE] = "mac-table-size",
-	[BRIDGE_KEY_MAC_AGING] = "mac-aging",
-	[BRIDGE_KEY_MAC_LIMIT_PER_PORT] = "mac-limit-per-port",
-	[BRIDGE_KEY_STATIC_MACS] = "static-macs",
+static const struct option_row bridge_name_rows[] = {
+	{.key = "name", .kind = OPTION_TEXT, .offset = offsetof(struct config_bridge, name), .value = "NAME",
+	 .needed = "add it", .help = "up to 31 letters, digits, dots, dashes and underscores"},
 };
+const struct option_table config_bridge_names = OPTION_TABLE(bridge_name_rows, struct config_bridge);
 
-void config_free(struct config *config)
+static const struct option_row port_name_rows[] = {
+	{.key = "name", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, name), .value = "NAME",
+	 .needed = "add it", .help = "up to 31 letters, digits, dots, dashes and underscores, unlike any other port's"},
+	{.key = "type", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, type), .value = "TYPE",
+	 .needed = "add it", .help = "vhost-user, a virtual machine; or ethdev, a DPDK Ethernet device"},
+};
+const struct option_table config_port_names = OPTION_TABLE(port_name_rows, struct config_port);
+
+static const struct option_row switch_rows[] = {
+	{.key = "bridges", .kind = OPTION_TREE, .offset = offsetof(struct switch_options, bridges), .value = "LIST",
+	 .help = "the bridges; br0 need not be listed"},
+	{.key = "ports", .kind = OPTION_TREE, .offset = offsetof(struct switch_options, ports), .value = "LIST",
+	 .help = "the ports"},
+	{.key = "rebalance", .kind = OPTION_FLAG, .offset = offsetof(struct switch_options, rebalance), .normal = true,
+	 .on = "queues move to lcores with less to do",
+	 .help = "whether receive queues move to lcores that have less to do"},
+};
+const struct option_table switch_options = OPTION_TABLE(switch_rows, struct switch_options);
+
+/* --- life ------------------------------------------------------------------------------------------------------- */
+
+void config_port_free(struct config_port *port)
+{
+	if (port->options != NULL)
+		option_clear(port->driver->options, port->options);
+	free(port->options);
+	port->options = NULL;
+	option_clear(&bridge_port_options, &port->member);
+	option_clear(&config_port_names, port);
+	free(port->takes);
+	port->takes = NULL;
+}
+
+int config_port_copy(struct config_port *to, const struct config_port *from)
+{
+	int error;
+
+	if (option_copy(&config_port_names, to, from) != 0) {
+		memset(to, 0, sizeof(*to)); /* the rest of it is still `from`'s */
+		return -ENOMEM;
+	}
+	memset(&to->member, 0, sizeof(to->member));
+	to->node = NULL;
+	to->source = NULL;
+	to->takes = strdup(from->takes);
+	to->options = NULL;
+	error = option_copy(&bridge_port_options, &to->member, &from->member);
+	if (error == 0) {
+		to->options = malloc(from->driver->options->size);
+		error = to->options == NULL ? -ENOMEM
+					    : option_copy(from->driver->options, to->options, from->options);
+	}
+	if (error == 0 && to->takes != NULL)
+		return 0;
+	config_port_free(to);
+	return -ENOMEM;
+}
+
+/* What config_check() has made; it can make it again. */
+void config_clear_checked(struct config *config)
 {
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
-		struct config_bridge *bridge = &config->bridges[i];
-
-		for (unsigned int j = 0; j < bridge->static_macs_n; j++) {
-			free(bridge->static_macs[j].mac);
-			free(bridge->static_macs[j].port);
-		}
-		free(bridge->static_macs);
-		free(bridge->name);
-		free(bridge->mac_table_size);
-		free(bridge->mac_aging);
-		free(bridge->mac_limit_per_port);
+		option_clear(&bridge_options, &config->bridges[i].options);
+		option_clear(&config_bridge_names, &config->bridges[i]);
 	}
-	for (unsigned int i = 0; i < config->ports_n; i++) {
-		struct config_port *port = &config->ports[i];
-
-		free((char *)port->spec.name);
-		free((char *)port->spec.bridge);
-		free((char *)port->spec.type);
-		free((char *)port->spec.socket);
-		free((char *)port->spec.mode);
-		free((char *)port->spec.device);
-		free((char *)port->spec.postcopy);
-		free((char *)port->spec.offloads);
-		free((char *)port->spec.control_queue);
-		free((char *)port->spec.zero_copy_tx);
-		free(port->queues);
-		free(port->mtu);
-		for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
-			free(port->rights[part]);
-		free(port->option);
-		free(port->socket_file);
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		config_port_free(&config->ports[i]);
+	for (unsigned int i = 0; i < CONFIG_DRIVERS_MAX; i++) {
+		if (config->common[i] != NULL)
+			option_clear(config->drivers[i]->options, config->common[i]);
+		free(config->common[i]);
+		config->common[i] = NULL;
 	}
 	free(config->bridges);
 	free(config->ports);
+	config->bridges = NULL;
+	config->ports = NULL;
+	config->bridges_n = config->ports_n = 0;
+	option_clear(&switch_options, &config->options);
+}
+
+void config_free(struct config *config)
+{
+	config_clear_checked(config);
+	for (unsigned int i = 0; i < config->typed_n; i++) {
+		free(config->typed[i].source);
+		tree_free(config->typed[i].node);
+	}
+	free(config->typed);
+	tree_free(config->tree);
 	free(config->file);
 	free(config->text);
 	free(config->in_place_of);
-	free(config->rebalance);
-	for (unsigned int part = 0; part < RIGHTS_PARTS; part++)
-		free(config->rights[part]);
-	*config = (struct config){0};
+	*config = (struct config){.drivers = config->drivers};
 }
 
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name)
 {
 	for (unsigned int i = 0; i < config->bridges_n; i++)
-		if (strcmp(config->bridges[i].name, name) == 0)
+		if (config->bridges[i].name != NULL && strcmp(config->bridges[i].name, name) == 0)
 			return &config->bridges[i];
 	return NULL;
 }
@@ -81,258 +122,81 @@ const struct config_bridge *config_find_bridge(const struct config *config, cons
 const struct config_port *config_find_port(const struct config *config, const char *name)
 {
 	for (unsigned int i = 0; i < config->ports_n; i++)
-		if (strcmp(config->ports[i].spec.name, name) == 0)
+		if (config->ports[i].name != NULL && strcmp(config->ports[i].name, name) == 0)
 			return &config->ports[i];
 	return NULL;
 }
 
-struct config_numbers config_bridge_numbers(const struct config_bridge *bridge)
-{
-	struct config_numbers numbers = {
-		.mac_table_size = MAC_TABLE_SIZE_DEFAULT,
-		.mac_aging = MAC_AGING_DEFAULT,
-	};
-
-	if (bridge->mac_table_size != NULL)
-		numbers.mac_table_size = *bridge->mac_table_size;
-	if (bridge->mac_aging != NULL)
-		numbers.mac_aging = *bridge->mac_aging;
-	/* Nobody fills the table alone (A2); half of it is room enough for what lives behind an uplink. */
-	numbers.mac_limit_per_port = (numbers.mac_table_size + 1) / 2;
-	if (bridge->mac_limit_per_port != NULL)
-		numbers.mac_limit_per_port = *bridge->mac_limit_per_port;
-	return numbers;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-bool config_same_port(const struct port_spec *a, const struct port_spec *b)
-{
-	return same_text(a->name, b->name) && same_text(a->type, b->type) &&
-	       same_text(a->socket, b->socket) && same_text(a->mode, b->mode) &&
-	       same_text(a->postcopy, b->postcopy) && same_text(a->offloads, b->offloads) &&
-	       same_text(a->control_queue, b->control_queue) && a->queues == b->queues &&
-	       same_text(a->device, b->device) && a->mtu == b->mtu &&
-	       same_text(a->zero_copy_tx, b->zero_copy_tx) && rights_same(&a->rights, &b->rights);
-}
-
-/* --- the command line ------------------------------------------------------------------------------------------- */
-
-static int set_text(const char **field, const char *value)
-{
-	free((char *)*field);
-	*field = strdup(value);
-	return *field != NULL ? 0 : -ENOMEM;
-}
-
-/* Its range is checked with the rest (config_check()). */
-static int set_number(const struct config_port *port, enum config_port_key key, uint32_t **field,
-		      const char *value, struct fail *fail)
-{
-	const char *name = config_port_keys[key];
-	unsigned long number;
-	char *end;
-
-	errno = 0;
-	number = strtoul(value, &end, 10);
-	if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || number > UINT32_MAX)
-		return fail_set(fail, -EINVAL, "%s: %s=%s is not a number; use %s", port->option,
-				name, value, key == PORT_KEY_MTU ? "68 to 65535" : "1 to 16");
-	free(*field);
-	*field = malloc(sizeof(**field));
-	if (*field == NULL)
-		return fail_set(fail, -ENOMEM, "%s: no memory", port->option);
-	**field = (uint32_t)number;
-	return 0;
-}
-
-/* What is not ours to know is an argument of the device: net_tap0,iface=tap0. */
-static int add_device_argument(struct config_port *port, const char *key, const char *value)
-{
-	char *device;
-
-	if (asprintf(&device, "%s,%s%s%s", port->spec.device, key, value[0] != '\0' ? "=" : "",
-		     value) < 0)
-		return -ENOMEM;
-	free((char *)port->spec.device);
-	port->spec.device = device;
-	return 0;
-}
-
-/* RIGHTS_PARTS: the key is none of them. */
-static enum rights_part rights_part_of(const char *key)
-{
-	unsigned int part = 0;
-
-	while (part < RIGHTS_PARTS && strcmp(config_port_keys[PORT_KEY_RIGHTS + part], key) != 0)
-		part++;
-	return part;
-}
-
-static int set_suboption(struct config_port *port, bool vhost, const char *key, const char *value,
-			 struct fail *fail)
-{
-	const enum rights_part part = rights_part_of(key);
-	int error;
-
-	if (strcmp(key, "bridge") == 0)
-		error = set_text(&port->spec.bridge, value);
-	else if (strcmp(key, "offloads") == 0)
-		error = set_text(&port->spec.offloads, value);
-	else if (vhost && strcmp(key, "mode") == 0)
-		error = set_text(&port->spec.mode, value);
-	else if (vhost && strcmp(key, "postcopy") == 0)
-		error = set_text(&port->spec.postcopy, value);
-	else if (vhost && part < RIGHTS_PARTS)
-		error = set_text((const char **)&port->rights[part], value);
-	else if (vhost && strcmp(key, "control-queue") == 0)
-		error = set_text(&port->spec.control_queue, value);
-	else if (vhost && strcmp(key, "queues") == 0)
-		return set_number(port, PORT_KEY_QUEUES, &port->queues, value, fail);
-	else if (!vhost && strcmp(key, "mtu") == 0)
-		return set_number(port, PORT_KEY_MTU, &port->mtu, value, fail);
-	else if (!vhost && strcmp(key, "zero-copy-tx") == 0)
-		error = set_text(&port->spec.zero_copy_tx, value);
-	else if (!vhost)
-		error = add_device_argument(port, key, value);
-	else
-		return fail_set(fail, -EINVAL,
-				"%s: \"%s\" is not known; after the first comma go "
-				"mode=server|client, queues=N, postcopy=on|off, offloads=on|off, "
-				"control-queue=on|off, socket-owner=USER, socket-group=GROUP, "
-				"socket-mode=OCTAL and bridge=NAME",
-				port->option, key);
-	return error == 0 ? 0 : fail_set(fail, error, "%s: no memory", port->option);
-}
-
-/* `text` is NAME=THING[,key=value]... and is cut up. */
-static int parse_option(struct config_port *port, bool vhost, char *text, struct fail *fail)
-{
-	char *rest = text, *first = strsep(&rest, ","), *pair;
-	char *thing = strchr(first, '=');
-
-	if (thing == NULL || thing == first || thing[1] == '\0')
-		return fail_set(fail, -EINVAL, "%s: a name and %s are needed, as in %s",
-				port->option, vhost ? "a socket" : "a device",
-				vhost ? "--vhost vm1=/run/vuswitch/vm1.sock"
-				      : "--ethdev up0=0000:03:00.0");
-	*thing++ = '\0';
-	if (set_text(&port->spec.name, first) != 0 ||
-	    set_text(&port->spec.type, vhost ? "vhost-user" : "ethdev") != 0 ||
-	    set_text(vhost ? &port->spec.socket : &port->spec.device, thing) != 0)
-		return fail_set(fail, -ENOMEM, "%s: no memory", port->option);
-	while ((pair = strsep(&rest, ",")) != NULL) {
-		char *value = strchr(pair, '=');
-		int error;
-
-		if (value != NULL)
-			*value++ = '\0';
-		error = set_suboption(port, vhost, pair, value != NULL ? value : "", fail);
-		if (error != 0)
-			return error;
-	}
-	return 0;
-}
-
-int config_add_option(struct config *config, const char *option, const char *value,
-		      struct fail *fail)
-{
-	bool vhost = strcmp(option, "--vhost") == 0;
-	struct config_port *ports = realloc(config->ports, (config->ports_n + 1) * sizeof(*ports));
-	struct config_port *port;
-	char *text = strdup(value);
-	int error;
-
-	if (ports != NULL)
-		config->ports = ports;
-	if (ports == NULL || text == NULL) {
-		free(text);
-		return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
-	}
-	port = &ports[config->ports_n++];
-	*port = (struct config_port){0};
-	if (asprintf(&port->option, "%s %s", option, value) < 0) {
-		port->option = NULL;
-		error = fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
-	} else {
-		error = parse_option(port, vhost, text, fail);
-	}
-	free(text);
-	return error;
-}
-
-int config_set_rebalance(struct config *config, const char *value, struct fail *fail)
-{
-	char *copy = strdup(value);
-
-	if (copy == NULL)
-		return fail_set(fail, -ENOMEM, "--rebalance %s: no memory", value);
-	free(config->rebalance);
-	config->rebalance = copy;
-	config->rebalance_line = 0;
-	return 0;
-}
-
-int config_set_rights(struct config *config, enum rights_part part, const char *value,
-		      struct fail *fail)
-{
-	config->rights_line[part] = 0;
-	if (set_text((const char **)&config->rights[part], value) != 0)
-		return fail_set(fail, -ENOMEM, "--%s %s: no memory",
-				config_port_keys[PORT_KEY_RIGHTS + part], value);
-	return 0;
-}
-
 /* --- in words --------------------------------------------------------------------------------------------------- */
 
-void config_describe_port(const struct port_spec *spec, char *text, size_t size)
+void config_describe_port(const struct config_port *port, char *text, size_t size)
 {
-	const char *offloads = strcmp(spec->offloads, "off") == 0 ? ", no offloads" : "";
-	char queues[32] = "", mtu[32] = "", rights[160] = "";
+	char own[384], member[96];
 
-	if (strcmp(spec->type, "ethdev") == 0) {
-		if (spec->mtu != 0)
-			snprintf(mtu, sizeof(mtu), ", MTU %u", spec->mtu);
-		snprintf(text, size, "ethdev %s%s%s%s, bridge %s", spec->device, mtu, offloads,
-			 strcmp(spec->zero_copy_tx, "on") == 0 ? ", zero-copy-tx" : "",
-			 spec->bridge);
-		return;
-	}
-	if (spec->queues > 1)
-		snprintf(queues, sizeof(queues), ", %u queue pairs", spec->queues);
-	rights_describe(&spec->rights, rights, sizeof(rights));
-	snprintf(text, size, "vhost-user, %s %s%s%s%s%s%s%s, bridge %s",
-		 strcmp(spec->mode, "client") == 0 ? "connects to" : "listens on", spec->socket,
-		 rights[0] != '\0' ? ", " : "", rights, queues,
-		 strcmp(spec->postcopy, "off") == 0 ? ", no postcopy" : "", offloads,
-		 strcmp(spec->control_queue, "off") == 0 ? ", no control queue" : "", spec->bridge);
+	option_describe(port->driver->options, port->options, own, sizeof(own));
+	option_describe(&bridge_port_options, &port->member, member, sizeof(member));
+	snprintf(text, size, "%s%s%s", port->type, own, member);
 }
 
 void config_print(const struct config *config, FILE *to)
 {
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
-		const struct config_bridge *bridge = &config->bridges[i];
-		struct config_numbers numbers = config_bridge_numbers(bridge);
+		const struct bridge_options *options = &config->bridges[i].options;
 
-		fprintf(to, "bridge %s: %u addresses (%u per port), ", bridge->name,
-			numbers.mac_table_size, numbers.mac_limit_per_port);
-		if (numbers.mac_aging == 0)
+		fprintf(to, "bridge %s: %u addresses (%u per port), ", config->bridges[i].name, options->mac_table_size,
+			options->mac_limit_per_port);
+		if (options->mac_aging == 0)
 			fprintf(to, "kept for ever");
 		else
-			fprintf(to, "forgotten after %u s", numbers.mac_aging);
-		if (bridge->static_macs_n > 0)
-			fprintf(to, ", %u static", bridge->static_macs_n);
+			fprintf(to, "forgotten after %u s", options->mac_aging);
+		if (options->static_macs.n > 0)
+			fprintf(to, ", %u static", options->static_macs.n);
 		fprintf(to, "\n");
 	}
 	for (unsigned int i = 0; i < config->ports_n; i++) {
 		char text[512];
 
-		config_describe_port(&config->ports[i].spec, text, sizeof(text));
-		fprintf(to, "port %s: %s\n", config->ports[i].spec.name, text);
+		config_describe_port(&config->ports[i], text, sizeof(text));
+		fprintf(to, "port %s: %s\n", config->ports[i].name, text);
 	}
-	if (strcmp(config->rebalance, "off") == 0)
+	if (!config->options.rebalance)
 		fprintf(to, "rebalance off: queues stay at the lcore that has them\n");
+}
+
+void config_warn(const struct config *config, FILE *to)
+{
+	for (unsigned int i = 0; i < config->ports_n; i++) {
+		const struct config_port *port = &config->ports[i];
+
+		if (port->driver->warn != NULL)
+			port->driver->warn(port->options, port->name, to);
+	}
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
+
+json_t *config_to_json(const struct config *config)
+{
+	json_t *whole = json_object(), *bridges = json_array(), *ports = json_array();
+
+	for (unsigned int i = 0; i < config->bridges_n; i++) {
+		json_t *bridge = json_object();
+
+		option_to_json(&config_bridge_names, &config->bridges[i], bridge);
+		option_to_json(&bridge_options, &config->bridges[i].options, bridge);
+		json_array_append_new(bridges, bridge);
+	}
+	for (unsigned int i = 0; i < config->ports_n; i++) {
+		const struct config_port *from = &config->ports[i];
+		json_t *port = json_object();
+
+		option_to_json(&config_port_names, from, port);
+		option_to_json(&bridge_port_options, &from->member, port);
+		option_to_json(from->driver->options, from->options, port);
+		json_array_append_new(ports, port);
+	}
+	option_to_json(&switch_options, &config->options, whole);
+	json_object_set_new(whole, "bridges", bridges);
+	json_object_set_new(whole, "ports", ports);
+	return whole;
 }

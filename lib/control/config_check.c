@@ -1,50 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config_check.c: what a configuration must fulfil, wherever it came from. */
-#include "config.h"
-
+/* config_check.c: trees become values, which are checked against each other. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_path.h"
 #include "config_private.h"
+#include "one_path.h"
 #include "vus_limits.h"
 
-/* Of an ethdev: IPv4's least (RFC 791), and the most that virtio can name. */
-enum { MTU_MIN = 68, MTU_MAX = 65535 };
-
-struct place place_line(const struct config *config, unsigned int line)
-{
-	struct place place;
-
-	snprintf(place.text, sizeof(place.text), "%s:%u", config->file, line);
-	return place;
-}
-
-struct place port_place(const struct config *config, const struct config_port *port,
-			enum config_port_key key)
-{
-	struct place place;
-
-	if (port->option == NULL)
-		return place_line(config,
-				  port->line[key] != 0 ? port->line[key] : port->line[PORT_KEYS]);
-	snprintf(place.text, sizeof(place.text), "%s", port->option);
-	return place;
-}
-
-static struct place bridge_place(const struct config *config, const struct config_bridge *bridge,
-				 enum config_bridge_key key)
-{
-	return place_line(config,
-			  bridge->line[key] != 0 ? bridge->line[key] : bridge->line[BRIDGE_KEYS]);
-}
+#define DEFAULT_BRIDGE "br0"
 
 /* What a name may consist of: it appears in options, in telemetry paths and in tables. */
 static const char *name_fault(const char *name)
 {
-	if (name == NULL || name[0] == '\0')
+	if (name[0] == '\0')
 		return "is missing";
 	if (strlen(name) > NAME_LEN_MAX)
 		return "is longer than 31 characters";
@@ -54,344 +24,392 @@ static const char *name_fault(const char *name)
 	return NULL;
 }
 
-/* --- bridges ---------------------------------------------------------------------------------------------------- */
-
-static int check_number(const struct config *config, const struct config_bridge *bridge,
-			enum config_bridge_key key, const uint32_t *value, uint32_t min,
-			uint32_t max, struct fail *fail)
+static int check_name(const char *kind, const char *key, const char *name, const struct option_entry *entry,
+		      struct fail *fail)
 {
-	if (value == NULL || (*value >= min && *value <= max))
+	const char *fault = name_fault(name);
+
+	if (fault == NULL)
 		return 0;
-	return fail_set(fail, -ERANGE, "%s: bridge %s: %s: %u is out of range; use %u to %u",
-			bridge_place(config, bridge, key).text, bridge->name,
-			config_bridge_keys[key], *value, min, max);
+	return fail_set(fail, -EINVAL, "%s: %s name \"%s\" %s; choose another", option_place(entry, key).text, kind, name,
+			fault);
 }
 
-static int check_static_mac(const struct config *config, const struct config_bridge *bridge,
-			    struct config_static_mac *entry, struct fail *fail)
+/* The text of a key that tells how to read the rest, or "". */
+static const char *text_of(const struct tree *node, const char *key)
 {
-	struct place place = place_line(config, entry->line);
-	const struct config_port *port;
-	char extra;
+	const struct tree_item *item = tree_find(node, key);
 
-	if (sscanf(entry->mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &entry->bytes[0],
-		   &entry->bytes[1], &entry->bytes[2], &entry->bytes[3], &entry->bytes[4],
-		   &entry->bytes[5], &extra) != 6)
-		return fail_set(fail, -EINVAL,
-				"%s: mac \"%s\" is not an Ethernet address; write it as "
-				"\"52:54:00:12:34:56\", with the quotes",
-				place.text, entry->mac);
-	if (entry->bytes[0] & 1)
-		return fail_set(fail, -EINVAL,
-				"%s: mac %s is a group address, which lives behind no port; use "
-				"one whose first byte is even",
-				place.text, entry->mac);
-	port = config_find_port(config, entry->port);
-	if (port == NULL || strcmp(port->spec.bridge, bridge->name) != 0)
-		return fail_set(fail, -ENOENT,
-				"%s: mac %s: there is no port %s on bridge %s; name one of its "
-				"ports",
-				place.text, entry->mac, entry->port, bridge->name);
+	return item != NULL && item->value->kind == TREE_TEXT ? item->value->text : "";
+}
+
+/* "port vm1", for errors; without a name, "this port". */
+struct subject {
+	char text[64];
+};
+
+static struct subject subject_of(const char *kind, const struct tree *node)
+{
+	const char *name = text_of(node, "name");
+	struct subject subject;
+
+	snprintf(subject.text, sizeof(subject.text), "%s%s%s", name[0] != '\0' ? "" : "this ", kind,
+		 name[0] != '\0' ? " " : "");
+	if (name[0] != '\0')
+		snprintf(subject.text + strlen(subject.text), sizeof(subject.text) - strlen(subject.text), "%s", name);
+	return subject;
+}
+
+/* --- the switch, and what is said for all ports ----------------------------------------------------------------- */
+
+static int init_top(struct config *config, struct fail *fail)
+{
+	int error = option_init(&switch_options, &config->options);
+
+	for (unsigned int i = 0; error == 0 && config->drivers[i] != NULL; i++) {
+		config->common[i] = calloc(1, config->drivers[i]->options->size);
+		if (config->common[i] == NULL)
+			error = -ENOMEM;
+		else
+			error = option_init(config->drivers[i]->options, config->common[i]);
+	}
+	return error == 0 ? 0 : fail_set(fail, error, "configuration: no memory");
+}
+
+static int read_top(struct config *config, const char *source, const struct tree *node, struct fail *fail)
+{
+	struct option_part parts[1 + CONFIG_DRIVERS_MAX] = {{.table = &switch_options, .values = &config->options}};
+	const struct option_entry entry = {.source = source, .node = node};
+	unsigned int n = 1;
+
+	for (unsigned int i = 0; config->drivers[i] != NULL; i++)
+		parts[n++] = (struct option_part){
+			.table = config->drivers[i]->options, .values = config->common[i], .common = true};
+	return option_read(&entry, parts, n, fail);
+}
+
+static int check_top(struct config *config, struct fail *fail)
+{
+	int error = init_top(config, fail);
+
+	if (error == 0 && config->tree != NULL)
+		error = read_top(config, config->file, config->tree, fail);
+	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
+		if (!config->typed[i].is_port)
+			error = read_top(config, config->typed[i].source, config->typed[i].node, fail);
+	return error;
+}
+
+/* --- bridges ---------------------------------------------------------------------------------------------------- */
+
+static int grow(void **array, unsigned int n, size_t size)
+{
+	void *more = realloc(*array, (n + 1) * size);
+
+	if (more == NULL)
+		return -ENOMEM;
+	*array = more;
+	memset((char *)more + n * size, 0, size);
 	return 0;
 }
 
-static int check_bridge(const struct config *config, unsigned int i, struct fail *fail)
+static struct option_entry bridge_entry(const struct config *config, const struct config_bridge *bridge,
+					const char *what)
 {
-	struct config_bridge *bridge = &config->bridges[i];
-	const char *fault = name_fault(bridge->name);
+	return (struct option_entry){
+		.what = what, .list = "bridges", .source = config->file, .node = bridge->node};
+}
+
+static struct config_bridge *add_bridge(struct config *config)
+{
+	struct config_bridge *bridge;
+	int error = grow((void **)&config->bridges, config->bridges_n, sizeof(*bridge));
+
+	if (error != 0)
+		return NULL;
+	bridge = &config->bridges[config->bridges_n++];
+	if (option_init(&config_bridge_names, bridge) != 0 || option_init(&bridge_options, &bridge->options) != 0)
+		return NULL;
+	return bridge;
+}
+
+static int read_bridge(struct config *config, const struct tree *node, struct fail *fail)
+{
+	struct subject subject = subject_of("bridge", node);
+	struct config_bridge *bridge = add_bridge(config);
+	struct option_entry entry;
+	struct option_part parts[2];
+	int error;
+
+	if (bridge == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
+	bridge->node = node;
+	entry = bridge_entry(config, bridge, subject.text);
+	parts[0] = (struct option_part){.table = &config_bridge_names, .values = bridge};
+	parts[1] = (struct option_part){.table = &bridge_options, .values = &bridge->options};
+	error = option_read(&entry, parts, 2, fail);
+	if (error == 0)
+		error = check_name("bridge", "name", bridge->name, &entry, fail);
+	if (error == 0 && config_find_bridge(config, bridge->name) != bridge)
+		error = fail_set(fail, -EEXIST, "%s: bridge %s is listed twice, first at line %u; remove or rename one",
+				 option_place(&entry, "name").text, bridge->name,
+				 config_find_bridge(config, bridge->name)->node->line);
+	return error == 0 ? bridge_options_verify(&bridge->options, &entry, fail) : error;
+}
+
+static int read_bridges(struct config *config, struct fail *fail)
+{
+	const struct tree *list = config->options.bridges;
 	int error = 0;
 
-	if (bridge->implied)
-		return 0;
-	if (fault != NULL)
-		return fail_set(fail, -EINVAL, "%s: bridge name \"%s\" %s; choose another",
-				bridge_place(config, bridge, BRIDGE_KEY_NAME).text, bridge->name,
-				fault);
-	if (config_find_bridge(config, bridge->name) != bridge)
-		return fail_set(fail, -EEXIST,
-				"%s: bridge %s is listed twice, first at line %u; remove or rename "
-				"one",
-				bridge_place(config, bridge, BRIDGE_KEY_NAME).text, bridge->name,
-				config_find_bridge(config, bridge->name)->line[BRIDGE_KEYS]);
-	error = check_number(config, bridge, BRIDGE_KEY_MAC_TABLE_SIZE, bridge->mac_table_size, 16,
-			     CONFIG_MAC_TABLE_SIZE_MAX, fail);
-	if (error == 0)
-		error = check_number(config, bridge, BRIDGE_KEY_MAC_AGING, bridge->mac_aging, 0,
-				     CONFIG_MAC_AGING_MAX, fail);
-	if (error == 0)
-		error = check_number(config, bridge, BRIDGE_KEY_MAC_LIMIT_PER_PORT,
-				     bridge->mac_limit_per_port, 1,
-				     config_bridge_numbers(bridge).mac_table_size, fail);
-	for (unsigned int j = 0; error == 0 && j < bridge->static_macs_n; j++)
-		error = check_static_mac(config, bridge, &bridge->static_macs[j], fail);
+	for (unsigned int i = 0; error == 0 && list != NULL && i < list->n; i++)
+		error = read_bridge(config, list->item[i].value, fail);
 	return error;
+}
+
+static int add_implied_bridge(struct config *config, const char *name, struct fail *fail)
+{
+	struct config_bridge *bridge = add_bridge(config);
+
+	if (bridge != NULL)
+		bridge->name = strdup(name);
+	if (bridge == NULL || bridge->name == NULL)
+		return fail_set(fail, -ENOMEM, "bridge %s: no memory", name);
+	bridge->implied = true;
+	return bridge_options_verify(&bridge->options, &(struct option_entry){.source = "", .node = NULL}, fail);
+}
+
+/* A static address is behind a port of its bridge. */
+static int check_static_macs(const struct config *config, const struct config_bridge *bridge, struct fail *fail)
+{
+	const struct option_entry entry = bridge_entry(config, bridge, NULL);
+
+	for (unsigned int i = 0; i < bridge->options.static_macs.n; i++) {
+		const struct bridge_static_mac *mac = bridge_static_mac(&bridge->options, i);
+		const struct config_port *port = config_find_port(config, mac->port);
+		const struct option_entry inner = bridge_static_mac_entry(&entry, i);
+
+		if (port == NULL || strcmp(port->member.bridge, bridge->name) != 0)
+			return option_fail(fail, -ENOENT, &inner, "mac",
+					   "mac %s: there is no port %s on bridge %s; name one of its ports",
+					   text_of(inner.node, "mac"), mac->port, bridge->name);
+	}
+	return 0;
 }
 
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
-/* A key that belongs to the other type of port. */
-static int check_foreign(const struct config *config, const struct config_port *port,
-			 enum config_port_key key, bool present, struct fail *fail)
+static struct option_entry port_entry(const struct config_port *port, const char *what)
 {
-	if (!present)
-		return 0;
-	return fail_set(fail, -EINVAL, "%s: port %s: %s is nothing to a port of type %s; remove it",
-			port_place(config, port, key).text, port->spec.name, config_port_keys[key],
-			port->spec.type);
+	return (struct option_entry){.what = what, .list = "ports", .source = port->source, .node = port->node};
 }
 
-static bool is_on_or_off(const char *value)
+static int find_driver(const struct config *config, struct config_port *port, const struct option_entry *entry,
+		       struct fail *fail)
 {
-	return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+	const char *type = text_of(port->node, "type");
+	char known[128] = "";
+	size_t at = 0;
+
+	if (tree_find(port->node, "type") == NULL)
+		return fail_set(fail, -EINVAL, "%s: %s has no type; add it", option_place(entry, NULL).text, entry->what);
+	for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++) {
+		if (strcmp((*driver)->type, type) == 0) {
+			port->driver = *driver;
+			return 0;
+		}
+		if (at < sizeof(known))
+			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", at > 0 ? " or " : "",
+					       (*driver)->type);
+	}
+	return option_fail(fail, -EINVAL, entry, "type", "type \"%s\" is not known; use %s", type, known);
 }
 
-/* A key that is on or off, and `otherwise` if it is not there; `on` says what it is to be on. */
-static int check_on_or_off(const struct config *config, const struct config_port *port,
-			   enum config_port_key key, const char **value, const char *otherwise,
-			   const char *on, struct fail *fail)
+/* A key that only ports of another type have. */
+static int check_foreign(const struct config *config, const struct config_port *port, const struct option_entry *entry,
+			 struct fail *fail)
 {
-	if (*value == NULL)
-		*value = strdup(otherwise);
-	if (*value == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", port->spec.name);
-	if (is_on_or_off(*value))
-		return 0;
-	return fail_set(fail, -EINVAL,
-			"%s: port %s: %s \"%s\" is not known; use on (%s) or off",
-			port_place(config, port, key).text, port->spec.name, config_port_keys[key],
-			*value, on);
-}
+	for (unsigned int i = 0; i < port->node->n; i++) {
+		const char *key = port->node->item[i].key;
+		bool elsewhere = false;
 
-/* Several queue pairs are switched on through the control queue, and by nothing else. */
-static int check_control_queue(const struct config *config, struct config_port *port, struct fail *fail)
-{
-	int error = check_on_or_off(config, port, PORT_KEY_CONTROL_QUEUE, &port->spec.control_queue, "on",
-				    "the front end serves the guest's control queue, as QEMU does", fail);
-
-	if (error != 0 || strcmp(port->spec.control_queue, "on") == 0 || port->spec.queues <= 1)
-		return error;
-	return fail_set(fail, -EINVAL,
-			"%s: port %s: %u queue pairs need the control queue; remove queues, or control-queue: off",
-			port_place(config, port, PORT_KEY_CONTROL_QUEUE).text, port->spec.name, port->spec.queues);
-}
-
-static int check_vhost(const struct config *config, struct config_port *port, struct fail *fail)
-{
-	struct port_spec *spec = &port->spec;
-	int error;
-
-	error = config_check_socket(config, port, fail);
-	if (error != 0)
-		return error;
-	if (spec->mode == NULL)
-		spec->mode = strdup("server");
-	if (spec->mode == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", spec->name);
-	if (strcmp(spec->mode, "server") != 0 && strcmp(spec->mode, "client") != 0)
-		return fail_set(fail, -EINVAL,
-				"%s: port %s: mode \"%s\" is not known; use server (vuswitch makes "
-				"the socket) or client (the VM does)",
-				port_place(config, port, PORT_KEY_MODE).text, spec->name,
-				spec->mode);
-	/* QEMU breaks a guest that arrives by postcopy with more than one queue pair (docs/postcopy.md): to be asked for. */
-	error = check_on_or_off(config, port, PORT_KEY_POSTCOPY, &spec->postcopy,
-				port->queues != NULL && *port->queues > 1 ? "off" : "on",
-				"postcopy migration is offered where the machine allows it", fail);
-	if (error != 0)
-		return error;
-	if (port->queues != NULL && (*port->queues < 1 || *port->queues > VHOST_QUEUE_PAIRS_MAX))
-		return fail_set(fail, -ERANGE,
-				"%s: port %s: queues: %u is out of range; use 1 to %d",
-				port_place(config, port, PORT_KEY_QUEUES).text, spec->name,
-				*port->queues, VHOST_QUEUE_PAIRS_MAX);
-	spec->queues = port->queues != NULL ? *port->queues : 0;
-	error = check_control_queue(config, port, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_DEVICE, spec->device != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_MTU, port->mtu != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_ZERO_COPY_TX,
-				      spec->zero_copy_tx != NULL, fail);
-	return error;
-}
-
-static int check_ethdev(const struct config *config, struct config_port *port, struct fail *fail)
-{
-	struct port_spec *spec = &port->spec;
-	int error;
-
-	error = config_check_device(config, port, fail);
-	if (error != 0)
-		return error;
-	if (port->mtu != NULL && (*port->mtu < MTU_MIN || *port->mtu > MTU_MAX))
-		return fail_set(fail, -ERANGE,
-				"%s: port %s: mtu: %u is out of range; use %d to %d",
-				port_place(config, port, PORT_KEY_MTU).text, spec->name, *port->mtu,
-				MTU_MIN, MTU_MAX);
-	spec->mtu = port->mtu != NULL ? *port->mtu : 0;
-	error = check_on_or_off(config, port, PORT_KEY_ZERO_COPY_TX, &spec->zero_copy_tx, "off",
-				"long frames of guests are sent from where they lie, if the device can",
-				fail);
-	if (error != 0)
-		return error;
-	error = check_foreign(config, port, PORT_KEY_SOCKET, spec->socket != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_MODE, spec->mode != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_QUEUES, port->queues != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_POSTCOPY, spec->postcopy != NULL, fail);
-	if (error == 0)
-		error = check_foreign(config, port, PORT_KEY_CONTROL_QUEUE, spec->control_queue != NULL, fail);
-	return error;
-}
-
-/* Whether two devices are one: what follows a comma are its arguments. */
-static bool same_device(const char *a, const char *b)
-{
-	size_t len = strcspn(a, ",");
-
-	return len == strcspn(b, ",") && strncmp(a, b, len) == 0;
-}
-
-/* The port's socket or device belongs to no port before it. */
-static int check_unshared(const struct config *config, unsigned int i, struct fail *fail)
-{
-	const struct config_port *port = &config->ports[i];
-
-	for (unsigned int j = 0; j < i; j++) {
-		const struct config_port *other = &config->ports[j];
-
-		if (strcmp(other->spec.name, port->spec.name) == 0)
-			return fail_set(
-				fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
-				port_place(config, port, PORT_KEY_NAME).text, port->spec.name,
-				port_place(config, other, PORT_KEY_NAME).text);
-		if (port->socket_file != NULL && other->socket_file != NULL &&
-		    strcmp(other->socket_file, port->socket_file) == 0)
-			return fail_set(fail, -EEXIST,
-					"%s: port %s: %s is the socket of port %s already; give "
-					"each port its own",
-					port_place(config, port, PORT_KEY_SOCKET).text,
-					port->spec.name, port->spec.socket, other->spec.name);
-		if (port->spec.device != NULL && other->spec.device != NULL &&
-		    same_device(other->spec.device, port->spec.device))
-			return fail_set(fail, -EEXIST,
-					"%s: port %s: device %s is port %s's already; give each "
-					"port its own",
-					port_place(config, port, PORT_KEY_DEVICE).text,
-					port->spec.name, port->spec.device, other->spec.name);
+		if (option_bit(port->driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0)
+			continue;
+		for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++)
+			elsewhere |= option_bit((*driver)->options, key) != 0;
+		if (elsewhere)
+			return option_fail(fail, -EINVAL, entry, key,
+					   "%s is nothing to a port of type %s; remove it", key, port->driver->type);
 	}
 	return 0;
 }
 
-static int check_port(const struct config *config, unsigned int i, struct fail *fail)
+static void *common_of(const struct config *config, const struct port_driver *driver)
 {
-	struct config_port *port = &config->ports[i];
-	const char *fault = name_fault(port->spec.name);
-	int error;
+	unsigned int i = 0;
 
-	if (fault != NULL)
-		return fail_set(fail, -EINVAL, "%s: port name \"%s\" %s; choose another",
-				port_place(config, port, PORT_KEY_NAME).text,
-				port->spec.name != NULL ? port->spec.name : "", fault);
-	if (port->spec.bridge == NULL)
-		port->spec.bridge = strdup(CONFIG_DEFAULT_BRIDGE);
-	if (port->spec.bridge == NULL)
-		return fail_set(fail, -ENOMEM, "port %s: no memory", port->spec.name);
-	error = check_on_or_off(config, port, PORT_KEY_OFFLOADS, &port->spec.offloads, "on",
-				"checksums and segmentation are left to whoever can do them", fail);
+	while (config->drivers[i] != driver)
+		i++;
+	return config->common[i];
+}
+
+/* By the tables: the port's, the bridge's, the driver's. */
+static int read_port_options(struct config_port *port, const struct option_entry *entry, struct fail *fail)
+{
+	const struct option_part parts[] = {
+		{.table = &config_port_names, .values = port},
+		{.table = &bridge_port_options, .values = &port->member},
+		{.table = port->driver->options, .values = port->options},
+	};
+
+	return option_read(entry, parts, sizeof(parts) / sizeof(parts[0]), fail);
+}
+
+/* Its options are there afterwards, if only to be freed. */
+static int init_port(struct config_port *port)
+{
+	port->options = calloc(1, port->driver->options->size);
+	if (port->options == NULL)
+		return -ENOMEM;
+	if (option_init(port->driver->options, port->options) != 0)
+		return -ENOMEM;
+	return option_init(&bridge_port_options, &port->member);
+}
+
+/* Its name, and what it takes, belong to no port before it. */
+static int check_unshared(const struct config *config, const struct config_port *port, const struct option_entry *entry,
+			  struct fail *fail)
+{
+	const char *made_of = port->driver->options->row[0].key;
+	char value[OPTION_TEXT_BYTES];
+
+	for (const struct config_port *other = config->ports; other < port; other++) {
+		const struct option_entry before = port_entry(other, NULL);
+
+		if (strcmp(other->name, port->name) == 0)
+			return fail_set(fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
+					option_place(entry, "name").text, port->name, option_place(&before, "name").text);
+		if (other->driver != port->driver || strcmp(other->takes, port->takes) != 0)
+			continue;
+		option_value_text(&port->driver->options->row[0], port->options, value, sizeof(value));
+		return option_fail(fail, -EEXIST, entry, made_of, "%s %s is port %s's already; give each port its own",
+				   made_of, value, other->name);
+	}
+	return 0;
+}
+
+static int read_port(struct config *config, const char *source, const struct tree *node, struct fail *fail)
+{
+	struct subject subject = subject_of("port", node);
+	struct config_port *port;
+	struct option_entry entry;
+	int error = grow((void **)&config->ports, config->ports_n, sizeof(*port));
+
+	if (error != 0)
+		return fail_set(fail, error, "%s: no memory", subject.text);
+	port = &config->ports[config->ports_n++];
+	*port = (struct config_port){.node = node, .source = source};
+	entry = port_entry(port, subject.text);
+	if (node->kind != TREE_MAP)
+		return option_read(&entry, NULL, 0, fail);
+	error = find_driver(config, port, &entry, fail);
+	if (error == 0 && init_port(port) != 0)
+		error = fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
+	if (error == 0)
+		error = check_foreign(config, port, &entry, fail);
+	if (error == 0)
+		error = read_port_options(port, &entry, fail);
+	if (error == 0)
+		error = check_name("port", "name", port->name, &entry, fail);
+	if (error == 0)
+		error = check_name("bridge", "bridge", port->member.bridge, &entry, fail);
+	if (error == 0)
+		error = port->driver->verify(port->options, common_of(config, port->driver), &entry, fail);
 	if (error != 0)
 		return error;
-	if (strcmp(port->spec.type, "vhost-user") == 0)
-		error = check_vhost(config, port, fail);
-	else if (strcmp(port->spec.type, "ethdev") == 0)
-		error = check_ethdev(config, port, fail);
-	else
-		error = fail_set(fail, -EINVAL,
-				 "%s: port %s: type \"%s\" is not known; use vhost-user or ethdev",
-				 port_place(config, port, PORT_KEY_TYPE).text, port->spec.name,
-				 port->spec.type);
-	if (error == 0)
-		error = config_check_rights(config, port, fail);
-	return error != 0 ? error : check_unshared(config, i, fail);
+	port->takes = port->driver->takes(port->options);
+	if (port->takes == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
+	return check_unshared(config, port, &entry, fail);
+}
+
+static int read_ports(struct config *config, struct fail *fail)
+{
+	const struct tree *list = config->options.ports;
+	unsigned int n = list != NULL ? list->n : 0;
+	int error = 0;
+
+	for (unsigned int i = 0; i < config->typed_n; i++)
+		n += config->typed[i].is_port;
+	if (n > PORTS_MAX)
+		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has", n, PORTS_MAX);
+	for (unsigned int i = 0; error == 0 && list != NULL && i < list->n; i++)
+		error = read_port(config, config->file, list->item[i].value, fail);
+	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
+		if (config->typed[i].is_port)
+			error = read_port(config, config->typed[i].source, config->typed[i].node, fail);
+	return error;
 }
 
 /* --- the whole -------------------------------------------------------------------------------------------------- */
 
-static int add_implied_bridge(struct config *config, const char *name, struct fail *fail)
-{
-	struct config_bridge *bridges =
-		realloc(config->bridges, (config->bridges_n + 1) * sizeof(*bridges));
-	char *copy = strdup(name);
-
-	if (bridges != NULL)
-		config->bridges = bridges;
-	if (bridges == NULL || copy == NULL) {
-		free(copy);
-		return fail_set(fail, -ENOMEM, "bridge %s: no memory", name);
-	}
-	bridges[config->bridges_n++] = (struct config_bridge){.name = copy, .implied = true};
-	return 0;
-}
-
 /* Every port's bridge is there afterwards. */
 static int check_bridge_of(struct config *config, const struct config_port *port, struct fail *fail)
 {
-	const char *name = port->spec.bridge;
-	const char *fault = name_fault(name);
+	const char *name = port->member.bridge;
+	struct subject subject = subject_of("port", port->node);
+	const struct option_entry entry = port_entry(port, subject.text);
 
-	if (fault != NULL)
-		return fail_set(fail, -EINVAL, "%s: bridge name \"%s\" %s; choose another",
-				port_place(config, port, PORT_KEY_BRIDGE).text, name, fault);
 	if (config_find_bridge(config, name) != NULL)
 		return 0;
-	if (port->option == NULL && strcmp(name, CONFIG_DEFAULT_BRIDGE) != 0)
-		return fail_set(fail, -ENOENT,
-				"%s: port %s: there is no bridge %s; add \"- name: %s\" under "
-				"bridges:",
-				port_place(config, port, PORT_KEY_BRIDGE).text, port->spec.name,
-				name, name);
+	if (port->source == config->file && strcmp(name, DEFAULT_BRIDGE) != 0)
+		return option_fail(fail, -ENOENT, &entry, "bridge",
+				   "there is no bridge %s; add \"- name: %s\" under bridges:", name, name);
 	return add_implied_bridge(config, name, fail);
-}
-
-static int check_rebalance(struct config *config, struct fail *fail)
-{
-	struct place place = {.text = "--rebalance"};
-
-	if (config->rebalance == NULL)
-		config->rebalance = strdup("on");
-	if (config->rebalance == NULL)
-		return fail_set(fail, -ENOMEM, "rebalance: no memory");
-	if (is_on_or_off(config->rebalance))
-		return 0;
-	if (config->rebalance_line > 0)
-		place = place_line(config, config->rebalance_line);
-	return fail_set(fail, -EINVAL,
-			"%s: rebalance \"%s\" is not known; use on (queues move to lcores with "
-			"less to do) or off",
-			place.text, config->rebalance);
 }
 
 int config_check(struct config *config, struct fail *fail)
 {
-	int error = check_rebalance(config, fail);
+	int error;
 
+	config_clear_checked(config);
+	error = check_top(config, fail);
 	if (error == 0)
-		error = config_check_default_rights(config, fail);
-	if (config->ports_n > PORTS_MAX)
-		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has",
-				config->ports_n, PORTS_MAX);
-	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
-		error = check_port(config, i, fail);
+		error = read_bridges(config, fail);
+	if (error == 0)
+		error = read_ports(config, fail);
 	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
 		error = check_bridge_of(config, &config->ports[i], fail);
 	if (error == 0 && config->bridges_n > BRIDGES_MAX)
-		return fail_set(fail, -E2BIG,
-				"%u bridges are more than %d, the most one switch has",
-				config->bridges_n, BRIDGES_MAX);
+		return fail_set(fail, -E2BIG, "%u bridges are more than %d, the most one switch has", config->bridges_n,
+				BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
-		error = check_bridge(config, i, fail);
+		error = check_static_macs(config, &config->bridges[i], fail);
+	return error;
+}
+
+int config_check_control(const struct config *config, const char *control, struct fail *fail)
+{
+	char *file = one_path(control);
+	int error = 0;
+
+	if (file == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", control);
+	for (unsigned int i = 0; i < config->ports_n && error == 0; i++) {
+		const struct config_port *port = &config->ports[i];
+		const struct option_row *made_of = &port->driver->options->row[0];
+		struct subject subject = subject_of("port", port->node);
+		const struct option_entry entry = port_entry(port, subject.text);
+		char value[OPTION_TEXT_BYTES];
+
+		if (strcmp(port->takes, file) != 0)
+			continue;
+		option_value_text(made_of, port->options, value, sizeof(value));
+		error = option_fail(fail, -EEXIST, &entry, made_of->key,
+				    "%s is the control socket, where vusctl connects; give the port another path, or "
+				    "--control one",
+				    value);
+	}
+	free(file);
 	return error;
 }

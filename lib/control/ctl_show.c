@@ -65,32 +65,24 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 
 static json_t *show_common(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread)
 {
-	const struct port_spec *spec = switch_port_spec(sw, port);
+	const struct config_port *config = switch_port_config(sw, port);
 	json_t *object = json_object();
 
 	json_object_set_new(object, "name", json_string(port->name));
-	json_object_set_new(object, "type", json_string(spec->type));
-	json_object_set_new(object, "bridge", json_string(spec->bridge));
+	json_object_set_new(object, "type", json_string(config->type));
+	json_object_set_new(object, "bridge", json_string(config->member.bridge));
 	set_count(object, "id", port->id);
 	return object;
 }
 
 json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 {
-	const struct port_spec *spec = switch_port_spec(sw, port);
-	json_t *object = show_common(sw, port), *queues = json_array();
-	char rights[160];
+	const struct config_port *config = switch_port_config(sw, port);
+	json_t *object = show_common(sw, port), *options = json_object(), *queues = json_array();
 
-	if (spec->socket != NULL)
-		json_object_set_new(object, "socket", json_string(spec->socket));
-	if (spec->mode != NULL)
-		json_object_set_new(object, "mode", json_string(spec->mode));
-	if (rights_any(&spec->rights)) {
-		rights_describe(&spec->rights, rights, sizeof(rights));
-		json_object_set_new(object, "socket_rights", json_string(rights));
-	}
-	if (spec->device != NULL)
-		json_object_set_new(object, "device", json_string(spec->device));
+	option_to_json(config->driver->options, config->options, options);
+	option_to_json(&bridge_port_options, &config->member, options);
+	json_object_set_new(object, "options", options);
 	port->ops->show(port, object);
 	for (uint16_t i = 0; i < port->rxq_n; i++)
 		if (port->rxq[i] != NULL)
@@ -117,7 +109,7 @@ json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port)
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 {
 	struct bridge *bridge = switch_bridge(sw, index);
-	struct config_numbers numbers = switch_bridge_numbers(sw, index);
+	const struct bridge_options *options = switch_bridge_options(sw, index);
 	json_t *object = json_object();
 	struct fdb_stats stats;
 
@@ -125,9 +117,9 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	json_object_set_new(object, "name", json_string(bridge_name(bridge)));
 	set_count(object, "ports", bridge_ports(bridge));
 	set_count(object, "macs", stats.entries);
-	set_count(object, "mac_table_size", numbers.mac_table_size);
-	set_count(object, "mac_limit_per_port", numbers.mac_limit_per_port);
-	set_count(object, "mac_aging", numbers.mac_aging);
+	set_count(object, "mac_table_size", options->mac_table_size);
+	set_count(object, "mac_limit_per_port", options->mac_limit_per_port);
+	set_count(object, "mac_aging", options->mac_aging);
 	set_count(object, "learned", stats.learned);
 	set_count(object, "moved", stats.moved);
 	set_count(object, "aged", stats.aged);

@@ -109,9 +109,9 @@ struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 	return NULL;
 }
 
-const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
+const struct config_port *switch_port_config(const struct vus_switch *sw, const struct port *port)
 {
-	return &sw->port[port->id]->spec;
+	return &sw->port[port->id]->made;
 }
 
 unsigned int switch_ports_n(const struct vus_switch *sw)
@@ -135,9 +135,9 @@ struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
 	return bridge != NULL && !bridge->leaving ? bridge->bridge : NULL;
 }
 
-struct config_numbers switch_bridge_numbers(const struct vus_switch *sw, unsigned int index)
+const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, unsigned int index)
 {
-	return sw->bridge[index]->numbers;
+	return &sw->bridge[index]->made.options;
 }
 
 unsigned int switch_bridges_n(const struct vus_switch *sw)

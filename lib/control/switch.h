@@ -55,8 +55,8 @@ bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 struct port *switch_port(const struct vus_switch *sw, unsigned int id) RUNS_ON(control_thread);
 struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);
-/* What the port was made from. */
-const struct port_spec *switch_port_spec(const struct vus_switch *sw, const struct port *port)
+/* What the port was made from, and is on. */
+const struct config_port *switch_port_config(const struct vus_switch *sw, const struct port *port)
 	RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* What was applied last. */
@@ -73,7 +73,7 @@ uint64_t switch_moves(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* `index` below BRIDGES_MAX; NULL: no such bridge, or it is leaving. */
 struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
-struct config_numbers switch_bridge_numbers(const struct vus_switch *sw, unsigned int index)
+const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
 unsigned int switch_bridges_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 

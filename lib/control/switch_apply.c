@@ -7,15 +7,6 @@
 #include "log.h"
 #include "switch_private.h"
 
-static bool same_numbers(const struct switch_bridge *bridge, const struct config_bridge *config)
-{
-	struct config_numbers numbers = config_bridge_numbers(config);
-
-	return bridge->numbers.mac_table_size == numbers.mac_table_size &&
-	       bridge->numbers.mac_aging == numbers.mac_aging &&
-	       bridge->numbers.mac_limit_per_port == numbers.mac_limit_per_port;
-}
-
 /* A bridge that is not wanted, or not like this, goes once its ports have left. */
 static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 {
@@ -26,30 +17,30 @@ static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 		if (bridge == NULL)
 			continue;
 		config = config_find_bridge(&sw->config, bridge->name);
-		if (config == NULL || !same_numbers(bridge, config))
+		if (config == NULL || !config_bridge_is_same(&bridge->made, config))
 			bridge->leaving = true;
 	}
 }
 
 /* What the port is to be now; NULL: it goes, or another one of its name comes. */
-static const struct port_spec *future_of(const struct vus_switch *sw, const struct switch_port *sp)
+static const struct config_port *future_of(const struct vus_switch *sw, const struct switch_port *sp)
 {
-	const struct config_port *config = config_find_port(&sw->config, sp->spec.name);
+	const struct config_port *config = config_find_port(&sw->config, sp->made.name);
 
-	return config != NULL && config_same_port(&config->spec, &sp->spec) ? &config->spec : NULL;
+	return config != NULL && !config_port_change(&sp->made, config).anew ? config : NULL;
 }
 
 static void leave_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 {
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
 		struct switch_port *sp = sw->port[id];
-		const struct port_spec *future;
+		const struct config_port *future;
 
 		if (sp == NULL || sp->state != SWITCH_PORT_IN)
 			continue;
 		future = future_of(sw, sp);
 		if (future == NULL || sp->bridge->leaving ||
-		    strcmp(future->bridge, sp->bridge->name) != 0)
+		    strcmp(future->member.bridge, sp->bridge->name) != 0)
 			switch_port_leave(sp);
 	}
 }
@@ -81,7 +72,7 @@ static void place_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 {
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
 		struct switch_port *sp = sw->port[id];
-		const struct port_spec *future;
+		const struct config_port *future;
 		struct switch_bridge *bridge;
 
 		if (sp == NULL || sp->state != SWITCH_PORT_OUT)
@@ -91,29 +82,23 @@ static void place_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 			switch_port_end(sp);
 			continue;
 		}
-		bridge = switch_find_live_bridge(sw, future->bridge);
+		bridge = switch_find_live_bridge(sw, future->member.bridge);
 		if (bridge != NULL)
 			switch_port_join(sp, bridge);
 	}
 }
 
-static bool same_thing(const char *a, const char *b)
-{
-	return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
 /* Its name, socket or device still belongs to one that leaves, or all numbers do: a configuration has at most as many
  * ports as there are numbers. */
-static bool must_wait(const struct vus_switch *sw, const struct port_spec *spec)
+static bool must_wait(const struct vus_switch *sw, const struct config_port *config)
 {
 	bool room = false;
 
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
 		const struct switch_port *sp = sw->port[id];
 
-		if (sp != NULL && (same_thing(sp->spec.name, spec->name) ||
-				   same_thing(sp->spec.socket, spec->socket) ||
-				   same_thing(sp->spec.device, spec->device)))
+		if (sp != NULL && (strcmp(sp->made.name, config->name) == 0 ||
+				   (sp->made.driver == config->driver && strcmp(sp->made.takes, config->takes) == 0)))
 			return true;
 		room |= sp == NULL;
 	}
@@ -125,11 +110,11 @@ static unsigned int make_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 	unsigned int failed = 0;
 
 	for (unsigned int i = 0; i < sw->config.ports_n; i++) {
-		const struct port_spec *spec = &sw->config.ports[i].spec;
+		const struct config_port *config = &sw->config.ports[i];
 
-		if (sw->given_up[i] || must_wait(sw, spec))
+		if (sw->given_up[i] || must_wait(sw, config))
 			continue;
-		if (switch_port_create(sw, spec) != 0) {
+		if (switch_port_create(sw, config) != 0) {
 			sw->given_up[i] = true;
 			failed++;
 		}
@@ -168,8 +153,8 @@ void switch_reconcile(struct vus_switch *sw)
 
 static bool lists_mac(const struct config_bridge *config, const uint8_t mac[6])
 {
-	for (unsigned int i = 0; config != NULL && i < config->static_macs_n; i++)
-		if (memcmp(config->static_macs[i].bytes, mac, 6) == 0)
+	for (unsigned int i = 0; config != NULL && i < config->options.static_macs.n; i++)
+		if (memcmp(bridge_static_mac(&config->options, i)->mac, mac, 6) == 0)
 			return true;
 	return false;
 }
@@ -183,11 +168,31 @@ static void forget_static_macs(struct vus_switch *sw, const struct config *next)
 		const struct config_bridge *then = config_find_bridge(next, now->name);
 		struct switch_bridge *bridge = switch_find_live_bridge(sw, now->name);
 
-		for (unsigned int j = 0; bridge != NULL && j < now->static_macs_n; j++)
-			if (!lists_mac(then, now->static_macs[j].bytes))
-				fdb_remove(bridge_fdb(bridge->bridge),
-						 fdb_key(FID_DEFAULT, mac_key(now->static_macs[j].bytes)));
+		for (unsigned int j = 0; bridge != NULL && j < now->options.static_macs.n; j++) {
+			const uint8_t *mac = bridge_static_mac(&now->options, j)->mac;
+
+			if (!lists_mac(then, mac))
+				fdb_remove(bridge_fdb(bridge->bridge), fdb_key(FID_DEFAULT, mac_key(mac)));
+		}
 	}
+}
+
+/* Ports that stay: what of them can change while they live. */
+static unsigned int change_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	unsigned int failed = 0;
+
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		struct switch_port *sp = sw->port[id];
+		const struct config_port *future;
+
+		if (sp == NULL || sp->state == SWITCH_PORT_ENDING)
+			continue;
+		future = future_of(sw, sp);
+		if (future != NULL && switch_port_reconfigure(sp, future) != 0)
+			failed++;
+	}
+	return failed;
 }
 
 unsigned int switch_apply(struct vus_switch *sw, struct config *config)
@@ -204,5 +209,5 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 	sw->config = *config;
 	sw->given_up = given_up;
 	*config = (struct config){0};
-	return reconcile(sw);
+	return change_ports(sw) + reconcile(sw);
 }

@@ -28,7 +28,7 @@ static int move(struct vus_switch *sw, const struct lcores_move *what) RUNS_ON(c
 
 bool switch_rebalances(const struct vus_switch *sw)
 {
-	return sw->config.rebalance != NULL && strcmp(sw->config.rebalance, "on") == 0;
+	return sw->config.options.rebalance;
 }
 
 uint64_t switch_moves(const struct vus_switch *sw)

@@ -38,14 +38,15 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 		goto failed;
 	bridge->sw = sw;
 	bridge->index = index;
-	bridge->numbers = config_bridge_numbers(config);
+	bridge->made.options = config->options;
+	bridge->made.options.static_macs = (struct option_list){0};
 	snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
 	bridge->bridge = bridge_create(
 		&(struct bridge_config){
 			.name = bridge->name,
-			.mac_table_size = bridge->numbers.mac_table_size,
-			.mac_limit_per_port = bridge->numbers.mac_limit_per_port,
-			.mac_aging = (int)bridge->numbers.mac_aging,
+			.mac_table_size = bridge->made.options.mac_table_size,
+			.mac_limit_per_port = bridge->made.options.mac_limit_per_port,
+			.mac_aging = (int)bridge->made.options.mac_aging,
 		},
 		index);
 	if (bridge->bridge == NULL) {
@@ -54,7 +55,7 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 	}
 	sw->bridge[index] = bridge;
 	bridge_tick(bridge->bridge, sw->epoch);
-	log_info(bridge->name, "bridge for %u addresses", bridge->numbers.mac_table_size);
+	log_info(bridge->name, "bridge for %u addresses", bridge->made.options.mac_table_size);
 	return 0;
 
 failed:
@@ -93,15 +94,15 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 {
 	struct fdb *fdb = bridge_fdb(bridge->bridge);
 
-	for (unsigned int i = 0; i < config->static_macs_n; i++) {
-		const struct config_static_mac *entry = &config->static_macs[i];
+	for (unsigned int i = 0; i < config->options.static_macs.n; i++) {
+		const struct bridge_static_mac *entry = bridge_static_mac(&config->options, i);
 		struct port *port = switch_find_port(bridge->sw, entry->port);
 
 		if (port == NULL || port->bridge != bridge->bridge)
 			continue;
-		if (fdb_set_static(fdb, fdb_key(FID_DEFAULT, mac_key(entry->bytes)), port->id) != 0)
+		if (fdb_set_static(fdb, fdb_key(FID_DEFAULT, mac_key(entry->mac)), port->id) != 0)
 			log_warn(bridge->name,
-				 "no room for static address %s; make mac-table-size larger",
-				 entry->mac);
+				 "no room for static address %02x:%02x:%02x:%02x:%02x:%02x; make mac-table-size larger",
+				 entry->mac[0], entry->mac[1], entry->mac[2], entry->mac[3], entry->mac[4], entry->mac[5]);
 	}
 }

@@ -11,51 +11,13 @@
 #include "clock.h"
 #include "lcore.h"
 #include "log.h"
+#include "policy.h"
 #include "switch_private.h"
 
 static const uint64_t RETRY_NS = 100 * NS_PER_MS;
 
 static void lcores_passed(struct rcu_wait *wait);
 static void retry(struct loop_timer *timer);
-
-/* --- what it is made from --------------------------------------------------------------------------------------- */
-
-static void spec_free(struct port_spec *spec)
-{
-	free((char *)spec->name);
-	free((char *)spec->bridge);
-	free((char *)spec->type);
-	free((char *)spec->socket);
-	free((char *)spec->mode);
-	free((char *)spec->device);
-	free((char *)spec->postcopy);
-	free((char *)spec->offloads);
-	free((char *)spec->control_queue);
-	free((char *)spec->zero_copy_tx);
-}
-
-static bool copy_text(const char **to, const char *from)
-{
-	if (from == NULL)
-		return true;
-	*to = strdup(from);
-	return *to != NULL;
-}
-
-static int spec_copy(struct port_spec *to, const struct port_spec *from)
-{
-	*to = (struct port_spec){
-		.queues = from->queues, .mtu = from->mtu, .rights = from->rights};
-	if (copy_text(&to->name, from->name) && copy_text(&to->bridge, from->bridge) &&
-	    copy_text(&to->type, from->type) && copy_text(&to->socket, from->socket) &&
-	    copy_text(&to->mode, from->mode) && copy_text(&to->device, from->device) &&
-	    copy_text(&to->postcopy, from->postcopy) && copy_text(&to->offloads, from->offloads) &&
-	    copy_text(&to->control_queue, from->control_queue) &&
-	    copy_text(&to->zero_copy_tx, from->zero_copy_tx))
-		return 0;
-	spec_free(to);
-	return -ENOMEM;
-}
 
 /* --- coming ----------------------------------------------------------------------------------------------------- */
 
@@ -69,50 +31,76 @@ static uint16_t free_id(const struct vus_switch *sw)
 	return id;
 }
 
-static const struct port_driver *driver_of(const struct vus_switch *sw, const char *type)
+/* What the bridge is told of a port: struct bridge_port_options, but for the bridge's name. */
+static int set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
+	RUNS_ON(control_thread)
 {
-	for (const struct port_driver *const *driver = sw->drivers; *driver != NULL; driver++)
-		if (strcmp((*driver)->type, type) == 0)
-			return *driver;
-	return NULL;
+	const struct policy_config policy = {.isolated = options->isolated};
+	int error = port_policy_set(sp->port, &policy);
+
+	return error == 0 ? 0 : fail_set(fail, error, "no memory for its policy");
 }
 
-static int make_port(struct switch_port *sp, struct fail *fail) RUNS_ON(control_thread)
+int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 {
-	const struct port_driver *driver = driver_of(sp->sw, sp->spec.type);
-
-	if (driver == NULL)
-		return fail_set(fail, -EINVAL, "this vuswitch has no ports of type %s",
-				sp->spec.type);
-	return driver->create(&sp->sw->host, &sp->spec, sp->id, &sp->port, fail);
-}
-
-int switch_port_create(struct vus_switch *sw, const struct port_spec *spec)
-{
+	const struct port_spec spec = {.name = config->name, .type = config->driver->type, .options = config->options};
 	struct switch_port *sp = calloc(1, sizeof(*sp));
 	struct fail fail = {.text = "no memory"};
 	char text[512];
 	int error = -ENOMEM;
 
-	if (sp == NULL || spec_copy(&sp->spec, spec) != 0)
+	if (sp == NULL || config_port_copy(&sp->made, config) != 0)
 		goto failed;
 	sp->sw = sw;
 	sp->id = free_id(sw);
 	sp->retry.fire = retry;
-	error = make_port(sp, &fail);
+	error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, &fail);
 	if (error != 0) {
-		spec_free(&sp->spec);
+		config_port_free(&sp->made);
 		goto failed;
 	}
 	sw->port[sp->id] = sp;
-	config_describe_port(spec, text, sizeof(text));
-	log_info(spec->name, "port %s", text);
+	if (set_policy(sp, &config->member, &fail) != 0) {
+		log_error(config->name, "not isolated: %s; the next reload tries again", fail.text);
+		sp->made.member.isolated = false;
+	}
+	config_describe_port(config, text, sizeof(text));
+	log_info(config->name, "port %s", text);
 	return 0;
 
 failed:
-	log_error(spec->name, "this port cannot be made: %s", fail.text);
+	log_error(config->name, "this port cannot be made: %s", fail.text);
 	free(sp);
 	return error;
+}
+
+/* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */
+int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config)
+{
+	struct config_change change = config_port_change(&sp->made, config);
+	struct fail fail = {.text = "no memory"};
+	struct config_port next;
+	int error;
+
+	change.member &= ~option_bit(&bridge_port_options, "bridge");
+	if (change.driver == 0 && change.member == 0)
+		return 0;
+	error = config_port_copy(&next, config);
+	if (error == 0 && change.driver != 0)
+		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, &fail);
+	if (error == 0 && change.member != 0)
+		error = set_policy(sp, &config->member, &fail);
+	if (error != 0) {
+		log_error(sp->made.name, "cannot be changed while it runs: %s", fail.text);
+		config_port_free(&next);
+		return error;
+	}
+	free(next.member.bridge);
+	next.member.bridge = sp->made.member.bridge;
+	sp->made.member.bridge = NULL;
+	config_port_free(&sp->made);
+	sp->made = next;
+	return 0;
 }
 
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
@@ -125,10 +113,10 @@ int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
 		loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);
 		return error;
 	}
-	if (strcmp(sp->spec.bridge, name) != 0)
-		log_info(sp->spec.name, "moves from bridge %s to %s", sp->spec.bridge, name);
-	free((char *)sp->spec.bridge);
-	sp->spec.bridge = name;
+	if (strcmp(sp->made.member.bridge, name) != 0)
+		log_info(sp->made.name, "moves from bridge %s to %s", sp->made.member.bridge, name);
+	free(sp->made.member.bridge);
+	sp->made.member.bridge = name;
 	sp->bridge = bridge;
 	sp->state = SWITCH_PORT_IN;
 	switch_port_sync_queues(sp);
@@ -257,8 +245,8 @@ static void port_gone(void *arg)
 
 	role_assert_control();
 	sw->port[sp->id] = NULL;
-	log_info(sp->spec.name, "port removed");
-	spec_free(&sp->spec);
+	log_info(sp->made.name, "port removed");
+	config_port_free(&sp->made);
 	free(sp);
 	switch_reconcile(sw);
 }

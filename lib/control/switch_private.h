@@ -16,7 +16,7 @@
 struct switch_bridge {
 	struct vus_switch *sw;
 	struct bridge *bridge;
-	struct config_numbers numbers; /* what it was made with */
+	struct config_bridge made; /* what it was made with; without a list */
 	char name[NAME_LEN_MAX + 1];
 	bool leaving; /* nobody joins; its ports leave, and then it goes */
 	bool waiting; /* ... it is without ports, and lcores are passing */
@@ -35,7 +35,7 @@ struct switch_port {
 	struct vus_switch *sw;
 	struct port *port;
 	struct switch_bridge *bridge; /* while IN */
-	struct port_spec spec;	      /* strings are allocated */
+	struct config_port made;      /* what it is made from, and is on */
 	enum switch_port_state state;
 	uint16_t id;
 
@@ -86,7 +86,9 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 	RUNS_ON(control_thread);
 
 /* Makes the port, and leaves it OUT. 0 or -errno, told in a line. */
-int switch_port_create(struct vus_switch *sw, const struct port_spec *spec) RUNS_ON(control_thread);
+int switch_port_create(struct vus_switch *sw, const struct config_port *config) RUNS_ON(control_thread);
+/* Changes what of its options can change while it lives. 0 or -errno, told in a line. */
+int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config) RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
 /* IN -> LEAVING, and OUT later, when switch_reconcile() is called. */

@@ -19,14 +19,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "fail.h"
-#include "rights.h"
 
 struct frame;
 struct json_t;
 struct lcore_ctx;
 struct loop;
+struct option_entry;
+struct option_table;
 struct port;
 struct port_rxq;
 
@@ -49,27 +51,20 @@ struct port_ops {
 	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
 	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
 	void (*show)(struct port *port, struct json_t *object);
+	/* Control thread. Changes what is live: the rows of the bits in `changed`, whose values are in `options`. 0, or -errno
+	 * with a line in `fail` and the port as it was. NULL: the type has no live options. */
+	int (*reconfigure)(struct port *port, const void *options, uint64_t changed, struct fail *fail);
 	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
 	 * in the loop (a close that is not instant); `gone` is called at the end; nobody has the
 	 * port any more, and the driver frees it. */
 	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
 };
 
-/* What a user asks for: one entry of `ports:`, or one --vhost or --ethdev. Strings are the caller's. */
+/* What a port is made from. The caller's. */
 struct port_spec {
 	const char *name;
-	const char *bridge;
-	const char *type;   /* "vhost-user" or "ethdev" */
-	const char *socket; /* vhost-user */
-	const char *mode;   /* vhost-user: "server" (we listen) or "client" (we connect and retry); NULL: server */
-	struct rights rights; /* vhost-user, of the socket; only where we listen */
-	unsigned int queues; /* pairs offered; 0: the driver's default */
-	const char *postcopy; /* vhost-user: "on", where it is possible, or "off"; NULL: on */
-	const char *offloads; /* "on", or "off": checksums and segmentation are left to nobody else; NULL: on */
-	const char *control_queue; /* vhost-user: "on": the front end serves it, or "off"; NULL: on */
-	const char *device; /* ethdev: a name or PCI address EAL knows */
-	unsigned int mtu;   /* ethdev: bytes of payload; 0: what the device or its kernel interface is set to */
-	const char *zero_copy_tx; /* ethdev: "on": guests' frames are read where they lie, if possible, or "off"; NULL: off */
+	const char *type;
+	const void *options; /* a struct of the driver's table, verified */
 };
 
 /* What the switch does for a port, called by drivers on the control thread. */
@@ -88,8 +83,24 @@ struct port_host {
 	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
 };
 
+/* A type of port. What a user may say of one is a table of options (option.h); the first row is what it is made of, a socket
+ * or a device. */
 struct port_driver {
-	const char *type;
+	const char *type;   /* of a port in the file */
+	const char *option; /* of the command line: --vhost NAME=SOCKET[,key=value]... */
+	const char *example; /* of its value: "vm1=/run/vuswitch/vm1.sock" */
+	const char *help;   /* what such a port is, for --help */
+	const char *anew;   /* what it costs to make a port anew: "its VM loses the connection" */
+	bool arguments;	    /* on the command line, what is no key is an argument of the first value: up0=net_tap0,iface=tap0 */
+	const struct option_table *options;
+
+	/* What no table can say: one option against another, a path. Fills in what follows from others; `common` has what was
+	 * said for all ports. 0 or -errno with a line in `fail`. */
+	int (*verify)(void *options, const void *common, const struct option_entry *entry, struct fail *fail);
+	/* What no two ports can have, as a text of its own: the socket's file, the device. Allocated; NULL: no memory. */
+	char *(*takes)(const void *options);
+	/* A line for each thing that is not there yet, or in the way. NULL: nothing can be told before. */
+	void (*warn)(const void *options, const char *port, FILE *to);
 	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. */
 	int (*create)(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		      struct port **port, struct fail *fail);

@@ -148,6 +148,11 @@ void vhu_device_idle(struct vhu_device *device)
 		vhu_endpoint_next(&device->endpoint);
 }
 
+int vhu_device_set_rights(struct vhu_device *device, const struct rights *rights, struct fail *fail)
+{
+	return vhu_endpoint_set_rights(&device->endpoint, rights, fail);
+}
+
 void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)
 {
 	device->destroying = true;

@@ -97,6 +97,10 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		      const struct vhu_events *events, void *owner, struct vhu_device **device,
 		      struct fail *fail) RUNS_ON(control_thread);
 
+/* Server: the socket file's rights, from now on; who is connected stays. 0 or -errno with a line in `fail`. */
+int vhu_device_set_rights(struct vhu_device *device, const struct rights *rights, struct fail *fail)
+	RUNS_ON(control_thread);
+
 /* Ends the conversation, withdraws rings and memory, removes the socket file and, unless it `returns` with the next
  * process, the journal; `gone` is called from the loop once nothing is left, lcores included. */
 void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)

@@ -233,6 +233,13 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 	return error;
 }
 
+int vhu_endpoint_set_rights(struct vhu_endpoint *endpoint, const struct rights *rights, struct fail *fail)
+{
+	if (endpoint->mode == VHU_CLIENT)
+		return 0;
+	return vhu_socket_give(endpoint->path, &endpoint->file, rights, fail);
+}
+
 void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 {
 	loop_timer_stop(endpoint->loop, &endpoint->timer);

@@ -65,6 +65,9 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 void vhu_endpoint_next(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Nobody is let in for VHU_REST_MS from now. */
 void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
+/* Server: the socket file's rights, from now on. 0 or -errno with a line in `fail`. */
+int vhu_endpoint_set_rights(struct vhu_endpoint *endpoint, const struct rights *rights, struct fail *fail)
+	RUNS_ON(control_thread);
 /* Stops, and removes the socket file if it is still ours. */
 void vhu_endpoint_close(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 

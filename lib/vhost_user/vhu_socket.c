@@ -342,6 +342,23 @@ int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 	return error;
 }
 
+int vhu_socket_give(const char *path, const struct vhu_socket_file *file, const struct rights *rights,
+		    struct fail *fail)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), error;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		error = fail_set(fail, -errno, "%s: %s", path, strerror(errno));
+	else if (st.st_dev != file->dev || st.st_ino != file->ino)
+		error = fail_set(fail, -ENOENT, "%s is not the socket that this switch has made", path);
+	else
+		error = give(fd, path, rights, fail);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 void vhu_socket_remove(const char *path, const struct vhu_socket_file *file)
 {
 	const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;

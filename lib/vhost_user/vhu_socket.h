@@ -30,6 +30,10 @@ int vhu_socket_check(const char *path, struct fail *fail) RUNS_ON(control_thread
 int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 		      struct vhu_socket_file *file, struct fail *fail) RUNS_ON(control_thread);
 
+/* Gives the file its owner, group and mode while it is listened on. 0 or -errno. */
+int vhu_socket_give(const char *path, const struct vhu_socket_file *file, const struct rights *rights,
+		    struct fail *fail) RUNS_ON(control_thread);
+
 /* Removes the file, unless another is in its place. */
 void vhu_socket_remove(const char *path, const struct vhu_socket_file *file)
 	RUNS_ON(control_thread);

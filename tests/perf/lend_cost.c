@@ -14,6 +14,7 @@
 #include <rte_cycles.h>
 
 #include "eal.h"
+#include "ethdev_options.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_hold.h"
@@ -32,10 +33,11 @@ static struct lcore_ctx ctx = {.burst = &burst};
 static struct port *ports[2]; /* that copies, and that lends */
 static struct port_counters counters;
 
-static struct port *port_on(const char *device, const char *zero_copy) RUNS_ON(control_thread)
+static struct port *port_on(const char *device, bool zero_copy) RUNS_ON(control_thread)
 {
-	struct port_spec spec = {.name = device, .type = "ethdev", .device = device, .mtu = 9000,
-				 .zero_copy_tx = zero_copy};
+	const struct ethdev_options options = {
+		.device = (char *)(uintptr_t)device, .mtu = 9000, .offloads = true, .zero_copy_tx = zero_copy};
+	struct port_spec spec = {.name = device, .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
 
@@ -135,8 +137,8 @@ int main(int argc, char **argv)
 	host.loop = loop_create();
 	if (host.loop == NULL)
 		return 1;
-	ports[0] = port_on("net_null0,no-rx=1", "off");
-	ports[1] = port_on("net_null1,no-rx=1", "on");
+	ports[0] = port_on("net_null0,no-rx=1", false);
+	ports[1] = port_on("net_null1,no-rx=1", true);
 	if (ports[0] == NULL || ports[1] == NULL)
 		return 1;
 	loop_turn(host.loop, 0);

@@ -86,7 +86,7 @@ static bool becomes(const char *path, gid_t group, mode_t mode)
 	return has(path, group, mode);
 }
 
-/* Another mode makes the port anew; the one beside it keeps its socket file. The folder is made. */
+/* Rights change while the port lives: its socket file stays, and so does the one beside it. The folder is made. */
 static void the_file_says_it_anew(void **state)
 {
 	char top[] = "/tmp/fg-rights-XXXXXX", folder[64], path[64], one[96], two[96];
@@ -94,7 +94,7 @@ static void the_file_says_it_anew(void **state)
 	const char *const args[] = {"--config", path, NULL};
 	const struct fg_switch_options opt = {.ports = ports, .args = args};
 	struct fg_switch sw = {0};
-	struct stat before, after;
+	struct stat before[2], after;
 	mode_t mask;
 
 	assert_non_null(mkdtemp(top));
@@ -111,13 +111,25 @@ static void the_file_says_it_anew(void **state)
 	assert_has(one, getegid(), 0755);
 	assert_has(two, getegid(), 0600);
 	assert_shown(&sw, "vm1", NULL);
-	OK(lstat(two, &before));
+	OK(lstat(one, &before[0]));
+	OK(lstat(two, &before[1]));
 
 	write_file(path, folder, "socket-mode: 0666\n");
 	OK(kill(sw.pid, SIGHUP));
 	assert_true(becomes(one, getegid(), 0666));
+	assert_shown(&sw, "vm1", "mode 0666");
+	OK(lstat(one, &after));
+	assert_int_equal(before[0].st_ino, after.st_ino);
 	OK(lstat(two, &after));
-	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(before[1].st_ino, after.st_ino);
+
+	/* Not given any more, they are what the umask makes them. */
+	write_file(path, folder, "");
+	OK(kill(sw.pid, SIGHUP));
+	assert_true(becomes(one, getegid(), 0755));
+	assert_shown(&sw, "vm1", NULL);
+	OK(lstat(one, &after));
+	assert_int_equal(before[0].st_ino, after.st_ino);
 
 	OK(fg_switch_stop(&sw));
 	assert_int_equal(access(one, F_OK), -1);

@@ -6,10 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "cases.h"
 #include "clock.h"
 #include "config.h"
+#include "ethdev_options.h"
+#include "ethdev_port.h"
+#include "vhost_options.h"
+#include "vhost_port.h"
+#include "vus_limits.h"
 
+static const struct port_driver *const drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
 static char path[] = "/tmp/config_test_XXXXXX";
 
 /* Writes a file and reads it as the switch would. */
@@ -21,7 +29,7 @@ static int read_text(struct config *config, const char *text, struct fail *fail)
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	fclose(file);
-	*config = (struct config){0};
+	*config = (struct config){.drivers = drivers};
 	error = config_read_file(config, path, fail);
 	return error != 0 ? error : config_check(config, fail);
 }
@@ -41,11 +49,29 @@ static void assert_refused(const char *text, unsigned int line, const char *word
 	assert_null(strchr(fail.text, '\n'));
 }
 
+static const struct vhost_options *vhost(const struct config *config, const char *name)
+{
+	const struct config_port *port = config_find_port(config, name);
+
+	assert_non_null(port);
+	assert_ptr_equal(port->driver, &vhost_port_driver);
+	return port->options;
+}
+
+static const struct ethdev_options *ethdev(const struct config *config, const char *name)
+{
+	const struct config_port *port = config_find_port(config, name);
+
+	assert_non_null(port);
+	assert_ptr_equal(port->driver, &ethdev_port_driver);
+	return port->options;
+}
+
 static void reads_everything(void **state)
 {
 	struct config config;
 	struct fail fail;
-	struct config_numbers numbers;
+	const struct bridge_options *bridge;
 	const struct config_port *port;
 
 	assert_int_equal(
@@ -68,42 +94,42 @@ static void reads_everything(void **state)
 			  &fail),
 		0);
 	assert_int_equal(config.bridges_n, 2);
-	numbers = config_bridge_numbers(&config.bridges[0]);
-	assert_int_equal(numbers.mac_table_size, 1024);
-	assert_int_equal(numbers.mac_aging, 0);
-	assert_int_equal(numbers.mac_limit_per_port, 100);
-	assert_int_equal(config.bridges[0].static_macs_n, 1);
-	assert_memory_equal(config.bridges[0].static_macs[0].bytes, "\x52\x54\x00\x12\x34\x5f", 6);
+	bridge = &config.bridges[0].options;
+	assert_int_equal(bridge->mac_table_size, 1024);
+	assert_int_equal(bridge->mac_aging, 0);
+	assert_int_equal(bridge->mac_limit_per_port, 100);
+	assert_int_equal(bridge->static_macs.n, 1);
+	assert_memory_equal(bridge_static_mac(bridge, 0)->mac, "\x52\x54\x00\x12\x34\x5f", 6);
 
 	assert_string_equal(config.bridges[1].name, "br0");
 	assert_true(config.bridges[1].implied);
-	numbers = config_bridge_numbers(&config.bridges[1]);
-	assert_int_equal(numbers.mac_aging, MAC_AGING_DEFAULT);
-	assert_int_equal(numbers.mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT / 2);
+	bridge = &config.bridges[1].options;
+	assert_int_equal(bridge->mac_aging, MAC_AGING_DEFAULT);
+	assert_int_equal(bridge->mac_limit_per_port, MAC_TABLE_SIZE_DEFAULT / 2);
 
 	assert_int_equal(config.ports_n, 5);
 	port = config_find_port(&config, "vm1");
-	assert_string_equal(port->spec.type, "vhost-user");
-	assert_string_equal(port->spec.bridge, "lan");
-	assert_string_equal(port->spec.socket, "/run/a");
-	assert_string_equal(port->spec.mode, "client");
-	assert_int_equal(port->spec.queues, 4);
-	assert_string_equal(config_find_port(&config, "up0")->spec.device, "0000:03:00.0");
+	assert_string_equal(port->type, "vhost-user");
+	assert_string_equal(port->member.bridge, "lan");
+	assert_string_equal(vhost(&config, "vm1")->socket, "/run/a");
+	assert_false(vhost_options_listens(vhost(&config, "vm1")));
+	assert_int_equal(vhost(&config, "vm1")->queues, 4);
+	assert_string_equal(ethdev(&config, "up0")->device, "0000:03:00.0");
 	port = config_find_port(&config, "vm2");
-	assert_string_equal(port->spec.bridge, "br0");
-	assert_string_equal(port->spec.mode, "server");
-	assert_int_equal(port->spec.queues, 0);
+	assert_string_equal(port->member.bridge, "br0");
+	assert_true(vhost_options_listens(vhost(&config, "vm2")));
+	assert_int_equal(vhost(&config, "vm2")->queues, 1);
 	assert_null(config_find_port(&config, "vm5"));
 	/* Several queue pairs: QEMU breaks them in postcopy, so it has to be asked for. */
-	assert_string_equal(config_find_port(&config, "vm1")->spec.postcopy, "off");
-	assert_string_equal(config_find_port(&config, "vm2")->spec.postcopy, "on");
-	assert_string_equal(config_find_port(&config, "vm3")->spec.postcopy, "on");
-	assert_string_equal(config_find_port(&config, "vm4")->spec.postcopy, "off");
-	assert_string_equal(config_find_port(&config, "vm3")->spec.offloads, "on");
-	assert_string_equal(config_find_port(&config, "vm4")->spec.offloads, "off");
-	assert_string_equal(config_find_port(&config, "up0")->spec.offloads, "on");
-	assert_string_equal(config_find_port(&config, "vm3")->spec.control_queue, "on");
-	assert_string_equal(config_find_port(&config, "vm4")->spec.control_queue, "off");
+	assert_false(vhost(&config, "vm1")->postcopy);
+	assert_true(vhost(&config, "vm2")->postcopy);
+	assert_true(vhost(&config, "vm3")->postcopy);
+	assert_false(vhost(&config, "vm4")->postcopy);
+	assert_true(vhost(&config, "vm3")->offloads);
+	assert_false(vhost(&config, "vm4")->offloads);
+	assert_true(ethdev(&config, "up0")->offloads);
+	assert_true(vhost(&config, "vm3")->control_queue);
+	assert_false(vhost(&config, "vm4")->control_queue);
 	config_free(&config);
 }
 
@@ -124,7 +150,7 @@ static void nothing_is_a_configuration(void **state)
 
 static void the_example_is_good(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 
 	assert_int_equal(config_read_file(&config, PROJECT_ROOT "/config/vuswitch.yaml", &fail), 0);
@@ -158,7 +184,7 @@ static const struct {
 	{"just text\n", 1, "keys with values"},
 	{"ports: a\n", 1, "ports has to be a list"},
 	{"ports:\n  - a\n", 2, "keys with values"},
-	{"ports: []\nports: []\n", 1, "ports is written twice"},
+	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
 	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports, rebalance, "
 	 "socket-owner, socket-group, socket-mode"},
@@ -234,14 +260,14 @@ static const struct {
 	{"ports:\n" PORT(", mtu: 9000"), 2, "mtu is nothing to a port of type vhost-user"},
 	{"ports:\n  - {name: a, type: ethdev, device: x, mtu: 67}\n", 2, "use 68 to 65535"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /a}\n", 3,
-	 "/a is the socket of port a already"},
+	 "socket /a is port a's already"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: //a}\n", 3,
-	 "//a is the socket of port a already"},
+	 "socket //a is port a's already"},
 	{"ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /tmp/./../a}\n", 3,
-	 "is the socket of port a already"},
+	 "is port a's already"},
 	{"ports:\n  - {name: a, type: vhost-user, socket: /no/where/x}\n"
 	 "  - {name: b, type: vhost-user, socket: /no/./such/..//where/x}\n",
-	 3, "is the socket of port a already"},
+	 3, "is port a's already"},
 	{"ports:\n  - {name: a, type: vhost-user, socket: vm1.sock}\n", 2,
 	 "\"vm1.sock\" is not a path from the root; write it whole, as in /run/vuswitch/vm1.sock"},
 	{"ports:\n  - {name: a, type: vhost-user, socket: /run/}\n", 2, "names a folder"},
@@ -279,7 +305,7 @@ static void says_what_is_wrong(void **state)
 
 static void no_file(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 
 	assert_int_equal(config_read_file(&config, "/nonexistent/file", &fail), -ENOENT);
@@ -317,7 +343,7 @@ static void aliases_are_bounded(void **state)
 				   "  - {name: b, type: vhost-user, socket: /b, mode: *m}\n",
 				   &fail),
 			 0);
-	assert_string_equal(config.ports[1].spec.mode, "client");
+	assert_false(vhost_options_listens(vhost(&config, "b")));
 	config_free(&config);
 	at = (size_t)sprintf(text, "bridges:\n  - name: b\n    static-macs: &m\n");
 	for (int i = 0; i < 1000; i++)
@@ -334,7 +360,7 @@ static void aliases_are_bounded(void **state)
 /* What would keep the switch waiting (SIGHUP reads the file as well) is refused at once. */
 static void only_files_are_read(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 	char fifo[] = "/tmp/config_test_fifo_XXXXXX";
 	int ends[2];
@@ -374,7 +400,7 @@ static void sockets_through_a_link(void **state)
 		 "ports:\n  - {name: a, type: vhost-user, socket: %s/x}\n"
 		 "  - {name: b, type: vhost-user, socket: %s/x}\n",
 		 folder, link);
-	assert_refused(text, 3, "is the socket of port a already");
+	assert_refused(text, 3, "is port a's already");
 	unlink(link);
 	rmdir(folder);
 }
@@ -403,15 +429,15 @@ static void long_paths(void **state)
 
 static void options_are_ports(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	const struct config_port *port;
 	struct fail fail;
 
-	assert_int_equal(config_add_option(&config, "--vhost",
+	assert_int_equal(config_add_port(&config, "--vhost",
 					   "vm1=/run/a,mode=client,queues=2,bridge=lan", &fail),
 			 0);
-	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/run/b", &fail), 0);
-	assert_int_equal(config_add_option(&config, "--ethdev",
+	assert_int_equal(config_add_port(&config, "--vhost", "vm2=/run/b", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--ethdev",
 					   "up0=net_tap0,iface=t0,mtu=9000,bridge=lan,remote=x", &fail),
 			 0);
 	assert_int_equal(config_check(&config, &fail), 0);
@@ -419,33 +445,33 @@ static void options_are_ports(void **state)
 	assert_non_null(config_find_bridge(&config, "lan"));
 	assert_non_null(config_find_bridge(&config, "br0"));
 	port = config_find_port(&config, "vm1");
-	assert_string_equal(port->spec.socket, "/run/a");
-	assert_string_equal(port->spec.mode, "client");
-	assert_int_equal(port->spec.queues, 2);
+	assert_string_equal(vhost(&config, "vm1")->socket, "/run/a");
+	assert_false(vhost_options_listens(vhost(&config, "vm1")));
+	assert_int_equal(vhost(&config, "vm1")->queues, 2);
 	port = config_find_port(&config, "up0");
-	assert_string_equal(port->spec.device, "net_tap0,iface=t0,remote=x");
-	assert_int_equal(port->spec.mtu, 9000);
-	assert_string_equal(port->spec.bridge, "lan");
+	assert_string_equal(ethdev(&config, "up0")->device, "net_tap0,iface=t0,remote=x");
+	assert_int_equal(ethdev(&config, "up0")->mtu, 9000);
+	assert_string_equal(port->member.bridge, "lan");
 	config_free(&config);
 }
 
 /* Where the command line was written is known: a relative path goes from there. */
 static void relative_paths_are_made_absolute(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 	char before[512], wanted[64], folder[] = "/tmp/config_test_XXXXXX";
 
 	assert_non_null(getcwd(before, sizeof(before)));
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(chdir(folder), 0);
-	assert_int_equal(config_add_option(&config, "--vhost", "vm1=vm1.sock", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "vm1=vm1.sock", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	snprintf(wanted, sizeof(wanted), "%s/vm1.sock", folder);
-	assert_string_equal(config.ports[0].spec.socket, wanted);
-	assert_int_equal(config_add_option(&config, "--vhost", "vm2=./vm1.sock", &fail), 0);
+	assert_string_equal(vhost(&config, "vm1")->socket, wanted);
+	assert_int_equal(config_add_port(&config, "--vhost", "vm2=./vm1.sock", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -EEXIST);
-	assert_non_null(strstr(fail.text, "is the socket of port vm1 already"));
+	assert_non_null(strstr(fail.text, "is port vm1's already"));
 	config_free(&config);
 	assert_int_equal(chdir(before), 0);
 	rmdir(folder);
@@ -454,17 +480,17 @@ static void relative_paths_are_made_absolute(void **state)
 /* What is not there yet is no error: it may come before the switch starts. */
 static void warns_of_what_is_missing(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 	char *text;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
 
-	assert_int_equal(config_add_option(&config, "--vhost", "vm1=/no/where/it/vm1.sock", &fail), 0);
-	assert_int_equal(config_add_option(&config, "--vhost", "vm2=/tmp/made/vm2.sock", &fail), 0);
-	assert_int_equal(config_add_option(&config, "--vhost", "vm3=/no/vm3.sock,mode=client", &fail), 0);
-	assert_int_equal(config_add_option(&config, "--ethdev", "up0=net_af_packet0,iface=nosuch0", &fail), 0);
-	assert_int_equal(config_add_option(&config, "--ethdev", "up1=net_af_packet1,iface=lo", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "vm1=/no/where/it/vm1.sock", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "vm2=/tmp/made/vm2.sock", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "vm3=/no/vm3.sock,mode=client", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--ethdev", "up0=net_af_packet0,iface=nosuch0", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--ethdev", "up1=net_af_packet1,iface=lo", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	config_warn(&config, to);
 	fclose(to);
@@ -487,8 +513,9 @@ static void options_are_checked(void **state)
 		{"--vhost", "vm1=", "a name and a socket are needed"},
 		{"--ethdev", "up0", "a name and a device are needed"},
 		{"--vhost", "vm1=/a,brige=x", "\"brige\" is not known"},
-		{"--vhost", "vm1=/a,queues=x", "queues=x is not a number"},
-		{"--vhost", "vm1=/a,queues=", "queues= is not a number"},
+		{"--vhost", "vm1=/a,queues=x", "port vm1: queues has to be a whole number, 0 or more, not 'x'"},
+		{"--vhost", "vm1=/a,queues=", "queues has to be a whole number, 0 or more, not ''"},
+		{"--vhost", "vm1=/a,queues=2,queues=3", "queues is written twice"},
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
 		{"--vhost", "vm1=/a,postcopy=maybe", "use on"},
@@ -498,16 +525,16 @@ static void options_are_checked(void **state)
 		{"--vhost", "vm1=/a,mode=client,socket-mode=0660", "mode: client"},
 		{"--ethdev", "up0=net_tap0,offloads=some", "use on"},
 		{"--vhost", "vm1=/a,control-queue=some", "use on"},
-		{"--ethdev", "up0=net_tap0,mtu=big", "mtu=big is not a number"},
+		{"--ethdev", "up0=net_tap0,mtu=big", "mtu has to be a whole number"},
 		{"--ethdev", "up0=net_tap0,mtu=65536", "use 68 to 65535"},
 		{"--vhost", "vm1=/a,bridge=", "bridge name \"\" is missing"},
 		{"--vhost", "vm/1=/a", "has a character other"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct config config = {0};
+		struct config config = {.drivers = drivers};
 		struct fail fail = {.text = ""};
-		int error = config_add_option(&config, cases[i].option, cases[i].value, &fail);
+		int error = config_add_port(&config, cases[i].option, cases[i].value, &fail);
 
 		if (error == 0)
 			error = config_check(&config, &fail);
@@ -527,7 +554,7 @@ static void file_and_options_together(void **state)
 	struct fail fail;
 
 	assert_int_equal(read_text(&config, "ports:\n" PORT(""), &fail), 0);
-	assert_int_equal(config_add_option(&config, "--vhost", "a=/b", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "a=/b", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -EEXIST);
 	assert_non_null(strstr(fail.text, path));
 	config_free(&config);
@@ -540,16 +567,16 @@ static void queues_move_unless_told_otherwise(void **state)
 
 	assert_int_equal(read_text(&config, "ports:\n" PORT(""), &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	assert_string_equal(config.rebalance, "on");
+	assert_true(config.options.rebalance);
 	config_free(&config);
 	assert_int_equal(read_text(&config, "rebalance: off\nports:\n" PORT(""), &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	assert_string_equal(config.rebalance, "off");
+	assert_false(config.options.rebalance);
 	/* The command line has the last word, and is told so. */
-	assert_int_equal(config_set_rebalance(&config, "on", &fail), 0);
+	assert_int_equal(config_set(&config, "rebalance", "on", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	assert_string_equal(config.rebalance, "on");
-	assert_int_equal(config_set_rebalance(&config, "never", &fail), 0);
+	assert_true(config.options.rebalance);
+	assert_int_equal(config_set(&config, "rebalance", "never", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -EINVAL);
 	assert_int_equal(strncmp(fail.text, "--rebalance: rebalance \"never\"", 30), 0);
 	config_free(&config);
@@ -568,35 +595,35 @@ static void a_socket_is_somebodys(void **state)
 		"  - {name: e, type: ethdev, device: x}\n";
 	struct config config;
 	struct fail fail;
-	const struct rights *rights;
+	struct rights rights;
 	char words[256];
 
 	assert_int_equal(read_text(&config, text, &fail), 0);
-	rights = &config_find_port(&config, "a")->spec.rights;
-	assert_true(rights->given[RIGHTS_OWNER] && rights->given[RIGHTS_GROUP]);
-	assert_int_equal(rights->owner, 0);
-	assert_int_equal(rights->group, 0);
-	assert_int_equal(rights->mode, 0660);
-	config_describe_port(&config_find_port(&config, "a")->spec, words, sizeof(words));
-	assert_string_equal(words, "vhost-user, listens on /a, owner root (0), group root (0), "
-				   "mode 0660, bridge br0");
-	rights = &config_find_port(&config, "b")->spec.rights;
-	assert_int_equal(rights->owner, 64055);
-	assert_int_equal(rights->group, 107);
-	assert_int_equal(rights->mode, 07);
-	rights = &config_find_port(&config, "c")->spec.rights;
-	assert_int_equal(rights->owner, 64055);
-	assert_false(rights->given[RIGHTS_GROUP]);
-	assert_int_equal(rights->mode, 0640);
+	rights = vhost_options_rights(vhost(&config, "a"));
+	assert_true(rights.given[RIGHTS_OWNER] && rights.given[RIGHTS_GROUP]);
+	assert_int_equal(rights.owner, 0);
+	assert_int_equal(rights.group, 0);
+	assert_int_equal(rights.mode, 0660);
+	config_describe_port(config_find_port(&config, "a"), words, sizeof(words));
+	assert_string_equal(words, "vhost-user, socket /a, socket-owner root (0), socket-group root (0), "
+				   "socket-mode 0660, bridge br0");
+	rights = vhost_options_rights(vhost(&config, "b"));
+	assert_int_equal(rights.owner, 64055);
+	assert_int_equal(rights.group, 107);
+	assert_int_equal(rights.mode, 07);
+	rights = vhost_options_rights(vhost(&config, "c"));
+	assert_int_equal(rights.owner, 64055);
+	assert_false(rights.given[RIGHTS_GROUP]);
+	assert_int_equal(rights.mode, 0640);
 	/* Where somebody else makes the socket, and where there is none, the defaults are nobody's. */
-	assert_false(rights_any(&config_find_port(&config, "d")->spec.rights));
-	assert_false(rights_any(&config_find_port(&config, "e")->spec.rights));
+	rights = vhost_options_rights(vhost(&config, "d"));
+	assert_false(rights_any(&rights));
 	/* The command line has the last word. */
-	assert_int_equal(config_set_rights(&config, RIGHTS_MODE, "0600", &fail), 0);
+	assert_int_equal(config_set(&config, "socket-mode", "0600", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	assert_int_equal(config_find_port(&config, "c")->spec.rights.mode, 0600);
-	assert_int_equal(config_find_port(&config, "a")->spec.rights.mode, 0660);
-	assert_int_equal(config_set_rights(&config, RIGHTS_GROUP, "nobody-of-that-name", &fail), 0);
+	assert_int_equal(vhost(&config, "c")->socket_mode, 0600);
+	assert_int_equal(vhost(&config, "a")->socket_mode, 0660);
+	assert_int_equal(config_set(&config, "socket-group", "nobody-of-that-name", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -ENOENT);
 	assert_int_equal(strncmp(fail.text, "--socket-group: socket-group \"nobody", 36), 0);
 	config_free(&config);
@@ -605,43 +632,103 @@ static void a_socket_is_somebodys(void **state)
 /* As a suboption of --vhost, and not of --ethdev, where it would be the driver's. */
 static void a_socket_of_the_command_line(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
-	const struct rights *rights;
+	struct rights rights;
 
-	assert_int_equal(config_add_option(&config, "--vhost",
+	assert_int_equal(config_add_port(&config, "--vhost",
 					   "a=/a,socket-owner=0,socket-group=root,socket-mode=660",
 					   &fail),
 			 0);
-	assert_int_equal(config_add_option(&config, "--ethdev", "e=net_x,socket-mode=660", &fail),
+	assert_int_equal(config_add_port(&config, "--ethdev", "e=net_x,socket-mode=660", &fail),
 			 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	rights = &config_find_port(&config, "a")->spec.rights;
-	assert_true(rights->given[RIGHTS_OWNER] && rights->given[RIGHTS_GROUP]);
-	assert_int_equal(rights->mode, 0660);
-	assert_string_equal(config_find_port(&config, "e")->spec.device, "net_x,socket-mode=660");
+	rights = vhost_options_rights(vhost(&config, "a"));
+	assert_true(rights.given[RIGHTS_OWNER] && rights.given[RIGHTS_GROUP]);
+	assert_int_equal(rights.mode, 0660);
+	assert_string_equal(ethdev(&config, "e")->device, "net_x,socket-mode=660");
 	config_free(&config);
 }
 
-static void same_ports_are_same(void **state)
-{
-	struct port_spec a = {.name = "a", .type = "vhost-user", .bridge = "x", .socket = "/a"};
-	struct port_spec b = a;
+/* --- two configurations ----------------------------------------------------------------------------------------- */
 
-	b.bridge = "y";
-	assert_true(config_same_port(&a, &b));
-	b.queues = 2;
-	assert_false(config_same_port(&a, &b));
-	b = a;
-	b.mode = "client";
-	assert_false(config_same_port(&a, &b));
-	b = a;
-	b.rights = (struct rights){.given[RIGHTS_MODE] = true, .mode = 0660};
-	assert_false(config_same_port(&a, &b));
-	a.rights = b.rights;
-	assert_true(config_same_port(&a, &b));
-	b.rights.mode = 0600;
-	assert_false(config_same_port(&a, &b));
+static void add_line(void *arg, const char *line)
+{
+	char *text = arg;
+
+	snprintf(text + strlen(text), 2000 - strlen(text), "%s\n", line);
+}
+
+/* What turns one text into the other, as it is told. */
+static void assert_changes(const char *before, const char *after, const char *lines)
+{
+	struct config from, to;
+	struct fail fail = {.text = ""};
+	char text[2000] = "";
+
+	assert_int_equal(read_text(&from, before, &fail), 0);
+	assert_int_equal(read_text(&to, after, &fail), 0);
+	config_tell_changes(&from, &to, add_line, text);
+	assert_string_equal(text, lines);
+	config_free(&from);
+	config_free(&to);
+}
+
+static void changes_are_told(void **state)
+{
+	static const char before[] = "bridges: [{name: b}]\nports:\n" PORT("");
+
+	assert_changes(before, before, "");
+	/* A default that is written out is the same. */
+	assert_changes(before,
+		       "bridges: [{name: b}]\nports:\n" PORT(", queues: 1, mode: server, postcopy: yes, bridge: br0"), "");
+	assert_changes(before, "bridges: [{name: b}]\nports:\n" PORT(", queues: 2, control-queue: true"),
+		       "port a: queues 1 -> 2, postcopy on -> off: the port is made anew, its VM loses the connection\n");
+	assert_changes(before, "bridges: [{name: b}]\nports:\n" PORT(", bridge: b, socket-mode: 660"),
+		       "port a: socket-mode not set -> 0660, bridge br0 -> b: changed while it runs\n");
+	assert_changes(before, "bridges: [{name: b}]\nsocket-mode: 0660\nports:\n" PORT(""),
+		       "port a: socket-mode not set -> 0660: changed while it runs\n");
+	assert_changes(before, "bridges: [{name: b, mac-aging: 5}]\nports:\n  - {name: a, type: ethdev, device: x}\n",
+		       "bridge b: mac-aging 300 -> 5: the bridge is made anew and learns its addresses again; no VM loses "
+		       "its connection\n"
+		       "port a: type vhost-user -> ethdev: the port is made anew, its VM loses the connection\n");
+	assert_changes(before, "ports: []\n", "port a: goes, its VM loses the connection\n");
+	assert_changes("ports: []\n", before, "");
+}
+
+/* What a running switch says of itself is what it was told. */
+static void json_says_the_same(void **state)
+{
+	static const char text[] =
+		"bridges:\n  - {name: b, mac-aging: 7, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}\n"
+		"socket-group: 107\nrebalance: no\nports:\n" PORT(", bridge: b, postcopy: off, socket-mode: 0640")
+		"  - {name: up, type: ethdev, device: \"net_tap0,iface=x\"}\n"
+		"  - {name: c, type: vhost-user, socket: /c, mode: client, queues: 3}\n";
+	struct config config, copy = {.drivers = drivers};
+	struct fail fail = {.text = ""};
+	char lines[2000] = "";
+	json_t *json;
+
+	assert_int_equal(read_text(&config, text, &fail), 0);
+	json = config_to_json(&config);
+	assert_int_equal(config_read_json(&copy, "json", json, &fail), 0);
+	json_decref(json);
+	assert_int_equal(config_check(&copy, &fail), 0);
+	assert_int_equal(copy.ports_n, 3);
+	assert_false(copy.options.rebalance);
+	assert_int_equal(copy.bridges[0].options.static_macs.n, 1);
+	config_tell_changes(&config, &copy, add_line, lines);
+	assert_string_equal(lines, "");
+	/* The same checker, without lines. */
+	config_free(&copy);
+	json = json_pack("{s:[{s:s, s:s, s:s, s:i}]}", "ports",
+			 "name", "a", "type", "vhost-user", "socket", "/a", "queues", 17);
+	assert_int_equal(config_read_json(&copy, "request", json, &fail), 0);
+	json_decref(json);
+	assert_int_equal(config_check(&copy, &fail), -ERANGE);
+	assert_string_equal(fail.text, "request: port a: queues: 17 is out of range; use 1 to 16");
+	config_free(&copy);
+	config_free(&config);
 }
 
 int main(void)
@@ -665,7 +752,8 @@ int main(void)
 		cmocka_unit_test(queues_move_unless_told_otherwise),
 		cmocka_unit_test(a_socket_is_somebodys),
 		cmocka_unit_test(a_socket_of_the_command_line),
-		cmocka_unit_test(same_ports_are_same),
+		cmocka_unit_test(changes_are_told),
+		cmocka_unit_test(json_says_the_same),
 	};
 	int fd = mkstemp(path), failed;
 

@@ -301,13 +301,13 @@ static void the_file(void **state)
 
 static int set_up(void **state)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 
 	role_assert_control();
 	snprintf(path, sizeof(path), "%s/control.sock", mkdtemp(folder));
-	config_add_option(&config, "--vhost", "a=/a", &fail);
-	config_add_option(&config, "--vhost", "b=/b", &fail);
+	config_add_port(&config, "--vhost", "a=/a", &fail);
+	config_add_port(&config, "--vhost", "b=/b", &fail);
 	if (config_check(&config, &fail) != 0 ||
 	    switch_create(loop, drivers, &bell, &sw, &fail) != 0 || switch_apply(sw, &config) != 0)
 		return -1;

@@ -9,6 +9,7 @@
 
 #include "cases.h"
 #include "eal.h"
+#include "ethdev_options.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_hold.h"
@@ -27,10 +28,11 @@ static struct mem_span span[BURST_MAX][8];
 
 /* --- tools ------------------------------------------------------------------------------------------------------- */
 
-static struct port *port_on(const char *device, const char *zero_copy)
+static struct port *port_on(const char *device, bool zero_copy)
 {
-	struct port_spec spec = {.name = "up", .type = "ethdev", .device = device, .mtu = MTU,
-				 .zero_copy_tx = zero_copy};
+	const struct ethdev_options options = {
+		.device = (char *)(uintptr_t)device, .mtu = MTU, .offloads = true, .zero_copy_tx = zero_copy};
+	struct port_spec spec = {.name = "up", .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
 
@@ -161,7 +163,7 @@ static bool says(struct port *port, const char *word)
 static void long_frames_are_lent(void **state)
 {
 	static const uint16_t pieces[] = {1, 2, 4};
-	struct port *port = port_on("net_ring0", "on");
+	struct port *port = port_on("net_ring0", true);
 
 	assert_true(says(port, "on, frames of"));
 	for (unsigned int p = 0; p < RTE_DIM(pieces); p++) {
@@ -184,7 +186,7 @@ static void long_frames_are_lent(void **state)
 
 static void others_are_copied(void **state)
 {
-	struct port *port = port_on("net_ring0", "on");
+	struct port *port = port_on("net_ring0", true);
 
 	fill_burst(3, ETHDEV_LEND_MIN - 1, 1);
 	deliver(port);
@@ -203,7 +205,7 @@ static void others_are_copied(void **state)
 	read_ring(port, 3, 4000);
 	assert_null(lcore.errands);
 	end(port);
-	port = port_on("net_ring0", "off");
+	port = port_on("net_ring0", false);
 	assert_true(says(port, "off"));
 	fill_burst(3, 4000, 1);
 	deliver(port);
@@ -215,7 +217,7 @@ static void others_are_copied(void **state)
 /* To two devices: the guest has its buffer back when both have read it. */
 static void a_flood(void **state)
 {
-	struct port *one = port_on("net_ring0", "on"), *other = port_on("net_ring1", "on");
+	struct port *one = port_on("net_ring0", true), *other = port_on("net_ring1", true);
 
 	fill_burst(4, 1514, 1);
 	deliver(one);
@@ -233,7 +235,7 @@ static void a_flood(void **state)
 /* What a full device does not take is held by nobody; and it is done at once where the driver reads while it sends. */
 static void nothing_stays(void **state)
 {
-	struct port *port = port_on("net_null0", "on");
+	struct port *port = port_on("net_null0", true);
 
 	fill_burst(BURST_MAX, 9014, 2);
 	deliver(port);
@@ -241,7 +243,7 @@ static void nothing_stays(void **state)
 		assert_int_equal(held(i), 0);
 	assert_null(lcore.errands);
 	end(port);
-	port = port_on("net_ring0", "on");
+	port = port_on("net_ring0", true);
 	for (unsigned int i = 0; i < 3000; i++)
 		deliver(port);
 	for (uint16_t i = 0; i < BURST_MAX; i++)
@@ -265,7 +267,7 @@ static void wait_ms(unsigned int ms)
 /* A device that gives nothing back gets copies until it has. */
 static void one_that_hangs(void **state)
 {
-	struct port *port = port_on("net_ring0", "on");
+	struct port *port = port_on("net_ring0", true);
 
 	fill_burst(4, 1514, 1);
 	deliver(port);
@@ -289,7 +291,7 @@ static void one_that_hangs(void **state)
 /* A port that ends while its frames wait in a device: what comes back later finds what it needs. */
 static void ends_while_frames_are_out(void **state)
 {
-	struct port *port = port_on("net_ring0", "on");
+	struct port *port = port_on("net_ring0", true);
 	struct rte_mbuf *mbuf[8];
 	uint16_t id;
 
@@ -307,12 +309,12 @@ static void ends_while_frames_are_out(void **state)
 static void some_cannot(void **state)
 {
 	/* Whose frames leave by another device, which nobody asked. */
-	struct port *port = port_on("net_bonding0,mode=1,slave=net_null7", "on");
+	struct port *port = port_on("net_bonding0,mode=1,slave=net_null7", true);
 
 	assert_true(says(port, "on, but frames are copied: the device "));
 	assert_int_equal(frame_hold_takers, 0);
 	end(port);
-	assert_false(says(port = port_on("net_null0", NULL), "copied"));
+	assert_false(says(port = port_on("net_null0", false), "copied"));
 	end(port);
 }
 

@@ -13,6 +13,7 @@
 
 #include "cases.h"
 #include "eal.h"
+#include "ethdev_options.h"
 #include "ethdev_port.h"
 #include "frame_head.h"
 #include "log.h"
@@ -30,7 +31,8 @@ static uint8_t bytes[LONGEST];
 
 static struct port *port_on_mtu(const char *name, const char *device, unsigned int mtu)
 {
-	struct port_spec spec = {.name = name, .type = "ethdev", .device = device, .mtu = mtu};
+	const struct ethdev_options options = {.device = (char *)(uintptr_t)device, .mtu = mtu, .offloads = true};
+	struct port_spec spec = {.name = name, .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
 	int error = ethdev_port_driver.create(&host, &spec, 1, &port, &fail);
@@ -48,7 +50,8 @@ static struct port *port_on(const char *name, const char *device)
 /* Fails as it should, with `error` and with `word` in the sentence. */
 static void refused(const char *device, int error, const char *word)
 {
-	struct port_spec spec = {.name = "no", .type = "ethdev", .device = device};
+	const struct ethdev_options options = {.device = (char *)(uintptr_t)device, .offloads = true};
+	struct port_spec spec = {.name = "no", .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
 
@@ -174,7 +177,6 @@ static void says_what_is_wrong(void **state)
 	struct port *port;
 
 	refused("", -EINVAL, "not a name");
-	refused(NULL, -EINVAL, "not a name");
 	refused("net_nosuchdriver0", -ENODEV, "device net_nosuchdriver0: no DPDK driver of this name");
 	refused("nosuch0", -ENODEV, "device nosuch0: DPDK has no such device, and no driver");
 	refused("0000:ff:1f.7", -ENODEV, "--no-pci");

@@ -100,6 +100,19 @@ static void fake_destroy(struct port *port, void (*gone)(void *arg), void *arg)
 		fake_end(fake);
 }
 
+static int fake_reconfigure(struct port *port, const void *values, uint64_t changed, struct fail *fail)
+{
+	const struct fake_options *options = values;
+	struct fake_port *fake = fake_of(port);
+
+	if (options->weight == FAKE_WEIGHT_REFUSED)
+		return fail_set(fail, -EPERM, "a weight of %u: not today", options->weight);
+	fake->reconfigured++;
+	fake->changed = changed;
+	fake->weight = options->weight;
+	return 0;
+}
+
 static const struct port_ops fake_ops = {
 	.receive = fake_receive,
 	.complete = fake_complete,
@@ -108,15 +121,17 @@ static const struct port_ops fake_ops = {
 	.disarm = fake_disarm,
 	.ring_broken = fake_ring_broken,
 	.show = fake_show,
+	.reconfigure = fake_reconfigure,
 	.destroy = fake_destroy,
 };
 
 static int fake_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		       struct port **port, struct fail *fail)
 {
+	const struct fake_options *options = spec->options;
 	struct fake_port *fake;
 
-	if (strcmp(spec->socket, "/refuse") == 0)
+	if (strcmp(options->socket, "/refuse") == 0)
 		return fail_set(fail, -EACCES, "/refuse: not today");
 	fake = aligned_alloc(64, (sizeof(*fake) + 63) & ~(size_t)63);
 	if (fake == NULL)
@@ -128,7 +143,7 @@ static int fake_create(struct port_host *host, const struct port_spec *spec, uin
 		port_rxq_init(&fake->rxq[i], &fake->port, i);
 		fake->port.rxq[i] = &fake->rxq[i];
 	}
-	if (strcmp(spec->socket, "/slow") == 0)
+	if (strcmp(options->socket, "/slow") == 0)
 		fake->closing.fire = fake_closed;
 	fake_ports++;
 	fake_ports_made++;
@@ -136,7 +151,37 @@ static int fake_create(struct port_host *host, const struct port_spec *spec, uin
 	return 0;
 }
 
-const struct port_driver fake_driver = {.type = "vhost-user", .create = fake_create};
+static const struct option_row rows[] = {
+	{.key = "socket", .kind = OPTION_TEXT, .offset = offsetof(struct fake_options, socket), .value = "SOCKET",
+	 .needed = "add it"},
+	{.key = "queues", .kind = OPTION_NUMBER, .offset = offsetof(struct fake_options, queues), .value = "N", .min = 1,
+	 .max = 4, .normal = 1},
+	{.key = "weight", .kind = OPTION_NUMBER, .offset = offsetof(struct fake_options, weight), .value = "N", .max = 100,
+	 .live = true},
+};
+static const struct option_table table = OPTION_TABLE(rows, struct fake_options);
+
+static int fake_verify(void *options VUS_UNUSED, const void *common VUS_UNUSED, const struct option_entry *entry VUS_UNUSED,
+		       struct fail *fail VUS_UNUSED)
+{
+	return 0;
+}
+
+static char *fake_takes(const void *options)
+{
+	return strdup(((const struct fake_options *)options)->socket);
+}
+
+const struct port_driver fake_driver = {
+	.type = "vhost-user",
+	.option = "--vhost",
+	.example = "a=/a",
+	.anew = "its peer is gone",
+	.options = &table,
+	.verify = fake_verify,
+	.takes = fake_takes,
+	.create = fake_create,
+};
 
 void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready)
 {

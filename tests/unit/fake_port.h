@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fake_port.h: a type of port for tests of the switch: what it receives the test says, what it is given it counts.
  *
- * A vhost-user port without a guest: `socket` of its spec is only a name. A socket named /refuse cannot be made; a port
+ * A vhost-user port without a guest: its `socket` is only a name. A socket named /refuse cannot be made; a port
  * on /slow takes 20 ms to close. Fields marked atomic are written by lcores.
  */
 #ifndef FAKE_PORT_H
@@ -12,7 +12,18 @@
 
 #include "doorbell.h"
 #include "loop.h"
+#include "option.h"
 #include "port.h"
+
+struct fake_options {
+	uint64_t given;
+	char *socket;
+	uint32_t queues;
+	uint32_t weight; /* live */
+};
+
+/* A weight that a port is not changed to. */
+enum { FAKE_WEIGHT_REFUSED = 13 };
 
 struct fake_port {
 	struct port port;
@@ -30,6 +41,10 @@ struct fake_port {
 	uint8_t last[64];
 	int broken; /* ring_broken() calls */
 	int shown;
+	/* reconfigure() calls, and what the last one said. */
+	int reconfigured;
+	uint64_t changed;
+	uint32_t weight;
 };
 
 extern const struct port_driver fake_driver;

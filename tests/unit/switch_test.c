@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "cases.h"
 #include "clock.h"
 #include "fake_port.h"
 #include "log.h"
+#include "policy.h"
 #include "switch.h"
 #include "turn.h"
 
@@ -22,11 +25,11 @@ static struct vus_switch *sw;
 /* Applies options like "a=/a,bridge=br1", ended by NULL. */
 static unsigned int apply(const char *const *ports) RUNS_ON(control_thread)
 {
-	struct config config = {0};
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 
 	for (; *ports != NULL; ports++)
-		assert_int_equal(config_add_option(&config, "--vhost", *ports, &fail), 0);
+		assert_int_equal(config_add_port(&config, "--vhost", *ports, &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	return switch_apply(sw, &config);
 }
@@ -106,8 +109,39 @@ static void a_changed_port_is_made_anew(void **state)
 	APPLY("a=/a");
 	APPLY("a=/a,queues=2");
 	TURN_UNTIL(loop, fake_ports_made == 2 && get("a") != NULL);
-	assert_int_equal(switch_port_spec(sw, &get("a")->port)->queues, 2);
+	assert_int_equal(((const struct fake_options *)switch_port_config(sw, &get("a")->port)->options)->queues, 2);
 	assert_int_equal(fake_ports, 1);
+}
+
+/* What is live is changed, and nothing else: the port and its queues stay. */
+static void a_live_option_changes_the_port(void **state)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a");
+	a = get("a");
+	fake_port_ready(a, 0, true);
+	TURN_UNTIL(loop, a->rxq[0].lcore >= 0);
+	assert_int_equal(APPLY("a=/a,weight=5,isolated=on"), 0);
+	assert_ptr_equal(get("a"), a);
+	assert_int_equal(a->reconfigured, 1);
+	assert_int_equal(a->changed, 1 << 2);
+	assert_int_equal(a->weight, 5);
+	assert_int_equal(port_policy_flags(&a->port), POLICY_ISOLATED);
+	assert_true(a->rxq[0].lcore >= 0);
+	/* Said again, it is nothing new. */
+	APPLY("a=/a,weight=5,isolated=yes");
+	assert_int_equal(a->reconfigured, 1);
+	/* What the driver refuses is one that could not be made, and is tried again. */
+	assert_int_equal(APPLY("a=/a,weight=13"), 1);
+	assert_int_equal(APPLY("a=/a,weight=13"), 1);
+	assert_int_equal(a->weight, 5);
+	/* With a change that is not live it is a new port, with everything. */
+	assert_int_equal(APPLY("a=/a,weight=6,queues=2"), 0);
+	TURN_UNTIL(loop, fake_ports_made == 2 && get("a") != NULL);
+	assert_int_equal(port_policy_flags(&get("a")->port), 0);
+	assert_int_equal(((const struct fake_options *)switch_port_config(sw, &get("a")->port)->options)->weight, 6);
 }
 
 /* The old one's socket is free only when it has closed. */
@@ -316,18 +350,19 @@ static void announces(void **state)
 
 static void static_addresses(void **state)
 {
-	struct config config = {0};
+	json_t *json;
+	struct config config = {.drivers = drivers};
 	struct fail fail;
 
 	role_assert_control();
 	APPLY("a=/a", "b=/b");
-	config_add_option(&config, "--vhost", "a=/a", &fail);
-	config_add_option(&config, "--vhost", "b=/b", &fail);
+	json = json_pack("{s:[{s:s, s:[{s:s, s:s}]}]}", "bridges", "name", "br0", "static-macs", "mac",
+			 "02:00:00:00:00:07", "port", "a");
+	assert_int_equal(config_read_json(&config, "json", json, &fail), 0);
+	json_decref(json);
+	config_add_port(&config, "--vhost", "a=/a", &fail);
+	config_add_port(&config, "--vhost", "b=/b", &fail);
 	assert_int_equal(config_check(&config, &fail), 0);
-	config.bridges[0].static_macs = calloc(1, sizeof(*config.bridges[0].static_macs));
-	config.bridges[0].static_macs[0] = (struct config_static_mac){
-		.mac = strdup("x"), .port = strdup("a"), .bytes = {2, 0, 0, 0, 0, 7}};
-	config.bridges[0].static_macs_n = 1;
 	switch_apply(sw, &config);
 	assert_string_equal(where(7, 0), "a");
 	/* It does not move. */
@@ -375,6 +410,7 @@ int main(void)
 		CASE(makes_what_is_asked_for),
 		CASE(what_is_the_same_stays),
 		CASE(a_changed_port_is_made_anew),
+		CASE(a_live_option_changes_the_port),
 		CASE(waits_for_a_socket),
 		CASE(changes_in_haste),
 		CASE(moves_to_another_bridge),
