@@ -87,12 +87,6 @@ void vhu_postcopy_advise_answer(struct vhu_device *device, unsigned int ring VUS
 	device->postcopy.faults_fd = -1;
 }
 
-void vhu_postcopy_done(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
-		       struct vhu_reply *reply)
-{
-	reply->payload.u64 = 0;
-}
-
 enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail)
 {

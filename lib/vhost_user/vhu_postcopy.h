@@ -79,7 +79,6 @@ enum vhu_error vhu_postcopy_end(struct vhu_device *device, struct vhu_message *m
 /* A header without a payload (QEMU refuses any), and the userfaultfd. */
 void vhu_postcopy_advise_answer(struct vhu_device *device, unsigned int ring,
 				struct vhu_reply *reply);
-void vhu_postcopy_done(struct vhu_device *device, unsigned int ring, struct vhu_reply *reply);
 
 /* The front end knows our addresses: what was mapped may be touched. */
 enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message *msg,

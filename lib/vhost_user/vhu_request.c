@@ -18,6 +18,13 @@ static enum vhu_error bad_value(struct fail *fail, const char *text)
 	return VHU_BAD_VALUE;
 }
 
+/* These are answered with a value, which is 0, where others are acknowledged. */
+static void answer_zero(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
+			struct vhu_reply *reply)
+{
+	reply->payload.u64 = 0;
+}
+
 /* --- features --------------------------------------------------------------------------------------------------- */
 
 static void get_features(struct vhu_device *device VUS_UNUSED, unsigned int ring VUS_UNUSED,
@@ -300,8 +307,8 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_SEND_RARP] = {.handle = send_rarp},
 	[VHU_NET_SET_MTU] = {.handle = net_set_mtu},
 	[VHU_POSTCOPY_ADVISE] = {.handle = vhu_postcopy_advise, .answer = vhu_postcopy_advise_answer},
-	[VHU_POSTCOPY_LISTEN] = {.handle = vhu_postcopy_listen, .answer = vhu_postcopy_done},
-	[VHU_POSTCOPY_END] = {.handle = vhu_postcopy_end, .answer = vhu_postcopy_done},
+	[VHU_POSTCOPY_LISTEN] = {.handle = vhu_postcopy_listen, .answer = answer_zero},
+	[VHU_POSTCOPY_END] = {.handle = vhu_postcopy_end, .answer = answer_zero},
 	[VHU_RESET_DEVICE] = {.handle = reset_device},
 	[VHU_GET_MAX_MEM_SLOTS] = {.answer = get_max_mem_slots},
 	[VHU_ADD_MEM_REG] = {.handle = add_mem_reg},
