@@ -18,10 +18,11 @@
 #include "lane_link.h"
 #include "lane_program.h"
 #include "rcu.h"
+#include "turn.h"
 #include "vhu_session.h"
 
 enum { READER = 0 };
-static const uint64_t PATIENCE_NS = 20 * NS_PER_S;
+static const uint64_t PATIENCE_NS = 10 * NS_PER_S;
 
 /* --- the counts -------------------------------------------------------------------------------------------------- */
 
@@ -97,11 +98,7 @@ static void expect_nothing(void)
 
 static void settle_until_nothing(void)
 {
-	uint64_t end = clock_ns() + PATIENCE_NS;
-
-	role_assert_control();
-	while (vhu_pending_any(pending()) && clock_ns() < end)
-		loop_turn(t.loop, NS_PER_MS);
+	TURN_UNTIL(t.loop, !vhu_pending_any(pending()));
 	expect_nothing();
 }
 
@@ -488,9 +485,6 @@ static void test_an_arrival(void **state)
 /* Everything but END, and the lane leaves something that lcores have not taken when END comes. */
 static void arrive_with_frames_left(void)
 {
-	uint64_t end = clock_ns() + PATIENCE_NS;
-
-	role_assert_control();
 	begin_arrival();
 	for (unsigned int i = 0; i + 1 < ARRIVAL; i++) {
 		arrival[i].send();
@@ -499,8 +493,7 @@ static void arrive_with_frames_left(void)
 	}
 	atomic_fetch_add(&t.link->shared->from_guest.head, 64);
 	send_end();
-	while (pending()->n[VHU_STEP_LANE_FRAMES] == 0 && clock_ns() < end)
-		loop_turn(t.loop, NS_PER_MS / 10);
+	TURN_UNTIL(t.loop, pending()->n[VHU_STEP_LANE_FRAMES] > 0);
 	expect_only(VHU_STEP_LANE_FRAMES);
 	assert_string_equal(vhu_rig_status().waiting, "POSTCOPY_END");
 }
