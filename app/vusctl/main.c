@@ -55,8 +55,8 @@ static void print_help(void)
 	      "  -j, --json             the switch's reply as it is\n"
 	      "  -h, --help; -V, --version\n"
 	      "\n"
-	      "FROM IT is what a port gave to the switch (from_guest), TO IT what it got "
-	      "(to_guest).\n",
+	      "RX is what the switch received from a port: what its VM sent. TX is what the switch sent\n"
+	      "to the port: what its VM received.\n",
 	      stdout);
 }
 

@@ -23,8 +23,8 @@ const char *text_of(const json_t *object, const char *key)
 
 void view_ports(const json_t *reply)
 {
-	static const char *const titles[] = {"PORT",   "BRIDGE",   "TYPE",  "LINK", ">FROM IT",
-					     ">TO IT", ">DROPPED", "STATE", NULL};
+	static const char *const titles[] = {"PORT",   "BRIDGE",   "TYPE",  "LINK", ">RX",
+					     ">TX", ">DROPPED", "STATE", NULL};
 	const json_t *port;
 	size_t i;
 
@@ -131,8 +131,8 @@ static void rate_cells(const json_t *before, const json_t *after, const char *fr
 
 void view_rates(const json_t *before, const json_t *after)
 {
-	static const char *const titles[] = {"PORT",	   "LINK",     ">FROM IT/s",
-					     ">bit/s",	   ">TO IT/s", ">bit/s",
+	static const char *const titles[] = {"PORT",	   "LINK",     ">RX/s",
+					     ">bit/s",	   ">TX/s", ">bit/s",
 					     ">DROPPED/s", "STATE",    NULL};
 	double seconds = seconds_between(before, after);
 	const json_t *port;
