@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* loop_private.h: the loop from inside; loop.c and loop_jobs.c only. */
+/* loop_private.h: the loop from inside; loop.c and loop_jobs.c only.
+ *
+ * Context: control thread.
+ */
 #ifndef VUS_LOOP_PRIVATE_H
 #define VUS_LOOP_PRIVATE_H
 

@@ -55,8 +55,8 @@ struct port_ops {
 	 * with a line in `fail` and the port as it was. NULL: the type has no live options. */
 	int (*reconfigure)(struct port *port, const void *options, uint64_t changed, struct fail *fail);
 	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
-	 * in the loop (a close that is not instant); `gone` is called at the end; nobody has the
-	 * port any more, and the driver frees it. */
+	 * in the loop (a close that is not instant); `gone` is called at the end, when no
+	 * thread has the port any more, and the driver frees it. */
 	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
 };
 
@@ -74,7 +74,7 @@ struct port_host {
 	void (*queues_changed)(struct port_host *host, struct port *port);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
-	/* Whoever was at the other end is gone, or has stopped to listen (port->deaf): what was learned behind the
+	/* The peer is gone, or has stopped to listen (port->deaf): what was learned behind the
 	 * port holds no more. */
 	void (*peer_gone)(struct port_host *host, struct port *port);
 	struct loop *loop;

@@ -6,7 +6,7 @@
  * belong to the message being read and are closed with it unless its handler takes them. Replies that the peer does not
  * read are queued up to a bound; beyond it the conversation ends.
  *
- * Control thread, in its loop. `message` and `ended` of the events may close the connection; the struct itself must
+ * Context: control thread, in its loop. `message` and `ended` of the events may close the connection; the struct itself must
  * outlive the callback. After `ended` the connection is closed already.
  */
 #ifndef VUS_VHU_CONNECTION_H

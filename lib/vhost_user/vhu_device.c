@@ -13,7 +13,7 @@
 #include "vhu_session.h"
 
 /* Why the front end that is connected has to make room for another, or NULL: then the other waits for a moment and is
- * turned away, which costs nobody anything, because front ends try again. */
+ * turned away, which costs nothing, because front ends try again. */
 static const char *reason_to_replace(const struct vhu_device *device)
 {
 	if (!vhu_connection_has_spoken(&device->connection))

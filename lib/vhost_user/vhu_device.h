@@ -6,14 +6,15 @@
  * virtqueues, and publishes the last two to the lcores by RCU. It knows no port, no bridge and no other device: what
  * its owner has to know comes through `struct vhu_events`.
  *
- * Threads: everything here runs on the control thread, in the event loop. Nothing blocks; a request whose answer depends
- * on the lcores (GET_VRING_BASE, REM_MEM_REG, ...) suspends this one conversation until they have moved on, and no
- * other. Guest memory is never touched.
+ * Nothing blocks: a request whose answer depends on the lcores (GET_VRING_BASE, REM_MEM_REG, ...) suspends this one
+ * conversation until they have passed, and no other (M13). Guest memory is never touched.
  *
  * The memory table lives as long as the connection: ring stop, RESET_DEVICE and STATUS 0 keep it. Losing the connection
  * withdraws the rings, waits for the lcores, unmaps, and starts over: listening, or connecting.
  *
  * vhost-user specification (QEMU docs/interop/vhost-user.rst); docs/protocol.md lists what is offered.
+ *
+ * Context: control thread, in the event loop.
  */
 #ifndef VUS_VHU_DEVICE_H
 #define VUS_VHU_DEVICE_H

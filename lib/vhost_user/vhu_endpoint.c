@@ -21,7 +21,7 @@ static const uint64_t RETRY_FIRST_NS = 50 * NS_PER_MS;
 
 /* --- server ----------------------------------------------------------------------------------------------------- */
 
-/* Whoever comes while nobody is let in, or while all places to wait are taken, waits in the listener's queue. */
+/* A connection that comes during the backoff, or while all places to wait are taken, waits in the listener's queue. */
 static void listen_or_not(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
 	bool wanted = !endpoint->resting && !vhu_waiting_full(&endpoint->waiting);
@@ -53,7 +53,7 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 	rest(endpoint, PAUSE_NS);
 }
 
-/* Asks the owner, unless nobody is let in for now. */
+/* Asks the owner, but not during the backoff. */
 static enum vhu_room ask_owner(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
 {
 	enum vhu_room room = endpoint->resting ? VHU_SOON : endpoint->events->connected(endpoint, fd);
@@ -84,7 +84,7 @@ static void let_in(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 		listen_or_not(endpoint); /* those who waited have left */
 }
 
-/* Once for each front end that has the port: whoever is turned away tries again. */
+/* Once for each front end that has the port: one that is turned away tries again. */
 static void tell_refusal(struct vhu_endpoint *endpoint, int fd)
 {
 	struct ucred peer = {.pid = 0};

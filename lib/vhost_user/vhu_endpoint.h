@@ -5,10 +5,10 @@
  * one it has no room for waits a second, connected, is offered again, and then closed and counted (vhu_waiting.h): a port
  * has one front end, and a storm of connections costs a bounded amount of work. When the process runs out of
  * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
- * When nobody has connected for a while after the start, it says who may, once.
+ * When no front end has connected for a while after the start, one line says who may.
  * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which.
  *
- * Control thread only; nothing blocks (connecting a unix socket is immediate).
+ * Context: control thread; nothing blocks (connecting a unix socket is immediate).
  */
 #ifndef VUS_VHU_ENDPOINT_H
 #define VUS_VHU_ENDPOINT_H
@@ -44,8 +44,8 @@ struct vhu_endpoint {
 	char *path;
 	struct loop_fd listener; /* server; fd -1: none */
 	struct loop_timer timer; /* client: the next try; server: listening again */
-	struct loop_timer alone; /* server: until somebody has connected for the first time */
-	struct vhu_hint hint;	 /* why nobody is connected */
+	struct loop_timer alone; /* server: until a front end has connected for the first time */
+	struct vhu_hint hint;	 /* why no front end is connected */
 	int spare_fd;
 	struct vhu_socket_file file; /* server: what we made */
 	struct vhu_waiting waiting;  /* server */
@@ -63,7 +63,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      struct fail *fail) RUNS_ON(control_thread);
 /* The owner has no front end (any more), and the next may come: a server lets in who waits, a client begins to try. */
 void vhu_endpoint_next(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
-/* Nobody is let in for VHU_REST_MS from now. */
+/* No connection is accepted for VHU_REST_MS from now. */
 void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Server: the socket file's rights, from now on. 0 or -errno with a line in `fail`. */
 int vhu_endpoint_set_rights(struct vhu_endpoint *endpoint, const struct rights *rights, struct fail *fail)

@@ -3,6 +3,8 @@
  *
  * What is offered never shrinks from one release to the next: a front end that reconnects with more than we offer is
  * turned away by QEMU for good. Virtio features: virtio 1.2, 5.1.3 and 6; protocol features: vhost-user specification.
+ *
+ * Context: any thread.
  */
 #ifndef VUS_VHU_FEATURE_H
 #define VUS_VHU_FEATURE_H

@@ -6,7 +6,7 @@
  * as if nothing had happened (F7); they are known by device and inode. The last such guest of a port is
  * remembered: a file of an earlier one, which a hostile front end may come back with, is its own guest's loss.
  *
- * Control thread only.
+ * Context: control thread.
  */
 #ifndef VUS_VHU_HALF_H
 #define VUS_VHU_HALF_H

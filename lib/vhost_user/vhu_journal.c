@@ -22,7 +22,7 @@ struct vhu_journal_file {
 	_Alignas(64) struct virtq_record record[VHOST_RINGS_MAX];
 };
 
-/* Ours: nobody else could have written it. A link or a pipe is not followed or waited for. */
+/* Ours: no other user could have written it. A link or a pipe is not followed or waited for. */
 static int open_ours(const char *path, struct stat *st)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);

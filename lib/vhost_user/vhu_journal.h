@@ -5,7 +5,7 @@
  * One file for each port, FOLDER/NAME.journal, mapped and shared: what an lcore has stored there is there when the
  * process dies, without a system call. It is a few pages, allocated when it is made, so that no store finds the file
  * system full; the folder should be in memory (/run is), so that none waits for a disk. It is not for a crash of the
- * machine, after which there are no rings either. The file is locked while somebody uses it.
+ * machine, after which there are no rings either. The file is locked while a process uses it.
  *
  * A port that is removed takes its file with it; one that is there again after a restart finds it. Without a journal
  * (the folder cannot be written, the file is another's) everything works, but for the promise about a kill.
@@ -13,7 +13,7 @@
  * What is in the file is checked when it is opened (kind, version, size, owner) and again record by record when a ring
  * starts; a file that is not ours is left alone, one that makes no sense is begun anew. Each is said in one line.
  *
- * Control thread; lcores write records.
+ * Context: control thread; lcores write records.
  */
 #ifndef VUS_VHU_JOURNAL_H
 #define VUS_VHU_JOURNAL_H

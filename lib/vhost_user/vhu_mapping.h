@@ -3,7 +3,9 @@
  *
  * Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they hold, and nothing is mapped that was not named. The
  * file is sealed against shrinking where that is possible (memfd); where it is not, mem_arena.h contains the SIGBUS.
- * Control thread; nothing here touches what is mapped. F4, T1, T4, T5, T10.
+ * F4, T1, T4, T5, T10.
+ *
+ * Context: control thread; nothing here touches what is mapped.
  */
 #ifndef VUS_VHU_MAPPING_H
 #define VUS_VHU_MAPPING_H

@@ -6,8 +6,10 @@
  * runs. A message is checked against its row before any handler sees it; docs/protocol.md shows the same table and a
  * test compares the two. What can be wrong is an enum, and each error has one consequence.
  *
- * Nothing here touches a socket or a device; any thread. Everything on the wire is in native byte order.
+ * Nothing here touches a socket or a device. Everything on the wire is in native byte order.
  * vhost-user specification, "Message Specification" and "Front-end message types".
+ *
+ * Context: any thread.
  */
 #ifndef VUS_VHU_MESSAGE_H
 #define VUS_VHU_MESSAGE_H

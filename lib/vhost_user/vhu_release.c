@@ -24,7 +24,7 @@ struct vhu_release {
 	void *arg;
 	struct loop_timer timer;
 	uint64_t until_ns;
-	bool forsaken; /* somebody reads it still */
+	bool forsaken; /* a device still reads it */
 	uint32_t n;
 	struct {
 		uint8_t *at;

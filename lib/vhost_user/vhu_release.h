@@ -2,12 +2,12 @@
 /* vhu_release.h: what lcores may still hold, on its way out: an object that was unpublished, and mappings only it refers
  * to.
  *
- * First every lcore passes, then the object is freed, then those are waited for who read by themselves (a NIC that was
- * lent a frame, frame_hold.h), then the loop's helper thread unmaps, which may take long, and then `done` is called on the
- * control thread. Who has not finished within HOLD_LIMIT_MS finds other memory in the place of what was there: a
- * device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A release is made before anything is
- * withdrawn, so that nothing can fail half-way. Each of these is a pending step (vhu_pending.h) from the start until
- * `done`.
+ * First every lcore passes, then the object is freed, then devices that may be reading in it are waited for (a NIC
+ * that sends a frame in place, frame_hold.h), then the loop's helper thread unmaps, which may take long, and then
+ * `done` is called on the control thread. A device that has not finished within HOLD_LIMIT_MS finds other memory in
+ * the place of what was there: a device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A
+ * release is made before anything is withdrawn, so that nothing can fail half-way. Each of these is a pending step
+ * (vhu_pending.h) from the start until `done`.
  *
  * Context: control thread.
  */

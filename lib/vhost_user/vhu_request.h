@@ -2,7 +2,9 @@
 /* vhu_request.h: what the requests about rings do (vhu_request_ring.c), for the table of all requests (vhu_request.c).
  *
  * A handler sees a message of the right size, with the right descriptors, about a ring that exists, at a time when it
- * may come (vhu_message.c); it checks values. Control thread only; lib/vhost_user only.
+ * may come (vhu_message.c); it checks values. lib/vhost_user only.
+ *
+ * Context: control thread.
  */
 #ifndef VUS_VHU_REQUEST_H
 #define VUS_VHU_REQUEST_H

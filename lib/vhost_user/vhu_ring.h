@@ -77,7 +77,7 @@ struct vhu_ring {
 
 	/* vhu_datapath_lcores.c's. */
 	struct loop *loop;
-	bool unpolled;	 /* its owner has taken it from the lcores for good: nobody gives back what is in hand */
+	bool unpolled;	 /* its owner has taken it from the lcores for good: none of them gives back what is in hand */
 	struct loop_timer drain_timer;
 	struct rcu_wait leave, swap;
 	const struct virtq_conf *left_conf; /* of the ring that is being left */
@@ -110,7 +110,7 @@ void vhu_ring_stop(struct vhu_ring *ring);
  * if it is RUNNING. */
 void vhu_ring_reset(struct vhu_ring *ring) RUNS_ON(control_thread);
 
-/* The front end knows where it stands, or resets it: nobody needs to look it up. */
+/* The front end knows where it stands, or resets it: the journal is not asked. */
 void vhu_ring_close_record(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 /* Whether [host, host + size) holds a part of a RUNNING ring. */

@@ -124,7 +124,7 @@ static bool ring_wanted(const struct vhu_device *device, const struct vhu_ring *
  * that cannot be. A ring whose memory is away waits for it. */
 static int run_rings(struct vhu_device *device, struct fail *fail) RUNS_ON(control_thread)
 {
-	/* Nobody writes any more. The front end harvests what is in its log, and gives another if the device starts
+	/* No lcore writes any more. The front end harvests what is in its log, and gives another if the device starts
 	 * again. */
 	if (device->dirty.ends)
 		vhu_log_drop(&device->dirty, &device->regions);

@@ -94,7 +94,7 @@ extern const struct vhu_ring_events vhu_session_ring_events;
 
 /* A front end is there: the descriptor is the session's. The device is IDLE. */
 void vhu_session_begin(struct vhu_device *device, int fd) RUNS_ON(control_thread);
-/* Hangs up, unless there is nobody: `why` is told and kept unless it is an orderly end. */
+/* Hangs up, if there is a connection: `why` is told and kept unless it is an orderly end. */
 void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	RUNS_ON(control_thread);
 /* Whether the process that connected has ended, although its connection has not. */
@@ -116,7 +116,7 @@ bool vhu_session_ring_enabled(const struct vhu_device *device, const struct vhu_
 /* vhu_device.c: the virtio features that this device offers. */
 uint64_t vhu_device_offers(const struct vhu_device *device);
 
-/* vhu_device.c: a write to a descriptor of this ring waited. Hangs up, and lets nobody in for a while: whoever does that
+/* vhu_device.c: a write to a descriptor of this ring waited. Hangs up, and accepts no connection for a while: who does that
  * would do it again. */
 void vhu_device_cut_off(struct vhu_device *device, unsigned int index) RUNS_ON(control_thread);
 

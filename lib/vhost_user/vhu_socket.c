@@ -39,7 +39,7 @@ static int new_socket(void)
 
 /* --- rights ----------------------------------------------------------------------------------------------------- */
 
-/* Gives the file behind an O_PATH descriptor its owner, group and mode. By descriptor, not by path: whoever may write
+/* Gives the file behind an O_PATH descriptor its owner, group and mode. By descriptor, not by path: who may write
  * in the folder could put something else there, and have that given to them. */
 static int give(int fd, const char *path, const struct rights *rights, struct fail *fail)
 {
@@ -69,7 +69,7 @@ static int give(int fd, const char *path, const struct rights *rights, struct fa
 
 /* --- the folder ------------------------------------------------------------------------------------------------- */
 
-/* Whoever may write on the socket may pass through its folder. */
+/* Who may write on the socket may pass through its folder. */
 static mode_t folder_mode(const struct rights *rights)
 {
 	mode_t mode = 0700;
@@ -83,7 +83,7 @@ static mode_t folder_mode(const struct rights *rights)
 	return mode;
 }
 
-/* Whether the directory is what mkdir() makes: ours, and with nothing in it. Whoever may write in the folder above could
+/* Whether the directory is what mkdir() makes: ours, and with nothing in it. Who may write in the folder above could
  * have put another of ours there meanwhile, and have that given away. */
 static bool is_new(int fd)
 {
@@ -192,7 +192,7 @@ static int rename_to_free(int folder, const char *from, const char *to)
 	return -errno;
 }
 
-/* Removes that file and no other: whoever has made one there meanwhile gets it back. */
+/* Removes that file and no other: another that was made there meanwhile is put back. */
 static int remove_dead(int folder, const char *base, const struct stat *dead)
 {
 	const struct name aside = name_beside(base);
@@ -209,7 +209,7 @@ static int remove_dead(int folder, const char *base, const struct stat *dead)
 	return -EADDRINUSE;
 }
 
-/* Something may be at the path. If it is a socket nobody listens on, it was left behind: remove it, from this folder,
+/* Something may be at the path. If it is a socket without a listener, it was left behind: remove it, from this folder,
  * wherever the path leads to by now. */
 static int clear_path(int folder, const char *base, const char *path, struct fail *fail)
 	RUNS_ON(control_thread)

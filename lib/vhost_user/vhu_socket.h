@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhu_socket.h: a unix socket that is listened on at a path: made there, removed.
  *
- * One that is made has its owner, group and mode, and is listened on, before anybody can see it: it is bound under a
+ * One that is made has its owner, group and mode, and is listened on, before another process can see it: it is bound under a
  * name in the same folder that no other process has, and renamed. The socket file of a dead process is replaced; one
- * that somebody listens on is not. The folder is made if it is missing, with rights that let in whom the socket lets in.
+ * that a process listens on is not. The folder is made if it is missing, with rights that let in whom the socket lets in.
  *
- * Control thread only; nothing blocks.
+ * Context: control thread; nothing blocks.
  */
 #ifndef VUS_VHU_SOCKET_H
 #define VUS_VHU_SOCKET_H

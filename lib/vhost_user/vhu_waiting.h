@@ -3,9 +3,11 @@
  *
  * A front end that is turned away tries again at once, most of them, and for ever: so it is kept waiting first, connected
  * and unanswered, for VHU_WAITING_MS. If the port becomes free meanwhile, one of those that wait gets it. Few
- * can wait; while the places are taken, nobody is accepted, and what comes waits in the listener's queue.
+ * can wait; while the places are taken, none is accepted, and what comes waits in the listener's queue.
  *
- * Context: control thread. Units: the wait is VHU_WAITING_MS. Ownership: a descriptor that waits is ours; `due` and
+ * Context: control thread.
+ * Units: the wait is VHU_WAITING_MS.
+ * Ownership: a descriptor that waits is ours; `due` and
  * vhu_waiting_take() give it away.
  */
 #ifndef VUS_VHU_WAITING_H
@@ -45,7 +47,7 @@ void vhu_waiting_add(struct vhu_waiting *waiting, int fd) RUNS_ON(control_thread
 /* Of those who are still there and have said something, the one that has waited longest; else of those who are there; or -1. */
 int vhu_waiting_take(struct vhu_waiting *waiting) RUNS_ON(control_thread);
 
-/* Whether whoever made this connection has closed it. */
+/* Whether the peer has closed this connection. */
 bool vhu_waiting_has_left(int fd);
 
 /* Hangs up on all of them. */

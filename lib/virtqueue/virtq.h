@@ -16,6 +16,8 @@
  * per part.
  *
  * Units: descriptors for sizes and indexes, bytes for lengths.
+ *
+ * Context: control starts and stops a queue; one lcore at a time has its position.
  */
 #ifndef VUS_VIRTQ_H
 #define VUS_VIRTQ_H

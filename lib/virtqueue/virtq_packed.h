@@ -10,6 +10,8 @@
  * An element overwrites the descriptor it stands in. So what a burst returns is listed in the queue's record
  * (virtq_record.h) before the first element is written: a process that dies in between leaves enough for the next one
  * to write them again.
+ *
+ * Context: the lcore that has the queue's position (RCU reader).
  */
 #ifndef VUS_VIRTQ_PACKED_H
 #define VUS_VIRTQ_PACKED_H

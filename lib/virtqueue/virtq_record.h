@@ -13,6 +13,8 @@
  * another process, and is checked like what a guest writes.
  *
  * A queue without a journal has a record of its own, so that the data path has no case for it.
+ *
+ * Context: the lcore that has the queue's position; control while there is none.
  */
 #ifndef VUS_VIRTQ_RECORD_H
 #define VUS_VIRTQ_RECORD_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* virtq_split.h: the split ring format (virtio 1.2, 2.7) as a constant `struct virtq_format`. */
+/* virtq_split.h: the split ring format (virtio 1.2, 2.7) as a constant `struct virtq_format`.
+ *
+ * Context: the lcore that has the queue's position (RCU reader).
+ */
 #ifndef VUS_VIRTQ_SPLIT_H
 #define VUS_VIRTQ_SPLIT_H
 
