@@ -49,12 +49,8 @@ static struct port *port_on(const char *device, bool zero_copy) RUNS_ON(control_
 /* All buffers hold a frame of so many bytes, and stay where they are. */
 static void fill_ring(struct qg_guest *guest, uint32_t bytes)
 {
-	struct vring_desc *desc = (struct vring_desc *)(void *)guest->tx.desc;
-	struct vring_avail *avail = (struct vring_avail *)(void *)guest->tx.avail;
-
 	for (uint16_t i = 0; i < ring_size; i++) {
-		desc[i] = (struct vring_desc){.addr = guest->tx_gpa[i], .len = QG_HEADER + bytes};
-		avail->ring[i] = i;
+		guest->tx.v.desc[i] = (struct fg_desc){.addr = guest->tx_gpa[i], .len = QG_HEADER + bytes};
 		memset(guest->tx_at[i], 0, QG_HEADER);
 	}
 }
@@ -62,14 +58,14 @@ static void fill_ring(struct qg_guest *guest, uint32_t bytes)
 /* Ticks of a frame. */
 static double window(struct qg_guest *guest, struct port *port, uint32_t frames) RUNS_ON(lcore_thread)
 {
-	struct vring_avail *avail = (struct vring_avail *)(void *)guest->tx.avail;
 	struct frame *out[BURST_MAX];
 	uint64_t before = rte_rdtsc();
 
 	for (uint32_t done = 0; done < frames;) {
 		uint16_t n;
 
-		avail->idx = (uint16_t)(avail->idx + BURST_MAX);
+		fg_fast_post_again(&guest->tx, BURST_MAX);
+		fg_fast_show(&guest->tx);
 		while ((n = vnet_receive(&guest->from, &burst, &counters)) > 0) {
 			for (uint16_t i = 0; i < n; i++)
 				out[i] = &burst.frame[i];

@@ -150,11 +150,8 @@ int load_guest_prepare(struct load_guest *g, const struct fg_switch *sw, const c
 
 void load_guest_rings(struct load_guest *g)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		g->s.ring[i].avail->flags = FG_NO_INTERRUPT;
-		for (uint16_t d = 0; d < LOAD_RING; d++)
-			g->s.ring[i].avail->ring[d] = d;
-	}
+	fg_fast_open(&g->rx, fg_ring_v(&g->s.ring[0]));
+	fg_fast_open(&g->tx, fg_ring_v(&g->s.ring[1]));
 }
 
 int load_guest_open(struct load_guest *g, const struct fg_switch *sw, const char *port,
@@ -179,29 +176,40 @@ void load_guest_close(struct load_guest *g)
 		close(g->file);
 }
 
-/* --- the driver: descriptor i is always at place i of the ring, for everything comes back in order ----- */
+/* --- the driver ------------------------------------------------------------------------------------------------ */
 
-static void publish(struct fg_ring *r, uint16_t posted)
+static void publish(struct fg_fast *f, struct fg_ring *r)
 {
-	r->avail_idx = posted;
-	fg_ring_publish(r);
-	fg_ring_kick(r);
+	uint32_t old = f->shown;
+
+	fg_fast_show(f);
+	if (fg_wants_kick(&f->v, r->event_idx, (uint16_t)old, (uint16_t)f->shown))
+		fg_ring_kick_now(r);
+}
+
+int load_take_back(struct load_guest *g)
+{
+	int n = fg_fast_look(&g->tx);
+
+	g->tx.taken += n > 0 ? (uint32_t)n : 0;
+	return n;
 }
 
 int load_guest_greet(struct load_guest *g, const struct load_guest *to)
 {
-	struct fg_ring *r = &g->s.ring[1];
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	uint8_t *at = g->tx_at[0];
 
 	memcpy(at + HEADER, to->mac, 6);
 	memcpy(at + HEADER + 6, g->mac, 6);
-	fg_ring_desc(r, g->tx_posted % LOAD_RING, g->tx_gpa[0], HEADER + 60, 0, 0);
-	publish(r, ++g->tx_posted);
-	while (fg_ring_used_idx(r) != g->tx_posted)
+	fg_fast_post(&g->tx, g->tx_gpa[0], HEADER + 60, 0);
+	publish(&g->tx, &g->s.ring[1]);
+	while (g->tx.taken != g->tx.posted) {
+		if (load_take_back(g) < 0)
+			return -EPROTO;
 		if (fg_left_ms(deadline) == 0)
 			return -ETIMEDOUT;
-	g->tx_taken = g->tx_posted;
+	}
 	return 0;
 }
 
@@ -212,7 +220,7 @@ int load_guest_introduce(struct load_guest *g)
 
 static void post_rx(struct load_guest *g)
 {
-	uint16_t slot = g->rx_posted++ % LOAD_RING;
+	uint32_t slot = g->rx.posted & g->rx.mask;
 	uint64_t gpa = g->rx_gpa[g->rx_next];
 
 	if (g->elsewhere > 0) {
@@ -227,12 +235,7 @@ static void post_rx(struct load_guest *g)
 		g->rx_next = g->rx_next + 1 < g->buffers ? g->rx_next + 1 : 0;
 		g->elsewhere_out -= g->elsewhere_out > 0;
 	}
-	fg_ring_desc(&g->s.ring[0], slot, gpa, LOAD_BUFFER, FG_DESC_WRITE, 0);
-}
-
-static bool in_place(const struct fg_ring *r, uint16_t taken)
-{
-	return r->used->ring[taken % LOAD_RING].id == taken % LOAD_RING;
+	fg_fast_post(&g->rx, gpa, LOAD_BUFFER, FG_DESC_WRITE);
 }
 
 static void gap(struct load_gaps *gaps, uint64_t ns)
@@ -268,61 +271,50 @@ static void keep_time(struct load_lane *lane, bool arrived)
 static int take_frames(struct load_lane *lane)
 {
 	struct load_guest *g = lane->to;
-	struct fg_ring *r = &g->s.ring[0];
-	uint16_t n = (uint16_t)(fg_ring_used_idx(r) - g->rx_taken);
+	int n = fg_fast_look(&g->rx);
 
-	for (uint16_t i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++) {
 		uint64_t seq;
 
-		memcpy(&seq, g->slot_at[g->rx_taken % LOAD_RING] + HEADER + SEQ_AT, 8);
-		if (!in_place(r, g->rx_taken) || seq != lane->received) {
+		memcpy(&seq, g->slot_at[g->rx.taken & g->rx.mask] + HEADER + SEQ_AT, 8);
+		if (seq != lane->received) {
 			fprintf(stderr, "frame %llu came where %llu was due\n",
 				(unsigned long long)seq, (unsigned long long)lane->received);
 			return -EPROTO;
 		}
-		g->rx_taken++;
+		g->rx.taken++;
 		lane->received++;
 		post_rx(g);
 	}
 	if (n > 0)
-		publish(r, g->rx_posted);
+		publish(&g->rx, &g->s.ring[0]);
 	keep_time(lane, n > 0);
-	return 0;
+	return n < 0 ? n : 0;
 }
 
 static void send_frames(struct load_lane *lane)
 {
 	struct load_guest *g = lane->from;
-	struct fg_ring *r = &g->s.ring[1];
-	uint16_t n = 0;
+	uint32_t before = g->tx.posted;
 
 	while (lane->sent - lane->received < lane->window &&
-	       (uint16_t)(g->tx_posted - g->tx_taken) < LOAD_RING) {
+	       fg_fast_room(&g->tx) > 0) {
 		uint8_t *at = g->tx_at[g->tx_next];
 
 		memcpy(at + HEADER, lane->to->mac, 6);
 		memcpy(at + HEADER + 6, g->mac, 6);
 		memcpy(at + HEADER + SEQ_AT, &lane->sent, 8);
-		fg_ring_desc(r, g->tx_posted % LOAD_RING, g->tx_gpa[g->tx_next],
-			     HEADER + lane->len, 0, 0);
+		fg_fast_post(&g->tx, g->tx_gpa[g->tx_next], HEADER + lane->len, 0);
 		g->tx_next = g->tx_next + 1 < g->buffers ? g->tx_next + 1 : 0;
-		g->tx_posted++;
 		lane->sent++;
-		n++;
 	}
-	if (n > 0)
-		publish(r, g->tx_posted);
+	if (g->tx.posted != before)
+		publish(&g->tx, &g->s.ring[1]);
 }
 
 int load_lane_step(struct load_lane *lane, bool send)
 {
-	struct load_guest *g = lane->from;
-	uint16_t used = fg_ring_used_idx(&g->s.ring[1]);
-
-	for (; g->tx_taken != used; g->tx_taken++)
-		if (!in_place(&g->s.ring[1], g->tx_taken))
-			return -EPROTO;
-	if (take_frames(lane) < 0)
+	if (load_take_back(lane->from) < 0 || take_frames(lane) < 0)
 		return -EPROTO;
 	if (send)
 		send_frames(lane);
@@ -354,9 +346,9 @@ void load_lane_restart(struct load_lane *lane)
 void load_lane_open(struct load_lane *lane, struct load_guest *from, struct load_guest *to, uint32_t len)
 {
 	*lane = (struct load_lane){.from = from, .to = to, .len = len, .window = LOAD_RING};
-	while (to->rx_posted < LOAD_RING)
+	while (to->rx.posted < LOAD_RING)
 		post_rx(to);
-	publish(&to->s.ring[0], to->rx_posted);
+	publish(&to->rx, &to->s.ring[0]);
 	load_lane_restart(lane);
 }
 

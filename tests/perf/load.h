@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "fg_fast.h"
 #include "fg_session.h"
 #include "fg_switch.h"
 
@@ -46,7 +47,7 @@ struct load_guest {
 	unsigned int buffers;	    /* in each direction */
 	unsigned int rx_next, tx_next; /* which is posted next */
 	uint8_t *slot_at[LOAD_RING];   /* the receive buffer at each place of the ring */
-	uint16_t rx_posted, rx_taken, tx_posted, tx_taken;
+	struct fg_fast rx, tx; /* the rings of the session, first and second */
 	/* The next `elsewhere` receive buffers are pages from here on, in a region of the caller's. */
 	uint64_t elsewhere_gpa;
 	uint8_t *elsewhere_at;
@@ -81,6 +82,8 @@ void load_guest_close(struct load_guest *);
 /* One frame from a guest that does not send to itself: it goes nowhere, and the switch has seen the address. Once for
  * each guest before the first lane opens (it is flooded then, and nobody has a buffer yet), and again every few minutes. */
 int load_guest_introduce(struct load_guest *);
+/* What it sent and has back is counted: how many, or -EPROTO. */
+int load_take_back(struct load_guest *);
 /* The same at any time: to somebody who was introduced, and has no buffers. */
 int load_guest_greet(struct load_guest *, const struct load_guest *to);
 

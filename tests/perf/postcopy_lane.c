@@ -111,10 +111,9 @@ static int leave(void)
 	fg_session_drop(&scene.incoming.s);
 	fg_pager_fini(&scene.pager);
 	load_guest_close(&scene.incoming);
-	while (fg_ring_used_idx(&scene.peer.s.ring[1]) != scene.peer.tx_posted)
-		if (fg_left_ms(deadline) == 0)
+	while (scene.peer.tx.taken != scene.peer.tx.posted)
+		if (load_take_back(&scene.peer) < 0 || fg_left_ms(deadline) == 0)
 			return -ETIMEDOUT;
-	scene.peer.tx_taken = scene.peer.tx_posted;
 	return 0;
 }
 

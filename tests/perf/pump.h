@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fg_fast.h"
 #include "fg_session.h"
 
 enum {
@@ -42,12 +43,11 @@ struct pump_options {
 	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };
 
-/* One virtqueue. Slot i of the ring always holds buffer i, for everything comes back in order. Counters run freely. */
+/* One virtqueue. Slot i of the ring always holds buffer i, for everything comes back in order. */
 struct pump_ring {
 	struct fg_ring *r;
-	uint32_t mask;
-	bool packed, receives;
-	uint32_t posted, shown, taken;
+	struct fg_fast fast;
+	bool receives;
 	uint64_t gpa[FG_RING_MAX];
 	uint8_t *at[FG_RING_MAX];
 	uint32_t len; /* of every descriptor */
@@ -77,18 +77,15 @@ void pump_guest_set_len(struct pump_guest *, uint32_t len);
 
 /* --- rings ------------------------------------------------------------------------------------- */
 
-/* How many chains have come back since the last look; those are the caller's to add to `taken`. -EPROTO: what
+/* What a driver has in its ring before it posts the first buffer. */
+void pump_ring_open(struct pump_ring *, struct fg_ring *, bool receives);
+/* How many chains have come back since the last look; those are the caller's to add to `fast.taken`. -EPROTO: what
  * came back is not what was due. */
 int pump_ring_look(struct pump_ring *);
 /* Posts the next @n slots and shows them; kicks if the switch asks for it. */
 void pump_ring_post(struct pump_ring *, uint32_t n);
 /* Every descriptor is of @len bytes from now on. Only while nothing is posted. */
 void pump_ring_set_len(struct pump_ring *, uint32_t len);
-
-static inline uint32_t pump_ring_room(const struct pump_ring *p)
-{
-	return p->mask + 1 - (p->posted - p->taken);
-}
 
 static inline uint64_t pump_ticks(void)
 {

@@ -156,22 +156,6 @@ static int spread_rings(struct pump_guest *g)
 	return 0;
 }
 
-/* What a driver has in its rings before it posts the first buffer. */
-static void fill_ring(struct pump_ring *p, struct fg_ring *r, bool receives)
-{
-	p->r = r;
-	p->mask = r->num - 1u;
-	p->packed = r->packed;
-	p->receives = receives;
-	p->posted = p->shown = p->taken = 0;
-	r->avail->flags = FG_NO_INTERRUPT; /* split: of the available ring */
-	if (r->packed)			   /* the driver's event structure: off and flags */
-		*(uint32_t *)(void *)r->avail = 1u << 16;
-	else
-		for (uint16_t d = 0; d < r->num; d++)
-			r->avail->ring[d] = d;
-}
-
 int pump_guest_connect(struct pump_guest *g, const char *path)
 {
 	int err = negotiate(g, path);
@@ -193,8 +177,8 @@ int pump_guest_connect(struct pump_guest *g, const char *path)
 		err = fg_session_start(&g->s);
 	if (err < 0)
 		return complain(g, path, err);
-	fill_ring(&g->rx, &g->s.ring[0], true);
-	fill_ring(&g->tx, &g->s.ring[1], false);
+	pump_ring_open(&g->rx, &g->s.ring[0], true);
+	pump_ring_open(&g->tx, &g->s.ring[1], false);
 	pump_ring_set_len(&g->rx, PUMP_BUFFER);
 	pump_ring_post(&g->rx, g->opt.ring);
 	return 0;

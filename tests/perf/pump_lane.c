@@ -64,16 +64,16 @@ int pump_lane_take(struct pump_lane *lane)
 	if (n <= 0)
 		return n;
 	for (int i = 0; i < n && i < AHEAD; i++)
-		__builtin_prefetch(rx->at[(rx->taken + (uint32_t)i) & rx->mask]);
+		__builtin_prefetch(rx->at[(rx->fast.taken + (uint32_t)i) & rx->fast.mask]);
 	for (left = (uint32_t)n; left > 0;) {
 		uint32_t buffers;
 
 		if (left > AHEAD) /* not beyond: those lines are the switch's */
-			__builtin_prefetch(rx->at[(rx->taken + AHEAD) & rx->mask]);
-		buffers = take_one(lane, rx->at[rx->taken & rx->mask], left);
+			__builtin_prefetch(rx->at[(rx->fast.taken + AHEAD) & rx->fast.mask]);
+		buffers = take_one(lane, rx->at[rx->fast.taken & rx->fast.mask], left);
 		if (buffers == 0) /* the rest of a frame is still on its way */
 			break;
-		rx->taken += buffers;
+		rx->fast.taken += buffers;
 		left -= buffers;
 		frames++;
 	}
@@ -108,14 +108,14 @@ int pump_lane_send(struct pump_lane *lane, uint32_t most)
 
 	if (back < 0)
 		return back;
-	tx->taken += (uint32_t)back;
-	room = pump_ring_room(tx);
+	tx->fast.taken += (uint32_t)back;
+	room = fg_fast_room(&tx->fast);
 	n = n < room ? n : room;
 	n = n < most ? n : most;
 	for (uint32_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
-			__builtin_prefetch(tx->at[(tx->posted + i + AHEAD) & tx->mask], 1);
-		put_number(lane, tx->at[(tx->posted + i) & tx->mask], lane->sent + i);
+			__builtin_prefetch(tx->at[(tx->fast.posted + i + AHEAD) & tx->fast.mask], 1);
+		put_number(lane, tx->at[(tx->fast.posted + i) & tx->fast.mask], lane->sent + i);
 	}
 	lane->sent += n;
 	pump_ring_post(tx, n);

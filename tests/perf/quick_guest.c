@@ -127,121 +127,31 @@ static void place_buffers(struct qg_guest *guest, const struct qg_shape *shape)
 
 /* --- rings ------------------------------------------------------------------------------------------------------- */
 
-static void ring_open(struct qg_ring *ring, struct qg_guest *guest, const struct qg_shape *shape,
-		      uint64_t offset)
+/* The memory begins with the rings; `offset` is where this one does. */
+static int ring_start(struct qg_guest *guest, const struct qg_shape *shape, uint64_t offset, struct fg_fast *ring,
+		      struct virtq *q, struct virtq_conf **conf)
 {
-	*ring = (struct qg_ring){.packed = shape->packed, .size = shape->ring};
-	ring->desc = guest->memory + offset;
-	ring->avail = ring->desc + 16u * QG_RING_MAX;
-	ring->used = ring->avail + 4096;
-	ring->desc_gpa = offset;
-	ring->avail_gpa = ring->desc_gpa + 16u * QG_RING_MAX;
-	ring->used_gpa = ring->avail_gpa + 4096;
-	if (ring->packed) {
-		((struct vring_packed_desc_event *)(void *)ring->avail)->flags =
-			VRING_PACKED_EVENT_FLAG_DISABLE;
-		return;
-	}
-	((struct vring_avail *)(void *)ring->avail)->flags = VRING_AVAIL_F_NO_INTERRUPT;
-	for (uint16_t i = 0; i < ring->size; i++)
-		((struct vring_avail *)(void *)ring->avail)->ring[i] = i;
-}
-
-static int ring_start(struct qg_guest *guest, const struct qg_ring *ring, struct virtq *q,
-		      struct virtq_conf **conf)
-{
-	struct virtq_setup setup = {
-		.size = ring->size,
-		.desc_uva = UVA + ring->desc_gpa,
-		.avail_uva = UVA + ring->avail_gpa,
-		.used_uva = UVA + ring->used_gpa,
+	const uint64_t avail = offset + 16u * QG_RING_MAX, used = avail + 4096;
+	const struct virtq_setup setup = {
+		.size = shape->ring,
+		.desc_uva = UVA + offset,
+		.avail_uva = UVA + avail,
+		.used_uva = UVA + used,
 		.features = UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_F_IN_ORDER |
 			    UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF |
-			    (uint64_t)ring->packed << VIRTIO_F_RING_PACKED,
+			    (uint64_t)shape->packed << VIRTIO_F_RING_PACKED,
 		.call_fd = guest->call_fd,
 	};
 
 	role_assert_control();
+	fg_fast_open(ring, (struct fg_vring){(void *)(guest->memory + offset), (void *)(guest->memory + avail),
+					     (void *)(guest->memory + used), shape->ring, shape->packed});
 	virtq_init(q, &guest->table, NULL);
 	*conf = virtq_conf_create(&setup, guest->map);
 	if (*conf == NULL)
 		return -errno;
-	virtq_start(q, *conf, ring->packed ? 0x80008000 : 0);
+	virtq_start(q, *conf, shape->packed ? 0x80008000 : 0);
 	return 0;
-}
-
-/* The flags of the driver's lap or, to compare with, the device's. */
-static uint16_t lap_flags(const struct qg_ring *ring, uint16_t at, bool used)
-{
-	bool wrap = at / ring->size % 2 == 0;
-
-	return (uint16_t)(wrap << VRING_PACKED_DESC_F_AVAIL |
-			  (used ? wrap : !wrap) << VRING_PACKED_DESC_F_USED);
-}
-
-static void post(struct qg_ring *ring, uint64_t gpa, uint32_t len, uint16_t flags)
-{
-	uint16_t slot = ring->posted % ring->size;
-	uint64_t *at = (uint64_t *)(void *)(ring->desc + 16u * slot), high;
-
-	at[0] = gpa;
-	if (ring->packed) {
-		flags |= lap_flags(ring, ring->posted, false);
-		high = (uint64_t)flags << 48 | (uint64_t)slot << 32 | len;
-	} else {
-		high = (uint64_t)flags << 32 | len;
-	}
-	if (ring->packed && ring->posted == ring->shown) {
-		ring->held = high;
-		ring->held_at = &at[1];
-	} else {
-		at[1] = high;
-	}
-	ring->posted++;
-}
-
-static void show(struct qg_ring *ring)
-{
-	if (ring->shown == ring->posted)
-		return;
-	if (ring->packed)
-		__atomic_store_n(ring->held_at, ring->held, __ATOMIC_RELEASE);
-	else
-		__atomic_store_n(&((struct vring_avail *)(void *)ring->avail)->idx, ring->posted,
-				 __ATOMIC_RELEASE);
-	ring->shown = ring->posted;
-}
-
-/* How many came back since the last look. */
-static uint16_t came_back(const struct qg_ring *ring)
-{
-	const uint16_t both = 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
-	uint16_t n = 0, pending = (uint16_t)(ring->shown - ring->taken);
-
-	if (!ring->packed)
-		return (uint16_t)(__atomic_load_n(&((struct vring_used *)(void *)ring->used)->idx,
-						  __ATOMIC_ACQUIRE) -
-				  ring->taken);
-	while (n < pending) {
-		uint16_t at = (uint16_t)(ring->taken + n);
-		const struct vring_packed_desc *desc =
-			(const void *)(ring->desc + 16u * (at % ring->size));
-
-		if ((__atomic_load_n(&desc->flags, __ATOMIC_ACQUIRE) & both) !=
-		    lap_flags(ring, at, true))
-			break;
-		n++;
-	}
-	return n;
-}
-
-/* What the device wrote into the ring for a chain that came back: a driver has to know how much it got. */
-static uint32_t written(const struct qg_ring *ring)
-{
-	uint16_t slot = ring->taken % ring->size;
-
-	return ring->packed ? ((const struct vring_packed_desc *)(const void *)ring->desc)[slot].len
-			    : ((const struct vring_used *)(const void *)ring->used)->ring[slot].len;
 }
 
 /* --- a guest ----------------------------------------------------------------------------------------------------- */
@@ -256,10 +166,8 @@ int qg_open(struct qg_guest *guest, const struct qg_shape *shape)
 	if (error != 0)
 		return error;
 	place_buffers(guest, shape);
-	ring_open(&guest->tx, guest, shape, 0);
-	ring_open(&guest->rx, guest, shape, RINGS / 2);
-	error = ring_start(guest, &guest->tx, &guest->from, &guest->from_conf);
-	return error != 0 ? error : ring_start(guest, &guest->rx, &guest->to, &guest->to_conf);
+	error = ring_start(guest, shape, 0, &guest->tx, &guest->from, &guest->from_conf);
+	return error != 0 ? error : ring_start(guest, shape, RINGS / 2, &guest->rx, &guest->to, &guest->to_conf);
 }
 
 void qg_close(struct qg_guest *guest)
@@ -273,9 +181,7 @@ void qg_close(struct qg_guest *guest)
 
 static void post_buffer(struct qg_guest *guest)
 {
-	uint16_t slot = guest->rx.posted % guest->rx.size;
-
-	post(&guest->rx, guest->rx_gpa[slot], guest->room, VRING_DESC_F_WRITE);
+	fg_fast_post(&guest->rx, guest->rx_gpa[guest->rx.posted & guest->rx.mask], guest->room, FG_DESC_WRITE);
 }
 
 /* --- a lane ------------------------------------------------------------------------------------------------------ */
@@ -286,22 +192,31 @@ void qg_lane_open(struct qg_lane *lane, struct qg_guest *from, struct qg_guest *
 	*lane = (struct qg_lane){.from = from, .to = to, .shape = shape, .number = number};
 	for (uint16_t i = 0; i < shape->ring; i++)
 		post_buffer(to);
-	show(&to->rx);
+	fg_fast_show(&to->rx);
+}
+
+static int take_back(struct qg_guest *guest)
+{
+	int n = fg_fast_look(&guest->tx);
+
+	guest->tx.taken += n > 0 ? (uint32_t)n : 0;
+	return n < 0 ? n : 0;
 }
 
 static int take_frames(struct qg_lane *lane)
 {
 	struct qg_guest *guest = lane->to;
-	uint16_t n = came_back(&guest->rx), mask = (uint16_t)(guest->rx.size - 1);
+	int n = fg_fast_look(&guest->rx);
+	uint32_t mask = guest->rx.mask;
 
-	for (uint16_t i = 0; i < n; i++)
-		__builtin_prefetch(guest->rx_at[(guest->rx.taken + i) & mask]);
-	for (uint16_t i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
+		__builtin_prefetch(guest->rx_at[(guest->rx.taken + (uint32_t)i) & mask]);
+	for (int i = 0; i < n; i++) {
 		uint64_t number;
 
 		memcpy(&number, guest->rx_at[guest->rx.taken & mask] + NUMBER_AT, sizeof(number));
 		if (number != lane->received ||
-		    written(&guest->rx) != QG_HEADER + lane->shape->bytes) {
+		    fg_fast_len(&guest->rx) != QG_HEADER + lane->shape->bytes) {
 			fprintf(stderr, "frame %llu came where %llu was due\n",
 				(unsigned long long)number, (unsigned long long)lane->received);
 			return -EPROTO;
@@ -310,8 +225,8 @@ static int take_frames(struct qg_lane *lane)
 		lane->received++;
 		post_buffer(guest);
 	}
-	show(&guest->rx);
-	return 0;
+	fg_fast_show(&guest->rx);
+	return n < 0 ? n : 0;
 }
 
 static void write_frame(const struct qg_lane *lane, uint8_t *at)
@@ -329,23 +244,23 @@ static void write_frame(const struct qg_lane *lane, uint8_t *at)
 static void send_frames(struct qg_lane *lane)
 {
 	struct qg_guest *guest = lane->from;
-	uint16_t mask = (uint16_t)(guest->tx.size - 1);
+	uint32_t mask = guest->tx.mask;
 	uint64_t on_the_way = lane->sent - lane->received;
-	uint16_t room = (uint16_t)(guest->tx.size - (uint16_t)(guest->tx.posted - guest->tx.taken));
-	uint16_t n = (uint16_t)(lane->shape->ring - on_the_way);
+	uint32_t room = fg_fast_room(&guest->tx);
+	uint32_t n = (uint32_t)(lane->shape->ring - on_the_way);
 
 	if (n > room)
 		n = room;
-	for (uint16_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++)
 		__builtin_prefetch(guest->tx_at[(guest->tx.posted + i) & mask], 1);
-	for (uint16_t i = 0; i < n; i++) {
-		uint16_t slot = guest->tx.posted & mask;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t slot = guest->tx.posted & mask;
 
 		write_frame(lane, guest->tx_at[slot]);
-		post(&guest->tx, guest->tx_gpa[slot], QG_HEADER + lane->shape->bytes, 0);
+		fg_fast_post(&guest->tx, guest->tx_gpa[slot], QG_HEADER + lane->shape->bytes, 0);
 		lane->sent++;
 	}
-	show(&guest->tx);
+	fg_fast_show(&guest->tx);
 }
 
 int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send)
@@ -355,8 +270,9 @@ int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send)
 	if (now != 0 && now < lane->next_look)
 		return 0;
 	lane->next_look = now + QG_LOOK_TICKS;
-	lane->from->tx.taken = (uint16_t)(lane->from->tx.taken + came_back(&lane->from->tx));
-	error = take_frames(lane);
+	error = take_back(lane->from);
+	if (error == 0)
+		error = take_frames(lane);
 	if (error == 0 && send)
 		send_frames(lane);
 	return error;
@@ -364,31 +280,32 @@ int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send)
 
 void qg_lane_send(struct qg_lane *lane)
 {
-	lane->from->tx.taken = (uint16_t)(lane->from->tx.taken + came_back(&lane->from->tx));
-	send_frames(lane);
+	if (take_back(lane->from) == 0)
+		send_frames(lane);
 }
 
 int qg_collect(struct qg_guest *to, uint32_t bytes, _Atomic uint64_t *received, uint32_t n)
 {
-	uint16_t arrived = came_back(&to->rx), mask = (uint16_t)(to->rx.size - 1);
+	int arrived = fg_fast_look(&to->rx);
+	uint32_t mask = to->rx.mask;
 	uint32_t fresh[QG_LANES_MAX] = {0};
 
-	for (uint16_t i = 0; i < arrived; i++) {
+	for (int i = 0; i < arrived; i++) {
 		uint64_t number, lane;
 
 		memcpy(&number, to->rx_at[to->rx.taken & mask] + NUMBER_AT, sizeof(number));
 		lane = number / QG_LANE;
-		if (lane >= n || written(&to->rx) != QG_HEADER + bytes ||
+		if (lane >= n || fg_fast_len(&to->rx) != QG_HEADER + bytes ||
 		    number != atomic_load_explicit(&received[lane], memory_order_relaxed) + fresh[lane])
 			return -EPROTO;
 		fresh[lane]++;
 		to->rx.taken++;
 		post_buffer(to);
 	}
-	show(&to->rx);
+	fg_fast_show(&to->rx);
 	/* Only now is there room for as many more. */
 	for (uint32_t i = 0; i < n; i++)
 		if (fresh[i] > 0)
 			atomic_fetch_add_explicit(&received[i], fresh[i], memory_order_release);
-	return 0;
+	return arrived < 0 ? arrived : 0;
 }

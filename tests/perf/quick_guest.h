@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* quick_guest: a guest without a front end, for programs that link the data path itself: memory, and the driver's side of
- * one transmit and one receive ring in it, with the least work a driver can get by with.
+ * one transmit and one receive ring in it, with the least work a driver can get by with (fg_fast.h). The descriptor of
+ * each buffer is written anew, as a driver does.
  *
- * Descriptor i is always at place i, since everything comes back in order; what a driver writes for each buffer (the
- * descriptor) it writes. Buffers lie one mbuf apart, so that they do not all fall into the same sets of a cache, and are
- * used in no order: of a regular one the guest's processor fetches ahead what the switch is about to write.
+ * Buffers lie one mbuf apart, so that they do not all fall into the same sets of a cache, and are used in no order: of a
+ * regular one the guest's processor fetches ahead what the switch is about to write.
  *
  * A lane carries numbered frames from one guest to another, never more than the receiver has buffers for, and looks at a
  * ring no sooner than QG_LOOK_TICKS after the last time. A frame costs it the line it writes or reads.
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fg_fast.h"
 #include "mem_map.h"
 #include "virtq.h"
 
@@ -33,20 +34,12 @@ struct qg_shape {
 	uint32_t macs;	  /* of a pair: the frames' addresses take turns */
 };
 
-struct qg_ring {
-	bool packed;
-	uint16_t size, posted, taken, shown;
-	uint8_t *desc, *avail, *used;
-	uint64_t desc_gpa, avail_gpa, used_gpa;
-	uint64_t held, *held_at; /* packed: the first descriptor not shown yet */
-};
-
 struct qg_guest {
 	uint8_t *memory, *mapping;
 	uint64_t bytes; /* of the mapping */
 	struct mem_table table;
 	struct mem_map *map;
-	struct qg_ring tx, rx;
+	struct fg_fast tx, rx;
 	struct virtq to, from; /* the switch's: the guest's receive and transmit queue */
 	struct virtq_conf *to_conf, *from_conf;
 	uint32_t room; /* of a buffer */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The packed virtqueue of fg_ring.h from the driver's side (virtio 1.2, section 2.8). A place is an index and, in bit 15,
- * the wrap counter of its lap. Buffer ids are numbers below the size of the ring; a device returns them in the order
+/* The packed virtqueue of fg_ring.h. Buffer ids are numbers below the size of the ring; a device returns them in the order
  * they went out, each with an element of its own, which is more than the standard asks of it and what ours promises.
  */
 #include <errno.h>
@@ -8,39 +7,9 @@
 
 #include "fg_packed.h"
 
-enum { WRAP = 0x8000, AVAIL = 1 << 7, USED = 1 << 15, BOTH = AVAIL | USED };
-enum { EVENT_DISABLE = 1, EVENT_DESC = 2 };
-
-static uint16_t after(const struct fg_ring *r, uint16_t place, uint32_t n)
-{
-	uint32_t index = (place & ~WRAP & 0xffff) + n;
-
-	return index < r->num ? (uint16_t)(place + n) : (uint16_t)((place ^ WRAP) + n - r->num);
-}
-
-static uint32_t on_circle(const struct fg_ring *r, uint16_t place)
-{
-	return (place & 0x7fffu) + (place & WRAP ? 0u : r->num);
-}
-
-static uint32_t distance(const struct fg_ring *r, uint16_t from, uint16_t to)
-{
-	return (on_circle(r, to) + 2u * r->num - on_circle(r, from)) % (2u * r->num);
-}
-
-static struct fg_packed_desc *at(const struct fg_ring *r, uint16_t place)
-{
-	return (struct fg_packed_desc *)(void *)r->desc + (place & 0x7fff);
-}
-
-static uint16_t available(uint16_t place)
-{
-	return place & WRAP ? AVAIL : USED;
-}
-
 void fg_packed_reset(struct fg_ring *r)
 {
-	r->place_avail = r->place_published = r->place_used = WRAP;
+	r->place_avail = r->place_published = r->place_used = FG_WRAP;
 	r->hidden = 0;
 	r->next_id = 0;
 }
@@ -55,12 +24,18 @@ static uint16_t take_id(struct fg_ring *r)
 
 static void put(struct fg_ring *r, uint16_t place, struct fg_packed_desc desc, bool head)
 {
+	const struct fg_vring v = fg_ring_v(r);
+
 	if (head) /* shown by the next publish */
 		r->hidden_place[r->hidden++] = place;
-	desc.flags |= head ? 0 : available(place);
-	if (head) /* as the lap before left it */
-		desc.flags |= place & WRAP ? 0 : BOTH;
-	*at(r, place) = desc;
+	fg_packed_put(&v, place, desc, head);
+}
+
+static uint16_t after(const struct fg_ring *r, uint16_t place, uint32_t n)
+{
+	const struct fg_vring v = fg_ring_v(r);
+
+	return fg_place_after(&v, place, n);
 }
 
 static int sent(struct fg_ring *r, uint16_t id, uint16_t slots, uint32_t token)
@@ -126,39 +101,20 @@ int fg_packed_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsign
 /* The first of the hidden heads is shown last, and with it all. */
 void fg_packed_publish(struct fg_ring *r)
 {
-	while (r->hidden > 0) {
-		uint16_t place = r->hidden_place[--r->hidden];
-		uint16_t flags = (uint16_t)((at(r, place)->flags & ~BOTH) | available(place));
+	const struct fg_vring v = fg_ring_v(r);
 
-		__atomic_store_n(&at(r, place)->flags, flags, __ATOMIC_RELEASE);
-	}
-}
-
-bool fg_packed_needs_kick(struct fg_ring *r)
-{
-	uint32_t event = __atomic_load_n((const uint32_t *)(const void *)r->used, __ATOMIC_RELAXED);
-	uint16_t old = r->place_published;
-
-	r->place_published = r->place_avail;
-	if ((event >> 16 & 3) == EVENT_DESC)
-		return distance(r, old, (uint16_t)event) < distance(r, old, r->place_avail);
-	return (event >> 16 & 3) != EVENT_DISABLE;
-}
-
-static bool is_used(const struct fg_ring *r, uint16_t place)
-{
-	uint16_t flags = __atomic_load_n(&at(r, place)->flags, __ATOMIC_ACQUIRE);
-
-	return (flags & BOTH) == (place & WRAP ? BOTH : 0);
+	while (r->hidden > 0)
+		fg_packed_show(&v, r->hidden_place[--r->hidden]);
 }
 
 /* Past everything that came back: how many chains that were, and where it ends. */
 static uint16_t used_up(const struct fg_ring *r, uint16_t *place)
 {
+	const struct fg_vring v = fg_ring_v(r);
 	uint16_t idx = r->last_used;
 
 	*place = r->place_used;
-	while (idx != r->avail_idx && is_used(r, *place)) {
+	while (idx != r->avail_idx && fg_packed_is_used(&v, *place)) {
 		*place = after(r, *place, r->chain_len[r->fifo[idx % r->num]]);
 		idx++;
 	}
@@ -182,10 +138,11 @@ uint32_t fg_packed_base(const struct fg_ring *r)
 
 int fg_packed_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 {
-	const struct fg_packed_desc *d = at(r, r->place_used);
+	const struct fg_vring v = fg_ring_v(r);
+	const struct fg_packed_desc *d = fg_packed_at(&v, r->place_used);
 	uint16_t id, slots;
 
-	if (r->last_used == r->avail_idx || !is_used(r, r->place_used))
+	if (r->last_used == r->avail_idx || !fg_packed_is_used(&v, r->place_used))
 		return 0;
 	id = r->fifo[r->last_used % r->num];
 	if (d->id != id)
@@ -200,11 +157,4 @@ int fg_packed_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 	r->place_used = after(r, r->place_used, slots);
 	r->last_used++;
 	return 1;
-}
-
-void fg_packed_want_interrupt(struct fg_ring *r)
-{
-	uint32_t event = r->event_idx ? (uint32_t)EVENT_DESC << 16 | r->place_used : 0;
-
-	__atomic_store_n((uint32_t *)(void *)r->avail, event, __ATOMIC_RELEASE);
 }

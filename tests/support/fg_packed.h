@@ -5,21 +5,13 @@
 
 #include "fg_ring.h"
 
-struct fg_packed_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t id, flags;
-};
-
 void fg_packed_reset(struct fg_ring *);
 int fg_packed_post(struct fg_ring *, const struct fg_buf *, unsigned int n, uint32_t token);
 int fg_packed_post_indirect(struct fg_ring *, const struct fg_buf *, unsigned int n,
 			    uint32_t token);
 void fg_packed_publish(struct fg_ring *);
-bool fg_packed_needs_kick(struct fg_ring *);
 uint16_t fg_packed_used_idx(const struct fg_ring *);
 uint32_t fg_packed_base(const struct fg_ring *);
 int fg_packed_reap(struct fg_ring *, uint32_t *token, uint32_t *len);
-void fg_packed_want_interrupt(struct fg_ring *);
 
 #endif

@@ -11,17 +11,6 @@
 #include "fg_clock.h"
 #include "fg_packed.h"
 
-/* The two event words of EVENT_IDX lie behind the rings (virtio 1.2, 2.7.6 and 2.7.8). */
-static uint16_t *used_event(const struct fg_ring *r)
-{
-	return &r->avail->ring[r->num];
-}
-
-static const uint16_t *avail_event(const struct fg_ring *r)
-{
-	return (const uint16_t *)&r->used->ring[r->num];
-}
-
 static uint64_t drain(int fd)
 {
 	uint64_t n = 0;
@@ -169,10 +158,12 @@ int fg_ring_post_indirect(struct fg_ring *r, const struct fg_buf *bufs, unsigned
 
 void fg_ring_publish(struct fg_ring *r)
 {
+	const struct fg_vring v = fg_ring_v(r);
+
 	if (r->packed)
 		fg_packed_publish(r);
 	else
-		__atomic_store_n(&r->avail->idx, r->avail_idx, __ATOMIC_RELEASE);
+		fg_split_show(&v, r->avail_idx);
 }
 
 void fg_ring_kick_now(struct fg_ring *r)
@@ -183,28 +174,20 @@ void fg_ring_kick_now(struct fg_ring *r)
 
 void fg_ring_kick(struct fg_ring *r)
 {
-	uint16_t old = r->published;
+	const struct fg_vring v = fg_ring_v(r);
+	uint16_t old = r->packed ? r->place_published : r->published;
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index is out before we look (2.7.13.3.1) */
 	r->published = r->avail_idx;
-	if (r->packed) {
-		if (!fg_packed_needs_kick(r))
-			return;
-	} else if (r->event_idx) {
-		uint16_t event = __atomic_load_n(avail_event(r), __ATOMIC_RELAXED);
-
-		if ((uint16_t)(r->avail_idx - event - 1) >= (uint16_t)(r->avail_idx - old))
-			return;
-	} else if (__atomic_load_n(&r->used->flags, __ATOMIC_RELAXED) & FG_NO_NOTIFY) {
-		return;
-	}
-	fg_ring_kick_now(r);
+	r->place_published = r->place_avail;
+	if (fg_wants_kick(&v, r->event_idx, old, r->packed ? r->place_avail : r->avail_idx))
+		fg_ring_kick_now(r);
 }
 
 uint16_t fg_ring_used_idx(const struct fg_ring *r)
 {
-	return r->packed ? fg_packed_used_idx(r)
-			 : __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
+	const struct fg_vring v = fg_ring_v(r);
+
+	return r->packed ? fg_packed_used_idx(r) : fg_split_used_idx(&v);
 }
 
 uint32_t fg_ring_base(const struct fg_ring *r)
@@ -264,16 +247,13 @@ int fg_ring_reap(struct fg_ring *r, uint32_t *token, uint32_t *len)
 
 int fg_ring_wait(struct fg_ring *r, int ms)
 {
+	const struct fg_vring v = fg_ring_v(r);
 	int64_t deadline = fg_deadline(ms);
 
 	for (;;) {
 		struct pollfd p = {.fd = r->call, .events = POLLIN};
 
-		if (r->packed)
-			fg_packed_want_interrupt(r);
-		else if (r->event_idx)
-			__atomic_store_n(used_event(r), r->last_used, __ATOMIC_RELEASE);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		fg_want_interrupt(&v, r->event_idx, r->packed ? r->place_used : r->last_used);
 		if (fg_ring_ready(r))
 			return 0;
 		if (poll(&p, 1, fg_left_ms(deadline)) != 1)

@@ -11,33 +11,10 @@
 #ifndef FG_RING_H
 #define FG_RING_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "fg_memory.h"
+#include "fg_vring.h"
 
-enum { FG_DESC_NEXT = 1, FG_DESC_WRITE = 2, FG_DESC_INDIRECT = 4 };
-enum { FG_NO_INTERRUPT = 1, FG_NO_NOTIFY = 1 };
 enum { FG_RING_MAX = 1024, FG_INDIRECT_MAX = 128 };
-
-struct fg_desc {
-	uint64_t addr;
-	uint32_t len;
-	uint16_t flags, next;
-};
-
-struct fg_avail {
-	uint16_t flags, idx, ring[];
-};
-
-struct fg_used_elem {
-	uint32_t id, len;
-};
-
-struct fg_used {
-	uint16_t flags, idx;
-	struct fg_used_elem ring[];
-};
 
 /* A piece of guest memory, as a driver describes it. */
 struct fg_buf {
@@ -70,6 +47,11 @@ struct fg_ring {
 	int kick, call, err; /* eventfds of ours */
 	uint64_t kicks, interrupts;
 };
+
+static inline struct fg_vring fg_ring_v(const struct fg_ring *r)
+{
+	return (struct fg_vring){r->desc, r->avail, r->used, r->num, r->packed};
+}
 
 /* Takes memory for the ring out of region @slot; creates the eventfds. */
 int fg_ring_init(struct fg_ring *, struct fg_memory *, unsigned int slot, uint16_t num);
