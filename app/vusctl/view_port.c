@@ -167,6 +167,23 @@ static void show_waiting(const json_t *waiting)
 	printf("\n");
 }
 
+/* "mode server, queues 1, postcopy on": as they are written in a configuration. */
+static void show_options(const json_t *options)
+{
+	const char *key, *separator = "";
+	const json_t *value;
+	char text[64];
+
+	json_object_foreach((json_t *)options, key, value)
+	{
+		if (json_is_boolean(value))
+			snprintf(text, sizeof(text), "%s", json_is_true(value) ? "on" : "off");
+		printf("%s%s %s", separator, key, json_is_boolean(value) ? text : scalar(value, text, sizeof(text)));
+		separator = ", ";
+	}
+	printf("\n");
+}
+
 static void show_traffic(const json_t *port)
 {
 	bool vm = strcmp(text_of(port, "type"), "vhost-user") == 0;
@@ -212,7 +229,12 @@ void view_port(const json_t *reply)
 			show_list(key, value);
 		} else if (json_is_object(value)) {
 			label(key);
-			strcmp(key, "waiting") == 0 ? show_waiting(value) : show_reasons(value);
+			if (strcmp(key, "waiting") == 0)
+				show_waiting(value);
+			else if (strcmp(key, "options") == 0)
+				show_options(value);
+			else
+				show_reasons(value);
 		} else {
 			label(key);
 			printf("%s\n", scalar(value, text, sizeof(text)));

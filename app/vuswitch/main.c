@@ -29,6 +29,7 @@
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
+#include "running.h"
 #include "signals.h"
 #include "switch.h"
 #include "vhost_port.h"
@@ -102,6 +103,12 @@ static unsigned int apply(struct vuswitch *vus, struct config *config) RUNS_ON(c
 	return vus->failed;
 }
 
+static void tell_change(void *arg, const char *line)
+{
+	(void)arg;
+	log_info("vuswitch", "%s", line);
+}
+
 /* The service manager is told when it begins and ends: `systemctl reload` returns when the new configuration is in force,
  * and on the disk as the last good one. */
 static void reload(void *arg)
@@ -117,6 +124,7 @@ static void reload(void *arg)
 		notify("READY=1\nSTATUS=nothing was changed: %s", fail.text);
 		return;
 	}
+	config_tell_changes(switch_config(vus->sw), &config, tell_change, NULL);
 	vus->reloading = true;
 	if (apply(vus, &config) > 0)
 		log_error("vuswitch",
@@ -323,6 +331,7 @@ int main(int argc, char **argv)
 	if (vus.options.check) {
 		config_print(&config, stdout);
 		config_warn(&config, stderr);
+		running_compare(vus.options.control, &config, stdout, stderr);
 	} else {
 		signals_block();
 		raise_descriptor_limit();

@@ -28,6 +28,7 @@ static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
 static json_t *rebalance(struct vus_switch *sw, const json_t *request);
 static json_t *show_version(struct vus_switch *sw, const json_t *request);
+static json_t *show_config(struct vus_switch *sw, const json_t *request);
 
 static const struct {
 	const char *name;
@@ -36,6 +37,7 @@ static const struct {
 	{"ports", show_ports},	   {"port", show_port},	    {"macs", show_macs},
 	{"bridges", show_bridges}, {"lcores", show_lcores}, {"lcore", show_lcore},
 	{"rebalance", rebalance}, {"version", show_version},
+	{"config", show_config},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -73,7 +75,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
-			 "lcores, lcore, rebalance and version",
+			 "lcores, lcore, rebalance, version and config",
 			 name);
 }
 
@@ -232,6 +234,13 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 		if ((json_int_t)lcore_id(lcore_at(i)) == id)
 			return json_pack("{s:o}", "lcore", ctl_show_lcore(lcore_at(i)));
 	return ctl_error("no lcore %lld moves frames; `vusctl lcores` lists them", (long long)id);
+}
+
+/* What was applied last, with every default: the same that config_read_json() reads. */
+static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	role_assert_control();
+	return json_pack("{s:o}", "config", config_to_json(switch_config(sw)));
 }
 
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */

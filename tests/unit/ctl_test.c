@@ -76,6 +76,16 @@ static void answers(void **state)
 	reply = ask("{\"command\": \"port\", \"name\": \"b\"}");
 	port = json_object_get(reply, "port");
 	assert_int_equal(json_array_size(json_object_get(port, "rx_queues")), 2);
+	port = json_object_get(port, "options");
+	assert_int_equal(json_integer_value(json_object_get(port, "queues")), 1);
+	assert_true(json_is_false(json_object_get(port, "isolated")));
+	json_decref(reply);
+
+	/* What --check compares with. */
+	reply = ask("{\"command\": \"config\"}");
+	port = json_array_get(json_object_get(json_object_get(reply, "config"), "ports"), 1);
+	assert_string_equal(json_string_value(json_object_get(port, "socket")), "/b");
+	assert_string_equal(json_string_value(json_object_get(port, "bridge")), "br0");
 	json_decref(reply);
 
 	reply = ask("{\"command\": \"lcores\", \"reset\": true}");

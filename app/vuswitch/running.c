@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "running.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "unix_connect.h"
+
+enum { ANSWER_SECONDS = 5 };
+
+struct teller {
+	FILE *to;
+	unsigned int lines;
+};
+
+static void tell(void *arg, const char *line)
+{
+	struct teller *teller = arg;
+
+	teller->lines++;
+	fprintf(teller->to, "%s\n", line);
+}
+
+/* The reply, or NULL. */
+static json_t *ask(int fd)
+{
+	static const char request[] = "{\"command\": \"config\"}\n";
+	const struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+	json_t *reply = NULL;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *from;
+
+	/* It may wait from here on, for as long as that. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	from = fdopen(fd, "r");
+	if (from == NULL)
+		return NULL;
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) && getline(&line, &size, from) > 0)
+		reply = json_loads(line, 0, NULL);
+	free(line);
+	fclose(from);
+	return reply;
+}
+
+static void compare(const json_t *json, const char *control, const struct config *config, FILE *to, FILE *warnings)
+{
+	struct config running = {.drivers = config->drivers};
+	struct teller teller = {.to = to};
+	struct fail fail = {.text = "it is another version"};
+	int error = -EINVAL;
+
+	if (json != NULL)
+		error = config_read_json(&running, control, json, &fail);
+	if (error == 0)
+		error = config_check(&running, &fail);
+	if (error != 0) {
+		fprintf(warnings, "warning: what this would change in the switch at %s cannot be said: %s\n", control,
+			fail.text);
+	} else {
+		fprintf(to, "compared with the switch that runs at %s:\n", control);
+		config_tell_changes(&running, config, tell, &teller);
+		if (teller.lines == 0)
+			fprintf(to, "no port is made anew, and none goes\n");
+	}
+	config_free(&running);
+}
+
+void running_compare(const char *control, const struct config *config, FILE *to, FILE *warnings)
+{
+	json_t *reply;
+	int fd, error = unix_connect(control, &fd);
+
+	if (error == -ENOENT || error == -ECONNREFUSED)
+		return;
+	if (error != 0) {
+		fprintf(warnings, "warning: the switch at %s cannot be asked what this would change: %s\n", control,
+			strerror(-error));
+		return;
+	}
+	reply = ask(fd);
+	compare(json_object_get(reply, "config"), control, config, to, warnings);
+	json_decref(reply);
+}
