@@ -178,51 +178,6 @@ void rig_check(struct rig *rig)
 
 bool rig_packed;
 
-enum { PACKED_WRAP = 0x8000 };
-
-static uint16_t place_after(const struct ring *ring, uint16_t place, uint16_t n)
-{
-	while (n-- > 0)
-		place = (place & 0x7fff) + 1 < ring->size ? (uint16_t)(place + 1)
-							  : (uint16_t)(~place & PACKED_WRAP);
-	return place;
-}
-
-static struct vring_packed_desc *packed_at(struct ring *ring, uint16_t place)
-{
-	return (struct vring_packed_desc *)(void *)rig_at(ring->rig,
-							   ring->desc + (place & 0x7fffu) * 16u);
-}
-
-/* The two bits by which a driver makes a descriptor available in this lap. */
-static uint16_t available_in(uint16_t place)
-{
-	return place & PACKED_WRAP ? 1u << VRING_PACKED_DESC_F_AVAIL
-				   : 1u << VRING_PACKED_DESC_F_USED;
-}
-
-static uint16_t used_in(uint16_t place)
-{
-	return place & PACKED_WRAP
-		       ? 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED
-		       : 0;
-}
-
-static struct vring_desc *desc_at(struct ring *ring, uint16_t i)
-{
-	return (struct vring_desc *)(void *)rig_at(ring->rig, ring->desc + i * 16u);
-}
-
-static struct vring_avail *avail_of(struct ring *ring)
-{
-	return (struct vring_avail *)(void *)rig_at(ring->rig, ring->avail);
-}
-
-static struct vring_used *used_of(struct ring *ring)
-{
-	return (struct vring_used *)(void *)rig_at(ring->rig, ring->used);
-}
-
 void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t features, uint16_t base)
 {
 	role_assert_control();
@@ -243,6 +198,8 @@ void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t featu
 	rig_alloc(rig, 64, 64);
 	ring->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_true(ring->call_fd >= 0);
+	ring->v = (struct fg_vring){(void *)rig_at(rig, ring->desc), (void *)rig_at(rig, ring->avail),
+				    (void *)rig_at(rig, ring->used), size, ring->packed};
 	ring->setup = (struct virtq_setup){
 		.size = size,
 		.desc_uva = rig_uva(rig, ring->desc),
@@ -260,18 +217,18 @@ void ring_open(struct ring *ring, struct rig *rig, uint16_t size, uint64_t featu
 void ring_restart(struct ring *ring, uint16_t base)
 {
 	role_assert_control();
-	memset(rig_at(ring->rig, ring->desc), 0, ring->size * 16u);
-	memset(rig_at(ring->rig, ring->avail), 0, ring->packed ? 4 : 6 + ring->size * 2u);
-	memset(rig_at(ring->rig, ring->used), 0, ring->packed ? 4 : 6 + ring->size * 8u);
+	memset(ring->v.desc, 0, ring->size * 16u);
+	memset(ring->v.avail, 0, ring->packed ? 4 : 6 + ring->size * 2u);
+	memset(ring->v.used, 0, ring->packed ? 4 : 6 + ring->size * 8u);
 	ring->avail_idx = ring->used_idx = ring->made = ring->shown = base;
 	ring->next_desc = 0;
 	ring->base = base;
 	if (ring->packed) {
-		ring->next_place = ring->used_place = (uint16_t)(PACKED_WRAP | base % ring->size);
+		ring->next_place = ring->used_place = (uint16_t)(FG_WRAP | base % ring->size);
 		ring->base = (uint32_t)ring->next_place << 16 | ring->next_place;
 	} else {
-		avail_of(ring)->idx = base;
-		used_of(ring)->idx = base;
+		ring->v.avail->idx = base;
+		ring->v.used->idx = base;
 	}
 	virtq_start(&ring->q, ring->conf, ring->base);
 }
@@ -292,13 +249,12 @@ void ring_desc(struct ring *ring, uint16_t i, uint64_t gpa, uint32_t len, uint16
 {
 	if (ring->packed) {
 		/* Where it lies is known when it is offered. */
-		assert_int_equal(flags & ~VRING_DESC_F_WRITE, 0);
-		ring->loose[i] = (struct vring_desc){.addr = gpa, .len = len, .flags = flags};
+		assert_int_equal(flags & ~FG_DESC_WRITE, 0);
+		ring->loose[i] = (struct fg_desc){.addr = gpa, .len = len, .flags = flags};
 		ring->is_loose[i] = true;
 		return;
 	}
-	*desc_at(ring, i) =
-		(struct vring_desc){.addr = gpa, .len = len, .flags = flags, .next = next};
+	ring->v.desc[i] = (struct fg_desc){.addr = gpa, .len = len, .flags = flags, .next = next};
 }
 
 /* An odd multiplier visits every slot of a power of two, and no two neighbours in a row. */
@@ -311,11 +267,11 @@ static void packed_table_write(struct ring *ring, uint64_t table, const struct p
 			       uint32_t n, uint16_t flags)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		struct vring_packed_desc desc = {
+		struct fg_packed_desc desc = {
 			.addr = pieces[i].gpa,
 			.len = pieces[i].len,
 			.id = 0xdead, /* means nothing here, and nor does NEXT (virtio 1.2, 2.8.7) */
-			.flags = (uint16_t)(flags | (i % 2 ? VRING_DESC_F_NEXT : 0)),
+			.flags = (uint16_t)(flags | (i % 2 ? FG_DESC_NEXT : 0)),
 		};
 
 		rig_put(ring->rig, table + i * sizeof(desc), &desc, sizeof(desc));
@@ -335,7 +291,7 @@ static uint16_t packed_chain(struct ring *ring, const struct piece *pieces, uint
 	ring->place_of[ordinal] = place;
 	ring->slots_of[ordinal] = (uint16_t)slots;
 	for (uint32_t i = 0; i < slots; i++) {
-		struct vring_packed_desc desc = {.id = i + 1 == slots ? id : (uint16_t)~id};
+		struct fg_packed_desc desc = {.id = i + 1 == slots ? id : (uint16_t)~id};
 
 		if (i < direct) {
 			desc.addr = pieces[i].gpa;
@@ -349,14 +305,12 @@ static uint16_t packed_chain(struct ring *ring, const struct piece *pieces, uint
 			packed_table_write(ring, table, pieces + direct, n - direct, flags);
 			desc.addr = table;
 			desc.len = (n - direct) * 16u;
-			desc.flags = VRING_DESC_F_INDIRECT;
+			desc.flags = FG_DESC_INDIRECT;
 		}
 		if (i + 1 < slots)
-			desc.flags |= VRING_DESC_F_NEXT;
-		/* Not available yet: as it was left by the lap before. */
-		desc.flags |= i == 0 ? used_in((uint16_t)(place ^ PACKED_WRAP)) : available_in(place);
-		*packed_at(ring, place) = desc;
-		place = place_after(ring, place, 1);
+			desc.flags |= FG_DESC_NEXT;
+		fg_packed_put(&ring->v, place, desc, i == 0);
+		place = fg_place_after(&ring->v, place, 1);
 	}
 	ring->next_place = place;
 	return id;
@@ -368,10 +322,10 @@ static void table_write(struct ring *ring, uint64_t table, const struct piece *p
 	/* Backwards through the table: `next` is what counts, not the order. */
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = i == 0 ? 0 : n - i;
-		struct vring_desc desc = {
+		struct fg_desc desc = {
 			.addr = pieces[i].gpa,
 			.len = pieces[i].len,
-			.flags = (uint16_t)(flags | (i + 1 < n ? VRING_DESC_F_NEXT : 0)),
+			.flags = (uint16_t)(flags | (i + 1 < n ? FG_DESC_NEXT : 0)),
 			.next = i + 1 < n ? (uint16_t)(n - i - 1) : 0xdead,
 		};
 
@@ -382,7 +336,7 @@ static void table_write(struct ring *ring, uint64_t table, const struct piece *p
 uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, bool writable,
 		    enum chain_form form)
 {
-	uint16_t flags = writable ? VRING_DESC_F_WRITE : 0;
+	uint16_t flags = writable ? FG_DESC_WRITE : 0;
 	uint32_t direct = form == CHAIN_DIRECT ? n : form == CHAIN_MIXED ? (n - 1) / 2 : 0;
 	uint16_t head, at;
 	uint64_t table;
@@ -396,7 +350,7 @@ uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, b
 		uint16_t next = last ? 0xbeef : desc_take(ring);
 
 		ring_desc(ring, at, pieces[i].gpa, pieces[i].len,
-			  last ? flags : flags | VRING_DESC_F_NEXT, next);
+			  last ? flags : flags | FG_DESC_NEXT, next);
 		at = next;
 	}
 	if (direct == n)
@@ -404,14 +358,14 @@ uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, b
 	/* The table of CHAIN_ACROSS has one descriptor below the seam and the others above it. */
 	table = form == CHAIN_ACROSS ? RIG_SEAM - 16 : rig_alloc(ring->rig, (n - direct) * 16u, 16);
 	table_write(ring, table, pieces + direct, n - direct, flags);
-	ring_desc(ring, at, table, (n - direct) * 16u, VRING_DESC_F_INDIRECT, 0);
+	ring_desc(ring, at, table, (n - direct) * 16u, FG_DESC_INDIRECT, 0);
 	return head;
 }
 
 void ring_offer(struct ring *ring, uint16_t head)
 {
 	if (ring->packed && head < ring->size && ring->is_loose[head]) {
-		const struct vring_desc *desc = &ring->loose[head];
+		const struct fg_desc *desc = &ring->loose[head];
 		struct piece piece = {desc->addr, desc->len};
 
 		packed_chain(ring, &piece, 1, desc->flags, CHAIN_DIRECT, head);
@@ -419,30 +373,22 @@ void ring_offer(struct ring *ring, uint16_t head)
 	if (ring->packed)
 		ring->avail_idx++;
 	else
-		avail_of(ring)->ring[ring->avail_idx++ & (ring->size - 1)] = head;
+		ring->v.avail->ring[ring->avail_idx++ & (ring->size - 1)] = head;
 }
 
 void ring_show(struct ring *ring)
 {
-	for (uint16_t i = ring->avail_idx; ring->packed && i != ring->shown; i--) {
-		uint16_t place = ring->place_of[(uint16_t)(i - 1)];
-		struct vring_packed_desc *desc = packed_at(ring, place);
-
-		__atomic_store_n(&desc->flags, (desc->flags & 0x7f7f) | available_in(place),
-				 __ATOMIC_RELEASE);
-	}
+	if (!ring->packed)
+		fg_split_show(&ring->v, ring->avail_idx);
+	for (uint16_t i = ring->avail_idx; ring->packed && i != ring->shown; i--)
+		fg_packed_show(&ring->v, ring->place_of[(uint16_t)(i - 1)]);
 	ring->shown = ring->avail_idx;
-	if (ring->packed)
-		return;
-	__atomic_store_n(&avail_of(ring)->idx, ring->avail_idx, __ATOMIC_RELEASE);
 }
 
 /* Whether the chain number `used_idx` of a packed ring, which lies at `place`, has come back. */
 static bool packed_is_used(struct ring *ring, uint16_t used_idx, uint16_t place)
 {
-	uint16_t flags = __atomic_load_n(&packed_at(ring, place)->flags, __ATOMIC_ACQUIRE);
-
-	return used_idx != ring->shown && (flags & 0x8080) == used_in(place);
+	return used_idx != ring->shown && fg_packed_is_used(&ring->v, place);
 }
 
 uint16_t ring_used_index(struct ring *ring)
@@ -450,44 +396,33 @@ uint16_t ring_used_index(struct ring *ring)
 	uint16_t used_idx = ring->used_idx, place = ring->used_place;
 
 	if (!ring->packed)
-		return __atomic_load_n(&used_of(ring)->idx, __ATOMIC_ACQUIRE);
+		return fg_split_used_idx(&ring->v);
 	while (packed_is_used(ring, used_idx, place))
-		place = place_after(ring, place, ring->slots_of[used_idx++]);
+		place = fg_place_after(&ring->v, place, ring->slots_of[used_idx++]);
 	return used_idx;
-}
-
-static bool packed_take(struct ring *ring, uint32_t *id, uint32_t *len)
-{
-	struct vring_packed_desc *desc = packed_at(ring, ring->used_place);
-
-	if (!packed_is_used(ring, ring->used_idx, ring->used_place))
-		return false;
-	*id = desc->id;
-	*len = desc->len;
-	ring->used_place =
-		place_after(ring, ring->used_place, ring->slots_of[ring->used_idx]);
-	ring->used_idx++;
-	return true;
 }
 
 bool ring_take(struct ring *ring, uint32_t *id, uint32_t *len)
 {
-	const struct vring_used_elem *elem;
-
-	if (ring->packed)
-		return packed_take(ring, id, len);
-	if (ring_used_index(ring) == ring->used_idx)
+	if (ring->packed ? !packed_is_used(ring, ring->used_idx, ring->used_place)
+			 : fg_split_used_idx(&ring->v) == ring->used_idx)
 		return false;
-	elem = &used_of(ring)->ring[ring->used_idx++ & (ring->size - 1)];
-	*id = elem->id;
-	*len = elem->len;
+	if (ring->packed) {
+		*id = fg_packed_at(&ring->v, ring->used_place)->id;
+		*len = fg_packed_at(&ring->v, ring->used_place)->len;
+		ring->used_place = fg_place_after(&ring->v, ring->used_place, ring->slots_of[ring->used_idx]);
+	} else {
+		*id = ring->v.used->ring[ring->used_idx & (ring->size - 1)].id;
+		*len = ring->v.used->ring[ring->used_idx & (ring->size - 1)].len;
+	}
+	ring->used_idx++;
 	return true;
 }
 
 void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len)
 {
-	struct vring_used_elem elem = {.id = id, .len = len};
-	uint16_t place = ring->place_of[at], flags = used_in(place) | (len > 0 ? VRING_DESC_F_WRITE : 0);
+	struct fg_used_elem elem = {.id = id, .len = len};
+	uint16_t place = ring->place_of[at], flags = fg_returned(place) | (len > 0 ? FG_DESC_WRITE : 0);
 	uint64_t gpa = ring->desc + (place & 0x7fffu) * 16u + 8;
 
 	if (ring->packed) {
@@ -502,8 +437,8 @@ void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len)
 void ring_expect_used_index(struct ring *ring, uint16_t index)
 {
 	/* A device that polls wants no kicks; with event indexes it says so by asking for none. */
-	uint16_t flags = ring->conf->event_idx ? 0 : VRING_USED_F_NO_NOTIFY;
-	uint32_t event = VRING_PACKED_EVENT_FLAG_DISABLE << 16;
+	uint16_t flags = ring->conf->event_idx ? 0 : FG_NO_NOTIFY;
+	uint32_t event = (uint32_t)FG_EVENT_DISABLE << 16;
 
 	if (ring->packed) {
 		rig_expect(ring->rig, ring->used, &event, sizeof(event));
@@ -516,25 +451,22 @@ void ring_expect_used_index(struct ring *ring, uint16_t index)
 
 void ring_used_event(struct ring *ring, uint16_t index)
 {
-	rig_put(ring->rig, ring->avail + 4 + ring->size * 2u, &index, sizeof(index));
+	*fg_used_event(&ring->v) = index;
 }
 
 void ring_avail_flags(struct ring *ring, uint16_t flags)
 {
-	avail_of(ring)->flags = flags;
+	ring->v.avail->flags = flags;
 }
 
 uint16_t ring_avail_event(struct ring *ring)
 {
-	uint16_t event;
-
-	rig_get(ring->rig, ring->used + 4 + ring->size * 8u, &event, sizeof(event));
-	return event;
+	return *fg_avail_event(&ring->v);
 }
 
 uint16_t ring_used_flags(struct ring *ring)
 {
-	return used_of(ring)->flags;
+	return ring->v.used->flags;
 }
 
 uint64_t ring_interrupts(struct ring *ring)

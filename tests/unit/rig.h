@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "cases.h"
+#include "fg_vring.h"
 #include "frame.h"
 #include "port_counters.h"
 #include "virtq.h"
@@ -76,13 +77,14 @@ struct ring {
 	 * how many slots it takes. */
 	uint16_t next_place, used_place, shown, made;
 	uint16_t *place_of, *slots_of;
-	struct vring_desc *loose; /* written by ring_desc(), not offered yet: by their id */
+	struct fg_desc *loose; /* written by ring_desc(), not offered yet: by their id */
 	bool *is_loose;
 	struct virtq q;
 	struct virtq_conf *conf;
 	struct virtq_setup setup;
 	struct virtq_record record;
-	uint64_t desc, avail, used;
+	uint64_t desc, avail, used; /* guest addresses, and the same as the driver has it: */
+	struct fg_vring v;
 	uint16_t size, avail_idx, used_idx, next_desc;
 	int call_fd;
 };
