@@ -233,6 +233,19 @@ void ring_restart(struct ring *ring, uint16_t base)
 	virtq_start(&ring->q, ring->conf, ring->base);
 }
 
+struct burst burst;
+struct port_counters counters;
+
+struct ring *fresh_ring(uint16_t size, uint64_t features, uint16_t base)
+{
+	static struct ring ring;
+
+	rig_reset(&rig);
+	memset(&counters, 0, sizeof(counters));
+	ring_open(&ring, &rig, size, features, base);
+	return &ring;
+}
+
 void ring_close(struct ring *ring)
 {
 	role_assert_control();

@@ -95,6 +95,14 @@ void ring_close(struct ring *ring);
 /* What control does to a ring that broke, and the driver with it: both begin anew at `base`. */
 void ring_restart(struct ring *ring, uint16_t base);
 
+/* The one ring of a test, what it receives into and counts: everything of the rig begins anew. */
+extern struct burst burst;
+extern struct port_counters counters;
+struct ring *fresh_ring(uint16_t size, uint64_t features, uint16_t base);
+
+#define F(bit) (UINT64_C(1) << (bit))
+enum { WRITE = FG_DESC_WRITE, NEXT = FG_DESC_NEXT, INDIRECT = FG_DESC_INDIRECT };
+
 struct piece {
 	uint64_t gpa;
 	uint32_t len;

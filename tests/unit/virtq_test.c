@@ -10,8 +10,6 @@
 #include "rig.h"
 #include "virtq_split.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
-
 static struct virtq_setup good(uint16_t size, uint64_t features)
 {
 	return (struct virtq_setup){

@@ -10,25 +10,13 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define PLAIN (F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC))
 #define MERGEABLE (PLAIN | F(VIRTIO_NET_F_MRG_RXBUF))
 #define LEGACY F(VIRTIO_RING_F_INDIRECT_DESC)
 
 enum { LONGEST = 70000, BODY_MAX = 64, LEN_MAX = FRAME_LEN_MAX };
 
-static struct port_counters counters;
 static uint8_t bytes[LONGEST];
-
-static struct ring *fresh_ring(uint16_t size, uint64_t features, uint16_t base)
-{
-	static struct ring ring;
-
-	rig_reset(&rig);
-	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, size, features, base);
-	return &ring;
-}
 
 /* A frame of the pattern, its body in up to `pieces` spans of uneven length, some of them empty. */
 static struct frame frame_make(uint32_t seed, uint32_t len, uint32_t pieces)

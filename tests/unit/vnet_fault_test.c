@@ -10,30 +10,21 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FEATURES                                                                                   \
 	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
-#define WRITE VRING_DESC_F_WRITE
-#define NEXT VRING_DESC_F_NEXT
-#define INDIRECT VRING_DESC_F_INDIRECT
 
 enum { SIZE = 64, BAD = 40 /* first descriptor of the bad chain */, BUFFER = 256 };
 
-static struct burst burst;
-static struct port_counters counters;
 static uint64_t buffers, table;
 
-static struct ring *fresh_ring(uint64_t features, uint16_t base)
+static struct ring *ring_with_buffers(uint64_t features, uint16_t base)
 {
-	static struct ring ring;
+	struct ring *ring = fresh_ring(SIZE, features, base);
 
-	rig_reset(&rig);
-	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, SIZE, features, base);
 	buffers = rig_alloc(&rig, SIZE * BUFFER, 8);
 	memset(rig_at(&rig, buffers), 0, SIZE * BUFFER);
 	table = rig_alloc(&rig, 4096, 16);
-	return &ring;
+	return ring;
 }
 
 /* --- a gallery --------------------------------------------------------------------------------------------------- */
@@ -332,7 +323,7 @@ static void receive_breaks(void **state)
 	for (unsigned int i = 0; i < GALLERY * 7; i++) {
 		unsigned int kind = i / 7;
 		uint16_t good = places[i % 7], base = (uint16_t)(65530 + i % 7), got;
-		struct ring *ring = fresh_ring(FEATURES, base);
+		struct ring *ring = ring_with_buffers(FEATURES, base);
 
 		good_chains(ring, good, 72, 0);
 		gallery[kind].paint(ring, 0);
@@ -376,7 +367,7 @@ static void deliver_breaks(void **state)
 	for (unsigned int i = 0; i < GALLERY * 4; i++) {
 		unsigned int kind = i / 4;
 		uint16_t good = places[i % 4];
-		struct ring *ring = fresh_ring(FEATURES, (uint16_t)(65530 + i % 7));
+		struct ring *ring = ring_with_buffers(FEATURES, (uint16_t)(65530 + i % 7));
 		uint64_t ok;
 
 		good_chains(ring, good, 72, WRITE);
@@ -414,7 +405,7 @@ static void deliver_breaks_inside_a_frame(void **state)
 
 		if (gallery[kind].index)
 			continue;
-		ring = fresh_ring(FEATURES, 0);
+		ring = ring_with_buffers(FEATURES, 0);
 		good_chains(ring, 3, 100, WRITE);
 		gallery[kind].paint(ring, WRITE);
 		ring_show(ring);

@@ -13,16 +13,12 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FEATURES                                                                                   \
 	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
 
 enum { PAGE = 4096, WATCHED_MAX = 8, ACCESSES_MAX = 65536, LEN = 1514, HEADER = 12 };
 
 #if defined(__x86_64__)
-
-static struct burst burst;
-static struct port_counters counters;
 
 /* --- the watch --------------------------------------------------------------------------------------------------- */
 

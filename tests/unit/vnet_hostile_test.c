@@ -13,18 +13,13 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FEATURES                                                                                   \
 	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
-#define WRITE VRING_DESC_F_WRITE
-#define NEXT VRING_DESC_F_NEXT
-#define INDIRECT VRING_DESC_F_INDIRECT
 
 enum { SIZE = 64 };
 
 /* Who sends and who receives: two ports never share a mapping. */
 static struct rig sender, receiver;
-static struct burst burst;
 static uint64_t table;
 
 struct scribbler {

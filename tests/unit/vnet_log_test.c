@@ -16,7 +16,6 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define PLAIN (F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC))
 #define MERGEABLE (PLAIN | F(VIRTIO_NET_F_MRG_RXBUF))
 #define EVENTS (MERGEABLE | F(VIRTIO_RING_F_EVENT_IDX))
@@ -25,7 +24,6 @@ enum { PAGE = 4096, LONGEST = 9100, BASE = 65530 };
 #define FIRST (RIG_GPA / PAGE)
 #define PAGES ((RIG_END - RIG_GPA) / PAGE)
 
-static struct port_counters counters;
 static uint8_t bytes[LONGEST];
 /* A log begins at guest address 0, and the rig's memory lies far up: 4 GiB of log, of which only the part from `words` on is
  * ever touched. */
@@ -234,7 +232,6 @@ static void used_ring_only_with_its_flag(void **state)
 
 static void what_a_guest_sends_marks_the_used_ring(void **state)
 {
-	static struct burst burst;
 
 	dice_seed(15);
 	for (int round = 0; round < 300; round++) {
@@ -263,7 +260,6 @@ static void asking_for_kicks_is_marked(void **state)
 	for (int round = 0; round < 100; round++) {
 		/* 1024 entries: flags and avail_event are pages apart. */
 		struct ring *ring = logged_ring(1024, round % 2 == 0 ? PLAIN : EVENTS, true);
-		static struct burst burst;
 
 		role_assert_lcore();
 		rig_snapshot(&rig);

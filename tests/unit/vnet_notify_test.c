@@ -12,26 +12,20 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FLAGS F(VIRTIO_F_VERSION_1)
 #define EVENTS (FLAGS | F(VIRTIO_RING_F_EVENT_IDX))
 
 enum { SIZE = 64 };
 
-static struct burst burst;
-static struct port_counters counters;
 static uint64_t buffers;
 
-static struct ring *fresh_ring(uint64_t features, uint16_t base)
+static struct ring *ring_with_buffers(uint64_t features, uint16_t base)
 {
-	static struct ring ring;
+	struct ring *ring = fresh_ring(SIZE, features, base);
 
-	rig_reset(&rig);
-	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, SIZE, features, base);
 	buffers = rig_alloc(&rig, SIZE * 128, 8);
 	memset(rig_at(&rig, buffers), 0, SIZE * 128);
-	return &ring;
+	return ring;
 }
 
 static void offer(struct ring *ring, uint16_t n, bool writable)
@@ -78,7 +72,7 @@ static bool walked_over(uint16_t event, uint16_t from, uint16_t to)
 static void interrupts_by_event_index(void **state)
 {
 	for (int to_guest = 0; to_guest < 2; to_guest++) {
-		struct ring *ring = fresh_ring(EVENTS, 65000);
+		struct ring *ring = ring_with_buffers(EVENTS, 65000);
 		uint64_t told = 0;
 
 		dice_seed(21);
@@ -107,7 +101,7 @@ static void interrupts_by_event_index(void **state)
 static void interrupts_by_flag(void **state)
 {
 	for (int to_guest = 0; to_guest < 2; to_guest++) {
-		struct ring *ring = fresh_ring(FLAGS, 65500);
+		struct ring *ring = ring_with_buffers(FLAGS, 65500);
 
 		ring_avail_flags(ring, VRING_AVAIL_F_NO_INTERRUPT);
 		move(ring, 1, to_guest);
@@ -127,7 +121,7 @@ static void interrupts_by_flag(void **state)
 /* A burst that gives nothing back tells nobody. */
 static void no_interrupt_for_nothing(void **state)
 {
-	struct ring *ring = fresh_ring(FLAGS, 0);
+	struct ring *ring = ring_with_buffers(FLAGS, 0);
 	uint8_t bytes[60] = {0};
 	struct frame frame = {.head = bytes, .len = 60, .head_len = 60};
 	struct frame *one = &frame;
@@ -144,7 +138,7 @@ static void no_interrupt_for_nothing(void **state)
 /* Frames that are dropped on receipt are given back, and the guest may wait for just that. */
 static void an_interrupt_for_what_was_dropped(void **state)
 {
-	struct ring *ring = fresh_ring(EVENTS, 7);
+	struct ring *ring = ring_with_buffers(EVENTS, 7);
 
 	role_assert_lcore();
 	move(ring, 1, false);
@@ -165,7 +159,7 @@ static void the_interrupt_goes_and_comes(void **state)
 
 	role_assert_control();
 	for (unsigned int s = 0; s < sizeof(silences) / sizeof(silences[0]); s++) {
-		struct ring *ring = fresh_ring(EVENTS, 100);
+		struct ring *ring = ring_with_buffers(EVENTS, 100);
 		struct virtq_conf *silent = virtq_conf_with_call(ring->conf, -1);
 
 		move(ring, 1, false);
@@ -191,7 +185,7 @@ static void the_interrupt_goes_and_comes(void **state)
 /* A guest that fills its own eventfd cannot make us wait. */
 static void a_full_eventfd_is_an_interrupt(void **state)
 {
-	struct ring *ring = fresh_ring(FLAGS, 0);
+	struct ring *ring = ring_with_buffers(FLAGS, 0);
 
 	assert_int_equal(eventfd_write(ring->call_fd, UINT64_MAX - 1), 0);
 	for (int i = 0; i < 3; i++)
@@ -205,7 +199,7 @@ static void a_full_eventfd_is_an_interrupt(void **state)
 /* While it polls, the device wants no kicks; armed, it asks for one at exactly the next entry. */
 static void kicks_by_event_index(void **state)
 {
-	struct ring *ring = fresh_ring(EVENTS, 65530);
+	struct ring *ring = ring_with_buffers(EVENTS, 65530);
 
 	role_assert_lcore();
 	for (int round = 0; round < 100; round++) {
@@ -225,7 +219,7 @@ static void kicks_by_event_index(void **state)
 
 static void kicks_by_flag(void **state)
 {
-	struct ring *ring = fresh_ring(FLAGS, 65530);
+	struct ring *ring = ring_with_buffers(FLAGS, 65530);
 
 	role_assert_lcore();
 	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
@@ -246,7 +240,7 @@ static void kicks_by_flag(void **state)
 /* An index that makes no sense keeps the lcore awake for the visit that will find it. */
 static void arming_a_mad_ring(void **state)
 {
-	struct ring *ring = fresh_ring(EVENTS, 0);
+	struct ring *ring = ring_with_buffers(EVENTS, 0);
 
 	role_assert_lcore();
 	ring->avail_idx = SIZE + 1;
@@ -267,7 +261,7 @@ static void goes_on_where_another_stopped(void **state)
 
 	for (unsigned int u = 0; u < 6; u++)
 		for (int to_guest = 0; to_guest < 2; to_guest++) {
-			struct ring *ring = fresh_ring(EVENTS, (uint16_t)(used[u] * 3));
+			struct ring *ring = ring_with_buffers(EVENTS, (uint16_t)(used[u] * 3));
 
 			rig_put(&rig, ring->used + 2, &used[u], 2);
 			ring->used_idx = ring->avail_idx = used[u];
@@ -281,7 +275,7 @@ static void goes_on_where_another_stopped(void **state)
  * goes on when its memory is back. */
 static void withdrawn_inside_a_burst(void **state)
 {
-	struct ring *ring = fresh_ring(EVENTS, 65530);
+	struct ring *ring = ring_with_buffers(EVENTS, 65530);
 
 	role_assert_control();
 	role_assert_lcore();

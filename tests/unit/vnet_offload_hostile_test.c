@@ -11,14 +11,12 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FEATURES (F(VIRTIO_F_VERSION_1) | F(VIRTIO_NET_F_CSUM) | F(VIRTIO_NET_F_HOST_TSO4))
 
 enum { HEADER = 12 };
 
 static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
 static struct ring from, to;
-static struct burst burst;
 static struct port_counters in, out;
 static uint8_t message[4000];
 

@@ -10,7 +10,6 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define PLAIN (F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC))
 #define MERGEABLE (PLAIN | F(VIRTIO_NET_F_MRG_RXBUF))
 #define HOST_ALL                                                                                   \
@@ -24,7 +23,6 @@ enum { HEADER = 12, LONGEST = 70000, WIRE = 1522 };
 
 static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
 static struct ring from, to;
-static struct burst burst;
 static struct port_counters in, out;
 static uint8_t message[LONGEST], seen[LONGEST];
 

@@ -12,35 +12,15 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define PLAIN (F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
 #define EVENTS (PLAIN | F(VIRTIO_RING_F_EVENT_IDX))
 
-enum { NEXT = VRING_DESC_F_NEXT, WRITE = VRING_DESC_F_WRITE, INDIRECT = VRING_DESC_F_INDIRECT };
-enum { AVAIL = 1 << VRING_PACKED_DESC_F_AVAIL, USED = 1 << VRING_PACKED_DESC_F_USED };
-enum { WRAP = 0x8000, FRAME = 12 + 60 };
-
-static struct burst burst;
-static struct port_counters counters;
-
-static struct ring *fresh_ring(uint16_t size, uint64_t features)
-{
-	static struct ring ring;
-
-	rig_reset(&rig);
-	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, size, features, 0);
-	return &ring;
-}
-
-static struct vring_packed_desc *desc_at(struct ring *ring, uint16_t i)
-{
-	return (struct vring_packed_desc *)(void *)rig_at(&rig, ring->desc + i * 16u);
-}
+enum { AVAIL = FG_DESC_AVAIL, USED = FG_DESC_USED };
+enum { WRAP = FG_WRAP, FRAME = 12 + 60 };
 
 static void put(struct ring *ring, uint16_t i, uint64_t gpa, uint32_t len, unsigned int flags)
 {
-	*desc_at(ring, i) = (struct vring_packed_desc){
+	*fg_packed_at(&ring->v, i) = (struct fg_packed_desc){
 		.addr = gpa, .len = len, .id = (uint16_t)(i + 40000), .flags = (uint16_t)flags};
 }
 
@@ -87,7 +67,7 @@ static void chains_that_break_it(void **state)
 	};
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct ring *ring = fresh_ring(8, bad[i].features);
+		struct ring *ring = fresh_ring(8, bad[i].features, 0);
 
 		put(ring, 0, bad[i].gpa, bad[i].len, bad[i].flags | AVAIL);
 		expect_fault(ring, bad[i].fault);
@@ -97,15 +77,15 @@ static void chains_that_break_it(void **state)
 /* V1: a chain that never ends; V4: a table in a table. */
 static void chains_without_end(void **state)
 {
-	struct ring *ring = fresh_ring(7, PLAIN);
-	struct vring_packed_desc table = {.addr = RIG_GPA, .len = 16, .flags = INDIRECT};
+	struct ring *ring = fresh_ring(7, PLAIN, 0);
+	struct fg_packed_desc table = {.addr = RIG_GPA, .len = 16, .flags = INDIRECT};
 	uint64_t at;
 
 	for (uint16_t i = 0; i < 7; i++)
 		put(ring, i, RIG_GPA, 16, NEXT | AVAIL);
 	expect_fault(ring, VIRTQ_FAULT_LOOP);
 
-	ring = fresh_ring(7, PLAIN);
+	ring = fresh_ring(7, PLAIN, 0);
 	at = rig_alloc(&rig, 16, 16);
 	rig_put(&rig, at, &table, sizeof(table));
 	put(ring, 0, at, 16, INDIRECT | AVAIL);
@@ -115,7 +95,7 @@ static void chains_without_end(void **state)
 /* V11, and the base a front end gives: a place beyond the ring is none. */
 static void sizes_and_bases(void **state)
 {
-	struct ring *ring = fresh_ring(5, PLAIN);
+	struct ring *ring = fresh_ring(5, PLAIN, 0);
 	struct virtq_setup setup = ring->setup;
 
 	role_assert_control();
@@ -130,7 +110,7 @@ static void sizes_and_bases(void **state)
 	expect_fault(ring, VIRTQ_FAULT_AVAIL_INDEX);
 
 	/* The upper half says where the next element goes; if it says nothing, the lower one does (F10). */
-	ring = fresh_ring(5, PLAIN);
+	ring = fresh_ring(5, PLAIN, 0);
 	put(ring, 3, RIG_GPA + 4096, FRAME, AVAIL);
 	virtq_start(&ring->q, ring->conf, 0x8003);
 	memset(rig_at(&rig, RIG_GPA + 4096), 0, FRAME);
@@ -146,7 +126,7 @@ static void anything_in_the_ring(void **state)
 
 	dice_seed(77);
 	for (unsigned int round = 0; round < 4000; round++) {
-		struct ring *ring = fresh_ring((uint16_t)(1 + dice(40)), PLAIN);
+		struct ring *ring = fresh_ring((uint16_t)(1 + dice(40)), PLAIN, 0);
 		uint64_t at = rig_alloc(&rig, 4096, 16);
 
 		memset(rig_at(&rig, at), 0, 4096);
@@ -199,7 +179,7 @@ static uint32_t device_event(struct ring *ring)
 static void interrupts(void **state)
 {
 	enum { SIZE = 11 };
-	struct ring *ring = fresh_ring(SIZE, EVENTS);
+	struct ring *ring = fresh_ring(SIZE, EVENTS, 0);
 	uint64_t at = rig_alloc(&rig, 128, 1);
 	uint16_t place = WRAP;
 	uint32_t id, len;
@@ -237,7 +217,7 @@ static void kicks(void **state)
 
 	role_assert_lcore();
 	for (unsigned int f = 0; f < 2; f++) {
-		struct ring *ring = fresh_ring(9, features[f]);
+		struct ring *ring = fresh_ring(9, features[f], 0);
 		uint64_t at = rig_alloc(&rig, 128, 1);
 
 		memset(rig_at(&rig, at), 0, 128);
@@ -262,7 +242,7 @@ static void the_ring_is_logged(void **state)
 {
 	static uint64_t words[4096];
 	const uint64_t device_area = UINT64_C(77) * 4096;
-	struct ring *ring = fresh_ring(600, PLAIN); /* over more than two pages */
+	struct ring *ring = fresh_ring(600, PLAIN, 0); /* over more than two pages */
 	struct mem_log log = {.words = words, .pages = sizeof(words) * 8};
 	struct virtq_conf *logged = virtq_conf_with_log(ring->conf, true, device_area);
 	uint64_t at = rig_alloc(&rig, 128, 1);

@@ -10,25 +10,12 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define MODERN (F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC))
 #define LEGACY F(VIRTIO_RING_F_INDIRECT_DESC)
 
 enum { PIECES_MAX = 1024, LONGEST = 12 + 70000 };
 
-static struct burst burst;
-static struct port_counters counters;
 static uint8_t bytes[LONGEST + 1], seen[LONGEST];
-
-static struct ring *fresh_ring(uint16_t size, uint64_t features, uint16_t base)
-{
-	static struct ring ring;
-
-	rig_reset(&rig);
-	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, size, features, base);
-	return &ring;
-}
 
 /* A header of zeros and a frame, as they lie in a chain: their length. */
 static uint32_t message(const struct ring *ring, uint32_t seed, uint32_t len)

@@ -18,7 +18,6 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
 #define FEATURES                                                                                   \
 	(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_NET_F_MRG_RXBUF))
 
@@ -123,7 +122,6 @@ static void scene_close(void)
 /* What an lcore does, until there is nothing left to do. */
 static void run(struct port_counters *counters)
 {
-	static struct burst burst;
 	struct frame *frames[BURST_MAX];
 	struct frame_hold *held[FRAMES];
 	uint16_t n, n_held = 0;

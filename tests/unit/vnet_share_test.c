@@ -12,16 +12,6 @@
 #include "rig.h"
 #include "vnet.h"
 
-static struct ring *fresh_ring(void)
-{
-	static struct ring ring;
-
-	rig_reset(&rig);
-	ring_open(&ring, &rig, 256,
-		  UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_NET_F_MRG_RXBUF, 0);
-	return &ring;
-}
-
 struct sender {
 	struct ring *ring;
 	struct port_counters counters;
@@ -78,7 +68,7 @@ static void check_arrival(const uint8_t *frame, uint32_t last[SENDERS])
 /* lcores take turns at a ring: no frame is torn, none counted twice, and each sender's arrive in order. */
 static void a_ring_that_lcores_share(void **state)
 {
-	struct ring *ring = fresh_ring();
+	struct ring *ring = fresh_ring(256, F(VIRTIO_F_VERSION_1) | F(VIRTIO_NET_F_MRG_RXBUF), 0);
 	uint64_t at = rig_alloc(&rig, 256 * 128, 8), ok = 0, arrived = 0;
 	struct sender sender[SENDERS];
 	uint32_t last[SENDERS] = {0};

@@ -14,13 +14,9 @@
 #include "rig.h"
 #include "vnet.h"
 
-#define F(bit) (UINT64_C(1) << (bit))
-
 enum { SIZE = 256, LEN = 300, HEADER = 12 };
 
 static struct ring ring;
-static struct burst burst;
-static struct port_counters counters;
 static struct frame_holds *holds;
 static uint16_t heads[8 * SIZE];
 static uint32_t posted, returned;
