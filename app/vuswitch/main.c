@@ -261,6 +261,7 @@ static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 		signals_stop(&vus->signals);
 	lcores_destroy();
 	loop_destroy(vus->loop);
+	rcu_fini();
 	poke_leave();
 	poke_unwatch();
 	if (vus->eal) {

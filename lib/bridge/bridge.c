@@ -48,11 +48,6 @@ const char *bridge_name(const struct bridge *bridge)
 	return bridge->name;
 }
 
-uint16_t bridge_index(const struct bridge *bridge)
-{
-	return bridge->index;
-}
-
 struct fdb *bridge_fdb(struct bridge *bridge)
 {
 	return bridge->fdb;

@@ -37,7 +37,6 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 void bridge_destroy(struct bridge *bridge) RUNS_ON(control_thread);
 
 const char *bridge_name(const struct bridge *bridge);
-uint16_t bridge_index(const struct bridge *bridge);
 struct fdb *bridge_fdb(struct bridge *bridge);
 
 /* 0 or -ENOMEM. A port is in one bridge at most (port->bridge). */

@@ -140,15 +140,6 @@ const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, 
 	return &sw->bridge[index]->made.options;
 }
 
-unsigned int switch_bridges_n(const struct vus_switch *sw)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
-		n += switch_bridge(sw, i) != NULL;
-	return n;
-}
-
 uint16_t switch_epoch(const struct vus_switch *sw)
 {
 	return sw->epoch;

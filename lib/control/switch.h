@@ -75,7 +75,6 @@ struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
 const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
-unsigned int switch_bridges_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Seconds since the switch was made; wraps as epochs do. */
 uint16_t switch_epoch(const struct vus_switch *sw) RUNS_ON(control_thread);

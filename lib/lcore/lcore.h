@@ -68,8 +68,6 @@ int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 /* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.
  * 0, -ENOMEM, or -ENOENT: it is in no set. */
 int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
-/* The queue's wake_fd is about to be closed or has been replaced: `before` is the old one or -1. */
-void lcores_wake_fd_changed(struct port_rxq *q, int before) RUNS_ON(control_thread);
 
 /* Takes what lcores reported, lcore by lcore: the number written to `reports`, at most `max`. */
 unsigned int lcores_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);

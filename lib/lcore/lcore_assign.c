@@ -111,29 +111,6 @@ int lcores_move_queue(struct port_rxq *q, unsigned int to)
 	return 0;
 }
 
-void lcores_wake_fd_changed(struct port_rxq *q, int before)
-{
-	struct lcore *lc;
-	const struct poll_set *old;
-	struct poll_set *set;
-
-	if (q->lcore < 0)
-		return;
-	lc = &lcores.lcore[q->lcore];
-	wake_remove(lc, before);
-	wake_add(lc, q);
-	/* Whether everyone can wake the lcore may have changed with it; without memory for a new set the lcore is
-	 * told to look for itself, which the doorbell does once. */
-	old = rcu_own(&lc->set);
-	set = set_alloc(old->n);
-	if (set == NULL) {
-		doorbell_ring(&lc->bell);
-		return;
-	}
-	memcpy(set->queue, old->queue, old->n * sizeof(set->queue[0]));
-	set_publish(lc, set);
-}
-
 /* --- what goes to and comes from the lcores ---------------------------------------------------------------------- */
 
 void lcores_set_epoch(uint16_t epoch)

@@ -38,7 +38,6 @@ struct mem_arena {
 	struct mapping mapping[MAPPINGS_MAX];
 	struct chunk chunk[CHUNKS_MAX];
 	unsigned int chunks;
-	_Atomic size_t mapped;
 	atomic_bool dead;
 	int alarm_fd;
 	bool used;
@@ -225,7 +224,6 @@ static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, siz
 	madvise((void *)at, len, MADV_DONTDUMP);
 	atomic_store(&mapping->len, len);
 	atomic_store(&mapping->at, at);
-	atomic_fetch_add(&arena->mapped, len);
 	return (uint8_t *)at;
 }
 
@@ -264,10 +262,8 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len)
 	mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	pthread_mutex_lock(&arena->lock);
 	mapping = mapping_find(arena, (uintptr_t)at);
-	if (mapping != NULL) {
+	if (mapping != NULL)
 		atomic_store(&mapping->at, 0);
-		atomic_fetch_sub(&arena->mapped, len);
-	}
 	pthread_mutex_unlock(&arena->lock);
 }
 
@@ -278,17 +274,6 @@ void mem_arena_forsake(struct mem_arena *arena, uint8_t *at, size_t len)
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	/* The place stays taken. */
 	atomic_store(&arena->forsaken, true);
-	atomic_fetch_sub(&arena->mapped, len);
-}
-
-size_t mem_arena_mapped(const struct mem_arena *arena)
-{
-	return atomic_load(&arena->mapped);
-}
-
-bool mem_arena_dead(const struct mem_arena *arena)
-{
-	return atomic_load_explicit(&arena->dead, memory_order_relaxed);
 }
 
 /* A place of the table and the arena in it, new or used before. */
@@ -333,6 +318,5 @@ void mem_arena_destroy(struct mem_arena *arena)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
 	arena->chunks = 0;
 	atomic_store(&arena->forsaken, false);
-	atomic_store(&arena->mapped, 0);
 	arena->used = false;
 }

@@ -33,9 +33,6 @@ struct mem_arena *mem_arena_create(int alarm_fd);
 /* Unmaps everything, once no helper is releasing a mapping of it any more. NULL is fine. */
 void mem_arena_destroy(struct mem_arena *arena);
 
-/* Whether SIGBUS has struck. Any thread. */
-bool mem_arena_dead(const struct mem_arena *arena);
-
 /* Maps `len` bytes of `fd` from `offset`, both multiples of `page` (the page size of the file: 4 KiB, 2 MiB or 1 GiB),
  * readable and writable, shared, never populated, not in core dumps. NULL and errno (ENOSPC: more mappings than
  * MEM_SLOTS_MAX and some; EFBIG: more address space than one port may have; ENOMEM: none left in the process, or
@@ -48,8 +45,5 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
 /* The same for a mapping that may still be read, by a reader that cannot be stopped: the file is let go of, and in its place are
  * empty pages that stay, beyond the arena's end. */
 void mem_arena_forsake(struct mem_arena *arena, uint8_t *at, size_t len);
-
-/* Bytes mapped at present. */
-size_t mem_arena_mapped(const struct mem_arena *arena);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sched.h>
 
 #include <rte_rcu_qsbr.h>
 
@@ -79,12 +78,6 @@ bool rcu_poll(void)
 	return oldest != NULL;
 }
 
-void rcu_drain(void)
-{
-	while (rcu_poll())
-		sched_yield();
-}
-
 struct deferred_free {
 	struct rcu_wait wait; /* first, so that the two pointers are one */
 	void *object;
@@ -112,9 +105,4 @@ void rcu_free(void *object)
 	}
 	deferred->object = object;
 	rcu_wait_start(&deferred->wait, free_now);
-}
-
-struct rte_rcu_qsbr *rcu_qsbr(void)
-{
-	return qsbr;
 }

@@ -43,6 +43,7 @@ struct rcu_wait {
 
 /* Readers have indexes 0 to readers_max - 1. Before any other call; 0 or -ENOMEM. A second call does nothing. */
 int rcu_init(unsigned int readers_max);
+/* After every reader has ended; a wait that remains never runs. */
 void rcu_fini(void);
 
 void rcu_online(unsigned int reader);
@@ -53,14 +54,9 @@ void rcu_offline(unsigned int reader);
 void rcu_wait_start(struct rcu_wait *wait, void (*done)(struct rcu_wait *wait));
 /* Writer: runs what is safe; returns whether waits remain (the caller looks again soon). */
 bool rcu_poll(void);
-/* Writer: blocks until every wait has run. For shutdown and tests only: never in the running switch. */
-void rcu_drain(void);
 
 /* Writer: free(object) once no reader can hold it. `object` may be NULL; never fails (if no memory is left for the
  * record, it waits for the readers on the spot). */
 void rcu_free(void *object);
-
-/* For DPDK's own RCU-aware structures (rte_hash). */
-struct rte_rcu_qsbr *rcu_qsbr(void);
 
 #endif

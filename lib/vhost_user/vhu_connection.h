@@ -53,10 +53,6 @@ void vhu_connection_init(struct vhu_connection *connection, struct loop *loop,
 int vhu_connection_open(struct vhu_connection *connection, int fd) RUNS_ON(control_thread);
 /* Ends it; no event. Harmless on a closed one. */
 void vhu_connection_close(struct vhu_connection *connection) RUNS_ON(control_thread);
-static inline bool vhu_connection_is_open(const struct vhu_connection *connection)
-{
-	return connection->source.fd >= 0;
-}
 
 /* Whether the peer has said anything at all, even if it is still to be read. */
 bool vhu_connection_has_spoken(const struct vhu_connection *connection);

@@ -249,7 +249,8 @@ static void pair_close(uint32_t i)
 	role_assert_control();
 	for (uint32_t side = 0; side < 2; side++)
 		bridge_remove_port(bridges[i], &vms[2 * i + side].port);
-	rcu_drain();
+	while (rcu_poll())
+		;
 	bridge_destroy(bridges[i]);
 	for (uint32_t side = 0; side < 2; side++) {
 		port_fini(&vms[2 * i + side].port);

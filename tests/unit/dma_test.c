@@ -10,6 +10,7 @@
 #include "dma.h"
 #include "log.h"
 #include "rcu.h"
+#include "rcu_drain.h"
 #include "turn.h"
 
 enum { PIECES = 64, LIMIT = 40 };

@@ -11,6 +11,7 @@
 #include "bridge.h"
 #include "cases.h"
 #include "clock.h"
+#include "rcu_drain.h"
 
 enum { ASLEEP_MS = 20 };
 

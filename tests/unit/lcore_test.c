@@ -146,17 +146,16 @@ static void a_queue_without_a_wake_up(void **state)
 		atomic_fetch_add(&source[3].pending, 1);
 		assert_true(await_equal(&source[3].pending, 0));
 	}
-	/* It gets one, and the lcore sleeps for good. */
+	/* It comes back with one, and the lcore sleeps for good. */
+	source_take(&source[3]);
 	source[3].rxq.wake_fd = fd;
-	lcores_wake_fd_changed(&source[3].rxq, -1);
+	source_add(&source[3]);
 	assert_true(lcore_poll_set(lcore_at((unsigned int)source[3].rxq.lcore))->all_wake);
 	await_lcores();
 	await_sleep();
 	source_send(&source[3], 1);
 	assert_true(await_equal(&source[3].pending, 0));
 	source_take(&source[3]);
-	/* Of a queue that nobody polls there is nothing to change. */
-	lcores_wake_fd_changed(&source[3].rxq, -1);
 }
 
 /* A descriptor that is never heard of is not waited for; once it has been, it is. */
@@ -187,26 +186,6 @@ static void an_unproven_wake_up(void **state)
 	assert_true(await_equal(&source[3].pending, 0));
 	source_take(&source[3]);
 	q->unproven = false;
-}
-
-static void another_wake_fd(void **state)
-{
-	int old = source[0].rxq.wake_fd, new = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	role_assert_control();
-	source_add(&source[0]);
-	await_sleep();
-	source[0].rxq.wake_fd = new;
-	lcores_wake_fd_changed(&source[0].rxq, old);
-	await_lcores();
-	await_sleep();
-	eventfd_write(old, 1);
-	source_send(&source[0], 3);
-	assert_true(await_equal(&source[0].pending, 0));
-	source[0].rxq.wake_fd = old;
-	lcores_wake_fd_changed(&source[0].rxq, new);
-	close(new);
-	source_take(&source[0]);
 }
 
 /* A queue that was left armed by the lcore it was with: its driver goes on kicking unless its new lcore says no. */
@@ -537,7 +516,6 @@ int main(void)
 		cmocka_unit_test(a_change_of_the_set_wakes),
 		cmocka_unit_test(a_queue_without_a_wake_up),
 		cmocka_unit_test(an_unproven_wake_up),
-		cmocka_unit_test(another_wake_fd),
 		cmocka_unit_test(a_queue_that_joins_is_disarmed),
 		cmocka_unit_test(a_queue_that_left_is_left_alone),
 		cmocka_unit_test(control_sends_a_frame),

@@ -10,6 +10,7 @@
 #include "fg_socket.h"
 #include "lane_link.h"
 #include "rcu.h"
+#include "rcu_drain.h"
 #include "turn.h"
 
 struct vhu_rig t;
