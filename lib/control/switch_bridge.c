@@ -30,11 +30,15 @@ static uint16_t free_index(const struct vus_switch *sw)
 
 int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)
 {
-	struct switch_bridge *bridge = calloc(1, sizeof(*bridge));
+	struct switch_bridge *bridge;
 	uint16_t index = free_index(sw);
 	int error = ENOMEM;
 
-	if (bridge == NULL || index == BRIDGES_MAX)
+	/* A configuration has no more bridges than that: some are leaving still, and bridge_passed() tries again. */
+	if (index == BRIDGES_MAX)
+		return 0;
+	bridge = calloc(1, sizeof(*bridge));
+	if (bridge == NULL)
 		goto failed;
 	bridge->sw = sw;
 	bridge->index = index;
@@ -60,9 +64,9 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 
 failed:
 	log_error(config->name,
-		  "this bridge cannot be made: %s; give vuswitch more memory (-m) or the bridge a "
-		  "smaller mac-table-size",
-		  strerror(error));
+		  "this bridge cannot be made: %s; give the bridge a smaller mac-table-size than %u, or raise what "
+		  "limits the process's memory (MemoryMax= of the service, ulimit -v)",
+		  strerror(error), config->options.mac_table_size);
 	free(bridge);
 	return -error;
 }
