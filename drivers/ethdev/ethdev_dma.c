@@ -2,34 +2,28 @@
 #include "ethdev_dma.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_pci.h>
 #include <rte_vfio.h>
+
+#include "ethdev_driver.h"
 
 bool ethdev_dma_possible(uint16_t id)
 {
-	char path[128], driver[256];
 	struct rte_eth_dev_info info;
-	const char *name;
-	ssize_t n;
+	struct rte_pci_addr pci;
+	char driver[64];
 
-	if (rte_eal_iova_mode() != RTE_IOVA_VA || rte_eth_dev_info_get(id, &info) != 0 ||
-	    strcmp(rte_bus_name(rte_dev_bus(info.device)), "pci") != 0)
-		return false;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", rte_dev_name(info.device));
-	n = readlink(path, driver, sizeof(driver) - 1);
-	if (n < 0)
-		return false;
-	driver[n] = '\0';
-	name = strrchr(driver, '/');
-	return name != NULL && strcmp(name + 1, "vfio-pci") == 0;
+	return rte_eal_iova_mode() == RTE_IOVA_VA && rte_eth_dev_info_get(id, &info) == 0 &&
+	       strcmp(rte_bus_name(rte_dev_bus(info.device)), "pci") == 0 &&
+	       rte_pci_addr_parse(rte_dev_name(info.device), &pci) == 0 &&
+	       ethdev_kernel_driver(&pci, driver, sizeof(driver)) && strcmp(driver, "vfio-pci") == 0;
 }
 
 static int map(uint8_t *at, size_t len)

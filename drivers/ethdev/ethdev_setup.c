@@ -17,7 +17,6 @@
 #include "ethdev_dma.h"
 #include "ethdev_habit.h"
 #include "ethdev_lend.h"
-#include "ethdev_mtu.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "log.h"
@@ -30,6 +29,7 @@ enum {
 	ROOM = 2048,	     /* of an ordinary mbuf: what NICs like best */
 	ROOM_BIG = 16384,    /* of one for a device that cannot use several */
 	FRAME_OVERHEAD = 22, /* Ethernet header and two VLAN tags; the MTU is what they carry */
+	MTU_PIPE = 9216,     /* of a device without a wire or an interface to have one: jumbo frames pass */
 };
 
 struct plan {
@@ -79,6 +79,39 @@ static void plan_queues(struct plan *plan, const struct ethdev_habit *habit, uns
 			RTE_MIN(RTE_MAX(plan->rxq_n, plan->txq_n), RTE_MIN(rx_max, tx_max));
 	if (habit->one || one)
 		plan->rxq_n = plan->txq_n = 1;
+}
+
+/* The MTU of the kernel interface behind the device: it is what the other side will send. 0: there is none. */
+static uint16_t mtu_of_kernel(unsigned int if_index)
+{
+	char name[IF_NAMESIZE], path[64 + IF_NAMESIZE];
+	unsigned int mtu = 0;
+	FILE *file;
+
+	if (if_index == 0 || if_indextoname(if_index, name) == NULL)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/mtu", name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%u", &mtu) != 1)
+		mtu = 0;
+	fclose(file);
+	return (uint16_t)RTE_MIN(mtu, (unsigned int)UINT16_MAX);
+}
+
+/* `asked`: by the user, 0 for the device's own. */
+static uint16_t mtu_wanted(uint16_t id, unsigned int if_index, bool any_length, unsigned int asked)
+{
+	uint16_t mtu = 0;
+
+	if (asked != 0)
+		return (uint16_t)RTE_MIN(asked, (unsigned int)UINT16_MAX);
+	if (any_length && if_index == 0)
+		return MTU_PIPE;
+	if (rte_eth_dev_get_mtu(id, &mtu) != 0)
+		mtu = RTE_ETHER_MTU;
+	return RTE_MAX(RTE_MAX(mtu, mtu_of_kernel(if_index)), RTE_ETHER_MTU);
 }
 
 /* The MTU we go by, and the part of it that the driver lets itself be told. */
@@ -135,7 +168,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 		return error;
 	habit = ethdev_habit_of(plan->info.driver_name);
 	plan_mtu(plan, habit,
-		 ethdev_mtu_wanted(id, plan->info.if_index, habit->any_length, options->mtu));
+		 mtu_wanted(id, plan->info.if_index, habit->any_length, options->mtu));
 	plan_queues(plan, habit, port->host->lcores, attempt->one);
 	plan_buffers(plan, habit, attempt->big);
 	plan->virtio = habit->virtio;
@@ -238,7 +271,7 @@ static void apply_mtu(const struct ethdev *dev, const struct port *port, const s
 	if (error != 0 && error != -ENOTSUP)
 		log_warn(port->name, "the device refuses an MTU of %u: %s", told,
 			 rte_strerror(-error));
-	if (plan->mtu < asked || plan->mtu < ethdev_mtu_of_kernel(plan->info.if_index))
+	if (plan->mtu < asked || plan->mtu < mtu_of_kernel(plan->info.if_index))
 		log_warn(port->name, "the device's driver takes an MTU of %u at most; longer "
 				     "frames are dropped", plan->mtu);
 }
