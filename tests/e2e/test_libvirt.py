@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,22 +148,15 @@ def boot_id(domain: Domain) -> str:
 
 
 @rounds
-def test_saved_and_restored(pair: Pair, domain: Domain, _round: int) -> None:
+@pytest.mark.parametrize(("save", "restore"), [(Domain.save, Domain.restore), (Domain.managed_save, Domain.start)],
+                         ids=["save", "managedsave"])
+def test_saved_and_restored(pair: Pair, domain: Domain, save: Callable[[Domain], None],
+                            restore: Callable[[Domain], None], _round: int) -> None:
+    """`virsh start` goes on where `virsh managedsave` stopped, too."""
     boot = boot_id(domain)
-    domain.save()
+    save(domain)
     pair.switch.wait_link(domain.name, up=False)
-    domain.restore()
-    pair.reaches(domain)
-    assert boot_id(domain) == boot
-
-
-@rounds
-def test_managed_save(pair: Pair, domain: Domain, _round: int) -> None:
-    """`virsh start` goes on where `virsh managedsave` stopped."""
-    boot = boot_id(domain)
-    domain.managed_save()
-    pair.switch.wait_link(domain.name, up=False)
-    domain.start()
+    restore(domain)
     pair.reaches(domain)
     assert boot_id(domain) == boot
 

@@ -121,6 +121,8 @@ def grow_and_shrink(switch: Switch, first: Guest, second: Guest, growing: list[V
     with first.watching(second, 21):
         growing[0].resize(first, 256)
         first.send_file(second, 8)
+        # Each buffer that is used is posted anew, in the new memory.
+        second.send_file(first, 8)
         receives_there(first)
         online_as(first, "online_movable")
         for size in (1280, 256):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Packed rings, with the drivers there are: DPDK's virtio-user in its variants, and Linux in QEMU."""
+"""Packed rings with Linux's driver, in QEMU. (DPDK's virtio-user has them in test_uplinks.py.)"""
 
 from __future__ import annotations
 
@@ -11,49 +11,6 @@ from conftest import open_lab
 from vulab.guest import Nic, boot_all, reboot_all
 from vulab.lab import Lab
 from vulab.process import wait_until
-from vulab.switch import Switch
-from vulab.testpmd import accounts_agree
-
-VARIANTS = [f"vectorized={vectorized},in_order={in_order},mrg_rxbuf={mergeable}"
-            for vectorized, in_order, mergeable in ((0, 0, 1), (0, 1, 1), (1, 0, 0), (1, 1, 0))]
-
-
-def is_packed(switch: Switch, *names: str) -> bool:
-    return all("RING_PACKED" in switch.port(name)["features"] for name in names)
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_virtio_user_counts_agree(lab: Lab, variant: str) -> None:
-    """Every frame is counted where it left, and once where it arrived; a ring of an odd size."""
-    switch = lab.switch(lab.vhost("g0", "g1"))
-    switch.start()
-    pair = lab.testpmd_guests(["--forward-mode=rxonly", "--port-topology=chained"], options=f",packed_vq=1,{variant}")
-    switch.wait_link("g0", "g1")
-    assert is_packed(switch, "g0", "g1")
-    for size in (64, 1518):
-        pair.ask(f"set txpkts {size}")
-        pair.ask("start tx_first 200", 20)
-        accounts_agree(switch, pair)
-        pair.ask("stop")
-    accounts_agree(switch, pair)
-
-
-def test_virtio_user_survives_a_kill(lab: Lab) -> None:
-    """It listens, clears its rings when the switch has gone, and says that they begin where they always did."""
-    switch = lab.switch(lab.vhost("g0", "g1", options=",mode=client"))
-    switch.start()
-    pair = lab.testpmd_guests(["--forward-mode=rxonly"], options=",server=1,packed_vq=1")
-    for _ in range(3):
-        switch.wait_link("g0", "g1")
-        pair.ask("clear port stats all")
-        pair.ask("start tx_first 20")
-        accounts_agree(switch, pair)
-        pair.ask("stop")
-        switch.kill()
-        switch.start()
-
-
-# --- Linux ------------------------------------------------------------------------------------------
 
 
 class Pair:
@@ -70,7 +27,7 @@ class Pair:
 
     def is_well(self) -> None:
         self.switch.wait_link("a", "b")
-        assert is_packed(self.switch, "a", "b")
+        assert all(self.switch.are_packed("a", "b"))
         self.a.reach(self.b.ip, 20)
         assert self.a.ping(self.b.ip, 3) == 3
         assert self.b.ping(self.a.ip, 3) == 3

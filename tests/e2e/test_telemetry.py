@@ -14,7 +14,7 @@ from conftest import ROOT
 from vulab.lab import Lab
 from vulab.paths import build_folder
 
-PORTS = 120
+PORTS = 60
 
 
 def shell(line: str, **more: Any) -> str:

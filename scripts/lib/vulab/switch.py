@@ -88,6 +88,10 @@ class Switch:
         port: dict[str, Any] = self.vusctl("port", name)["port"]
         return port
 
+    def are_packed(self, *names: str) -> list[bool]:
+        """Whether packed rings were agreed on, port by port."""
+        return ["RING_PACKED" in self.port(name)["features"] for name in names]
+
     def wait_link(self, *names: str, up: bool = True, seconds: float = 30) -> None:
         """Waits until the links of the named ports are up (or down)."""
         wanted = "up" if up else "down"
