@@ -263,8 +263,8 @@ def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> No
         print(f"memory equal, {moved.rounds} harvests, {moved.sent >> 20} MiB")
 
     begin("cancelled").cancel()
-    with peer.watching(here.guest, 3):
-        time.sleep(2)
+    with peer.watching(here.guest, 10):
+        pass  # as long as that takes
     print("nothing lost")
     migration = begin("driver unbound and bound")
     for _ in range(3):

@@ -254,24 +254,25 @@ class Guest:
         buffer when it is short of CPU.
         """
         self._learn(peer)
-        self.run("rm -f /tmp/ping.log; touch /tmp/ping.on; { n=0; lost=; "
-                 "while [ -e /tmp/ping.on ]; do n=$((n + 1)); "
+        self.run("rm -f /tmp/ping.log; echo 0 >/tmp/ping.count; touch /tmp/ping.on; { n=0; lost=; "
+                 "while [ -e /tmp/ping.on ]; do n=$((n + 1)); echo $n >/tmp/ping.count; "
                  f"ping -q -c 1 -W 10 {peer.ip} >/dev/null || lost=\"$lost $n\"; usleep 50000; "
                  "done; echo $n $lost >/tmp/ping.tmp; mv /tmp/ping.tmp /tmp/ping.log; } &")
 
-    def stop_watch(self) -> tuple[int, list[int]]:
-        """Ends start_watch(); returns how many were sent, and which were not answered."""
-        said = self.run("rm /tmp/ping.on; until [ -e /tmp/ping.log ]; do usleep 50000; done; "
+    def stop_watch(self, least: int = 1) -> tuple[int, list[int]]:
+        """Ends start_watch() when at least so many were sent; returns how many, and which were not answered."""
+        said = self.run(f"until [ \"$(cat /tmp/ping.count)\" -ge {least} ] 2>/dev/null; do usleep 50000; done; "
+                        "rm /tmp/ping.on; until [ -e /tmp/ping.log ]; do usleep 50000; done; "
                         "cat /tmp/ping.log", 60)
         numbers = [int(word) for word in said.split()]
         return numbers[0], numbers[1:]
 
     @contextlib.contextmanager
     def watching(self, peer: Guest, least: int = 1) -> Iterator[None]:
-        """Meanwhile pings peer, as start_watch() does. At least that many, and all of them are answered."""
+        """Meanwhile, and until it was at least so often, pings peer, as start_watch() does: all pings are answered."""
         self.start_watch(peer)
         yield
-        sent, lost = self.stop_watch()
+        sent, lost = self.stop_watch(least)
         assert sent >= least and not lost, f"{self.name} to {peer.name}: lost {lost} of {sent}"
 
     def send_file(self, peer: Guest, mib: int, seconds: float = 240,
