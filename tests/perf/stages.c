@@ -35,7 +35,7 @@
 #include "rcu.h"
 #include "vnet.h"
 
-enum { PAIRS_MAX = 64, WARM_MS = 20, DRAIN_MS = 2000 };
+enum { PAIRS_MAX = 64, MACS_MAX = 1 << 20, WARM_MS = 20, DRAIN_MS = 2000 };
 enum stage { POLL, RECEIVE, CLASSIFY, DELIVER, COMPLETE, STAGES };
 static const char *const stage_names[STAGES] = {"poll", "receive", "classify", "deliver", "complete"};
 
@@ -228,7 +228,10 @@ static int vm_open(struct vm *vm, struct bridge *bridge, const struct qg_shape *
 
 static int pair_open(const struct qg_shape *shape, uint32_t i)
 {
-	struct bridge_config config = {.name = "br", .mac_table_size = 8192};
+	struct bridge_config config = {
+		.name = "br",
+		.mac_table_size = shape->macs < 8192 ? 8192 : shape->macs,
+	};
 	struct vm *from = &vms[2 * i], *to = &vms[2 * i + 1];
 
 	role_assert_control();
@@ -423,7 +426,7 @@ static int parse(const char *text, struct qg_shape *shape)
 		   &shape->pairs, &shape->macs) != 6 ||
 	    shape->bytes < 60 || shape->bytes > 9000 || ring < 2 || ring > QG_RING_MAX ||
 	    (ring & (ring - 1)) != 0 || shape->regions < 1 || shape->regions > MEM_SLOTS_MAX ||
-	    shape->pairs < 1 || shape->pairs > PAIRS_MAX || shape->macs < 2 || shape->macs > 8192)
+	    shape->pairs < 1 || shape->pairs > PAIRS_MAX || shape->macs < 2 || shape->macs > MACS_MAX)
 		return -1;
 	shape->ring = (uint16_t)ring;
 	shape->packed = strcmp(format, "packed") == 0;
