@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_lookup.h"
 
+#include "fdb_lookup.h"
+
 void bridge_lookup_begin(const struct lcore_ctx *ctx, struct port_rxq *q)
 {
 	const struct fdb *fdb = q->port->bridge->fdb;
@@ -20,7 +22,7 @@ void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 	struct bridge_memo *memo = bridge_memo_of(q);
 	struct fdb_value value;
 	struct fdb_mark mark;
-	bool known = fdb_lookup(bridge->fdb, src, &value, &mark);
+	bool known = fdb_lookup_inline(bridge->fdb, src, &value, &mark);
 
 	/* Whatever comes of a report: the same address is not reported again before its entry or the second has
 	 * changed. */
@@ -44,9 +46,9 @@ uint32_t bridge_lookup_find(struct port_rxq *q, fdb_key_t dst)
 	struct bridge_memo *memo = bridge_memo_of(q);
 	struct fdb_value value;
 	struct fdb_mark mark;
+	bool known = fdb_lookup_inline(q->port->bridge->fdb, dst, &value, &mark);
 
-	memo->destination =
-		fdb_lookup(q->port->bridge->fdb, dst, &value, &mark) ? value.destination : TO_FLOOD;
+	memo->destination = known ? value.destination : TO_FLOOD;
 	memo->dst = dst;
 	memo->dst_generation = mark.generation;
 	memo->dst_bucket = mark.bucket;

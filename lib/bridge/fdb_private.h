@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fdb_private.h: the lines of a filtering database and where an address is in them; fdb*.c only. fdb.h says how they are
+/* fdb_private.h: the lines of a filtering database and where an address is in them; lib/bridge only. fdb.h says how they are
  * written and read. */
 #ifndef VUS_FDB_PRIVATE_H
 #define VUS_FDB_PRIVATE_H
@@ -87,6 +87,11 @@ static inline uint32_t fdb_first_line(const struct fdb *fdb, uint64_t hash)
 static inline uint32_t fdb_second_line(const struct fdb *fdb, uint64_t hash)
 {
 	return fdb_first_line(fdb, hash) ^ (1 + (uint32_t)((hash >> 32) * fdb->mask >> 32));
+}
+/* Where in its first line an address is if that place was free. */
+static inline int fdb_first_place(uint64_t hash)
+{
+	return (int)((hash >> 32 & 0x7ff) * FDB_LINE_ENTRIES >> 11);
 }
 static inline uint8_t fdb_bucket(uint64_t hash)
 {
