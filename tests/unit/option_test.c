@@ -244,6 +244,28 @@ static void hostile_texts_are_refused(void **state)
 	}
 }
 
+/* Good texts with bytes put in, taken out and exchanged: each is read or refused in one line. */
+static void random_texts_do_no_harm(void **state)
+{
+	static const char texts[][256] = {ALL, "a: &x [1, 2]\nb: *x\npath: {c: [{}, 'd', \"\\x41\"]}\n", "? - [&a x]\n: *a\n"};
+	static const char bytes[] = "[]{}:,-&*?#'\"\\\n\t ~!|>%@\0ax1";
+	unsigned int seed = 1;
+
+	for (unsigned int i = 0; i < 60000; i++) {
+		char text[256];
+		size_t len = strlen(texts[i % 3]);
+		struct fail fail = {.text = ""};
+		struct thing thing;
+
+		memcpy(text, texts[i % 3], len + 1);
+		for (int n = 1 + rand_r(&seed) % 4; n > 0; n--)
+			text[(size_t)rand_r(&seed) % len] = bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+		if (read_thing(text, &thing, &fail) != 0)
+			assert_true(fail.text[0] != '\0' && strchr(fail.text, '\n') == NULL);
+		option_clear(&table, &thing);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +276,7 @@ int main(void)
 		cmocka_unit_test(json_can_be_read_again),
 		cmocka_unit_test(an_alias_is_the_same_node),
 		cmocka_unit_test(hostile_texts_are_refused),
+		cmocka_unit_test(random_texts_do_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
