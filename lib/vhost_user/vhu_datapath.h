@@ -25,7 +25,6 @@ struct virtq_conf;
 struct virtq_setup;
 
 struct vhu_datapath {
-	const char *name;
 	/* It reads and writes the guest's memory through the mappings of this process. */
 	bool in_process;
 

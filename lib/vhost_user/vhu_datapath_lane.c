@@ -261,7 +261,6 @@ void vhu_lane_abandon_rings(struct vhu_device *device)
 }
 
 const struct vhu_datapath vhu_datapath_lane = {
-	.name = "lane",
 	.ring_start = lane_ring_start,
 	.ring_stop = lane_ring_stop,
 	.ring_set_call = lane_ring_set_call,

@@ -234,7 +234,6 @@ static enum vhu_error lcores_unmap_all(struct vhu_device *device VUS_UNUSED)
 }
 
 const struct vhu_datapath vhu_datapath_lcores = {
-	.name = "lcores",
 	.in_process = true,
 	.ring_start = lcores_ring_start,
 	.ring_stop = lcores_ring_stop,
