@@ -226,7 +226,11 @@ void vhu_postcopy_describe(const struct vhu_device *device, char *text, size_t s
 		snprintf(text, size, "%s", pc->offered ? "offered" : pc->missing);
 		break;
 	case VHU_POSTCOPY_ADVISED:
-		snprintf(text, size, "advised: lane %d is ready", (int)pc->lane.pid);
+		/* Until it is ready its process belongs to the helper thread. */
+		if (pc->lane.state == LANE_PROCESS_READY)
+			snprintf(text, size, "advised: lane %d is ready", (int)pc->lane.pid);
+		else
+			snprintf(text, size, "advised: a lane is being started");
 		break;
 	case VHU_POSTCOPY_LISTENING:
 		snprintf(text, size, "memory is arriving: lane %d serves the rings",
