@@ -65,18 +65,11 @@ def boot(lab: Lab, machines: dict[str, Machine], qemu: Path, image: Path) -> tup
 
 
 def speaks(host: Netns, guest: Guest, others: list[Guest]) -> None:
-    """Frames of every size from the guest to the host and to other guests, and from the host to it.
-
-    Each is a ping of its own: one that has had an answer waits a second for the next, which may be too little for who is
-    short of CPU.
-    """
+    """Frames of every size from the guest to the host and to other guests, and from the host to it."""
     wanted = {size: PINGS for size in SIZES}
     for address in (HOST, *(other.ip for other in others)):
         guest.reach(address)
-        said = guest.run(f"for size in {' '.join(map(str, SIZES))}; do "
-                         f"got=0; for n in $(seq {PINGS}); do ping -q -c 1 -W 10 -s $size {address} "
-                         ">/dev/null && got=$((got + 1)); done; echo $got; done", 120)
-        got = dict(zip(SIZES, map(int, said.split())))
+        got = guest.ping_singly(address, SIZES, PINGS)
         assert got == wanted, f"{guest.name} to {address}, answers by size: {got}"
     got = {size: sum(host.ping(guest.ip, 1, size, ("-W", "10")) for _ in range(PINGS))
            for size in SIZES}
