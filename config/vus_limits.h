@@ -83,6 +83,17 @@ enum {
 	/* Seconds in which a lane has to show that it lives. */
 	LANE_DEADLINE_S = 5,
 
+	/* Longest frame that an lcore hands to control, or control to an lcore: what LACP, LLDP, IGMP, MLD and ARP send where the
+	 * MTU is 1500, and some more. */
+	CONTROL_FRAME_MAX = 2048,
+	/* Frames that wait between control and one lcore, each way; a power of two. 280 KiB for each lcore. */
+	CONTROL_FRAMES = 64,
+	/* Frames a second that control takes from one port, and sends on behalf of one: LACP is one a second, a guest in many
+	 * groups answers a querier with some dozens. */
+	CONTROL_FRAMES_RATE = 250,
+	/* And at once: half of what may wait, so that one port alone does not fill a ring. */
+	CONTROL_FRAMES_BURST = 32,
+
 	/* Records an lcore may have waiting for the control thread; more are dropped and counted. */
 	REPORTS_MAX = 4096,
 

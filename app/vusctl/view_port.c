@@ -119,7 +119,7 @@ static void show_counter(const struct port_counter *counter, double value)
 		printf("%.0f %s", value, strcmp(word, "ok") == 0 ? counter->unit : word);
 }
 
-/* One side's counters, as far as they are not zero, and a line for each group of reasons. */
+/* One side's counters, as far as they are not zero, and a line for its drops; other groups of reasons if there are any. */
 static void show_side(const json_t *port, enum port_side side, const char *title)
 {
 	const struct port_counter_group *group = NULL;
@@ -140,10 +140,14 @@ static void show_side(const json_t *port, enum port_side side, const char *title
 	for (int i = 0; i < PORT_COUNTERS; i++) {
 		const struct port_counter *counter = &port_counter_table[i];
 		char text[64];
+		bool first;
 
 		if (counter->side != side || counter->group == group)
 			continue;
+		first = group == NULL;
 		group = counter->group;
+		if (!first && number_of(port, group->total) == 0)
+			continue;
 		snprintf(text, sizeof(text), "  %s", group->name);
 		label(text);
 		show_reasons(json_object_get(port, group->name));

@@ -48,6 +48,16 @@ const char *bridge_name(const struct bridge *bridge)
 	return bridge->name;
 }
 
+uint16_t bridge_index(const struct bridge *bridge)
+{
+	return bridge->index;
+}
+
+struct bridge_injects *bridge_injects(struct bridge *bridge)
+{
+	return &bridge->injects;
+}
+
 struct fdb *bridge_fdb(struct bridge *bridge)
 {
 	return bridge->fdb;

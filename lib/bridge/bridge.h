@@ -37,6 +37,7 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 void bridge_destroy(struct bridge *bridge) RUNS_ON(control_thread);
 
 const char *bridge_name(const struct bridge *bridge);
+uint16_t bridge_index(const struct bridge *bridge);
 struct fdb *bridge_fdb(struct bridge *bridge);
 
 /* 0 or -ENOMEM. A port is in one bridge at most (port->bridge). */
@@ -47,6 +48,13 @@ int bridge_remove_port(struct bridge *bridge, struct port *port) RUNS_ON(control
 void bridge_forget_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
 
 unsigned int bridge_ports(const struct bridge *bridge) RUNS_ON(control_thread);
+
+/* Frames that the switch itself sends into the bridge from no port: their rate, and how many were refused. */
+struct bridge_injects {
+	struct rate rate;
+	uint64_t drops;
+};
+struct bridge_injects *bridge_injects(struct bridge *bridge) RUNS_ON(control_thread);
 
 /* A REPORT_MAC_SEEN. */
 void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
@@ -59,10 +67,10 @@ void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
  * counted. The frames are the source's again on return. */
 void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
-/* Sends one frame from `from` to every other port of its bridge: what bridge_forward() does with a broadcast. For
- * frames the switch made itself (lcores_flood()). */
-void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame)
-	RUNS_ON(lcore_thread);
+/* Sends a frame of the switch's own (lcore_inject.h) to where one from `from` would go, or, if that is NULL, one from no port of
+ * the bridge. Counts it as injected at each port that it leaves by: their number. */
+unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *from,
+			   struct frame *frame) RUNS_ON(lcore_thread);
 
 static inline mac_key_t mac_key(const uint8_t *bytes)
 {

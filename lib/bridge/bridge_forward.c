@@ -157,17 +157,3 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	count(&s.counters->rx_bytes, s.bytes);
 	count(&s.counters->copies, s.copies);
 }
-
-void bridge_flood(struct lcore_ctx *ctx, struct port *from, struct frame *frame)
-{
-	struct sorting s = {
-		.in = ingress_of(ctx, from),
-		.members = rcu_get(&from->bridge->members),
-		.flood = {frame},
-		.floods = 1,
-	};
-	enum rx_drop why;
-
-	/* The switch made it: every one of its copies is a further one, and one that reaches no port is not counted. */
-	count(&port_counters_of(from, ctx)->copies, flood(&s, &why));
-}

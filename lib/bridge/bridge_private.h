@@ -34,7 +34,8 @@ struct bridge {
 	RCU_PTR(const struct bridge_members) members;
 	struct fdb *fdb;
 	uint16_t index;
-	uint16_t epoch; /* control's */
+	uint16_t epoch; /* control's, like what follows */
+	struct bridge_injects injects;
 	char name[NAME_LEN_MAX + 1];
 };
 

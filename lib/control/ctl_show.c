@@ -125,6 +125,7 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	set_count(object, "aged", stats.aged);
 	set_count(object, "evicted", stats.evicted);
 	set_count(object, "refused", stats.refused);
+	set_count(object, "inject_drops", bridge_injects(bridge)->drops);
 	return object;
 }
 

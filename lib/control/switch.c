@@ -227,6 +227,7 @@ static void reports_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	role_assert_control();
 	doorbell_disarm(sw->reports_bell);
 	switch_take_reports(sw);
+	switch_take_punts(sw);
 	loop_timer_start(sw->loop, &sw->reports_pause, REPORTS_PAUSE_NS);
 }
 
@@ -238,6 +239,7 @@ static void reports_pause_over(struct loop_timer *timer)
 	role_assert_control();
 	doorbell_arm(sw->reports_bell);
 	switch_take_reports(sw);
+	switch_take_punts(sw);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------- */

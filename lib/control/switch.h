@@ -9,8 +9,9 @@
  *
  * A port that cannot be made is told in one line and leaves the others alone; it is tried again by the next apply.
  *
- * The switch also listens to the lcores' reports (addresses to learn, broken rings; at most once a millisecond), lets
- * addresses age and evens out the load of the lcores once a second, and is the `struct port_host` of its ports.
+ * The switch also listens to the lcores' reports (addresses to learn, broken rings) and takes the frames they hand over, at most
+ * once a millisecond, lets addresses age and evens out the load of the lcores once a second, and is the `struct port_host` of
+ * its ports.
  *
  * Threads: the control thread's, all of it. EAL, rcu and the lcores must be there (lcores_create()).
  */
@@ -25,6 +26,7 @@
 #include "lcore.h"
 #include "loop.h"
 #include "port.h"
+#include "punt.h"
 #include "role.h"
 
 struct vus_switch;
@@ -45,6 +47,13 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(
 void switch_set_journal(struct vus_switch *sw, const char *folder) RUNS_ON(control_thread);
 /* From here on, ports that go are expected back in another process. */
 void switch_end(struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* Takes a frame that an lcore handed over (punt.h), from a port that is in a bridge; `punt` is valid during the call. */
+typedef void (*punt_handler)(void *arg, struct port *port, const struct punt *punt);
+/* From now on frames of this kind go to `take`; NULL, as at first: they are dropped and counted. What is to be sent in
+ * answer goes through lcore_inject.h. */
+void switch_handle_punts(struct vus_switch *sw, enum punt_kind kind, punt_handler take, void *arg)
+	RUNS_ON(control_thread);
 
 /* Nothing is left of what an empty configuration was applied to. */
 bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);

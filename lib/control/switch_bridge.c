@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lcore_inject.h"
 #include "log.h"
 #include "switch_private.h"
 
@@ -91,6 +92,7 @@ void switch_bridge_go(struct switch_bridge *bridge)
 	if (!bridge->leaving || bridge->waiting || bridge_ports(bridge->bridge) > 0)
 		return;
 	bridge->waiting = true;
+	lcores_forget_bridge(bridge->bridge);
 	rcu_wait_start(&bridge->wait, bridge_passed);
 }
 

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "lcore.h"
+#include "lcore_inject.h"
 #include "log.h"
 #include "policy.h"
 #include "switch_private.h"
@@ -221,6 +222,7 @@ static void lcores_passed(struct rcu_wait *wait)
 		return; /* the retry timer runs */
 	/* No lcore will report about it any more; what they have reported is nobody's. */
 	switch_take_reports(sp->sw);
+	switch_take_punts(sp->sw);
 	sp->state = SWITCH_PORT_OUT;
 	switch_reconcile(sp->sw);
 }
@@ -286,6 +288,6 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 	memcpy(rarp.arp.arp_tha, mac, ETH_ALEN);
 	if (!sp->port->deaf)
 		bridge_learn(sp->bridge->bridge, mac_key(mac), sp->id);
-	/* If memory is short, its next frame tells the others. */
-	lcores_flood(sp->port, (const uint8_t *)&rarp, sizeof(rarp));
+	/* If that fails, its next frame tells the others. */
+	lcores_inject_bridge(sp->bridge->bridge, sp->port, (const uint8_t *)&rarp, sizeof(rarp));
 }

@@ -5,6 +5,7 @@
  *	switch_apply.c	  from one configuration to the next
  *	switch_bridge.c   a bridge of it
  *	switch_balance.c  which lcore polls what, by load
+ *	switch_punt.c	  frames that lcores hand to control, and who takes them
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
  */
 #ifndef VUS_SWITCH_PRIVATE_H
@@ -58,6 +59,10 @@ struct vus_switch {
 	struct switch_bridge *bridge[BRIDGES_MAX];
 	struct switch_port *port[PORTS_MAX];
 
+	struct {
+		punt_handler take; /* NULL: nothing takes them */
+		void *arg;
+	} punts[PUNT_KINDS];
 	struct doorbell *reports_bell;
 	struct loop_fd reports_ready;
 	struct loop_timer reports_pause;
@@ -73,6 +78,8 @@ void switch_reconcile(struct vus_switch *sw) RUNS_ON(control_thread);
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */
 void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
+/* Takes the frames that they have handed over. */
+void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
 
 struct switch_bridge *switch_find_live_bridge(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);

@@ -19,26 +19,6 @@ struct lcores lcores;
 
 /* --- the loop ---------------------------------------------------------------------------------------------------- */
 
-static void flood_injections(struct lcore *lc) RUNS_ON(lcore_thread)
-{
-	struct injection *list = atomic_exchange(&lc->injections, NULL);
-
-	while (list != NULL) {
-		struct injection *next = list->next;
-		struct frame frame = {
-			.head = list->bytes,
-			.head_len = list->len,
-			.len = list->len,
-		};
-
-		bridge_flood(&lc->ctx, list->from, &frame);
-		list->next = atomic_load(&lc->spent);
-		while (!atomic_compare_exchange_weak(&lc->spent, &list->next, list))
-			;
-		list = next;
-	}
-}
-
 static __attribute__((noinline)) void run_errands(struct lcore *lc) RUNS_ON(lcore_thread)
 {
 	struct lcore_errand **at = &lc->ctx.errands;
@@ -84,9 +64,8 @@ static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, 
 		at = now;
 		frames += n;
 	}
-	if (__builtin_expect(atomic_load_explicit(&lc->injections, memory_order_relaxed) != NULL,
-			     0))
-		flood_injections(lc);
+	if (__builtin_expect(slot_ring_waiting(&lc->injects), 0))
+		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.errands != NULL, 0))
 		run_errands(lc);
 	return frames;
@@ -152,12 +131,14 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	lc->ctx.index = index;
 	lc->ctx.burst = aligned_alloc(64, (sizeof(*lc->ctx.burst) + 63) & ~(size_t)63);
 	lc->ctx.reports = report_ring_create(index, reports);
+	lc->ctx.punts = punt_ring_create(reports);
 	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	error = doorbell_init(&lc->bell);
 	if (nothing != NULL)
 		nothing->all_wake = true;
 	rcu_set(&lc->set, nothing);
-	if (error == 0 && (lc->ctx.burst == NULL || lc->ctx.reports == NULL || nothing == NULL))
+	if (error == 0 && (lcore_injects_init(lc) != 0 || lc->ctx.burst == NULL ||
+			   lc->ctx.reports == NULL || lc->ctx.punts == NULL || nothing == NULL))
 		error = -ENOMEM;
 	if (error == 0 && (lc->epoll_fd < 0 ||
 			   epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, lc->bell.fd, &event) != 0))
@@ -167,9 +148,10 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 
 static void lcore_fini(struct lcore *lc) ROLE_UNCHECKED
 {
-	lcores_injections_free(lc);
+	lcore_injects_fini(lc);
 	free((void *)(uintptr_t)rcu_own(&lc->set));
 	report_ring_destroy(lc->ctx.reports);
+	punt_ring_destroy(lc->ctx.punts);
 	free(lc->ctx.burst);
 	doorbell_fini(&lc->bell);
 	if (lc->epoll_fd >= 0)

@@ -24,6 +24,7 @@
 
 #include "balance.h"
 #include "port.h"
+#include "punt.h"
 #include "rcu.h"
 #include "role.h"
 
@@ -72,14 +73,12 @@ int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_threa
 /* Takes what lcores reported, lcore by lcore: the number written to `reports`, at most `max`. */
 unsigned int lcores_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);
 uint64_t lcores_reports_lost(void) RUNS_ON(control_thread);
+/* The oldest frame that an lcore has for control (punt.h), valid until lcore_punt_done(); NULL: none. */
+const struct punt *lcore_punt_next(struct lcore *lcore) RUNS_ON(control_thread);
+void lcore_punt_done(struct lcore *lcore) RUNS_ON(control_thread);
 
 /* Seconds since the start, for aging; control advances it once a second. */
 void lcores_set_epoch(uint16_t epoch) RUNS_ON(control_thread);
-/* Lets an lcore send a frame of the switch's own making (an announcement) from `from` to every other port of its
- * bridge. At most FRAME_HEAD bytes. 0 or -errno. */
-int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len) RUNS_ON(control_thread);
-/* Drops what lcores_flood() still has for a port that goes. Before the wait for the lcores that lets it go. */
-void lcores_forget_port(const struct port *port) RUNS_ON(control_thread);
 
 /* --- load: lcore_load.c --- */
 

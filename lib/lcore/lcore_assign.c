@@ -136,61 +136,12 @@ uint64_t lcores_reports_lost(void) ROLE_UNCHECKED
 	return lost;
 }
 
-static void injection_push(struct lcore *lc, struct injection *injection)
+const struct punt *lcore_punt_next(struct lcore *lcore) ROLE_UNCHECKED
 {
-	injection->next = atomic_load(&lc->injections);
-	while (!atomic_compare_exchange_weak(&lc->injections, &injection->next, injection))
-		;
+	return punt_next(lcore->ctx.punts);
 }
 
-static void injections_free(struct injection *list)
+void lcore_punt_done(struct lcore *lcore) ROLE_UNCHECKED
 {
-	while (list != NULL) {
-		struct injection *next = list->next;
-
-		free(list);
-		list = next;
-	}
-}
-
-int lcores_flood(struct port *from, const uint8_t *bytes, uint16_t len)
-{
-	struct lcore *lc = &lcores.lcore[0];
-	struct injection *injection;
-
-	injections_free(atomic_exchange(&lc->spent, NULL));
-	if (len > FRAME_HEAD || len < FRAME_LEN_MIN)
-		return -EINVAL;
-	injection = malloc(sizeof(*injection));
-	if (injection == NULL)
-		return -ENOMEM;
-	injection->from = from;
-	injection->len = len;
-	memcpy(injection->bytes, bytes, len);
-	injection_push(lc, injection);
-	doorbell_ring(&lc->bell);
-	return 0;
-}
-
-/* What we do not find here the lcore has taken while it was online: the coming wait covers it. */
-void lcores_forget_port(const struct port *port)
-{
-	struct lcore *lc = &lcores.lcore[0];
-	struct injection *list = atomic_exchange(&lc->injections, NULL);
-
-	while (list != NULL) {
-		struct injection *next = list->next;
-
-		if (list->from == port)
-			free(list);
-		else
-			injection_push(lc, list);
-		list = next;
-	}
-}
-
-void lcores_injections_free(struct lcore *lc)
-{
-	injections_free(atomic_exchange(&lc->injections, NULL));
-	injections_free(atomic_exchange(&lc->spent, NULL));
+	punt_done(lcore->ctx.punts);
 }

@@ -6,31 +6,24 @@
 #include "doorbell.h"
 #include "lcore.h"
 #include "lines.h"
-
-/* A frame the control thread made, on its way through an lcore. */
-struct injection {
-	struct injection *next;
-	struct port *from;
-	uint16_t len;
-	uint8_t bytes[FRAME_HEAD];
-};
+#include "slot_ring.h"
 
 struct lcore {
 	/* Control publishes, the lcore reads. */
 	_Alignas(64) RCU_PTR(const struct poll_set) set;
-	_Atomic(struct injection *) injections; /* control pushes, the lcore takes them all */
 	struct doorbell bell;			/* wakes the lcore */
 	int epoll_fd;				/* what it sleeps on; control adds and removes descriptors */
 	unsigned int id;			/* EAL's number */
 	/* The lcore's own. */
 	_Alignas(64) struct lcore_ctx ctx OWNED_BY(lcore_thread);
-	_Atomic(struct injection *) spent;	/* the lcore pushes, control frees */
 	uint64_t reset_seen OWNED_BY(lcore_thread);
 	uint32_t edition_seen OWNED_BY(lcore_thread); /* of the poll set */
 	_Alignas(64) struct lcore_counters counters;
+	struct slot_ring injects; /* control fills, the lcore sends; groups of its own */
 };
 BEGINS_A_LINE(struct lcore, ctx);
 BEGINS_A_LINE(struct lcore, counters);
+BEGINS_A_LINE(struct lcore, injects);
 WHOLE_LINES(struct lcore);
 
 /* What all lcores share: written by control before they start, or rarely. */
@@ -51,7 +44,9 @@ void lcore_disarm(const struct poll_set *set) RUNS_ON(lcore_thread);
 /* Arms the queues, looks once more, and waits in the kernel until there may be work. */
 void lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
 
-/* Frees what waits in either direction; the lcore has ended. */
-void lcores_injections_free(struct lcore *lc);
+/* lcore_inject.c. Sends some of what control has for this lcore. */
+int lcore_injects_init(struct lcore *lc);
+void lcore_injects_fini(struct lcore *lc);
+void lcore_send_injects(struct lcore *lc) RUNS_ON(lcore_thread);
 
 #endif

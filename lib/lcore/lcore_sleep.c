@@ -36,7 +36,7 @@ static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(
 	for (uint16_t i = 0; i < set->n; i++)
 		waiting |= set->queue[i]->port->ops->arm(set->queue[i]);
 	return !waiting && rcu_get(&lc->set) == set && lc->ctx.errands == NULL &&
-	       atomic_load(&lc->injections) == NULL && !atomic_load(&lcores.stop);
+	       !slot_ring_waiting(&lc->injects) && !atomic_load(&lcores.stop);
 }
 
 void lcore_disarm(const struct poll_set *set)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct burst;
+struct punt_ring;
 struct report_ring;
 
 /* Something an lcore looks after once a round, until it is done; it stays awake meanwhile. Embedded in a driver's own,
@@ -25,6 +26,7 @@ struct lcore_ctx {
 	uint16_t index; /* its number: whose counters it writes, which reader it is to RCU */
 	uint16_t epoch; /* seconds, for aging; wraps */
 	struct report_ring *reports;
+	struct punt_ring *punts;
 	struct burst *burst;
 	struct lcore_errand *errands;
 };

@@ -16,6 +16,7 @@
 #include "port_counters.h"
 #include "port_driver.h"
 #include "port_rxq.h"
+#include "rate.h"
 #include "rcu.h"
 #include "report.h"
 #include "role.h"
@@ -39,6 +40,9 @@ struct port {
 	struct port_host *host;
 	char name[NAME_LEN_MAX + 1];
 	const char *type;
+	/* Punts from this port, and frames that control sends on its behalf. Written at most CONTROL_FRAMES_RATE times a
+	 * second. */
+	struct rate punts, injects;
 };
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */

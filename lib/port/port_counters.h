@@ -5,11 +5,13 @@
  * each port, and for the whole switch, these hold exactly once traffic is quiet (E1 and E2):
  *
  *	frames taken from the port = rx_ok + the sum of rx_drop
- *	rx_ok + copies + segments  = tx_ok + the sum of tx_drop     (summed over the ports of a bridge)
+ *	rx_ok + copies + injected + tx_segments
+ *		= tx_ok + the sum of tx_drop + punted + the sum of punt_drop      (summed over the ports of a bridge)
  *
- * rx_ok counts a frame that was sent on its way to at least one port; `copies` counts, at the port it came from, the
- * further ports a flooded frame was sent to (all of them, of a frame that the switch made itself); tx_segments, at the
- * port it goes to, the further frames that one became by being cut up for it. There is no "other".
+ * rx_ok counts a frame that was sent on its way to at least one destination, a port or control; `copies` counts, at the port
+ * it came from, the further destinations it was sent to; tx_segments, at the port it goes to, the further frames that one
+ * became by being cut up for it. `injected` counts a frame that the switch made, at each port that it was sent out of. There
+ * is no "other".
  *
  * A new counter, or a new reason for a drop, is one row below and the line that counts it. Sums, JSON, vusctl, telemetry and the
  * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of operations.md and vusctl(8) from the rows.
@@ -29,14 +31,19 @@
 #define PORT_COUNTER_ROWS(ROW)                                                                                    \
 	ROW(rx_ok, RX, frames, "frames that came in and were sent on their way to at least one port")             \
 	ROW(rx_bytes, RX, bytes, "their bytes, without FCS")                                                      \
-	ROW(copies, RX, frames, "of a flooded frame, at the port it came from: the further ports it was sent to") \
+	ROW(copies, RX, frames,                                                                                   \
+	    "of a frame that went to several destinations (flooded, or to control as well), at the port it "      \
+	    "came from: those after the first")                                                                   \
 	ROW(tx_ok, TX, frames, "frames handed to the port's guest or device")                                     \
 	ROW(tx_bytes, TX, bytes, "their bytes, without FCS")                                                      \
 	ROW(tx_checksummed, TX, frames,                                                                           \
 	    "frames whose checksum the switch computed, because their sender had left it open and this "          \
 	    "receiver had not agreed to that")                                                                    \
 	ROW(tx_segmented, TX, frames, "frames that the switch cut up (TSO, USO) for this receiver")               \
-	ROW(tx_segments, TX, frames, "how many more frames there are by that")
+	ROW(tx_segments, TX, frames, "how many more frames there are by that")                                    \
+	ROW(punted, RX, frames, "frames from the port that were handed to the control thread")                    \
+	ROW(injected, TX, frames,                                                                                 \
+	    "frames that the switch made and sent out of the port: each is tx_ok or a tx_drop as well")
 
 /* Reasons for which a frame that came from a port is dropped. ROW(constant, name, help) */
 #define RX_DROP_ROWS(ROW)                                                                                       \
@@ -74,23 +81,42 @@
 	    "the guest's memory is still arriving (postcopy), and more than a mebibyte of frames waits for "  \
 	    "it; or the migration broke off")
 
+/* A frame that control should have seen. */
+#define PUNT_DROP_ROWS(ROW)                                                         \
+	ROW(LONG, long, "longer than 2048 bytes")                                   \
+	ROW(RATE, rate, "more than 250 a second, or 32 at once, from this port")    \
+	ROW(FULL, full, "control was busy, and as many frames were waiting as may") \
+	ROW(UNHANDLED, unhandled, "nothing in control takes frames of its kind, or the port left its bridge meanwhile")
+
+/* A frame that control had for the port, or for the bridge on the port's behalf. */
+#define INJECT_DROP_ROWS(ROW)                                                         \
+	ROW(LONG, long, "longer than 2048 bytes, or shorter than an Ethernet header") \
+	ROW(RATE, rate, "more than 250 a second, or 32 at once, for this port")       \
+	ROW(FULL, full, "the lcore was busy, and as many frames were waiting as may") \
+	ROW(GONE, gone, "the port left its bridge meanwhile")                         \
+	ROW(ALONE, alone, "to be flooded, and there is no other port that it may leave by")
+
 #define PORT_COUNTER_ENUM(name, side, unit, help) PORT_COUNTER_##name,
 enum { PORT_COUNTER_ROWS(PORT_COUNTER_ENUM) PORT_COUNTERS_ALONE };
 #define RX_DROP_ENUM(constant, name, help) RX_DROP_##constant,
 enum rx_drop { RX_DROP_ROWS(RX_DROP_ENUM) RX_DROPS };
 #define TX_DROP_ENUM(constant, name, help) TX_DROP_##constant,
 enum tx_drop { TX_DROP_ROWS(TX_DROP_ENUM) TX_DROPS };
-enum { PORT_COUNTERS = PORT_COUNTERS_ALONE + RX_DROPS + TX_DROPS };
+#define PUNT_DROP_ENUM(constant, name, help) PUNT_DROP_##constant,
+enum punt_drop { PUNT_DROP_ROWS(PUNT_DROP_ENUM) PUNT_DROPS };
+#define INJECT_DROP_ENUM(constant, name, help) INJECT_DROP_##constant,
+enum inject_drop { INJECT_DROP_ROWS(INJECT_DROP_ENUM) INJECT_DROPS };
+enum { PORT_COUNTERS = PORT_COUNTERS_ALONE + RX_DROPS + TX_DROPS + PUNT_DROPS + INJECT_DROPS };
 
 /* A value of each counter: by name, or by its row's place in the table. */
 #define PORT_COUNTER_NAME(name, side, unit, help) name,
-#define PORT_COUNTER_VALUES(type)                                                    \
-	union {                                                                      \
-		type value[PORT_COUNTERS];                                           \
-		struct {                                                             \
-			type PORT_COUNTER_ROWS(PORT_COUNTER_NAME) rx_drop[RX_DROPS], \
-				tx_drop[TX_DROPS];                                   \
-		};                                                                   \
+#define PORT_COUNTER_VALUES(type)                                                                    \
+	union {                                                                                      \
+		type value[PORT_COUNTERS];                                                           \
+		struct {                                                                             \
+			type PORT_COUNTER_ROWS(PORT_COUNTER_NAME) rx_drop[RX_DROPS],                 \
+				tx_drop[TX_DROPS], punt_drop[PUNT_DROPS], inject_drop[INJECT_DROPS]; \
+		};                                                                                   \
 	}
 
 struct port_counters {

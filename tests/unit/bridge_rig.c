@@ -165,7 +165,7 @@ void balanced(unsigned int ports, uint64_t given)
 		port_counters_sum(&port[i].port, &sum);
 		ok += counted(&sum.rx_ok);
 		bytes += counted(&sum.rx_bytes);
-		copies += counted(&sum.copies);
+		copies += counted(&sum.copies) + counted(&sum.injected);
 		out += counted(&sum.tx_ok);
 		for (int r = 0; r < RX_DROPS; r++)
 			in_drops += counted(&sum.rx_drop[r]);
@@ -179,6 +179,7 @@ void balanced(unsigned int ports, uint64_t given)
 
 void isolate(unsigned int ports)
 {
+	role_assert_control();
 	for (unsigned int i = 0; i < PORTS; i++) {
 		const struct policy_config config = {.isolated = (ports >> i & 1) != 0};
 

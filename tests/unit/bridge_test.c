@@ -253,22 +253,36 @@ static void order_is_kept(void **state)
 	close_bridge(PORTS);
 }
 
-/* A frame of the switch's own making was received from nobody. */
-static void an_announcement(void **state)
+/* A frame of the switch's own goes where one from that port would, and is counted at each port that it leaves by. */
+static void an_injected_frame(void **state)
 {
 	uint8_t bytes[ROOM] = {0};
 	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM};
 
 	role_assert_lcore();
+	role_assert_control();
 	open_bridge(4, 0);
 	mac_write(bytes, EVERYBODY);
 	mac_write(bytes + 6, home(1));
-	bridge_flood(&ctx[0], &port[1].port, &frame);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[1].port, &frame), 3);
 	assert_int_equal(port[0].n + port[1].n * 100 + port[2].n + port[3].n, 3);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, NULL, &frame), 4);
+	assert_int_equal(port[1].n, 1);
+	/* A known one: there, and not back to where it is said to come from. It taught the bridge nothing. */
+	bridge_learn(bridge, home(2), 2);
+	mac_write(bytes, home(2));
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[1].port, &frame), 1);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, NULL, &frame), 1);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[2].port, &frame), 0);
+	assert_int_equal(port[2].n, 4);
+	mac_write(bytes, home(1));
+	assert_int_equal(bridge_inject(&ctx[0], bridge, NULL, &frame), 4);
+	assert_int_equal(learn(), 0);
+	assert_int_equal(counted(&port_counters_of(&port[2].port, &ctx[0])->injected), 5);
 	balanced(4, 0);
 	close_bridge(4);
 	open_bridge(1, 0);
-	bridge_flood(&ctx[0], &port[0].port, &frame);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[0].port, &frame), 0);
 	balanced(1, 0);
 	close_bridge(1);
 }
@@ -432,7 +446,7 @@ int main(void)
 		cmocka_unit_test(moves_are_followed),
 		cmocka_unit_test(ages_and_floods_again),
 		cmocka_unit_test(order_is_kept),
-		cmocka_unit_test(an_announcement),
+		cmocka_unit_test(an_injected_frame),
 		cmocka_unit_test(a_port_that_left_is_forgotten),
 		cmocka_unit_test(a_port_that_is_somebody_else_now),
 		cmocka_unit_test(ports_come_and_go_under_traffic),

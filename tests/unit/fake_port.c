@@ -12,6 +12,7 @@
 #include "eal.h"
 #include "lcore.h"
 #include "log.h"
+#include "punt.h"
 #include "rcu.h"
 
 int fake_ports, fake_ports_made;
@@ -30,7 +31,11 @@ static uint16_t fake_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 		.len = sizeof(fake->frame),
 		.head_len = sizeof(fake->frame),
 	};
-	return 1;
+	role_assert_lcore();
+	if (!atomic_load(&fake->punts))
+		return 1;
+	punt_post(ctx, q->port, PUNT_LACP, &ctx->burst->frame[0]);
+	return 0;
 }
 
 static void fake_complete(struct port_rxq *q, struct lcore_ctx *ctx VUS_UNUSED)

@@ -36,6 +36,7 @@ struct fake_port {
 	uint8_t frame[64];
 	atomic_int pending;
 	atomic_int completed;
+	atomic_bool punts; /* as PUNT_LACP, and it goes nowhere else */
 	/* What was delivered: how many, and the last one. */
 	atomic_int delivered;
 	uint8_t last[64];

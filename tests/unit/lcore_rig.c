@@ -18,7 +18,7 @@ enum { ASLEEP_MS = 20 };
 /* --- a queue and its port ---------------------------------------------------------------------------------------- */
 
 struct source source[SOURCES];
-static struct bridge *bridge;
+struct bridge *bridge;
 static struct doorbell reports;
 static struct port_host host;
 
@@ -55,7 +55,14 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	}
 	ctx->burst->n = n;
 	atomic_fetch_add(&from->received, n);
-	return n;
+	role_assert_lcore();
+	while (atomic_load(&from->stuck))
+		usleep(10);
+	if (!atomic_load(&from->punts))
+		return n;
+	for (uint16_t i = 0; i < n; i++)
+		punt_post(ctx, q->port, PUNT_ARP, &ctx->burst->frame[i]);
+	return 0;
 }
 
 static void source_complete(struct port_rxq *q, struct lcore_ctx *ctx)
@@ -82,6 +89,8 @@ static void source_deliver(struct port *port, struct lcore_ctx *ctx, struct fram
 
 	for (uint16_t i = 0; i < n && to == &source[SOURCES - 1]; i++)
 		look_at(frames[i]);
+	for (uint16_t i = 0; i < LEN; i++)
+		atomic_store(&to->last[i], frames[n - 1]->head[i]);
 	count(&port_counters_of(port, ctx)->tx_ok, n);
 	atomic_fetch_add(&to->delivered, n);
 }

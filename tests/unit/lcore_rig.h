@@ -23,10 +23,14 @@ struct source {
 	_Atomic uint64_t polls, arms, delivered, late;
 	_Atomic uint64_t arrived, disorder; /* of its frames, at the last source: how many, and not after one another */
 	atomic_bool armed, gone, chatty;
+	atomic_bool stuck;  /* its lcore stays in receive() while this is so */
+	atomic_bool punts;  /* its frames are for control, and go nowhere else */
+	_Atomic uint8_t last[LEN]; /* the first bytes of the last frame it was given */
 	atomic_int polled_by;
 };
 
 extern struct source source[SOURCES];
+extern struct bridge *bridge; /* of all sources */
 
 /* cmocka's group set-up and teardown. EAL is there. */
 int lcore_rig_open(void **state);

@@ -245,48 +245,7 @@ static void a_queue_that_left_is_left_alone(void **state)
 	source_take(&source[0]); /* what is not there can be taken away */
 }
 
-/* --- what control sends and asks --------------------------------------------------------------------------------- */
-
-static void control_sends_a_frame(void **state)
-{
-	uint8_t bytes[FRAME_HEAD + 1] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
-	uint64_t seen = atomic_load(&source[5].delivered), own = atomic_load(&source[1].delivered);
-
-	role_assert_control();
-	for (uint64_t i = 1; i <= 50; i++) {
-		if (i % 10 == 0)
-			await_sleep();
-		assert_int_equal(lcores_flood(&source[1].port, bytes, i % 2 ? LEN : FRAME_HEAD), 0);
-		if (i % 5 == 0)
-			assert_true(await_equal(&source[5].delivered, seen + i));
-	}
-	assert_int_equal(atomic_load(&source[1].delivered), own);
-	assert_int_equal(lcores_flood(&source[1].port, bytes, FRAME_HEAD + 1), -EINVAL);
-	assert_int_equal(lcores_flood(&source[1].port, bytes, FRAME_LEN_MIN - 1), -EINVAL);
-}
-
-/* A port that goes takes what was to be sent for it along; the others' frames are sent. */
-static void a_port_that_goes_sends_no_more(void **state)
-{
-	uint8_t bytes[LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
-	uint64_t seen, one, two;
-
-	role_assert_control();
-	for (int i = 0; i < 50; i++) {
-		one = atomic_load(&source[1].delivered);
-		two = atomic_load(&source[2].delivered);
-		seen = atomic_load(&source[5].delivered);
-		lcores_flood(&source[1].port, bytes, LEN);
-		lcores_flood(&source[2].port, bytes, LEN);
-		lcores_forget_port(&source[1].port);
-		await_lcores();
-		/* From 2 surely; from 1 only if the lcore was quicker than we. */
-		assert_true(await_equal(&source[1].delivered, one + 1));
-		await_lcores();
-		assert_in_range(atomic_load(&source[2].delivered) - two, 0, 1);
-		assert_in_range(atomic_load(&source[5].delivered) - seen, 1, 2);
-	}
-}
+/* --- what control asks ---------------------------------------------------------------------------------------- */
 
 static void reports_come_through(void **state)
 {
@@ -518,8 +477,6 @@ int main(void)
 		cmocka_unit_test(an_unproven_wake_up),
 		cmocka_unit_test(a_queue_that_joins_is_disarmed),
 		cmocka_unit_test(a_queue_that_left_is_left_alone),
-		cmocka_unit_test(control_sends_a_frame),
-		cmocka_unit_test(a_port_that_goes_sends_no_more),
 		cmocka_unit_test(reports_come_through),
 		cmocka_unit_test(the_time_adds_up),
 		cmocka_unit_test(everything_at_once),

@@ -41,6 +41,7 @@ static void isolated_from_all(void **state)
 	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM};
 	uint32_t number;
 
+	role_assert_lcore();
 	role_assert_control();
 	open_bridge(3, 0);
 	bridge_learn(bridge, home(1), 1);
@@ -55,7 +56,7 @@ static void isolated_from_all(void **state)
 	assert_int_equal(rx_drop(&port[0], RX_DROP_ISOLATED), 4);
 	assert_int_equal(rx_drop(&port[0], RX_DROP_ALONE), 0);
 	mac_write(bytes, EVERYBODY);
-	bridge_flood(&ctx[0], &port[0].port, &frame);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[0].port, &frame), 0);
 	got(&port[1], 0);
 	got(&port[2], 0);
 	balanced(3, 4);
@@ -63,7 +64,7 @@ static void isolated_from_all(void **state)
 	isolate(5);
 	number = put(&ctx[0], EVERYBODY, home(0));
 	forward(&port[0]);
-	bridge_flood(&ctx[0], &port[0].port, &frame);
+	assert_int_equal(bridge_inject(&ctx[0], bridge, &port[0].port, &frame), 1);
 	got(&port[1], 2, number, 0);
 	got(&port[2], 0);
 	balanced(3, 5);

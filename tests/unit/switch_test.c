@@ -10,6 +10,7 @@
 #include "cases.h"
 #include "clock.h"
 #include "fake_port.h"
+#include "lcore_inject.h"
 #include "log.h"
 #include "policy.h"
 #include "switch.h"
@@ -357,6 +358,78 @@ static void announces(void **state)
 	TURN_UNTIL(loop, fake_ports == 1);
 }
 
+/* --- frames for control ------------------------------------------------------------------------------------------ */
+
+struct echo {
+	struct fake_port *from, *to;
+	unsigned int n;
+};
+
+/* The answer of a control protocol: back with the addresses swapped, out of one port. */
+static void answer(void *arg, struct port *port, const struct punt *punt)
+{
+	struct echo *echo = arg;
+	uint8_t bytes[64];
+
+	role_assert_control();
+	assert_ptr_equal(port, &echo->from->port);
+	assert_int_equal(punt->kind, PUNT_LACP);
+	assert_int_equal(punt->len, sizeof(bytes));
+	memcpy(bytes, punt->bytes, sizeof(bytes));
+	memcpy(bytes, punt->bytes + 6, 6);
+	memcpy(bytes + 6, punt->bytes, 6);
+	assert_int_equal(lcores_inject_port(&echo->to->port, bytes, sizeof(bytes)), 0);
+	echo->n++;
+}
+
+static uint64_t counter(const struct fake_port *fake, size_t offset)
+{
+	struct port_counters sum;
+
+	port_counters_sum(&fake->port, &sum);
+	return counted((const _Atomic uint64_t *)(const void *)((const char *)&sum + offset));
+}
+#define COUNTER(fake, name) counter(fake, offsetof(struct port_counters, name))
+
+/* An lcore hands it over, control answers, an lcore sends it: out of one port, which may be the one it came from. */
+static void control_echoes(void **state)
+{
+	struct fake_port *a, *b;
+	struct echo echo;
+
+	role_assert_control();
+	APPLY("a=/a", "b=/b", "c=/c");
+	a = get("a"), b = get("b");
+	fake_port_ready(a, 0, true);
+	atomic_store(&a->punts, true);
+	/* Nothing takes it yet. */
+	fake_port_send(a, 2, 1, 1);
+	TURN_UNTIL(loop, COUNTER(a, punt_drop[PUNT_DROP_UNHANDLED]) == 1);
+	switch_handle_punts(sw, PUNT_LACP, answer, &echo);
+	echo = (struct echo){.from = a, .to = b};
+	for (int i = 1; i <= 10; i++) {
+		fake_port_send(a, 2, 1, 1);
+		TURN_UNTIL(loop, b->delivered == i);
+		if (i == 5)
+			loop_turn(loop, 20 * NS_PER_MS); /* lcores and control sleep */
+	}
+	assert_memory_equal(b->last, "\x02\0\0\0\0\x01\x02\0\0\0\0\x02", 12);
+	echo.to = a;
+	fake_port_send(a, 2, 1, 1);
+	TURN_UNTIL(loop, a->delivered == 1);
+	assert_int_equal(echo.n, 11);
+	assert_int_equal(COUNTER(a, punted), 11);
+	assert_int_equal(COUNTER(a, injected) + COUNTER(b, injected), 11);
+	assert_int_equal(COUNTER(a, tx_ok) + COUNTER(b, tx_ok), 11);
+	assert_int_equal(get("c")->delivered, 0);
+	/* A port that goes: what it handed over reaches nobody, or was answered before; what is for it goes nowhere. */
+	echo.to = b;
+	fake_port_send(a, 2, 1, 3);
+	APPLY("b=/b");
+	TURN_UNTIL(loop, fake_ports == 1);
+	switch_handle_punts(sw, PUNT_LACP, NULL, NULL);
+}
+
 static void static_addresses(void **state)
 {
 	json_t *json;
@@ -431,6 +504,7 @@ int main(void)
 		CASE(a_peer_that_goes_is_forgotten),
 		CASE(a_deaf_port_is_not_learned),
 		CASE(announces),
+		CASE(control_echoes),
 		CASE(static_addresses),
 		CASE(traffic_while_ports_come_and_go),
 	};
