@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 
 #include "burst.h"
 #include "cases.h"
+#include "fg_vring.h"
 #include "lane_link.h"
 #include "lane_message.h"
 
@@ -176,21 +176,18 @@ static void give_memory(void)
 
 /* --- the guest --------------------------------------------------------------------------------------------------- */
 
-static struct vring_desc *desc(unsigned int ring)
+static struct fg_vring vring(unsigned int ring)
 {
-	return (void *)(t.memory + ring * RING_SPACE);
-}
+	uint8_t *at = t.memory + ring * RING_SPACE;
 
-static struct vring_avail *avail(unsigned int ring)
-{
-	return (void *)(t.memory + ring * RING_SPACE + 0x1000);
+	return (struct fg_vring){(void *)at, (void *)(at + 0x1000), (void *)(at + 0x2000), RING_SIZE, false};
 }
 
 static uint16_t used_index(unsigned int ring)
 {
-	const struct vring_used *used = (void *)(t.memory + ring * RING_SPACE + 0x2000);
+	const struct fg_vring v = vring(ring);
 
-	return __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
+	return fg_split_used_idx(&v);
 }
 
 static uint8_t *buffer(unsigned int ring, unsigned int i)
@@ -201,15 +198,17 @@ static uint8_t *buffer(unsigned int ring, unsigned int i)
 /* All the ring's buffers have their descriptors; `n` more of them are offered. */
 static void offer(unsigned int ring, uint16_t n, uint32_t len)
 {
+	const struct fg_vring v = vring(ring);
+
 	for (uint16_t i = 0; i < RING_SIZE; i++) {
-		desc(ring)[i] = (struct vring_desc){
+		v.desc[i] = (struct fg_desc){
 			.addr = GPA + (uint64_t)(buffer(ring, i) - t.memory),
 			.len = len,
-			.flags = ring % 2 == 0 ? VRING_DESC_F_WRITE : 0,
+			.flags = ring % 2 == 0 ? FG_DESC_WRITE : 0,
 		};
-		avail(ring)->ring[i] = i;
+		v.avail->ring[i] = i;
 	}
-	__atomic_store_n(&avail(ring)->idx, (uint16_t)(avail(ring)->idx + n), __ATOMIC_RELEASE);
+	fg_split_show(&v, (uint16_t)(v.avail->idx + n));
 }
 
 static struct lane_message run_message(unsigned int ring, uint16_t base)
@@ -498,7 +497,7 @@ static void a_ring_breaks_once(void **state)
 
 	give_memory();
 	run_ring(1);
-	avail(1)->idx = 1000;
+	vring(1).avail->idx = 1000;
 	broken = heard(LANE_RING_BROKEN);
 	assert_int_equal(broken.ring, 1);
 	assert_int_not_equal(broken.fault, 0);
