@@ -6,6 +6,7 @@
  * The seed is printed; SEED=n in the environment repeats a run as far as the machine's timing
  * allows.
  */
+#include "dice.h"
 #include "fixture.h"
 
 #include <fcntl.h>
@@ -19,10 +20,9 @@ enum { CHAOS_MS = 4000, KINDS = 6, TABLE_MAX = 32, TABLE_REGION = 1 << 20 };
 
 static uint64_t seed;
 
-static uint64_t dice(uint64_t sides)
+static uint64_t roll(uint64_t sides)
 {
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (seed >> 33) % sides;
+	return dice_of(&seed) % sides;
 }
 
 static void plant_seed(void)
@@ -41,15 +41,15 @@ static uint64_t odd_number(void)
 					   0x10000,    0x7fffffff, 0xffffffff, 1ull << 32,
 					   1ull << 63, UINT64_MAX, -4096ull};
 
-	switch (dice(4)) {
+	switch (roll(4)) {
 	case 0:
-		return corners[dice(sizeof(corners) / sizeof(corners[0]))];
+		return corners[roll(sizeof(corners) / sizeof(corners[0]))];
 	case 1:
-		return GUEST_GPA + dice(GUEST_MEMORY);
+		return GUEST_GPA + roll(GUEST_MEMORY);
 	case 2:
-		return dice(8);
+		return roll(8);
 	default:
-		return dice(UINT32_MAX) << dice(32);
+		return roll(UINT32_MAX) << roll(32);
 	}
 }
 
@@ -66,7 +66,7 @@ static void open_all(int fds[KINDS])
 /* Of as many regions as there may be, and one more. */
 static unsigned int make_table(struct fg_msg *m)
 {
-	uint32_t n = 1 + (uint32_t)dice(TABLE_MAX + 1);
+	uint32_t n = 1 + (uint32_t)roll(TABLE_MAX + 1);
 
 	m->size = 8 + 32 * n;
 	memset(m->raw, 0, m->size);
@@ -74,11 +74,11 @@ static unsigned int make_table(struct fg_msg *m)
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t region[4] = {GUEST_GPA + (uint64_t)i * TABLE_REGION, TABLE_REGION, (uint64_t)i * TABLE_REGION, 0};
 
-		if (dice(100) == 0)
-			region[dice(4)] = odd_number();
+		if (roll(100) == 0)
+			region[roll(4)] = odd_number();
 		memcpy(m->raw + 8 + 32 * (size_t)i, region, sizeof(region));
 	}
-	return dice(8) ? n : (unsigned int)dice(TABLE_MAX + 2);
+	return roll(8) ? n : (unsigned int)roll(TABLE_MAX + 2);
 }
 
 /* Something like a message: most have the right size and a plausible content. */
@@ -95,29 +95,29 @@ static unsigned int make_message(struct guest *g, struct fg_msg *m)
 		[FG_REM_MEM_REG] = 40,	   [FG_SET_STATUS] = 8};
 
 	memset(m, 0, FG_HEADER_SIZE + 64);
-	m->request = (uint32_t)dice(FG_REQUEST_MAX);
-	m->flags = FG_VERSION | (dice(2) ? FG_NEED_REPLY : 0);
+	m->request = (uint32_t)roll(FG_REQUEST_MAX);
+	m->flags = FG_VERSION | (roll(2) ? FG_NEED_REPLY : 0);
 	m->size = sizes[m->request];
 	for (unsigned int i = 0; i < 5; i++) {
 		uint64_t value = odd_number();
 
 		memcpy(m->raw + 8 * i, &value, 8);
 	}
-	if (m->size == 8 && dice(4)) {
-		m->state.index = (uint32_t)dice(3);
-		m->state.num = dice(2) ? 256 : (uint32_t)dice(3);
+	if (m->size == 8 && roll(4)) {
+		m->state.index = (uint32_t)roll(3);
+		m->state.num = roll(2) ? 256 : (uint32_t)roll(3);
 	}
-	if ((m->request == FG_ADD_MEM_REG || m->request == FG_REM_MEM_REG) && dice(2)) {
+	if ((m->request == FG_ADD_MEM_REG || m->request == FG_REM_MEM_REG) && roll(2)) {
 		uint32_t flags = m->flags;
 
 		fg_region_msg(&g->s, 0, m->request, m);
 		m->flags = flags;
 	}
-	if (dice(64) == 0)
+	if (roll(64) == 0)
 		m->size = (uint32_t)odd_number();
-	if (dice(64) == 0)
+	if (roll(64) == 0)
 		m->flags = (uint32_t)odd_number();
-	if (m->request == FG_SET_MEM_TABLE && dice(2))
+	if (m->request == FG_SET_MEM_TABLE && roll(2))
 		return make_table(m);
 	switch (m->request) {
 	case FG_SET_VRING_KICK:
@@ -125,9 +125,9 @@ static unsigned int make_message(struct guest *g, struct fg_msg *m)
 	case FG_SET_VRING_ERR:
 	case FG_ADD_MEM_REG:
 	case FG_SET_MEM_TABLE:
-		return dice(16) ? 1 : (unsigned int)dice(9);
+		return roll(16) ? 1 : (unsigned int)roll(9);
 	default:
-		return dice(32) ? 0 : (unsigned int)dice(9);
+		return roll(32) ? 0 : (unsigned int)roll(9);
 	}
 }
 
@@ -140,7 +140,7 @@ static void random_messages(void **state)
 	plant_seed();
 	open_all(kinds);
 	for (; fg_left_ms(deadline) > 0; lives++) {
-		struct guest *g = dice(2) ? guest_run("h0", NULL) : guest_open("h0", NULL);
+		struct guest *g = roll(2) ? guest_run("h0", NULL) : guest_open("h0", NULL);
 		int err = 0;
 
 		for (unsigned int i = 0; err == 0 && i < 500; i++, n++) {
@@ -150,10 +150,10 @@ static void random_messages(void **state)
 			char sink[4096];
 
 			for (unsigned int k = 0; k < n_fds; k++)
-				fds[k] = m.request == FG_ADD_MEM_REG && dice(2)
+				fds[k] = m.request == FG_ADD_MEM_REG && roll(2)
 						 ? g->mem.region[0].fd
-						 : kinds[dice(4) ? (m.request < 15 ? 0 : 1)
-								 : dice(KINDS)];
+						 : kinds[roll(4) ? (m.request < 15 ? 0 : 1)
+								 : roll(KINDS)];
 			err = fg_wire_send(g->s.sock, &m, fds, n_fds);
 			while (recv(g->s.sock, sink, sizeof(sink), MSG_DONTWAIT) > 0)
 				;
@@ -167,14 +167,14 @@ static void random_messages(void **state)
 
 static void random_descriptor(struct fg_ring *r, struct fg_desc *d, bool write)
 {
-	d->addr = dice(8) ? GUEST_GPA + (8 << 20) + dice(4 << 20) : odd_number();
-	d->len = dice(8) ? (uint32_t)dice(2000) : (uint32_t)odd_number();
-	d->flags = (uint16_t)((write == (dice(32) != 0) ? FG_DESC_WRITE : 0) |
-			      (dice(3) == 0 ? FG_DESC_NEXT : 0) |
-			      (dice(16) == 0 ? FG_DESC_INDIRECT : 0));
+	d->addr = roll(8) ? GUEST_GPA + (8 << 20) + roll(4 << 20) : odd_number();
+	d->len = roll(8) ? (uint32_t)roll(2000) : (uint32_t)odd_number();
+	d->flags = (uint16_t)((write == (roll(32) != 0) ? FG_DESC_WRITE : 0) |
+			      (roll(3) == 0 ? FG_DESC_NEXT : 0) |
+			      (roll(16) == 0 ? FG_DESC_INDIRECT : 0));
 	if (d->flags & FG_DESC_INDIRECT)
-		d->len = dice(2) ? 16 * (uint32_t)dice(20) : d->len;
-	d->next = (uint16_t)(dice(32) ? dice(r->num) : odd_number());
+		d->len = roll(2) ? 16 * (uint32_t)roll(20) : d->len;
+	d->next = (uint16_t)(roll(32) ? roll(r->num) : odd_number());
 }
 
 /* A burst of nonsense into one ring. */
@@ -183,18 +183,18 @@ static void scribble(struct guest *g, struct fg_ring *r, bool write)
 	struct fg_desc *table = fg_memory_ptr(&g->mem, GUEST_GPA + (8 << 20), 4 << 20);
 
 	for (unsigned int i = 0; i < 64; i++) /* what an indirect descriptor may point at */
-		random_descriptor(r, &table[dice((4 << 20) / 16)], write);
+		random_descriptor(r, &table[roll((4 << 20) / 16)], write);
 	for (unsigned int i = 0; i < 32; i++) {
-		random_descriptor(r, &r->desc[dice(r->num)], write);
-		r->avail->ring[dice(r->num)] = (uint16_t)(dice(64) ? dice(r->num) : odd_number());
+		random_descriptor(r, &r->desc[roll(r->num)], write);
+		r->avail->ring[roll(r->num)] = (uint16_t)(roll(64) ? roll(r->num) : odd_number());
 	}
-	if (dice(16) == 0)
+	if (roll(16) == 0)
 		r->avail->flags = (uint16_t)odd_number();
-	if (dice(16) == 0) /* used_event */
+	if (roll(16) == 0) /* used_event */
 		r->avail->ring[r->num] = (uint16_t)odd_number();
-	if (dice(64) == 0) /* not the driver's to write, but it can */
+	if (roll(64) == 0) /* not the driver's to write, but it can */
 		r->used->idx = (uint16_t)odd_number();
-	fg_ring_set_avail_idx(r, (uint16_t)(r->avail_idx + (dice(64) ? dice(32) : odd_number())));
+	fg_ring_set_avail_idx(r, (uint16_t)(r->avail_idx + (roll(64) ? roll(32) : odd_number())));
 	fg_ring_kick_now(r);
 }
 
@@ -206,9 +206,9 @@ static void random_rings(void **state)
 
 	plant_seed();
 	while (fg_left_ms(deadline) > 0) {
-		const struct fg_options opt = {.features = dice(2) ? FG_FEATURES_DEFAULT
+		const struct fg_options opt = {.features = roll(2) ? FG_FEATURES_DEFAULT
 								   : FG_F_PROTOCOL | FG_F_INDIRECT,
-					       .ring_size = (uint16_t)(16 << dice(6))};
+					       .ring_size = (uint16_t)(16 << roll(6))};
 		struct guest *g = guest_open("h0", &opt);
 
 		guest_start(g, &(struct fg_nic_options){.depth = 8, .region = -1});
@@ -221,8 +221,8 @@ static void random_rings(void **state)
 				scribble(g, g->nic.tx, false);
 				scribble(g, g->nic.rx, true);
 				fg_flow_build(&flow, g->nic.mac, peer->nic.mac, frame,
-					      40 + dice(560));
-				fg_nic_send(&peer->nic, frame, 40 + dice(560), &fg_layout_one);
+					      40 + roll(560));
+				fg_nic_send(&peer->nic, frame, 40 + roll(560), &fg_layout_one);
 			}
 			fg_nic_drain_tx(&peer->nic, FG_WAIT_MS);
 			broken += fg_ring_error(g->nic.tx, 0) + fg_ring_error(g->nic.rx, 0);
@@ -242,12 +242,12 @@ static void start_anew(struct guest *g, unsigned int ring)
 /* What front ends other than QEMU do to a device that runs. */
 static void surprise(struct guest *g)
 {
-	unsigned int ring = (unsigned int)dice(2);
+	unsigned int ring = (unsigned int)roll(2);
 	int sock;
 
-	switch (dice(4)) {
+	switch (roll(4)) {
 	case 0: /* more interrupts than are changed at once */
-		for (uint64_t i = dice(12); i > 0; i--)
+		for (uint64_t i = roll(12); i > 0; i--)
 			OK(fg_send_call(&g->s, ring));
 		break;
 	case 1: /* reset by configuring */
@@ -286,9 +286,9 @@ static void everything_at_once(void **state)
 		settle(g, peer);
 		for (unsigned int i = 0; i < 60; i++) {
 			uint16_t base;
-			unsigned int slot = 2 + (unsigned int)dice(2), ring = (unsigned int)dice(2);
+			unsigned int slot = 2 + (unsigned int)roll(2), ring = (unsigned int)roll(2);
 
-			switch (dice(8)) {
+			switch (roll(8)) {
 			case 0:
 				OK(fg_remove_region(&g->s, slot));
 				break;
@@ -296,7 +296,7 @@ static void everything_at_once(void **state)
 				OK(fg_add_region(&g->s, slot));
 				break;
 			case 2:
-				OK(fg_enable_ring(&g->s, ring, dice(2)));
+				OK(fg_enable_ring(&g->s, ring, roll(2)));
 				break;
 			case 3:
 				OK(fg_stop_ring(&g->s, ring, &base));

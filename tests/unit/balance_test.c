@@ -5,16 +5,9 @@
 
 #include "balance.h"
 #include "cases.h"
+#include "dice.h"
 
 enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000 };
-
-static uint64_t seed;
-
-static uint32_t dice(uint32_t below)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)((seed >> 33) % below);
-}
 
 static uint32_t load_of(const struct balance_queue *q, unsigned int n, unsigned int lcore)
 {

@@ -6,17 +6,10 @@
 
 #include "cases.h"
 #include "clock.h"
+#include "dice.h"
 #include "fdb_private.h"
 
 enum { READERS = 3 };
-
-static uint64_t dice_state = 5;
-
-static uint32_t dice(uint32_t below)
-{
-	dice_state = dice_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((dice_state >> 33) % below);
-}
 
 static fdb_key_t mac_of(uint32_t i)
 {

@@ -8,16 +8,9 @@
 #include <rte_hash_crc.h>
 
 #include "cases.h"
+#include "dice.h"
 #include "fdb_private.h"
 #include "vus_limits.h"
-
-static uint64_t dice_state = 5;
-
-static uint32_t dice(uint32_t below)
-{
-	dice_state = dice_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((dice_state >> 33) % below);
-}
 
 static bool known_at(const struct fdb *fdb, fdb_key_t key, struct fdb_value *value)
 {

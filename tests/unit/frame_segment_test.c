@@ -5,6 +5,7 @@
 #include <rte_ip.h>
 
 #include "cases.h"
+#include "dice.h"
 #include "fg_packet.h"
 #include "frame_checksum.h"
 #include "frame_finish.h"
@@ -15,16 +16,6 @@ static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
 static uint8_t bytes[LONGEST], before[LONGEST], flat[LONGEST];
 static struct mem_span body[BODY_MAX];
 static struct frame_finish finish;
-
-static uint32_t dice(uint32_t below)
-{
-	static uint32_t state = 2463534242u;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state % below;
-}
 
 /* The packet as a checked frame, its body in up to `pieces` spans of any length. */
 static struct frame make(const struct fg_packet *packet, uint32_t pieces)

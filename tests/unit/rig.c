@@ -516,19 +516,6 @@ void frame_flatten(const struct frame *frame, uint8_t *to)
 	assert_int_equal(len, frame->len);
 }
 
-static uint64_t dice_state = 1;
-
-void dice_seed(uint64_t seed)
-{
-	dice_state = seed * 2 + 1;
-}
-
-uint32_t dice(uint32_t below)
-{
-	dice_state = dice_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)((dice_state >> 33) % below);
-}
-
 uint64_t drops_of_rx(const struct port_counters *counters)
 {
 	uint64_t sum = 0;

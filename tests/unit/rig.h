@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "cases.h"
+#include "dice.h"
 #include "fg_vring.h"
 #include "frame.h"
 #include "port_counters.h"
@@ -146,10 +147,6 @@ uint8_t pattern(uint32_t seed, uint32_t i);
 void pattern_fill(uint8_t *to, uint32_t seed, uint32_t len);
 /* The frame's bytes by the obvious copy. */
 void frame_flatten(const struct frame *frame, uint8_t *to);
-
-/* A small generator that repeats: tests must not depend on the day. */
-uint32_t dice(uint32_t below);
-void dice_seed(uint64_t seed);
 
 uint64_t drops_of_rx(const struct port_counters *counters);
 uint64_t drops_of_tx(const struct port_counters *counters);

@@ -27,36 +27,30 @@ struct scribbler {
 	atomic_bool stop;
 };
 
-static uint32_t roll(uint64_t *state)
-{
-	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint32_t)(*state >> 33);
-}
-
 /* Descriptors that are mostly right, so that much is walked, and sometimes anything. */
 static void scribble(struct ring *ring, uint64_t *state)
 {
-	uint64_t *desc = (uint64_t *)(void *)rig_at(ring->rig, ring->desc + roll(state) % SIZE * 16);
+	uint64_t *desc = (uint64_t *)(void *)rig_at(ring->rig, ring->desc + dice_of(state) % SIZE * 16);
 	uint16_t *avail = (uint16_t *)(void *)rig_at(ring->rig, ring->avail);
 	uint16_t *used = (uint16_t *)(void *)rig_at(ring->rig, ring->used);
-	uint64_t flags = roll(state) % 64 == 0 ? roll(state) : roll(state) & (NEXT | WRITE);
-	uint64_t addr = roll(state) % 64 == 0 ? roll(state) : RIG_SEAM - roll(state) % 4096;
-	uint64_t len = roll(state) % 64 == 0 ? roll(state) : roll(state) % 2000;
+	uint64_t flags = dice_of(state) % 64 == 0 ? dice_of(state) : dice_of(state) & (NEXT | WRITE);
+	uint64_t addr = dice_of(state) % 64 == 0 ? dice_of(state) : RIG_SEAM - dice_of(state) % 4096;
+	uint64_t len = dice_of(state) % 64 == 0 ? dice_of(state) : dice_of(state) % 2000;
 
-	if (roll(state) % 16 == 0) {
+	if (dice_of(state) % 16 == 0) {
 		flags = INDIRECT;
-		addr = table + roll(state) % 64 * 16;
-		len = roll(state) % 70 * 16;
+		addr = table + dice_of(state) % 64 * 16;
+		len = dice_of(state) % 70 * 16;
 	}
 	__atomic_store_n(desc, addr, __ATOMIC_RELAXED);
-	__atomic_store_n(desc + 1, len | flags << 32 | (uint64_t)(roll(state) % SIZE) << 48,
+	__atomic_store_n(desc + 1, len | flags << 32 | (uint64_t)(dice_of(state) % SIZE) << 48,
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(avail + 2 + roll(state) % SIZE, roll(state) % (SIZE + 1), __ATOMIC_RELAXED);
-	__atomic_store_n(avail, roll(state), __ATOMIC_RELAXED);
-	__atomic_store_n((uint64_t *)(void *)rig_at(ring->rig, table + roll(state) % 512 * 8),
-			 roll(state) % 2 == 0 ? addr : len | (flags & 3) << 32, __ATOMIC_RELAXED);
-	if (roll(state) % 256 == 0)
-		__atomic_store_n(used + 1, roll(state), __ATOMIC_RELAXED);
+	__atomic_store_n(avail + 2 + dice_of(state) % SIZE, dice_of(state) % (SIZE + 1), __ATOMIC_RELAXED);
+	__atomic_store_n(avail, dice_of(state), __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)(void *)rig_at(ring->rig, table + dice_of(state) % 512 * 8),
+			 dice_of(state) % 2 == 0 ? addr : len | (flags & 3) << 32, __ATOMIC_RELAXED);
+	if (dice_of(state) % 256 == 0)
+		__atomic_store_n(used + 1, dice_of(state), __ATOMIC_RELAXED);
 }
 
 static void *scribbler_main(void *arg)
