@@ -30,20 +30,20 @@ static struct {
 	pthread_t thread;
 	bool watching;
 	atomic_bool end;
-} watchman = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = {.fd = -1}};
+} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = {.fd = -1}};
 
 static _Thread_local struct poker *mine;
 
-/* --- the watchman ------------------------------------------------------------------------------------------------- */
+/* --- the watchdog ------------------------------------------------------------------------------------------------- */
 
 /* Looks at each thread once: whether one has poked since the last look, or still does. */
 static bool look(void)
 {
 	bool busy = false;
 
-	pthread_mutex_lock(&watchman.lock);
+	pthread_mutex_lock(&watchdog.lock);
 	for (unsigned int i = 0; i < POKE_THREADS_MAX; i++) {
-		struct poker *poker = &watchman.poker[i];
+		struct poker *poker = &watchdog.poker[i];
 		uint32_t turn = atomic_load_explicit(&poker->turn, memory_order_relaxed);
 
 		if (poker->tid == 0)
@@ -55,23 +55,23 @@ static bool look(void)
 		busy |= turn != poker->seen || turn % 2 == 1;
 		poker->seen = turn;
 	}
-	pthread_mutex_unlock(&watchman.lock);
+	pthread_mutex_unlock(&watchdog.lock);
 	return busy;
 }
 
 static void wait_for_bell(int timeout_ms)
 {
-	struct pollfd bell = {.fd = watchman.bell.fd, .events = POLLIN};
+	struct pollfd bell = {.fd = watchdog.bell.fd, .events = POLLIN};
 
 	poll(&bell, 1, timeout_ms);
 }
 
 static void sleep_until_poked(void)
 {
-	doorbell_arm(&watchman.bell);
-	if (!look() && !atomic_load(&watchman.end))
+	doorbell_arm(&watchdog.bell);
+	if (!look() && !atomic_load(&watchdog.end))
 		wait_for_bell(-1);
-	doorbell_disarm(&watchman.bell);
+	doorbell_disarm(&watchdog.bell);
 }
 
 static void *watch(void *arg)
@@ -81,7 +81,7 @@ static void *watch(void *arg)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	while (!atomic_load(&watchman.end)) {
+	while (!atomic_load(&watchdog.end)) {
 		quiet = look() ? 0 : quiet + 1;
 		if (quiet > POKE_VIGIL) {
 			sleep_until_poked();
@@ -100,54 +100,54 @@ static void interrupted(int number VUS_UNUSED)
 int poke_watch(void)
 {
 	struct sigaction action = {.sa_handler = interrupted};
-	int error = doorbell_init(&watchman.bell);
+	int error = doorbell_init(&watchdog.bell);
 
 	if (error == 0 && sigaction(SIGURG, &action, NULL) != 0)
 		error = -errno;
-	atomic_store(&watchman.end, false);
+	atomic_store(&watchdog.end, false);
 	if (error == 0)
-		error = -pthread_create(&watchman.thread, NULL, watch, NULL);
-	watchman.watching = error == 0;
+		error = -pthread_create(&watchdog.thread, NULL, watch, NULL);
+	watchdog.watching = error == 0;
 	if (error == 0)
-		pthread_setname_np(watchman.thread, "watchman");
+		pthread_setname_np(watchdog.thread, "watchdog");
 	else
-		doorbell_fini(&watchman.bell);
+		doorbell_fini(&watchdog.bell);
 	return error;
 }
 
 void poke_unwatch(void)
 {
-	if (!watchman.watching)
+	if (!watchdog.watching)
 		return;
-	atomic_store(&watchman.end, true);
-	doorbell_ring(&watchman.bell);
-	pthread_join(watchman.thread, NULL);
-	doorbell_fini(&watchman.bell);
-	watchman.watching = false;
+	atomic_store(&watchdog.end, true);
+	doorbell_ring(&watchdog.bell);
+	pthread_join(watchdog.thread, NULL);
+	doorbell_fini(&watchdog.bell);
+	watchdog.watching = false;
 }
 
 /* --- those who poke ----------------------------------------------------------------------------------------------- */
 
 void poke_join(void)
 {
-	pthread_mutex_lock(&watchman.lock);
+	pthread_mutex_lock(&watchdog.lock);
 	for (unsigned int i = 0; i < POKE_THREADS_MAX && mine == NULL; i++) {
-		if (watchman.poker[i].tid != 0)
+		if (watchdog.poker[i].tid != 0)
 			continue;
-		mine = &watchman.poker[i];
+		mine = &watchdog.poker[i];
 		mine->tid = (pid_t)syscall(SYS_gettid);
 		mine->seen = atomic_load(&mine->turn);
 	}
-	pthread_mutex_unlock(&watchman.lock);
+	pthread_mutex_unlock(&watchdog.lock);
 }
 
 void poke_leave(void)
 {
 	if (mine == NULL)
 		return;
-	pthread_mutex_lock(&watchman.lock);
+	pthread_mutex_lock(&watchdog.lock);
 	mine->tid = 0;
-	pthread_mutex_unlock(&watchman.lock);
+	pthread_mutex_unlock(&watchdog.lock);
 	mine = NULL;
 }
 
@@ -164,8 +164,8 @@ int poke(int fd)
 		return write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
 	turn = atomic_load_explicit(&poker->turn, memory_order_relaxed);
 	atomic_store_explicit(&poker->turn, turn + 1, memory_order_relaxed);
-	/* Its fence comes after that store: a watchman who goes to sleep sees us, or we see that it sleeps. */
-	doorbell_ring(&watchman.bell);
+	/* Its fence comes after that store: a watchdog who goes to sleep sees us, or we see that it sleeps. */
+	doorbell_ring(&watchdog.bell);
 	error = write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
 	atomic_store_explicit(&poker->turn, turn + 2, memory_order_relaxed);
 	return error;

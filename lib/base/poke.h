@@ -3,13 +3,13 @@
  *
  * A write to an eventfd whose counter is full waits, unless O_NONBLOCK is set. That flag belongs to what the processes
  * share, so the peer that gave us the descriptor can clear it again, and fill the counter (L5); and there is no
- * write that does without: the kernel refuses RWF_NOWAIT for one. So the write is made, and a watchman looks after the
+ * write that does without: the kernel refuses RWF_NOWAIT for one. So the write is made, and a watchdog looks after the
  * threads that make it: one that has not come back from one within POKE_PATIENCE_MS or twice that is sent a signal whose
  * handler does nothing and which restarts nothing, and the write ends with EINTR.
  *
  * Context: any thread may poke(); one is watched between poke_join() and poke_leave(). poke_watch() and poke_unwatch()
  * are for the program's beginning and end, by one thread. A poke costs two stores and a fence beside its system call. The
- * watchman sleeps while no thread pokes: the first poke after POKE_VIGIL looks without one writes to its doorbell as well.
+ * watchdog sleeps while no thread pokes: the first poke after POKE_VIGIL looks without one writes to its doorbell as well.
  */
 #ifndef VUS_POKE_H
 #define VUS_POKE_H
@@ -21,7 +21,7 @@ enum {
 	POKE_THREADS_MAX = 129,
 };
 
-/* Starts the watchman; it takes SIGURG, which has no other use here. 0 or -errno. */
+/* Starts the watchdog; it takes SIGURG, which has no other use here. 0 or -errno. */
 int poke_watch(void);
 /* Ends it. After all watched threads have left. */
 void poke_unwatch(void);

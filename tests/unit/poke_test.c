@@ -60,7 +60,7 @@ static void one_that_is_full_is_signalled(void **state)
 	close(fd);
 }
 
-/* Again and again, and after a rest in which the watchman went to sleep. */
+/* Again and again, and after a rest in which the watchdog went to sleep. */
 static void one_that_blocks_is_given_up(void **state)
 {
 	int fd = full(0);
@@ -113,7 +113,7 @@ static void each_is_watched(void **state)
 	}
 }
 
-/* How often the watchman has slept. By name, for it is not alone: a sanitizer's own thread never rests. */
+/* How often the watchdog has slept. By name, for it is not alone: a sanitizer's own thread never rests. */
 static unsigned long sleeps(void)
 {
 	unsigned long n = 0;
@@ -124,13 +124,13 @@ static unsigned long sleeps(void)
 	assert_non_null(tasks);
 	while ((task = readdir(tasks)) != NULL) {
 		FILE *file;
-		bool watchman = false;
+		bool watchdog = false;
 
 		snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
 		file = fopen(path, "r");
 		while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-			watchman |= strcmp(line, "Name:\twatchman\n") == 0;
-			if (watchman)
+			watchdog |= strcmp(line, "Name:\twatchdog\n") == 0;
+			if (watchdog)
 				sscanf(line, "voluntary_ctxt_switches: %lu", &n);
 		}
 		if (file != NULL)
@@ -140,8 +140,8 @@ static unsigned long sleeps(void)
 	return n;
 }
 
-/* Nobody pokes: the watchman costs nothing. */
-static void the_watchman_sleeps(void **state)
+/* Nobody pokes: the watchdog costs nothing. */
+static void the_watchdog_sleeps(void **state)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t end = clock_ns() + PATIENCE_MS * NS_PER_MS;
@@ -172,7 +172,7 @@ int main(void)
 		TEST_CASE(one_that_is_full_is_signalled),
 		TEST_CASE(one_that_blocks_is_given_up),
 		TEST_CASE(each_is_watched),
-		TEST_CASE(the_watchman_sleeps),
+		TEST_CASE(the_watchdog_sleeps),
 	};
 
 	return cmocka_run_group_tests_name("poke", cases, NULL, NULL);
