@@ -46,7 +46,7 @@ enum {
 
 	/* Milliseconds a device may take to read a frame where it lies in a guest's memory. One that takes longer (its link
 	 * is down, it hangs) gets no more of them, and the guest gets its buffers back: they are its whole ring. */
-	HOLD_LIMIT_MS = 500,
+	FRAME_REF_LIMIT_MS = 500,
 
 	/* Frames one visit of a receive queue takes. Large enough to share the index reads and the interrupt
 	 * decision among many frames, small enough that heads stay in the first-level cache. */

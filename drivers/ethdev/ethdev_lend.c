@@ -14,7 +14,7 @@
 #include "dma.h"
 #include "ethdev_dma.h"
 #include "ethdev_habit.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "log.h"
 #include "mem_copy.h"
 
@@ -27,7 +27,7 @@ enum {
 /* Who has lent what an mbuf carries. It lies in the buffer that belongs to the mbuf, which has no other use meanwhile. */
 struct loan {
 	struct rte_mbuf_ext_shared_info info;
-	struct frame_hold *hold;
+	struct frame_ref *ref;
 	struct ethdev_lender *lender;
 };
 
@@ -40,10 +40,10 @@ static struct kept *kept OWNED_BY(control_thread);
 
 /* --- giving and taking back -------------------------------------------------------------------------------------- */
 
-static void give_back(struct ethdev_lender *lender, struct frame_hold *hold, uint16_t bodies)
+static void give_back(struct ethdev_lender *lender, struct frame_ref *ref, uint16_t bodies)
 {
 	for (uint16_t i = 0; i < bodies; i++)
-		frame_hold_drop(hold);
+		frame_ref_drop(ref);
 	/* Pairs with look() and ethdev_lend_out(): what has been counted has been read. */
 	atomic_fetch_sub_explicit(&lender->out, bodies, memory_order_release);
 }
@@ -53,7 +53,7 @@ static void given_back(void *addr VUS_UNUSED, void *opaque)
 {
 	struct loan *loan = opaque;
 
-	give_back(loan->lender, loan->hold, 1);
+	give_back(loan->lender, loan->ref, 1);
 }
 
 /* What a NIC was lent is in the ledger. */
@@ -74,16 +74,16 @@ static bool can_reach(const struct ethdev *dev, const struct frame *frame)
 }
 
 static void attach(struct rte_mbuf *seg, const struct mem_span *span, struct ethdev_lender *lender,
-		   struct frame_hold *hold)
+		   struct frame_ref *ref)
 {
 	struct loan *loan = (struct loan *)seg->buf_addr;
 
 	loan->info.free_cb = lender->dev->dma ? given_back_already : given_back;
 	loan->info.fcb_opaque = loan;
 	rte_mbuf_ext_refcnt_set(&loan->info, 1);
-	loan->hold = hold;
+	loan->ref = ref;
 	loan->lender = lender;
-	frame_hold_take(hold);
+	frame_ref_take(ref);
 	/* IOVA as VA, or a driver that has no use for it. */
 	rte_pktmbuf_attach_extbuf(seg, span->at, (rte_iova_t)(uintptr_t)span->at,
 				  (uint16_t)span->len, &loan->info);
@@ -92,14 +92,14 @@ static void attach(struct rte_mbuf *seg, const struct mem_span *span, struct eth
 }
 
 struct rte_mbuf *ethdev_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-			     struct frame_hold **held)
+			     struct frame_ref **held)
 {
 	struct ethdev_lender *lender = &dev->lender[ctx->index];
-	struct frame_hold *hold = frame_hold_of(ctx->burst, frame);
+	struct frame_ref *ref = frame_ref_of(ctx->burst, frame);
 	struct rte_mbuf *seg[1 + SPANS_MAX];
 	uint16_t n = (uint16_t)(1 + frame->body_spans);
 
-	if (hold == NULL ||
+	if (ref == NULL ||
 	    (uint16_t)(lender->next - lender->first) >= ETHDEV_LEDGER - BURST_MAX ||
 	    atomic_load_explicit(&lender->stuck, memory_order_relaxed) ||
 	    !can_reach(dev, frame) || rte_pktmbuf_alloc_bulk(dev->pool, seg, n) != 0)
@@ -110,10 +110,10 @@ struct rte_mbuf *ethdev_lend(struct ethdev *dev, struct lcore_ctx *ctx, const st
 	seg[0]->pkt_len = frame->len;
 	seg[0]->nb_segs = n;
 	for (uint16_t i = 1; i < n; i++) {
-		attach(seg[i], &frame->body[i - 1], lender, hold);
+		attach(seg[i], &frame->body[i - 1], lender, ref);
 		seg[i - 1]->next = seg[i];
 	}
-	*held = hold;
+	*held = ref;
 	return seg[0];
 }
 
@@ -136,7 +136,7 @@ static void settle_done(struct ethdev *dev, struct ethdev_lender *lender)
 
 		if (!descriptor_done(dev, lender, lent->end))
 			return;
-		give_back(lender, lent->hold, lent->bodies);
+		give_back(lender, lent->ref, lent->bodies);
 		lender->first++;
 	}
 }
@@ -173,9 +173,9 @@ static bool look(struct lcore_errand *errand)
 static void note_down(struct ethdev_lender *lender, const struct ethdev_note *note)
 {
 	lender->descriptors += note->descriptors;
-	if (note->hold != NULL)
+	if (note->ref != NULL)
 		lender->ledger[lender->next++ % ETHDEV_LEDGER] = (struct ethdev_lent){
-			.hold = note->hold,
+			.ref = note->ref,
 			.end = lender->descriptors,
 			.bodies = (uint16_t)(note->descriptors - 1),
 		};
@@ -189,8 +189,8 @@ void ethdev_lend_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct et
 	for (uint16_t i = 0; dev->dma && i < n; i++) {
 		if (i < sent)
 			note_down(lender, &note[i]);
-		else if (note[i].hold != NULL)
-			give_back(lender, note[i].hold, (uint16_t)(note[i].descriptors - 1));
+		else if (note[i].ref != NULL)
+			give_back(lender, note[i].ref, (uint16_t)(note[i].descriptors - 1));
 	}
 	if (atomic_load_explicit(&lender->out, memory_order_relaxed) != 0)
 		lcore_errand_start(ctx, &lender->errand);
@@ -238,7 +238,7 @@ static int make_lenders(struct ethdev *dev, unsigned int lcores) RUNS_ON(control
 		dev->lender[i].queue = (uint16_t)(i % dev->txq_n);
 		dev->lender[i].errand.run = look;
 	}
-	atomic_fetch_add(&frame_hold_takers, 1);
+	atomic_fetch_add(&frame_ref_users, 1);
 	rcu_wait_start(&dev->lend_wait, lend_from_now);
 	return 0;
 }
@@ -271,7 +271,7 @@ static void passed_once(struct rcu_wait *wait)
 
 void ethdev_lend_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
 {
-	atomic_fetch_sub(&frame_hold_takers, 1);
+	atomic_fetch_sub(&frame_ref_users, 1);
 	atomic_store_explicit(&dev->ending, true, memory_order_relaxed);
 	dev->stop_done = done;
 	/* An lcore may have run its errands and not have passed yet. The second time it has seen the end of this one. */
@@ -286,7 +286,7 @@ void ethdev_lend_settle(struct ethdev *dev)
 		for (; lender->first != lender->next; lender->first++) {
 			const struct ethdev_lent *lent = &lender->ledger[lender->first % ETHDEV_LEDGER];
 
-			give_back(lender, lent->hold, lent->bodies);
+			give_back(lender, lent->ref, lent->bodies);
 		}
 	}
 }

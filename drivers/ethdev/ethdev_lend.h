@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_lend.h: a guest's frame to a device without a copy: its head in an mbuf, and its body attached where it lies in the
- * guest's memory (frame_hold.h), for a device that can read it there.
+ * guest's memory (frame_ref.h), for a device that can read it there.
  *
  * Which devices can: those whose driver reads with our CPU and is done when it returns, or hands the mbuf on inside this
  * process; and NICs behind an IOMMU, bound to vfio-pci, for which guests' memory is mapped under our own addresses
@@ -25,7 +25,7 @@ enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than 
 
 /* A frame that a NIC reads in place, and which descriptor of the queue, counted from its start, is the first after it. */
 struct ethdev_lent {
-	struct frame_hold *hold;
+	struct frame_ref *ref;
 	uint32_t end;
 	uint16_t bodies;
 };
@@ -47,7 +47,7 @@ struct ethdev_lender {
 
 /* What deliver() remembers of an mbuf it is about to send. */
 struct ethdev_note {
-	struct frame_hold *hold; /* NULL: it was copied */
+	struct frame_ref *ref; /* NULL: it was copied */
 	uint16_t descriptors;
 };
 
@@ -63,9 +63,9 @@ void ethdev_lend_settle(struct ethdev *dev) RUNS_ON(control_thread);
 /* After the device was closed. */
 void ethdev_lend_free(struct ethdev *dev) RUNS_ON(control_thread);
 
-/* The frame as an mbuf whose body is the guest's memory, with its hold in *hold; or NULL: it is to be copied. */
+/* The frame as an mbuf whose body is the guest's memory, with its reference in *hold; or NULL: it is to be copied. */
 struct rte_mbuf *ethdev_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-			     struct frame_hold **hold) RUNS_ON(lcore_thread);
+			     struct frame_ref **ref) RUNS_ON(lcore_thread);
 /* Of n mbufs that were noted, the first `sent` are the device's now, and the others are freed. From now on the lcore asks
  * for what is out. */
 void ethdev_lend_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,

@@ -324,9 +324,9 @@ to_mbuf_or_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *f
 {
 	struct rte_mbuf *mbuf = NULL;
 
-	note->hold = NULL;
+	note->ref = NULL;
 	if (frame->len >= ETHDEV_LEND_MIN && !frame_asks(frame))
-		mbuf = ethdev_lend(dev, ctx, frame, &note->hold);
+		mbuf = ethdev_lend(dev, ctx, frame, &note->ref);
 	if (mbuf == NULL)
 		mbuf = to_mbuf(dev, frame, spare);
 	if (mbuf != NULL)

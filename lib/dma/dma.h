@@ -10,7 +10,7 @@
  *
  * Context: control offers, withdraws, starts and stops; lcores ask dma_reaches(); dma_unmap() on any thread that may wait.
  * A piece that was withdrawn is not reached any more once every lcore has passed; then those who read it are waited for
- * (frame_hold.h), then it is unmapped for devices, and then for us. Memory that is still arriving (postcopy) is not
+ * (frame_ref.h), then it is unmapped for devices, and then for us. Memory that is still arriving (postcopy) is not
  * offered: to pin it would be to wait for it.
  */
 #ifndef VUS_DMA_H

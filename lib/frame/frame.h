@@ -24,7 +24,7 @@
 #include "vus_limits.h"
 
 struct rte_mbuf;
-struct frame_holds;
+struct frame_refs;
 
 struct frame {
 	uint8_t *head;
@@ -57,9 +57,9 @@ struct burst {
 	/* The guest's ring as it was when receive() took from it, for complete(), whatever control does to it
 	 * meanwhile. */
 	const void *source;
-	/* Whose bodies may be read after complete() (frame_hold.h), from this hold on; NULL: none. complete() clears it. */
-	struct frame_holds *holds;
-	uint16_t first_hold;
+	/* Whose bodies may be read after complete() (frame_ref.h), from this hold on; NULL: none. complete() clears it. */
+	struct frame_refs *refs;
+	uint16_t first_ref;
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts the head of a frame of the same number, and frame_head_own() may. */
 	struct frame_room room[BURST_MAX];

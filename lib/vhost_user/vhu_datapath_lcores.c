@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "log.h"
 #include "loop.h"
 #include "poke.h"
@@ -94,7 +94,7 @@ static void look_whether_drained(struct loop_timer *timer)
 	struct vhu_ring *ring = container_of(timer, struct vhu_ring, drain_timer);
 
 	role_assert_control();
-	if (virtq_holding(&ring->q) && !ring->unpolled)
+	if (virtq_is_referenced(&ring->q) && !ring->unpolled)
 		loop_timer_start(ring->loop, timer, DRAIN_LOOK_NS);
 	else
 		drain_over(ring);
@@ -114,7 +114,7 @@ static void lcores_ring_stop(struct vhu_ring *ring)
 {
 	role_assert_control();
 	vhu_pending_begin(ring->pending, VHU_STEP_LCORES);
-	if (!frame_hold_wanted() && !virtq_holding(&ring->q)) {
+	if (!frame_ref_wanted() && !virtq_is_referenced(&ring->q)) {
 		withdraw(ring);
 		return;
 	}

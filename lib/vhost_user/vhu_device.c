@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "vhu_feature.h"
 #include "vhu_session.h"
 
@@ -77,7 +77,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 		device->ring[i].loop = loop;
 		/* Without a table nothing is lent. */
 		if (i < device->rings_n && i % 2 == 1)
-			device->ring[i].q.holds = frame_holds_create();
+			device->ring[i].q.refs = frame_refs_create();
 	}
 	vhu_connection_init(&device->connection, loop, &vhu_session_connection_events);
 	return device;
@@ -88,7 +88,7 @@ static void device_free(struct vhu_device *device) RUNS_ON(control_thread)
 	vhu_postcopy_fini(device);
 	vhu_journal_close(&device->journal, device->returns);
 	for (unsigned int i = 0; i < device->rings_n; i++)
-		frame_holds_destroy(device->ring[i].q.holds);
+		frame_refs_destroy(device->ring[i].q.refs);
 	free(device->name);
 	free(device);
 }

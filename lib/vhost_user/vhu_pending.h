@@ -18,7 +18,7 @@
 
 enum vhu_step {
 	VHU_STEP_LCORES,      /* every lcore passes a quiescent state */
-	VHU_STEP_ZERO_COPY,   /* devices give back frames whose bodies they read in place (frame_hold.h) */
+	VHU_STEP_ZERO_COPY,   /* devices give back frames whose bodies they read in place (frame_ref.h) */
 	VHU_STEP_UNMAP,	      /* the helper thread unmaps regions */
 	VHU_STEP_LOG,	      /* the helper thread unmaps a dirty log */
 	VHU_STEP_LANE_START,  /* the process of a lane starts */

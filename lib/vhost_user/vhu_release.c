@@ -72,7 +72,7 @@ static void look_whether_lent(struct loop_timer *timer)
 
 	role_assert_control();
 	if (wait == VHU_RELEASE_USED)
-		release->until_ns = clock_ns() + HOLD_LIMIT_MS * NS_PER_MS;
+		release->until_ns = clock_ns() + FRAME_REF_LIMIT_MS * NS_PER_MS;
 	if (wait != VHU_RELEASE_NOW) {
 		if (clock_ns() < release->until_ns) {
 			step_to(release, VHU_STEP_ZERO_COPY);
@@ -83,7 +83,7 @@ static void look_whether_lent(struct loop_timer *timer)
 		log_warn("memory",
 			 "a device has not read what it was given for %d ms: a guest's memory goes all "
 			 "the same, and the device reads zeros, or nothing",
-			 HOLD_LIMIT_MS);
+			 FRAME_REF_LIMIT_MS);
 	}
 	step_to(release, release->unmap);
 	loop_job_start(release->loop, &release->job);
@@ -98,7 +98,7 @@ static void lcores_left(struct rcu_wait *wait)
 	release->job.run = unmap_pieces;
 	release->job.done = pieces_gone;
 	release->timer.fire = look_whether_lent;
-	release->until_ns = clock_ns() + HOLD_LIMIT_MS * NS_PER_MS;
+	release->until_ns = clock_ns() + FRAME_REF_LIMIT_MS * NS_PER_MS;
 	if (release->n > 0)
 		look_whether_lent(&release->timer);
 	else

@@ -3,8 +3,8 @@
  * to.
  *
  * First every lcore passes, then the object is freed, then devices that may be reading in it are waited for (a NIC
- * that sends a frame in place, frame_hold.h), then the loop's helper thread unmaps, which may take long, and then
- * `done` is called on the control thread. A device that has not finished within HOLD_LIMIT_MS finds other memory in
+ * that sends a frame in place, frame_ref.h), then the loop's helper thread unmaps, which may take long, and then
+ * `done` is called on the control thread. A device that has not finished within FRAME_REF_LIMIT_MS finds other memory in
  * the place of what was there: a device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A
  * release is made before anything is withdrawn, so that nothing can fail half-way. Each of these is a pending step
  * (vhu_pending.h) from the start until `done`.
@@ -32,7 +32,7 @@ void vhu_release_destroy(struct vhu_release *release);
 /* What a release waits for when every lcore has passed. */
 enum vhu_release_wait {
 	VHU_RELEASE_NOW,
-	VHU_RELEASE_LENT, /* a device reads still what is to go: HOLD_LIMIT_MS at most */
+	VHU_RELEASE_LENT, /* a device reads still what is to go: FRAME_REF_LIMIT_MS at most */
 	VHU_RELEASE_USED, /* an lcore uses it still, until it says that it does not */
 };
 void vhu_release_after(struct vhu_release *release, enum vhu_release_wait (*waits)(void *arg));

@@ -12,7 +12,7 @@
  * Withdrawing takes time (LEAVING). By lcores: the owner is told first (it takes the ring out of its poll sets), the
  * geometry stays published until every lcore has passed, and only then `settled` is called and position and descriptors
  * are ours again. Before that, a ring whose chains a NIC may be reading is drained: its lcore takes no more of them and
- * gives back what is in hand, which takes it HOLD_LIMIT_MS at most.
+ * gives back what is in hand, which takes it FRAME_REF_LIMIT_MS at most.
  * All of this counts as pending (vhu_pending.h), so the conversation is suspended meanwhile, and requests find a ring
  * IDLE or RUNNING and nothing in between.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a session hears of its device's memory: see vhu_session.h. */
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "vhu_session.h"
 
 static void region_leaving(struct vhu_regions *regions, const uint8_t *host, uint64_t size)
@@ -30,7 +30,7 @@ static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t 
 
 		if (ring->state == VHU_RING_LEAVING && ring->datapath->in_process)
 			return VHU_RELEASE_USED;
-		if (frame_holds_before(ring->q.holds, edition))
+		if (frame_refs_before(ring->q.refs, edition))
 			wait = VHU_RELEASE_LENT;
 	}
 	return wait;

@@ -5,7 +5,7 @@
 
 #include "mem_copy.h"
 #include "poke.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "vnet_private.h"
 #include "vnet_window.h"
 #include "vus_limits.h"
@@ -279,7 +279,7 @@ complete_as(struct virtq *q, struct burst *burst, const struct virtq_format *for
 	};
 	uint16_t keep = vnet_window_open(q) ? vnet_window_keep(q) : 0;
 
-	burst->holds = NULL;
+	burst->refs = NULL;
 	if (format->publish(&view, keep)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, &view);
@@ -292,7 +292,7 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
 	const struct virtq_view here = *opened, *view = &here; /* its address is not passed on: it lives in registers */
-	bool lends = __builtin_expect(frame_hold_wanted(), 0) || vnet_window_open(q);
+	bool lends = __builtin_expect(frame_ref_wanted(), 0) || vnet_window_open(q);
 	int n = format->available(view, 0, lends ? vnet_window_before(q, opened) : BURST_MAX);
 	struct finding found;
 

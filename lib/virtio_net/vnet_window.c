@@ -2,7 +2,7 @@
 #include "vnet_window.h"
 
 #include "clock.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 
 static inline uint16_t slot_of(uint16_t chain)
 {
@@ -14,11 +14,11 @@ static uint16_t in_hand(const struct virtq *q) RUNS_ON(lcore_thread)
 	return (uint16_t)(q->dp.window_next - q->dp.window_first);
 }
 
-static void set_holding(struct virtq *q, bool holding)
+static void set_referenced(struct virtq *q, bool referenced)
 {
-	if (atomic_load_explicit(&q->holding, memory_order_relaxed) != holding)
-		/* Pairs with virtq_holding(). */
-		atomic_store_explicit(&q->holding, holding, memory_order_release);
+	if (atomic_load_explicit(&q->referenced, memory_order_relaxed) != referenced)
+		/* Pairs with virtq_is_referenced(). */
+		atomic_store_explicit(&q->referenced, referenced, memory_order_release);
 }
 
 /* Gives up waiting: what is held goes back as it is. */
@@ -28,35 +28,35 @@ static void give_up(struct virtq *q) RUNS_ON(lcore_thread)
 	uint64_t held = 0;
 
 	for (; dp->window_first != dp->window_next; dp->window_first++)
-		held += q->holds->lent[slot_of(dp->window_first)] &&
-			frame_hold_references(&q->holds->hold[slot_of(dp->window_first)]) != 0;
+		held += q->refs->lent[slot_of(dp->window_first)] &&
+			frame_ref_count(&q->refs->ref[slot_of(dp->window_first)]) != 0;
 	count(&q->counters.given_up, held);
 }
 
 uint16_t vnet_window_keep(struct virtq *q)
 {
-	struct frame_holds *holds = q->holds;
+	struct frame_refs *refs = q->refs;
 	struct virtq_dp *dp = &q->dp;
 	uint16_t first = dp->window_first;
 
 	while (dp->window_first != dp->window_next) {
 		uint16_t slot = slot_of(dp->window_first);
 
-		if (holds->lent[slot] && frame_hold_references(&holds->hold[slot]) != 0)
+		if (refs->lent[slot] && frame_ref_count(&refs->ref[slot]) != 0)
 			break;
 		dp->window_first++;
 	}
 	if (in_hand(q) > 0) {
 		uint64_t now = clock_ns();
 
-		if (dp->window_first != first || holds->since_ns == 0)
-			holds->since_ns = now;
-		else if (now - holds->since_ns > HOLD_LIMIT_MS * NS_PER_MS)
+		if (dp->window_first != first || refs->since_ns == 0)
+			refs->since_ns = now;
+		else if (now - refs->since_ns > FRAME_REF_LIMIT_MS * NS_PER_MS)
 			give_up(q);
 	}
 	if (in_hand(q) == 0)
-		holds->since_ns = 0;
-	set_holding(q, in_hand(q) > 0);
+		refs->since_ns = 0;
+	set_referenced(q, in_hand(q) > 0);
 	return in_hand(q);
 }
 
@@ -64,7 +64,7 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 {
 	uint16_t keep, room;
 
-	if (q->holds == NULL)
+	if (q->refs == NULL)
 		return BURST_MAX;
 	if (vnet_window_open(q)) {
 		keep = vnet_window_keep(q);
@@ -80,15 +80,15 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 	return room < BURST_MAX ? room : BURST_MAX;
 }
 
-/* A burst is lent as a whole, and only if each frame is one chain and each hold is free: one that was given up may be held
+/* A burst is lent as a whole, and only if each frame is one chain and each reference is free: one that was given up may be held
  * still. */
 static bool can_lend(const struct virtq *q, const struct virtq_view *view, const struct burst *burst,
 		     uint16_t chains) RUNS_ON(lcore_thread)
 {
-	if (!frame_hold_wanted() || burst->n != chains || in_hand(q) > view->conf->size / 4)
+	if (!frame_ref_wanted() || burst->n != chains || in_hand(q) > view->conf->size / 4)
 		return false;
 	for (uint16_t i = 0; i < chains; i++)
-		if (frame_hold_references(&q->holds->hold[slot_of(
+		if (frame_ref_count(&q->refs->ref[slot_of(
 			    (uint16_t)(q->dp.window_next + i))]) != 0)
 			return false;
 	return true;
@@ -97,38 +97,38 @@ static bool can_lend(const struct virtq *q, const struct virtq_view *view, const
 void vnet_window_take(struct virtq *q, const struct virtq_view *view, struct burst *burst,
 		      uint16_t chains)
 {
-	struct frame_holds *holds = q->holds;
+	struct frame_refs *refs = q->refs;
 	uint16_t next = q->dp.window_next;
 	bool lend;
 
-	if (holds == NULL || chains == 0)
+	if (refs == NULL || chains == 0)
 		return;
 	lend = can_lend(q, view, burst, chains);
 	if (!lend && !vnet_window_open(q)) {
-		/* Past a hold that is out still, in the end. */
+		/* Past a reference that is out still, in the end. */
 		q->dp.window_first = q->dp.window_next = (uint16_t)(next + chains);
 		return;
 	}
 	for (uint16_t i = 0; i < chains; i++) {
 		uint16_t slot = slot_of((uint16_t)(next + i));
 
-		holds->lent[slot] = lend;
+		refs->lent[slot] = lend;
 		if (lend)
-			atomic_store_explicit(&holds->hold[slot].word,
+			atomic_store_explicit(&refs->ref[slot].word,
 					      (uint32_t)view->map->edition << 16,
 					      memory_order_relaxed);
 	}
 	if (lend) {
-		burst->holds = holds;
-		burst->first_hold = next;
+		burst->refs = refs;
+		burst->first_ref = next;
 		count(&q->counters.lent, chains);
 	}
 	q->dp.window_next = (uint16_t)(next + chains);
-	set_holding(q, true);
+	set_referenced(q, true);
 }
 
 void vnet_window_forget(struct virtq *q)
 {
 	q->dp.window_first = q->dp.window_next;
-	set_holding(q, false);
+	set_referenced(q, false);
 }

@@ -100,16 +100,16 @@ struct virtq_counters {
 	_Atomic uint64_t given_up; /* chains returned although a device had not given them back in time */
 };
 
-struct frame_holds;
+struct frame_refs;
 
 struct virtq {
 	RCU_PTR(const struct virtq_conf) conf;
 	const struct mem_table *memory; /* the device's; set once */
 	_Atomic int fault;		/* enum virtq_fault; written by the position's holder, cleared by a start */
-	/* Lending of bodies (frame_hold.h), of from_guest queues. Control's wish: no new chain is taken; and the
+	/* Lending of bodies (frame_ref.h), of from_guest queues. Control's wish: no new chain is taken; and the
 	 * position holder's answer: chains are in hand after complete(). */
-	_Atomic bool draining, holding;
-	struct frame_holds *holds;	/* NULL: nothing is ever lent; set once */
+	_Atomic bool draining, referenced;
+	struct frame_refs *refs;	/* NULL: nothing is ever lent; set once */
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
@@ -164,10 +164,10 @@ const char *virtq_fault_text(enum virtq_fault fault);
 
 /* Whether chains are in hand that devices may be reading. Any thread; certain once every lcore has passed since
  * `draining` was set. */
-static inline bool virtq_holding(const struct virtq *q)
+static inline bool virtq_is_referenced(const struct virtq *q)
 {
 	/* Pairs with set_holding(): what was in hand has been given back. */
-	return atomic_load_explicit(&q->holding, memory_order_acquire);
+	return atomic_load_explicit(&q->referenced, memory_order_acquire);
 }
 
 static inline enum virtq_fault virtq_fault(const struct virtq *q)

@@ -17,7 +17,7 @@
 #include "ethdev_options.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "loop.h"
 #include "quick_guest.h"
 #include "rcu.h"
@@ -89,26 +89,26 @@ static int measure(uint32_t bytes, int rounds)
 	struct qg_shape shape = {.bytes = bytes, .ring = ring_size, .regions = 1, .pairs = 1, .macs = 2};
 	static double ticks[2][ROUNDS_MAX];
 	static struct qg_guest guest;
-	struct frame_holds *holds;
+	struct frame_refs *refs;
 
 	role_assert_control();
 	role_assert_lcore();
-	holds = frame_holds_create();
-	if (holds == NULL || qg_open(&guest, &shape) != 0)
+	refs = frame_refs_create();
+	if (refs == NULL || qg_open(&guest, &shape) != 0)
 		return 1;
-	guest.from.holds = holds;
+	guest.from.refs = refs;
 	fill_ring(&guest, bytes);
 	for (int i = -1; i < rounds; i++) {
 		for (int way = 0; way < 2; way++) {
 			double took;
 
-			frame_hold_takers = (unsigned int)way;
+			frame_ref_users = (unsigned int)way;
 			took = window(&guest, ports[way], FRAMES);
 			if (i >= 0)
 				ticks[way][i] = took;
 		}
 	}
-	frame_hold_takers = 1;
+	frame_ref_users = 1;
 	for (int way = 0; way < 2; way++)
 		qsort(ticks[way], (size_t)rounds, sizeof(double), ascending);
 	printf("{\"bytes\": %u, \"copied\": %.0f, \"lent\": %.0f, \"ratio\": %.2f, \"lent_frames\": %llu}\n",
@@ -116,7 +116,7 @@ static int measure(uint32_t bytes, int rounds)
 	       ticks[1][rounds / 2] / ticks[0][rounds / 2],
 	       (unsigned long long)counted(&guest.from.counters.lent));
 	qg_close(&guest);
-	frame_holds_destroy(holds);
+	frame_refs_destroy(refs);
 	return 0;
 }
 

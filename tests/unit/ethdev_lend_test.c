@@ -12,7 +12,7 @@
 #include "ethdev_options.h"
 #include "ethdev_port.h"
 #include "ethdev_queues.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "log.h"
 #include "loop.h"
 #include "rcu.h"
@@ -22,7 +22,7 @@ enum { LCORES = 2, MTU = 9000, LONGEST = 9018 };
 static struct port_host host = {.lcores = LCORES};
 static struct burst burst, other_burst;
 static struct lcore_ctx lcore = {.index = 1, .burst = &burst};
-static struct frame_holds *holds;
+static struct frame_refs *refs;
 static uint8_t memory[BURST_MAX][LONGEST];
 static struct mem_span span[BURST_MAX][8];
 
@@ -82,8 +82,8 @@ static void end(struct port *port)
 static void fill_burst(uint16_t n, uint32_t len, uint16_t pieces)
 {
 	burst.n = n;
-	burst.holds = holds;
-	burst.first_hold = 250; /* goes around */
+	burst.refs = refs;
+	burst.first_ref = 250; /* goes around */
 	for (uint16_t i = 0; i < n; i++) {
 		uint32_t body = len > FRAME_HEAD ? len - FRAME_HEAD : 0, at = FRAME_HEAD;
 
@@ -117,8 +117,8 @@ static void deliver(struct port *port)
 
 static uint16_t held(uint16_t i)
 {
-	return frame_hold_references(
-		&holds->hold[(burst.first_hold + i) % VIRTQ_IN_HAND_LIST]);
+	return frame_ref_count(
+		&refs->ref[(burst.first_ref + i) % VIRTQ_IN_HAND_LIST]);
 }
 
 /* The other end of a ring reads: what comes is what was sent. */
@@ -199,7 +199,7 @@ static void others_are_copied(void **state)
 	read_ring(port, 3, 4000);
 	/* Of a queue that lends nothing now. */
 	fill_burst(3, 4000, 1);
-	burst.holds = NULL;
+	burst.refs = NULL;
 	deliver(port);
 	assert_int_equal(held(0), 0);
 	read_ring(port, 3, 4000);
@@ -229,7 +229,7 @@ static void a_flood(void **state)
 	assert_int_equal(held(3), 0);
 	end(one);
 	end(other);
-	assert_int_equal(frame_hold_takers, 0);
+	assert_int_equal(frame_ref_users, 0);
 }
 
 /* What a full device does not take is held by nobody; and it is done at once where the driver reads while it sends. */
@@ -312,7 +312,7 @@ static void some_cannot(void **state)
 	struct port *port = port_on("net_bonding0,mode=1,slave=net_null7", true);
 
 	assert_true(says(port, "on, but frames are copied: the device "));
-	assert_int_equal(frame_hold_takers, 0);
+	assert_int_equal(frame_ref_users, 0);
 	end(port);
 	assert_false(says(port = port_on("net_null0", false), "copied"));
 	end(port);
@@ -336,11 +336,11 @@ int main(void)
 	log_set_level(LOG_ERROR);
 	role_assert_control();
 	host.loop = loop_create();
-	holds = frame_holds_create();
-	if (host.loop == NULL || holds == NULL)
+	refs = frame_refs_create();
+	if (host.loop == NULL || refs == NULL)
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	frame_holds_destroy(holds);
+	frame_refs_destroy(refs);
 	loop_destroy(host.loop);
 	return failed;
 }

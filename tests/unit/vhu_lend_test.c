@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What control waits for while a device reads frames in a guest's memory (frame_hold.h), and for how long: before memory is
+/* What control waits for while a device reads frames in a guest's memory (frame_ref.h), and for how long: before memory is
  * unmapped, before a ring's place is told. The lcore and the device are played by the test: what they leave behind in the
  * ring and its holds. */
 #include "vhu_rig.h"
@@ -7,19 +7,19 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "log.h"
 #include "rcu.h"
 
-/* A from_guest ring, and the hold of one of its chains. */
+/* A from_guest ring, and the reference of one of its chains. */
 static struct virtq *ring_of(void)
 {
 	return vhu_device_ring(t.device, 1);
 }
 
-static struct frame_hold *hold_of(void)
+static struct frame_ref *ref_of(void)
 {
-	return &ring_of()->holds->hold[7];
+	return &ring_of()->refs->ref[7];
 }
 
 /* A device has a frame that was found by the map in force. */
@@ -27,15 +27,15 @@ static void lend(void)
 {
 	const struct mem_map *map = rcu_own(&ring_of()->memory->map);
 
-	hold_of()->word = (uint32_t)map->edition << 16;
-	frame_hold_take(hold_of());
+	ref_of()->word = (uint32_t)map->edition << 16;
+	frame_ref_take(ref_of());
 }
 
 /* The lcore has chains in hand. */
-static void hold(bool holding)
+static void ref(bool holding)
 {
-	frame_hold_takers = holding;
-	ring_of()->holding = holding;
+	frame_ref_users = holding;
+	ring_of()->referenced = holding;
 }
 
 static void ask(uint32_t request, const void *payload, uint32_t size, bool ack)
@@ -67,7 +67,7 @@ static void test_removal_waits_for_a_device(void **state)
 	lend();
 	ask_removal();
 	assert_true(front_silent(&t.front));
-	frame_hold_drop(hold_of());
+	frame_ref_drop(ref_of());
 	expect_answer(VHU_REM_MEM_REG);
 	assert_int_equal(vhu_rig_status().slots_used, 0);
 }
@@ -89,22 +89,22 @@ static void test_only_what_was_there(void **state)
 		   &(struct vhu_memory_single){.region = half}, sizeof(struct vhu_memory_single),
 		   NULL, 0);
 	assert_true(front_silent(&t.front));
-	frame_hold_drop(hold_of());
+	frame_ref_drop(ref_of());
 	lend(); /* the same hold again, and always in use when control looks */
 	expect_answer(VHU_REM_MEM_REG);
-	frame_hold_drop(hold_of());
+	frame_ref_drop(ref_of());
 	close(fd);
 }
 
 /* A device that never gives back what it was lent: the file is let go of all the same, and who reads there reads zeros. */
 static void test_not_for_ever(void **state)
 {
-	struct frame_hold *kept;
+	struct frame_ref *kept;
 	volatile uint8_t *host;
 	uint64_t begun, took;
 
 	vhu_rig_add_memory();
-	kept = hold_of();
+	kept = ref_of();
 	host = rcu_own(&ring_of()->memory->map)->region[0].host;
 	host[4096] = 1;
 	lend();
@@ -112,7 +112,7 @@ static void test_not_for_ever(void **state)
 	ask_removal();
 	expect_answer(VHU_REM_MEM_REG);
 	took = (clock_ns() - begun) / NS_PER_MS;
-	assert_true(took >= HOLD_LIMIT_MS && took < 5 * HOLD_LIMIT_MS);
+	assert_true(took >= FRAME_REF_LIMIT_MS && took < 5 * FRAME_REF_LIMIT_MS);
 	assert_int_equal(host[4096], 0);
 	/* A new guest has the port, with memory elsewhere; and when the port has gone, the place is still there. */
 	front_hang_up(&t.front);
@@ -124,7 +124,7 @@ static void test_not_for_ever(void **state)
 	assert_int_equal(front_region(&t.front, VHU_REM_MEM_REG, &vhu_rig_whole, -1), 0);
 	assert_int_equal(vhu_rig_tear_down(NULL), 0);
 	assert_int_equal(host[4096], 0);
-	frame_hold_drop(kept);
+	frame_ref_drop(kept);
 	vhu_rig_set_up(NULL);
 }
 
@@ -136,7 +136,7 @@ static void test_hanging_up_waits_too(void **state)
 	front_settle(t.loop);
 	assert_int_equal(vhu_rig_status().slots_used, 0);
 	assert_non_null(strstr(vhu_rig_status().state, "memory is being given back"));
-	frame_hold_drop(hold_of());
+	frame_ref_drop(ref_of());
 	front_settle(t.loop);
 	front_connect(&t.front, t.loop, t.path);
 	assert_true(vhu_rig_status().connected);
@@ -151,14 +151,14 @@ static void test_a_place_is_told_when_all_is_back(void **state)
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
 	assert_int_equal(t.ready, 2);
-	hold(true);
+	ref(true);
 	ask(VHU_GET_VRING_BASE, &ask_base, sizeof(ask_base), false);
 	assert_true(front_silent(&t.front));
 	/* The lcore has the ring still, and is asked to bring it to an end. */
 	assert_int_equal(t.ready, 2);
 	assert_true(ring_of()->draining);
 	assert_non_null(rcu_own(&ring_of()->conf));
-	hold(false);
+	ref(false);
 	expect_answer(VHU_GET_VRING_BASE);
 	assert_int_equal(t.ready, 0);
 	assert_false(ring_of()->draining);
@@ -170,14 +170,14 @@ static void test_rings_run_again(void **state)
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
 	for (int round = 0; round < 3; round++) {
-		frame_hold_takers = round;
+		frame_ref_users = round;
 		assert_int_equal(front_region(&t.front, VHU_REM_MEM_REG, &vhu_rig_whole, -1), 0);
 		assert_int_equal(t.ready, 0);
 		vhu_rig_add_memory();
 		assert_int_equal(t.ready, 2);
 		assert_false(ring_of()->draining);
 	}
-	frame_hold_takers = 0;
+	frame_ref_users = 0;
 }
 
 /* The memory a ring lies in stays as long as its lcore drains it, whatever that takes. */
@@ -189,16 +189,16 @@ static void test_a_ring_in_what_goes(void **state)
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
 	host = rcu_own(&ring_of()->memory->map)->region[0].host;
-	hold(true);
+	ref(true);
 	ask_removal();
-	until = clock_ns() + 2 * HOLD_LIMIT_MS * NS_PER_MS;
+	until = clock_ns() + 2 * FRAME_REF_LIMIT_MS * NS_PER_MS;
 	role_assert_control();
 	while (clock_ns() < until) {
 		host[4096] = 7;
 		loop_turn(t.loop, NS_PER_MS);
 		assert_int_equal(host[4096], 7);
 	}
-	hold(false);
+	ref(false);
 	expect_answer(VHU_REM_MEM_REG);
 	assert_int_equal(t.ready, 0);
 }
@@ -208,10 +208,10 @@ static void test_a_port_that_ends(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
-	hold(true);
+	ref(true);
 	/* Ends, although it holds. */
 	assert_int_equal(vhu_rig_tear_down(state), 0);
-	frame_hold_takers = 0;
+	frame_ref_users = 0;
 	vhu_rig_set_up(state);
 }
 
@@ -220,12 +220,12 @@ static void test_ends_while_it_drains(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
-	hold(true);
+	ref(true);
 	front_hang_up(&t.front);
 	front_settle(t.loop);
 	assert_int_equal(t.ready, 2);
 	assert_int_equal(vhu_rig_tear_down(state), 0);
-	frame_hold_takers = 0;
+	frame_ref_users = 0;
 	vhu_rig_set_up(state);
 }
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "lane_link.h"
 #include "lane_program.h"
 #include "rcu.h"
@@ -220,7 +220,7 @@ static void run_two_rings(void)
 }
 
 /* Sent while an lcore does not pass: the request is named, and lcores are what it waits for. */
-static void hold(const struct held_request *held)
+static void ref(const struct held_request *held)
 {
 	rcu_online(READER);
 	held->send();
@@ -242,7 +242,7 @@ static void test_lcores_hold_up_a_request(void **state)
 
 	for (unsigned int i = 0; i < HELD_REQUESTS; i++) {
 		run_two_rings();
-		hold(&held_requests[i]);
+		ref(&held_requests[i]);
 		rcu_offline(READER);
 		assert_true(front_receive(&t.front, &msg));
 		expect_nothing();
@@ -257,7 +257,7 @@ static void test_the_front_end_leaves_meanwhile(void **state)
 {
 	for (unsigned int i = 0; i < HELD_REQUESTS; i++) {
 		run_two_rings();
-		hold(&held_requests[i]);
+		ref(&held_requests[i]);
 		front_hang_up(&t.front);
 		front_settle(t.loop);
 		assert_null(vhu_rig_status().waiting);
@@ -275,7 +275,7 @@ static void test_the_port_goes_meanwhile(void **state)
 {
 	for (unsigned int i = 0; i < HELD_REQUESTS; i++) {
 		run_two_rings();
-		hold(&held_requests[i]);
+		ref(&held_requests[i]);
 		rcu_offline(READER);
 		assert_int_equal(vhu_rig_tear_down(state), 0);
 		assert_int_equal(vhu_rig_set_up_connected(state), 0);
@@ -307,17 +307,17 @@ static void test_too_many_call_descriptors(void **state)
 
 static void test_a_device_holds_up_a_removal(void **state)
 {
-	struct frame_hold *hold_7 = &vhu_device_ring(t.device, 1)->holds->hold[7];
+	struct frame_ref *hold_7 = &vhu_device_ring(t.device, 1)->refs->ref[7];
 	struct vhu_message msg;
 
 	vhu_rig_add_memory();
 	hold_7->word = (uint32_t)rcu_own(&vhu_device_ring(t.device, 1)->memory->map)->edition << 16;
-	frame_hold_take(hold_7);
+	frame_ref_take(hold_7);
 	send_removal();
 	assert_true(front_silent(&t.front));
 	assert_string_equal(vhu_rig_status().waiting, "REM_MEM_REG");
 	expect_only(VHU_STEP_ZERO_COPY);
-	frame_hold_drop(hold_7);
+	frame_ref_drop(hold_7);
 	assert_true(front_receive(&t.front, &msg));
 	expect_nothing();
 }
@@ -328,15 +328,15 @@ static void test_a_device_holds_up_a_ring(void **state)
 	struct vhu_message msg;
 
 	run_two_rings();
-	frame_hold_takers = 1;
-	ring->holding = true;
+	frame_ref_users = 1;
+	ring->referenced = true;
 	send_stop();
 	assert_true(front_silent(&t.front));
 	assert_string_equal(vhu_rig_status().waiting, "GET_VRING_BASE");
 	expect_only(VHU_STEP_ZERO_COPY);
-	ring->holding = false;
+	ring->referenced = false;
 	assert_true(front_receive(&t.front, &msg));
-	frame_hold_takers = 0;
+	frame_ref_users = 0;
 	expect_nothing();
 }
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "rig.h"
 #include "vnet.h"
 
@@ -25,7 +25,7 @@ enum { FRAMES = 40, BUFFERS = 64, BUFFER = 300, HEADER = 12, LONGEST = 450 };
 
 static struct ring from, to;
 /* A device that keeps some frames for a while, or NULL: then there is none. */
-static struct frame_holds *device;
+static struct frame_refs *device;
 /* Memory that outlives the process that serves the rings: the journal of both. */
 static struct virtq_record *records;
 static uint16_t from_head[FRAMES], to_head[BUFFERS];
@@ -61,7 +61,7 @@ static void serve(struct ring *ring, struct virtq_record *record)
 
 	role_assert_control();
 	virtq_init(&ring->q, &rig.table, record);
-	ring->q.holds = ring == &from ? device : NULL;
+	ring->q.refs = ring == &from ? device : NULL;
 	if (virtq_record_matches(record, &ring->setup, base, &damaged)) {
 		virtq_resume(&ring->q, ring->conf, base);
 	} else {
@@ -123,7 +123,7 @@ static void scene_close(void)
 static void run(struct port_counters *counters)
 {
 	struct frame *frames[BURST_MAX];
-	struct frame_hold *held[FRAMES];
+	struct frame_ref *held[FRAMES];
 	uint16_t n, n_held = 0;
 
 	role_assert_lcore();
@@ -131,9 +131,9 @@ static void run(struct port_counters *counters)
 	while ((n = vnet_receive(&from.q, &burst, counters)) > 0 || n_held > 0) {
 		for (uint16_t i = 0; i < n; i++) {
 			frames[i] = &burst.frame[i];
-			if (i % 7 == 3 && frame_hold_of(&burst, frames[i]) != NULL) {
-				held[n_held] = frame_hold_of(&burst, frames[i]);
-				frame_hold_take(held[n_held++]);
+			if (i % 7 == 3 && frame_ref_of(&burst, frames[i]) != NULL) {
+				held[n_held] = frame_ref_of(&burst, frames[i]);
+				frame_ref_take(held[n_held++]);
 			}
 		}
 		if (n > 0) {
@@ -141,7 +141,7 @@ static void run(struct port_counters *counters)
 			vnet_complete(&from.q, &burst);
 		} else {
 			/* The last comes back first. */
-			frame_hold_drop(held[--n_held]);
+			frame_ref_drop(held[--n_held]);
 		}
 	}
 }
@@ -376,12 +376,12 @@ static void killed_after_any_instruction(void **state)
 static void killed_while_a_device_reads(void **state)
 {
 	role_assert_control();
-	device = frame_holds_create();
-	frame_hold_takers = 1;
+	device = frame_refs_create();
+	frame_ref_users = 1;
 	assert_non_null(device);
 	killed_after_any_instruction(state);
-	frame_hold_takers = 0;
-	frame_holds_destroy(device);
+	frame_ref_users = 0;
+	frame_refs_destroy(device);
 	device = NULL;
 }
 

@@ -10,14 +10,14 @@
 
 #include "cases.h"
 #include "clock.h"
-#include "frame_hold.h"
+#include "frame_ref.h"
 #include "rig.h"
 #include "vnet.h"
 
 enum { SIZE = 256, LEN = 300, HEADER = 12 };
 
 static struct ring ring;
-static struct frame_holds *holds;
+static struct frame_refs *refs;
 static uint16_t heads[8 * SIZE];
 static uint32_t posted, returned;
 
@@ -43,10 +43,10 @@ static int scene_open(void **state)
 	memset(&counters, 0, sizeof(counters));
 	memset(&burst, 0, sizeof(burst));
 	ring_open(&ring, &rig, SIZE, F(VIRTIO_F_VERSION_1), 0);
-	holds = frame_holds_create();
-	assert_non_null(holds);
-	ring.q.holds = holds;
-	frame_hold_takers = 1;
+	refs = frame_refs_create();
+	assert_non_null(refs);
+	ring.q.refs = refs;
+	frame_ref_users = 1;
 	posted = returned = 0;
 	return 0;
 }
@@ -54,8 +54,8 @@ static int scene_open(void **state)
 static int scene_close(void **state)
 {
 	role_assert_control();
-	frame_holds_destroy(holds);
-	frame_hold_takers = 0;
+	frame_refs_destroy(refs);
+	frame_ref_users = 0;
 	ring_close(&ring);
 	return 0;
 }
@@ -73,14 +73,14 @@ static void complete(void)
 }
 
 /* A whole burst, of which the device takes the frames in `mask`; their holds in `taken`. */
-static uint16_t pass_burst(uint32_t mask, struct frame_hold **taken)
+static uint16_t pass_burst(uint32_t mask, struct frame_ref **taken)
 {
 	uint16_t n = receive();
 
 	for (uint16_t i = 0; i < n; i++) {
-		taken[i] = frame_hold_of(&burst, &burst.frame[i]);
+		taken[i] = frame_ref_of(&burst, &burst.frame[i]);
 		if (taken[i] != NULL && (mask >> i & 1) != 0)
-			frame_hold_take(taken[i]);
+			frame_ref_take(taken[i]);
 		else
 			taken[i] = NULL;
 	}
@@ -106,27 +106,27 @@ static void expect_returned(uint32_t n)
 
 static void back_in_order_whatever_comes_first(void **state)
 {
-	struct frame_hold *taken[BURST_MAX];
+	struct frame_ref *taken[BURST_MAX];
 
 	post(10);
 	assert_int_equal(pass_burst(1u << 3 | 1u << 4 | 1u << 8, taken), 10);
 	expect_returned(3);
-	assert_true(virtq_holding(&ring.q));
-	frame_hold_drop(taken[8]);
-	frame_hold_drop(taken[4]);
+	assert_true(virtq_is_referenced(&ring.q));
+	frame_ref_drop(taken[8]);
+	frame_ref_drop(taken[4]);
 	assert_int_equal(receive(), 0);
 	expect_returned(3);
-	frame_hold_drop(taken[3]);
+	frame_ref_drop(taken[3]);
 	assert_int_equal(receive(), 0);
 	expect_returned(10);
-	assert_false(virtq_holding(&ring.q));
+	assert_false(virtq_is_referenced(&ring.q));
 	assert_int_equal(counted(&ring.q.counters.given_up), 0);
 }
 
 /* Those that come meanwhile wait behind it, lent or not, and the frames are right. */
 static void those_behind_wait(void **state)
 {
-	struct frame_hold *first[BURST_MAX], *more[BURST_MAX];
+	struct frame_ref *first[BURST_MAX], *more[BURST_MAX];
 	static uint8_t bytes[LEN];
 
 	post(4);
@@ -143,15 +143,15 @@ static void those_behind_wait(void **state)
 	}
 	expect_returned(0);
 	/* Twice, as a flood to two NICs would. */
-	frame_hold_take(first[0]);
-	frame_hold_drop(first[0]);
+	frame_ref_take(first[0]);
+	frame_ref_drop(first[0]);
 	post(1);
 	assert_int_equal(pass_burst(1, more), 1);
 	expect_returned(0);
-	frame_hold_drop(first[0]);
+	frame_ref_drop(first[0]);
 	assert_int_equal(receive(), 0);
 	expect_returned(4 + 15);
-	frame_hold_drop(more[0]);
+	frame_ref_drop(more[0]);
 	assert_int_equal(receive(), 0);
 	expect_returned(posted);
 }
@@ -159,7 +159,7 @@ static void those_behind_wait(void **state)
 /* A quarter of the ring may be lent; then frames are to be copied, and when all that can be is in hand, none is taken. */
 static void a_bound(void **state)
 {
-	struct frame_hold *first[BURST_MAX], *taken[BURST_MAX];
+	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
 	uint32_t received, lent;
 
 	post(SIZE - 1);
@@ -170,13 +170,13 @@ static void a_bound(void **state)
 		assert_true(was == (received <= SIZE / 4));
 		lent += was ? n : 0;
 		for (uint16_t i = 0; i < n && was; i++)
-			frame_hold_drop(taken[i]);
+			frame_ref_drop(taken[i]);
 	}
 	assert_true(lent > SIZE / 4 && lent <= SIZE / 4 + BURST_MAX);
 	assert_int_equal(received, VIRTQ_IN_HAND_MAX);
 	assert_int_equal(counted(&ring.q.counters.lent), lent);
 	expect_returned(0);
-	frame_hold_drop(first[0]);
+	frame_ref_drop(first[0]);
 	assert_int_equal(receive(), 0);
 	expect_returned(received);
 	/* Around the list, and around the ring: several laps. */
@@ -185,7 +185,7 @@ static void a_bound(void **state)
 		for (uint16_t n; (n = pass_burst(0x88888888, taken)) > 0;)
 			for (uint16_t i = 0; i < n; i++)
 				if (taken[i] != NULL)
-					frame_hold_drop(taken[i]);
+					frame_ref_drop(taken[i]);
 		assert_int_equal(receive(), 0);
 		expect_returned(posted);
 	}
@@ -193,49 +193,49 @@ static void a_bound(void **state)
 
 static void nobody_takes(void **state)
 {
-	struct frame_hold *taken[BURST_MAX];
+	struct frame_ref *taken[BURST_MAX];
 
-	frame_hold_takers = 0;
+	frame_ref_users = 0;
 	post(5);
 	assert_int_equal(pass_burst(UINT32_MAX, taken), 5);
 	assert_null(taken[0]);
 	expect_returned(5);
-	assert_false(virtq_holding(&ring.q));
+	assert_false(virtq_is_referenced(&ring.q));
 	assert_int_equal(counted(&ring.q.counters.lent), 0);
 }
 
-/* A frame that is not of the burst (a segment made of one, an announcement) has no hold, nor has any after complete(). */
+/* A frame that is not of the burst (a segment made of one, an announcement) has no reference, nor has any after complete(). */
 static void only_frames_of_the_burst(void **state)
 {
 	struct frame other = {.len = LEN};
 
 	post(2);
 	assert_int_equal(receive(), 2);
-	assert_non_null(frame_hold_of(&burst, &burst.frame[1]));
-	assert_null(frame_hold_of(&burst, &other));
-	assert_null(frame_hold_of(&burst, &burst.frame[2]));
+	assert_non_null(frame_ref_of(&burst, &burst.frame[1]));
+	assert_null(frame_ref_of(&burst, &other));
+	assert_null(frame_ref_of(&burst, &burst.frame[2]));
 	complete();
-	assert_null(frame_hold_of(&burst, &burst.frame[0]));
+	assert_null(frame_ref_of(&burst, &burst.frame[0]));
 	expect_returned(2);
 }
 
 /* A ring that is to be withdrawn gives nothing more, and is through when all is back. */
 static void a_ring_is_drained(void **state)
 {
-	struct frame_hold *taken[BURST_MAX];
+	struct frame_ref *taken[BURST_MAX];
 
 	post(6);
 	assert_int_equal(pass_burst(1u << 2, taken), 6);
 	post(6);
 	ring.q.draining = true;
 	assert_int_equal(receive(), 0);
-	assert_true(virtq_holding(&ring.q));
+	assert_true(virtq_is_referenced(&ring.q));
 	role_assert_lcore();
 	assert_true(vnet_arm(&ring.q)); /* nobody sleeps over it */
 	expect_returned(2);
-	frame_hold_drop(taken[2]);
+	frame_ref_drop(taken[2]);
 	assert_int_equal(receive(), 0);
-	assert_false(virtq_holding(&ring.q));
+	assert_false(virtq_is_referenced(&ring.q));
 	expect_returned(6);
 	role_assert_control();
 	if (!ring.packed)
@@ -245,24 +245,24 @@ static void a_ring_is_drained(void **state)
 	expect_returned(12);
 }
 
-/* A device that hangs: the guest has its buffers again after HOLD_LIMIT_MS, and what comes is copied while the device has
+/* A device that hangs: the guest has its buffers again after FRAME_REF_LIMIT_MS, and what comes is copied while the device has
  * what it was lent. */
 static void given_up_in_the_end(void **state)
 {
-	struct frame_hold *first[BURST_MAX], *taken[BURST_MAX];
+	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
 	uint64_t begun = clock_ns(), took;
 	uint32_t more = 0;
 
 	post(8);
 	assert_int_equal(pass_burst(1u << 1 | 1u << 5, first), 8);
-	while (virtq_holding(&ring.q) && clock_ns() - begun < 10 * NS_PER_S) {
+	while (virtq_is_referenced(&ring.q) && clock_ns() - begun < 10 * NS_PER_S) {
 		const struct timespec pause = {.tv_nsec = 1000000};
 
 		assert_int_equal(receive(), 0);
 		nanosleep(&pause, NULL);
 	}
 	took = (clock_ns() - begun) / NS_PER_MS;
-	assert_true(took >= HOLD_LIMIT_MS && took < 10 * HOLD_LIMIT_MS);
+	assert_true(took >= FRAME_REF_LIMIT_MS && took < 10 * FRAME_REF_LIMIT_MS);
 	expect_returned(8);
 	assert_int_equal(counted(&ring.q.counters.given_up), 2);
 	/* Until the numbers come around to those that are out still: then a burst is not lent. */
@@ -274,25 +274,25 @@ static void given_up_in_the_end(void **state)
 		assert_int_equal(more, 8);
 		assert_true((taken[0] == NULL) == (at <= 5 && at + 8 > 1));
 		for (uint32_t i = 0; i < more && taken[0] != NULL; i++)
-			frame_hold_drop(taken[i]);
+			frame_ref_drop(taken[i]);
 		assert_int_equal(receive(), 0);
 		expect_returned(posted);
 	}
-	frame_hold_drop(first[1]);
-	frame_hold_drop(first[5]);
+	frame_ref_drop(first[1]);
+	frame_ref_drop(first[5]);
 }
 
 static void a_broken_ring_keeps_nobody(void **state)
 {
-	struct frame_hold *taken[BURST_MAX];
+	struct frame_ref *taken[BURST_MAX];
 
 	post(3);
 	assert_int_equal(pass_burst(1, taken), 3);
 	ring.q.fault = VIRTQ_FAULT_LOOP;
 	assert_int_equal(receive(), 0);
-	assert_false(virtq_holding(&ring.q));
+	assert_false(virtq_is_referenced(&ring.q));
 	expect_returned(0);
-	frame_hold_drop(taken[0]);
+	frame_ref_drop(taken[0]);
 }
 
 /* The first chain is none: there is nothing to wait for. */
@@ -305,21 +305,21 @@ static void broken_at_once(void **state)
 	ring_show(&ring);
 	assert_int_equal(receive(), 0);
 	assert_int_equal(virtq_fault(&ring.q), VIRTQ_FAULT_ADDRESS);
-	assert_false(virtq_holding(&ring.q));
+	assert_false(virtq_is_referenced(&ring.q));
 }
 
 /* What was found by an earlier edition of the map is told from what came later. */
 static void an_edition(void **state)
 {
-	struct frame_hold *taken[BURST_MAX];
+	struct frame_ref *taken[BURST_MAX];
 
 	rig.map->edition = 65535;
 	post(1);
 	assert_int_equal(pass_burst(1, taken), 1);
-	assert_false(frame_holds_before(holds, 65535));
-	assert_true(frame_holds_before(holds, 0));
-	frame_hold_drop(taken[0]);
-	assert_false(frame_holds_before(holds, 0));
+	assert_false(frame_refs_before(refs, 65535));
+	assert_true(frame_refs_before(refs, 0));
+	frame_ref_drop(taken[0]);
+	assert_false(frame_refs_before(refs, 0));
 	rig.map->edition = 0;
 }
 

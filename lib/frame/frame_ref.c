@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "frame_ref.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+_Atomic unsigned int frame_ref_users;
+
+/* Tables that a device may yet write to. */
+struct kept {
+	struct kept *next;
+	struct frame_refs *refs;
+};
+static struct kept *kept OWNED_BY(control_thread);
+
+struct frame_refs *frame_refs_create(void)
+{
+	struct frame_refs *refs = aligned_alloc(_Alignof(struct frame_refs), sizeof(*refs));
+
+	if (refs != NULL)
+		memset(refs, 0, sizeof(*refs));
+	return refs;
+}
+
+void frame_refs_destroy(struct frame_refs *refs)
+{
+	bool held = false;
+
+	if (refs == NULL)
+		return;
+	for (unsigned int i = 0; i < VIRTQ_IN_HAND_LIST; i++)
+		held = held || frame_ref_count(&refs->ref[i]) != 0;
+	if (held) {
+		struct kept *keep = malloc(sizeof(*keep));
+
+		/* Found from here, so that it is not taken for a leak. */
+		if (keep != NULL) {
+			*keep = (struct kept){.next = kept, .refs = refs};
+			kept = keep;
+		}
+		return;
+	}
+	free(refs);
+}
+
+bool frame_refs_before(const struct frame_refs *refs, uint16_t edition)
+{
+	for (unsigned int i = 0; refs != NULL && i < VIRTQ_IN_HAND_LIST; i++) {
+		/* Pairs with frame_ref_drop(). */
+		uint32_t word = atomic_load_explicit(&refs->ref[i].word, memory_order_acquire);
+
+		if ((uint16_t)word != 0 && (int16_t)((uint16_t)(word >> 16) - edition) < 0)
+			return true;
+	}
+	return false;
+}
