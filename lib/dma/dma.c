@@ -26,7 +26,7 @@ struct piece {
 	size_t len;
 	enum state state;
 	bool withdrawn;	      /* while MAPPING */
-	unsigned int edition; /* of the devices, for which it is being mapped */
+	unsigned int generation; /* of the devices, for which it is being mapped */
 	int error;
 	struct loop_job job;
 };
@@ -40,7 +40,7 @@ struct ending {
 static RCU_PTR(const struct table) reached;
 static struct piece *pieces OWNED_BY(control_thread);
 static struct loop *loop OWNED_BY(control_thread);
-static unsigned int devices OWNED_BY(control_thread), edition OWNED_BY(control_thread);
+static unsigned int devices OWNED_BY(control_thread), generation OWNED_BY(control_thread);
 static struct log_limit refusals OWNED_BY(control_thread);
 
 /* What is mapped for devices: of the helper thread, and of the thread that unmaps. */
@@ -147,7 +147,7 @@ static void mapping_done(struct loop_job *job);
 static void map_start(struct piece *piece) RUNS_ON(control_thread)
 {
 	piece->state = MAPPING;
-	piece->edition = edition;
+	piece->generation = generation;
 	piece->job.run = map_piece;
 	piece->job.done = mapping_done;
 	loop_job_start(loop, &piece->job);
@@ -162,7 +162,7 @@ static void mapping_done(struct loop_job *job)
 		free(piece); /* the one who withdrew it unmaps */
 	} else if (devices == 0) {
 		piece->state = OFFERED;
-	} else if (piece->edition != edition) {
+	} else if (piece->generation != generation) {
 		map_start(piece);
 	} else {
 		piece->state = piece->error == 0 ? MAPPED : REFUSED;
@@ -216,7 +216,7 @@ void dma_start(struct loop *of, const struct dma_ops *with)
 	if (devices++ > 0)
 		return;
 	loop = of;
-	edition++;
+	generation++;
 	pthread_mutex_lock(&lock);
 	ops = with;
 	pthread_mutex_unlock(&lock);

@@ -43,13 +43,13 @@ void frame_refs_destroy(struct frame_refs *refs)
 	free(refs);
 }
 
-bool frame_refs_before(const struct frame_refs *refs, uint16_t edition)
+bool frame_refs_before(const struct frame_refs *refs, uint16_t generation)
 {
 	for (unsigned int i = 0; refs != NULL && i < VIRTQ_IN_HAND_LIST; i++) {
 		/* Pairs with frame_ref_drop(). */
 		uint32_t word = atomic_load_explicit(&refs->ref[i].word, memory_order_acquire);
 
-		if ((uint16_t)word != 0 && (int16_t)((uint16_t)(word >> 16) - edition) < 0)
+		if ((uint16_t)word != 0 && (int16_t)((uint16_t)(word >> 16) - generation) < 0)
 			return true;
 	}
 	return false;

@@ -6,7 +6,7 @@
  * does, and drops it when the device has read it. The queue gives its buffers back in order, each once its count is zero,
  * and never waits for that. A driver that knows nothing of this copies.
  *
- * A reference remembers by which edition of the guest's memory map its place was found, so that control can wait for the
+ * A reference remembers by which generation of the guest's memory map its place was found, so that control can wait for the
  * devices that may be reading what it is about to unmap. A table of references outlives its queue while a device has not given
  * back all of them: frame_refs_destroy().
  *
@@ -24,7 +24,7 @@
 #include "role.h"
 #include "vus_limits.h"
 
-/* References in the lower half, the map's edition in the upper. */
+/* References in the lower half, the map's generation in the upper. */
 struct frame_ref {
 	_Atomic uint32_t word;
 };
@@ -49,8 +49,8 @@ static inline bool frame_ref_wanted(void)
 struct frame_refs *frame_refs_create(void) RUNS_ON(control_thread);
 /* Kept for good if a device has not given all of them back. NULL is fine. */
 void frame_refs_destroy(struct frame_refs *refs) RUNS_ON(control_thread);
-/* Whether a count is not zero whose place was found by an edition before this one. Any thread. */
-bool frame_refs_before(const struct frame_refs *refs, uint16_t edition);
+/* Whether a count is not zero whose place was found by a generation before this one. Any thread. */
+bool frame_refs_before(const struct frame_refs *refs, uint16_t generation);
 
 static inline uint16_t frame_ref_count(const struct frame_ref *ref)
 {

@@ -44,8 +44,8 @@ static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, 
 
 	/* A queue may have been armed by the lcore it was with, and would have its driver kick for nothing until we
 	 * sleep, which a busy lcore never does. */
-	if (__builtin_expect(set->edition != lc->edition_seen, 0)) {
-		lc->edition_seen = set->edition;
+	if (__builtin_expect(set->generation != lc->generation_seen, 0)) {
+		lc->generation_seen = set->generation;
 		lcore_disarm(set);
 	}
 	for (uint16_t i = 0; i < set->n; i++) {

@@ -32,7 +32,7 @@
 struct poll_set {
 	uint16_t n;
 	bool all_wake; /* every queue has a wake_fd */
-	uint32_t edition; /* one more than the set before it */
+	uint32_t generation; /* one more than the set before it */
 	struct port_rxq *queue[];
 };
 

@@ -17,7 +17,7 @@ struct lcore {
 	/* The lcore's own. */
 	_Alignas(64) struct lcore_ctx ctx OWNED_BY(lcore_thread);
 	uint64_t reset_seen OWNED_BY(lcore_thread);
-	uint32_t edition_seen OWNED_BY(lcore_thread); /* of the poll set */
+	uint32_t generation_seen OWNED_BY(lcore_thread); /* of the poll set */
 	_Alignas(64) struct lcore_counters counters;
 	struct slot_ring injects; /* control fills, the lcore sends; groups of its own */
 };

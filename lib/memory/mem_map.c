@@ -15,7 +15,7 @@ static struct mem_map *map_alloc(uint32_t n)
 		return NULL;
 	}
 	map->n = n;
-	map->edition = 0;
+	map->generation = 0;
 	map->base = 0;
 	map->region[n] = (struct mem_region){0};
 	return map;

@@ -32,7 +32,7 @@ struct mem_region {
 
 struct mem_map {
 	uint32_t n;
-	uint16_t edition; /* of its device's memory: one more with each change; wraps */
+	uint16_t generation; /* of its device's memory: one more with each change; wraps */
 	uint64_t base; /* where the first begins */
 	struct mem_region region[]; /* by ascending gpa, disjoint */
 };

@@ -80,12 +80,12 @@ static void released(void *arg)
 	regions->events->released(regions);
 }
 
-/* The conversation rests until the release is through, so the edition is the one that began it. */
+/* The conversation rests until the release is through, so the generation is the one that began it. */
 static enum vhu_release_wait waits(void *arg)
 {
 	struct vhu_regions *regions = arg;
 
-	return regions->events->waits(regions, regions->edition);
+	return regions->events->waits(regions, regions->generation);
 }
 
 /* One mapping goes with the release. */
@@ -120,9 +120,9 @@ static void publish(struct vhu_regions *regions, struct mem_map *map, struct vhu
 {
 	const struct mem_map *before = vhu_regions_map(regions);
 
-	regions->edition++;
+	regions->generation++;
 	if (map != NULL)
-		map->edition = regions->edition;
+		map->generation = regions->generation;
 	rcu_set(&regions->table.map, map);
 	vhu_release_after(release, waits);
 	vhu_release_start(release, before);
@@ -170,7 +170,7 @@ int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region 
 		(regions->n - i) * sizeof(regions->mapping[0]));
 	regions->mapping[i] = mapping;
 	regions->n++;
-	map->edition = ++regions->edition;
+	map->generation = ++regions->generation;
 	rcu_set(&regions->table.map, map);
 	rcu_free((void *)(uintptr_t)old);
 	return 0;

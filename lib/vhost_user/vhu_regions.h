@@ -33,8 +33,8 @@ struct vhu_regions_events {
 	void (*leaving)(struct vhu_regions *regions, const uint8_t *host, uint64_t size);
 	/* One removal, replacement or clearing is through: unmapped. Called once for each that waits. */
 	void (*released)(struct vhu_regions *regions);
-	/* Whether a device may be reading what was there before this edition of the map, or a ring is still leaving. */
-	enum vhu_release_wait (*waits)(struct vhu_regions *regions, uint16_t edition);
+	/* Whether a device may be reading what was there before this generation of the map, or a ring is still leaving. */
+	enum vhu_release_wait (*waits)(struct vhu_regions *regions, uint16_t generation);
 	/* SIGBUS struck: what lay behind a mapping is gone. */
 	void (*died)(struct vhu_regions *regions);
 };
@@ -46,7 +46,7 @@ struct vhu_regions {
 	struct mem_table table;	 /* what lcores read */
 	struct mem_arena *arena; /* made with the first region, destroyed by vhu_regions_reset() */
 	struct loop_fd alarm;
-	uint16_t edition; /* of the map */
+	uint16_t generation; /* of the map */
 	uint32_t n;
 	struct vhu_mapping mapping[MEM_SLOTS_MAX]; /* in the order of the map's regions */
 };

@@ -20,7 +20,7 @@ static void region_released(struct vhu_regions *regions)
 }
 
 /* A ring that is drained before it is withdrawn lies in memory that its lcore uses. */
-static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t edition)
+static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t generation)
 {
 	const struct vhu_device *device = container_of(regions, struct vhu_device, regions);
 	enum vhu_release_wait wait = VHU_RELEASE_NOW;
@@ -30,7 +30,7 @@ static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t 
 
 		if (ring->state == VHU_RING_LEAVING && ring->datapath->in_process)
 			return VHU_RELEASE_USED;
-		if (frame_refs_before(ring->q.refs, edition))
+		if (frame_refs_before(ring->q.refs, generation))
 			wait = VHU_RELEASE_LENT;
 	}
 	return wait;

@@ -115,7 +115,7 @@ void vnet_window_take(struct virtq *q, const struct virtq_view *view, struct bur
 		refs->lent[slot] = lend;
 		if (lend)
 			atomic_store_explicit(&refs->ref[slot].word,
-					      (uint32_t)view->map->edition << 16,
+					      (uint32_t)view->map->generation << 16,
 					      memory_order_relaxed);
 	}
 	if (lend) {

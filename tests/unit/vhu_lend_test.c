@@ -27,7 +27,7 @@ static void lend(void)
 {
 	const struct mem_map *map = rcu_own(&ring_of()->memory->map);
 
-	ref_of()->word = (uint32_t)map->edition << 16;
+	ref_of()->word = (uint32_t)map->generation << 16;
 	frame_ref_take(ref_of());
 }
 

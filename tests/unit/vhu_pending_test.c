@@ -311,7 +311,7 @@ static void test_a_device_holds_up_a_removal(void **state)
 	struct vhu_message msg;
 
 	vhu_rig_add_memory();
-	hold_7->word = (uint32_t)rcu_own(&vhu_device_ring(t.device, 1)->memory->map)->edition << 16;
+	hold_7->word = (uint32_t)rcu_own(&vhu_device_ring(t.device, 1)->memory->map)->generation << 16;
 	frame_ref_take(hold_7);
 	send_removal();
 	assert_true(front_silent(&t.front));

@@ -308,19 +308,19 @@ static void broken_at_once(void **state)
 	assert_false(virtq_is_referenced(&ring.q));
 }
 
-/* What was found by an earlier edition of the map is told from what came later. */
-static void an_edition(void **state)
+/* What was found by an earlier generation of the map is told from what came later. */
+static void a_generation(void **state)
 {
 	struct frame_ref *taken[BURST_MAX];
 
-	rig.map->edition = 65535;
+	rig.map->generation = 65535;
 	post(1);
 	assert_int_equal(pass_burst(1, taken), 1);
 	assert_false(frame_refs_before(refs, 65535));
 	assert_true(frame_refs_before(refs, 0));
 	frame_ref_drop(taken[0]);
 	assert_false(frame_refs_before(refs, 0));
-	rig.map->edition = 0;
+	rig.map->generation = 0;
 }
 
 #define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
@@ -337,7 +337,7 @@ int main(void)
 		TEST_CASE(given_up_in_the_end),
 		TEST_CASE(a_broken_ring_keeps_nobody),
 		TEST_CASE(broken_at_once),
-		TEST_CASE(an_edition),
+		TEST_CASE(a_generation),
 	};
 	return rig_run_both(CASES(tests), rig_setup, rig_teardown);
 }
