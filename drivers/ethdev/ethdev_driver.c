@@ -42,15 +42,15 @@ bool ethdev_kernel_driver(const struct rte_pci_addr *pci, char *driver, size_t s
 }
 
 /* Whether a NIC's kernel driver is one that lends it to a process: then all it wants is a driver of DPDK's. */
-static bool is_lent(const struct rte_pci_addr *pci)
+static bool is_zc(const struct rte_pci_addr *pci)
 {
-	static const char *const lenders[] = {"vfio-pci", "igb_uio", "uio_pci_generic"};
+	static const char *const user_drivers[] = {"vfio-pci", "igb_uio", "uio_pci_generic"};
 	char driver[64];
 
 	if (!ethdev_kernel_driver(pci, driver, sizeof(driver)))
 		return false;
-	for (size_t i = 0; i < sizeof(lenders) / sizeof(lenders[0]); i++)
-		if (strcmp(driver, lenders[i]) == 0)
+	for (size_t i = 0; i < sizeof(user_drivers) / sizeof(user_drivers[0]); i++)
+		if (strcmp(driver, user_drivers[i]) == 0)
 			return true;
 	return false;
 }
@@ -62,7 +62,7 @@ bool ethdev_driver_missing(const char *name, int error, struct fail *fail)
 
 	if (rte_pci_addr_parse(name, &pci) == 0) {
 		/* The bus has the device and no driver took it. */
-		if (error != -ENOTSUP || !is_lent(&pci))
+		if (error != -ENOTSUP || !is_zc(&pci))
 			return false;
 		fail_set(fail, -ENODEV,
 			 "device %s: no DPDK driver for this NIC is installed; install the package of its driver "

@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "ethdev_device.h"
 #include "ethdev_dma.h"
-#include "ethdev_lend.h"
+#include "ethdev_zc.h"
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
 
@@ -89,8 +89,8 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	loop_timer_stop(port->host->loop, &ep->link_timer);
 	ep->gone = gone;
 	ep->gone_arg = arg;
-	if (ep->dev.lender != NULL) {
-		ethdev_lend_stop(&ep->dev, lcores_left);
+	if (ep->dev.zc != NULL) {
+		ethdev_zc_stop(&ep->dev, lcores_left);
 		return;
 	}
 	ethdev_stop(&ep->dev);
@@ -118,7 +118,7 @@ static int start(struct ethdev_port *ep, const struct ethdev_options *options, s
 	ep->link_timer.fire = link_due;
 	look_at_link(ep);
 	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
-	ep->dev.dma = ep->dev.dma && ep->dev.lender != NULL;
+	ep->dev.dma = ep->dev.dma && ep->dev.zc != NULL;
 	if (ep->dev.dma)
 		dma_start(ep->port.host->loop, &ethdev_dma_ops);
 	return 0;

@@ -9,7 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-#include "ethdev_lend.h"
+#include "ethdev_zc.h"
 #include "ethdev_offload.h"
 #include "loop.h"
 
@@ -288,7 +288,7 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 		*spare = mbuf->pool;
 	}
 	if (__builtin_expect(frame->mbuf_skip != 0, 0))
-		return dev->multi_segs && frame->len >= ETHDEV_LEND_MIN ? chain_head(dev, frame)
+		return dev->multi_segs && frame->len >= ETHDEV_ZC_MIN ? chain_head(dev, frame)
 									: copy_to_mbuf(dev, frame);
 	rte_pktmbuf_refcnt_update(mbuf, 1);
 	return mbuf;
@@ -319,14 +319,14 @@ static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_m
 
 /* The same for a device that may be lent a frame, with a note of what it was. */
 static __attribute__((noinline)) struct rte_mbuf *
-to_mbuf_or_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
+to_mbuf_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 		const struct rte_mempool **spare, struct ethdev_note *note) RUNS_ON(lcore_thread)
 {
 	struct rte_mbuf *mbuf = NULL;
 
 	note->ref = NULL;
-	if (frame->len >= ETHDEV_LEND_MIN && !frame_asks(frame))
-		mbuf = ethdev_lend(dev, ctx, frame, &note->ref);
+	if (frame->len >= ETHDEV_ZC_MIN && !frame_asks(frame))
+		mbuf = ethdev_zc(dev, ctx, frame, &note->ref);
 	if (mbuf == NULL)
 		mbuf = to_mbuf(dev, frame, spare);
 	if (mbuf != NULL)
@@ -351,8 +351,8 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	uint32_t len[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
 	struct ethdev_note note[BURST_MAX];
-	/* Pairs with lend_from_now(): the lenders are there. */
-	bool lends = atomic_load_explicit(&dev->lends, memory_order_acquire);
+	/* Pairs with zc_from_now(): the lenders are there. */
+	bool zero_copy = atomic_load_explicit(&dev->zero_copy, memory_order_acquire);
 	uint16_t ready = 0, kept, refused, sent, too_big = 0;
 	uint64_t bytes = 0;
 
@@ -366,8 +366,8 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			too_big++;
 			continue;
 		}
-		mbuf[ready] = __builtin_expect(lends, 0)
-				      ? to_mbuf_or_lend(dev, ctx, frames[i], &spare, &note[ready])
+		mbuf[ready] = __builtin_expect(zero_copy, 0)
+				      ? to_mbuf_zc(dev, ctx, frames[i], &spare, &note[ready])
 				      : to_mbuf(dev, frames[i], &spare);
 		len[ready] = frames[i]->len;
 		ready += mbuf[ready] != NULL;
@@ -383,8 +383,8 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += len[i];
 	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
-	if (__builtin_expect(lends, 0))
-		ethdev_lend_sent(dev, ctx, note, ready, sent);
+	if (__builtin_expect(zero_copy, 0))
+		ethdev_zc_sent(dev, ctx, note, ready, sent);
 	count(&counters->tx_ok, sent);
 	count(&counters->tx_bytes, bytes);
 	if (too_big > 0)

@@ -5,7 +5,7 @@
  * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
  * shape and its pool can spare it; one whose head was rewritten since (frame_head.h) goes out as a fresh head with a
  * reference to the rest of it behind, or, if it is short, as a copy; a guest's long frame may be read in place
- * (ethdev_lend.h); everything else is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it
+ * (ethdev_zc.h); everything else is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it
  * did not allocate: several ports may be sending it.
  *
  * Context: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
@@ -24,7 +24,7 @@ enum {
 	ETHDEV_FRAME_MIN = 60, /* shortest Ethernet frame, without FCS: shorter ones are padded with zeros */
 	/* Frames that are shorter are copied, though they might be read where they lie: docs/benchmarks.md. Those of a NIC as
 	 * well, if they have another head. */
-	ETHDEV_LEND_MIN = 1500,
+	ETHDEV_ZC_MIN = 1500,
 };
 
 /* What lcores need to know of the device; all but `up` is constant while they do. */
@@ -44,15 +44,15 @@ struct ethdev {
 	struct ethdev_txq *txq; /* [txq_n] */
 	_Atomic bool up;	/* the link; control's */
 
-	/* Guests' frames without a copy (ethdev_lend.h). */
+	/* Guests' frames without a copy (ethdev_zc.h). */
 	bool reads;		/* its driver reads frames by our addresses */
 	bool dma;		/* it reads memory by itself, what is mapped for it (dma.h) */
 	uint16_t tx_desc;	/* descriptors of a transmit queue */
-	const char *lend_obstacle; /* why nothing is lent, in words; NULL: nothing is in the way */
-	struct ethdev_lender *lender; /* [lenders], one for each lcore; NULL: nothing is ever lent */
-	unsigned int lenders;
-	_Atomic bool lends, ending;
-	struct rcu_wait lend_wait, stop_wait;
+	const char *zc_obstacle; /* why nothing is lent, in words; NULL: nothing is in the way */
+	struct ethdev_zc *zc; /* [lenders], one for each lcore; NULL: nothing is ever lent */
+	unsigned int zc_n;
+	_Atomic bool zero_copy, ending;
+	struct rcu_wait zc_wait, stop_wait;
 	void (*stop_done)(struct rcu_wait *wait);
 };
 

@@ -16,7 +16,7 @@
 #include "dpdk_compat.h"
 #include "ethdev_dma.h"
 #include "ethdev_habit.h"
-#include "ethdev_lend.h"
+#include "ethdev_zc.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "log.h"
@@ -42,7 +42,7 @@ struct plan {
 	bool virtio;
 	bool chains; /* a frame may be several buffers, both ways */
 	bool pieces; /* a frame that is sent may be */
-	bool lends;  /* it is asked to read guests' frames where they lie */
+	bool zero_copy;  /* it is asked to read guests' frames where they lie */
 	bool intr;
 };
 
@@ -144,9 +144,9 @@ static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bo
 		plan->room = (uint16_t)RTE_MIN(RTE_ALIGN_CEIL(frame, 64u),
 					       (uint32_t)UINT16_MAX - RTE_PKTMBUF_HEADROOM);
 	}
-	if (plan->lends)
+	if (plan->zero_copy)
 		plan->conf.txmode.offloads |= tx;
-	plan->pieces = plan->chains || (plan->lends && (habit->chains || tx));
+	plan->pieces = plan->chains || (plan->zero_copy && (habit->chains || tx));
 	plan->rx_desc = plan->room > ROOM ? BIG_DESC : RX_DESC;
 	plan->tx_desc = plan->room > ROOM ? BIG_DESC : TX_DESC;
 }
@@ -161,7 +161,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 
 	*plan = (struct plan){
 		.intr = attempt->intr,
-		.lends = options->zero_copy_tx,
+		.zero_copy = options->zero_copy_tx,
 	};
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
@@ -173,7 +173,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	plan_buffers(plan, habit, attempt->big);
 	plan->virtio = habit->virtio;
 	/* Offloads take descriptors that lending could not count. */
-	if (!attempt->bare && !plan->lends && !habit->soft &&
+	if (!attempt->bare && !plan->zero_copy && !habit->soft &&
 	    options->offloads)
 		plan->offloads = ethdev_offload_plan(&plan->info, habit->virtio, &plan->conf);
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
@@ -196,7 +196,7 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 	rxconf.offloads = plan->conf.rxmode.offloads;
 	txconf.offloads = plan->conf.txmode.offloads;
 	/* A NIC that is lent frames tells of each that it has sent, not of each 32nd as is usual. */
-	if (plan->lends && ethdev_dma_possible(id))
+	if (plan->zero_copy && ethdev_dma_possible(id))
 		txconf.tx_rs_thresh = 1;
 	for (uint16_t i = 0; i < plan->rxq_n && error == 0; i++)
 		error = rte_eth_rx_queue_setup(id, i, plan->rx_desc, (unsigned int)socket, &rxconf,
@@ -387,7 +387,7 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct ethdev_opti
 	apply_mtu(dev, port, &plan, options->mtu);
 	hear_everything(dev, port);
 	if (make_queues(dev, port, &plan) == 0 &&
-	    ethdev_lend_prepare(dev, port, &plan.info, plan.lends) == 0)
+	    ethdev_zc_prepare(dev, port, &plan.info, plan.zero_copy) == 0)
 		return 0;
 	ethdev_stop(dev);
 	return fail_set(fail, -ENOMEM, "no memory for its queues");
@@ -399,7 +399,7 @@ void ethdev_stop(struct ethdev *dev)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		if (dev->rxq[i] != NULL)
 			ethdev_rxq_drain(dev->rxq[i]);
-	ethdev_lend_settle(dev);
+	ethdev_zc_settle(dev);
 }
 
 void ethdev_free(struct ethdev *dev)
@@ -407,6 +407,6 @@ void ethdev_free(struct ethdev *dev)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		free(dev->rxq[i]);
 	free(dev->txq);
-	ethdev_lend_free(dev);
+	ethdev_zc_free(dev);
 	ethdev_pool_put(dev->pool);
 }

@@ -9,7 +9,7 @@
 #include <rte_mempool.h>
 
 #include "dma.h"
-#include "ethdev_lend.h"
+#include "ethdev_zc.h"
 #include "ethdev_private.h"
 #include "frame_offload.h"
 
@@ -68,29 +68,29 @@ static void show_device(uint16_t id, json_t *object)
 }
 
 /* Whether guests' frames are read where they lie. */
-static void show_lending(const struct ethdev *dev, json_t *object) RUNS_ON(control_thread)
+static void show_zc(const struct ethdev *dev, json_t *object) RUNS_ON(control_thread)
 {
 	struct dma_status dma = dma_status();
 	char text[256];
 
-	if (dev->lend_obstacle != NULL && strcmp(dev->lend_obstacle, "off") != 0)
-		snprintf(text, sizeof(text), "on, but frames are copied: %s", dev->lend_obstacle);
-	else if (dev->lend_obstacle != NULL)
+	if (dev->zc_obstacle != NULL && strcmp(dev->zc_obstacle, "off") != 0)
+		snprintf(text, sizeof(text), "on, but frames are copied: %s", dev->zc_obstacle);
+	else if (dev->zc_obstacle != NULL)
 		snprintf(text, sizeof(text), "off");
-	else if (ethdev_lend_stuck(dev))
+	else if (ethdev_zc_stuck(dev))
 		snprintf(text, sizeof(text), "on, but frames are copied: the device gives nothing back");
 	else if (dev->dma)
 		snprintf(text, sizeof(text),
 			 "on, frames of %d bytes and more; %u MiB of guests' memory are mapped%s",
-			 ETHDEV_LEND_MIN, (unsigned int)(dma.bytes >> 20),
+			 ETHDEV_ZC_MIN, (unsigned int)(dma.bytes >> 20),
 			 dma.waiting + dma.refused == 0 ? ""
 			 : dma.refused > 0		 ? ", the rest could not be"
 							 : ", more is to come");
 	else
-		snprintf(text, sizeof(text), "on, frames of %d bytes and more", ETHDEV_LEND_MIN);
+		snprintf(text, sizeof(text), "on, frames of %d bytes and more", ETHDEV_ZC_MIN);
 	set_text(object, "zero_copy_tx", text);
-	if (dev->lender != NULL)
-		set_number(object, "zero_copy_out", ethdev_lend_out(dev));
+	if (dev->zc != NULL)
+		set_number(object, "zero_copy_out", ethdev_zc_out(dev));
 }
 
 static void show_queues(const struct ethdev *dev, json_t *object)
@@ -108,7 +108,7 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
 	set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");
-	show_lending(dev, object);
+	show_zc(dev, object);
 	set_number(object, "buffers", dev->pool->size);
 	set_number(object, "buffers_free", rte_mempool_avail_count(dev->pool));
 }

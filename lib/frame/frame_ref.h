@@ -33,7 +33,7 @@ struct frame_ref {
 struct frame_refs {
 	_Alignas(64) struct frame_ref ref[VIRTQ_IN_HAND_LIST];
 	/* Whether the chain in hand waits for its count. The queue's lcore. */
-	_Alignas(64) bool lent[VIRTQ_IN_HAND_LIST] OWNED_BY(lcore_thread);
+	_Alignas(64) bool zc[VIRTQ_IN_HAND_LIST] OWNED_BY(lcore_thread);
 	uint64_t since_ns OWNED_BY(lcore_thread); /* when the oldest chain in hand became the oldest */
 };
 

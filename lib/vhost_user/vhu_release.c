@@ -9,7 +9,7 @@
 #include "rcu.h"
 #include "vus_limits.h"
 
-static const uint64_t LENT_LOOK_NS = NS_PER_MS / 4;
+static const uint64_t ZC_LOOK_NS = NS_PER_MS / 4;
 
 struct vhu_release {
 	struct rcu_wait wait;
@@ -64,7 +64,7 @@ static void pieces_gone(struct loop_job *job)
 	done(arg);
 }
 
-static void look_whether_lent(struct loop_timer *timer)
+static void look_at_zc(struct loop_timer *timer)
 {
 	struct vhu_release *release = container_of(timer, struct vhu_release, timer);
 	enum vhu_release_wait wait =
@@ -76,7 +76,7 @@ static void look_whether_lent(struct loop_timer *timer)
 	if (wait != VHU_RELEASE_NOW) {
 		if (clock_ns() < release->until_ns) {
 			step_to(release, VHU_STEP_ZERO_COPY);
-			loop_timer_start(release->loop, timer, LENT_LOOK_NS);
+			loop_timer_start(release->loop, timer, ZC_LOOK_NS);
 			return;
 		}
 		release->forsaken = true;
@@ -97,10 +97,10 @@ static void lcores_left(struct rcu_wait *wait)
 	free(release->object);
 	release->job.run = unmap_pieces;
 	release->job.done = pieces_gone;
-	release->timer.fire = look_whether_lent;
+	release->timer.fire = look_at_zc;
 	release->until_ns = clock_ns() + FRAME_REF_LIMIT_MS * NS_PER_MS;
 	if (release->n > 0)
-		look_whether_lent(&release->timer);
+		look_at_zc(&release->timer);
 	else
 		pieces_gone(&release->job);
 }

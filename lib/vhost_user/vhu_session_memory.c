@@ -31,7 +31,7 @@ static enum vhu_release_wait memory_waits(struct vhu_regions *regions, uint16_t 
 		if (ring->state == VHU_RING_LEAVING && ring->datapath->in_process)
 			return VHU_RELEASE_USED;
 		if (frame_refs_before(ring->q.refs, generation))
-			wait = VHU_RELEASE_LENT;
+			wait = VHU_RELEASE_ZC;
 	}
 	return wait;
 }

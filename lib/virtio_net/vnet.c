@@ -292,8 +292,8 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
 	const struct virtq_view here = *opened, *view = &here; /* its address is not passed on: it lives in registers */
-	bool lends = __builtin_expect(frame_ref_wanted(), 0) || vnet_window_open(q);
-	int n = format->available(view, 0, lends ? vnet_window_before(q, opened) : BURST_MAX);
+	bool zero_copy = __builtin_expect(frame_ref_wanted(), 0) || vnet_window_open(q);
+	int n = format->available(view, 0, zero_copy ? vnet_window_before(q, opened) : BURST_MAX);
 	struct finding found;
 
 	if (n <= 0) {
@@ -315,7 +315,7 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 		read_heads(burst, view->conf, counters);
 		format->take(view, found.slots, found.chains);
 	}
-	if (lends)
+	if (zero_copy)
 		vnet_window_take(q, opened, burst, found.chains);
 	count(&q->counters.frames, burst->n);
 	if (burst->n == 0)

@@ -28,7 +28,7 @@ static void give_up(struct virtq *q) RUNS_ON(lcore_thread)
 	uint64_t held = 0;
 
 	for (; dp->window_first != dp->window_next; dp->window_first++)
-		held += q->refs->lent[slot_of(dp->window_first)] &&
+		held += q->refs->zc[slot_of(dp->window_first)] &&
 			frame_ref_count(&q->refs->ref[slot_of(dp->window_first)]) != 0;
 	count(&q->counters.given_up, held);
 }
@@ -42,7 +42,7 @@ uint16_t vnet_window_keep(struct virtq *q)
 	while (dp->window_first != dp->window_next) {
 		uint16_t slot = slot_of(dp->window_first);
 
-		if (refs->lent[slot] && frame_ref_count(&refs->ref[slot]) != 0)
+		if (refs->zc[slot] && frame_ref_count(&refs->ref[slot]) != 0)
 			break;
 		dp->window_first++;
 	}
@@ -82,7 +82,7 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 
 /* A burst is lent as a whole, and only if each frame is one chain and each reference is free: one that was given up may be held
  * still. */
-static bool can_lend(const struct virtq *q, const struct virtq_view *view, const struct burst *burst,
+static bool can_refer(const struct virtq *q, const struct virtq_view *view, const struct burst *burst,
 		     uint16_t chains) RUNS_ON(lcore_thread)
 {
 	if (!frame_ref_wanted() || burst->n != chains || in_hand(q) > view->conf->size / 4)
@@ -99,12 +99,12 @@ void vnet_window_take(struct virtq *q, const struct virtq_view *view, struct bur
 {
 	struct frame_refs *refs = q->refs;
 	uint16_t next = q->dp.window_next;
-	bool lend;
+	bool zero_copy;
 
 	if (refs == NULL || chains == 0)
 		return;
-	lend = can_lend(q, view, burst, chains);
-	if (!lend && !vnet_window_open(q)) {
+	zero_copy = can_refer(q, view, burst, chains);
+	if (!zero_copy && !vnet_window_open(q)) {
 		/* Past a reference that is out still, in the end. */
 		q->dp.window_first = q->dp.window_next = (uint16_t)(next + chains);
 		return;
@@ -112,16 +112,16 @@ void vnet_window_take(struct virtq *q, const struct virtq_view *view, struct bur
 	for (uint16_t i = 0; i < chains; i++) {
 		uint16_t slot = slot_of((uint16_t)(next + i));
 
-		refs->lent[slot] = lend;
-		if (lend)
+		refs->zc[slot] = zero_copy;
+		if (zero_copy)
 			atomic_store_explicit(&refs->ref[slot].word,
 					      (uint32_t)view->map->generation << 16,
 					      memory_order_relaxed);
 	}
-	if (lend) {
+	if (zero_copy) {
 		burst->refs = refs;
 		burst->first_ref = next;
-		count(&q->counters.lent, chains);
+		count(&q->counters.zero_copy, chains);
 	}
 	q->dp.window_next = (uint16_t)(next + chains);
 	set_referenced(q, true);

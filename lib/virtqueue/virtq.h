@@ -96,7 +96,7 @@ struct virtq_counters {
 	_Atomic uint64_t frames;
 	_Atomic uint64_t interrupts;
 	_Atomic uint64_t full; /* bursts to the guest that ran out of buffers */
-	_Atomic uint64_t lent; /* frames whose bodies were there for devices to read */
+	_Atomic uint64_t zero_copy; /* frames whose bodies were there for devices to read */
 	_Atomic uint64_t given_up; /* chains returned although a device had not given them back in time */
 };
 

@@ -521,7 +521,7 @@ static void full_ring_drops_and_counts(void **state)
 }
 
 /* A port that lends its last buffers could not receive: from a quarter on, copies are sent instead. */
-static void does_not_lend_its_last_buffers(void **state)
+static void does_not_zc_its_last_buffers(void **state)
 {
 	struct port *in = port_on("in", "net_ring0"), *out = port_on("out", "net_ring1");
 	struct rte_mbuf *hoard[4096], *mbuf = foreign_chain(1, 100, 9);
@@ -657,7 +657,7 @@ int main(void)
 		cmocka_unit_test(nic_to_nic_is_the_mbuf_itself),
 		cmocka_unit_test(shared_heads_are_not_rewritten),
 		cmocka_unit_test(full_ring_drops_and_counts),
-		cmocka_unit_test(does_not_lend_its_last_buffers),
+		cmocka_unit_test(does_not_zc_its_last_buffers),
 		cmocka_unit_test(ends_while_others_hold_its_buffers),
 		cmocka_unit_test(pcap_in_and_out),
 	};

@@ -160,21 +160,21 @@ static void those_behind_wait(void **state)
 static void a_bound(void **state)
 {
 	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
-	uint32_t received, lent;
+	uint32_t received, zc;
 
 	post(SIZE - 1);
-	received = lent = pass_burst(1, first);
+	received = zc = pass_burst(1, first);
 	for (uint16_t n; (n = pass_burst(UINT32_MAX, taken)) > 0; received += n) {
 		bool was = taken[0] != NULL;
 
 		assert_true(was == (received <= SIZE / 4));
-		lent += was ? n : 0;
+		zc += was ? n : 0;
 		for (uint16_t i = 0; i < n && was; i++)
 			frame_ref_drop(taken[i]);
 	}
-	assert_true(lent > SIZE / 4 && lent <= SIZE / 4 + BURST_MAX);
+	assert_true(zc > SIZE / 4 && zc <= SIZE / 4 + BURST_MAX);
 	assert_int_equal(received, VIRTQ_IN_HAND_MAX);
-	assert_int_equal(counted(&ring.q.counters.lent), lent);
+	assert_int_equal(counted(&ring.q.counters.zero_copy), zc);
 	expect_returned(0);
 	frame_ref_drop(first[0]);
 	assert_int_equal(receive(), 0);
@@ -201,7 +201,7 @@ static void nobody_takes(void **state)
 	assert_null(taken[0]);
 	expect_returned(5);
 	assert_false(virtq_is_referenced(&ring.q));
-	assert_int_equal(counted(&ring.q.counters.lent), 0);
+	assert_int_equal(counted(&ring.q.counters.zero_copy), 0);
 }
 
 /* A frame that is not of the burst (a segment made of one, an announcement) has no reference, nor has any after complete(). */

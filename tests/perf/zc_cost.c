@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lend_cost [ROUNDS [RING]]: what a guest's frame on its way to a device costs an lcore, copied into an mbuf and lent where
- * it lies (ethdev_lend.h).
+/* zc_cost [ROUNDS [RING]]: what a guest's frame on its way to a device costs an lcore, copied into an mbuf and lent where
+ * it lies (ethdev_zc.h).
  *
  * The device is net_null, which takes what it is given and reads nothing, as a NIC does as far as our CPU is concerned.
  * One thread plays guest, switch and device, so that frames lie in its caches as far as the ring
@@ -42,7 +42,7 @@ static struct port *port_on(const char *device, bool zero_copy) RUNS_ON(control_
 	struct fail fail = {""};
 
 	if (ethdev_port_driver.create(&host, &spec, 1, &port, &fail) != 0)
-		fprintf(stderr, "lend_cost: %s: %s\n", device, fail.text);
+		fprintf(stderr, "zc_cost: %s: %s\n", device, fail.text);
 	return port;
 }
 
@@ -114,7 +114,7 @@ static int measure(uint32_t bytes, int rounds)
 	printf("{\"bytes\": %u, \"copied\": %.0f, \"lent\": %.0f, \"ratio\": %.2f, \"lent_frames\": %llu}\n",
 	       bytes, ticks[0][rounds / 2], ticks[1][rounds / 2],
 	       ticks[1][rounds / 2] / ticks[0][rounds / 2],
-	       (unsigned long long)counted(&guest.from.counters.lent));
+	       (unsigned long long)counted(&guest.from.counters.zero_copy));
 	qg_close(&guest);
 	frame_refs_destroy(refs);
 	return 0;

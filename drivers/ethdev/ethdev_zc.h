@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_lend.h: a guest's frame to a device without a copy: its head in an mbuf, and its body attached where it lies in the
+/* ethdev_zc.h: a guest's frame to a device without a copy: its head in an mbuf, and its body attached where it lies in the
  * guest's memory (frame_ref.h), for a device that can read it there.
  *
  * Which devices can: those whose driver reads with our CPU and is done when it returns, or hands the mbuf on inside this
@@ -12,11 +12,11 @@
  * and DPDK 22.11's igb stops sending after it.) A device that has given nothing back for STUCK_MS gets copies until all is
  * back.
  *
- * Context: a struct ethdev_lender is of one lcore, but for the count of what is out, which the thread that frees an mbuf
+ * Context: a struct ethdev_zc is of one lcore, but for the count of what is out, which the thread that frees an mbuf
  * lowers. Control makes them, and ends them when no errand of theirs can be left.
  */
-#ifndef VUS_ETHDEV_LEND_H
-#define VUS_ETHDEV_LEND_H
+#ifndef VUS_ETHDEV_ZC_H
+#define VUS_ETHDEV_ZC_H
 
 #include "ethdev_queues.h"
 #include "rcu.h"
@@ -24,7 +24,7 @@
 enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than a queue of 1024 holds */
 
 /* A frame that a NIC reads in place, and which descriptor of the queue, counted from its start, is the first after it. */
-struct ethdev_lent {
+struct ethdev_zc_frame {
 	struct frame_ref *ref;
 	uint32_t end;
 	uint16_t bodies;
@@ -32,7 +32,7 @@ struct ethdev_lent {
 
 struct rte_eth_dev_info;
 
-struct ethdev_lender {
+struct ethdev_zc {
 	_Alignas(64) struct lcore_errand errand;
 	struct ethdev *dev;
 	uint16_t queue;
@@ -42,7 +42,7 @@ struct ethdev_lender {
 	uint64_t since_ns;
 	_Alignas(64) _Atomic uint32_t out; /* bodies the device has */
 	_Atomic bool stuck;		   /* the lcore writes, control shows it */
-	struct ethdev_lent ledger[ETHDEV_LEDGER];
+	struct ethdev_zc_frame ledger[ETHDEV_LEDGER];
 };
 
 /* What deliver() remembers of an mbuf it is about to send. */
@@ -53,26 +53,26 @@ struct ethdev_note {
 
 /* The device is started. If the option is on and the device can, makes what each lcore needs; frames go out without a copy
  * soon after. If it cannot, says why. 0 or -ENOMEM. */
-int ethdev_lend_prepare(struct ethdev *dev, const struct port *port,
+int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
 			const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
 /* No lcore delivers any more: `done` is called when the device may be stopped. */
-void ethdev_lend_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
+void ethdev_zc_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
 	RUNS_ON(control_thread);
 /* The device was stopped: it reads nothing any more. */
-void ethdev_lend_settle(struct ethdev *dev) RUNS_ON(control_thread);
+void ethdev_zc_settle(struct ethdev *dev) RUNS_ON(control_thread);
 /* After the device was closed. */
-void ethdev_lend_free(struct ethdev *dev) RUNS_ON(control_thread);
+void ethdev_zc_free(struct ethdev *dev) RUNS_ON(control_thread);
 
 /* The frame as an mbuf whose body is the guest's memory, with its reference in *hold; or NULL: it is to be copied. */
-struct rte_mbuf *ethdev_lend(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
+struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 			     struct frame_ref **ref) RUNS_ON(lcore_thread);
 /* Of n mbufs that were noted, the first `sent` are the device's now, and the others are freed. From now on the lcore asks
  * for what is out. */
-void ethdev_lend_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,
+void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,
 		      uint16_t n, uint16_t sent) RUNS_ON(lcore_thread);
 
 /* Bodies the device has at present. */
-uint64_t ethdev_lend_out(const struct ethdev *dev);
-bool ethdev_lend_stuck(const struct ethdev *dev);
+uint64_t ethdev_zc_out(const struct ethdev *dev);
+bool ethdev_zc_stuck(const struct ethdev *dev);
 
 #endif

@@ -160,7 +160,7 @@ static bool says(struct port *port, const char *word)
 
 /* --- test cases --------------------------------------------------------------------------------------------------- */
 
-static void long_frames_are_lent(void **state)
+static void long_frames_are_zc(void **state)
 {
 	static const uint16_t pieces[] = {1, 2, 4};
 	struct port *port = port_on("net_ring0", true);
@@ -188,10 +188,10 @@ static void others_are_copied(void **state)
 {
 	struct port *port = port_on("net_ring0", true);
 
-	fill_burst(3, ETHDEV_LEND_MIN - 1, 1);
+	fill_burst(3, ETHDEV_ZC_MIN - 1, 1);
 	deliver(port);
 	assert_int_equal(held(0), 0);
-	read_ring(port, 3, ETHDEV_LEND_MIN - 1);
+	read_ring(port, 3, ETHDEV_ZC_MIN - 1);
 	/* In more pieces than a copy is worth. */
 	fill_burst(3, 4000, 5);
 	deliver(port);
@@ -321,7 +321,7 @@ static void some_cannot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(long_frames_are_lent),
+		cmocka_unit_test(long_frames_are_zc),
 		cmocka_unit_test(others_are_copied),
 		cmocka_unit_test(a_flood),
 		cmocka_unit_test(nothing_stays),

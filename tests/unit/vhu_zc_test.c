@@ -23,7 +23,7 @@ static struct frame_ref *ref_of(void)
 }
 
 /* A device has a frame that was found by the map in force. */
-static void lend(void)
+static void zero_copy(void)
 {
 	const struct mem_map *map = rcu_own(&ring_of()->memory->map);
 
@@ -64,7 +64,7 @@ static void expect_answer(uint32_t request)
 static void test_removal_waits_for_a_device(void **state)
 {
 	vhu_rig_add_memory();
-	lend();
+	zero_copy();
 	ask_removal();
 	assert_true(front_silent(&t.front));
 	frame_ref_drop(ref_of());
@@ -84,13 +84,13 @@ static void test_only_what_was_there(void **state)
 	half.uva += half.size;
 	half.mmap_offset = half.size;
 	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &half, fd), 0);
-	lend();
+	zero_copy();
 	front_send(&t.front, VHU_REM_MEM_REG, VHU_VERSION | VHU_FLAG_NEED_REPLY,
 		   &(struct vhu_memory_single){.region = half}, sizeof(struct vhu_memory_single),
 		   NULL, 0);
 	assert_true(front_silent(&t.front));
 	frame_ref_drop(ref_of());
-	lend(); /* the same hold again, and always in use when control looks */
+	zero_copy(); /* the same hold again, and always in use when control looks */
 	expect_answer(VHU_REM_MEM_REG);
 	frame_ref_drop(ref_of());
 	close(fd);
@@ -107,7 +107,7 @@ static void test_not_for_ever(void **state)
 	kept = ref_of();
 	host = rcu_own(&ring_of()->memory->map)->region[0].host;
 	host[4096] = 1;
-	lend();
+	zero_copy();
 	begun = clock_ns();
 	ask_removal();
 	expect_answer(VHU_REM_MEM_REG);
@@ -131,7 +131,7 @@ static void test_not_for_ever(void **state)
 static void test_hanging_up_waits_too(void **state)
 {
 	vhu_rig_add_memory();
-	lend();
+	zero_copy();
 	front_hang_up(&t.front);
 	front_settle(t.loop);
 	assert_int_equal(vhu_rig_status().slots_used, 0);
