@@ -142,9 +142,9 @@ static void settle_done(struct ethdev *dev, struct ethdev_zc *zc)
 }
 
 /* Asks the device for what it has sent. */
-static bool look(struct lcore_errand *errand)
+static bool look(struct lcore_work *work)
 {
-	struct ethdev_zc *zc = container_of(errand, struct ethdev_zc, errand);
+	struct ethdev_zc *zc = container_of(work, struct ethdev_zc, work);
 	struct ethdev *dev = zc->dev;
 	/* Pairs with give_back(). */
 	uint32_t out = atomic_load_explicit(&zc->out, memory_order_acquire);
@@ -193,7 +193,7 @@ void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethd
 			give_back(zc, note[i].ref, (uint16_t)(note[i].descriptors - 1));
 	}
 	if (atomic_load_explicit(&zc->out, memory_order_relaxed) != 0)
-		lcore_errand_start(ctx, &zc->errand);
+		lcore_work_start(ctx, &zc->work);
 }
 
 /* --- control ----------------------------------------------------------------------------------------------------- */
@@ -236,7 +236,7 @@ static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(control_thre
 	for (unsigned int i = 0; i < lcores; i++) {
 		dev->zc[i].dev = dev;
 		dev->zc[i].queue = (uint16_t)(i % dev->txq_n);
-		dev->zc[i].errand.run = look;
+		dev->zc[i].work.run = look;
 	}
 	atomic_fetch_add(&frame_ref_users, 1);
 	rcu_wait_start(&dev->zc_wait, zc_from_now);
@@ -274,7 +274,7 @@ void ethdev_zc_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
 	atomic_fetch_sub(&frame_ref_users, 1);
 	atomic_store_explicit(&dev->ending, true, memory_order_relaxed);
 	dev->stop_done = done;
-	/* An lcore may have run its errands and not have passed yet. The second time it has seen the end of this one. */
+	/* An lcore may have run its work and not have passed yet. The second time it has seen the end of this one. */
 	rcu_wait_start(&dev->stop_wait, passed_once);
 }
 

@@ -13,7 +13,7 @@
  * back.
  *
  * Context: a struct ethdev_zc is of one lcore, but for the count of what is out, which the thread that frees an mbuf
- * lowers. Control makes them, and ends them when no errand of theirs can be left.
+ * lowers. Control makes them, and ends them when no work of theirs can be left.
  */
 #ifndef VUS_ETHDEV_ZC_H
 #define VUS_ETHDEV_ZC_H
@@ -33,7 +33,7 @@ struct ethdev_zc_frame {
 struct rte_eth_dev_info;
 
 struct ethdev_zc {
-	_Alignas(64) struct lcore_errand errand;
+	_Alignas(64) struct lcore_work work;
 	struct ethdev *dev;
 	uint16_t queue;
 	uint16_t first, next; /* in the ledger; they go around */

@@ -19,18 +19,18 @@ struct lcores lcores;
 
 /* --- the loop ---------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void run_errands(struct lcore *lc) RUNS_ON(lcore_thread)
+static __attribute__((noinline)) void run_work(struct lcore *lc) RUNS_ON(lcore_thread)
 {
-	struct lcore_errand **at = &lc->ctx.errands;
+	struct lcore_work **at = &lc->ctx.work;
 
 	while (*at != NULL) {
-		struct lcore_errand *errand = *at, *next = errand->next;
+		struct lcore_work *work = *at, *next = work->next;
 
-		if (errand->run(errand)) {
-			errand->started = false;
+		if (work->run(work)) {
+			work->started = false;
 			*at = next;
 		} else {
-			at = &errand->next;
+			at = &work->next;
 		}
 	}
 }
@@ -66,8 +66,8 @@ static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, 
 	}
 	if (__builtin_expect(slot_ring_waiting(&lc->injects), 0))
 		lcore_send_injects(lc);
-	if (__builtin_expect(lc->ctx.errands != NULL, 0))
-		run_errands(lc);
+	if (__builtin_expect(lc->ctx.work != NULL, 0))
+		run_work(lc);
 	return frames;
 }
 

@@ -35,7 +35,7 @@ static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(
 	/* Every queue is armed, even when an earlier one has work: disarming is symmetric and cheap. */
 	for (uint16_t i = 0; i < set->n; i++)
 		waiting |= set->queue[i]->port->ops->arm(set->queue[i]);
-	return !waiting && rcu_get(&lc->set) == set && lc->ctx.errands == NULL &&
+	return !waiting && rcu_get(&lc->set) == set && lc->ctx.work == NULL &&
 	       !slot_ring_waiting(&lc->injects) && !atomic_load(&lcores.stop);
 }
 

@@ -15,9 +15,9 @@ struct report_ring;
 
 /* Something an lcore looks after once a round, until it is done; it stays awake meanwhile. Embedded in a driver's own,
  * and of one lcore. */
-struct lcore_errand {
-	struct lcore_errand *next;
-	bool (*run)(struct lcore_errand *errand); /* whether it is done */
+struct lcore_work {
+	struct lcore_work *next;
+	bool (*run)(struct lcore_work *work); /* whether it is done */
 	bool started;
 };
 
@@ -28,16 +28,16 @@ struct lcore_ctx {
 	struct report_ring *reports;
 	struct punt_ring *punts;
 	struct burst *burst;
-	struct lcore_errand *errands;
+	struct lcore_work *work;
 };
 
-static inline void lcore_errand_start(struct lcore_ctx *ctx, struct lcore_errand *errand)
+static inline void lcore_work_start(struct lcore_ctx *ctx, struct lcore_work *work)
 {
-	if (errand->started)
+	if (work->started)
 		return;
-	errand->started = true;
-	errand->next = ctx->errands;
-	ctx->errands = errand;
+	work->started = true;
+	work->next = ctx->work;
+	ctx->work = work;
 }
 
 #endif

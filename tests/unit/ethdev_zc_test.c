@@ -49,18 +49,18 @@ static void count_call(void *arg)
 }
 
 /* What an lcore does at the end of a round. */
-static void run_errands(void)
+static void run_work(void)
 {
-	struct lcore_errand **at = &lcore.errands;
+	struct lcore_work **at = &lcore.work;
 
 	while (*at != NULL) {
-		struct lcore_errand *errand = *at;
+		struct lcore_work *work = *at;
 
-		if (errand->run(errand)) {
-			errand->started = false;
-			*at = errand->next;
+		if (work->run(work)) {
+			work->started = false;
+			*at = work->next;
 		} else {
-			at = &errand->next;
+			at = &work->next;
 		}
 	}
 }
@@ -72,7 +72,7 @@ static void end(struct port *port)
 	role_assert_control();
 	port->ops->destroy(port, count_call, &gone);
 	for (int i = 0; i < 1000 && gone == 0; i++) {
-		run_errands();
+		run_work();
 		loop_turn(host.loop, 1000000);
 	}
 	assert_int_equal(gone, 1);
@@ -178,8 +178,8 @@ static void long_frames_are_zc(void **state)
 		read_ring(port, 20, 9014);
 		for (uint16_t i = 0; i < 20; i++)
 			assert_int_equal(held(i), 0);
-		run_errands();
-		assert_null(lcore.errands);
+		run_work();
+		assert_null(lcore.work);
 	}
 	end(port);
 }
@@ -203,7 +203,7 @@ static void others_are_copied(void **state)
 	deliver(port);
 	assert_int_equal(held(0), 0);
 	read_ring(port, 3, 4000);
-	assert_null(lcore.errands);
+	assert_null(lcore.work);
 	end(port);
 	port = port_on("net_ring0", false);
 	assert_true(says(port, "off"));
@@ -241,7 +241,7 @@ static void nothing_stays(void **state)
 	deliver(port);
 	for (uint16_t i = 0; i < BURST_MAX; i++)
 		assert_int_equal(held(i), 0);
-	assert_null(lcore.errands);
+	assert_null(lcore.work);
 	end(port);
 	port = port_on("net_ring0", true);
 	for (unsigned int i = 0; i < 3000; i++)
@@ -259,7 +259,7 @@ static void wait_ms(unsigned int ms)
 	const struct timespec pause = {.tv_nsec = 1000000};
 
 	for (unsigned int i = 0; i < ms; i++) {
-		run_errands();
+		run_work();
 		nanosleep(&pause, NULL);
 	}
 }
@@ -273,14 +273,14 @@ static void one_that_hangs(void **state)
 	deliver(port);
 	assert_int_equal(held(0), 1);
 	wait_ms(250);
-	assert_non_null(lcore.errands);
+	assert_non_null(lcore.work);
 	assert_true(says(port, "gives nothing back"));
 	deliver(port);
 	assert_int_equal(held(0), 1);
 	assert_int_equal(empty_ring(port), 8);
 	assert_int_equal(held(0), 0);
 	wait_ms(2);
-	assert_null(lcore.errands);
+	assert_null(lcore.work);
 	assert_true(says(port, "on, frames of"));
 	deliver(port);
 	assert_int_equal(held(0), 1);
