@@ -107,7 +107,7 @@ bool vhost_lane_begins(void *owner, struct lane_link *link)
 	if (vhost->link != NULL)
 		return false;
 	vhost->link = link;
-	vhost->port.deaf = false;
+	vhost->port.cannot_receive = false;
 	memset(&vhost->lane_seen, 0, sizeof(vhost->lane_seen));
 	atomic_store(&link->shared->len_max, atomic_load(&vhost->len_max));
 	rcu_set(&vhost->lane, link);
@@ -128,7 +128,7 @@ void vhost_lane_ends(void *owner, bool orderly)
 	/* After the queue has gone from the lcore that sleeps on it. */
 	vhost->rxq[0].q.wake_fd = -1;
 	if (!orderly) {
-		vhost->port.deaf = vhost->tx_ready == 0;
+		vhost->port.cannot_receive = vhost->tx_ready == 0;
 		vhost_lane_retire(vhost);
 		return;
 	}

@@ -49,9 +49,9 @@ static void to_guest_changed(struct vhost_port *vhost, unsigned int pair, bool r
 	vhost->tx_ready = ready ? vhost->tx_ready | bit : vhost->tx_ready & ~bit;
 	rcu_set(&vhost->tx, tx_set_create(vhost));
 	rcu_free((void *)(uintptr_t)before);
-	vhost->port.deaf = vhost->tx_ready == 0;
+	vhost->port.cannot_receive = vhost->tx_ready == 0;
 	/* A guest that stops here may be about to run elsewhere. */
-	if (vhost->port.deaf && !vhost->ending)
+	if (vhost->port.cannot_receive && !vhost->ending)
 		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
 }
 
@@ -250,7 +250,7 @@ static int create(struct port_host *host, const struct port_spec *spec, uint16_t
 		return fail_set(fail, -ENOMEM, "no memory for a port");
 	vhost->mode = config.mode;
 	vhost->rights = config.rights;
-	vhost->port.deaf = true;
+	vhost->port.cannot_receive = true;
 	mtu_changed(vhost, 0);
 	error = vhu_device_create(host->loop, &config, &device_events, vhost, &vhost->device, fail);
 	if (error != 0) {

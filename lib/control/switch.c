@@ -195,7 +195,7 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 		return;
 	switch ((enum report_kind)report->kind) {
 	case REPORT_MAC_SEEN:
-		if (sp->bridge->index == report->bridge && !sp->port->deaf)
+		if (sp->bridge->index == report->bridge && !sp->port->cannot_receive)
 			bridge_learn(sp->bridge->bridge, report->key, report->port);
 		break;
 	case REPORT_RING_BROKEN:

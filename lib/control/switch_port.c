@@ -286,7 +286,7 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 	memcpy(rarp.ethernet.ether_shost, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_sha, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_tha, mac, ETH_ALEN);
-	if (!sp->port->deaf)
+	if (!sp->port->cannot_receive)
 		bridge_learn(sp->bridge->bridge, mac_key(mac), sp->id);
 	/* If that fails, its next frame tells the others. */
 	lcores_inject_bridge(sp->bridge->bridge, sp->port, (const uint8_t *)&rarp, sizeof(rarp));

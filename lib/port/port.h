@@ -34,7 +34,7 @@ struct port {
 	struct port_rxq **rxq; /* [rxq_n]; control polls those that are ready */
 	/* Control's. Nothing can be delivered to it for now: no address is learned behind it, so that frames for one
 	 * that was there before are flooded, and reach it wherever it turns up. */
-	bool deaf;
+	bool cannot_receive;
 	struct port_counters *counters; /* [host->lcores], and one that is control's */
 	unsigned int counters_n;
 	struct port_host *host;

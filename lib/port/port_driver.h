@@ -74,7 +74,7 @@ struct port_host {
 	void (*queues_changed)(struct port_host *host, struct port *port);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
-	/* The peer is gone, or has stopped to listen (port->deaf): what was learned behind the
+	/* The peer is gone, or has stopped to listen (port->cannot_receive): what was learned behind the
 	 * port holds no more. */
 	void (*peer_gone)(struct port_host *host, struct port *port);
 	struct loop *loop;

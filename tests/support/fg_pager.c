@@ -256,11 +256,11 @@ static void *serve(void *arg)
 	int timeout_ms = 1000;
 
 	while (!atomic_load(&p->stop)) {
-		bool deaf = atomic_load(&p->delay_us) == FG_NEVER_US || atomic_load(&p->vanished);
+		bool cannot_receive = atomic_load(&p->delay_us) == FG_NEVER_US || atomic_load(&p->vanished);
 		struct pollfd fds[3] = {
 			{.fd = p->own, .events = POLLIN},
 			{.fd = p->wake, .events = POLLIN},
-			{.fd = deaf ? -1 : atomic_load(&p->theirs), .events = POLLIN},
+			{.fd = cannot_receive ? -1 : atomic_load(&p->theirs), .events = POLLIN},
 		};
 		uint64_t count;
 

@@ -320,7 +320,7 @@ static void a_deaf_port_is_not_learned(void **state)
 	fake_port_ready(b, 0, true);
 	fake_port_send(a, 0xff, 1, 1);
 	TURN_UNTIL(loop, where(1, 0) != NULL);
-	a->port.deaf = true;
+	a->port.cannot_receive = true;
 	a->port.host->peer_gone(a->port.host, &a->port);
 	fake_port_send(a, 0xff, 1, 1);
 	TURN_UNTIL(loop, b->delivered == 2);
@@ -330,7 +330,7 @@ static void a_deaf_port_is_not_learned(void **state)
 	TURN_UNTIL(loop, where(2, 0) != NULL); /* whatever was reported before is done with */
 	assert_null(where(1, 0));
 	assert_null(where(9, 0));
-	a->port.deaf = false;
+	a->port.cannot_receive = false;
 	a->port.host->announce(a->port.host, &a->port, address);
 	assert_string_equal(where(9, 0), "a");
 }
