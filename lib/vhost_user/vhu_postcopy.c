@@ -174,7 +174,7 @@ void vhu_postcopy_abort(struct vhu_device *device)
 {
 	struct vhu_postcopy *pc = &device->postcopy;
 
-	if (pc->state == VHU_POSTCOPY_LISTENING && vhu_half_remember(&pc->half, &device->regions) != 0)
+	if (pc->state == VHU_POSTCOPY_LISTENING && vhu_partial_remember(&pc->partial, &device->regions) != 0)
 		log_error(device->name, "no memory to remember which guest arrived in part only");
 	pc->state = VHU_POSTCOPY_OFF;
 	device->datapath = &vhu_datapath_lcores;
@@ -214,7 +214,7 @@ void vhu_postcopy_init(struct vhu_device *device, bool off)
 
 void vhu_postcopy_fini(struct vhu_device *device)
 {
-	vhu_half_forget(&device->postcopy.half);
+	vhu_partial_forget(&device->postcopy.partial);
 }
 
 void vhu_postcopy_describe(const struct vhu_device *device, char *text, size_t size)

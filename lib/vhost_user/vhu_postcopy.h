@@ -29,7 +29,7 @@
 #include "loop.h"
 #include "rcu.h"
 #include "role.h"
-#include "vhu_half.h"
+#include "vhu_partial.h"
 #include "vhu_message.h"
 
 struct vhu_device;
@@ -60,7 +60,7 @@ struct vhu_postcopy {
 	uint32_t echo_size;
 	union vhu_payload echo;
 
-	struct vhu_half half;
+	struct vhu_partial partial;
 	bool turned_away; /* this front end came with such memory */
 };
 

@@ -122,7 +122,7 @@ static enum vhu_error error_of(int error)
 static bool whole(struct vhu_device *device, const struct vhu_message *msg, struct fail *fail)
 {
 	for (unsigned int i = 0; i < msg->fds.n; i++) {
-		if (vhu_half_check(&device->postcopy.half, msg->fds.fd[i], fail) == 0)
+		if (vhu_partial_check(&device->postcopy.partial, msg->fds.fd[i], fail) == 0)
 			continue;
 		device->postcopy.turned_away = true;
 		return false;

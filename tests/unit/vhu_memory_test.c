@@ -207,7 +207,7 @@ static void test_unaligned_and_sealed(void **state)
 /* Huge pages: mapped from whole pages around the region. Skipped where there are none. */
 static void test_huge_pages(void **state)
 {
-	const struct vhu_memory_region half = {
+	const struct vhu_memory_region partial = {
 		.gpa = GPA, .size = 1 << 20, .uva = UVA, .mmap_offset = 1 << 20};
 	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
 
@@ -216,10 +216,10 @@ static void test_huge_pages(void **state)
 			close(fd);
 		skip();
 	}
-	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &half, fd), 0);
+	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &partial, fd), 0);
 	front_ring(&t.front, 0, 256, UVA);
 	assert_int_equal(t.ready, 1);
-	assert_int_equal(front_region(&t.front, VHU_REM_MEM_REG, &half, -1), 0);
+	assert_int_equal(front_region(&t.front, VHU_REM_MEM_REG, &partial, -1), 0);
 	assert_int_equal(t.ready, 0);
 	close(fd);
 }

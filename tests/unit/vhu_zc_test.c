@@ -75,18 +75,18 @@ static void test_removal_waits_for_a_device(void **state)
 /* What is lent of the new map is nobody's concern. */
 static void test_only_what_was_there(void **state)
 {
-	struct vhu_memory_region half = vhu_rig_whole;
+	struct vhu_memory_region partial = vhu_rig_whole;
 	int fd = front_memory();
 
-	half.size /= 2;
-	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &half, fd), 0);
-	half.gpa += half.size;
-	half.uva += half.size;
-	half.mmap_offset = half.size;
-	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &half, fd), 0);
+	partial.size /= 2;
+	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &partial, fd), 0);
+	partial.gpa += partial.size;
+	partial.uva += partial.size;
+	partial.mmap_offset = partial.size;
+	assert_int_equal(front_region(&t.front, VHU_ADD_MEM_REG, &partial, fd), 0);
 	zero_copy();
 	front_send(&t.front, VHU_REM_MEM_REG, VHU_VERSION | VHU_FLAG_NEED_REPLY,
-		   &(struct vhu_memory_single){.region = half}, sizeof(struct vhu_memory_single),
+		   &(struct vhu_memory_single){.region = partial}, sizeof(struct vhu_memory_single),
 		   NULL, 0);
 	assert_true(front_silent(&t.front));
 	frame_ref_drop(ref_of());

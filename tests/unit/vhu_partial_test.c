@@ -9,18 +9,18 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "vhu_half.h"
+#include "vhu_partial.h"
 
 enum { FILES = 5 };
 
 static int file[FILES];
 static struct vhu_regions regions;
-static struct vhu_half half;
+static struct vhu_partial partial;
 
 static int begin(void **state)
 {
 	memset(&regions, 0, sizeof(regions));
-	memset(&half, 0, sizeof(half));
+	memset(&partial, 0, sizeof(partial));
 	for (int i = 0; i < FILES; i++)
 		file[i] = memfd_create("guest", MFD_CLOEXEC);
 	return 0;
@@ -28,7 +28,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	vhu_half_forget(&half);
+	vhu_partial_forget(&partial);
 	for (int i = 0; i < FILES; i++)
 		close(file[i]);
 	return 0;
@@ -52,7 +52,7 @@ static void regions_of(int first, int n)
 static int check(int fd)
 {
 	struct fail fail = {.text = ""};
-	int error = vhu_half_check(&half, fd, &fail);
+	int error = vhu_partial_check(&partial, fd, &fail);
 
 	assert_int_equal(error == 0, fail.text[0] == '\0');
 	return error;
@@ -65,8 +65,8 @@ static void the_same_file_is_known(void **state)
 
 	assert_int_equal(check(file[0]), 0);
 	regions_of(0, 2);
-	assert_int_equal(vhu_half_remember(&half, &regions), 0);
-	assert_int_equal(half.n, 2); /* a file is remembered once */
+	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
+	assert_int_equal(partial.n, 2); /* a file is remembered once */
 	assert_int_equal(check(file[0]), -ESTALE);
 	assert_int_equal(check(file[1]), -ESTALE);
 	assert_int_equal(check(file[2]), 0);
@@ -80,14 +80,14 @@ static void the_same_file_is_known(void **state)
 static void the_last_guest_counts(void **state)
 {
 	regions_of(0, 2);
-	assert_int_equal(vhu_half_remember(&half, &regions), 0);
+	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
 	regions_of(1, 3);
-	assert_int_equal(vhu_half_remember(&half, &regions), 0);
+	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
 	assert_int_equal(check(file[0]), 0);
 	for (int i = 1; i < 4; i++)
 		assert_int_equal(check(file[i]), -ESTALE);
 	assert_int_equal(check(file[4]), 0);
-	vhu_half_forget(&half);
+	vhu_partial_forget(&partial);
 	for (int i = 0; i < FILES; i++)
 		assert_int_equal(check(file[i]), 0);
 }
@@ -95,7 +95,7 @@ static void the_last_guest_counts(void **state)
 static void a_guest_without_memory_is_nothing_to_remember(void **state)
 {
 	regions_of(0, 0);
-	assert_int_equal(vhu_half_remember(&half, &regions), 0);
+	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
 	assert_int_equal(check(file[0]), 0);
 	assert_int_equal(check(-1), 0); /* whoever maps it says what is wrong with it */
 }
@@ -110,8 +110,8 @@ static void as_many_files_as_there_can_be(void **state)
 		regions.mapping[regions.n].ino = st.st_ino + 100 + regions.n;
 	}
 	regions.mapping[MEM_SLOTS_MAX - 1].ino = st.st_ino;
-	assert_int_equal(vhu_half_remember(&half, &regions), 0);
-	assert_int_equal(half.n, MEM_SLOTS_MAX);
+	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
+	assert_int_equal(partial.n, MEM_SLOTS_MAX);
 	assert_int_equal(check(file[0]), -ESTALE);
 }
 

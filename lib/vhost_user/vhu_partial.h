@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vhu_half.h: the files of a guest's memory of which only a part arrived.
+/* vhu_partial.h: the files of a guest's memory of which only a part arrived.
  *
  * A conversation that ends while pages are still missing leaves memory behind that must never be touched again: a page
  * that is not there would be filled with zeros, under the guest. A front end may connect anew and give us the same files
@@ -8,8 +8,8 @@
  *
  * Context: control thread.
  */
-#ifndef VUS_VHU_HALF_H
-#define VUS_VHU_HALF_H
+#ifndef VUS_VHU_PARTIAL_H
+#define VUS_VHU_PARTIAL_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,21 +17,21 @@
 #include "fail.h"
 #include "vhu_regions.h"
 
-struct vhu_half_file {
+struct vhu_partial_file {
 	dev_t dev;
 	ino_t ino;
 };
 
-struct vhu_half {
-	struct vhu_half_file *file;
+struct vhu_partial {
+	struct vhu_partial_file *file;
 	uint32_t n;
 };
 
 /* The files of these regions take the place of those before: 0 or -ENOMEM. */
-int vhu_half_remember(struct vhu_half *half, const struct vhu_regions *regions);
-void vhu_half_forget(struct vhu_half *half);
+int vhu_partial_remember(struct vhu_partial *partial, const struct vhu_regions *regions);
+void vhu_partial_forget(struct vhu_partial *partial);
 
 /* 0, or -ESTALE with a line in `fail` for a file that is remembered. */
-int vhu_half_check(const struct vhu_half *half, int fd, struct fail *fail);
+int vhu_partial_check(const struct vhu_partial *partial, int fd, struct fail *fail);
 
 #endif
