@@ -33,7 +33,7 @@ bool balance_find(const struct balance_queue *queues, unsigned int n, unsigned i
 		uint32_t before = lcore_load[q->lcore];
 		uint32_t after = larger(before - q->load, lcore_load[to] + q->load);
 
-		if (q->rests || before < BALANCE_BUSY || after >= before || before - after <= most)
+		if (q->backs_off || before < BALANCE_BUSY || after >= before || before - after <= most)
 			continue;
 		most = before - after;
 		*move = (struct balance_move){
@@ -54,7 +54,7 @@ bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int 
 	if (!balance_find(queues, n, lcores, move))
 		return false;
 	queues[move->queue].lcore = move->to;
-	queues[move->queue].rests = true;
+	queues[move->queue].backs_off = true;
 	return true;
 }
 
@@ -69,17 +69,17 @@ void balance_measure(struct balance_load *load, uint64_t cycles, uint64_t whole)
 		load->stayed++;
 }
 
-bool balance_rests(const struct balance_load *load)
+bool balance_backs_off(const struct balance_load *load)
 {
-	return load->stayed < load->rest;
+	return load->stayed < load->backoff;
 }
 
 void balance_moved(struct balance_load *load)
 {
-	bool again = load->rest > 0 && load->stayed < 4 * load->rest;
+	bool again = load->backoff > 0 && load->stayed < 4 * load->backoff;
 
-	load->rest = !again			       ? BALANCE_REST
-		     : load->rest > BALANCE_REST_MAX / 2 ? BALANCE_REST_MAX
-							 : 2 * load->rest;
+	load->backoff = !again			       ? BALANCE_BACKOFF
+		     : load->backoff > BALANCE_BACKOFF_MAX / 2 ? BALANCE_BACKOFF_MAX
+							 : 2 * load->backoff;
 	load->stayed = 0;
 }

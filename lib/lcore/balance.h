@@ -8,8 +8,8 @@
  * nowhere; what shares the lcore with it does.
  *
  * Loads do not stay as they are. So something has to be gained in BALANCE_PATIENCE intervals in a row before anything
- * moves, then one queue does, and it rests: BALANCE_REST intervals, twice as long each time it has moved again soon
- * after, up to BALANCE_REST_MAX. A load that swings faster than that moves nothing any more.
+ * moves, then one queue does, and it rests: BALANCE_BACKOFF intervals, twice as long each time it has moved again soon
+ * after, up to BALANCE_BACKOFF_MAX. A load that swings faster than that moves nothing any more.
  *
  * Threads: any; the callers' data. An interval is a second (switch_balance.c).
  */
@@ -26,15 +26,15 @@ enum {
 	BALANCE_BUSY = 250,	/* an lcore with less to do needs no relief */
 	BALANCE_GAIN = 100,
 	BALANCE_PATIENCE = 3,	/* intervals */
-	BALANCE_REST = 10,
-	BALANCE_REST_MAX = 640,
+	BALANCE_BACKOFF = 10,
+	BALANCE_BACKOFF_MAX = 640,
 };
 
 /* What a receive queue costs; in port_rxq.balance_priv. */
 struct __attribute__((may_alias)) balance_load {
 	uint64_t cycles;       /* the queue's counter at the last look */
 	uint32_t share;	       /* of an lcore's time, in permille, smoothed */
-	uint32_t rest, stayed; /* intervals: to be left where it is, and since its last move */
+	uint32_t backoff, stayed; /* intervals: to be left where it is, and since its last move */
 };
 _Static_assert(sizeof(struct balance_load) <= PORT_RXQ_BALANCE_BYTES, "a queue has room for it");
 
@@ -47,7 +47,7 @@ static inline struct balance_load *balance_load_of(struct port_rxq *q)
 struct balance_queue {
 	uint32_t load;
 	uint16_t lcore; /* index */
-	bool rests;	/* stays where it is */
+	bool backs_off;	/* stays where it is */
 };
 
 struct balance_move {
@@ -66,7 +66,7 @@ bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int 
 
 /* Once an interval, of `whole` TSC cycles: the queue's counter of busy cycles stands at `cycles`. */
 void balance_measure(struct balance_load *load, uint64_t cycles, uint64_t whole);
-bool balance_rests(const struct balance_load *load);
+bool balance_backs_off(const struct balance_load *load);
 void balance_moved(struct balance_load *load);
 
 #endif

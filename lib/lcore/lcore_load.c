@@ -61,7 +61,7 @@ static struct known take_stock(void) RUNS_ON(control_thread)
 			known.facts[known.n++] = (struct balance_queue){
 				.load = balance_load_of(q)->share,
 				.lcore = (uint16_t)i,
-				.rests = balance_rests(balance_load_of(q)),
+				.backs_off = balance_backs_off(balance_load_of(q)),
 			};
 		}
 	}

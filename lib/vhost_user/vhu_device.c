@@ -195,7 +195,7 @@ void vhu_device_cut_off(struct vhu_device *device, unsigned int index)
 	if (device->state != VHU_TALKING)
 		return;
 	snprintf(why, sizeof(why), "ring %u has a descriptor that blocks whoever writes it", index);
-	vhu_endpoint_rest(&device->endpoint);
+	vhu_endpoint_back_off(&device->endpoint);
 	vhu_session_end(device, why, false);
 }
 

@@ -189,9 +189,9 @@ void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 				 endpoint->last_try_ns == 0 ? 0 : RETRY_FIRST_NS);
 }
 
-void vhu_endpoint_rest(struct vhu_endpoint *endpoint)
+void vhu_endpoint_back_off(struct vhu_endpoint *endpoint)
 {
-	rest(endpoint, VHU_REST_MS * NS_PER_MS);
+	rest(endpoint, VHU_BACKOFF_MS * NS_PER_MS);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
 
 struct vhu_endpoint;
 
-enum { VHU_REST_MS = 1000 };
+enum { VHU_BACKOFF_MS = 1000 };
 
 enum vhu_room {
 	VHU_TAKEN,    /* the descriptor is the owner's now */
@@ -63,8 +63,8 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      struct fail *fail) RUNS_ON(control_thread);
 /* The owner has no front end (any more), and the next may come: a server lets in who waits, a client begins to try. */
 void vhu_endpoint_next(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
-/* No connection is accepted for VHU_REST_MS from now. */
-void vhu_endpoint_rest(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
+/* No connection is accepted for VHU_BACKOFF_MS from now. */
+void vhu_endpoint_back_off(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
 /* Server: the socket file's rights, from now on. 0 or -errno with a line in `fail`. */
 int vhu_endpoint_set_rights(struct vhu_endpoint *endpoint, const struct rights *rights, struct fail *fail)
 	RUNS_ON(control_thread);

@@ -43,10 +43,10 @@ static void two_that_share_are_parted(void **state)
 	assert_true(balance_find(q, 3, 3, &move));
 	assert_int_equal(move.to, 2);
 	/* The larger one would do as well, but may not move. */
-	q[0].rests = true;
+	q[0].backs_off = true;
 	assert_true(balance_find(q, 3, 2, &move));
 	assert_int_equal(move.queue, 1);
-	q[1].rests = true;
+	q[1].backs_off = true;
 	assert_false(balance_find(q, 3, 2, &move));
 }
 
@@ -150,11 +150,11 @@ static void a_load_is_smoothed(void **state)
 	assert_int_equal(load.share, 0);
 }
 
-static unsigned int rests_for(struct balance_load *load)
+static unsigned int backs_off_for(struct balance_load *load)
 {
 	unsigned int intervals = 0;
 
-	for (; balance_rests(load); intervals++)
+	for (; balance_backs_off(load); intervals++)
 		balance_measure(load, load->cycles, INTERVAL);
 	return intervals;
 }
@@ -162,18 +162,18 @@ static unsigned int rests_for(struct balance_load *load)
 static void a_queue_that_moved_rests(void **state)
 {
 	struct balance_load load = {0};
-	unsigned int rest = BALANCE_REST;
+	unsigned int rest = BALANCE_BACKOFF;
 
-	assert_false(balance_rests(&load));
+	assert_false(balance_backs_off(&load));
 	for (int i = 0; i < 12; i++) { /* again and again: longer and longer */
 		balance_moved(&load);
-		assert_int_equal(rests_for(&load), rest);
-		rest = 2 * rest < BALANCE_REST_MAX ? 2 * rest : BALANCE_REST_MAX;
+		assert_int_equal(backs_off_for(&load), rest);
+		rest = 2 * rest < BALANCE_BACKOFF_MAX ? 2 * rest : BALANCE_BACKOFF_MAX;
 	}
-	for (unsigned int i = 0; i < 4 * BALANCE_REST_MAX; i++) /* after long peace it begins anew */
+	for (unsigned int i = 0; i < 4 * BALANCE_BACKOFF_MAX; i++) /* after long peace it begins anew */
 		balance_measure(&load, 0, INTERVAL);
 	balance_moved(&load);
-	assert_int_equal(rests_for(&load), BALANCE_REST);
+	assert_int_equal(backs_off_for(&load), BALANCE_BACKOFF);
 }
 
 /* The decision of switch_balance.c over an hour, for two lcores and four queues whose loads change as `share` says. */
@@ -193,7 +193,7 @@ static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int seco
 			cycles[i] += share(i, second) * (INTERVAL / BALANCE_WHOLE);
 			balance_measure(&load[i], cycles[i], INTERVAL);
 			q[i].load = load[i].share;
-			q[i].rests = balance_rests(&load[i]);
+			q[i].backs_off = balance_backs_off(&load[i]);
 		}
 		uneven = balance_find(q, 4, 2, &move) ? uneven + 1 : 0;
 		if (uneven < BALANCE_PATIENCE)
