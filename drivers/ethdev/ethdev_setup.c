@@ -15,7 +15,7 @@
 
 #include "dpdk_compat.h"
 #include "ethdev_dma.h"
-#include "ethdev_habit.h"
+#include "ethdev_quirk.h"
 #include "ethdev_zc.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
@@ -64,7 +64,7 @@ static const struct attempt {
 
 /* --- the plan ---------------------------------------------------------------------------------------------------- */
 
-static void plan_queues(struct plan *plan, const struct ethdev_habit *habit, unsigned int lcores,
+static void plan_queues(struct plan *plan, const struct ethdev_quirk *quirk, unsigned int lcores,
 			bool one)
 {
 	uint16_t rx_max = RTE_MIN(plan->info.max_rx_queues, VHOST_QUEUE_PAIRS_MAX);
@@ -72,12 +72,12 @@ static void plan_queues(struct plan *plan, const struct ethdev_habit *habit, uns
 
 	plan->rxq_n = (uint16_t)RTE_MIN(lcores, rx_max);
 	plan->txq_n = (uint16_t)RTE_MIN(lcores, tx_max);
-	if (habit->all)
+	if (quirk->all)
 		plan->rxq_n = rx_max;
-	if (habit->equal)
+	if (quirk->equal)
 		plan->rxq_n = plan->txq_n =
 			RTE_MIN(RTE_MAX(plan->rxq_n, plan->txq_n), RTE_MIN(rx_max, tx_max));
-	if (habit->one || one)
+	if (quirk->one || one)
 		plan->rxq_n = plan->txq_n = 1;
 }
 
@@ -115,7 +115,7 @@ static uint16_t mtu_wanted(uint16_t id, unsigned int if_index, bool any_length, 
 }
 
 /* The MTU we go by, and the part of it that the driver lets itself be told. */
-static void plan_mtu(struct plan *plan, const struct ethdev_habit *habit, uint16_t wanted)
+static void plan_mtu(struct plan *plan, const struct ethdev_quirk *quirk, uint16_t wanted)
 {
 	uint32_t most = plan->info.max_mtu;
 
@@ -123,10 +123,10 @@ static void plan_mtu(struct plan *plan, const struct ethdev_habit *habit, uint16
 		most = RTE_MIN(most, plan->info.max_rx_pktlen - RTE_ETHER_HDR_LEN -
 					     RTE_ETHER_CRC_LEN);
 	plan->conf.rxmode.mtu = RTE_MIN((uint32_t)wanted, most);
-	plan->mtu = habit->any_length ? wanted : (uint16_t)plan->conf.rxmode.mtu;
+	plan->mtu = quirk->any_length ? wanted : (uint16_t)plan->conf.rxmode.mtu;
 }
 
-static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bool big)
+static void plan_buffers(struct plan *plan, const struct ethdev_quirk *quirk, bool big)
 {
 	const uint64_t rx = plan->info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	const uint64_t tx = plan->info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -136,7 +136,7 @@ static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bo
 				       RTE_MIN(plan->info.min_rx_bufsize, (uint32_t)ROOM_BIG));
 	if (big)
 		plan->room = ROOM_BIG;
-	if (frame > plan->room && (habit->chains || (rx && tx))) {
+	if (frame > plan->room && (quirk->chains || (rx && tx))) {
 		plan->chains = true;
 		plan->conf.rxmode.offloads |= rx;
 		plan->conf.txmode.offloads |= tx;
@@ -146,7 +146,7 @@ static void plan_buffers(struct plan *plan, const struct ethdev_habit *habit, bo
 	}
 	if (plan->zero_copy)
 		plan->conf.txmode.offloads |= tx;
-	plan->pieces = plan->chains || (plan->zero_copy && (habit->chains || tx));
+	plan->pieces = plan->chains || (plan->zero_copy && (quirk->chains || tx));
 	plan->rx_desc = plan->room > ROOM ? BIG_DESC : RX_DESC;
 	plan->tx_desc = plan->room > ROOM ? BIG_DESC : TX_DESC;
 }
@@ -156,7 +156,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 {
 	const uint64_t flows = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP |
 			       RTE_ETH_RSS_SCTP;
-	const struct ethdev_habit *habit;
+	const struct ethdev_quirk *quirk;
 	int error;
 
 	*plan = (struct plan){
@@ -166,16 +166,16 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	error = rte_eth_dev_info_get(id, &plan->info);
 	if (error != 0)
 		return error;
-	habit = ethdev_habit_of(plan->info.driver_name);
-	plan_mtu(plan, habit,
-		 mtu_wanted(id, plan->info.if_index, habit->any_length, options->mtu));
-	plan_queues(plan, habit, port->host->lcores, attempt->one);
-	plan_buffers(plan, habit, attempt->big);
-	plan->virtio = habit->virtio;
+	quirk = ethdev_quirk_of(plan->info.driver_name);
+	plan_mtu(plan, quirk,
+		 mtu_wanted(id, plan->info.if_index, quirk->any_length, options->mtu));
+	plan_queues(plan, quirk, port->host->lcores, attempt->one);
+	plan_buffers(plan, quirk, attempt->big);
+	plan->virtio = quirk->virtio;
 	/* Offloads take descriptors that lending could not count. */
-	if (!attempt->bare && !plan->zero_copy && !habit->soft &&
+	if (!attempt->bare && !plan->zero_copy && !quirk->soft &&
 	    options->offloads)
-		plan->offloads = ethdev_offload_plan(&plan->info, habit->virtio, &plan->conf);
+		plan->offloads = ethdev_offload_plan(&plan->info, quirk->virtio, &plan->conf);
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
 	plan->conf.intr_conf.rxq = attempt->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "dma.h"
 #include "ethdev_dma.h"
-#include "ethdev_habit.h"
+#include "ethdev_quirk.h"
 #include "frame_ref.h"
 #include "log.h"
 #include "mem_copy.h"
@@ -252,7 +252,7 @@ int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
 	if (!asked)
 		return 0;
 	/* A memif that shares its own memory with the peer has to find frames in there. */
-	dev->reads = ethdev_habit_of(info->driver_name)->reads &&
+	dev->reads = ethdev_quirk_of(info->driver_name)->reads &&
 		     (args == NULL || args->args == NULL ||
 		      strstr(args->args, "zero-copy=yes") == NULL);
 	dev->dma = !dev->reads && ethdev_dma_possible(dev->id);

@@ -27,7 +27,7 @@ static struct guest *begin(const char *port, unsigned int pairs)
 	return g;
 }
 
-/* Agrees to what is offered of @features and @protocol; whether the offer is asked for is the front end's habit. */
+/* Agrees to what is offered of @features and @protocol; whether the offer is asked for is the front end's quirk. */
 static void agree(struct guest *g, uint64_t features, uint64_t protocol, bool ask_protocol)
 {
 	OK(fg_ask_u64(&g->s, FG_GET_FEATURES, &g->s.offered));

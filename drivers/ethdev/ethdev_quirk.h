@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ethdev_habit.h: what a driver's own description (rte_eth_dev_info) does not tell, or tells wrong.
+/* ethdev_quirk.h: what a driver's own description (rte_eth_dev_info) does not tell, or tells wrong.
  *
  * Context: any thread; constant.
  */
-#ifndef VUS_ETHDEV_HABIT_H
-#define VUS_ETHDEV_HABIT_H
+#ifndef VUS_ETHDEV_QUIRK_H
+#define VUS_ETHDEV_QUIRK_H
 
 #include <stdbool.h>
 
-struct ethdev_habit {
+struct ethdev_quirk {
 	const char *driver;
 	bool one;	 /* queues are paired off with the peer's; more than the peer has lead nowhere */
 	bool equal;	 /* as many receive queues as transmit queues */
@@ -21,6 +21,6 @@ struct ethdev_habit {
 };
 
 /* By the driver's name (may be NULL); never NULL. */
-const struct ethdev_habit *ethdev_habit_of(const char *driver);
+const struct ethdev_quirk *ethdev_quirk_of(const char *driver);
 
 #endif

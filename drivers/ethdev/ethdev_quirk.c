@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "ethdev_habit.h"
+#include "ethdev_quirk.h"
 
 #include <stddef.h>
 #include <string.h>
 
-static const struct ethdev_habit habits[] = {
+static const struct ethdev_quirk quirks[] = {
 	{"net_memif", .one = true, .any_length = true, .chains = true, .reads = true},
 	{"net_pcap", .all = true, .any_length = true, .chains = true, .reads = true},
 	{"net_ring", .all = true, .any_length = true, .chains = true, .reads = true},
@@ -17,12 +17,12 @@ static const struct ethdev_habit habits[] = {
 	{"net_virtio_user", .virtio = true},
 };
 
-const struct ethdev_habit *ethdev_habit_of(const char *driver)
+const struct ethdev_quirk *ethdev_quirk_of(const char *driver)
 {
-	static const struct ethdev_habit none;
+	static const struct ethdev_quirk none;
 
-	for (size_t i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
-		if (driver != NULL && strcmp(habits[i].driver, driver) == 0)
-			return &habits[i];
+	for (size_t i = 0; i < sizeof(quirks) / sizeof(quirks[0]); i++)
+		if (driver != NULL && strcmp(quirks[i].driver, driver) == 0)
+			return &quirks[i];
 	return &none;
 }
