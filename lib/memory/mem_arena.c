@@ -41,7 +41,7 @@ struct mem_arena {
 	atomic_bool dead;
 	int alarm_fd;
 	bool used;
-	atomic_bool forsaken; /* a reader in it may never end */
+	atomic_bool abandoned; /* a reader in it may never end */
 };
 
 /* Every arena there ever was, for the handler. One that is destroyed is kept for the next port: the handler may look
@@ -267,13 +267,13 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len)
 	pthread_mutex_unlock(&arena->lock);
 }
 
-void mem_arena_forsake(struct mem_arena *arena, uint8_t *at, size_t len)
+void mem_arena_abandon(struct mem_arena *arena, uint8_t *at, size_t len)
 {
 	forget_pages(at, len);
 	mmap(at, len, PROT_READ | PROT_WRITE,
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	/* The place stays taken. */
-	atomic_store(&arena->forsaken, true);
+	atomic_store(&arena->abandoned, true);
 }
 
 /* A place of the table and the arena in it, new or used before. */
@@ -314,9 +314,9 @@ void mem_arena_destroy(struct mem_arena *arena)
 		return;
 	for (unsigned int i = 0; i < MAPPINGS_MAX; i++)
 		atomic_store(&arena->mapping[i].at, 0);
-	for (unsigned int i = 0; i < arena->chunks && !atomic_load(&arena->forsaken); i++)
+	for (unsigned int i = 0; i < arena->chunks && !atomic_load(&arena->abandoned); i++)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
 	arena->chunks = 0;
-	atomic_store(&arena->forsaken, false);
+	atomic_store(&arena->abandoned, false);
 	arena->used = false;
 }

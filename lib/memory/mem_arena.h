@@ -11,7 +11,7 @@
  * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB,
  * and of those no more than MEM_SPACE_MAX_GIB each.
  *
- * Context: the control thread creates, maps, unmaps and destroys; mem_arena_release() and _forsake() may run on a helper thread,
+ * Context: the control thread creates, maps, unmaps and destroys; mem_arena_release() and _abandon() may run on a helper thread,
  * since they may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
  */
 #ifndef VUS_MEM_ARENA_H
@@ -44,6 +44,6 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
 
 /* The same for a mapping that may still be read, by a reader that cannot be stopped: the file is let go of, and in its place are
  * empty pages that stay, beyond the arena's end. */
-void mem_arena_forsake(struct mem_arena *arena, uint8_t *at, size_t len);
+void mem_arena_abandon(struct mem_arena *arena, uint8_t *at, size_t len);
 
 #endif

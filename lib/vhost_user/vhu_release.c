@@ -24,7 +24,7 @@ struct vhu_release {
 	void *arg;
 	struct loop_timer timer;
 	uint64_t until_ns;
-	bool forsaken; /* a device still reads it */
+	bool abandoned; /* a device still reads it */
 	uint32_t n;
 	struct {
 		uint8_t *at;
@@ -44,8 +44,8 @@ static void unmap_pieces(struct loop_job *job)
 
 	for (uint32_t i = 0; i < release->n; i++) {
 		dma_unmap(release->piece[i].at);
-		if (release->forsaken)
-			mem_arena_forsake(release->arena, release->piece[i].at,
+		if (release->abandoned)
+			mem_arena_abandon(release->arena, release->piece[i].at,
 					  release->piece[i].len);
 		else
 			mem_arena_release(release->arena, release->piece[i].at,
@@ -79,7 +79,7 @@ static void look_at_zc(struct loop_timer *timer)
 			loop_timer_start(release->loop, timer, ZC_LOOK_NS);
 			return;
 		}
-		release->forsaken = true;
+		release->abandoned = true;
 		log_warn("memory",
 			 "a device has not read what it was given for %d ms: a guest's memory goes all "
 			 "the same, and the device reads zeros, or nothing",
