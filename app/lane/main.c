@@ -19,7 +19,7 @@
 #include "sandbox.h"
 #include "worker.h"
 
-static struct lane_memory memory = {.faults = -1};
+static struct lane_memory memory = {.uffd = -1};
 static struct worker worker;
 
 /* --- answers ----------------------------------------------------------------------------------------------------- */
@@ -106,9 +106,9 @@ static void commands_done(void)
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
-static void faults(struct lane_message *message)
+static void uffd(struct lane_message *message)
 {
-	int fd = lane_memory_faults(&memory);
+	int fd = lane_memory_uffd(&memory);
 
 	message->error = fd < 0 ? fd : 0;
 	say(message, fd);
@@ -185,8 +185,8 @@ static void handle(struct lane_message *message, int *fds, unsigned int n)
 	if (message->ring >= VHOST_RINGS_MAX)
 		_exit(EXIT_FAILURE);
 	switch (message->request) {
-	case LANE_FAULTS:
-		faults(message);
+	case LANE_UFFD:
+		uffd(message);
 		break;
 	case LANE_MAP:
 		map(message, fds, n);

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int lane_memory_faults(struct lane_memory *memory)
+int lane_memory_uffd(struct lane_memory *memory)
 {
 	/* We touch guest memory from this program alone and never from inside the kernel: that needs no privilege. */
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
@@ -25,9 +25,9 @@ int lane_memory_faults(struct lane_memory *memory)
 		close(fd);
 		return -error;
 	}
-	if (memory->faults >= 0)
-		close(memory->faults);
-	memory->faults = fd;
+	if (memory->uffd >= 0)
+		close(memory->uffd);
+	memory->uffd = fd;
 	return fd;
 }
 
@@ -60,7 +60,7 @@ static int commit_piece(struct lane_memory *memory, struct lane_piece *piece)
 	/* Advice only: a huge page would be missing as a whole. hugetlbfs has no use for either. */
 	(void)madvise(piece->at, piece->region.len, MADV_NOHUGEPAGE);
 	(void)madvise(piece->at, piece->region.len, MADV_DONTDUMP);
-	if (ioctl(memory->faults, UFFDIO_REGISTER, &range) != 0)
+	if (ioctl(memory->uffd, UFFDIO_REGISTER, &range) != 0)
 		return -errno;
 	if ((range.ioctls & (UINT64_C(1) << _UFFDIO_COPY)) == 0)
 		return -EOPNOTSUPP;
@@ -95,7 +95,7 @@ int lane_memory_commit(struct lane_memory *memory)
 {
 	struct mem_map *map;
 
-	if (memory->faults < 0)
+	if (memory->uffd < 0)
 		return -EBADF;
 	for (uint32_t i = 0; i < memory->n; i++) {
 		int error = memory->piece[i].committed ? 0

@@ -24,14 +24,14 @@ struct lane_piece {
 };
 
 struct lane_memory {
-	int faults; /* the userfaultfd; -1: none yet */
+	int uffd; /* the userfaultfd; -1: none yet */
 	struct mem_map *map; /* what is committed, or NULL */
 	uint32_t n;
 	struct lane_piece piece[MEM_SLOTS_MAX];
 };
 
 /* A new userfaultfd takes the place of the one before: the descriptor, which stays ours, or -errno. */
-int lane_memory_faults(struct lane_memory *memory);
+int lane_memory_uffd(struct lane_memory *memory);
 
 /* Maps a region, to be committed: 0 and its address, or -errno. The descriptor is the caller's. */
 int lane_memory_map(struct lane_memory *memory, const struct lane_region *region, int fd,

@@ -89,7 +89,7 @@ static int allow_memory(scmp_filter_ctx filter)
 
 /* Of all that can be done to a descriptor, what a userfaultfd needs. An eventfd that we share with the switch cannot be
  * made to block, nor a terminal be typed at. */
-static int allow_faults(scmp_filter_ctx filter)
+static int allow_uffd(scmp_filter_ctx filter)
 {
 	int error = allow(filter, SCMP_SYS(ioctl), 1, UINT32_MAX, (uint32_t)UFFDIO_API);
 
@@ -125,7 +125,7 @@ static int filter_calls(void)
 	if (error == 0)
 		error = allow_memory(filter);
 	if (error == 0)
-		error = allow_faults(filter);
+		error = allow_uffd(filter);
 	if (error == 0)
 		error = seccomp_load(filter);
 	seccomp_release(filter);

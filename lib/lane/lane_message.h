@@ -17,7 +17,7 @@
 
 enum lane_request {
 	LANE_HELLO,	 /* with the shared memory and the eventfd to wake lcores by */
-	LANE_FAULTS,	 /* answered with a userfaultfd, the one that counts from now on */
+	LANE_UFFD,	 /* answered with a userfaultfd, the one that counts from now on */
 	LANE_MAP,	 /* a region, with its file; answered with its address. Not to be touched before LANE_COMMIT */
 	LANE_COMMIT,	 /* what was mapped is the guest's memory from now on, and faults are the front end's */
 	LANE_UNMAP,	 /* the region at this guest address goes */

@@ -189,7 +189,7 @@ static bool was_owed(struct lane_process *lane, const struct lane_message *messa
 
 	if (message->request >= LANE_REQUESTS || message->ring >= VHOST_RINGS_MAX ||
 	    message->error > 0 || message->error < -ERRNO_MAX ||
-	    (message->request == LANE_FAULTS && message->error == 0 && fd < 0))
+	    (message->request == LANE_UFFD && message->error == 0 && fd < 0))
 		return false;
 	if (rings != NULL && (*rings >> message->ring & 1) == 0)
 		return false;

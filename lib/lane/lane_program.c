@@ -41,7 +41,7 @@ found:
 }
 
 /* A userfaultfd as the lane will make it, with shared memory and huge pages, and at once closed again. */
-static int try_faults(struct fail *fail)
+static int try_uffd(struct fail *fail)
 {
 	const uint64_t needed = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MISSING_HUGETLBFS;
 	struct uffdio_api api = {.api = UFFD_API};
@@ -72,5 +72,5 @@ int lane_program_possible(struct fail *fail)
 	if (error != 0)
 		return fail_set(fail, error, "the program vuswitch-lane is not at %s: install it there",
 				path.text);
-	return try_faults(fail);
+	return try_uffd(fail);
 }

@@ -20,11 +20,11 @@ void vhu_lane_ask(struct vhu_device *device, const struct lane_message *message,
 	lane_process_ask(&device->postcopy.lane, message, fd);
 }
 
-static void take_faults(struct vhu_postcopy *pc, int *fd)
+static void take_uffd(struct vhu_postcopy *pc, int *fd)
 {
-	if (pc->faults_fd >= 0)
-		close(pc->faults_fd);
-	pc->faults_fd = *fd;
+	if (pc->uffd >= 0)
+		close(pc->uffd);
+	pc->uffd = *fd;
 	*fd = -1;
 }
 
@@ -74,8 +74,8 @@ static void lane_answered(struct lane_process *lane, const struct lane_message *
 		vhu_session_end(device, why, false);
 		return;
 	}
-	if (message->request == LANE_FAULTS)
-		take_faults(pc, fd);
+	if (message->request == LANE_UFFD)
+		take_uffd(pc, fd);
 	else if (message->request == LANE_MAP)
 		take_address(pc, message);
 	else if (message->request == LANE_COMMIT)
@@ -92,7 +92,7 @@ static void lane_ready(struct lane_process *lane)
 	role_assert_control();
 	if (device->pending.n[VHU_STEP_LANE_START] == 0)
 		return;
-	vhu_lane_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
+	vhu_lane_ask(device, &(struct lane_message){.request = LANE_UFFD}, -1);
 	vhu_pending_end(&device->pending, VHU_STEP_LANE_START);
 }
 

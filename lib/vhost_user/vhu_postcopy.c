@@ -32,7 +32,7 @@ enum vhu_error vhu_postcopy_advise(struct vhu_device *device, struct vhu_message
 	pc->state = VHU_POSTCOPY_ADVISED;
 	if (pc->lane.state == LANE_PROCESS_READY) {
 		/* QEMU advises once for each queue pair; the last userfaultfd counts. */
-		vhu_lane_ask(device, &(struct lane_message){.request = LANE_FAULTS}, -1);
+		vhu_lane_ask(device, &(struct lane_message){.request = LANE_UFFD}, -1);
 		return VHU_OK;
 	}
 	vhu_pending_begin(&device->pending, VHU_STEP_LANE_START);
@@ -83,8 +83,8 @@ void vhu_postcopy_advise_answer(struct vhu_device *device, unsigned int ring VUS
 				struct vhu_reply *reply)
 {
 	reply->size = 0;
-	reply->fd = device->postcopy.faults_fd;
-	device->postcopy.faults_fd = -1;
+	reply->fd = device->postcopy.uffd;
+	device->postcopy.uffd = -1;
 }
 
 enum vhu_error vhu_postcopy_commit(struct vhu_device *device, struct vhu_message *msg,
@@ -183,9 +183,9 @@ void vhu_postcopy_abort(struct vhu_device *device)
 	vhu_pending_drop(&device->pending, VHU_STEP_LANE_ANSWER);
 	vhu_lane_abandon_rings(device);
 	pc->echo_due = pc->uncommitted = pc->turned_away = false;
-	if (pc->faults_fd >= 0)
-		close(pc->faults_fd);
-	pc->faults_fd = -1;
+	if (pc->uffd >= 0)
+		close(pc->uffd);
+	pc->uffd = -1;
 	loop_timer_stop(device->loop, &pc->drain);
 	vhu_pending_drop(&device->pending, VHU_STEP_LANE_FRAMES);
 	if (pc->link != NULL)
@@ -202,7 +202,7 @@ void vhu_postcopy_init(struct vhu_device *device, bool off)
 	struct fail fail;
 
 	lane_process_init(&pc->lane, device->loop, device->name, &vhu_lane_events);
-	pc->faults_fd = -1;
+	pc->uffd = -1;
 	if (off) {
 		snprintf(pc->missing, sizeof(pc->missing), "off: by configuration, or because the port has several queue pairs");
 		return;

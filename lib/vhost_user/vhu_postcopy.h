@@ -49,7 +49,7 @@ struct vhu_postcopy {
 	enum vhu_postcopy_state state;
 	struct lane_process lane;
 	struct lane_link *link; /* the owner has it; ours to look at while LISTENING to DRAINING */
-	int faults_fd;		/* for the answer of ADVISE; -1: none */
+	int uffd;		/* for the answer of ADVISE; -1: none */
 	struct loop_timer drain;
 	uint64_t drain_until_ns;
 	struct rcu_wait passed;

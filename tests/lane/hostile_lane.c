@@ -64,6 +64,6 @@ int main(int argc, char **argv)
 	for (;;) {
 		listen_once();
 		if (*script == '\0')
-			say(message.request == LANE_FAULTS);
+			say(message.request == LANE_UFFD);
 	}
 }

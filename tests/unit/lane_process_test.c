@@ -146,7 +146,7 @@ static void what_nobody_asked_is_not_believed(void **state)
 		/* the answer of another request, which would have let something go on */
 		{LANE_MAP, 0, LANE_RING_LEAVE, 0, 0, 0, 1},
 		{LANE_MAP, 0, LANE_COMMIT, 0, 0, 0, 1},
-		{LANE_COMMIT, 0, LANE_FAULTS, 0, 0, 1, 1},
+		{LANE_COMMIT, 0, LANE_UFFD, 0, 0, 1, 1},
 		{LANE_RING_LEAVE, 0, LANE_RING_LEAVE, 1, 0, 0, 1},
 		/* floods */
 		{LANE_COMMIT, 0, LANE_PING, 0, 0, 0, 100000},
@@ -161,7 +161,7 @@ static void what_nobody_asked_is_not_believed(void **state)
 		{LANE_COMMIT, 0, LANE_REQUESTS, 0, 0, 0, 1},
 		{LANE_COMMIT, 0, UINT32_MAX, UINT32_MAX, 0, 2, 1},
 		/* a userfaultfd that is not there */
-		{LANE_FAULTS, 0, LANE_FAULTS, 0, 0, 0, 1},
+		{LANE_UFFD, 0, LANE_UFFD, 0, 0, 0, 1},
 	};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {

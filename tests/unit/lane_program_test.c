@@ -151,11 +151,11 @@ static void hello(void)
 	assert_int_equal(heard(LANE_HELLO).error, 0);
 }
 
-static void ask_for_faults(void)
+static void ask_for_uffd(void)
 {
 	struct lane_message message;
 
-	ask(&(struct lane_message){.request = LANE_FAULTS}, -1);
+	ask(&(struct lane_message){.request = LANE_UFFD}, -1);
 	assert_true(hear(&message, &t.faults, PATIENCE_MS));
 	assert_int_equal(message.error, 0);
 }
@@ -167,7 +167,7 @@ static void give_memory(void)
 	const struct lane_message map = {.request = LANE_MAP, .region = whole};
 	struct lane_message mapped;
 
-	ask_for_faults();
+	ask_for_uffd();
 	mapped = asked(map, t.memory_fd);
 	assert_int_equal(mapped.error, 0);
 	assert_int_not_equal(mapped.address, 0);
@@ -596,7 +596,7 @@ static void half_a_message_ends_it(void **state)
 #define SILENT(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 /* Where the kernel or a container forbids it there are no lanes, and only what they do not need can be told. */
-static bool faults_possible(void)
+static bool uffd_possible(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 
@@ -611,7 +611,7 @@ int main(void)
 		cmocka_unit_test(by_hand_it_says_what_it_is), GREETED(it_is_nobody), SILENT(before_hello_too),
 		SILENT(hello_comes_first), GREETED(nonsense_ends_it), GREETED(half_a_message_ends_it),
 	};
-	const struct CMUnitTest with_faults[] = {
+	const struct CMUnitTest with_uffd[] = {
 		GREETED(frames_both_ways),	    GREETED(a_ring_leaves_at_its_place),
 		GREETED(a_ring_gets_another_interrupt), GREETED(halted_it_moves_nothing),
 		GREETED(memory_comes_and_goes),	    GREETED(a_ring_breaks_once),
@@ -619,8 +619,8 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(always, NULL, NULL);
 
-	if (faults_possible())
-		return failed + cmocka_run_group_tests(with_faults, NULL, NULL);
+	if (uffd_possible())
+		return failed + cmocka_run_group_tests(with_uffd, NULL, NULL);
 	printf("userfaultfd(2) is forbidden here: nothing was told of memory that arrives\n");
 	return failed;
 }

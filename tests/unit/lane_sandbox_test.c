@@ -120,7 +120,7 @@ static int map_the_guest(void)
 	return munmap(at, FILE_SIZE);
 }
 
-static int be_told_of_faults(void)
+static int be_told_of_uffd(void)
 {
 	struct uffdio_api api = {.api = UFFD_API};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
@@ -196,7 +196,7 @@ static int attempt(int (*act)(void), int err)
 static void what_a_lane_needs_it_may(void **state)
 {
 	assert_int_equal(attempt(map_the_guest, -1), 0);
-	assert_int_equal(attempt(be_told_of_faults, -1), 0);
+	assert_int_equal(attempt(be_told_of_uffd, -1), 0);
 	assert_int_equal(attempt(use_some_memory, -1), 0);
 }
 
