@@ -44,7 +44,7 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 
 /* --- out --------------------------------------------------------------------------------------------------------- */
 
-void ethdev_deliver_asking(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			   struct frame *const *frames, uint16_t n)
 {
 	const struct frame_taker taker = {
@@ -65,7 +65,7 @@ void ethdev_deliver_asking(struct ethdev *dev, struct port *port, struct lcore_c
 	count(&counters->tx_segments, finish.segments);
 }
 
-void ethdev_offload_ask(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf)
+void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf)
 {
 	struct frame_layers layers;
 

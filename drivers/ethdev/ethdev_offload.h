@@ -21,11 +21,11 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 			     struct rte_eth_conf *conf);
 
 /* As ethdev_deliver(), for a burst in which a frame asks for something. */
-void ethdev_deliver_asking(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			   struct frame *const *frames, uint16_t n);
 
 /* Tells a copy of the frame, which the device takes, what is asked of the device. */
-void ethdev_offload_ask(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf);
+void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf);
 /* Has the driver look over a burst in which one asks: those that it refuses are freed and counted, and `len` goes along.
  * How many are left. */
 uint16_t ethdev_offload_prepare(const struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,

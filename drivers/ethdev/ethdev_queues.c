@@ -273,10 +273,10 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 {
 	struct rte_mbuf *mbuf = frame->mbuf;
 
-	if (__builtin_expect(frame_asks(frame), 0)) {
+	if (__builtin_expect(frame_needs_offload(frame), 0)) {
 		mbuf = copy_to_mbuf(dev, frame);
 		if (mbuf != NULL)
-			ethdev_offload_ask(dev, frame, mbuf);
+			ethdev_offload_request(dev, frame, mbuf);
 		return mbuf;
 	}
 	if (mbuf == NULL || frame->len < ETHDEV_FRAME_MIN ||
@@ -325,7 +325,7 @@ to_mbuf_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 	struct rte_mbuf *mbuf = NULL;
 
 	note->ref = NULL;
-	if (frame->len >= ETHDEV_ZC_MIN && !frame_asks(frame))
+	if (frame->len >= ETHDEV_ZC_MIN && !frame_needs_offload(frame))
 		mbuf = ethdev_zc(dev, ctx, frame, &note->ref);
 	if (mbuf == NULL)
 		mbuf = to_mbuf(dev, frame, spare);
@@ -337,8 +337,8 @@ to_mbuf_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n)
 {
-	if (__builtin_expect(frames_ask(frames, n), 0))
-		ethdev_deliver_asking(dev, port, ctx, frames, n);
+	if (__builtin_expect(frames_need_offload(frames, n), 0))
+		ethdev_deliver_offloads(dev, port, ctx, frames, n);
 	else
 		ethdev_send(dev, port, ctx, frames, n);
 }
@@ -372,7 +372,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		len[ready] = frames[i]->len;
 		ready += mbuf[ready] != NULL;
 	}
-	kept = dev->offloads != 0 && frames_ask(frames, n)
+	kept = dev->offloads != 0 && frames_need_offload(frames, n)
 		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, len, ready)
 		       : ready;
 	refused = (uint16_t)(ready - kept);

@@ -28,7 +28,7 @@ static bool takes(const struct frame_taker *taker, const struct frame *frame)
 {
 	struct frame_layers layers;
 
-	if ((frame_offload_asked(frame) & ~taker->offloads) != 0)
+	if ((frame_offloads_needed(frame) & ~taker->offloads) != 0)
 		return false;
 	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE && frame->len > taker->cut_max)
 		return false;
@@ -116,7 +116,7 @@ static void put(struct frame_finish *finish, struct round *round, struct frame *
 {
 	if (frame_wire_len(frame) > finish->taker->len_max) {
 		finish->too_big++;
-	} else if (!frame_asks(frame) || takes(finish->taker, frame)) {
+	} else if (!frame_needs_offload(frame) || takes(finish->taker, frame)) {
 		finish->out[round->n++] = frame;
 	} else if (frame->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		put_checksummed(finish, round, frame);

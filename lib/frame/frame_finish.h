@@ -54,7 +54,7 @@ struct frame_finish {
 };
 
 /* Whether one of n frames, at most BURST_MAX, asks for anything. */
-static inline bool frames_ask(struct frame *const *frames, uint16_t n)
+static inline bool frames_need_offload(struct frame *const *frames, uint16_t n)
 {
 	unsigned int asked = 0;
 

@@ -247,7 +247,7 @@ bool frame_offload_check(struct frame *frame, uint32_t agreed)
 	       (own && check_gso(frame, &asked, &layers, agreed));
 }
 
-uint32_t frame_offload_asked(const struct frame *frame)
+uint32_t frame_offloads_needed(const struct frame *frame)
 {
 	const struct virtio_net_hdr *offload = &frame->offload;
 	uint32_t asked = offload->flags != 0 ? FRAME_CSUM : 0;

@@ -66,7 +66,7 @@ struct frame_layers {
 bool frame_layers_find(const struct frame *whole, struct frame_layers *layers);
 
 /* Whether anything is left to be done. */
-static inline bool frame_asks(const struct frame *frame)
+static inline bool frame_needs_offload(const struct frame *frame)
 {
 	return (frame->offload.flags | frame->offload.gso_type) != 0;
 }
@@ -76,7 +76,7 @@ static inline bool frame_asks(const struct frame *frame)
 bool frame_offload_check(struct frame *frame, uint32_t agreed);
 
 /* What a checked frame asks. */
-uint32_t frame_offload_asked(const struct frame *frame);
+uint32_t frame_offloads_needed(const struct frame *frame);
 
 /* The longest frame that will be on a wire, once a checked frame is cut up. */
 static inline uint32_t frame_wire_len(const struct frame *frame)

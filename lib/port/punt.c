@@ -74,7 +74,7 @@ void punt_post(struct lcore_ctx *ctx, struct port *port, enum punt_kind kind, co
 	punt->vlan = frame->vlan;
 	punt->len = (uint16_t)frame->len;
 	frame_copy(frame, punt->bytes);
-	if (frame_asks(frame))
+	if (frame_needs_offload(frame))
 		finish_checksum(punt, frame);
 	slot_ring_commit(&ctx->punts->slots);
 	doorbell_ring(ctx->punts->bell);

@@ -256,7 +256,7 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 			frame_snapshot(frame, spans, header_len);
 		else
 			frame_gather(frame, spans, frame->body_spans, header_len);
-		if (__builtin_expect(!frame_asks(frame), 1)) {
+		if (__builtin_expect(!frame_needs_offload(frame), 1)) {
 			/* Nothing is asked, whatever else stands there. */
 			frame->offload = (struct virtio_net_hdr){0};
 		} else if (!offload_agreed(frame, conf)) {

@@ -340,7 +340,7 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 		d.takes_valid = (d.view.conf->features >> VIRTIO_NET_F_GUEST_CSUM & 1) != 0
 					? VIRTIO_NET_HDR_F_DATA_VALID
 					: 0;
-		if (__builtin_expect(frames_ask(frames, n), 0))
+		if (__builtin_expect(frames_need_offload(frames, n), 0))
 			fill_finished(&d, frames, n);
 		else
 			fill_ring(&d, frames, n);

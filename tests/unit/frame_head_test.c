@@ -91,7 +91,7 @@ static void a_tag_is_pushed_and_popped(void **state)
 		assert_int_equal(frame.offload.gso_size, was.offload.gso_size);
 		assert_int_equal(frame.offload.hdr_len, was.offload.gso_type ? was.offload.hdr_len + 4 : 0);
 		assert_int_equal(frame_wire_len(&frame), frame_wire_len(&was) + 4);
-		assert_int_equal(frame_offload_asked(&frame), frame_offload_asked(&was));
+		assert_int_equal(frame_offloads_needed(&frame), frame_offloads_needed(&was));
 		for (unsigned int b = 0; b < FRAME_HEADROOM - 4; b++)
 			assert_int_equal(room.front[b], 0xee);
 		frame.vlan = 0;

@@ -107,7 +107,7 @@ static void only_what_was_agreed_passes(void **state)
 		}
 		make(&s, &packets[i]);
 		assert_true(passes(&s, needed));
-		assert_int_equal(frame_offload_asked(&s.frame), needed);
+		assert_int_equal(frame_offloads_needed(&s.frame), needed);
 		make(&s, &packets[i]);
 		assert_false(passes(&s, 0));
 	}
@@ -122,7 +122,7 @@ static void ecn_is_a_property_of_tso(void **state)
 	make(&s, &tcp);
 	s.header.gso_type |= FG_GSO_ECN;
 	assert_true(passes(&s, FRAME_OFFLOADS));
-	assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM | FRAME_TSO4 | FRAME_ECN);
+	assert_int_equal(frame_offloads_needed(&s.frame), FRAME_CSUM | FRAME_TSO4 | FRAME_ECN);
 	make(&s, &tcp);
 	s.header.gso_type |= FG_GSO_ECN;
 	assert_false(passes(&s, FRAME_OFFLOADS & ~(uint32_t)FRAME_ECN));
@@ -242,7 +242,7 @@ static void a_sum_in_a_tunnel_passes_and_is_not_cut_up(void **state)
 		s.header.csum_offset = (uint16_t)(352 - starts[i]);
 		assert_true(passes(&s, FRAME_CSUM));
 		assert_int_equal(s.frame.offload.csum_start, starts[i]);
-		assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM);
+		assert_int_equal(frame_offloads_needed(&s.frame), FRAME_CSUM);
 		assert_false(passes(&s, 0));
 		make(&s, &packet);
 		s.header.csum_start = starts[i];
@@ -262,11 +262,11 @@ static void a_cap_on_what_is_cut_up(void **state)
 
 	make(&s, &whole);
 	assert_true(passes(&s, FRAME_OFFLOADS));
-	assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM);
+	assert_int_equal(frame_offloads_needed(&s.frame), FRAME_CSUM);
 	assert_int_equal(s.frame.offload.gso_size, 0);
 	s.header.gso_size = 65535;
 	assert_true(passes(&s, FRAME_OFFLOADS));
-	assert_int_equal(frame_offload_asked(&s.frame), FRAME_CSUM);
+	assert_int_equal(frame_offloads_needed(&s.frame), FRAME_CSUM);
 	make(&s, &long4);
 	assert_true(passes(&s, FRAME_OFFLOADS));
 	make(&s, &long4);

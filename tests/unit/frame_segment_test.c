@@ -63,7 +63,7 @@ static uint32_t check_piece(const struct fg_packet *packet, const struct frame *
 	const char *wrong;
 	bool last;
 
-	assert_false(frame_asks(piece));
+	assert_false(frame_needs_offload(piece));
 	assert_null(piece->mbuf);
 	frame_copy(piece, flat);
 	wrong = fg_packet_check(packet, flat, piece->len, true, &parsed);
@@ -196,7 +196,7 @@ static void a_checksum_is_finished_in_a_head_of_its_own(void **state)
 		assert_int_equal(finish.checksummed, 1);
 		assert_int_equal(finish.segmented + finish.segments + finish.too_big, 0);
 		assert_memory_equal(bytes, before, frame.len);
-		assert_true(frame_asks(&frame));
+		assert_true(frame_needs_offload(&frame));
 	}
 }
 
@@ -209,7 +209,7 @@ static void look_at_inner(struct frame *frame, uint32_t number)
 	const char *wrong;
 
 	assert_int_equal(number, 0);
-	assert_false(frame_asks(frame));
+	assert_false(frame_needs_offload(frame));
 	frame_copy(frame, flat);
 	assert_memory_equal(flat, before, inner_at);
 	wrong = fg_packet_check(inner, flat + inner_at, frame->len - inner_at, true, &parsed);

@@ -75,7 +75,7 @@ static void check(const struct frame *frame, uint32_t seed, uint32_t len)
 	assert_int_equal(frame->len, len);
 	assert_int_equal(frame->head_len, len < FRAME_HEAD ? len : FRAME_HEAD);
 	assert_null(frame->mbuf);
-	assert_false(frame_asks(frame));
+	assert_false(frame_needs_offload(frame));
 	flatten(frame);
 	assert_memory_equal(flat, text + seed % SEEDS, len);
 }
