@@ -47,7 +47,7 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			   struct frame *const *frames, uint16_t n)
 {
-	const struct frame_taker taker = {
+	const struct frame_capabilities caps = {
 		.offloads = dev->offloads,
 		.len_max = dev->frame_max,
 		.cut_max = dev->cut_max,
@@ -56,7 +56,7 @@ void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct frame_finish finish;
 
-	frame_finish_begin(&finish, frames, n, &taker);
+	frame_finish_begin(&finish, frames, n, &caps);
 	while ((n = frame_finish_next(&finish)) > 0)
 		ethdev_send(dev, port, ctx, finish.out, n);
 	count(&counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);

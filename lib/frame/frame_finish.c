@@ -12,11 +12,11 @@ struct round {
 };
 
 void frame_finish_begin(struct frame_finish *finish, struct frame *const *frames, uint16_t n,
-			const struct frame_taker *taker)
+			const struct frame_capabilities *caps)
 {
 	finish->too_big = 0;
 	finish->checksummed = finish->segmented = finish->segments = 0;
-	finish->taker = taker;
+	finish->caps = caps;
 	finish->frames = frames;
 	finish->n = n;
 	finish->next = 0;
@@ -24,15 +24,15 @@ void frame_finish_begin(struct frame_finish *finish, struct frame *const *frames
 }
 
 /* Whether the receiver can do what is asked. */
-static bool takes(const struct frame_taker *taker, const struct frame *frame)
+static bool takes(const struct frame_capabilities *caps, const struct frame *frame)
 {
 	struct frame_layers layers;
 
-	if ((frame_offloads_needed(frame) & ~taker->offloads) != 0)
+	if ((frame_offloads_needed(frame) & ~caps->offloads) != 0)
 		return false;
-	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE && frame->len > taker->cut_max)
+	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE && frame->len > caps->cut_max)
 		return false;
-	return !taker->plain || (frame_layers_find(frame, &layers) && layers.plain &&
+	return !caps->plain || (frame_layers_find(frame, &layers) && layers.plain &&
 				 layers.l4 == frame->offload.csum_start);
 }
 
@@ -114,9 +114,9 @@ static void put_pieces(struct frame_finish *finish, struct round *round)
 
 static void put(struct frame_finish *finish, struct round *round, struct frame *frame)
 {
-	if (frame_wire_len(frame) > finish->taker->len_max) {
+	if (frame_wire_len(frame) > finish->caps->len_max) {
 		finish->too_big++;
-	} else if (!frame_needs_offload(frame) || takes(finish->taker, frame)) {
+	} else if (!frame_needs_offload(frame) || takes(finish->caps, frame)) {
 		finish->out[round->n++] = frame;
 	} else if (frame->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		put_checksummed(finish, round, frame);

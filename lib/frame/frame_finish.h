@@ -24,7 +24,7 @@
 #include "vus_limits.h"
 
 /* What a receiver takes. */
-struct frame_taker {
+struct frame_capabilities {
 	uint32_t offloads; /* FRAME_CSUM | ... */
 	uint32_t len_max;  /* longest frame on its wire */
 	uint32_t cut_max;  /* longest frame that it cuts up itself */
@@ -41,7 +41,7 @@ struct frame_finish {
 	uint64_t segments;    /* frames that there are more than before, by that */
 
 	/* Inside. */
-	const struct frame_taker *taker;
+	const struct frame_capabilities *caps;
 	struct frame *const *frames;
 	uint16_t n, next;
 	bool cutting;
@@ -63,9 +63,9 @@ static inline bool frames_need_offload(struct frame *const *frames, uint16_t n)
 	return asked != 0;
 }
 
-/* `frames` and `taker` must outlive it. */
+/* `frames` and `caps` must outlive it. */
 void frame_finish_begin(struct frame_finish *finish, struct frame *const *frames, uint16_t n,
-			const struct frame_taker *taker);
+			const struct frame_capabilities *caps);
 /* The next frames, in order: their number, at most BURST_MAX; 0 at the end. */
 uint16_t frame_finish_next(struct frame_finish *finish);
 

@@ -289,7 +289,7 @@ static void fill_ring(struct delivery *d, struct frame *const *frames, uint16_t 
 static __attribute__((noinline)) void fill_finished(struct delivery *d, struct frame *const *frames,
 						    uint16_t n)
 {
-	const struct frame_taker taker = {
+	const struct frame_capabilities caps = {
 		.offloads = frame_offloads_to_guest(d->view.conf->features),
 		.len_max = d->len_max,
 		.cut_max = FRAME_LEN_MAX,
@@ -298,7 +298,7 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 
 	/* From here on it is wire lengths that were held against the guest's MTU. */
 	d->len_max = FRAME_LEN_MAX;
-	frame_finish_begin(&finish, frames, n, &taker);
+	frame_finish_begin(&finish, frames, n, &caps);
 	while ((n = frame_finish_next(&finish)) > 0)
 		fill_ring(d, finish.out, n);
 	count(&d->counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);

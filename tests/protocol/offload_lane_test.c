@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const struct fg_options taker = {
+static const struct fg_options caps = {
 	.features = FG_FEATURES_DEFAULT | FG_F_HOST_OFFLOADS | FG_F_GUEST_OFFLOADS};
 static const struct fg_nic_options large = {.tx_size = 65550, .depth = 64, .region = -1};
 
@@ -70,7 +70,7 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 	const struct migration_options arriving = {
 		.features = FG_FEATURES_DEFAULT | FG_F_HOST_OFFLOADS, .delay_us = 100};
 	struct account before;
-	struct guest *peer = guest_open("h1", &taker);
+	struct guest *peer = guest_open("h1", &caps);
 
 	guest_start(peer, &large);
 	peer->nic.takes_offloads = true;

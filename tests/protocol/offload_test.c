@@ -11,7 +11,7 @@
 #define TAKES (FG_FEATURES_DEFAULT | FG_F_GUEST_OFFLOADS)
 
 static const struct fg_options asker = {.features = ASKS | FG_F_GUEST_OFFLOADS};
-static const struct fg_options taker = {.features = TAKES};
+static const struct fg_options caps = {.features = TAKES};
 static const struct fg_nic_options large = {.tx_size = 65550, .depth = 64, .region = -1};
 
 static const struct fg_packet packets[] = {
@@ -93,7 +93,7 @@ static void between_guests_that_agreed_it_passes_untouched(void **state)
 {
 	static const struct fg_layout *layouts[] = {&fg_layout_one, &fg_layout_two, &fg_layout_indirect};
 	struct guest *a = run("a", &asker);
-	struct guest *b = run("b", &taker);
+	struct guest *b = run("b", &caps);
 	struct account before;
 
 	settle(b, a);
@@ -139,7 +139,7 @@ static void a_flooded_frame_is_finished_for_each_receiver(void **state)
 	const struct fg_packet *p = &packets[3];
 	struct account a0, b0, c0;
 	struct guest *a = run("a", &asker);
-	struct guest *b = run("b", &taker);
+	struct guest *b = run("b", &caps);
 	struct guest *c = guest_run("c", NULL);
 	struct fg_vnet header;
 
@@ -191,7 +191,7 @@ static void hostile_headers_are_dropped_and_counted(void **state)
 	const struct fg_packet good = {.payload = 3000, .gso_size = 1000};
 	struct account before;
 	struct guest *a = run("a", &asker);
-	struct guest *b = run("b", &taker);
+	struct guest *b = run("b", &caps);
 	struct fg_vnet header;
 	uint32_t len = fg_packet_build(&good, b->nic.mac, a->nic.mac, frame, &header);
 
@@ -213,7 +213,7 @@ static void a_tunnel_of_the_guests_own_passes(void **state)
 	static const struct fg_packet in = {.payload = 1000, .ipv6 = true, .seed = 8};
 	enum { OUTER = 14 + 20 + 8 + 8 };
 	struct guest *a = run("a", &asker);
-	struct guest *b = run("b", &taker);
+	struct guest *b = run("b", &caps);
 	struct guest *c = guest_run("c", NULL);
 	struct fg_vnet header, unused;
 	struct fg_parsed parsed;

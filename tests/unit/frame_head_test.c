@@ -107,12 +107,12 @@ static void a_tag_is_pushed_and_popped(void **state)
 /* What a frame comes to at a receiver that takes nothing: the pieces, one after the other. */
 static uint32_t finished(struct frame *frame, uint8_t *to, uint32_t *len, bool tagged)
 {
-	static const struct frame_taker taker = {.len_max = 9000, .cut_max = 0};
+	static const struct frame_capabilities caps = {.len_max = 9000, .cut_max = 0};
 	static struct frame_finish finish;
 	uint32_t n = 0, at = 0;
 	uint16_t out;
 
-	frame_finish_begin(&finish, &frame, 1, &taker);
+	frame_finish_begin(&finish, &frame, 1, &caps);
 	while ((out = frame_finish_next(&finish)) > 0) {
 		for (uint16_t i = 0; i < out; i++, n++) {
 			const struct frame *piece = finish.out[i];

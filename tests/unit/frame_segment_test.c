@@ -138,15 +138,15 @@ static void any_packet_is_cut_up_right(void **state)
 
 /* --- what a receiver gets ---------------------------------------------------------------------------------------- */
 
-static const struct frame_taker nothing_taken = {.len_max = 1522, .cut_max = FRAME_LEN_MAX};
+static const struct frame_capabilities nothing_taken = {.len_max = 1522, .cut_max = FRAME_LEN_MAX};
 
-static uint32_t outputs(struct frame *const *frames, uint16_t n, const struct frame_taker *taker,
+static uint32_t outputs(struct frame *const *frames, uint16_t n, const struct frame_capabilities *caps,
 			void (*look)(struct frame *, uint32_t))
 {
 	uint32_t total = 0;
 	uint16_t got;
 
-	frame_finish_begin(&finish, frames, n, taker);
+	frame_finish_begin(&finish, frames, n, caps);
 	while ((got = frame_finish_next(&finish)) > 0) {
 		assert_true(got <= BURST_MAX);
 		for (uint16_t i = 0; i < got; i++)
@@ -223,7 +223,7 @@ static void look_at_inner(struct frame *frame, uint32_t number)
  * border; and the receiver does it, if it can at all, but no device that wants to know the headers. */
 static void a_checksum_anywhere_is_finished(void **state)
 {
-	struct frame_taker taker = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true};
+	struct frame_capabilities caps = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true};
 
 	for (uint32_t at = 14; at < 300; at++) {
 		const struct fg_packet packet = {
@@ -250,13 +250,13 @@ static void a_checksum_anywhere_is_finished(void **state)
 		assert_true(frame_offload_check(&frame, FRAME_CSUM));
 		inner = &packet;
 		inner_at = at;
-		taker.plain = true;
-		assert_int_equal(outputs(&one, 1, &taker, look_at_inner), 1);
+		caps.plain = true;
+		assert_int_equal(outputs(&one, 1, &caps, look_at_inner), 1);
 		assert_int_equal(finish.checksummed, 1);
 		assert_memory_equal(bytes, before, frame.len);
-		taker.plain = false;
+		caps.plain = false;
 		expected[0] = &frame;
-		assert_int_equal(outputs(&one, 1, &taker, look_at_same), 1);
+		assert_int_equal(outputs(&one, 1, &caps, look_at_same), 1);
 	}
 }
 
@@ -303,25 +303,25 @@ static void what_is_taken_goes_through(void **state)
 	const struct fg_packet packet = {.payload = 65000, .gso_size = 1400, .tcp_flags = FG_CWR};
 	struct frame frame = make(&packet, 17), plain = {.head = bytes, .head_len = 60, .len = 60};
 	struct frame *both[2] = {&plain, &frame};
-	struct frame_taker taker = nothing_taken;
+	struct frame_capabilities caps = nothing_taken;
 
-	taker.offloads = FRAME_CSUM | FRAME_TSO4;
+	caps.offloads = FRAME_CSUM | FRAME_TSO4;
 	expected[0] = &plain;
 	expected[1] = &frame;
-	assert_int_equal(outputs(both, 2, &taker, look_at_same), 2);
-	taker.len_max = 1453; /* its pieces have 1454 */
-	assert_int_equal(outputs(both, 2, &taker, look_at_same), 1);
+	assert_int_equal(outputs(both, 2, &caps, look_at_same), 2);
+	caps.len_max = 1453; /* its pieces have 1454 */
+	assert_int_equal(outputs(both, 2, &caps, look_at_same), 1);
 	assert_int_equal(finish.too_big, 1);
-	taker.len_max = 1522;
-	taker.offloads = FRAME_OFFLOADS & ~(uint32_t)FRAME_ECN;
+	caps.len_max = 1522;
+	caps.offloads = FRAME_OFFLOADS & ~(uint32_t)FRAME_ECN;
 	frame.offload.gso_type |= VIRTIO_NET_HDR_GSO_ECN;
 	sent = &packet;
 	sent_done = 0;
-	assert_int_equal(outputs(&both[1], 1, &taker, look_at_piece), 47);
-	taker.offloads = FRAME_OFFLOADS;
-	taker.cut_max = frame.len - 1;
+	assert_int_equal(outputs(&both[1], 1, &caps, look_at_piece), 47);
+	caps.offloads = FRAME_OFFLOADS;
+	caps.cut_max = frame.len - 1;
 	sent_done = 0;
-	assert_int_equal(outputs(&both[1], 1, &taker, look_at_piece), 47);
+	assert_int_equal(outputs(&both[1], 1, &caps, look_at_piece), 47);
 	assert_int_equal(sent_done, packet.payload);
 }
 
@@ -329,15 +329,15 @@ static void what_is_taken_goes_through(void **state)
 static void a_taker_of_plain_headers_gets_plain_headers(void **state)
 {
 	const struct fg_packet packet = {.payload = 9000, .gso_size = 1000, .ipv6 = true, .ip_more = 8};
-	struct frame_taker taker = {FRAME_OFFLOADS, 1522, FRAME_LEN_MAX, true};
+	struct frame_capabilities caps = {FRAME_OFFLOADS, 1522, FRAME_LEN_MAX, true};
 	struct frame frame = make(&packet, 3), *one = &frame;
 
 	sent = &packet;
 	sent_done = 0;
-	assert_int_equal(outputs(&one, 1, &taker, look_at_piece), 9);
-	taker.plain = false;
+	assert_int_equal(outputs(&one, 1, &caps, look_at_piece), 9);
+	caps.plain = false;
 	expected[0] = &frame;
-	assert_int_equal(outputs(&one, 1, &taker, look_at_same), 1);
+	assert_int_equal(outputs(&one, 1, &caps, look_at_same), 1);
 }
 
 static uint32_t order_at;
@@ -390,7 +390,7 @@ static void a_burst_of_everything_keeps_its_order(void **state)
 		all[i] = &frames[i];
 	}
 	order_at = 0;
-	assert_int_equal(outputs(all, BURST_MAX, &(struct frame_taker){.len_max = 9000},
+	assert_int_equal(outputs(all, BURST_MAX, &(struct frame_capabilities){.len_max = 9000},
 				 look_at_order),
 			 want);
 	assert_int_equal(order_at, BURST_MAX - 1);
