@@ -70,7 +70,7 @@ static void carry_out(struct worker *worker, struct command *command) RUNS_ON(co
 		break;
 	case COMMAND_RUN:
 		ring->discards = command->discards;
-		ring->told = false;
+		ring->reported = false;
 		virtq_start(&ring->q, command->conf, command->base);
 		break;
 	case COMMAND_LEAVE:
@@ -129,12 +129,12 @@ static void tell_if_broken(struct worker *worker, unsigned int index)
 	struct worker_ring *ring = &worker->ring[index];
 	struct command *command;
 
-	if (virtq_fault(&ring->q) == VIRTQ_OK || ring->told)
+	if (virtq_fault(&ring->q) == VIRTQ_OK || ring->reported)
 		return;
 	command = malloc(sizeof(*command));
 	if (command == NULL)
 		return; /* the next round tries again */
-	ring->told = true;
+	ring->reported = true;
 	*command = (struct command){
 		.kind = COMMAND_BROKEN,
 		.ring = index,

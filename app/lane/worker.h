@@ -46,7 +46,7 @@ struct command {
 struct worker_ring {
 	struct virtq q;
 	bool discards;
-	bool told; /* that it broke */
+	bool reported; /* that it broke */
 };
 
 struct worker {

@@ -263,13 +263,13 @@ static void hear_everything(const struct ethdev *dev, const struct port *port)
 static void apply_mtu(const struct ethdev *dev, const struct port *port, const struct plan *plan,
 		      unsigned int asked)
 {
-	uint16_t told = (uint16_t)plan->conf.rxmode.mtu;
+	uint16_t reported = (uint16_t)plan->conf.rxmode.mtu;
 	int error = 0;
 
 	if (asked != 0 && plan->info.if_index != 0)
-		error = rte_eth_dev_set_mtu(dev->id, told);
+		error = rte_eth_dev_set_mtu(dev->id, reported);
 	if (error != 0 && error != -ENOTSUP)
-		log_warn(port->name, "the device refuses an MTU of %u: %s", told,
+		log_warn(port->name, "the device refuses an MTU of %u: %s", reported,
 			 rte_strerror(-error));
 	if (plan->mtu < asked || plan->mtu < mtu_of_kernel(plan->info.if_index))
 		log_warn(port->name, "the device's driver takes an MTU of %u at most; longer "

@@ -62,7 +62,7 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 
 	role_assert_control();
 	if (ready) /* a fresh start: the next fault is news, however soon it comes */
-		atomic_store_explicit(&vhost->told_epoch[index], 0, memory_order_relaxed);
+		atomic_store_explicit(&vhost->reported_epoch[index], 0, memory_order_relaxed);
 	if (index % 2 == 0) {
 		to_guest_changed(vhost, pair, ready);
 		return;

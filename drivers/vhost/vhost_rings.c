@@ -12,13 +12,13 @@ static struct vhost_rxq *rxq_of(struct port_rxq *q)
 static __attribute__((noinline)) void report_broken(struct port *port, struct lcore_ctx *ctx,
 						    unsigned int ring) RUNS_ON(lcore_thread)
 {
-	_Atomic uint16_t *told = &vhost_port_of(port)->told_epoch[ring];
+	_Atomic uint16_t *reported = &vhost_port_of(port)->reported_epoch[ring];
 	/* Never 0, which means "not yet". */
 	uint16_t now = ctx->epoch | 1;
 
-	if (atomic_load_explicit(told, memory_order_relaxed) == now)
+	if (atomic_load_explicit(reported, memory_order_relaxed) == now)
 		return;
-	atomic_store_explicit(told, now, memory_order_relaxed);
+	atomic_store_explicit(reported, now, memory_order_relaxed);
 	report_post(ctx->reports, &(struct report){
 					  .kind = REPORT_RING_BROKEN,
 					  .port = port->id,

@@ -50,7 +50,7 @@ struct vhost_port {
 	_Atomic uint32_t len_max; /* longest frame the guest takes, bytes; control writes */
 	/* When a broken ring was last reported, in seconds (lcore_ctx.epoch): said again each second, because a
 	 * report may be lost. The lcore that uses the ring writes. */
-	_Atomic uint16_t told_epoch[VHOST_RINGS_MAX];
+	_Atomic uint16_t reported_epoch[VHOST_RINGS_MAX];
 	struct vhost_rxq rxq[VHOST_QUEUE_PAIRS_MAX];
 
 	/* Control's. */

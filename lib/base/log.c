@@ -104,11 +104,11 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *subj
 		if (left_out > 0)
 			log_line(level, subject, "%u more lines like the next were left out", left_out);
 	}
-	if (limit->told >= LIMIT_LINES) {
+	if (limit->reported >= LIMIT_LINES) {
 		limit->left_out++;
 		return;
 	}
-	limit->told++;
+	limit->reported++;
 	va_start(args, fmt);
 	print_va(level, subject, fmt, args);
 	va_end(args);

@@ -17,7 +17,7 @@ enum log_level { LOG_ERROR = 3, LOG_WARN = 4, LOG_INFO = 6, LOG_DEBUG = 7 };
 
 struct log_limit {
 	uint64_t window_ns; /* when the current ten seconds began */
-	uint32_t told;
+	uint32_t reported;
 	uint32_t left_out;
 };
 

@@ -25,7 +25,7 @@ static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 {
 	bool damaged;
 
-	if (virtq_record_matches(ring->q.record, setup, ring->told, &damaged)) {
+	if (virtq_record_matches(ring->q.record, setup, ring->reported, &damaged)) {
 		virtq_resume(&ring->q, conf, ring->base);
 		/* An interrupt too many is harmless, one too few is not: what came between the last word of the process
 		 * before us and its end is told now. If that is made to wait, the ring begins broken. */
@@ -36,7 +36,7 @@ static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 	}
 	if (damaged)
 		log_warn("journal", "the record of ring %u is damaged: not used", ring->index);
-	virtq_record_begin(ring->q.record, setup, ring->told);
+	virtq_record_begin(ring->q.record, setup, ring->reported);
 	virtq_start(&ring->q, conf, ring->base);
 }
 

@@ -209,9 +209,9 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 		return;
 	ring = &device->ring[index];
 	fault = virtq_fault(&ring->q);
-	if (fault == VIRTQ_OK || ring->broken_told || !ring->started)
+	if (fault == VIRTQ_OK || ring->broken_reported || !ring->started)
 		return;
-	ring->broken_told = true;
+	ring->broken_reported = true;
 	snprintf(device->last_error, sizeof(device->last_error), "ring %u is broken: %s", index,
 		 virtq_fault_text(fault));
 	if (fault != VIRTQ_FAULT_CALL) {

@@ -61,7 +61,7 @@ static enum vhu_room ask_owner(struct vhu_endpoint *endpoint, int fd) RUNS_ON(co
 	if (room == VHU_TAKEN) {
 		loop_timer_stop(endpoint->loop, &endpoint->alone);
 		endpoint->hint.text[0] = '\0';
-		endpoint->refusal_told = false;
+		endpoint->refusal_reported = false;
 	}
 	return room;
 }
@@ -90,9 +90,9 @@ static void tell_refusal(struct vhu_endpoint *endpoint, int fd)
 	struct ucred peer = {.pid = 0};
 	socklen_t len = sizeof(peer);
 
-	if (endpoint->refusal_told)
+	if (endpoint->refusal_reported)
 		return;
-	endpoint->refusal_told = true;
+	endpoint->refusal_reported = true;
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	log_warn(endpoint->name,
 		 "another front end (process %d, user %u) wants this port, which has one: it was kept waiting for %d ms "

@@ -50,7 +50,7 @@ struct vhu_endpoint {
 	struct vhu_socket_file file; /* server: what we made */
 	struct vhu_waiting waiting;  /* server */
 	uint64_t refused;	     /* connections turned away */
-	bool refusal_told;	     /* since the present front end came */
+	bool refusal_reported;	     /* since the present front end came */
 	int last_error;	  /* client: errno of the last try */
 	uint64_t last_try_ns;
 	bool resting;

@@ -221,7 +221,7 @@ static void stop_rings(struct vhu_device *device, bool disable) RUNS_ON(control_
 
 		if (disable)
 			ring->enabled = false;
-		ring->started = ring->begun = ring->broken_told = false;
+		ring->started = ring->begun = ring->broken_reported = false;
 		vhu_ring_close_record(ring);
 		vhu_ring_leave(ring);
 	}

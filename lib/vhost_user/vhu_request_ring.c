@@ -67,7 +67,7 @@ enum vhu_error vhu_set_vring_base(struct vhu_device *device, struct vhu_message 
 {
 	if (msg->payload.state.num > UINT16_MAX && !packed(device))
 		return bad_value(fail, "the index of a split ring has 16 bits");
-	device->ring[msg->ring].base = device->ring[msg->ring].told = msg->payload.state.num;
+	device->ring[msg->ring].base = device->ring[msg->ring].reported = msg->payload.state.num;
 	device->ring[msg->ring].begun = false;
 	return VHU_OK;
 }

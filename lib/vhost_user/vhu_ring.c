@@ -42,7 +42,7 @@ void vhu_ring_stop(struct vhu_ring *ring)
 	ring->addressed = false;
 	ring->desc = ring->avail = ring->used = 0;
 	ring->log_used = false;
-	ring->broken_told = false;
+	ring->broken_reported = false;
 	ring->held_up = false;
 	replace_fd(&ring->kick_fd, -1);
 	replace_fd(&ring->call_fd, -1);
@@ -53,7 +53,7 @@ void vhu_ring_forget(struct vhu_ring *ring)
 	vhu_ring_stop(ring);
 	replace_fd(&ring->err_fd, -1);
 	ring->size = 0;
-	ring->base = ring->told = 0;
+	ring->base = ring->reported = 0;
 	ring->enabled = false;
 }
 

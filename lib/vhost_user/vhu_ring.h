@@ -56,7 +56,7 @@ struct vhu_ring {
 
 	/* As the front end said. */
 	uint16_t size; /* 0: not yet */
-	uint32_t told; /* the base it gave last: by that it is known in the journal */
+	uint32_t reported; /* the base it gave last: by that it is known in the journal */
 	uint32_t base; /* where it begins, or where it stopped */
 	bool addressed;
 	uint64_t desc, avail, used; /* the front end's addresses */
@@ -72,7 +72,7 @@ struct vhu_ring {
 	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
 	int kick_next;
 	bool resets;	 /* LEAVING, and then as if it had never been started */
-	bool broken_told;
+	bool broken_reported;
 	bool held_up;	 /* a write to its error descriptor waited, and was broken off (poke.h) */
 
 	/* vhu_datapath_lcores.c's. */

@@ -175,7 +175,7 @@ static const char *check_ip(const struct fg_packet *p, const uint8_t *ip, uint32
 const char *fg_packet_check(const struct fg_packet *p, const uint8_t *frame, size_t len, bool checksum,
 			    struct fg_parsed *j)
 {
-	uint32_t sum, told;
+	uint32_t sum, reported;
 	const char *wrong;
 
 	*j = (struct fg_parsed){.l3 = ETHER + 4 * p->vlans};
@@ -186,9 +186,9 @@ const char *fg_packet_check(const struct fg_packet *p, const uint8_t *frame, siz
 	if (get16(frame + j->l3 - 2) != (p->ipv6 ? 0x86ddu : 0x0800u))
 		return "Ethernet type";
 	/* What a NIC's port has padded ends where IP says. */
-	told = j->l3 + (p->ipv6 ? 40 + get16(frame + j->l3 + 4) : get16(frame + j->l3 + 2));
-	if (len == PADDED && told >= j->payload && told < PADDED)
-		len = told;
+	reported = j->l3 + (p->ipv6 ? 40 + get16(frame + j->l3 + 4) : get16(frame + j->l3 + 2));
+	if (len == PADDED && reported >= j->payload && reported < PADDED)
+		len = reported;
 	wrong = check_ip(p, frame + j->l3, (uint32_t)len - j->l3);
 	if (wrong != NULL)
 		return wrong;

@@ -73,7 +73,7 @@ static void interrupts_by_event_index(void **state)
 {
 	for (int to_guest = 0; to_guest < 2; to_guest++) {
 		struct ring *ring = ring_with_buffers(EVENTS, 65000);
-		uint64_t told = 0;
+		uint64_t reported = 0;
 
 		dice_seed(21);
 		/* A start interrupts whatever the guest asked: it may have asked the device before us. */
@@ -91,9 +91,9 @@ static void interrupts_by_event_index(void **state)
 			move(ring, n, to_guest);
 			if (ring_interrupts(ring) != want)
 				fail_msg("event %u, from %u by %u", event, from, n);
-			told += want;
+			reported += want;
 		}
-		assert_int_equal(counted(&ring->q.counters.interrupts), told + 1);
+		assert_int_equal(counted(&ring->q.counters.interrupts), reported + 1);
 		ring_close(ring);
 	}
 }
