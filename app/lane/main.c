@@ -100,7 +100,7 @@ static void commands_done(void)
 
 	if (read(worker.done_fd, &n, sizeof(n)) < 0)
 		return;
-	while ((command = worker_taken(&worker)) != NULL)
+	while ((command = worker_take(&worker)) != NULL)
 		command_done(command);
 }
 

@@ -32,7 +32,7 @@ void worker_post(struct worker *worker, struct command *command)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-struct command *worker_taken(struct worker *worker)
+struct command *worker_take(struct worker *worker)
 {
 	struct command *command;
 

@@ -6,7 +6,7 @@
  * order, between two bursts, and come back through `done_fd`. A command may thus take as long as a page takes to come.
  *
  * Context: the lane's main thread calls what is declared here.
- * Ownership: a command belongs to the worker from worker_post() until worker_taken()
+ * Ownership: a command belongs to the worker from worker_post() until worker_take()
  * returns it.
  */
 #ifndef VUS_LANE_WORKER_H
@@ -50,7 +50,7 @@ struct worker_ring {
 };
 
 struct worker {
-	int done_fd; /* an eventfd: commands are to be fetched by worker_taken() */
+	int done_fd; /* an eventfd: commands are to be fetched by worker_take() */
 	pthread_mutex_t lock;
 	_Atomic bool posted; /* there are commands: saves the worker the lock */
 	struct command *todo, **todo_tail;
@@ -73,6 +73,6 @@ int worker_start(struct worker *worker, struct lane_shared *shared, int wake_fd)
 
 void worker_post(struct worker *worker, struct command *command);
 /* The next command that was carried out, or NULL. */
-struct command *worker_taken(struct worker *worker);
+struct command *worker_take(struct worker *worker);
 
 #endif

@@ -47,7 +47,7 @@ static void link_due(struct loop_timer *timer)
 
 static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
 {
-	ethdev_deliver(&ethdev_of(port)->dev, port, ctx, frames, n);
+	ethdev_deliver(&ethdev_port_of(port)->dev, port, ctx, frames, n);
 }
 
 static void device_done(struct ethdev_port *ep) RUNS_ON(control_thread)
@@ -83,7 +83,7 @@ static void lcores_left(struct rcu_wait *wait)
 
 static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 {
-	struct ethdev_port *ep = ethdev_of(port);
+	struct ethdev_port *ep = ethdev_port_of(port);
 
 	role_assert_control();
 	loop_timer_stop(port->host->loop, &ep->link_timer);

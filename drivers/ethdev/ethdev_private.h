@@ -20,7 +20,7 @@ struct ethdev_port {
 	void *gone_arg;
 };
 
-static inline struct ethdev_port *ethdev_of(struct port *port)
+static inline struct ethdev_port *ethdev_port_of(struct port *port)
 {
 	return container_of(port, struct ethdev_port, port);
 }

@@ -90,7 +90,7 @@ static void show_zc(const struct ethdev *dev, json_t *object) RUNS_ON(control_th
 		snprintf(text, sizeof(text), "on, frames of %d bytes and more", ETHDEV_ZC_MIN);
 	set_text(object, "zero_copy_tx", text);
 	if (dev->zc != NULL)
-		set_number(object, "zero_copy_out", ethdev_zc_out(dev));
+		set_number(object, "zero_copy_out", ethdev_zc_bodies_n(dev));
 }
 
 static void show_queues(const struct ethdev *dev, json_t *object)
@@ -158,7 +158,7 @@ static void show_xstats(uint16_t id, json_t *object)
 
 void ethdev_show(struct port *port, struct json_t *object)
 {
-	struct ethdev_port *ep = ethdev_of(port);
+	struct ethdev_port *ep = ethdev_port_of(port);
 
 	role_assert_control();
 	show_link(ep->dev.id, object);

@@ -44,7 +44,7 @@ static void give_back(struct ethdev_zc *zc, struct frame_ref *ref, uint16_t bodi
 {
 	for (uint16_t i = 0; i < bodies; i++)
 		frame_ref_drop(ref);
-	/* Pairs with look() and ethdev_zc_out(): what has been counted has been read. */
+	/* Pairs with look() and ethdev_zc_bodies_n(): what has been counted has been read. */
 	atomic_fetch_sub_explicit(&zc->out, bodies, memory_order_release);
 }
 
@@ -297,12 +297,12 @@ void ethdev_zc_free(struct ethdev *dev)
 
 	if (dev->zc == NULL)
 		return;
-	if (ethdev_zc_out(dev) == 0) {
+	if (ethdev_zc_bodies_n(dev) == 0) {
 		free(dev->zc);
 		return;
 	}
 	log_warn("ethdev", "a device keeps %llu frames that lie in guests' memory",
-		 (unsigned long long)ethdev_zc_out(dev));
+		 (unsigned long long)ethdev_zc_bodies_n(dev));
 	keep = malloc(sizeof(*keep));
 	if (keep != NULL) {
 		*keep = (struct kept){.next = kept, .zc = dev->zc};
@@ -310,7 +310,7 @@ void ethdev_zc_free(struct ethdev *dev)
 	}
 }
 
-uint64_t ethdev_zc_out(const struct ethdev *dev)
+uint64_t ethdev_zc_bodies_n(const struct ethdev *dev)
 {
 	uint64_t out = 0;
 

@@ -72,7 +72,7 @@ void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethd
 		      uint16_t n, uint16_t sent) RUNS_ON(lcore_thread);
 
 /* Bodies the device has at present. */
-uint64_t ethdev_zc_out(const struct ethdev *dev);
+uint64_t ethdev_zc_bodies_n(const struct ethdev *dev);
 bool ethdev_zc_stuck(const struct ethdev *dev);
 
 #endif

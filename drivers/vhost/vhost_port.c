@@ -34,7 +34,7 @@ static struct vhost_tx_set *tx_set_create(struct vhost_port *vhost)
 		if ((vhost->tx_ready & UINT32_C(1) << pair) == 0)
 			continue;
 		set->queue[set->n].index = 2 * pair;
-		set->queue[set->n].ring = vhu_device_ring(vhost->device, 2 * pair);
+		set->queue[set->n].ring = vhu_device_virtq(vhost->device, 2 * pair);
 		set->n++;
 	}
 	return set;
@@ -219,8 +219,8 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 	for (unsigned int i = 0; i < vhost->pairs; i++) {
 		struct vhost_rxq *rxq = &vhost->rxq[i];
 
-		rxq->ring = vhu_device_ring(vhost->device, 2 * i + 1);
-		rxq->other = vhu_device_ring(vhost->device, 2 * i);
+		rxq->ring = vhu_device_virtq(vhost->device, 2 * i + 1);
+		rxq->other = vhu_device_virtq(vhost->device, 2 * i);
 		port_rxq_init(&rxq->q, &vhost->port, (uint16_t)i);
 		vhost->port.rxq[i] = &rxq->q;
 	}

@@ -27,7 +27,7 @@ static json_t *number(uint64_t value)
 
 static json_t *ring_of(struct vhost_port *vhost, unsigned int index) RUNS_ON(control_thread)
 {
-	const struct virtq *ring = vhu_device_ring(vhost->device, index);
+	const struct virtq *ring = vhu_device_virtq(vhost->device, index);
 	json_t *object = json_object();
 
 	json_object_set_new(object, "ring", number(index));
@@ -35,7 +35,7 @@ static json_t *ring_of(struct vhost_port *vhost, unsigned int index) RUNS_ON(con
 	json_object_set_new(object, "direction",
 			    json_string(index % 2 == 0 ? "to_guest" : "from_guest"));
 	json_object_set_new(object, "ready",
-			    json_boolean(vhu_device_ring_ready(vhost->device, index)));
+			    json_boolean(vhu_device_virtq_ready(vhost->device, index)));
 	json_object_set_new(object, "frames", number(counted(&ring->counters.frames)));
 	json_object_set_new(object, "interrupts", number(counted(&ring->counters.interrupts)));
 	json_object_set_new(object, "full", number(counted(&ring->counters.full)));
@@ -46,9 +46,9 @@ static json_t *ring_of(struct vhost_port *vhost, unsigned int index) RUNS_ON(con
 /* A pair the guest has never used says nothing. */
 static bool ring_to_show(struct vhost_port *vhost, unsigned int index) RUNS_ON(control_thread)
 {
-	const struct virtq *ring = vhu_device_ring(vhost->device, index);
+	const struct virtq *ring = vhu_device_virtq(vhost->device, index);
 
-	return index < 2 || vhu_device_ring_ready(vhost->device, index) ||
+	return index < 2 || vhu_device_virtq_ready(vhost->device, index) ||
 	       counted(&ring->counters.frames) != 0 || virtq_fault(ring) != VIRTQ_OK;
 }
 

@@ -63,7 +63,7 @@ struct fdb *bridge_fdb(struct bridge *bridge)
 	return bridge->fdb;
 }
 
-unsigned int bridge_ports(const struct bridge *bridge)
+unsigned int bridge_ports_n(const struct bridge *bridge)
 {
 	return rcu_own(&bridge->members)->n;
 }

@@ -87,7 +87,7 @@ static json_t *show_ports(struct vus_switch *sw, const json_t *request VUS_UNUSE
 
 	role_assert_control();
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct port *port = switch_port(sw, id);
+		struct port *port = switch_port_at(sw, id);
 
 		if (port != NULL)
 			json_array_append_new(list, ctl_show_port_short(sw, port));
@@ -130,7 +130,7 @@ static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 	if (macs->total++ < macs->first ||
 	    (json_int_t)json_array_size(macs->list) >= macs->limit)
 		return true;
-	port = value->destination < PORTS_MAX ? switch_port(macs->sw, value->destination) : NULL;
+	port = value->destination < PORTS_MAX ? switch_port_at(macs->sw, value->destination) : NULL;
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff),
 		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff),
 		 (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
@@ -158,7 +158,7 @@ static json_t *show_macs(struct vus_switch *sw, const json_t *request)
 
 	role_assert_control();
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
-		struct bridge *bridge = switch_bridge(sw, i);
+		struct bridge *bridge = switch_bridge_at(sw, i);
 
 		if (bridge == NULL || (only != NULL && strcmp(bridge_name(bridge), only) != 0))
 			continue;
@@ -182,7 +182,7 @@ static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNU
 
 	role_assert_control();
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
-		if (switch_bridge(sw, i) != NULL)
+		if (switch_bridge_at(sw, i) != NULL)
 			json_array_append_new(list, ctl_show_bridge(sw, i));
 	return json_pack("{s:o}", "bridges", list);
 }
@@ -222,7 +222,7 @@ static json_t *show_lcores(struct vus_switch *sw, const json_t *request)
 			 (json_int_t)lcore_cycles_per_second(), "reports_lost",
 			 (json_int_t)lcores_reports_lost(), "rebalance",
 			 switch_rebalances(sw) ? "on" : "off", "moves",
-			 (json_int_t)switch_moves(sw), "would_move", show_moves(sw, false));
+			 (json_int_t)switch_moves_n(sw), "would_move", show_moves(sw, false));
 }
 
 static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *request)

@@ -108,14 +108,14 @@ json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port)
 
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 {
-	struct bridge *bridge = switch_bridge(sw, index);
+	struct bridge *bridge = switch_bridge_at(sw, index);
 	const struct bridge_options *options = switch_bridge_options(sw, index);
 	json_t *object = json_object();
 	struct fdb_stats stats;
 
 	fdb_stats(bridge_fdb(bridge), &stats);
 	json_object_set_new(object, "name", json_string(bridge_name(bridge)));
-	set_count(object, "ports", bridge_ports(bridge));
+	set_count(object, "ports", bridge_ports_n(bridge));
 	set_count(object, "macs", stats.entries);
 	set_count(object, "mac_table_size", options->mac_table_size);
 	set_count(object, "mac_limit_per_port", options->mac_limit_per_port);

@@ -91,7 +91,7 @@ bool switch_is_empty(const struct vus_switch *sw)
 
 /* --- to look at ------------------------------------------------------------------------------------------------- */
 
-struct port *switch_port(const struct vus_switch *sw, unsigned int id)
+struct port *switch_port_at(const struct vus_switch *sw, unsigned int id)
 {
 	const struct switch_port *sp = sw->port[id];
 
@@ -101,7 +101,7 @@ struct port *switch_port(const struct vus_switch *sw, unsigned int id)
 struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 {
 	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct port *port = switch_port(sw, id);
+		struct port *port = switch_port_at(sw, id);
 
 		if (port != NULL && strcmp(port->name, name) == 0)
 			return port;
@@ -119,7 +119,7 @@ unsigned int switch_ports_n(const struct vus_switch *sw)
 	unsigned int n = 0;
 
 	for (unsigned int id = 0; id < PORTS_MAX; id++)
-		n += switch_port(sw, id) != NULL;
+		n += switch_port_at(sw, id) != NULL;
 	return n;
 }
 
@@ -128,7 +128,7 @@ const struct config *switch_config(const struct vus_switch *sw)
 	return &sw->config;
 }
 
-struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
+struct bridge *switch_bridge_at(const struct vus_switch *sw, unsigned int index)
 {
 	const struct switch_bridge *bridge = sw->bridge[index];
 
@@ -148,7 +148,7 @@ uint16_t switch_epoch(const struct vus_switch *sw)
 /* --- what drivers tell ------------------------------------------------------------------------------------------ */
 
 /* NULL while the port is being made. */
-static struct switch_port *of_port(struct port_host *host, const struct port *port)
+static struct switch_port *switch_port_of(struct port_host *host, const struct port *port)
 {
 	struct switch_port *sp = container_of(host, struct vus_switch, host)->port[port->id];
 
@@ -157,7 +157,7 @@ static struct switch_port *of_port(struct port_host *host, const struct port *po
 
 static void host_queues_changed(struct port_host *host, struct port *port)
 {
-	struct switch_port *sp = of_port(host, port);
+	struct switch_port *sp = switch_port_of(host, port);
 
 	role_assert_control();
 	if (sp != NULL && sp->state != SWITCH_PORT_ENDING)
@@ -166,7 +166,7 @@ static void host_queues_changed(struct port_host *host, struct port *port)
 
 static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6])
 {
-	struct switch_port *sp = of_port(host, port);
+	struct switch_port *sp = switch_port_of(host, port);
 
 	role_assert_control();
 	if (sp != NULL && sp->state == SWITCH_PORT_IN)
@@ -177,7 +177,7 @@ static void host_announce(struct port_host *host, struct port *port, const uint8
  * it speaks, instead of dying at a port where nobody is. */
 static void host_peer_gone(struct port_host *host, struct port *port)
 {
-	struct switch_port *sp = of_port(host, port);
+	struct switch_port *sp = switch_port_of(host, port);
 
 	role_assert_control();
 	if (sp != NULL && sp->state == SWITCH_PORT_IN)
@@ -213,7 +213,7 @@ void switch_take_reports(struct vus_switch *sw)
 	unsigned int n;
 
 	do {
-		n = lcores_reports(reports, REPORTS_AT_ONCE);
+		n = lcores_take_reports(reports, REPORTS_AT_ONCE);
 		for (unsigned int i = 0; i < n; i++)
 			take_report(sw, &reports[i]);
 		left -= n < left ? n : left;

@@ -61,7 +61,7 @@ bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* --- to look at; all that is returned is good until the loop goes on ----------------------------------------------- */
 
 /* `id` below PORTS_MAX; NULL: no such port, or it is leaving for good. */
-struct port *switch_port(const struct vus_switch *sw, unsigned int id) RUNS_ON(control_thread);
+struct port *switch_port_at(const struct vus_switch *sw, unsigned int id) RUNS_ON(control_thread);
 struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);
 /* What the port was made from, and is on. */
@@ -77,10 +77,10 @@ bool switch_rebalances(const struct vus_switch *sw) RUNS_ON(control_thread);
 unsigned int switch_rebalance(struct vus_switch *sw, struct lcores_move *moves, unsigned int max,
 			      bool now) RUNS_ON(control_thread);
 /* How many have moved since the start. */
-uint64_t switch_moves(const struct vus_switch *sw) RUNS_ON(control_thread);
+uint64_t switch_moves_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* `index` below BRIDGES_MAX; NULL: no such bridge, or it is leaving. */
-struct bridge *switch_bridge(const struct vus_switch *sw, unsigned int index)
+struct bridge *switch_bridge_at(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
 const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);

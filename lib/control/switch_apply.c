@@ -82,7 +82,7 @@ static void place_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 			switch_port_end(sp);
 			continue;
 		}
-		bridge = switch_find_live_bridge(sw, future->member.bridge);
+		bridge = switch_bridge_find(sw, future->member.bridge);
 		if (bridge != NULL)
 			switch_port_join(sp, bridge);
 	}
@@ -126,7 +126,7 @@ static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
 {
 	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
 		const struct config_bridge *config = &sw->config.bridges[i];
-		struct switch_bridge *bridge = switch_find_live_bridge(sw, config->name);
+		struct switch_bridge *bridge = switch_bridge_find(sw, config->name);
 
 		if (bridge != NULL)
 			switch_bridge_set_static(bridge, config);
@@ -166,7 +166,7 @@ static void forget_static_macs(struct vus_switch *sw, const struct config *next)
 	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
 		const struct config_bridge *now = &sw->config.bridges[i];
 		const struct config_bridge *then = config_find_bridge(next, now->name);
-		struct switch_bridge *bridge = switch_find_live_bridge(sw, now->name);
+		struct switch_bridge *bridge = switch_bridge_find(sw, now->name);
 
 		for (unsigned int j = 0; bridge != NULL && j < now->options.static_macs.n; j++) {
 			const uint8_t *mac = bridge_static_mac(&now->options, j)->mac;

@@ -31,7 +31,7 @@ bool switch_rebalances(const struct vus_switch *sw)
 	return sw->config.options.rebalance;
 }
 
-uint64_t switch_moves(const struct vus_switch *sw)
+uint64_t switch_moves_n(const struct vus_switch *sw)
 {
 	return sw->moves;
 }

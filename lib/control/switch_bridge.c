@@ -9,7 +9,7 @@
 #include "log.h"
 #include "switch_private.h"
 
-struct switch_bridge *switch_find_live_bridge(const struct vus_switch *sw, const char *name)
+struct switch_bridge *switch_bridge_find(const struct vus_switch *sw, const char *name)
 {
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
 		struct switch_bridge *bridge = sw->bridge[i];
@@ -89,7 +89,7 @@ static void bridge_passed(struct rcu_wait *wait)
 
 void switch_bridge_go(struct switch_bridge *bridge)
 {
-	if (!bridge->leaving || bridge->waiting || bridge_ports(bridge->bridge) > 0)
+	if (!bridge->leaving || bridge->waiting || bridge_ports_n(bridge->bridge) > 0)
 		return;
 	bridge->waiting = true;
 	lcores_forget_bridge(bridge->bridge);

@@ -81,7 +81,7 @@ void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes the frames that they have handed over. */
 void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
 
-struct switch_bridge *switch_find_live_bridge(const struct vus_switch *sw, const char *name)
+struct switch_bridge *switch_bridge_find(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);
 /* 0 or -errno, told in a line. */
 int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)

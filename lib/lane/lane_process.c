@@ -139,7 +139,7 @@ static void give_up(struct lane_process *lane, const char *why) RUNS_ON(control_
 	lane->events->failed(lane, why);
 }
 
-bool lane_process_end(struct lane_process *lane)
+bool lane_process_kill(struct lane_process *lane)
 {
 	if (lane->state == LANE_PROCESS_NONE)
 		return false;

@@ -3,7 +3,7 @@
  *
  * Starting takes a helper thread a moment (memory, a new process); `ready` follows. A request is answered by `answered`
  * whenever the lane comes to it. A lane that dies, says what makes no sense or what was not asked, or does not answer a
- * ping for LANE_DEADLINE_S has `failed` and is on its way out; lane_process_end() is how its owner ends one. Either way `gone`
+ * ping for LANE_DEADLINE_S has `failed` and is on its way out; lane_process_kill() is how its owner ends one. Either way `gone`
  * is the last that is heard, when the process exists no more and nothing of its guest's memory is in use by it; then the
  * struct may be used anew.
  *
@@ -62,7 +62,7 @@ void lane_process_init(struct lane_process *lane, struct loop *loop, const char 
 /* Of a lane that is NONE. */
 void lane_process_start(struct lane_process *lane) RUNS_ON(control_thread);
 /* Kills the process; `gone` follows. False if there is none. */
-bool lane_process_end(struct lane_process *lane) RUNS_ON(control_thread);
+bool lane_process_kill(struct lane_process *lane) RUNS_ON(control_thread);
 
 /* Sends a request to a READY lane, with a descriptor (-1: none) that stays the caller's. If it cannot be sent, the lane
  * fails: `failed` follows from the loop. */

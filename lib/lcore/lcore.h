@@ -71,7 +71,7 @@ int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
 
 /* Takes what lcores reported, lcore by lcore: the number written to `reports`, at most `max`. */
-unsigned int lcores_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);
+unsigned int lcores_take_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);
 uint64_t lcores_reports_lost(void) RUNS_ON(control_thread);
 /* The oldest frame that an lcore has for control (punt.h), valid until lcore_punt_done(); NULL: none. */
 const struct punt *lcore_punt_next(struct lcore *lcore) RUNS_ON(control_thread);

@@ -118,7 +118,7 @@ void lcores_set_epoch(uint16_t epoch)
 	atomic_store_explicit(&lcores.epoch, epoch, memory_order_relaxed);
 }
 
-unsigned int lcores_reports(struct report *reports, unsigned int max) ROLE_UNCHECKED
+unsigned int lcores_take_reports(struct report *reports, unsigned int max) ROLE_UNCHECKED
 {
 	unsigned int n = 0;
 
@@ -132,7 +132,7 @@ uint64_t lcores_reports_lost(void) ROLE_UNCHECKED
 	uint64_t lost = 0;
 
 	for (unsigned int i = 0; i < lcores.n; i++)
-		lost += report_lost(lcores.lcore[i].ctx.reports);
+		lost += report_lost_n(lcores.lcore[i].ctx.reports);
 	return lost;
 }
 

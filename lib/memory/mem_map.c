@@ -111,7 +111,7 @@ int mem_map_find(const struct mem_map *map, uint64_t gpa, uint64_t size, uint64_
 
 	if (map == NULL)
 		return -ENOENT;
-	i = mem_map_search(map, gpa);
+	i = mem_map_index_of(map, gpa);
 	if (i == map->n || map->region[i].gpa != gpa || map->region[i].size != size ||
 	    map->region[i].uva != uva)
 		return -ENOENT;

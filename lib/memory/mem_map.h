@@ -76,7 +76,7 @@ int mem_map_find(const struct mem_map *map, uint64_t gpa, uint64_t size, uint64_
 void *mem_map_uva(const struct mem_map *map, uint64_t uva, uint64_t len);
 
 /* The region that holds gpa: its index, or map->n. */
-static inline uint32_t mem_map_search(const struct mem_map *map, uint64_t gpa)
+static inline uint32_t mem_map_index_of(const struct mem_map *map, uint64_t gpa)
 {
 	const struct mem_region *base = map->region;
 	uint32_t n = map->n;
@@ -97,7 +97,7 @@ static inline uint32_t mem_map_search(const struct mem_map *map, uint64_t gpa)
  * their cache lines; the fold keeps regions at large, regular distances (1 GiB DIMMs, say) apart. Pages are counted from
  * the first region: where addresses are a front end's own, they begin anywhere, and the end of one region would share a
  * hint with the beginning of the next. */
-static inline uint32_t mem_hint_at(const struct mem_map *map, uint64_t gpa)
+static inline uint32_t mem_hint_index(const struct mem_map *map, uint64_t gpa)
 {
 	uint64_t page = (gpa - map->base) >> 21;
 
@@ -108,11 +108,11 @@ static inline uint32_t mem_hint_at(const struct mem_map *map, uint64_t gpa)
 static inline const struct mem_region *mem_map_region(const struct mem_map *map,
 						      struct mem_hint *hint, uint64_t gpa)
 {
-	uint16_t *remembered = &hint->region[mem_hint_at(map, gpa)];
+	uint16_t *remembered = &hint->region[mem_hint_index(map, gpa)];
 	const struct mem_region *region = &map->region[*remembered];
 
 	if (__builtin_expect(*remembered >= map->n || gpa - region->gpa >= region->size, 0)) {
-		uint32_t i = mem_map_search(map, gpa);
+		uint32_t i = mem_map_index_of(map, gpa);
 
 		if (i == map->n)
 			return NULL;

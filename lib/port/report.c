@@ -65,7 +65,7 @@ unsigned int report_drain(struct report_ring *ring, struct report *reports, unsi
 	return rte_ring_sc_dequeue_burst_elem(ring->ring, reports, sizeof(*reports), max, NULL);
 }
 
-uint64_t report_lost(const struct report_ring *ring)
+uint64_t report_lost_n(const struct report_ring *ring)
 {
 	return counted(&ring->lost);
 }

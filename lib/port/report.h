@@ -40,6 +40,6 @@ void report_post(struct report_ring *ring, const struct report *report) RUNS_ON(
 unsigned int report_drain(struct report_ring *ring, struct report *reports, unsigned int max)
 	RUNS_ON(control_thread);
 /* Records lost because the ring was full, since the start. */
-uint64_t report_lost(const struct report_ring *ring);
+uint64_t report_lost_n(const struct report_ring *ring);
 
 #endif

@@ -173,12 +173,12 @@ uint64_t vhu_device_offers(const struct vhu_device *device)
 	return vhu_features_offered(device->offloads, device->control_queue);
 }
 
-struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index)
+struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index)
 {
 	return &device->ring[index].q;
 }
 
-bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
+bool vhu_device_virtq_ready(const struct vhu_device *device, unsigned int index)
 {
 	return device->ring[index].state == VHU_RING_RUNNING && !device->ring[index].discards;
 }
@@ -291,7 +291,7 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 	if (device->answer_due)
 		status->waiting = vhu_message_spec(device->request.request)->name;
 	for (unsigned int i = 0; i < device->rings_n; i++)
-		status->rings_ready += vhu_device_ring_ready(device, i);
+		status->rings_ready += vhu_device_virtq_ready(device, i);
 	describe(device, status->rings_ready, status->state, sizeof(status->state));
 	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));

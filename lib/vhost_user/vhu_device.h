@@ -108,8 +108,8 @@ void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(vo
 	RUNS_ON(control_thread);
 
 /* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */
-struct virtq *vhu_device_ring(struct vhu_device *device, unsigned int index);
-bool vhu_device_ring_ready(const struct vhu_device *device, unsigned int index)
+struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index);
+bool vhu_device_virtq_ready(const struct vhu_device *device, unsigned int index)
 	RUNS_ON(control_thread);
 /* The ring is there, but the front end has disabled it: frames are to be taken from it and thrown away. */
 bool vhu_device_ring_discards(const struct vhu_device *device, unsigned int index)

@@ -103,7 +103,7 @@ static bool end_lane(struct vhu_device *device) RUNS_ON(control_thread)
 {
 	struct vhu_postcopy *pc = &device->postcopy;
 
-	if (!lane_process_end(&pc->lane))
+	if (!lane_process_kill(&pc->lane))
 		return false;
 	if (device->pending.n[VHU_STEP_LANE_EXIT] == 0)
 		vhu_pending_begin(&device->pending, VHU_STEP_LANE_EXIT);

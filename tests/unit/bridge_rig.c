@@ -74,7 +74,7 @@ void open_bridge(unsigned int ports, int aging)
 		assert_int_equal(bridge_add_port(bridge, &port[i].port), 0);
 		assert_ptr_equal(port[i].port.bridge, bridge);
 	}
-	assert_int_equal(bridge_ports(bridge), ports);
+	assert_int_equal(bridge_ports_n(bridge), ports);
 	for (int i = 0; i < THREADS; i++)
 		ctx[i].epoch = 0;
 	next_number = 0;
@@ -85,7 +85,7 @@ void close_bridge(unsigned int ports)
 	role_assert_control();
 	for (unsigned int i = 0; i < ports; i++)
 		assert_int_equal(bridge_remove_port(bridge, &port[i].port), 0);
-	assert_int_equal(bridge_ports(bridge), 0);
+	assert_int_equal(bridge_ports_n(bridge), 0);
 	rcu_drain();
 	for (unsigned int i = 0; i < ports; i++)
 		port_fini(&port[i].port);

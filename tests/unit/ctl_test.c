@@ -110,7 +110,7 @@ static void lists_addresses(void **state)
 	json_t *reply, *entry;
 
 	role_assert_control();
-	bridge = switch_bridge(sw, 0);
+	bridge = switch_bridge_at(sw, 0);
 	for (uint64_t i = 0; i < 100; i++)
 		bridge_learn(bridge, 2 | i << 40, 1);
 	reply = ask("{\"command\": \"macs\"}");

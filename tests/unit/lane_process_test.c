@@ -74,7 +74,7 @@ static void begin_as(const char *script)
 static void end(void)
 {
 	role_assert_control();
-	lane_process_end(&t.lane);
+	lane_process_kill(&t.lane);
 	TURN_UNTIL(t.loop, t.gone);
 	loop_destroy(t.loop);
 }

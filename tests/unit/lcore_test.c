@@ -254,7 +254,7 @@ static void reports_come_through(void **state)
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S;
 
 	role_assert_control();
-	while (lcores_reports(got, REPORTS_MAX) > 0)
+	while (lcores_take_reports(got, REPORTS_MAX) > 0)
 		;
 	source_add(&source[4]);
 	for (uint16_t epoch = 100; epoch < 103; epoch++) {
@@ -268,7 +268,7 @@ static void reports_come_through(void **state)
 		}
 	}
 	while (n < 3 && clock_ns() < deadline)
-		n += lcores_reports(got + n, REPORTS_MAX - n);
+		n += lcores_take_reports(got + n, REPORTS_MAX - n);
 	assert_in_range(n, 3, 6);
 	for (unsigned int i = 0; i < n; i++) {
 		assert_int_equal(got[i].port, 4);

@@ -109,7 +109,7 @@ static void check_point(const struct mem_map *map, struct mem_hint *hint, uint64
 	uint64_t avail = 0;
 	uint8_t *at = mem_map_at(map, hint, gpa, &avail);
 
-	assert_int_equal(mem_map_search(map, gpa),
+	assert_int_equal(mem_map_index_of(map, gpa),
 			 region == NULL ? map->n : (uint32_t)(region - map->region));
 	check_near(map, hint, gpa, region);
 	if (region == NULL) {

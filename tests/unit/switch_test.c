@@ -41,7 +41,7 @@ static unsigned int bridges_n(void) RUNS_ON(control_thread)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
-		n += switch_bridge(sw, i) != NULL;
+		n += switch_bridge_at(sw, i) != NULL;
 	return n;
 }
 
@@ -63,9 +63,9 @@ static const char *where(uint8_t last, unsigned int bridge) RUNS_ON(control_thre
 	struct fdb_value value;
 	struct fdb_mark mark;
 
-	if (!fdb_lookup(bridge_fdb(switch_bridge(sw, bridge)), mac(last), &value, &mark))
+	if (!fdb_lookup(bridge_fdb(switch_bridge_at(sw, bridge)), mac(last), &value, &mark))
 		return NULL;
-	return switch_port(sw, value.destination)->name;
+	return switch_port_at(sw, value.destination)->name;
 }
 
 static int set_up(void **state)

@@ -161,12 +161,12 @@ static void test_disabled_from_guest_is_discarded(void **state)
 		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 1, 0), 0);
 		assert_int_equal(t.ready, 2);
 		assert_true(vhu_device_ring_discards(t.device, 1));
-		assert_false(vhu_device_ring_ready(t.device, 1));
+		assert_false(vhu_device_virtq_ready(t.device, 1));
 		assert_int_equal(vhu_rig_status().rings_ready, 0);
 		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_ENABLE, 1, 1), 0);
 		assert_int_equal(t.ready, 2);
 		assert_false(vhu_device_ring_discards(t.device, 1));
-		assert_true(vhu_device_ring_ready(t.device, 1));
+		assert_true(vhu_device_virtq_ready(t.device, 1));
 	}
 	assert_int_equal(vhu_rig_stop_ring(1), 0);
 	assert_int_equal(t.ready, 0);

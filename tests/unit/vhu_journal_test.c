@@ -230,7 +230,7 @@ static void test_a_resume_is_not_held_up(void **state)
 	front_send(&t.front, VHU_SET_VRING_KICK, VHU_VERSION, &(uint64_t){1}, 8, &kick, 1);
 	front_settle(t.loop);
 	assert_true(clock_ns() - begin < NS_PER_S);
-	assert_int_equal(virtq_fault(vhu_device_ring(t.device, 1)), VIRTQ_FAULT_CALL);
+	assert_int_equal(virtq_fault(vhu_device_virtq(t.device, 1)), VIRTQ_FAULT_CALL);
 	vhu_device_ring_broken(t.device, 1);
 	assert_true(front_closed(&t.front));
 	front_settle(t.loop);

@@ -307,11 +307,11 @@ static void test_too_many_call_descriptors(void **state)
 
 static void test_a_device_holds_up_a_removal(void **state)
 {
-	struct frame_ref *hold_7 = &vhu_device_ring(t.device, 1)->refs->ref[7];
+	struct frame_ref *hold_7 = &vhu_device_virtq(t.device, 1)->refs->ref[7];
 	struct vhu_message msg;
 
 	vhu_rig_add_memory();
-	hold_7->word = (uint32_t)rcu_own(&vhu_device_ring(t.device, 1)->memory->map)->generation << 16;
+	hold_7->word = (uint32_t)rcu_own(&vhu_device_virtq(t.device, 1)->memory->map)->generation << 16;
 	frame_ref_take(hold_7);
 	send_removal();
 	assert_true(front_silent(&t.front));
@@ -324,7 +324,7 @@ static void test_a_device_holds_up_a_removal(void **state)
 
 static void test_a_device_holds_up_a_ring(void **state)
 {
-	struct virtq *ring = vhu_device_ring(t.device, 1);
+	struct virtq *ring = vhu_device_virtq(t.device, 1);
 	struct vhu_message msg;
 
 	run_two_rings();

@@ -14,7 +14,7 @@
 /* A from_guest ring, and the reference of one of its chains. */
 static struct virtq *ring_of(void)
 {
-	return vhu_device_ring(t.device, 1);
+	return vhu_device_virtq(t.device, 1);
 }
 
 static struct frame_ref *ref_of(void)
