@@ -31,7 +31,7 @@ static void say(const struct lane_message *message, int fd)
 		_exit(EXIT_FAILURE);
 }
 
-static void answer(const struct lane_message *message, int error)
+static void lane_answer(const struct lane_message *message, int error)
 {
 	struct lane_message reply = *message;
 
@@ -50,7 +50,7 @@ static void post(const struct lane_message *message, const struct command *what)
 	command->ring = message->ring;
 	worker_post(&worker, command);
 	if (what->kind != COMMAND_LEAVE)
-		answer(message, 0);
+		lane_answer(message, 0);
 }
 
 static void free_conf(const struct virtq_conf *conf)
@@ -129,7 +129,7 @@ static void commit(const struct lane_message *message)
 	int error = lane_memory_commit(&memory);
 
 	if (error != 0)
-		answer(message, error);
+		lane_answer(message, error);
 	else
 		post(message, &(struct command){.kind = COMMAND_MAP, .map = memory.map});
 }
@@ -140,7 +140,7 @@ static void unmap(const struct lane_message *message)
 	int error = lane_memory_remove(&memory, &message->region, &left);
 
 	if (error != 0)
-		answer(message, error);
+		lane_answer(message, error);
 	else
 		post(message, &(struct command){
 				      .kind = COMMAND_MAP,
@@ -165,7 +165,7 @@ static bool run_ring(const struct lane_message *message, int call_fd)
 						     : virtq_conf_create(&setup, memory.map);
 
 	if (conf == NULL) {
-		answer(message, memory.map == NULL ? -EFAULT : -errno);
+		lane_answer(message, memory.map == NULL ? -EFAULT : -errno);
 		return false;
 	}
 	post(message, &(struct command){
@@ -177,7 +177,7 @@ static bool run_ring(const struct lane_message *message, int call_fd)
 	return true;
 }
 
-static void handle(struct lane_message *message, int *fds, unsigned int n)
+static void lane_handle(struct lane_message *message, int *fds, unsigned int n)
 {
 	int fd = n > 0 ? fds[0] : -1;
 	bool keep = false;
@@ -211,7 +211,7 @@ static void handle(struct lane_message *message, int *fds, unsigned int n)
 		keep = true;
 		break;
 	case LANE_PING:
-		answer(message, 0);
+		lane_answer(message, 0);
 		break;
 	default:
 		_exit(EXIT_FAILURE);
@@ -232,11 +232,11 @@ static void request_came(void)
 	 * page that never comes. */
 	if (lane_message_receive(LANE_SOCKET, &message, fds, &n, MSG_DONTWAIT) <= 0)
 		_exit(EXIT_SUCCESS);
-	handle(&message, fds, n);
+	lane_handle(&message, fds, n);
 }
 
 /* The first message says who we are: 0 or -errno. */
-static int begin(void)
+static int lane_begin(void)
 {
 	struct lane_message hello;
 	struct lane_shared *shared;
@@ -255,7 +255,7 @@ static int begin(void)
 	error = worker_start(&worker, shared, fds[1]);
 	if (error == 0)
 		error = sandbox_enter();
-	answer(&hello, error);
+	lane_answer(&hello, error);
 	return error;
 }
 
@@ -271,7 +271,7 @@ int main(void)
 		      stderr);
 		return 2;
 	}
-	error = begin();
+	error = lane_begin();
 	while (error == 0) {
 		struct pollfd fds[] = {
 			{.fd = LANE_SOCKET, .events = POLLIN},

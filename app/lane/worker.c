@@ -17,7 +17,7 @@ static const long NAP_NS = 50000;
 
 /* --- commands ---------------------------------------------------------------------------------------------------- */
 
-static void append(struct command ***tail, struct command *command)
+static void worker_append(struct command ***tail, struct command *command)
 {
 	command->next = NULL;
 	**tail = command;
@@ -27,7 +27,7 @@ static void append(struct command ***tail, struct command *command)
 void worker_post(struct worker *worker, struct command *command)
 {
 	pthread_mutex_lock(&worker->lock);
-	append(&worker->todo_tail, command);
+	worker_append(&worker->todo_tail, command);
 	atomic_store_explicit(&worker->posted, true, memory_order_relaxed);
 	pthread_mutex_unlock(&worker->lock);
 }
@@ -47,10 +47,10 @@ struct command *worker_take(struct worker *worker)
 	return command;
 }
 
-static void finish(struct worker *worker, struct command *command)
+static void worker_finish(struct worker *worker, struct command *command)
 {
 	pthread_mutex_lock(&worker->lock);
-	append(&worker->done_tail, command);
+	worker_append(&worker->done_tail, command);
 	pthread_mutex_unlock(&worker->lock);
 	eventfd_write(worker->done_fd, 1);
 }
@@ -112,7 +112,7 @@ static void carry_out_all(struct worker *worker) RUNS_ON(control_thread)
 		struct command *next = command->next;
 
 		carry_out(worker, command);
-		finish(worker, command);
+		worker_finish(worker, command);
 		command = next;
 	}
 }
@@ -140,7 +140,7 @@ static void tell_if_broken(struct worker *worker, unsigned int index)
 		.ring = index,
 		.fault = virtq_fault(&ring->q),
 	};
-	finish(worker, command);
+	worker_finish(worker, command);
 }
 
 /* The largest burst there is: nothing is taken from the guest that cannot be passed on. */
@@ -228,7 +228,7 @@ static void set_pace(struct worker *worker, uint64_t began_ns)
 }
 
 /* Once over everything: the frames that were moved. */
-static unsigned int round_over(struct worker *worker) RUNS_ON(lcore_thread)
+static unsigned int worker_round_over(struct worker *worker) RUNS_ON(lcore_thread)
 {
 	uint64_t began_ns = clock_ns();
 	unsigned int frames = to_guest(worker);
@@ -250,7 +250,7 @@ static void *worker_main(void *arg)
 	for (;;) {
 		if (atomic_load_explicit(&worker->posted, memory_order_relaxed))
 			carry_out_all(worker);
-		if (worker->halted || round_over(worker) == 0)
+		if (worker->halted || worker_round_over(worker) == 0)
 			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	}
 	return NULL;

@@ -38,7 +38,7 @@ struct eal_args {
 
 static struct eal_args args;
 
-__attribute__((format(printf, 1, 2))) static void add(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void eal_add(const char *fmt, ...)
 {
 	char *text = args.own[args.own_n++];
 	va_list values;
@@ -65,7 +65,7 @@ static bool given(const struct options *options, const char *const *names)
 	return false;
 }
 
-static unsigned long read_number(const char *path)
+static unsigned long eal_read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	unsigned long number = 0;
@@ -93,7 +93,7 @@ static unsigned long free_huge_mib(void)
 		if (sscanf(entry->d_name, "hugepages-%lukB", &kib) != 1)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/free_hugepages", folder, entry->d_name);
-		mib += read_number(path) * kib / 1024;
+		mib += eal_read_number(path) * kib / 1024;
 	}
 	closedir(dir);
 	return mib;
@@ -138,11 +138,11 @@ static void add_memory(const struct options *options)
 
 	if (!given(options, kinds)) {
 		if (huge >= MEMORY_MIB_LEAST) {
-			add("--in-memory");
+			eal_add("--in-memory");
 			size = huge < size ? huge : size;
 		} else {
-			add("--no-huge");
-			add("--no-shconf");
+			eal_add("--no-huge");
+			eal_add("--no-shconf");
 			log_warn("vuswitch",
 				 "%lu MiB are free in huge pages: ordinary pages are used, which "
 				 "costs speed; `sysctl vm.nr_hugepages=512` and a restart mend it",
@@ -150,7 +150,7 @@ static void add_memory(const struct options *options)
 		}
 	}
 	if (!given(options, sizes))
-		add("-m%lu", size);
+		eal_add("-m%lu", size);
 }
 
 /* On a single CPU EAL makes one lcore, and it is for control: both threads share that CPU. */
@@ -165,7 +165,7 @@ static void add_threads(const struct options *options)
 		return;
 	while (!CPU_ISSET(cpu, &cpus))
 		cpu++;
-	add("--lcores=0@%d,1@%d", cpu, cpu);
+	eal_add("--lcores=0@%d,1@%d", cpu, cpu);
 	log_warn("vuswitch",
 		 "CPU %d is the only one: the thread that moves frames shares it with the control "
 		 "thread, which costs speed",
@@ -221,24 +221,24 @@ int eal_start(const struct options *options, struct fail *fail)
 	args.argv = calloc((size_t)options->eal_n + OWN_ARGS_MAX + 2, sizeof(*args.argv));
 	if (args.argv == NULL)
 		return fail_set(fail, -ENOMEM, "EAL: no memory");
-	add("vuswitch");
+	eal_add("vuswitch");
 	for (int i = 0; i < options->eal_n; i++)
 		args.argv[args.argc++] = options->eal[i];
 	eal_log_start();
 	add_threads(options);
 	add_memory(options);
 	if (!given(options, prefix))
-		add("--file-prefix=vuswitch-%08x", hash_text(options->control));
+		eal_add("--file-prefix=vuswitch-%08x", hash_text(options->control));
 	/* A NIC that was not named stays with its driver; a port takes its own (ethdev_device.h). A DPDK without the PCI bus
 	 * does not know what an address is. */
 	if (!given(options, pci))
-		add(rte_bus_find_by_name("pci") != NULL ? "--allow=0000:00:00.0" : "--no-pci");
+		eal_add(rte_bus_find_by_name("pci") != NULL ? "--allow=0000:00:00.0" : "--no-pci");
 	if (!given(options, log_level)) {
 		/* Telemetry warns of something obsolete that is not there, EAL of huge page sizes that are not used.
 		 * The last word counts for what EAL knows already, the first one for what it gets to know later. */
-		add("--log-level=lib.telemetry:error");
-		add("--log-level=*:warning");
-		add("--log-level=lib.eal:error");
+		eal_add("--log-level=lib.telemetry:error");
+		eal_add("--log-level=*:warning");
+		eal_add("--log-level=lib.eal:error");
 	}
 	return init(!given(options, log_level), fail);
 }

@@ -43,7 +43,7 @@ static void put_piece(int priority, const char *text, size_t len)
 		return;
 }
 
-static ssize_t put(void *cookie, const char *text, size_t len)
+static ssize_t eal_log_put(void *cookie, const char *text, size_t len)
 {
 	/* RTE_LOG_EMERG is 1, LOG_EMERG 0, and so on down to debug. */
 	int priority = rte_log_cur_msg_loglevel() - 1;
@@ -68,7 +68,7 @@ void eal_log_start(void)
 
 	if (getenv("JOURNAL_STREAM") == NULL)
 		return;
-	stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = put});
+	stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = eal_log_put});
 	/* Without it they come as they always did. */
 	if (stream != NULL && rte_openlog_stream(stream) != 0)
 		fclose(stream);

@@ -30,7 +30,7 @@ static struct {
 
 /* --- keeping ---------------------------------------------------------------------------------------------------- */
 
-static void write_all(int fd, const char *text, size_t len)
+static void eal_output_write_all(int fd, const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, text, len);
@@ -55,7 +55,7 @@ static void give_out(void)
 		return;
 	lseek(kept.fd, 0, SEEK_SET);
 	while ((n = read(kept.fd, piece, sizeof(piece))) > 0)
-		write_all(kept.err, piece, (size_t)n);
+		eal_output_write_all(kept.err, piece, (size_t)n);
 }
 
 /* EAL ends the process: what it said must not end with it. */
@@ -140,24 +140,24 @@ void eal_output_print(const char *words)
 
 		len += words[len] == '\n';
 		if (journal)
-			write_all(STDERR_FILENO, "<4>", 3);
-		write_all(STDERR_FILENO, words, len);
+			eal_output_write_all(STDERR_FILENO, "<4>", 3);
+		eal_output_write_all(STDERR_FILENO, words, len);
 		words += len;
 	}
 }
 
 /* --- explaining ------------------------------------------------------------------------------------------------- */
 
-static bool begins(const char *line, const char *with)
+static bool eal_output_begins(const char *line, const char *with)
 {
 	return strncmp(line, with, strlen(with)) == 0;
 }
 
 /* What EAL says whatever the reason is, or once for each of many. */
-static bool is_noise(const char *line)
+static bool eal_output_is_noise(const char *line)
 {
-	return line[0] == '\0' || begins(line, "EAL: Detected ") || strstr(line, "Invalid 'command line'") != NULL ||
-	       (begins(line, "EAL: lcore ") && strstr(line, " unavailable") != NULL);
+	return line[0] == '\0' || eal_output_begins(line, "EAL: Detected ") || strstr(line, "Invalid 'command line'") != NULL ||
+	       (eal_output_begins(line, "EAL: lcore ") && strstr(line, " unavailable") != NULL);
 }
 
 /* Cuts the usage and the noise out of the words, in place. */
@@ -169,8 +169,8 @@ static void keep_reasons(char *words)
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		size_t len = strlen(line);
 
-		usage = usage || begins(line, "Usage:");
-		if ((usage && !begins(line, "EAL: ")) || is_noise(line))
+		usage = usage || eal_output_begins(line, "Usage:");
+		if ((usage && !eal_output_begins(line, "EAL: ")) || eal_output_is_noise(line))
 			continue;
 		/* Before or at where the line was: what is behind it is not read any more. */
 		memmove(to, line, len);
@@ -193,7 +193,7 @@ static void join(const char *words, char *text, size_t size)
 		const char *from = words;
 
 		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-			if (begins(from, prefixes[i]))
+			if (eal_output_begins(from, prefixes[i]))
 				from += strlen(prefixes[i]);
 		snprintf(line, sizeof(line), "%.*s", (int)(words + next - 1 - from), from);
 		words += next;

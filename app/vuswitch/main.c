@@ -53,7 +53,7 @@ struct vuswitch {
 	bool reloading;	     /* the service manager waits for the end of it */
 };
 
-static void stop(void *arg)
+static void vuswitch_stop(void *arg)
 {
 	struct vuswitch *vus = arg;
 
@@ -61,7 +61,7 @@ static void stop(void *arg)
 	loop_stop(vus->loop);
 }
 
-static void tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
+static void vuswitch_tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	const struct config *config = switch_config(vus->sw);
 	unsigned int ports = switch_ports_n(vus->sw);
@@ -76,13 +76,13 @@ static void tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
 }
 
 /* last_good_keep() is done. */
-static void kept(void *arg)
+static void vuswitch_kept(void *arg)
 {
 	struct vuswitch *vus = arg;
 
 	role_assert_control();
 	if (vus->reloading)
-		tell_state(vus);
+		vuswitch_tell_state(vus);
 	vus->reloading = false;
 }
 
@@ -103,7 +103,7 @@ static unsigned int apply(struct vuswitch *vus, struct config *config) RUNS_ON(c
 	return vus->failed;
 }
 
-static void tell_change(void *arg, const char *line)
+static void vuswitch_tell_change(void *arg, const char *line)
 {
 	(void)arg;
 	log_info("vuswitch", "%s", line);
@@ -111,7 +111,7 @@ static void tell_change(void *arg, const char *line)
 
 /* The service manager is told when it begins and ends: `systemctl reload` returns when the new configuration is in force,
  * and on the disk as the last good one. */
-static void reload(void *arg)
+static void vuswitch_reload(void *arg)
 {
 	struct vuswitch *vus = arg;
 	struct config config;
@@ -124,7 +124,7 @@ static void reload(void *arg)
 		notify("READY=1\nSTATUS=nothing was changed: %s", fail.text);
 		return;
 	}
-	config_tell_changes(switch_config(vus->sw), &config, tell_change, NULL);
+	config_tell_changes(switch_config(vus->sw), &config, vuswitch_tell_change, NULL);
 	vus->reloading = true;
 	if (apply(vus, &config) > 0)
 		log_error("vuswitch",
@@ -161,7 +161,7 @@ static void open_journal(struct vuswitch *vus) RUNS_ON(control_thread)
 		switch_set_journal(vus->sw, folder);
 }
 
-static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
+static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
 {
 	int error = ctl_socket_probe(vus->options.control, fail);
 
@@ -185,7 +185,7 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 	if (vus->loop == NULL)
 		return fail_set(fail, -ENOMEM, "vuswitch: the event loop cannot be made");
 	vus->signals =
-		(struct signals){.loop = vus->loop, .stop = stop, .reload = reload, .arg = vus};
+		(struct signals){.loop = vus->loop, .stop = vuswitch_stop, .reload = vuswitch_reload, .arg = vus};
 	error = signals_start(&vus->signals);
 	if (error != 0)
 		return fail_set(fail, error, "vuswitch: signals: %s", strerror(-error));
@@ -197,7 +197,7 @@ static int create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_threa
 		return error;
 	open_journal(vus);
 	vus->last_good = (struct last_good){
-		.loop = vus->loop, .path = vus->options.last_good, .kept = kept, .arg = vus};
+		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
 	return 0;
 }
 
@@ -222,7 +222,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports,
 		 ports == 1 ? "" : "s", fall_back ? " of the last good configuration" : "",
 		 vus->options.control);
-	tell_state(vus);
+	vuswitch_tell_state(vus);
 	loop_run(vus->loop);
 	notify("STOPPING=1");
 	log_info("vuswitch", "ends");
@@ -230,7 +230,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 }
 
 /* Empties the switch the way a configuration without ports would, and stops waiting when its time is over. */
-static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
+static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	uint64_t end = clock_ns() + STOP_NS;
 	struct config nothing = {.drivers = port_drivers};
@@ -245,14 +245,14 @@ static void drain(struct vuswitch *vus) RUNS_ON(control_thread)
 		log_warn("vuswitch", "ends before every port has closed");
 }
 
-static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
+static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
 	ctl_telemetry_stop();
 	ctl_socket_destroy(vus->ctl);
 	if (vus->sw != NULL)
-		drain(vus);
+		vuswitch_drain(vus);
 	if (lcores_n() > 0)
 		lcores_stop();
 	if (vus->sw == NULL || switch_is_empty(vus->sw))
@@ -271,7 +271,7 @@ static void destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 }
 
 /* One line, and the exit status. */
-static int fail_out(const struct fail *fail, int status)
+static int vuswitch_fail_out(const struct fail *fail, int status)
 {
 	if (getenv("JOURNAL_STREAM") != NULL)
 		log_error("vuswitch", "%s", fail->text);
@@ -291,7 +291,7 @@ static int read_config(const struct options *options, struct config *config)
 
 	if (error == 0)
 		return EXIT_SUCCESS;
-	return fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
+	return vuswitch_fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
 }
 
 /* Our parent may have closed them: then the next descriptors would have their numbers, and get our lines. */
@@ -317,7 +317,7 @@ int main(int argc, char **argv)
 	role_assert_control();
 	keep_standard_descriptors();
 	if (options_parse(argc, argv, &vus.options, &fail) != 0)
-		return fail_out(&fail, EXIT_FAILURE);
+		return vuswitch_fail_out(&fail, EXIT_FAILURE);
 	if (vus.options.help) {
 		options_print_help(stdout);
 		return EXIT_SUCCESS;
@@ -337,11 +337,11 @@ int main(int argc, char **argv)
 		signals_block();
 		raise_descriptor_limit();
 		predecessor_wait(vus.options.control, &config);
-		if (create(&vus, &fail) != 0)
-			status = fail_out(&fail, EXIT_FAILURE);
+		if (vuswitch_create(&vus, &fail) != 0)
+			status = vuswitch_fail_out(&fail, EXIT_FAILURE);
 		else if (run(&vus, &config) != 0)
 			status = EXIT_FAILURE;
-		destroy(&vus);
+		vuswitch_destroy(&vus);
 	}
 	config_free(&config);
 	options_free(&vus.options);

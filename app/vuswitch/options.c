@@ -79,7 +79,7 @@ static int default_control(struct options *options, struct fail *fail)
 }
 
 /* `option` is "--vhost", or the key of a row. */
-static int add_typed(struct options *options, bool is_port, const char *option, const char *value, struct fail *fail)
+static int options_add_typed(struct options *options, bool is_port, const char *option, const char *value, struct fail *fail)
 {
 	struct typed_option *typed = realloc(options->typed, (options->typed_n + 1) * sizeof(*typed));
 
@@ -127,10 +127,10 @@ static void default_journal(struct options *options)
 }
 
 /* `index` is of long_options[]. */
-static int take(struct options *options, int option, int index, char **argv, struct fail *fail)
+static int options_take(struct options *options, int option, int index, char **argv, struct fail *fail)
 {
 	if (option >= OPT_PORT && option < OPT_ROW)
-		return add_typed(options, true, port_drivers[option - OPT_PORT]->option, optarg, fail);
+		return options_add_typed(options, true, port_drivers[option - OPT_PORT]->option, optarg, fail);
 	switch (option) {
 	case OPT_CONFIG:
 		options->config = optarg;
@@ -146,7 +146,7 @@ static int take(struct options *options, int option, int index, char **argv, str
 		options->busy_poll = true;
 		return 0;
 	case OPT_ROW:
-		return add_typed(options, false, long_options[index].name, optarg, fail);
+		return options_add_typed(options, false, long_options[index].name, optarg, fail);
 	case OPT_CHECK:
 		options->check = true;
 		return 0;
@@ -234,7 +234,7 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 	optind = 0;
 	opterr = 0;
 	while (error == 0 && (option = getopt_long(argc, argv, "+:hV", long_options, &index)) != -1)
-		error = take(options, option, index, argv, fail);
+		error = options_take(options, option, index, argv, fail);
 	if (options->journal[0] == '\0')
 		default_journal(options);
 	if (error == 0 && optind < argc)

@@ -18,7 +18,7 @@ struct teller {
 	unsigned int lines;
 };
 
-static void tell(void *arg, const char *line)
+static void running_tell(void *arg, const char *line)
 {
 	struct teller *teller = arg;
 
@@ -27,7 +27,7 @@ static void tell(void *arg, const char *line)
 }
 
 /* The reply, or NULL. */
-static json_t *ask(int fd)
+static json_t *running_ask(int fd)
 {
 	static const char request[] = "{\"command\": \"config\"}\n";
 	const struct timeval limit = {.tv_sec = ANSWER_SECONDS};
@@ -66,7 +66,7 @@ static void compare(const json_t *json, const char *control, const struct config
 			fail.text);
 	} else {
 		fprintf(to, "compared with the switch that runs at %s:\n", control);
-		config_tell_changes(&running, config, tell, &teller);
+		config_tell_changes(&running, config, running_tell, &teller);
 		if (teller.lines == 0)
 			fprintf(to, "no port is made anew, and none goes\n");
 	}
@@ -85,7 +85,7 @@ void running_compare(const char *control, const struct config *config, FILE *to,
 			strerror(-error));
 		return;
 	}
-	reply = ask(fd);
+	reply = running_ask(fd);
 	compare(json_object_get(reply, "config"), control, config, to, warnings);
 	json_decref(reply);
 }

@@ -26,7 +26,7 @@ bool ethdev_dma_possible(uint16_t id)
 	       ethdev_kernel_driver(&pci, driver, sizeof(driver)) && strcmp(driver, "vfio-pci") == 0;
 }
 
-static int map(uint8_t *at, size_t len)
+static int ethdev_dma_map(uint8_t *at, size_t len)
 {
 	uint64_t address = (uintptr_t)at;
 
@@ -35,7 +35,7 @@ static int map(uint8_t *at, size_t len)
 		       : -rte_errno;
 }
 
-static int unmap(uint8_t *at, size_t len)
+static int ethdev_dma_unmap(uint8_t *at, size_t len)
 {
 	uint64_t address = (uintptr_t)at;
 
@@ -45,4 +45,4 @@ static int unmap(uint8_t *at, size_t len)
 		       : -rte_errno;
 }
 
-const struct dma_ops ethdev_dma_ops = {.map = map, .unmap = unmap};
+const struct dma_ops ethdev_dma_ops = {.map = ethdev_dma_map, .unmap = ethdev_dma_unmap};

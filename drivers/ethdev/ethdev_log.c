@@ -15,7 +15,7 @@ static FILE *before OWNED_BY(control_thread);
 static char words[WORDS_BYTES];
 static size_t words_len;
 
-static ssize_t take(void *cookie, const char *text, size_t len)
+static ssize_t ethdev_log_take(void *cookie, const char *text, size_t len)
 {
 	size_t room = sizeof(words) - 1 - words_len;
 	size_t n = len < room ? len : room;
@@ -30,7 +30,7 @@ static ssize_t take(void *cookie, const char *text, size_t len)
 void ethdev_log_capture(void)
 {
 	if (stream == NULL)
-		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = take});
+		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = ethdev_log_take});
 	if (stream == NULL)
 		return;
 	setvbuf(stream, NULL, _IONBF, 0);
@@ -57,7 +57,7 @@ void ethdev_log_print(void)
 	}
 }
 
-static bool is_noise(const char *line)
+static bool ethdev_log_is_noise(const char *line)
 {
 	return line[0] == '\0' || strstr(line, "Driver cannot attach the device") != NULL ||
 	       strstr(line, "Failed to attach device on primary process") != NULL;
@@ -73,7 +73,7 @@ void ethdev_log_reason(char *text, size_t size)
 	while ((line = strsep(&rest, "\n")) != NULL && at < size) {
 		char *function = strstr(line, "(): ");
 
-		if (is_noise(line))
+		if (ethdev_log_is_noise(line))
 			continue;
 		if (function != NULL && strcspn(line, " ") > (size_t)(function - line))
 			line = function + strlen("(): ");

@@ -69,7 +69,7 @@ static void nothing_mapped(void *arg)
 }
 
 /* Nothing of a guest's can be on its way to the device any more. */
-static void lcores_left(struct rcu_wait *wait)
+static void ethdev_port_lcores_left(struct rcu_wait *wait)
 {
 	struct ethdev_port *ep = container_of(wait, struct ethdev_port, dev.stop_wait);
 
@@ -81,7 +81,7 @@ static void lcores_left(struct rcu_wait *wait)
 		device_done(ep);
 }
 
-static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
+static void ethdev_port_destroy(struct port *port, void (*gone)(void *arg), void *arg)
 {
 	struct ethdev_port *ep = ethdev_port_of(port);
 
@@ -90,7 +90,7 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	ep->gone = gone;
 	ep->gone_arg = arg;
 	if (ep->dev.zc != NULL) {
-		ethdev_zc_stop(&ep->dev, lcores_left);
+		ethdev_zc_stop(&ep->dev, ethdev_port_lcores_left);
 		return;
 	}
 	ethdev_stop(&ep->dev);
@@ -104,7 +104,7 @@ static const struct port_ops ops = {
 	.arm = ethdev_arm,
 	.disarm = ethdev_disarm,
 	.show = ethdev_show,
-	.destroy = destroy,
+	.destroy = ethdev_port_destroy,
 };
 
 /* The port around a device that was taken; everything but the device is undone on failure. */
@@ -124,7 +124,7 @@ static int start(struct ethdev_port *ep, const struct ethdev_options *options, s
 	return 0;
 }
 
-static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
+static int ethdev_port_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		  struct port **port, struct fail *fail)
 {
 	const struct ethdev_options *options = spec->options;
@@ -172,5 +172,5 @@ const struct port_driver ethdev_port_driver = {
 	.verify = ethdev_options_verify,
 	.takes = ethdev_options_takes,
 	.warn = ethdev_options_warn,
-	.create = create,
+	.create = ethdev_port_create,
 };

@@ -21,7 +21,7 @@
 
 enum { WORDS_BYTES = 256 };
 
-static bool begins(const char *text, const char *with)
+static bool ethdev_reason_begins(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
 }
@@ -40,7 +40,7 @@ static int of_interface(const char *device, const char *name, struct fail *fail)
 {
 	char interface[64];
 
-	if (begins(name, "net_af_packet") && !device_argument(device, "iface", interface, sizeof(interface)))
+	if (ethdev_reason_begins(name, "net_af_packet") && !device_argument(device, "iface", interface, sizeof(interface)))
 		return fail_set(fail, -ENODEV,
 				"device %s: of which interface of the kernel? give it, as in "
 				"%s,iface=eth1",
@@ -50,7 +50,7 @@ static int of_interface(const char *device, const char *name, struct fail *fail)
 				"device %s: the kernel has no interface %s here; make it first, or "
 				"give iface= one that `ip link` lists",
 				device, interface);
-	if (begins(name, "net_af_packet") && !has_capability(CAP_NET_RAW))
+	if (ethdev_reason_begins(name, "net_af_packet") && !has_capability(CAP_NET_RAW))
 		return fail_set(fail, -ENODEV,
 				"device %s: this process may not open packet sockets; start it as "
 				"root, or give it CAP_NET_RAW (AmbientCapabilities= in its unit)",
@@ -62,7 +62,7 @@ static int of_tap(const char *device, const char *name, struct fail *fail)
 {
 	char interface[64];
 
-	if (!begins(name, "net_tap") && !begins(name, "net_tun"))
+	if (!ethdev_reason_begins(name, "net_tap") && !ethdev_reason_begins(name, "net_tun"))
 		return 0;
 	if (device_argument(device, "iface", interface, sizeof(interface)) &&
 	    strlen(interface) > KERNEL_IF_NAME_MAX)

@@ -27,7 +27,7 @@ void ethdev_link_text(uint16_t id, char *text, size_t size)
 			 link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX ? "" : ", half duplex");
 }
 
-static void set_text(json_t *object, const char *key, const char *text)
+static void ethdev_show_set_text(json_t *object, const char *key, const char *text)
 {
 	json_object_set_new(object, key, json_string(text != NULL ? text : ""));
 }
@@ -44,8 +44,8 @@ static void show_link(uint16_t id, json_t *object)
 	bool up = rte_eth_link_get_nowait(id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 
 	ethdev_link_text(id, text, sizeof(text));
-	set_text(object, "link", up ? "up" : "down");
-	set_text(object, "state", text);
+	ethdev_show_set_text(object, "link", up ? "up" : "down");
+	ethdev_show_set_text(object, "state", text);
 	if (up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
 		set_number(object, "speed_mbps", link.link_speed);
 }
@@ -58,10 +58,10 @@ static void show_device(uint16_t id, json_t *object)
 	int socket = rte_eth_dev_socket_id(id);
 
 	if (rte_eth_dev_info_get(id, &info) == 0)
-		set_text(object, "driver", info.driver_name);
+		ethdev_show_set_text(object, "driver", info.driver_name);
 	if (rte_eth_macaddr_get(id, &mac) == 0) {
 		rte_ether_format_addr(text, sizeof(text), &mac);
-		set_text(object, "mac", text);
+		ethdev_show_set_text(object, "mac", text);
 	}
 	if (socket >= 0)
 		json_object_set_new(object, "numa_node", json_integer(socket));
@@ -88,7 +88,7 @@ static void show_zc(const struct ethdev *dev, json_t *object) RUNS_ON(control_th
 							 : ", more is to come");
 	else
 		snprintf(text, sizeof(text), "on, frames of %d bytes and more", ETHDEV_ZC_MIN);
-	set_text(object, "zero_copy_tx", text);
+	ethdev_show_set_text(object, "zero_copy_tx", text);
 	if (dev->zc != NULL)
 		set_number(object, "zero_copy_out", ethdev_zc_bodies_n(dev));
 }
@@ -101,13 +101,13 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0 && port_rxq_wakes(&dev->rxq[i]->rxq);
 	set_number(object, "mtu", dev->mtu);
-	set_text(object, "offloads",
+	ethdev_show_set_text(object, "offloads",
 		 (dev->offloads & FRAME_TSO4) != 0   ? "checksums, segmentation"
 		 : (dev->offloads & FRAME_CSUM) != 0 ? "checksums"
 						     : "none");
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
-	set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");
+	ethdev_show_set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");
 	show_zc(dev, object);
 	set_number(object, "buffers", dev->pool->size);
 	set_number(object, "buffers_free", rte_mempool_avail_count(dev->pool));
@@ -162,7 +162,7 @@ void ethdev_show(struct port *port, struct json_t *object)
 
 	role_assert_control();
 	show_link(ep->dev.id, object);
-	set_text(object, "device", ep->device);
+	ethdev_show_set_text(object, "device", ep->device);
 	show_device(ep->dev.id, object);
 	show_queues(&ep->dev, object);
 	show_counted(ep->dev.id, object);

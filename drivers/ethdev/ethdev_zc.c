@@ -44,7 +44,7 @@ static void give_back(struct ethdev_zc *zc, struct frame_ref *ref, uint16_t bodi
 {
 	for (uint16_t i = 0; i < bodies; i++)
 		frame_ref_drop(ref);
-	/* Pairs with look() and ethdev_zc_bodies_n(): what has been counted has been read. */
+	/* Pairs with ethdev_zc_look() and ethdev_zc_bodies_n(): what has been counted has been read. */
 	atomic_fetch_sub_explicit(&zc->out, bodies, memory_order_release);
 }
 
@@ -142,7 +142,7 @@ static void settle_done(struct ethdev *dev, struct ethdev_zc *zc)
 }
 
 /* Asks the device for what it has sent. */
-static bool look(struct lcore_work *work)
+static bool ethdev_zc_look(struct lcore_work *work)
 {
 	struct ethdev_zc *zc = container_of(work, struct ethdev_zc, work);
 	struct ethdev *dev = zc->dev;
@@ -236,7 +236,7 @@ static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(control_thre
 	for (unsigned int i = 0; i < lcores; i++) {
 		dev->zc[i].dev = dev;
 		dev->zc[i].queue = (uint16_t)(i % dev->txq_n);
-		dev->zc[i].work.run = look;
+		dev->zc[i].work.run = ethdev_zc_look;
 	}
 	atomic_fetch_add(&frame_ref_users, 1);
 	rcu_wait_start(&dev->zc_wait, zc_from_now);

@@ -26,7 +26,7 @@ static void fold(struct vhost_port *vhost) RUNS_ON(control_thread)
 }
 
 /* Frames that will not be taken any more: their number. No lcore has the link. */
-static uint64_t drain(struct lane_link *link, struct lane_consumer *ring)
+static uint64_t vhost_handover_drain(struct lane_link *link, struct lane_consumer *ring)
 {
 	uint64_t n = 0;
 	uint16_t more;
@@ -44,17 +44,17 @@ static uint64_t left_to_guest(struct vhost_port *vhost)
 	struct lane_link *link = vhost->link;
 	uint64_t left = lane_link_undelivered(link);
 
-	return atomic_load(&link->ended) ? drain(link, &link->rest) : left;
+	return atomic_load(&link->ended) ? vhost_handover_drain(link, &link->rest) : left;
 }
 
-static void lcores_left(struct rcu_wait *wait)
+static void vhost_handover_lcores_left(struct rcu_wait *wait)
 {
 	struct vhost_port *vhost = container_of(wait, struct vhost_port, lane_wait);
 	struct port_counters *mine = port_counters_of_control(&vhost->port);
 
 	role_assert_control();
 	fold(vhost);
-	count(&mine->rx_drop[RX_DROP_LANE], drain(vhost->link, &vhost->link->from_guest));
+	count(&mine->rx_drop[RX_DROP_LANE], vhost_handover_drain(vhost->link, &vhost->link->from_guest));
 	count(&mine->tx_drop[TX_DROP_LANE], left_to_guest(vhost));
 	lane_link_destroy(vhost->link);
 	vhost->link = NULL;
@@ -67,11 +67,11 @@ void vhost_lane_retire(struct vhost_port *vhost)
 	loop_timer_stop(vhost->port.host->loop, &vhost->lane_timer);
 	rcu_set(&vhost->lane, NULL);
 	rcu_set(&vhost->rxq[0].lane, NULL);
-	rcu_wait_start(&vhost->lane_wait, lcores_left);
+	rcu_wait_start(&vhost->lane_wait, vhost_handover_lcores_left);
 }
 
 /* While the lane serves: its counters, and whether it keeps to the rules. Afterwards: whether the rest is delivered. */
-static void look(struct loop_timer *timer)
+static void vhost_handover_look(struct loop_timer *timer)
 {
 	struct vhost_port *vhost = container_of(timer, struct vhost_port, lane_timer);
 	struct lane_link *link = vhost->link;
@@ -112,7 +112,7 @@ bool vhost_lane_begins(void *owner, struct lane_link *link)
 	atomic_store(&link->shared->len_max, atomic_load(&vhost->len_max));
 	rcu_set(&vhost->lane, link);
 	rcu_set(&vhost->rxq[0].lane, link);
-	vhost->lane_timer.fire = look;
+	vhost->lane_timer.fire = vhost_handover_look;
 	loop_timer_start(vhost->port.host->loop, &vhost->lane_timer, FOLD_NS);
 	vhost->rxq[0].q.wake_fd = link->wake_fd;
 	poll_lane(vhost, true);

@@ -143,7 +143,7 @@ static void vhost_free(struct vhost_port *vhost)
 }
 
 /* The device is gone, and with it every lcore that could see its queues. */
-static void device_gone(void *arg)
+static void vhost_port_device_gone(void *arg)
 {
 	struct vhost_port *vhost = arg;
 	void (*gone)(void *arg) = vhost->gone;
@@ -154,7 +154,7 @@ static void device_gone(void *arg)
 	gone(gone_arg);
 }
 
-static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
+static void vhost_port_destroy(struct port *port, void (*gone)(void *arg), void *arg)
 {
 	struct vhost_port *vhost = vhost_port_of(port);
 
@@ -163,7 +163,7 @@ static void destroy(struct port *port, void (*gone)(void *arg), void *arg)
 	vhost->gone = gone;
 	vhost->gone_arg = arg;
 	vhost_lane_retire(vhost);
-	vhu_device_destroy(vhost->device, port->host->ending, device_gone, vhost);
+	vhu_device_destroy(vhost->device, port->host->ending, vhost_port_device_gone, vhost);
 }
 
 /* The socket's rights are all that is live; what is not given any more is as it would be by itself. */
@@ -192,7 +192,7 @@ static const struct port_ops vhost_ops = {
 	.ring_broken = ring_broken,
 	.show = vhost_show,
 	.reconfigure = reconfigure,
-	.destroy = destroy,
+	.destroy = vhost_port_destroy,
 };
 
 static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
@@ -226,7 +226,7 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 	}
 }
 
-static int create(struct port_host *host, const struct port_spec *spec, uint16_t id,
+static int vhost_port_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		  struct port **port, struct fail *fail)
 {
 	const struct vhost_options *options = spec->options;
@@ -272,5 +272,5 @@ const struct port_driver vhost_port_driver = {
 	.verify = vhost_options_verify,
 	.takes = vhost_options_takes,
 	.warn = vhost_options_warn,
-	.create = create,
+	.create = vhost_port_create,
 };

@@ -16,7 +16,7 @@ bool has_control_character(const char *text)
 }
 
 /* Adds the components of `rest` to the absolute path in `path`. */
-static void append(char path[PATH_MAX], char *rest)
+static void one_path_append(char path[PATH_MAX], char *rest)
 {
 	char *part;
 
@@ -53,6 +53,6 @@ char *one_path(const char *path)
 		*slash = '\0';
 	}
 	snprintf(tail, sizeof(tail), "%s", path + strlen(head));
-	append(real, tail);
+	one_path_append(real, tail);
 	return strdup(real);
 }

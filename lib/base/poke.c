@@ -37,7 +37,7 @@ static _Thread_local struct poker *mine;
 /* --- the watchdog ------------------------------------------------------------------------------------------------- */
 
 /* Looks at each thread once: whether one has poked since the last look, or still does. */
-static bool look(void)
+static bool poke_look(void)
 {
 	bool busy = false;
 
@@ -69,7 +69,7 @@ static void wait_for_bell(int timeout_ms)
 static void sleep_until_poked(void)
 {
 	doorbell_arm(&watchdog.bell);
-	if (!look() && !atomic_load(&watchdog.end))
+	if (!poke_look() && !atomic_load(&watchdog.end))
 		wait_for_bell(-1);
 	doorbell_disarm(&watchdog.bell);
 }
@@ -82,7 +82,7 @@ static void *watch(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	while (!atomic_load(&watchdog.end)) {
-		quiet = look() ? 0 : quiet + 1;
+		quiet = poke_look() ? 0 : quiet + 1;
 		if (quiet > POKE_VIGIL) {
 			sleep_until_poked();
 			quiet = 0;

@@ -12,7 +12,7 @@
 enum { MODE_MAX = 0777, LOOKUP_BYTES = 16384, GROUP_BYTES_MAX = 16 << 20 };
 
 /* Digits of the base, and nothing else. */
-static bool read_number(const char *text, int base, unsigned long max, unsigned long *number)
+static bool rights_read_number(const char *text, int base, unsigned long max, unsigned long *number)
 {
 	if (text[0] == '\0' || strspn(text, base == 8 ? "01234567" : "0123456789") != strlen(text))
 		return false;
@@ -68,7 +68,7 @@ int rights_parse(struct rights *rights, enum rights_part part, const char *text)
 {
 	/* The largest number means "leave it" to chown(2). */
 	unsigned long max = part == RIGHTS_MODE ? MODE_MAX : UINT32_MAX - 1, number = 0;
-	bool is_number = read_number(text, part == RIGHTS_MODE ? 8 : 10, max, &number);
+	bool is_number = rights_read_number(text, part == RIGHTS_MODE ? 8 : 10, max, &number);
 	int error = 0;
 
 	if (!is_number && (part == RIGHTS_MODE || strspn(text, "0123456789") == strlen(text)))

@@ -8,7 +8,7 @@
 #include "bridge_private.h"
 
 /* The member a frame is for; NULL: it is to be flooded. */
-static struct port *find(const struct bridge *bridge, const struct bridge_members *members,
+static struct port *bridge_inject_find(const struct bridge *bridge, const struct bridge_members *members,
 			 const struct frame *frame) RUNS_ON(lcore_thread)
 {
 	fdb_key_t dst = fdb_key(FID_DEFAULT, mac_at(frame->head));
@@ -29,7 +29,7 @@ unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, s
 		.port = from,
 		.policy = from != NULL ? rcu_get(&from->policy) : NULL,
 	};
-	const struct port *known = find(bridge, members, frame);
+	const struct port *known = bridge_inject_find(bridge, members, frame);
 	unsigned int sent = 0;
 
 	for (unsigned int i = 0; i < members->n; i++) {

@@ -22,14 +22,14 @@ static uint32_t positions(const struct fdb *fdb)
 	return (fdb->mask + 1) * FDB_LINE_ENTRIES;
 }
 
-static struct fdb_line *line_of(const struct fdb *fdb, uint32_t position)
+static struct fdb_line *fdb_line_of(const struct fdb *fdb, uint32_t position)
 {
 	return &fdb->line[position / FDB_LINE_ENTRIES];
 }
 
 static bool place_is_used(const struct fdb *fdb, uint32_t position)
 {
-	return atomic_load_explicit(&line_of(fdb, position)->key[position % FDB_LINE_ENTRIES],
+	return atomic_load_explicit(&fdb_line_of(fdb, position)->key[position % FDB_LINE_ENTRIES],
 				    memory_order_relaxed) != 0;
 }
 
@@ -39,7 +39,7 @@ static void place_set_value(const struct fdb *fdb, uint32_t position, const stru
 	uint32_t word = value->destination | (uint32_t)fdb_epoch(value->epoch) << FDB_EPOCH_SHIFT |
 			(uint32_t)value->is_static << FDB_STATIC_SHIFT;
 
-	atomic_store_explicit(&line_of(fdb, position)->value[position % FDB_LINE_ENTRIES], word,
+	atomic_store_explicit(&fdb_line_of(fdb, position)->value[position % FDB_LINE_ENTRIES], word,
 			      memory_order_release);
 }
 
@@ -47,7 +47,7 @@ static void place_set_value(const struct fdb *fdb, uint32_t position, const stru
 static void place_fill(const struct fdb *fdb, uint32_t position, fdb_key_t key,
 		       const struct fdb_value *value)
 {
-	struct fdb_line *line = line_of(fdb, position);
+	struct fdb_line *line = fdb_line_of(fdb, position);
 	uint32_t version = atomic_load_explicit(&line->version, memory_order_relaxed);
 
 	atomic_store_explicit(&line->version, version + 1, memory_order_release);
@@ -61,7 +61,7 @@ static void place_fill(const struct fdb *fdb, uint32_t position, fdb_key_t key,
  * so an entry that went to its second line is found there. */
 static void place_clear(const struct fdb *fdb, uint32_t position)
 {
-	atomic_store_explicit(&line_of(fdb, position)->key[position % FDB_LINE_ENTRIES], 0,
+	atomic_store_explicit(&fdb_line_of(fdb, position)->key[position % FDB_LINE_ENTRIES], 0,
 			      memory_order_release);
 }
 
@@ -92,7 +92,7 @@ static void entry_changed(struct fdb *fdb, fdb_key_t key)
 				  memory_order_release);
 }
 
-static struct fdb_entry *find(const struct fdb *fdb, fdb_key_t key)
+static struct fdb_entry *fdb_find(const struct fdb *fdb, fdb_key_t key)
 {
 	uint64_t hash = fdb_hash(fdb, key);
 	uint32_t line[2] = {fdb_first_line(fdb, hash), fdb_second_line(fdb, hash)};
@@ -209,7 +209,7 @@ static int entry_add(struct fdb *fdb, fdb_key_t key, struct fdb_value value)
 
 /* An owner at its limit, or any that wants a further entry while the table is full, makes room at its own expense. An
  * address that moves brings its entry along. */
-static int make_room(struct fdb *fdb, uint32_t destination, bool moves)
+static int fdb_make_room(struct fdb *fdb, uint32_t destination, bool moves)
 {
 	struct fdb_owner *owner = owner_of(fdb, destination);
 	struct fdb_entry *oldest = TAILQ_FIRST(&owner->entries);
@@ -230,7 +230,7 @@ static int make_room(struct fdb *fdb, uint32_t destination, bool moves)
 int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epoch)
 {
 	struct fdb_value value = {.destination = destination, .epoch = epoch};
-	struct fdb_entry *entry = find(fdb, key);
+	struct fdb_entry *entry = fdb_find(fdb, key);
 	int error;
 
 	if (entry != NULL && entry->value.is_static)
@@ -239,7 +239,7 @@ int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epo
 		entry_replace(fdb, entry, value);
 		return 0;
 	}
-	error = make_room(fdb, destination, entry != NULL);
+	error = fdb_make_room(fdb, destination, entry != NULL);
 	if (error != 0)
 		return error;
 	if (entry != NULL) {
@@ -259,7 +259,7 @@ int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epo
 int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination)
 {
 	struct fdb_value value = {.destination = destination, .is_static = true};
-	struct fdb_entry *entry = find(fdb, key);
+	struct fdb_entry *entry = fdb_find(fdb, key);
 	int error;
 
 	if (entry != NULL) {
@@ -267,13 +267,13 @@ int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination)
 		entry_changed(fdb, key);
 		return 0;
 	}
-	error = make_room(fdb, destination, false);
+	error = fdb_make_room(fdb, destination, false);
 	return error != 0 ? error : entry_add(fdb, key, value);
 }
 
 int fdb_remove(struct fdb *fdb, fdb_key_t key)
 {
-	struct fdb_entry *entry = find(fdb, key);
+	struct fdb_entry *entry = fdb_find(fdb, key);
 
 	if (entry == NULL)
 		return -ENOENT;

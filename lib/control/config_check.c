@@ -298,7 +298,7 @@ static int check_unshared(const struct config *config, const struct config_port 
 	return 0;
 }
 
-static int read_port(struct config *config, const char *source, const struct tree *node, struct fail *fail)
+static int config_check_read_port(struct config *config, const char *source, const struct tree *node, struct fail *fail)
 {
 	struct subject subject = subject_of("port", node);
 	struct config_port *port;
@@ -344,10 +344,10 @@ static int read_ports(struct config *config, struct fail *fail)
 	if (n > PORTS_MAX)
 		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has", n, PORTS_MAX);
 	for (unsigned int i = 0; error == 0 && list != NULL && i < list->n; i++)
-		error = read_port(config, config->file, list->item[i].value, fail);
+		error = config_check_read_port(config, config->file, list->item[i].value, fail);
 	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
 		if (config->typed[i].is_port)
-			error = read_port(config, config->typed[i].source, config->typed[i].node, fail);
+			error = config_check_read_port(config, config->typed[i].source, config->typed[i].node, fail);
 	return error;
 }
 

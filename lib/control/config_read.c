@@ -52,7 +52,7 @@ static int add_text(struct tree *node, const char *key, const char *value)
 }
 
 /* Room for one more; its source is "OPTION VALUE", or OPTION alone. */
-static struct config_typed *add_typed(struct config *config, const char *option, const char *value)
+static struct config_typed *config_read_add_typed(struct config *config, const char *option, const char *value)
 {
 	struct config_typed *typed = realloc(config->typed, (config->typed_n + 1) * sizeof(*typed));
 	struct config_typed *last;
@@ -73,13 +73,13 @@ static struct config_typed *add_typed(struct config *config, const char *option,
 	return NULL;
 }
 
-static bool knows(const struct port_driver *driver, const char *key)
+static bool config_read_knows(const struct port_driver *driver, const char *key)
 {
 	return option_bit(driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0;
 }
 
 /* What may follow the first comma. */
-static int fail_unknown(const struct port_driver *driver, const char *source, const char *key, struct fail *fail)
+static int config_read_fail_unknown(const struct port_driver *driver, const char *source, const char *key, struct fail *fail)
 {
 	const struct option_table *tables[] = {driver->options, &bridge_port_options};
 	char usage[400] = "", value[96];
@@ -118,9 +118,9 @@ static int read_pairs(const struct port_driver *driver, const struct config_type
 
 		if (value != NULL)
 			*value++ = '\0';
-		if (!knows(driver, pair) && !driver->arguments)
-			return fail_unknown(driver, typed->source, pair, fail);
-		if (knows(driver, pair))
+		if (!config_read_knows(driver, pair) && !driver->arguments)
+			return config_read_fail_unknown(driver, typed->source, pair, fail);
+		if (config_read_knows(driver, pair))
 			error = add_text(typed->node, pair, value != NULL ? value : "");
 		else
 			error = add_argument(thing, pair, value != NULL ? value : "");
@@ -131,7 +131,8 @@ static int read_pairs(const struct port_driver *driver, const struct config_type
 }
 
 /* `text` is NAME=THING[,key=value]... and is cut up. */
-static int read_port(const struct port_driver *driver, const struct config_typed *typed, char *text, struct fail *fail)
+static int config_read_port(const struct port_driver *driver, const struct config_typed *typed,
+			    char *text, struct fail *fail)
 {
 	const char *made_of = driver->options->row[0].key;
 	char *rest = text, *first = strsep(&rest, ",");
@@ -166,14 +167,14 @@ int config_add_port(struct config *config, const char *option, const char *value
 		driver++;
 	if (*driver == NULL)
 		return fail_set(fail, -EINVAL, "%s: this vuswitch has no such ports", option);
-	typed = add_typed(config, option, value);
+	typed = config_read_add_typed(config, option, value);
 	text = strdup(value);
 	if (typed == NULL || text == NULL) {
 		free(text);
 		return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);
 	}
 	typed->is_port = true;
-	error = read_port(*driver, typed, text, fail);
+	error = config_read_port(*driver, typed, text, fail);
 	free(text);
 	return error;
 }
@@ -184,7 +185,7 @@ int config_set(struct config *config, const char *key, const char *value, struct
 	char option[64];
 
 	snprintf(option, sizeof(option), "--%s", key);
-	typed = add_typed(config, option, NULL);
+	typed = config_read_add_typed(config, option, NULL);
 	if (typed != NULL && add_text(typed->node, key, value) == 0)
 		return 0;
 	return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);

@@ -42,7 +42,7 @@ static int fail_unreadable(const char *file, struct fail *fail)
 			file, strerror(error));
 }
 
-static int open_file(const char *file, int *fd, struct fail *fail)
+static int config_text_open_file(const char *file, int *fd, struct fail *fail)
 {
 	const char *kind;
 	struct stat st;
@@ -74,7 +74,7 @@ static int read_all(int fd, const char *file, char *text, size_t *len, struct fa
 
 int config_text_read(const char *file, char **text, size_t *len, struct fail *fail)
 {
-	int fd, error = open_file(file, &fd, fail);
+	int fd, error = config_text_open_file(file, &fd, fail);
 
 	if (error == 0) {
 		*text = malloc(FILE_BYTES_MAX + 1);

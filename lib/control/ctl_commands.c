@@ -244,7 +244,7 @@ static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUS
 }
 
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */
-static void set_text(json_t *object, const char *key, const char *text)
+static void ctl_commands_set_text(json_t *object, const char *key, const char *text)
 {
 	json_t *value = text != NULL ? json_string(text) : NULL;
 
@@ -263,10 +263,10 @@ static json_t *show_version(struct vus_switch *sw, const json_t *request VUS_UNU
 	char socket[PATH_MAX];
 
 	role_assert_control();
-	set_text(reply, "config", switch_config(sw)->file);
-	set_text(reply, "config_error", switch_config(sw)->in_place_of);
+	ctl_commands_set_text(reply, "config", switch_config(sw)->file);
+	ctl_commands_set_text(reply, "config_error", switch_config(sw)->in_place_of);
 	snprintf(socket, sizeof(socket), "%s/dpdk_telemetry.v2", folder);
 	if (access(socket, F_OK) == 0)
-		set_text(reply, "telemetry", folder);
+		ctl_commands_set_text(reply, "telemetry", folder);
 	return reply;
 }

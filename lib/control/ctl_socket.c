@@ -58,7 +58,7 @@ static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
 }
 
 /* Sends what fits. False: the client is gone. */
-static bool send_reply(struct ctl_client *client) RUNS_ON(control_thread)
+static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	while (client->reply_sent < client->reply_len) {
 		ssize_t n = send(client->source.fd, client->reply + client->reply_sent,
@@ -78,7 +78,7 @@ static bool send_reply(struct ctl_client *client) RUNS_ON(control_thread)
 }
 
 /* Makes the reply to the first line of what was received. False: no memory. */
-static bool answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
+static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
 {
 	json_error_t error;
 	json_t *request = json_loadb(client->request, line_len, JSON_REJECT_DUPLICATES, &error);
@@ -109,13 +109,13 @@ static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
 
 		if (end == NULL)
 			return client->request_len < REQUEST_BYTES_MAX;
-		if (!answer(client, (size_t)(end - client->request)) || !send_reply(client))
+		if (!ctl_socket_answer(client, (size_t)(end - client->request)) || !ctl_socket_send_reply(client))
 			return false;
 	}
 	return true;
 }
 
-static bool receive(struct ctl_client *client) RUNS_ON(control_thread)
+static bool ctl_socket_receive(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	ssize_t n = recv(client->source.fd, client->request + client->request_len,
 			 REQUEST_BYTES_MAX - client->request_len, 0);
@@ -136,9 +136,9 @@ static void client_ready(struct loop_fd *source, uint32_t events)
 	role_assert_control();
 	client->turn = ++client->ctl->turns;
 	if (alive && client->reply != NULL)
-		alive = send_reply(client) && answer_lines(client);
+		alive = ctl_socket_send_reply(client) && answer_lines(client);
 	else if (alive)
-		alive = receive(client);
+		alive = ctl_socket_receive(client);
 	if (!alive)
 		client_close(client);
 }
@@ -146,7 +146,7 @@ static void client_ready(struct loop_fd *source, uint32_t events)
 /* --- the listener ----------------------------------------------------------------------------------------------- */
 
 /* A free place, or that of whoever has been silent for longest. */
-static struct ctl_client *place(struct ctl_socket *ctl) RUNS_ON(control_thread)
+static struct ctl_client *ctl_socket_place(struct ctl_socket *ctl) RUNS_ON(control_thread)
 {
 	struct ctl_client *best = &ctl->client[0];
 
@@ -174,7 +174,7 @@ static void turn_away(struct ctl_socket *ctl)
 	ctl->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
+static void ctl_socket_listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
 	struct ctl_socket *ctl = container_of(source, struct ctl_socket, listener);
 	struct ctl_client *client;
@@ -185,7 +185,7 @@ static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 		turn_away(ctl);
 	if (fd < 0)
 		return;
-	client = place(ctl);
+	client = ctl_socket_place(ctl);
 	client->source = (struct loop_fd){.fd = fd, .ready = client_ready};
 	client->turn = ++ctl->turns;
 	if (loop_fd_add(ctl->loop, &client->source, EPOLLIN) != 0) {
@@ -229,7 +229,7 @@ int ctl_socket_probe(const char *path, struct fail *fail)
 	return 0;
 }
 
-static void make_folder(const char *path)
+static void ctl_socket_make_folder(const char *path)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
@@ -245,8 +245,8 @@ static int listen_at(struct ctl_socket *ctl, const char *path, struct fail *fail
 
 	if (fd < 0)
 		return fail_set(fail, -errno, "%s: no socket: %s", path, strerror(errno));
-	ctl->listener = (struct loop_fd){.fd = fd, .ready = listener_ready};
-	make_folder(path);
+	ctl->listener = (struct loop_fd){.fd = fd, .ready = ctl_socket_listener_ready};
+	ctl_socket_make_folder(path);
 	unlink(path);
 	/* The mode a socket has when it is bound becomes its file's, less the umask: there is no moment at which others
 	 * may connect. */

@@ -123,7 +123,7 @@ static void question_wait(struct question *question)
 /* --- from JSON to telemetry ------------------------------------------------------------------------------------- */
 
 /* What could not be put into telemetry's own form, which holds 256 names and needs memory for each object. */
-static bool put(struct rte_tel_data *dict, const char *key, const json_t *value);
+static bool ctl_telemetry_put(struct rte_tel_data *dict, const char *key, const json_t *value);
 
 /* False: something is missing. */
 static bool fill(struct rte_tel_data *dict, const json_t *from)
@@ -134,7 +134,7 @@ static bool fill(struct rte_tel_data *dict, const json_t *from)
 
 	/* jansson iterates without const, and does not change what it iterates over. */
 	json_object_foreach((json_t *)from, key, value)
-		whole = put(dict, key, value) && whole;
+		whole = ctl_telemetry_put(dict, key, value) && whole;
 	return whole;
 }
 
@@ -153,7 +153,7 @@ static bool put_object(struct rte_tel_data *dict, const char *key, const json_t 
 	return false;
 }
 
-static bool put(struct rte_tel_data *dict, const char *key, const json_t *value)
+static bool ctl_telemetry_put(struct rte_tel_data *dict, const char *key, const json_t *value)
 {
 	if (json_is_object(value))
 		return put_object(dict, key, value);
@@ -185,7 +185,7 @@ static int tell_error(struct rte_tel_data *data, const char *what)
 	return 0;
 }
 
-static int ask(json_t *request, struct ctl_page *page, struct rte_tel_data *data)
+static int ctl_telemetry_ask(json_t *request, struct ctl_page *page, struct rte_tel_data *data)
 {
 	struct question *question = question_create(request);
 	json_t *reply = NULL;
@@ -253,7 +253,7 @@ static int ask_list(const char *command, const char *ask_next, const char *singl
 
 	if (!parse_range(params, &page))
 		return tell_range(data);
-	return ask(json_pack("{s:s}", "command", command), &page, data);
+	return ctl_telemetry_ask(json_pack("{s:s}", "command", command), &page, data);
 }
 
 static int tel_ports(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
@@ -281,7 +281,7 @@ static int tel_port(const char *cmd VUS_UNUSED, const char *params, struct rte_t
 	if (name[0] == '\0')
 		return tell_error(data, "which port? /vuswitch/port,NAME; /vuswitch/ports lists them");
 	snprintf(next, sizeof(next), "/vuswitch/port,%s,", name);
-	return ask(json_pack("{s:s, s:s}", "command", "port", "name", name), &page, data);
+	return ctl_telemetry_ask(json_pack("{s:s, s:s}", "command", "port", "name", name), &page, data);
 }
 
 static int tel_lcore(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
@@ -297,7 +297,7 @@ static int tel_lcore(const char *cmd VUS_UNUSED, const char *params, struct rte_
 	if (end == which || *end != '\0')
 		return tell_error(data, "which lcore? /vuswitch/lcores lists them");
 	snprintf(next, sizeof(next), "/vuswitch/lcore,%ld,", id);
-	return ask(json_pack("{s:s, s:I}", "command", "lcore", "lcore", (json_int_t)id), &page, data);
+	return ctl_telemetry_ask(json_pack("{s:s, s:I}", "command", "lcore", "lcore", (json_int_t)id), &page, data);
 }
 
 static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
@@ -308,7 +308,7 @@ static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_t
 	if (!parse_which(params, bridge, sizeof(bridge), &page))
 		return tell_range(data);
 	snprintf(next, sizeof(next), "/vuswitch/macs,%s,", bridge);
-	return ask(json_pack("{s:s, s:I, s:i, s:s*}", "command", "macs", "first",
+	return ctl_telemetry_ask(json_pack("{s:s, s:I, s:i, s:s*}", "command", "macs", "first",
 			     (json_int_t)page.first, "limit", CTL_PAGE_ENTRIES, "bridge",
 			     bridge[0] != '\0' ? bridge : NULL),
 		   &page, data);

@@ -26,7 +26,7 @@ struct keep {
 /* --- the file --------------------------------------------------------------------------------------------------- */
 
 /* What is at the path may be anything: to open a pipe would wait for its other end, and keep the helper from its jobs. */
-static FILE *open_file(const char *path)
+static FILE *last_good_open_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -39,7 +39,7 @@ static FILE *open_file(const char *path)
 static bool has_text(const char *path, const char *text, size_t len)
 {
 	char *now = malloc(len + 1);
-	FILE *file = open_file(path);
+	FILE *file = last_good_open_file(path);
 	bool same = now != NULL && file != NULL && fread(now, 1, len + 1, file) == len &&
 		    memcmp(now, text, len) == 0;
 
@@ -49,7 +49,7 @@ static bool has_text(const char *path, const char *text, size_t len)
 	return same;
 }
 
-static int write_all(int fd, const char *text, size_t len)
+static int last_good_write_all(int fd, const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, text, len);
@@ -93,7 +93,7 @@ int last_good_write(const char *path, const char *text, size_t len, struct fail 
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail_set(fail, -errno, "%s: %s", beside, strerror(errno));
-	error = write_all(fd, text, len);
+	error = last_good_write_all(fd, text, len);
 	close(fd);
 	if (error == 0 && rename(beside, path) != 0)
 		error = -errno;
@@ -113,7 +113,7 @@ static void keep_run(struct loop_job *job)
 	keep->error = last_good_write(keep->last_good->path, keep->text, keep->len, &keep->fail);
 }
 
-static void tell(const struct fail *fail)
+static void last_good_tell(const struct fail *fail)
 {
 	log_warn("vuswitch",
 		 "this configuration could not be kept as the last good one: %s; a start with a "
@@ -128,7 +128,7 @@ static void keep_done(struct loop_job *job)
 
 	role_assert_control();
 	if (keep->error != 0)
-		tell(&keep->fail);
+		last_good_tell(&keep->fail);
 	free(keep->text);
 	free(keep);
 	if (--last_good->pending == 0)
@@ -140,7 +140,7 @@ static void keep_start(struct last_good *last_good, char *text, size_t len) RUNS
 	struct keep *keep = malloc(sizeof(*keep));
 
 	if (keep == NULL) {
-		tell(&(struct fail){.text = "no memory"});
+		last_good_tell(&(struct fail){.text = "no memory"});
 		free(text);
 		return;
 	}

@@ -17,7 +17,7 @@
 
 static const uint64_t RETRY_NS = 100 * NS_PER_MS;
 
-static void lcores_passed(struct rcu_wait *wait);
+static void switch_port_lcores_passed(struct rcu_wait *wait);
 static void retry(struct loop_timer *timer);
 
 /* --- coming ----------------------------------------------------------------------------------------------------- */
@@ -133,7 +133,7 @@ static void wait_for_lcores(struct switch_port *sp) RUNS_ON(control_thread)
 		return;
 	}
 	sp->waiting = true;
-	rcu_wait_start(&sp->wait, lcores_passed);
+	rcu_wait_start(&sp->wait, switch_port_lcores_passed);
 }
 
 /* Brings one queue into a poll set or out of it. 0 or -ENOMEM. */
@@ -202,14 +202,14 @@ static bool has_left(const struct switch_port *sp) RUNS_ON(control_thread)
 	return true;
 }
 
-static void lcores_passed(struct rcu_wait *wait)
+static void switch_port_lcores_passed(struct rcu_wait *wait)
 {
 	struct switch_port *sp = container_of(wait, struct switch_port, wait);
 
 	role_assert_control();
 	if (sp->wait_more) {
 		sp->wait_more = false;
-		rcu_wait_start(&sp->wait, lcores_passed);
+		rcu_wait_start(&sp->wait, switch_port_lcores_passed);
 		return;
 	}
 	sp->waiting = false;

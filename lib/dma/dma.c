@@ -105,7 +105,7 @@ static int by_address(const void *a, const void *b)
 }
 
 /* No memory for a table: nothing is reached. */
-static void publish(void) RUNS_ON(control_thread)
+static void dma_publish(void) RUNS_ON(control_thread)
 {
 	const struct table *before = rcu_own(&reached);
 	struct table *table;
@@ -171,7 +171,7 @@ static void mapping_done(struct loop_job *job)
 				    "%zu MiB of a guest's memory cannot be mapped for devices (%s): what "
 				    "lies there is copied",
 				    piece->len >> 20, strerror(-piece->error));
-		publish();
+		dma_publish();
 	}
 }
 
@@ -206,7 +206,7 @@ void dma_withdraw(const uint8_t *at)
 	else
 		free(piece);
 	if (was_reached)
-		publish();
+		dma_publish();
 }
 
 /* --- devices ----------------------------------------------------------------------------------------------------- */
@@ -246,7 +246,7 @@ void dma_stop(void (*done)(void *arg), void *arg)
 	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
 		if (piece->state != MAPPING)
 			piece->state = OFFERED;
-	publish();
+	dma_publish();
 	ending = calloc(1, sizeof(*ending));
 	if (ending == NULL) {
 		unmap_all(NULL);

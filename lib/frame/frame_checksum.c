@@ -11,7 +11,7 @@ struct sum {
 };
 
 /* The rest of one piece more. It may begin at an odd byte: there, high and low are the other way around. */
-static void add(struct sum *sum, const uint8_t *piece, uint32_t len, uint32_t *skip)
+static void frame_checksum_add(struct sum *sum, const uint8_t *piece, uint32_t len, uint32_t *skip)
 {
 	uint32_t from = *skip < len ? *skip : len;
 	uint16_t part = rte_raw_cksum(piece + from, len - from);
@@ -26,9 +26,9 @@ uint16_t frame_sum(const struct frame *frame, uint32_t at)
 {
 	struct sum sum = {0};
 
-	add(&sum, frame->head, frame->head_len, &at);
+	frame_checksum_add(&sum, frame->head, frame->head_len, &at);
 	for (uint16_t i = 0; i < frame->body_spans; i++)
-		add(&sum, frame->body[i].at, frame->body[i].len, &at);
+		frame_checksum_add(&sum, frame->body[i].at, frame->body[i].len, &at);
 	sum.sum = (sum.sum & 0xffff) + (sum.sum >> 16);
 	return (uint16_t)(sum.sum + (sum.sum >> 16));
 }

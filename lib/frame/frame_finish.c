@@ -112,7 +112,7 @@ static void put_pieces(struct frame_finish *finish, struct round *round)
 	finish->segments -= !finish->cutting; /* one of them was there before */
 }
 
-static void put(struct frame_finish *finish, struct round *round, struct frame *frame)
+static void frame_finish_put(struct frame_finish *finish, struct round *round, struct frame *frame)
 {
 	if (frame_wire_len(frame) > finish->caps->len_max) {
 		finish->too_big++;
@@ -134,6 +134,6 @@ uint16_t frame_finish_next(struct frame_finish *finish)
 	if (finish->cutting)
 		put_pieces(finish, &round);
 	while (round.n < BURST_MAX && finish->next < finish->n)
-		put(finish, &round, finish->frames[finish->next++]);
+		frame_finish_put(finish, &round, finish->frames[finish->next++]);
 	return round.n;
 }

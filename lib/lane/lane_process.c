@@ -110,7 +110,7 @@ static void close_fd(struct loop *loop, struct loop_fd *source) RUNS_ON(control_
 }
 
 /* No process is there any more, if ever there was one. */
-static void finish(struct lane_process *lane) RUNS_ON(control_thread)
+static void lane_process_finish(struct lane_process *lane) RUNS_ON(control_thread)
 {
 	loop_timer_stop(lane->loop, &lane->ping);
 	close_fd(lane->loop, &lane->socket);
@@ -129,7 +129,7 @@ static void kill_process(struct lane_process *lane)
 		syscall(SYS_pidfd_send_signal, lane->process.fd, SIGKILL, NULL, 0);
 }
 
-static void give_up(struct lane_process *lane, const char *why) RUNS_ON(control_thread)
+static void lane_process_give_up(struct lane_process *lane, const char *why) RUNS_ON(control_thread)
 {
 	if (lane->state == LANE_PROCESS_ENDING || lane->state == LANE_PROCESS_NONE)
 		return;
@@ -162,8 +162,8 @@ static void process_ended(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	waitid((idtype_t)P_PIDFD, (id_t)lane->process.fd, &info, WEXITED | WNOHANG);
 	snprintf(why, sizeof(why), "the lane ended by itself (%s %d)",
 		 info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
-	give_up(lane, why);
-	finish(lane);
+	lane_process_give_up(lane, why);
+	lane_process_finish(lane);
 }
 
 /* --- conversation ------------------------------------------------------------------------------------------------ */
@@ -207,14 +207,14 @@ static void understand(struct lane_process *lane, const struct lane_message *mes
 	if (message->request != LANE_HELLO) {
 		lane->events->answered(lane, message, fd);
 	} else if (message->error != 0) {
-		give_up(lane, "the lane could not enter its sandbox");
+		lane_process_give_up(lane, "the lane could not enter its sandbox");
 	} else {
 		lane->state = LANE_PROCESS_READY;
 		lane->events->ready(lane);
 	}
 }
 
-static void message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
+static void lane_process_message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
 	struct lane_process *lane = container_of(source, struct lane_process, socket);
 	int fds[LANE_FDS_MAX] = {-1, -1}, got;
@@ -228,7 +228,7 @@ static void message_came(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	if (got == 1 && was_owed(lane, &message, fds[0]))
 		understand(lane, &message, &fds[0]);
 	else
-		give_up(lane, got == 0 ? "the lane hung up" : "the lane said what makes no sense");
+		lane_process_give_up(lane, got == 0 ? "the lane hung up" : "the lane said what makes no sense");
 	for (unsigned int i = 0; i < n; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -253,7 +253,7 @@ static void ping_due(struct loop_timer *timer)
 
 	role_assert_control();
 	if (++lane->silent_s > LANE_DEADLINE_S) {
-		give_up(lane, "the lane does not answer");
+		lane_process_give_up(lane, "the lane does not answer");
 		return;
 	}
 	if (lane->state == LANE_PROCESS_READY)
@@ -310,7 +310,7 @@ static void start_done(struct loop_job *job)
 	}
 	/* Where there is a process its end is noticed; where there is none, this is the end. */
 	if (lane->process.fd < 0)
-		finish(lane);
+		lane_process_finish(lane);
 }
 
 void lane_process_init(struct lane_process *lane, struct loop *loop, const char *name,
@@ -321,7 +321,7 @@ void lane_process_init(struct lane_process *lane, struct loop *loop, const char 
 		.name = name,
 		.events = events,
 		.process = {.fd = -1, .ready = process_ended},
-		.socket = {.fd = -1, .ready = message_came},
+		.socket = {.fd = -1, .ready = lane_process_message_came},
 		.ping = {.fire = ping_due},
 		.start = {.run = start_run, .done = start_done},
 	};

@@ -41,7 +41,7 @@ uint64_t lane_room(const struct lane_producer *producer)
 	return used <= LANE_RING_BYTES ? LANE_RING_BYTES - used : 0;
 }
 
-static void put(struct lane_producer *producer, const struct frame *frame)
+static void lane_ring_put(struct lane_producer *producer, const struct frame *frame)
 {
 	const struct lane_record record = {.len = frame->len, .offload = frame->offload};
 	struct mem_span spans[2];
@@ -64,7 +64,7 @@ uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, 
 		if (bytes > room)
 			break;
 		room -= bytes;
-		put(producer, frames[i]);
+		lane_ring_put(producer, frames[i]);
 	}
 	/* Pairs with lane_receive(): records before it are complete. */
 	atomic_store_explicit(&producer->ring->head, producer->head, memory_order_release);

@@ -36,7 +36,7 @@ static __attribute__((noinline)) void run_work(struct lcore *lc) RUNS_ON(lcore_t
 }
 
 /* Once over the poll set, from the moment `at` on: the number of frames moved. */
-static inline uint32_t round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
+static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
 {
 	uint32_t frames = 0;
@@ -97,7 +97,7 @@ static int lcore_main(void *arg)
 	poke_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
-		uint32_t frames = round_over(lc, rcu_get(&lc->set), before);
+		uint32_t frames = lcore_round_over(lc, rcu_get(&lc->set), before);
 		uint64_t now = rte_rdtsc();
 
 		rcu_quiescent(lc->ctx.index);

@@ -54,7 +54,7 @@ static void send_inject(struct lcore_ctx *ctx, struct inject *inject) RUNS_ON(lc
 }
 
 /* Whether the caller has it now: the other side did not take it before. */
-static bool take(struct inject *inject)
+static bool lcore_inject_take(struct inject *inject)
 {
 	return atomic_exchange_explicit(&inject->state, INJECT_TAKEN, memory_order_relaxed) == INJECT_WAITING;
 }
@@ -64,7 +64,7 @@ void lcore_send_injects(struct lcore *lc)
 	struct inject *inject;
 
 	for (int i = 0; i < INJECTS_AT_ONCE && (inject = slot_ring_next(&lc->injects)) != NULL; i++) {
-		if (take(inject))
+		if (lcore_inject_take(inject))
 			send_inject(&lc->ctx, inject);
 		slot_ring_done(&lc->injects);
 	}
@@ -132,7 +132,7 @@ int lcores_inject_bridge(struct bridge *bridge, struct port *from, const uint8_t
 }
 
 /* Drops what waits and has this port or this bridge, neither of them NULL but the one that is not asked for. */
-static void forget(const struct port *port, const struct bridge *bridge) RUNS_ON(control_thread)
+static void lcore_inject_forget(const struct port *port, const struct bridge *bridge) RUNS_ON(control_thread)
 {
 	for (unsigned int i = 0; i < lcores.n; i++) {
 		struct slot_ring *ring = &lcores.lcore[i].injects;
@@ -143,7 +143,7 @@ static void forget(const struct port *port, const struct bridge *bridge) RUNS_ON
 			struct inject *slot = slot_ring_at(ring, at);
 			bool meant = port != NULL ? slot->port == port : slot->bridge == bridge;
 
-			if (meant && take(slot) && slot->port != NULL)
+			if (meant && lcore_inject_take(slot) && slot->port != NULL)
 				count(&port_counters_of_control(slot->port)->inject_drop[INJECT_DROP_GONE], 1);
 		}
 	}
@@ -151,10 +151,10 @@ static void forget(const struct port *port, const struct bridge *bridge) RUNS_ON
 
 void lcores_forget_port(struct port *port)
 {
-	forget(port, NULL);
+	lcore_inject_forget(port, NULL);
 }
 
 void lcores_forget_bridge(struct bridge *bridge)
 {
-	forget(NULL, bridge);
+	lcore_inject_forget(NULL, bridge);
 }

@@ -162,7 +162,7 @@ static int chunk_add(struct mem_arena *arena, size_t len, size_t page)
 	return 0;
 }
 
-static uintptr_t place(struct mem_arena *arena, size_t len, size_t page)
+static uintptr_t mem_arena_place(struct mem_arena *arena, size_t len, size_t page)
 {
 	for (;;) {
 		for (unsigned int i = 0; i < arena->chunks; i++) {
@@ -218,7 +218,7 @@ static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, siz
 		errno = ENOSPC;
 		return NULL;
 	}
-	at = place(arena, len, page);
+	at = mem_arena_place(arena, len, page);
 	if (at == 0 || map_over(at, fd, offset, len, page) != 0)
 		return NULL;
 	madvise((void *)at, len, MADV_DONTDUMP);

@@ -64,7 +64,7 @@ static bool has_row(const struct option_part *part, const struct option_row *row
 	return row != NULL && (!part->common || row->common);
 }
 
-static int fail_unknown(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
+static int option_fail_unknown(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 			const struct tree_item *item, struct fail *fail)
 {
 	char known[320] = "";
@@ -101,7 +101,7 @@ static int read_item(const struct option_entry *entry, const struct option_part 
 			*(uint64_t *)parts[i].values |= UINT64_C(1) << (row - parts[i].table->row);
 		return error;
 	}
-	return fail_unknown(entry, parts, parts_n, item, fail);
+	return option_fail_unknown(entry, parts, parts_n, item, fail);
 }
 
 /* "port vm1 has no socket; ..." */

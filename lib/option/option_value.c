@@ -146,7 +146,7 @@ static int read_flag(const struct option_row *row, bool *value, const struct opt
 	return 0;
 }
 
-static int read_number(const struct option_row *row, uint32_t *value, const struct option_entry *entry,
+static int option_value_read_number(const struct option_row *row, uint32_t *value, const struct option_entry *entry,
 		       const char *text, struct fail *fail)
 {
 	unsigned long number;
@@ -253,7 +253,7 @@ static int read_text(const struct option_row *row, void *at, const struct option
 	case OPTION_FLAG:
 		return read_flag(row, at, entry, text, fail);
 	case OPTION_NUMBER:
-		return read_number(row, at, entry, text, fail);
+		return option_value_read_number(row, at, entry, text, fail);
 	case OPTION_WORD:
 		return read_word(row, at, entry, text, fail);
 	case OPTION_MAC:

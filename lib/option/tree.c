@@ -54,7 +54,7 @@ void tree_free(struct tree *tree)
 }
 
 /* The array is doubled each time that its size reaches a power of two. */
-static bool make_room(struct tree *tree)
+static bool tree_make_room(struct tree *tree)
 {
 	struct tree_item *item;
 
@@ -70,7 +70,7 @@ int tree_add(struct tree *tree, const char *key, unsigned int line, struct tree 
 {
 	char *copy = key != NULL ? strdup(key) : NULL;
 
-	if (value == NULL || (key != NULL && copy == NULL) || !make_room(tree)) {
+	if (value == NULL || (key != NULL && copy == NULL) || !tree_make_room(tree)) {
 		free(copy);
 		tree_free(value);
 		return -ENOMEM;

@@ -43,7 +43,7 @@ struct reader {
 	struct anchor anchor[ANCHORS_MAX];
 };
 
-static int refuse(struct reader *reader, const yaml_event_t *event, const char *what)
+static int tree_yaml_refuse(struct reader *reader, const yaml_event_t *event, const char *what)
 {
 	return fail_set(reader->fail, -EINVAL, "%s:%zu: %s", reader->source, event->start_mark.line + 1, what);
 }
@@ -53,7 +53,7 @@ static int no_memory(struct reader *reader)
 	return fail_set(reader->fail, -ENOMEM, "%s: no memory", reader->source);
 }
 
-static unsigned int line_of(const yaml_event_t *event)
+static unsigned int tree_yaml_line_of(const yaml_event_t *event)
 {
 	return (unsigned int)event->start_mark.line + 1;
 }
@@ -63,7 +63,7 @@ static int add_values(struct reader *reader, const yaml_event_t *event, size_t v
 	reader->values += values;
 	if (reader->values <= VALUES_MAX)
 		return 0;
-	return refuse(reader, event,
+	return tree_yaml_refuse(reader, event,
 		      "with what its aliases (*name) stand for, this file has more than a million values; write fewer");
 }
 
@@ -85,7 +85,7 @@ static int add_anchor(struct reader *reader, const yaml_event_t *event, const ya
 	if (name == NULL)
 		return 0;
 	if (reader->anchors_n == ANCHORS_MAX)
-		return refuse(reader, event, "more than 64 anchors (&name); write the values out");
+		return tree_yaml_refuse(reader, event, "more than 64 anchors (&name); write the values out");
 	anchor->name = strdup((const char *)name);
 	if (anchor->name == NULL)
 		return no_memory(reader);
@@ -111,7 +111,7 @@ static int place_value(struct reader *reader, const yaml_event_t *event, struct 
 	level = &reader->level[reader->depth - 1];
 	if (level->node->kind == TREE_MAP && level->key == NULL) {
 		tree_free(value);
-		return refuse(reader, event, "a key has to be a single word");
+		return tree_yaml_refuse(reader, event, "a key has to be a single word");
 	}
 	error = tree_add(level->node, level->key, level->key_line, value);
 	free(level->key);
@@ -134,7 +134,7 @@ static int take_key(struct reader *reader, const yaml_event_t *event)
 	struct level *level = &reader->level[reader->depth - 1];
 
 	level->key = strdup((const char *)event->data.scalar.value);
-	level->key_line = line_of(event);
+	level->key_line = tree_yaml_line_of(event);
 	return level->key != NULL ? 0 : no_memory(reader);
 }
 
@@ -156,10 +156,10 @@ static int take_scalar(struct reader *reader, const yaml_event_t *event)
 	if (error != 0)
 		return error;
 	if (strlen(text) != event->data.scalar.length)
-		return refuse(reader, event, "this text has a NUL character (\\0); remove it");
+		return tree_yaml_refuse(reader, event, "this text has a NUL character (\\0); remove it");
 	if (wants_key(reader))
 		return take_key(reader, event);
-	node = tree_text(text, line_of(event));
+	node = tree_text(text, tree_yaml_line_of(event));
 	if (node == NULL)
 		return no_memory(reader);
 	node->nothing = is_nothing(event);
@@ -176,23 +176,23 @@ static int take_alias(struct reader *reader, const yaml_event_t *event)
 	int error;
 
 	if (anchor == NULL)
-		return refuse(reader, event, "this alias (*name) has no anchor (&name) before it; write the value out");
+		return tree_yaml_refuse(reader, event, "this alias (*name) has no anchor (&name) before it; write the value out");
 	if (anchor->open)
-		return refuse(reader, event, "this alias stands for a part that it is in itself; write the value out");
+		return tree_yaml_refuse(reader, event, "this alias stands for a part that it is in itself; write the value out");
 	error = add_values(reader, event, anchor->values);
 	return error != 0 ? error : place_value(reader, event, tree_hold(anchor->node));
 }
 
-static int begin(struct reader *reader, const yaml_event_t *event, enum tree_kind kind, const yaml_char_t *anchor)
+static int tree_yaml_begin(struct reader *reader, const yaml_event_t *event, enum tree_kind kind, const yaml_char_t *anchor)
 {
 	struct tree *node;
 	int error;
 
 	if (reader->depth == DEPTH_MAX)
-		return refuse(reader, event,
+		return tree_yaml_refuse(reader, event,
 			      "nested more than 16 levels deep, which no configuration is; look for "
 			      "brackets, braces or dashes too many");
-	node = tree_new(kind, line_of(event));
+	node = tree_new(kind, tree_yaml_line_of(event));
 	if (node == NULL)
 		return no_memory(reader);
 	/* The parent has it from now on. */
@@ -205,7 +205,7 @@ static int begin(struct reader *reader, const yaml_event_t *event, enum tree_kin
 	return error;
 }
 
-static int end(struct reader *reader, const yaml_event_t *event)
+static int tree_yaml_end(struct reader *reader, const yaml_event_t *event)
 {
 	const struct level *level = &reader->level[--reader->depth];
 	int error = add_values(reader, event, 1);
@@ -219,12 +219,12 @@ static int end(struct reader *reader, const yaml_event_t *event)
 	return error;
 }
 
-static int take(struct reader *reader, const yaml_event_t *event)
+static int tree_yaml_take(struct reader *reader, const yaml_event_t *event)
 {
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (++reader->documents > 1)
-			return refuse(reader, event,
+			return tree_yaml_refuse(reader, event,
 				      "a second document begins here, which would be ignored; "
 				      "remove this \"---\", or what follows it");
 		return 0;
@@ -233,12 +233,12 @@ static int take(struct reader *reader, const yaml_event_t *event)
 	case YAML_SCALAR_EVENT:
 		return take_scalar(reader, event);
 	case YAML_SEQUENCE_START_EVENT:
-		return begin(reader, event, TREE_LIST, event->data.sequence_start.anchor);
+		return tree_yaml_begin(reader, event, TREE_LIST, event->data.sequence_start.anchor);
 	case YAML_MAPPING_START_EVENT:
-		return begin(reader, event, TREE_MAP, event->data.mapping_start.anchor);
+		return tree_yaml_begin(reader, event, TREE_MAP, event->data.mapping_start.anchor);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
-		return end(reader, event);
+		return tree_yaml_end(reader, event);
 	default:
 		return 0;
 	}
@@ -288,7 +288,7 @@ static int read_events(struct reader *reader, yaml_parser_t *parser, const char 
 
 		if (yaml_parser_parse(parser, &event) == 0)
 			return tell_problem(parser, reader->source, text, reader->fail);
-		error = take(reader, &event);
+		error = tree_yaml_take(reader, &event);
 		more = event.type != YAML_STREAM_END_EVENT;
 		yaml_event_delete(&event);
 	}

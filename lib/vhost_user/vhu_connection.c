@@ -51,7 +51,7 @@ void vhu_connection_close(struct vhu_connection *connection)
 	connection->in_n = connection->out_n = 0;
 }
 
-static void watch(struct vhu_connection *connection) RUNS_ON(control_thread)
+static void vhu_connection_watch(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
 	uint32_t in = connection->suspended ? 0 : EPOLLIN;
 	uint32_t out = connection->out_n > 0 ? EPOLLOUT : 0;
@@ -71,13 +71,13 @@ bool vhu_connection_has_spoken(const struct vhu_connection *connection)
 void vhu_connection_suspend(struct vhu_connection *connection)
 {
 	connection->suspended = true;
-	watch(connection);
+	vhu_connection_watch(connection);
 }
 
 void vhu_connection_resume(struct vhu_connection *connection)
 {
 	connection->suspended = false;
-	watch(connection);
+	vhu_connection_watch(connection);
 }
 
 /* Sends what is queued as far as the socket takes it. */
@@ -111,7 +111,7 @@ int vhu_connection_send(struct vhu_connection *connection, const struct vhu_head
 	connection->out_n += (uint32_t)sizeof(*header) + header->size;
 	error = flush(connection);
 	if (error == 0 && (queued > 0 || connection->out_n > 0))
-		watch(connection);
+		vhu_connection_watch(connection);
 	return error;
 }
 
@@ -144,7 +144,7 @@ int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_h
 	return errno == EAGAIN ? -ENOBUFS : -errno;
 }
 
-static void end(struct vhu_connection *connection, const char *why, bool orderly)
+static void vhu_connection_end(struct vhu_connection *connection, const char *why, bool orderly)
 	RUNS_ON(control_thread)
 {
 	vhu_connection_close(connection);
@@ -156,7 +156,7 @@ static void deadline_passed(struct loop_timer *timer)
 	struct vhu_connection *connection = container_of(timer, struct vhu_connection, deadline);
 
 	role_assert_control();
-	end(connection, "the front end began a message and did not finish it within 5 s", false);
+	vhu_connection_end(connection, "the front end began a message and did not finish it within 5 s", false);
 }
 
 /* Where the next bytes of the message go, and how many are missing there. */
@@ -188,7 +188,7 @@ static void collect_fds(struct msghdr *hdr, struct vhu_fds *fds)
 
 /* Reads what is missing of the header or the payload: 1 something came, 0 nothing there, -errno; -ECONNRESET for the
  * end of the stream. Descriptors a message has no room for never reach us: the kernel drops them and says so. */
-static int receive(struct vhu_connection *connection)
+static int vhu_connection_receive(struct vhu_connection *connection)
 {
 	union {
 		struct cmsghdr align;
@@ -221,15 +221,15 @@ static int receive(struct vhu_connection *connection)
 static void end_for(struct vhu_connection *connection, int error) RUNS_ON(control_thread)
 {
 	if (error == -EMSGSIZE)
-		end(connection, "the front end sent more file descriptors than a message may carry",
+		vhu_connection_end(connection, "the front end sent more file descriptors than a message may carry",
 		    false);
 	else if (error == -ECONNRESET && connection->in_n == 0)
-		end(connection, "the front end closed the connection", true);
+		vhu_connection_end(connection, "the front end closed the connection", true);
 	else if (error == -ECONNRESET)
-		end(connection, "the front end closed the connection in the middle of a message",
+		vhu_connection_end(connection, "the front end closed the connection in the middle of a message",
 		    false);
 	else
-		end(connection, strerror(-error), false);
+		vhu_connection_end(connection, strerror(-error), false);
 }
 
 /* The header is complete, the payload perhaps not: false if the connection ended over it. */
@@ -243,7 +243,7 @@ static bool header_fine(struct vhu_connection *connection) RUNS_ON(control_threa
 	strcpy(why, vhu_message_name(connection->in.header.request, number));
 	strcat(why, ": ");
 	strcat(why, vhu_error_text(error));
-	end(connection, why, false);
+	vhu_connection_end(connection, why, false);
 	return false;
 }
 
@@ -256,7 +256,7 @@ static bool read_message(struct vhu_connection *connection) RUNS_ON(control_thre
 	do {
 		bool had_header = connection->in_n >= header;
 
-		got = receive(connection);
+		got = vhu_connection_receive(connection);
 		if (got < 0)
 			end_for(connection, got);
 		if (got <= 0)
@@ -286,7 +286,7 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 	role_assert_control();
 	if ((events & EPOLLOUT) != 0) {
 		error = flush(connection);
-		watch(connection);
+		vhu_connection_watch(connection);
 	}
 	if (error != 0) {
 		end_for(connection, error);

@@ -20,7 +20,7 @@ enum { SWAPS_MAX = 4 };
 /* --- start ------------------------------------------------------------------------------------------------------ */
 
 /* At the place the front end gave, or where the process before us left it. */
-static void begin(struct vhu_ring *ring, const struct virtq_setup *setup,
+static void vhu_datapath_lcores_begin(struct vhu_ring *ring, const struct virtq_setup *setup,
 		  const struct virtq_conf *conf) RUNS_ON(control_thread)
 {
 	bool damaged;
@@ -47,7 +47,7 @@ static void lcores_ring_start(struct vhu_ring *ring, const struct virtq_setup *s
 	if (ring->begun)
 		virtq_publish(&ring->q, conf);
 	else
-		begin(ring, setup, conf);
+		vhu_datapath_lcores_begin(ring, setup, conf);
 	ring->begun = true;
 	if (ring->kick_fd >= 0)
 		ring->events->kick(ring, ring->kick_fd);

@@ -127,7 +127,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 }
 
 /* Nothing is mapped, no ring is published, and every lcore has passed since. */
-static void device_gone(struct rcu_wait *wait)
+static void vhu_device_device_gone(struct rcu_wait *wait)
 {
 	struct vhu_device *device = container_of(wait, struct vhu_device, close_wait);
 	void (*gone)(void *arg) = device->gone;
@@ -143,7 +143,7 @@ void vhu_device_idle(struct vhu_device *device)
 {
 	assert(!vhu_pending_any(&device->pending));
 	if (device->destroying)
-		rcu_wait_start(&device->close_wait, device_gone);
+		rcu_wait_start(&device->close_wait, vhu_device_device_gone);
 	else
 		vhu_endpoint_next(&device->endpoint);
 }

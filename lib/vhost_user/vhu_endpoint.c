@@ -117,7 +117,7 @@ static void has_waited(struct vhu_waiting *waiting, int fd)
 	listen_or_not(endpoint);
 }
 
-static void listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
+static void vhu_endpoint_listener_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
 	struct vhu_endpoint *endpoint = container_of(source, struct vhu_endpoint, listener);
 
@@ -165,7 +165,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 		close(fd);
 }
 
-static void timer_fired(struct loop_timer *timer)
+static void vhu_endpoint_timer_fired(struct loop_timer *timer)
 {
 	struct vhu_endpoint *endpoint = container_of(timer, struct vhu_endpoint, timer);
 
@@ -206,8 +206,8 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		.loop = loop,
 		.events = events,
 		.mode = config->mode,
-		.listener = {.fd = -1, .ready = listener_ready},
-		.timer = {.fire = timer_fired},
+		.listener = {.fd = -1, .ready = vhu_endpoint_listener_ready},
+		.timer = {.fire = vhu_endpoint_timer_fired},
 		.alone = {.fire = still_alone},
 		.spare_fd = -1,
 		.name = strdup(config->name),

@@ -94,7 +94,7 @@ static int map_file(struct vhu_journal *journal, const char *name)
 	return 0;
 }
 
-static void forget(struct vhu_journal *journal)
+static void vhu_journal_forget(struct vhu_journal *journal)
 {
 	if (journal->fd >= 0)
 		close(journal->fd);
@@ -126,7 +126,7 @@ void vhu_journal_open(struct vhu_journal *journal, const char *folder, const cha
 		 error == -EWOULDBLOCK ? "another switch uses it"
 		 : error == -EPERM     ? "it is not a file of ours alone"
 				       : strerror(-error));
-	forget(journal);
+	vhu_journal_forget(journal);
 }
 
 void vhu_journal_close(struct vhu_journal *journal, bool keep)
@@ -137,7 +137,7 @@ void vhu_journal_close(struct vhu_journal *journal, bool keep)
 	if (!keep)
 		unlink(journal->path);
 	munmap(journal->file, sizeof(*journal->file));
-	forget(journal);
+	vhu_journal_forget(journal);
 }
 
 struct virtq_record *vhu_journal_record(struct vhu_journal *journal, unsigned int ring)

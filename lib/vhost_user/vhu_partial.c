@@ -11,7 +11,7 @@ void vhu_partial_forget(struct vhu_partial *partial)
 	*partial = (struct vhu_partial){0};
 }
 
-static bool knows(const struct vhu_partial *partial, dev_t dev, ino_t ino)
+static bool vhu_partial_knows(const struct vhu_partial *partial, dev_t dev, ino_t ino)
 {
 	for (uint32_t i = 0; i < partial->n; i++)
 		if (partial->file[i].dev == dev && partial->file[i].ino == ino)
@@ -28,7 +28,7 @@ int vhu_partial_remember(struct vhu_partial *partial, const struct vhu_regions *
 	for (uint32_t i = 0; i < regions->n; i++) {
 		const struct vhu_mapping *mapping = &regions->mapping[i];
 
-		if (!knows(partial, mapping->dev, mapping->ino))
+		if (!vhu_partial_knows(partial, mapping->dev, mapping->ino))
 			partial->file[partial->n++] =
 				(struct vhu_partial_file){.dev = mapping->dev, .ino = mapping->ino};
 	}
@@ -39,7 +39,7 @@ int vhu_partial_check(const struct vhu_partial *partial, int fd, struct fail *fa
 {
 	struct stat st;
 
-	if (partial->n == 0 || fstat(fd, &st) != 0 || !knows(partial, st.st_dev, st.st_ino))
+	if (partial->n == 0 || fstat(fd, &st) != 0 || !vhu_partial_knows(partial, st.st_dev, st.st_ino))
 		return 0;
 	return fail_set(fail, -ESTALE,
 			"a part of this memory never arrived: its postcopy migration broke off, and to "

@@ -113,7 +113,7 @@ static bool end_lane(struct vhu_device *device) RUNS_ON(control_thread)
 /* --- the way out ------------------------------------------------------------------------------------------------- */
 
 /* Every lcore has left the lane. */
-static void lcores_passed(struct rcu_wait *wait)
+static void vhu_postcopy_lcores_passed(struct rcu_wait *wait)
 {
 	struct vhu_device *device = container_of(wait, struct vhu_device, postcopy.passed);
 
@@ -135,7 +135,7 @@ static void drain_look(struct loop_timer *timer)
 	device->events->lane_ended(device->owner, true);
 	pc->link = NULL;
 	vhu_pending_move(&device->pending, VHU_STEP_LANE_FRAMES, VHU_STEP_LCORES);
-	rcu_wait_start(&pc->passed, lcores_passed);
+	rcu_wait_start(&pc->passed, vhu_postcopy_lcores_passed);
 }
 
 static void drain_start(struct vhu_device *device) RUNS_ON(control_thread)

@@ -115,7 +115,7 @@ struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pi
 }
 
 /* Publishes `map` (maybe NULL); the one before goes with `release`. */
-static void publish(struct vhu_regions *regions, struct mem_map *map, struct vhu_release *release)
+static void vhu_regions_publish(struct vhu_regions *regions, struct mem_map *map, struct vhu_release *release)
 	RUNS_ON(control_thread)
 {
 	const struct mem_map *before = vhu_regions_map(regions);
@@ -197,7 +197,7 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 	regions->n--;
 	memmove(&regions->mapping[at], &regions->mapping[at + 1],
 		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
-	publish(regions, map, release);
+	vhu_regions_publish(regions, map, release);
 	return 0;
 }
 
@@ -289,7 +289,7 @@ int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_tab
 			if (map->region[i].gpa == table.region[k].gpa)
 				regions->mapping[i] = table.mapping[k];
 	regions->n = table.n;
-	publish(regions, map, release);
+	vhu_regions_publish(regions, map, release);
 	return 0;
 }
 
@@ -316,7 +316,7 @@ void vhu_regions_clear(struct vhu_regions *regions)
 	for (uint32_t i = 0; i < regions->n; i++)
 		retire(regions, i, release);
 	regions->n = 0;
-	publish(regions, NULL, release);
+	vhu_regions_publish(regions, NULL, release);
 }
 
 void vhu_regions_reset(struct vhu_regions *regions)

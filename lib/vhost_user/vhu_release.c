@@ -89,7 +89,7 @@ static void look_at_zc(struct loop_timer *timer)
 	loop_job_start(release->loop, &release->job);
 }
 
-static void lcores_left(struct rcu_wait *wait)
+static void vhu_release_lcores_left(struct rcu_wait *wait)
 {
 	struct vhu_release *release = container_of(wait, struct vhu_release, wait);
 
@@ -145,5 +145,5 @@ void vhu_release_start(struct vhu_release *release, const void *object)
 	release->object = (void *)(uintptr_t)object;
 	release->step = VHU_STEP_LCORES;
 	vhu_pending_begin(release->pending, release->step);
-	rcu_wait_start(&release->wait, lcores_left);
+	rcu_wait_start(&release->wait, vhu_release_lcores_left);
 }

@@ -12,7 +12,7 @@ enum {
 	MTU_MIN = 68, /* RFC 791 */
 };
 
-static enum vhu_error bad_value(struct fail *fail, const char *text)
+static enum vhu_error vhu_request_bad_value(struct fail *fail, const char *text)
 {
 	fail_set(fail, 0, "%s", text);
 	return VHU_BAD_VALUE;
@@ -251,7 +251,7 @@ static enum vhu_error set_status(struct vhu_device *device, struct vhu_message *
 {
 	role_assert_control();
 	if (msg->payload.u64 > UINT8_MAX)
-		return bad_value(fail, "a device status has 8 bits");
+		return vhu_request_bad_value(fail, "a device status has 8 bits");
 	device->device_status = msg->payload.u64;
 	if (device->device_status != 0)
 		return VHU_OK;
@@ -273,7 +273,7 @@ static enum vhu_error net_set_mtu(struct vhu_device *device, struct vhu_message 
 	uint64_t mtu = msg->payload.u64;
 
 	if (mtu < MTU_MIN || mtu > UINT16_MAX)
-		return bad_value(fail, "an MTU is 68 to 65535");
+		return vhu_request_bad_value(fail, "an MTU is 68 to 65535");
 	device->mtu = (uint16_t)mtu;
 	device->events->mtu(device->owner, device->mtu);
 	return VHU_OK;

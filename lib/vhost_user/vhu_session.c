@@ -199,7 +199,7 @@ static bool agreed(const struct vhu_device *device, enum vhu_protocol_feature bi
 	return (device->protocol_features >> bit) & 1;
 }
 
-static void send_reply(struct vhu_device *device, uint32_t request, const struct vhu_reply *reply)
+static void vhu_session_send_reply(struct vhu_device *device, uint32_t request, const struct vhu_reply *reply)
 	RUNS_ON(control_thread)
 {
 	const struct vhu_header header = {
@@ -229,7 +229,7 @@ static bool wants_ack(const struct vhu_device *device, const struct vhu_header *
 	return (request->flags & VHU_FLAG_NEED_REPLY) != 0 && agreed(device, VHU_P_REPLY_ACK);
 }
 
-static void answer(struct vhu_device *device) RUNS_ON(control_thread)
+static void vhu_session_answer(struct vhu_device *device) RUNS_ON(control_thread)
 {
 	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0, .fd = -1};
 
@@ -238,10 +238,10 @@ static void answer(struct vhu_device *device) RUNS_ON(control_thread)
 		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
 	else if (!vhu_postcopy_echo(device, &reply) && !wants_ack(device, &device->request))
 		return;
-	send_reply(device, device->request.request, &reply);
+	vhu_session_send_reply(device, device->request.request, &reply);
 }
 
-static void refuse(struct vhu_device *device, const struct vhu_header *request,
+static void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *request,
 		   enum vhu_error error, const char *text) RUNS_ON(control_thread)
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
@@ -257,20 +257,20 @@ static void refuse(struct vhu_device *device, const struct vhu_header *request,
 	    (empty || (wants_ack(device, request) && (spec == NULL || spec->answer == VHU_ANSWER_ACK)))) {
 		log_limited(&device->log, LOG_WARN, device->name, "%s", why);
 		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
-		send_reply(device, request->request, &no);
+		vhu_session_send_reply(device, request->request, &no);
 	} else {
 		vhu_session_end(device, why, false);
 	}
 }
 
-static enum vhu_error handle(struct vhu_device *device, struct vhu_message *msg, struct fail *fail)
+static enum vhu_error vhu_session_handle(struct vhu_device *device, struct vhu_message *msg, struct fail *fail)
 {
 	const struct vhu_request_ops *ops = &vhu_requests[msg->header.request];
 
 	return ops->handle != NULL ? ops->handle(device, msg, fail) : VHU_OK;
 }
 
-static void message_came(struct vhu_connection *connection, struct vhu_message *msg)
+static void vhu_session_message_came(struct vhu_connection *connection, struct vhu_message *msg)
 {
 	struct vhu_device *device = container_of(connection, struct vhu_device, connection);
 	const struct vhu_context context = {
@@ -290,7 +290,7 @@ static void message_came(struct vhu_connection *connection, struct vhu_message *
 	else if (error == VHU_OK && vhu_message_spec(msg->header.request)->ignored)
 		return;
 	else if (error == VHU_OK)
-		error = handle(device, msg, &fail);
+		error = vhu_session_handle(device, msg, &fail);
 	if (error == VHU_OK && !vhu_pending_any(&device->pending) && begin_next(device, &fail) != 0)
 		error = VHU_BAD_VALUE;
 	if (error == VHU_OK) {
@@ -301,11 +301,11 @@ static void message_came(struct vhu_connection *connection, struct vhu_message *
 	if (vhu_pending_any(&device->pending))
 		vhu_connection_suspend(connection);
 	if (error != VHU_OK)
-		refuse(device, &msg->header, error,
+		vhu_session_refuse(device, &msg->header, error,
 		       fail.text[0] != '\0' ? fail.text
 					    : vhu_message_refusal(msg->header.request, error));
 	else if (!vhu_pending_any(&device->pending))
-		answer(device);
+		vhu_session_answer(device);
 }
 
 void vhu_session_go_on(struct vhu_device *device)
@@ -325,7 +325,7 @@ void vhu_session_go_on(struct vhu_device *device)
 	if (vhu_pending_any(&device->pending))
 		return;
 	if (device->answer_due)
-		answer(device);
+		vhu_session_answer(device);
 	if (device->state == VHU_TALKING)
 		vhu_connection_resume(&device->connection);
 }
@@ -337,6 +337,6 @@ static void connection_ended(struct vhu_connection *connection, const char *why,
 }
 
 const struct vhu_connection_events vhu_session_connection_events = {
-	.message = message_came,
+	.message = vhu_session_message_came,
 	.ended = connection_ended,
 };

@@ -102,7 +102,7 @@ static bool is_new(int fd)
 }
 
 /* A descriptor of the folder (O_PATH) or -errno. */
-static int make_folder(const char *folder, const struct rights *rights, struct fail *fail)
+static int vhu_socket_make_folder(const char *folder, const struct rights *rights, struct fail *fail)
 {
 	struct rights of_folder = *rights;
 	char words[160];
@@ -154,7 +154,7 @@ static int open_folder(const char *path, const struct rights *rights, struct fai
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT)
-		return make_folder(folder, rights, fail);
+		return vhu_socket_make_folder(folder, rights, fail);
 	return fail_set(fail, -errno, "the folder of socket %s cannot be opened: %s; choose another path",
 			path, strerror(errno));
 }

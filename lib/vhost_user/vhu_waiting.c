@@ -16,7 +16,7 @@ static int remove_at(struct vhu_waiting *waiting, unsigned int i)
 	return fd;
 }
 
-static void watch(struct vhu_waiting *waiting) RUNS_ON(control_thread)
+static void vhu_waiting_watch(struct vhu_waiting *waiting) RUNS_ON(control_thread)
 {
 	uint64_t now = clock_ns();
 
@@ -27,7 +27,7 @@ static void watch(struct vhu_waiting *waiting) RUNS_ON(control_thread)
 				 waiting->place[0].until_ns > now ? waiting->place[0].until_ns - now : 0);
 }
 
-static void timer_fired(struct loop_timer *timer)
+static void vhu_waiting_timer_fired(struct loop_timer *timer)
 {
 	struct vhu_waiting *waiting = container_of(timer, struct vhu_waiting, timer);
 
@@ -35,13 +35,13 @@ static void timer_fired(struct loop_timer *timer)
 	if (waiting->n == 0)
 		return;
 	waiting->due(waiting, remove_at(waiting, 0));
-	watch(waiting);
+	vhu_waiting_watch(waiting);
 }
 
 void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop,
 		      void (*due)(struct vhu_waiting *waiting, int fd))
 {
-	*waiting = (struct vhu_waiting){.loop = loop, .due = due, .timer = {.fire = timer_fired}};
+	*waiting = (struct vhu_waiting){.loop = loop, .due = due, .timer = {.fire = vhu_waiting_timer_fired}};
 }
 
 void vhu_waiting_add(struct vhu_waiting *waiting, int fd)
@@ -50,7 +50,7 @@ void vhu_waiting_add(struct vhu_waiting *waiting, int fd)
 
 	waiting->place[i].fd = fd;
 	waiting->place[i].until_ns = clock_ns() + VHU_WAITING_MS * NS_PER_MS;
-	watch(waiting);
+	vhu_waiting_watch(waiting);
 }
 
 static short events_of(int fd)
@@ -80,7 +80,7 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 		first++;
 	if (waiting->n > 0)
 		fd = remove_at(waiting, first < waiting->n ? first : 0);
-	watch(waiting);
+	vhu_waiting_watch(waiting);
 	return fd;
 }
 
@@ -88,5 +88,5 @@ void vhu_waiting_clear(struct vhu_waiting *waiting)
 {
 	while (waiting->n > 0)
 		close(remove_at(waiting, 0));
-	watch(waiting);
+	vhu_waiting_watch(waiting);
 }

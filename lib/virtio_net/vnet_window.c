@@ -22,7 +22,7 @@ static void set_referenced(struct virtq *q, bool referenced)
 }
 
 /* Gives up waiting: what is held goes back as it is. */
-static void give_up(struct virtq *q) RUNS_ON(lcore_thread)
+static void vnet_window_give_up(struct virtq *q) RUNS_ON(lcore_thread)
 {
 	struct virtq_dp *dp = &q->dp;
 	uint64_t held = 0;
@@ -52,7 +52,7 @@ uint16_t vnet_window_keep(struct virtq *q)
 		if (dp->window_first != first || refs->since_ns == 0)
 			refs->since_ns = now;
 		else if (now - refs->since_ns > FRAME_REF_LIMIT_MS * NS_PER_MS)
-			give_up(q);
+			vnet_window_give_up(q);
 	}
 	if (in_hand(q) == 0)
 		refs->since_ns = 0;

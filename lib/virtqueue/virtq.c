@@ -118,7 +118,7 @@ struct virtq_conf *virtq_conf_with_log(const struct virtq_conf *conf, bool log_u
 }
 
 /* No lcore sees the queue: its position is control's for the moment. */
-static void begin(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
+static void virtq_begin(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
 {
 	uint16_t avail = (uint16_t)base, used = (uint16_t)(base >> 16);
 
@@ -135,7 +135,7 @@ static void begin(struct virtq *q, const struct virtq_conf *conf, uint32_t base)
 
 void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
 {
-	begin(q, conf, base);
+	virtq_begin(q, conf, base);
 	if (conf->packed)
 		virtq_record_list(q->record, q->dp.last_used, q->dp.last_used, 0, 0, 0);
 	rcu_set(&q->conf, conf);
@@ -143,7 +143,7 @@ void virtq_start(struct virtq *q, const struct virtq_conf *conf, uint32_t base) 
 
 void virtq_resume(struct virtq *q, const struct virtq_conf *conf, uint32_t base) ROLE_UNCHECKED
 {
-	begin(q, conf, base);
+	virtq_begin(q, conf, base);
 	q->dp.resumes = true;
 	/* Pairs with virtq_record_place() and virtq_record_list() of the process before us. */
 	q->dp.found = atomic_load_explicit(&q->record->place, memory_order_acquire);

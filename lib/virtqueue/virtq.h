@@ -166,7 +166,7 @@ const char *virtq_fault_text(enum virtq_fault fault);
  * `draining` was set. */
 static inline bool virtq_is_referenced(const struct virtq *q)
 {
-	/* Pairs with set_holding(): what was in hand has been given back. */
+	/* Pairs with set_referenced(): what was in hand has been given back. */
 	return atomic_load_explicit(&q->referenced, memory_order_acquire);
 }
 
