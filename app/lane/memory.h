@@ -24,7 +24,7 @@ struct lane_piece {
 };
 
 struct lane_memory {
-	int uffd; /* the userfaultfd; -1: none yet */
+	int uffd;	     /* the userfaultfd; -1: none yet */
 	struct mem_map *map; /* what is committed, or NULL */
 	uint32_t n;
 	struct lane_piece piece[MEM_SLOTS_MAX];

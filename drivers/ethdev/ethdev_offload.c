@@ -45,7 +45,7 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 /* --- out --------------------------------------------------------------------------------------------------------- */
 
 void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-			   struct frame *const *frames, uint16_t n)
+			     struct frame *const *frames, uint16_t n)
 {
 	const struct frame_capabilities caps = {
 		.offloads = dev->offloads,

@@ -10,9 +10,9 @@
 #include "clock.h"
 #include "ethdev_device.h"
 #include "ethdev_dma.h"
-#include "ethdev_zc.h"
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
+#include "ethdev_zc.h"
 
 static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
 
@@ -125,7 +125,7 @@ static int start(struct ethdev_port *ep, const struct ethdev_options *options, s
 }
 
 static int ethdev_port_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
-		  struct port **port, struct fail *fail)
+			      struct port **port, struct fail *fail)
 {
 	const struct ethdev_options *options = spec->options;
 	struct ethdev_port *ep = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*ep), 64u));

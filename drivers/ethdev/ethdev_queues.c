@@ -9,8 +9,8 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-#include "ethdev_zc.h"
 #include "ethdev_offload.h"
+#include "ethdev_zc.h"
 #include "loop.h"
 
 static inline struct ethdev_rxq *queue_of(struct port_rxq *rxq)
@@ -289,7 +289,7 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 	}
 	if (__builtin_expect(frame->mbuf_skip != 0, 0))
 		return dev->multi_segs && frame->len >= ETHDEV_ZC_MIN ? chain_head(dev, frame)
-									: copy_to_mbuf(dev, frame);
+								      : copy_to_mbuf(dev, frame);
 	rte_pktmbuf_refcnt_update(mbuf, 1);
 	return mbuf;
 }
@@ -320,7 +320,7 @@ static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_m
 /* The same for a device that may be lent a frame, with a note of what it was. */
 static __attribute__((noinline)) struct rte_mbuf *
 to_mbuf_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-		const struct rte_mempool **spare, struct ethdev_note *note) RUNS_ON(lcore_thread)
+	   const struct rte_mempool **spare, struct ethdev_note *note) RUNS_ON(lcore_thread)
 {
 	struct rte_mbuf *mbuf = NULL;
 

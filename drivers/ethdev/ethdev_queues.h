@@ -49,7 +49,7 @@ struct ethdev {
 	bool dma;		/* it reads memory by itself, what is mapped for it (dma.h) */
 	uint16_t tx_desc;	/* descriptors of a transmit queue */
 	const char *zc_obstacle; /* why nothing is lent, in words; NULL: nothing is in the way */
-	struct ethdev_zc *zc; /* [lenders], one for each lcore; NULL: nothing is ever lent */
+	struct ethdev_zc *zc;	 /* [lenders], one for each lcore; NULL: nothing is ever lent */
 	unsigned int zc_n;
 	_Atomic bool zero_copy, ending;
 	struct rcu_wait zc_wait, stop_wait;

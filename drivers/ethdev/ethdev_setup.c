@@ -15,10 +15,10 @@
 
 #include "dpdk_compat.h"
 #include "ethdev_dma.h"
-#include "ethdev_quirk.h"
-#include "ethdev_zc.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
+#include "ethdev_quirk.h"
+#include "ethdev_zc.h"
 #include "log.h"
 #include "mem_arena.h"
 
@@ -42,7 +42,7 @@ struct plan {
 	bool virtio;
 	bool chains; /* a frame may be several buffers, both ways */
 	bool pieces; /* a frame that is sent may be */
-	bool zero_copy;  /* it is asked to read guests' frames where they lie */
+	bool zero_copy; /* it is asked to read guests' frames where they lie */
 	bool intr;
 };
 

@@ -9,8 +9,8 @@
 #include <rte_mempool.h>
 
 #include "dma.h"
-#include "ethdev_zc.h"
 #include "ethdev_private.h"
+#include "ethdev_zc.h"
 #include "frame_offload.h"
 
 void ethdev_link_text(uint16_t id, char *text, size_t size)
@@ -84,8 +84,8 @@ static void show_zc(const struct ethdev *dev, json_t *object) RUNS_ON(control_th
 			 "on, frames of %d bytes and more; %u MiB of guests' memory are mapped%s",
 			 ETHDEV_ZC_MIN, (unsigned int)(dma.bytes >> 20),
 			 dma.waiting + dma.refused == 0 ? ""
-			 : dma.refused > 0		 ? ", the rest could not be"
-							 : ", more is to come");
+			 : dma.refused > 0		? ", the rest could not be"
+							: ", more is to come");
 	else
 		snprintf(text, sizeof(text), "on, frames of %d bytes and more", ETHDEV_ZC_MIN);
 	ethdev_show_set_text(object, "zero_copy_tx", text);
@@ -102,9 +102,9 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 		wakes = wakes && dev->rxq[i]->rxq.wake_fd >= 0 && port_rxq_wakes(&dev->rxq[i]->rxq);
 	set_number(object, "mtu", dev->mtu);
 	ethdev_show_set_text(object, "offloads",
-		 (dev->offloads & FRAME_TSO4) != 0   ? "checksums, segmentation"
-		 : (dev->offloads & FRAME_CSUM) != 0 ? "checksums"
-						     : "none");
+			     (dev->offloads & FRAME_TSO4) != 0	 ? "checksums, segmentation"
+			     : (dev->offloads & FRAME_CSUM) != 0 ? "checksums"
+								 : "none");
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
 	ethdev_show_set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");

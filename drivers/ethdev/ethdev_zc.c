@@ -92,7 +92,7 @@ static void attach(struct rte_mbuf *seg, const struct mem_span *span, struct eth
 }
 
 struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-			     struct frame_ref **held)
+			   struct frame_ref **held)
 {
 	struct ethdev_zc *zc = &dev->zc[ctx->index];
 	struct frame_ref *ref = frame_ref_of(ctx->burst, frame);
@@ -182,7 +182,7 @@ static void note_down(struct ethdev_zc *zc, const struct ethdev_note *note)
 }
 
 void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,
-		      uint16_t n, uint16_t sent)
+		    uint16_t n, uint16_t sent)
 {
 	struct ethdev_zc *zc = &dev->zc[ctx->index];
 
@@ -244,7 +244,7 @@ static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(control_thre
 }
 
 int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
-			const struct rte_eth_dev_info *info, bool asked)
+		      const struct rte_eth_dev_info *info, bool asked)
 {
 	const struct rte_devargs *args = info->device != NULL ? rte_dev_devargs(info->device) : NULL;
 

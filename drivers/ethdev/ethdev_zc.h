@@ -38,7 +38,7 @@ struct ethdev_zc {
 	uint16_t queue;
 	uint16_t first, next; /* in the ledger; they go around */
 	uint32_t descriptors; /* written into the queue */
-	uint32_t seen; /* how much was out when that last changed, and when that was */
+	uint32_t seen;	      /* how much was out when that last changed, and when that was */
 	uint64_t since_ns;
 	_Alignas(64) _Atomic uint32_t out; /* bodies the device has */
 	_Atomic bool stuck;		   /* the lcore writes, control shows it */
@@ -54,7 +54,7 @@ struct ethdev_note {
 /* The device is started. If the option is on and the device can, makes what each lcore needs; frames go out without a copy
  * soon after. If it cannot, says why. 0 or -ENOMEM. */
 int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
-			const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
+		      const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
 /* No lcore delivers any more: `done` is called when the device may be stopped. */
 void ethdev_zc_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
 	RUNS_ON(control_thread);
@@ -65,11 +65,11 @@ void ethdev_zc_free(struct ethdev *dev) RUNS_ON(control_thread);
 
 /* The frame as an mbuf whose body is the guest's memory, with its reference in *hold; or NULL: it is to be copied. */
 struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-			     struct frame_ref **ref) RUNS_ON(lcore_thread);
+			   struct frame_ref **ref) RUNS_ON(lcore_thread);
 /* Of n mbufs that were noted, the first `sent` are the device's now, and the others are freed. From now on the lcore asks
  * for what is out. */
 void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethdev_note *note,
-		      uint16_t n, uint16_t sent) RUNS_ON(lcore_thread);
+		    uint16_t n, uint16_t sent) RUNS_ON(lcore_thread);
 
 /* Bodies the device has at present. */
 uint64_t ethdev_zc_bodies_n(const struct ethdev *dev);

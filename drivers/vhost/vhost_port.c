@@ -227,7 +227,7 @@ static void add_queues(struct vhost_port *vhost) RUNS_ON(control_thread)
 }
 
 static int vhost_port_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
-		  struct port **port, struct fail *fail)
+			     struct port **port, struct fail *fail)
 {
 	const struct vhost_options *options = spec->options;
 	struct vhu_config config = {

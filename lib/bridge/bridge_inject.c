@@ -9,7 +9,7 @@
 
 /* The member a frame is for; NULL: it is to be flooded. */
 static struct port *bridge_inject_find(const struct bridge *bridge, const struct bridge_members *members,
-			 const struct frame *frame) RUNS_ON(lcore_thread)
+				       const struct frame *frame) RUNS_ON(lcore_thread)
 {
 	fdb_key_t dst = fdb_key(FID_DEFAULT, mac_at(frame->head));
 	struct fdb_value value;

@@ -309,9 +309,9 @@ static int tel_macs(const char *cmd VUS_UNUSED, const char *params, struct rte_t
 		return tell_range(data);
 	snprintf(next, sizeof(next), "/vuswitch/macs,%s,", bridge);
 	return ctl_telemetry_ask(json_pack("{s:s, s:I, s:i, s:s*}", "command", "macs", "first",
-			     (json_int_t)page.first, "limit", CTL_PAGE_ENTRIES, "bridge",
-			     bridge[0] != '\0' ? bridge : NULL),
-		   &page, data);
+					   (json_int_t)page.first, "limit", CTL_PAGE_ENTRIES, "bridge",
+					   bridge[0] != '\0' ? bridge : NULL),
+				 &page, data);
 }
 
 void ctl_telemetry_start(struct loop *loop, struct vus_switch *sw)

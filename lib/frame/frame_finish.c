@@ -33,7 +33,7 @@ static bool takes(const struct frame_capabilities *caps, const struct frame *fra
 	if (frame->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE && frame->len > caps->cut_max)
 		return false;
 	return !caps->plain || (frame_layers_find(frame, &layers) && layers.plain &&
-				 layers.l4 == frame->offload.csum_start);
+				layers.l4 == frame->offload.csum_start);
 }
 
 /* The spans of the frame's bytes [from, to): their number. */

@@ -78,8 +78,8 @@ void balance_moved(struct balance_load *load)
 {
 	bool again = load->backoff > 0 && load->stayed < 4 * load->backoff;
 
-	load->backoff = !again			       ? BALANCE_BACKOFF
-		     : load->backoff > BALANCE_BACKOFF_MAX / 2 ? BALANCE_BACKOFF_MAX
-							 : 2 * load->backoff;
+	load->backoff = !again					  ? BALANCE_BACKOFF
+			: load->backoff > BALANCE_BACKOFF_MAX / 2 ? BALANCE_BACKOFF_MAX
+								  : 2 * load->backoff;
 	load->stayed = 0;
 }

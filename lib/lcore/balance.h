@@ -22,10 +22,10 @@
 #include "port_rxq.h"
 
 enum {
-	BALANCE_WHOLE = 1000,	/* an lcore that does nothing else */
-	BALANCE_BUSY = 250,	/* an lcore with less to do needs no relief */
+	BALANCE_WHOLE = 1000, /* an lcore that does nothing else */
+	BALANCE_BUSY = 250,   /* an lcore with less to do needs no relief */
 	BALANCE_GAIN = 100,
-	BALANCE_PATIENCE = 3,	/* intervals */
+	BALANCE_PATIENCE = 3, /* intervals */
 	BALANCE_BACKOFF = 10,
 	BALANCE_BACKOFF_MAX = 640,
 };
@@ -47,7 +47,7 @@ static inline struct balance_load *balance_load_of(struct port_rxq *q)
 struct balance_queue {
 	uint32_t load;
 	uint16_t lcore; /* index */
-	bool backs_off;	/* stays where it is */
+	bool backs_off; /* stays where it is */
 };
 
 struct balance_move {

@@ -65,7 +65,7 @@ static bool has_row(const struct option_part *part, const struct option_row *row
 }
 
 static int option_fail_unknown(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
-			const struct tree_item *item, struct fail *fail)
+			       const struct tree_item *item, struct fail *fail)
 {
 	char known[320] = "";
 	size_t at = 0;

@@ -147,7 +147,7 @@ static int read_flag(const struct option_row *row, bool *value, const struct opt
 }
 
 static int option_value_read_number(const struct option_row *row, uint32_t *value, const struct option_entry *entry,
-		       const char *text, struct fail *fail)
+				    const char *text, struct fail *fail)
 {
 	unsigned long number;
 

@@ -64,7 +64,7 @@ static int add_values(struct reader *reader, const yaml_event_t *event, size_t v
 	if (reader->values <= VALUES_MAX)
 		return 0;
 	return tree_yaml_refuse(reader, event,
-		      "with what its aliases (*name) stand for, this file has more than a million values; write fewer");
+				"with what its aliases (*name) stand for, this file has more than a million values; write fewer");
 }
 
 /* --- anchors ---------------------------------------------------------------------------------------------------- */
@@ -190,8 +190,8 @@ static int tree_yaml_begin(struct reader *reader, const yaml_event_t *event, enu
 
 	if (reader->depth == DEPTH_MAX)
 		return tree_yaml_refuse(reader, event,
-			      "nested more than 16 levels deep, which no configuration is; look for "
-			      "brackets, braces or dashes too many");
+					"nested more than 16 levels deep, which no configuration is; look for "
+					"brackets, braces or dashes too many");
 	node = tree_new(kind, tree_yaml_line_of(event));
 	if (node == NULL)
 		return no_memory(reader);
@@ -225,8 +225,8 @@ static int tree_yaml_take(struct reader *reader, const yaml_event_t *event)
 	case YAML_DOCUMENT_START_EVENT:
 		if (++reader->documents > 1)
 			return tree_yaml_refuse(reader, event,
-				      "a second document begins here, which would be ignored; "
-				      "remove this \"---\", or what follows it");
+						"a second document begins here, which would be ignored; "
+						"remove this \"---\", or what follows it");
 		return 0;
 	case YAML_ALIAS_EVENT:
 		return take_alias(reader, event);

@@ -222,12 +222,12 @@ static void end_for(struct vhu_connection *connection, int error) RUNS_ON(contro
 {
 	if (error == -EMSGSIZE)
 		vhu_connection_end(connection, "the front end sent more file descriptors than a message may carry",
-		    false);
+				   false);
 	else if (error == -ECONNRESET && connection->in_n == 0)
 		vhu_connection_end(connection, "the front end closed the connection", true);
 	else if (error == -ECONNRESET)
 		vhu_connection_end(connection, "the front end closed the connection in the middle of a message",
-		    false);
+				   false);
 	else
 		vhu_connection_end(connection, strerror(-error), false);
 }

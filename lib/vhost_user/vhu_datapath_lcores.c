@@ -21,7 +21,7 @@ enum { SWAPS_MAX = 4 };
 
 /* At the place the front end gave, or where the process before us left it. */
 static void vhu_datapath_lcores_begin(struct vhu_ring *ring, const struct virtq_setup *setup,
-		  const struct virtq_conf *conf) RUNS_ON(control_thread)
+				      const struct virtq_conf *conf) RUNS_ON(control_thread)
 {
 	bool damaged;
 

@@ -29,8 +29,8 @@
 #include "loop.h"
 #include "rcu.h"
 #include "role.h"
-#include "vhu_partial.h"
 #include "vhu_message.h"
+#include "vhu_partial.h"
 
 struct vhu_device;
 struct vhu_reply;

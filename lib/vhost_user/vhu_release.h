@@ -32,7 +32,7 @@ void vhu_release_destroy(struct vhu_release *release);
 /* What a release waits for when every lcore has passed. */
 enum vhu_release_wait {
 	VHU_RELEASE_NOW,
-	VHU_RELEASE_ZC, /* a device reads still what is to go: FRAME_REF_LIMIT_MS at most */
+	VHU_RELEASE_ZC,	  /* a device reads still what is to go: FRAME_REF_LIMIT_MS at most */
 	VHU_RELEASE_USED, /* an lcore uses it still, until it says that it does not */
 };
 void vhu_release_after(struct vhu_release *release, enum vhu_release_wait (*waits)(void *arg));

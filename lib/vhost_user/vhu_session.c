@@ -242,7 +242,7 @@ static void vhu_session_answer(struct vhu_device *device) RUNS_ON(control_thread
 }
 
 static void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *request,
-		   enum vhu_error error, const char *text) RUNS_ON(control_thread)
+			       enum vhu_error error, const char *text) RUNS_ON(control_thread)
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
 	bool empty = spec != NULL && spec->empty_is_no;
@@ -302,8 +302,8 @@ static void vhu_session_message_came(struct vhu_connection *connection, struct v
 		vhu_connection_suspend(connection);
 	if (error != VHU_OK)
 		vhu_session_refuse(device, &msg->header, error,
-		       fail.text[0] != '\0' ? fail.text
-					    : vhu_message_refusal(msg->header.request, error));
+				   fail.text[0] != '\0' ? fail.text
+							: vhu_message_refusal(msg->header.request, error));
 	else if (!vhu_pending_any(&device->pending))
 		vhu_session_answer(device);
 }

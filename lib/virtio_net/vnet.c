@@ -3,9 +3,9 @@
 
 #include <linux/virtio_net.h>
 
+#include "frame_ref.h"
 #include "mem_copy.h"
 #include "poke.h"
-#include "frame_ref.h"
 #include "vnet_private.h"
 #include "vnet_window.h"
 #include "vus_limits.h"

@@ -83,7 +83,7 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 /* A burst is lent as a whole, and only if each frame is one chain and each reference is free: one that was given up may be held
  * still. */
 static bool can_refer(const struct virtq *q, const struct virtq_view *view, const struct burst *burst,
-		     uint16_t chains) RUNS_ON(lcore_thread)
+		      uint16_t chains) RUNS_ON(lcore_thread)
 {
 	if (!frame_ref_wanted() || burst->n != chains || in_hand(q) > view->conf->size / 4)
 		return false;

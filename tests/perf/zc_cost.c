@@ -23,7 +23,8 @@
 #include "rcu.h"
 #include "vnet.h"
 
-enum { ROUNDS_MAX = 1001, FRAMES = 20000 };
+enum { ROUNDS_MAX = 1001,
+       FRAMES = 20000 };
 
 static uint16_t ring_size = 256;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Guests' frames to a device without a copy: who may have them, what arrives, when it is given back, and what becomes of a
  * device that gives nothing back. net_ring is the device that keeps frames for a while: the test has the other end. */
-#include <string.h>
-#include <time.h>
 #include <jansson.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <string.h>
+#include <time.h>
 
 #include "cases.h"
 #include "eal.h"
@@ -17,7 +17,9 @@
 #include "loop.h"
 #include "rcu.h"
 
-enum { LCORES = 2, MTU = 9000, LONGEST = 9018 };
+enum { LCORES = 2,
+       MTU = 9000,
+       LONGEST = 9018 };
 
 static struct port_host host = {.lcores = LCORES};
 static struct burst burst, other_burst;

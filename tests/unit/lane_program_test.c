@@ -612,10 +612,14 @@ int main(void)
 		SILENT(hello_comes_first), GREETED(nonsense_ends_it), GREETED(half_a_message_ends_it),
 	};
 	const struct CMUnitTest with_uffd[] = {
-		GREETED(frames_both_ways),	    GREETED(a_ring_leaves_at_its_place),
-		GREETED(a_ring_gets_another_interrupt), GREETED(halted_it_moves_nothing),
-		GREETED(memory_comes_and_goes),	    GREETED(a_ring_breaks_once),
-		GREETED(a_page_that_does_not_come), GREETED(it_ends_with_its_socket),
+		GREETED(frames_both_ways),
+		GREETED(a_ring_leaves_at_its_place),
+		GREETED(a_ring_gets_another_interrupt),
+		GREETED(halted_it_moves_nothing),
+		GREETED(memory_comes_and_goes),
+		GREETED(a_ring_breaks_once),
+		GREETED(a_page_that_does_not_come),
+		GREETED(it_ends_with_its_socket),
 	};
 	int failed = cmocka_run_group_tests(always, NULL, NULL);
 
