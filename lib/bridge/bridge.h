@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* bridge.h: a learning Ethernet bridge: ingress, look-up, egress for each frame of a burst.
  *
- * Threads: control creates, adds and removes ports, learns (from the lcores' reports) and ages; lcores forward. The set
- * of ports is an immutable object published by RCU; a port that left is not called any more once every lcore has passed.
+ * Context: the control thread creates, adds and removes ports, learns (from the lcores' reports) and ages; lcores forward. The
+ * set of ports is an immutable object published by RCU; a port that left is not called any more once every lcore has passed.
  *
  * Forwarding (IEEE 802.1D-2004, 7.7 to 7.9): a frame whose destination is known leaves by that port only; one that is
  * unknown, broadcast or multicast leaves by every port but the one it came from; nothing is ever sent back where it came
  * from. Frames do not go between two ports that are isolated (policy.h). A frame whose source is a group address or zero
- * is dropped. Link-local group addresses (01-80-C2-00-00-00 to
- * -0F) are passed on like other multicast: the guests' LLDP and LACP are their own affair. Order is kept between any
- * two ports, whether frames were flooded or not.
+ * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast: the guests' LLDP and
+ * LACP are their own affair. Order is kept between any two ports, whether frames were flooded or not.
  */
 #ifndef VUS_BRIDGE_H
 #define VUS_BRIDGE_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bridge_private.h: a bridge from inside; lib/bridge only. */
+/* bridge_private.h: a bridge from inside; lib/bridge only.
+ *
+ * Context: the control thread writes; lcores read what `members` points to, between two quiescent states.
+ */
 #ifndef VUS_BRIDGE_PRIVATE_H
 #define VUS_BRIDGE_PRIVATE_H
 

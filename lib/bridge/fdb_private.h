@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fdb_private.h: the lines of a filtering database and where an address is in them; lib/bridge only. fdb.h says how they are
- * written and read. */
+ * written and read.
+ *
+ * Context: the control thread writes; any lcore reads.
+ */
 #ifndef VUS_FDB_PRIVATE_H
 #define VUS_FDB_PRIVATE_H
 

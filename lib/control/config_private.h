@@ -6,6 +6,8 @@
  *	config_check.c	 trees become values, and are checked against each other
  *	config_change.c	 two configurations are compared
  *	config_text.c	 the bytes of a file
+ *
+ * Context: any thread but an lcore.
  */
 #ifndef VUS_CONFIG_PRIVATE_H
 #define VUS_CONFIG_PRIVATE_H

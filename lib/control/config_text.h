@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config_text.h: the bytes of a configuration file. It never waits: SIGHUP has the control thread read it. */
+/* config_text.h: the bytes of a configuration file.
+ *
+ * Context: any thread but an lcore. It never waits: on SIGHUP the control thread reads the file.
+ */
 #ifndef VUS_CONFIG_TEXT_H
 #define VUS_CONFIG_TEXT_H
 
@@ -7,7 +10,9 @@
 
 #include "fail.h"
 
-/* Reads all of a regular file (or of /dev/null) into *text, which the caller frees. 0 or -errno with a line in `fail`. */
+/* Reads all of a regular file (or of /dev/null) into *text.
+ * Returns: 0, or -errno with a line in `fail`.
+ * Ownership: the caller frees *text. */
 int config_text_read(const char *file, char **text, size_t *len, struct fail *fail);
 
 #endif

@@ -13,7 +13,7 @@
  * Counters only grow; replies carry "time_ns" (a clock without jumps), so that two of them make a rate. Names of
  * counters are those of port_counters.h.
  *
- * Threads: the control thread's.
+ * Context: control thread.
  */
 #ifndef VUS_CTL_COMMANDS_H
 #define VUS_CTL_COMMANDS_H

@@ -14,7 +14,7 @@
  * become one by that the later one gets a number ("vm_1/7"). Entries go by their name; those without are numbered. A string
  * too long for one value goes on under "state/2". What has no value is "none".
  *
- * Any thread.
+ * Context: any thread but an lcore.
  */
 #ifndef VUS_CTL_PAGE_H
 #define VUS_CTL_PAGE_H

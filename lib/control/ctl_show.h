@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ctl_show.h: one port, bridge or lcore as a JSON object (ctl_commands.h says what for). The caller releases it; NULL: no
- * memory. The control thread's. */
+/* ctl_show.h: one port, bridge or lcore as a JSON object (ctl_commands.h says what for).
+ *
+ * Context: control thread.
+ * Returns: the object, or NULL: no memory.
+ * Ownership: the caller releases the object.
+ */
 #ifndef VUS_CTL_SHOW_H
 #define VUS_CTL_SHOW_H
 

@@ -8,10 +8,10 @@
  * are answered in turn; a client may stay connected and ask again.
  *
  * Who may connect is the file's affair: it belongs to the switch's user and group, mode 0660. A client that does not
- * read its replies, sends half a line for ever or comes in large numbers costs a bounded piece of memory and nobody's
- * time: when all places are taken, the one that has been silent for longest gives up its own.
+ * read its replies, never ends its line or comes in large numbers costs a bounded piece of memory and delays no other: when
+ * all places are taken, the client that has been silent for longest is hung up on.
  *
- * Threads: the control thread's.
+ * Context: control thread.
  */
 #ifndef VUS_CTL_SOCKET_H
 #define VUS_CTL_SOCKET_H

@@ -12,7 +12,7 @@
  * comes or goes between two pages moves those behind it by one. The control socket has no such bound. What cannot be
  * answered is {"error": "..."}.
  *
- * Threads: start and stop are the control thread's. After stop, questions are answered by nothing at once.
+ * Context: the control thread starts and stops it. After stop, a question is answered at once, by nothing.
  */
 #ifndef VUS_CTL_TELEMETRY_H
 #define VUS_CTL_TELEMETRY_H

@@ -5,7 +5,7 @@
  * The file is replaced whole (a file beside it, fsync, rename): whatever happens, it has the old text or the new one. It is
  * not written if it has this text already. fsync takes as long as the disk does, so the loop's helper thread does it.
  *
- * Threads: the control thread's, but for last_good_write().
+ * Context: control thread, but for last_good_write().
  */
 #ifndef VUS_LAST_GOOD_H
 #define VUS_LAST_GOOD_H
@@ -24,11 +24,12 @@ struct last_good {
 	unsigned int pending; /* texts on their way to the disk */
 };
 
-/* Keeps `text`, which is allocated and becomes its own; NULL: nothing new. If it cannot be written, that is told as a
- * warning, and the one before stays. Calls kept() when nothing is on its way any more: at once, or later. */
+/* Keeps `text`, which is allocated and becomes its own; NULL: nothing new. If it cannot be written, the
+ * one before stays and a warning is logged. Calls kept() when nothing is on its way any more: at once, or later. */
 void last_good_keep(struct last_good *last_good, char *text, size_t len) RUNS_ON(control_thread);
 
-/* Any thread. 0, or -errno with a line in `fail`; then the file is as it was. */
+/* Context: any thread but an lcore.
+ * Returns: 0, or -errno with a line in `fail`; then the file is as it was. */
 int last_good_write(const char *path, const char *text, size_t len, struct fail *fail);
 
 #endif

@@ -7,13 +7,13 @@
  * then its driver may need a while to close. Something new that needs what is still leaving (the same name, socket,
  * device) comes when that is gone. A port that moves to another bridge keeps its peer.
  *
- * A port that cannot be made is told in one line and leaves the others alone; it is tried again by the next apply.
+ * A port that cannot be made is reported in one line and leaves the others alone; the next apply tries it again.
  *
  * The switch also listens to the lcores' reports (addresses to learn, broken rings) and takes the frames they hand over, at most
  * once a millisecond, lets addresses age and evens out the load of the lcores once a second, and is the `struct port_host` of
  * its ports.
  *
- * Threads: the control thread's, all of it. EAL, rcu and the lcores must be there (lcores_create()).
+ * Context: control thread. EAL, rcu and the lcores must be there (lcores_create()).
  */
 #ifndef VUS_SWITCH_H
 #define VUS_SWITCH_H
@@ -40,7 +40,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 void switch_destroy(struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Takes over what is in `config`, which passed config_check(), and leaves it empty. Returns how many bridges and
- * ports could not be made so far; each was told in a line. */
+ * ports could not be made so far; each was reported in a line. */
 unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
 
 /* Where ports keep what the next process needs to know; NULL (as at first): nowhere. The string stays the caller's. */

@@ -7,6 +7,8 @@
  *	switch_balance.c  which lcore polls what, by load
  *	switch_punt.c	  frames that lcores hand to control, and who takes them
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
+ *
+ * Context: control thread.
  */
 #ifndef VUS_SWITCH_PRIVATE_H
 #define VUS_SWITCH_PRIVATE_H

@@ -73,7 +73,8 @@ struct loop_call {
 	struct loop_call *next;
 };
 
-/* Any thread but an lcore. The call is the loop's until run() is entered. */
+/* Context: any thread but an lcore.
+ * Ownership: the call is the loop's until run() is entered. */
 void loop_call(struct loop *loop, struct loop_call *call);
 
 /* --- jobs ------------------------------------------------------------------------------------------------------- */

@@ -49,7 +49,8 @@ static inline bool frame_ref_wanted(void)
 struct frame_refs *frame_refs_create(void) RUNS_ON(control_thread);
 /* Kept for good if a device has not given all of them back. NULL is fine. */
 void frame_refs_destroy(struct frame_refs *refs) RUNS_ON(control_thread);
-/* Whether a count is not zero whose place was found by a generation before this one. Any thread. */
+/* Whether a reference to an earlier generation of the map than this one is still counted.
+ * Context: any thread. */
 bool frame_refs_before(const struct frame_refs *refs, uint16_t generation);
 
 static inline uint16_t frame_ref_count(const struct frame_ref *ref)

@@ -11,7 +11,8 @@
  * moves, then one queue does, and it rests: BALANCE_BACKOFF intervals, twice as long each time it has moved again soon
  * after, up to BALANCE_BACKOFF_MAX. A load that swings faster than that moves nothing any more.
  *
- * Threads: any; the callers' data. An interval is a second (switch_balance.c).
+ * Context: any thread, on data of its own.
+ * Units: an interval is a second (switch_balance.c).
  */
 #ifndef VUS_BALANCE_H
 #define VUS_BALANCE_H

@@ -6,13 +6,13 @@
  *
  * Idle. After a millisecond without a frame an lcore arms every queue of its set, looks once more, goes offline for RCU
  * and sleeps on the queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
- * the control thread rings when the set has changed. A queue that cannot wake anybody limits the sleep to a millisecond.
+ * the control thread rings when the set has changed. A queue that cannot wake its lcore limits the sleep to a millisecond.
  * busy_poll turns sleeping off.
  *
  * Load. Each queue counts the cycles its bursts took; once an interval control takes them (lcores_measure()), and from them
  * follows which queues should move to another lcore (balance.h).
  *
- * Threads: lcore_main() is the worker; everything else is the control thread's, but counters may be read by anyone.
+ * Context: lcore_main() is the worker; everything else is the control thread's, but any thread may read counters.
  * Units: TSC cycles for time, unless a name says ns.
  */
 #ifndef VUS_LCORE_H

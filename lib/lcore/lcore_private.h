@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lcore_private.h: an lcore from inside; lib/lcore only. */
+/* lcore_private.h: an lcore from inside; lib/lcore only.
+ *
+ * Context: as each field and function says (OWNED_BY, RUNS_ON).
+ */
 #ifndef VUS_LCORE_PRIVATE_H
 #define VUS_LCORE_PRIVATE_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* option_private.h: what the files of option.h share: one value, by its kind (option_value.c). */
+/* option_private.h: what the files of option.h share: one value, by its kind (option_value.c).
+ *
+ * Context: any thread but an lcore.
+ */
 #ifndef VUS_OPTION_PRIVATE_H
 #define VUS_OPTION_PRIVATE_H
 

@@ -52,7 +52,8 @@ int port_init(struct port *port, struct port_host *host, const struct port_ops *
 int port_alloc_rxqs(struct port *port, uint16_t n);
 void port_fini(struct port *port);
 
-/* The sum over all threads. Any thread. */
+/* The sum over all threads.
+ * Context: any thread. */
 void port_counters_sum(const struct port *port, struct port_counters *sum);
 
 static inline struct port_counters *port_counters_of(struct port *port,

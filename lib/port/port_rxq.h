@@ -57,7 +57,8 @@ static inline void port_rxq_init(struct port_rxq *q, struct port *port, uint16_t
 	q->lcore = -1;
 }
 
-/* Whether an lcore may sleep until the queue wakes it. Any thread. */
+/* Whether an lcore may sleep until the queue wakes it.
+ * Context: any thread. */
 static inline bool port_rxq_wakes(const struct port_rxq *q)
 {
 	return !q->unproven || atomic_load_explicit(&q->woke, memory_order_relaxed);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* report.h: what an lcore has to tell the control thread: small records through a ring of its own.
+/* report.h: what an lcore reports to the control thread: small records through a ring of its own.
  *
- * One lcore posts, the control thread drains; neither waits. A full ring drops the record and counts it: everything
- * told this way is told again if it still matters (an unknown address floods and is reported by its next packet). The
- * doorbell wakes the control thread, which drains every ring at most once a millisecond and leaves the doorbell
- * disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
+ * A full ring drops the record and counts it: whatever still matters is reported again (an unknown address floods and is
+ * reported by its next packet). The doorbell wakes the control thread, which drains every ring at most once a millisecond and
+ * leaves the doorbell disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
+ *
+ * Context: one lcore posts, the control thread drains; neither waits.
  */
 #ifndef VUS_REPORT_H
 #define VUS_REPORT_H

@@ -162,8 +162,8 @@ uint32_t virtq_position(const struct virtq *q) RUNS_ON(control_thread);
 /* "descriptor loop", "buffer outside of guest memory", ... */
 const char *virtq_fault_text(enum virtq_fault fault);
 
-/* Whether chains are in hand that devices may be reading. Any thread; certain once every lcore has passed since
- * `draining` was set. */
+/* Whether chains are in hand that devices may be reading.
+ * Context: any thread; certain once every lcore has passed since `draining` was set. */
 static inline bool virtq_is_referenced(const struct virtq *q)
 {
 	/* Pairs with set_referenced(): what was in hand has been given back. */

@@ -18,6 +18,9 @@ SPDX = "/* SPDX-License-Identifier: BSD-3-Clause */\n"
 GOOD = SPDX + '#include "frame.h"\n\nint one(void)\n{\n\treturn 1; /* printf() is a word here */\n}\n'
 
 
+HEADER = SPDX + "/* one.h: the number one.\n *\n * Context: an lcore.\n */\n#ifndef ONE_H\n#define ONE_H\nint one(void);\n#endif\n"
+
+
 def found(name: str, text: str) -> str:
     return "\n".join(message for _, message in check_source.check_file(name, text))
 
@@ -28,6 +31,7 @@ def body(lines: int) -> str:
 
 def test_good_code_passes() -> None:
     assert found("lib/frame/one.c", GOOD) == ""
+    assert found("lib/frame/one.h", HEADER) == ""
 
 
 @pytest.mark.parametrize("name, text, words", [
@@ -44,6 +48,8 @@ def test_good_code_passes() -> None:
     ("lib/frame/one.c", GOOD.replace("return 1;", "/* Pairs with the other side. */\n\tguest_fence();"), "a barrier names its other side"),
     ("lib/frame/one.c", body(61), "a function of 61 lines"),
     ("lib/frame/one.h", SPDX + "int one(void);\n", "begins with what it is"),
+    ("drivers/vhost/one.h", HEADER.replace("Context: an", "An"), "who may call"),
+    ("lib/frame/one.h", HEADER.replace(" * Context: an lcore.\n", "").replace("int", "/*\n * Context: any.\n */\nint"), "who may call"),
     ("lib/frame/one.c", GOOD.replace("a word here", "a word here (V" "99)"), "V" "99: no such rule"),
     ("scripts/one", "#!/usr/bin/python3\n# SPDX-License-Identifier: BSD-3-Clause\ndef f(:\n", "not Python"),
 ])
