@@ -50,7 +50,10 @@ struct vuswitch {
 	struct ctl_socket *ctl;
 	struct last_good last_good;
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
+	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
+	size_t text_len;
 	bool reloading;	     /* the service manager waits for the end of it */
+	bool settled;	     /* vuswitch_settled() was told of what was applied last */
 };
 
 static void vuswitch_stop(void *arg)
@@ -81,26 +84,44 @@ static void vuswitch_kept(void *arg)
 	struct vuswitch *vus = arg;
 
 	role_assert_control();
+	/* The file before may have been on its way to the disk still. */
+	if (!vus->settled)
+		return;
 	if (vus->reloading)
 		vuswitch_tell_state(vus);
 	vus->reloading = false;
 }
 
-/* Returns how many bridges and ports could not be made, as switch_apply() does. A file of which all could be is kept. */
-static unsigned int apply(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
+/* Takes the text of a file from `config`, or nothing; the one before is dropped. */
+static void take_text(struct vuswitch *vus, struct config *config)
 {
-	bool is_kept = config->in_place_of != NULL;
-	size_t len = config->text_len;
-	char *text = config->text;
+	free(vus->text);
+	vus->text = config != NULL ? config->text : NULL;
+	vus->text_len = config != NULL ? config->text_len : 0;
+	if (config != NULL)
+		config->text = NULL;
+}
 
-	config->text = NULL;
-	vus->failed = switch_apply(vus->sw, config);
-	if (vus->failed > 0 || is_kept) {
+/* A file of which all could be made is kept, when the last port has come that waited for another one to go. */
+static void vuswitch_settled(void *arg, unsigned int failed)
+{
+	struct vuswitch *vus = arg;
+	char *text = vus->text;
+
+	role_assert_control();
+	vus->text = NULL;
+	vus->settled = true;
+	vus->failed = failed;
+	if (vus->reloading && failed > 0)
+		log_error("vuswitch", "configuration read again, but %u of its ports and bridges could not be made",
+			  failed);
+	else if (vus->reloading)
+		log_info("vuswitch", "configuration read again");
+	if (failed > 0 || switch_config(vus->sw)->in_place_of != NULL) {
 		free(text);
 		text = NULL;
 	}
-	last_good_keep(&vus->last_good, text, len);
-	return vus->failed;
+	last_good_keep(&vus->last_good, text, vus->text_len);
 }
 
 static void vuswitch_tell_change(void *arg, const char *line)
@@ -126,13 +147,9 @@ static void vuswitch_reload(void *arg)
 	}
 	config_tell_changes(switch_config(vus->sw), &config, vuswitch_tell_change, NULL);
 	vus->reloading = true;
-	if (apply(vus, &config) > 0)
-		log_error("vuswitch",
-			  "configuration read again, but %u of its ports and bridges could not be "
-			  "made",
-			  vus->failed);
-	else
-		log_info("vuswitch", "configuration read again");
+	vus->settled = false;
+	take_text(vus, &config);
+	switch_apply(vus->sw, &config);
 	config_free(&config);
 }
 
@@ -195,6 +212,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 					  fail);
 	if (error != 0)
 		return error;
+	switch_on_settled(vus->sw, vuswitch_settled, vus);
 	open_journal(vus);
 	vus->last_good = (struct last_good){
 		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
@@ -210,9 +228,14 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if (fall_back)
 		log_error("vuswitch", "%s: starts from the last good configuration, %s",
 			  config->in_place_of, config->file);
-	/* A device that is gone since the last good configuration was kept is told, and leaves the other ports alone. */
-	if (lcores_start() != 0 || (apply(vus, config) > 0 && !fall_back))
+	if (lcores_start() != 0)
 		return -1;
+	take_text(vus, config);
+	/* A device that is gone since the last good configuration was kept is told, and leaves the other ports alone. */
+	if (switch_apply(vus->sw, config) > 0 && !fall_back) {
+		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
+		return -1;
+	}
 	for (unsigned int i = 0; i < lcores_n(); i++)
 		log_info("vuswitch", "lcore %u polls on CPU %d%s", lcore_id(lcore_at(i)),
 			 lcore_cpu(lcore_at(i)),
@@ -237,6 +260,8 @@ static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 
 	/* That every port goes needs no line each. */
 	log_set_level(LOG_WARN);
+	switch_on_settled(vus->sw, NULL, NULL);
+	take_text(vus, NULL);
 	switch_end(vus->sw);
 	switch_apply(vus->sw, &nothing);
 	while (!switch_is_empty(vus->sw) && clock_ns() < end)

@@ -68,6 +68,12 @@ void switch_destroy(struct vus_switch *sw)
 	free(sw);
 }
 
+void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg)
+{
+	sw->settled = settled;
+	sw->settled_arg = arg;
+}
+
 void switch_set_journal(struct vus_switch *sw, const char *folder)
 {
 	sw->host.journal = folder;

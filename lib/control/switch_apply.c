@@ -46,10 +46,9 @@ static void leave_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 }
 
 /* The name of a bridge is free again only when the last one of that name is gone. */
-static unsigned int make_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
+static void make_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 {
-	unsigned int failed = 0;
-
+	sw->bridges_failed = 0;
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
 		if (sw->bridge[i] != NULL)
 			switch_bridge_go(sw->bridge[i]);
@@ -62,9 +61,8 @@ static unsigned int make_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 				strcmp(sw->bridge[j]->name, config->name) == 0;
 		/* If it cannot be made, its ports stay out; the next step tries again. */
 		if (!taken && switch_bridge_create(sw, config) != 0)
-			failed++;
+			sw->bridges_failed++;
 	}
-	return failed;
 }
 
 /* Ports that no lcore knows: on into a bridge, or away. */
@@ -105,21 +103,16 @@ static bool must_wait(const struct vus_switch *sw, const struct config_port *con
 	return !room;
 }
 
-static unsigned int make_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+static void make_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 {
-	unsigned int failed = 0;
-
 	for (unsigned int i = 0; i < sw->config.ports_n; i++) {
 		const struct config_port *config = &sw->config.ports[i];
 
 		if (sw->given_up[i] || must_wait(sw, config))
 			continue;
-		if (switch_port_create(sw, config) != 0) {
+		if (switch_port_create(sw, config) != 0)
 			sw->given_up[i] = true;
-			failed++;
-		}
 	}
-	return failed;
 }
 
 static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
@@ -133,22 +126,42 @@ static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
 	}
 }
 
-static unsigned int reconcile(struct vus_switch *sw) RUNS_ON(control_thread)
+/* What of the configuration could not be made or changed so far. */
+static unsigned int failed_n(const struct vus_switch *sw)
 {
-	unsigned int failed;
+	unsigned int failed = sw->bridges_failed + sw->changes_failed;
 
-	leave_bridges(sw);
-	leave_ports(sw);
-	failed = make_bridges(sw);
-	failed += make_ports(sw);
-	place_ports(sw);
-	set_static_macs(sw);
+	for (unsigned int i = 0; i < sw->config.ports_n; i++)
+		failed += sw->given_up[i];
 	return failed;
+}
+
+/* Something leaves: what waits for that is still to be made. */
+static bool is_leaving(const struct vus_switch *sw)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++)
+		if (sw->port[id] != NULL && (sw->port[id]->state == SWITCH_PORT_LEAVING ||
+					     sw->port[id]->state == SWITCH_PORT_ENDING))
+			return true;
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+		if (sw->bridge[i] != NULL && sw->bridge[i]->leaving)
+			return true;
+	return false;
 }
 
 void switch_reconcile(struct vus_switch *sw)
 {
-	reconcile(sw);
+	leave_bridges(sw);
+	leave_ports(sw);
+	make_bridges(sw);
+	make_ports(sw);
+	place_ports(sw);
+	set_static_macs(sw);
+	if (!sw->settling || is_leaving(sw))
+		return;
+	sw->settling = false;
+	if (sw->settled != NULL)
+		sw->settled(sw->settled_arg, failed_n(sw));
 }
 
 static bool lists_mac(const struct config_bridge *config, const uint8_t mac[6])
@@ -201,7 +214,9 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 
 	if (given_up == NULL) {
 		log_error("vuswitch", "no memory for the new configuration; the old one stays");
-		return config->ports_n;
+		if (sw->settled != NULL)
+			sw->settled(sw->settled_arg, config->ports_n + 1);
+		return config->ports_n + 1;
 	}
 	forget_static_macs(sw, config);
 	config_free(&sw->config);
@@ -209,5 +224,8 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 	sw->config = *config;
 	sw->given_up = given_up;
 	*config = (struct config){0};
-	return change_ports(sw) + reconcile(sw);
+	sw->changes_failed = change_ports(sw);
+	sw->settling = true;
+	switch_reconcile(sw);
+	return failed_n(sw);
 }

@@ -58,6 +58,11 @@ struct vus_switch {
 
 	struct config config; /* what it is to be */
 	bool *given_up;	      /* [config.ports_n]: could not be made */
+	/* Of the configuration: bridges that the last step could not make, and ports that could not be changed. */
+	unsigned int bridges_failed, changes_failed;
+	bool settling; /* the owner is still to be told that it has settled */
+	switch_settled settled;
+	void *settled_arg;
 	struct switch_bridge *bridge[BRIDGES_MAX];
 	struct switch_port *port[PORTS_MAX];
 

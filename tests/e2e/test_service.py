@@ -102,6 +102,29 @@ def test_the_manager_hears_of_a_reload(service: Service) -> None:
     assert service.ends() == 0
 
 
+def test_a_port_that_fails_when_the_old_one_is_gone(service: Service) -> None:
+    """It is made after the old one has closed; until then the reload has not ended, and its file is not kept."""
+    up0 = "  - {name: up0, type: ethdev, device: net_null0}\n"
+    service.config.write_text(service.good + up0)
+    service.start()
+    service.wait_ready()
+    assert service.process
+    service.config.write_text(service.good + up0.replace("net_null0", "net_nul0"))
+    service.process.signal(signal.SIGHUP)
+    assert service.heard().startswith("RELOADING=1")
+    assert service.wait_ready().startswith("READY=1\nSTATUS=1 port (1 could not be made)")
+    assert "configuration read again, but 1 of its ports and bridges could not be made" in service.errors()
+    assert "configuration read again\n" not in service.log.read_text()
+    assert service.last_good.read_text() == service.good + up0
+
+
+def test_a_start_that_fails_says_so_last(service: Service) -> None:
+    service.config.write_text(service.good + "  - {name: up0, type: ethdev, device: net_nul0}\n")
+    service.start()
+    assert service.ends() == 1
+    assert "ends, because 1 of its ports and bridges could not be made" in service.errors()
+
+
 def test_a_broken_file_and_the_last_good_one(service: Service) -> None:
     """It is started from; without it, or if it is broken too, the status says that no attempt will help."""
     service.config.write_text(BROKEN)

@@ -68,6 +68,19 @@ static const char *where(uint8_t last, unsigned int bridge) RUNS_ON(control_thre
 	return switch_port_at(sw, value.destination)->name;
 }
 
+struct settled {
+	int times;
+	unsigned int failed;
+};
+
+static void count_settled(void *arg, unsigned int failed)
+{
+	struct settled *settled = arg;
+
+	settled->times++;
+	settled->failed = failed;
+}
+
 static int set_up(void **state)
 {
 	struct fail fail;
@@ -209,6 +222,29 @@ static void one_that_fails_leaves_others_alone(void **state)
 	assert_int_equal(APPLY("a=/a", "r=/refuse", "b=/b"), 1);
 	assert_int_equal(APPLY("a=/a", "b=/b"), 0);
 	assert_int_equal(fake_ports_made, 2);
+	log_set_level(LOG_ERROR);
+}
+
+/* The old one has to close before the new one is made: that it cannot be is told when the switch has settled. */
+static void tells_what_failed_when_it_has_settled(void **state)
+{
+	struct settled settled = {0};
+
+	role_assert_control();
+	log_set_level(0);
+	switch_on_settled(sw, count_settled, &settled);
+	assert_int_equal(APPLY("a=/a", "b=/slow"), 0);
+	assert_int_equal(settled.times, 1);
+	assert_int_equal(APPLY("a=/refuse", "b=/b"), 0);
+	assert_int_equal(settled.times, 1);
+	TURN_UNTIL(loop, settled.times == 2);
+	assert_int_equal(settled.failed, 1);
+	assert_non_null(get("b"));
+	assert_null(get("a"));
+	APPLY("a=/a", "b=/b");
+	assert_int_equal(settled.times, 3);
+	assert_int_equal(settled.failed, 0);
+	switch_on_settled(sw, NULL, NULL);
 	log_set_level(LOG_ERROR);
 }
 
@@ -497,6 +533,7 @@ int main(void)
 		CASE(changes_in_haste),
 		CASE(moves_to_another_bridge),
 		CASE(one_that_fails_leaves_others_alone),
+		CASE(tells_what_failed_when_it_has_settled),
 		CASE(numbers_are_used_again),
 		CASE(queues_find_lcores),
 		CASE(learns_and_forwards),
