@@ -208,13 +208,15 @@ static int entry_add(struct fdb *fdb, fdb_key_t key, struct fdb_value value)
 }
 
 /* An owner at its limit, or any that wants a further entry while the table is full, makes room at its own expense. An
- * address that moves brings its entry along. */
-static int fdb_make_room(struct fdb *fdb, uint32_t destination, bool moves)
+ * address that moves brings its entry along, and needs no room if that stays with its owner. */
+static int fdb_make_room(struct fdb *fdb, uint32_t destination, const struct fdb_entry *moves)
 {
 	struct fdb_owner *owner = owner_of(fdb, destination);
 	struct fdb_entry *oldest = TAILQ_FIRST(&owner->entries);
 
-	if (owner->n < owner->limit && (moves || fdb->stats.entries < fdb->config.size))
+	if (moves != NULL && owner_of(fdb, moves->value.destination) == owner)
+		return 0;
+	if (owner->n < owner->limit && (moves != NULL || fdb->stats.entries < fdb->config.size))
 		return 0;
 	if (oldest == NULL) {
 		fdb->stats.refused++;
@@ -239,7 +241,7 @@ int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epo
 		entry_replace(fdb, entry, value);
 		return 0;
 	}
-	error = fdb_make_room(fdb, destination, entry != NULL);
+	error = fdb_make_room(fdb, destination, entry);
 	if (error != 0)
 		return error;
 	if (entry != NULL) {
@@ -267,7 +269,7 @@ int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination)
 		entry_changed(fdb, key);
 		return 0;
 	}
-	error = fdb_make_room(fdb, destination, false);
+	error = fdb_make_room(fdb, destination, NULL);
 	return error != 0 ? error : entry_add(fdb, key, value);
 }
 

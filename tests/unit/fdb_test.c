@@ -390,6 +390,29 @@ static void destinations_that_are_not_ports(void **state)
 	fdb_destroy(fdb);
 }
 
+/* A full table, all of it at destinations that are not ports and share one limit: the oldest address goes from one of them to
+ * another, and none has to make room for it. */
+static void moves_within_one_limit(void **state)
+{
+	struct fdb *fdb = fdb_of(8, 0, 10);
+	struct fdb_stats stats;
+	struct fdb_value value;
+
+	role_assert_control();
+	for (uint32_t round = 0; round < 3; round++)
+		for (uint32_t i = 0; i < 8; i++)
+			assert_int_equal(fdb_learn(fdb, mac_of(i), PORTS_MAX + round, 9), 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_true(known_at(fdb, mac_of(i), &value));
+		assert_int_equal(value.destination, PORTS_MAX + 2);
+	}
+	fdb_stats(fdb, &stats);
+	assert_int_equal(stats.entries, 8);
+	assert_int_equal(stats.moved, 16);
+	assert_int_equal(stats.evicted, 0);
+	fdb_destroy(fdb);
+}
+
 /* An address of the two lines, after `after`. */
 static fdb_key_t key_in(const struct fdb *fdb, uint32_t first, uint32_t second, fdb_key_t after)
 {
@@ -581,6 +604,7 @@ int main(void)
 		cmocka_unit_test(a_change_ends_few_marks),
 		cmocka_unit_test(one_address_in_two_fids),
 		cmocka_unit_test(destinations_that_are_not_ports),
+		cmocka_unit_test(moves_within_one_limit),
 		cmocka_unit_test(a_full_line_gives_way),
 		cmocka_unit_test(aging_over_the_wrap_and_never),
 		cmocka_unit_test(moves_while_the_table_is_full),
