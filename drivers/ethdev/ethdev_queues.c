@@ -238,29 +238,37 @@ static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const stru
 }
 
 /* A NIC's frame with another head (frame_head_own()): the head in a fresh mbuf, and behind it what the frame keeps of its
- * own, which other receivers may be sending too: a reference to each segment, the first by an indirect mbuf that begins
- * further on. NULL: no mbuf is left, or nothing but the head. */
+ * own, which other receivers may be sending too: a reference to each segment, and to one that is kept in part an indirect mbuf
+ * that begins further on. NULL: no mbuf is left, or nothing but the head. */
 static __attribute__((noinline)) struct rte_mbuf *chain_head(const struct ethdev *dev,
 							     const struct frame *frame)
 {
 	struct rte_mbuf *from = frame->mbuf, *seg[2];
-	uint16_t skip = frame->mbuf_skip, n = 2;
+	uint16_t skip = frame->mbuf_skip, n = 1;
 
 	while (from != NULL && skip >= from->data_len) {
 		skip = (uint16_t)(skip - from->data_len);
 		from = from->next;
 	}
-	if (from == NULL || rte_pktmbuf_alloc_bulk(dev->pool, seg, 2) != 0)
+	/* What says whose an external buffer is may lie in the mbuf that has it (ethdev_zc.c), and goes with that. */
+	if (from != NULL && skip > 0 && RTE_MBUF_HAS_EXTBUF(from))
+		return copy_to_mbuf(dev, frame);
+	if (from == NULL || rte_pktmbuf_alloc_bulk(dev->pool, seg, skip > 0 ? 2 : 1) != 0)
 		return NULL;
 	memcpy(rte_pktmbuf_mtod(seg[0], uint8_t *), frame->head, frame->head_len);
 	seg[0]->data_len = frame->head_len;
-	rte_pktmbuf_attach(seg[1], from);
-	seg[1]->data_off = (uint16_t)(seg[1]->data_off + skip);
-	seg[1]->data_len = (uint16_t)(seg[1]->data_len - skip);
-	seg[1]->next = from->next;
-	for (struct rte_mbuf *next = from->next; next != NULL; next = next->next, n++)
-		rte_mbuf_refcnt_update(next, 1);
-	seg[0]->next = seg[1];
+	seg[0]->next = from;
+	if (skip > 0) {
+		rte_pktmbuf_attach(seg[1], from);
+		seg[1]->data_off = (uint16_t)(seg[1]->data_off + skip);
+		seg[1]->data_len = (uint16_t)(seg[1]->data_len - skip);
+		seg[1]->next = from->next;
+		seg[0]->next = seg[1];
+		from = from->next;
+		n++;
+	}
+	for (; from != NULL; from = from->next, n++)
+		rte_mbuf_refcnt_update(from, 1);
 	seg[0]->nb_segs = n;
 	seg[0]->pkt_len = frame->len;
 	return seg[0];
