@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_egress.h"
 
-enum rx_drop bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
+verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 {
 	uint32_t both = policy->flags & (in->policy != NULL ? in->policy->flags : 0);
 
-	return (both & POLICY_ISOLATED) != 0 ? RX_DROP_ISOLATED : RX_DROPS;
+	return (both & POLICY_ISOLATED) != 0 ? RX_DROP_ISOLATED : VERDICT_PASS;
 }

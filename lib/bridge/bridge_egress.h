@@ -9,27 +9,27 @@
 
 #include "bridge_ingress.h"
 
-/* What a port that has a policy says to frames of a burst. Returns: RX_DROPS: they may leave by it; else why not. */
-enum rx_drop bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
+/* Whether frames of a burst may leave by a port that has a policy. */
+verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 	RUNS_ON(lcore_thread);
 
 /* Delivers n frames (1 to BURST_MAX) to `port`, in order, if frames from there may leave by it.
- * Returns: RX_DROPS: they were delivered, and the port accounts for them; else why not, not counted yet. */
-static inline enum rx_drop bridge_egress(const struct ingress *in, struct port *port,
-					 struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
+ * Returns: VERDICT_PASS: they were delivered, and the port accounts for them; else why not, not counted yet. */
+static inline verdict_t bridge_egress(const struct ingress *in, struct port *port,
+				      struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
 {
 	const struct policy *policy = rcu_get(&port->policy);
 
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
 	if (__builtin_expect(policy != NULL, 0)) {
-		enum rx_drop why = bridge_egress_verdict(in, policy);
+		verdict_t verdict = bridge_egress_verdict(in, policy);
 
-		if (why != RX_DROPS)
-			return why;
+		if (verdict != VERDICT_PASS)
+			return verdict;
 	}
 	port->ops->deliver(port, in->ctx, frames, n);
-	return RX_DROPS;
+	return VERDICT_PASS;
 }
 
 #endif

@@ -46,10 +46,10 @@ static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
 {
 	for (uint16_t i = 0; i < s->outboxes; i++) {
 		struct outbox *out = &s->outbox[i];
-		enum rx_drop why = bridge_egress(&s->in, out->port, out->frame, out->n);
+		verdict_t verdict = bridge_egress(&s->in, out->port, out->frame, out->n);
 
-		if (__builtin_expect(why != RX_DROPS, 0))
-			drop(s, why, out->frame, out->n);
+		if (__builtin_expect(verdict != VERDICT_PASS, 0))
+			drop(s, verdict, out->frame, out->n);
 	}
 	s->outboxes = 0;
 	s->last_to = TO_NONE;
@@ -63,10 +63,10 @@ static uint64_t flood(struct sorting *s, enum rx_drop *why) RUNS_ON(lcore_thread
 
 	*why = RX_DROP_ALONE;
 	for (unsigned int i = 0; i < s->members->n; i++) {
-		enum rx_drop verdict =
+		verdict_t verdict =
 			bridge_egress(&s->in, s->members->port[i], s->flood, s->floods);
 
-		if (verdict == RX_DROPS)
+		if (verdict == VERDICT_PASS)
 			reached++;
 		else if (verdict != RX_DROP_REFLECTION)
 			*why = verdict;
@@ -137,10 +137,10 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 		struct frame *frame = &burst->frame[i];
 		uint16_t fid;
 		uint32_t to;
-		enum rx_drop why = bridge_ingress(frame, &fid);
+		verdict_t verdict = bridge_ingress(frame, &fid);
 
-		if (__builtin_expect(why != RX_DROPS, 0)) {
-			count(&s.counters->rx_drop[why], 1);
+		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
+			count(&s.counters->rx_drop[verdict], 1);
 			continue;
 		}
 		to = bridge_lookup(ctx, q, fid, frame);

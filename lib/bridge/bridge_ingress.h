@@ -16,6 +16,10 @@
 /* The first bit of an address that travels: a group, broadcast included. */
 static const mac_key_t MAC_GROUP = 1;
 
+/* What the bridge says to a frame: VERDICT_PASS, or the counter that it is dropped under. */
+typedef enum rx_drop verdict_t;
+static const verdict_t VERDICT_PASS = RX_DROPS;
+
 /* Where a burst comes from, and what configuration says of that port for all of the burst. */
 struct ingress {
 	struct lcore_ctx *ctx;
@@ -38,8 +42,8 @@ static inline mac_key_t mac_at(const uint8_t *bytes)
 }
 _Static_assert(FRAME_LEN_MIN >= 6 + 8, "eight bytes from the source address on are there");
 
-/* Returns: RX_DROPS: the frame is admitted, and *fid is the filtering database it is in; else why not, not counted yet. */
-static inline enum rx_drop bridge_ingress(const struct frame *frame, uint16_t *fid)
+/* Returns: VERDICT_PASS: the frame is admitted, and *fid is the filtering database it is in; else why not, not counted yet. */
+static inline verdict_t bridge_ingress(const struct frame *frame, uint16_t *fid)
 {
 	mac_key_t src = mac_at(frame->head + 6);
 
@@ -47,7 +51,7 @@ static inline enum rx_drop bridge_ingress(const struct frame *frame, uint16_t *f
 	/* No station has such an address (IEEE 802.1Q-2018, 8.8.1). */
 	if (__builtin_expect(src == 0 || (src & MAC_GROUP) != 0, 0))
 		return RX_DROP_SOURCE;
-	return RX_DROPS;
+	return VERDICT_PASS;
 }
 
 #endif

@@ -35,7 +35,7 @@ unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, s
 	for (unsigned int i = 0; i < members->n; i++) {
 		struct port *port = members->port[i];
 
-		if ((known != NULL && port != known) || bridge_egress(&in, port, &frame, 1) != RX_DROPS)
+		if ((known != NULL && port != known) || bridge_egress(&in, port, &frame, 1) != VERDICT_PASS)
 			continue;
 		count(&port_counters_of(port, ctx)->injected, 1);
 		sent++;
