@@ -86,6 +86,13 @@ void running_compare(const char *control, const struct config *config, FILE *to,
 		return;
 	}
 	reply = running_ask(fd);
+	if (reply == NULL) {
+		fprintf(warnings,
+			"warning: the switch at %s gave no answer that can be read within %d s: what this "
+			"would change is not said; see `vusctl version`, and try again\n",
+			control, ANSWER_SECONDS);
+		return;
+	}
 	compare(json_object_get(reply, "config"), control, config, to, warnings);
 	json_decref(reply);
 }

@@ -207,12 +207,15 @@ static struct option_entry port_entry(const struct config_port *port, const char
 static int find_driver(const struct config *config, struct config_port *port, const struct option_entry *entry,
 		       struct fail *fail)
 {
+	const struct tree_item *item = tree_find(port->node, "type");
 	const char *type = text_of(port->node, "type");
 	char known[128] = "";
 	size_t at = 0;
 
-	if (tree_find(port->node, "type") == NULL)
+	if (item == NULL)
 		return fail_set(fail, -EINVAL, "%s: %s has no type; add it", option_place(entry, NULL).text, entry->what);
+	if (item->value->kind != TREE_TEXT)
+		return option_fail(fail, -EINVAL, entry, "type", "type has to be a single word");
 	for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++) {
 		if (strcmp((*driver)->type, type) == 0) {
 			port->driver = *driver;

@@ -133,6 +133,8 @@ static int take_key(struct reader *reader, const yaml_event_t *event)
 {
 	struct level *level = &reader->level[reader->depth - 1];
 
+	if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp((const char *)event->data.scalar.value, "<<") == 0)
+		return tree_yaml_refuse(reader, event, "a merge (<<) is not taken over; write its keys out here");
 	level->key = strdup((const char *)event->data.scalar.value);
 	level->key_line = tree_yaml_line_of(event);
 	return level->key != NULL ? 0 : no_memory(reader);

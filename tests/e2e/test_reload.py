@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -70,6 +71,11 @@ def test_what_a_reload_costs(lab: Lab) -> None:
         (line,) = check(config, switch.control)[0]
         assert line.startswith("port vm1: queues 1 -> 2, postcopy on -> off, socket-mode 0600 -> not set, bridge lan -> br0")
         assert line.endswith(anew)
+        assert switch.process
+        switch.process.signal(signal.SIGSTOP)
+        said, warning = check(config, switch.control)
+        switch.process.signal(signal.SIGCONT)
+        assert not said and "no answer that can be read within 5 s" in warning
         switch.reload()
         wait_for(anew, switch.log)
         assert not is_open(front_end)

@@ -196,6 +196,7 @@ static const struct {
 	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" is not known under ports"},
 	{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
 	{"ports:\n  - {name: a}\n", 2, "has no type"},
+	{"ports:\n  - {name: a, type: [ethdev]}\n", 2, "type has to be a single word"},
 	/* numbers */
 	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
 	 "mac-aging has to be a whole number, 0 or more, not 'soon'"},

@@ -229,6 +229,7 @@ static void hostile_texts_are_refused(void **state)
 		{"a: *b\n", "file:1: this alias (*name) has no anchor (&name) before it; write the value out"},
 		{"a:\n- &b [*b]\n", "file:2: this alias stands for a part that it is in itself; write the value out"},
 		{"? [a]\n: b\n", "file:1: a key has to be a single word"},
+		{"a: &b {c: d}\ne:\n  <<: *b\n", "file:3: a merge (<<) is not taken over; write its keys out here"},
 		{"a: \"x\\0y\"\n", "file:1: this text has a NUL character (\\0); remove it"},
 		{"a: b\n---\n", "file:2: a second document begins here, which would be ignored; remove this \"---\", or what "
 				"follows it"},
