@@ -43,6 +43,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
 	sw->reports_pause.fire = reports_pause_over;
 	sw->second.fire = second_over;
+	sw->step.fire = switch_step;
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
 		free(sw);
@@ -61,6 +62,7 @@ void switch_destroy(struct vus_switch *sw)
 	if (sw == NULL)
 		return;
 	loop_timer_stop(sw->loop, &sw->second);
+	loop_timer_stop(sw->loop, &sw->step);
 	loop_timer_stop(sw->loop, &sw->reports_pause);
 	loop_fd_remove(sw->loop, &sw->reports_ready);
 	config_free(&sw->config);

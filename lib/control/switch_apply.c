@@ -149,7 +149,7 @@ static bool is_leaving(const struct vus_switch *sw)
 	return false;
 }
 
-void switch_reconcile(struct vus_switch *sw)
+static void reconcile(struct vus_switch *sw) RUNS_ON(control_thread)
 {
 	leave_bridges(sw);
 	leave_ports(sw);
@@ -162,6 +162,17 @@ void switch_reconcile(struct vus_switch *sw)
 	sw->settling = false;
 	if (sw->settled != NULL)
 		sw->settled(sw->settled_arg, failed_n(sw));
+}
+
+void switch_reconcile(struct vus_switch *sw)
+{
+	loop_timer_start(sw->loop, &sw->step, 0);
+}
+
+void switch_step(struct loop_timer *step)
+{
+	role_assert_control();
+	reconcile(container_of(step, struct vus_switch, step));
 }
 
 static bool lists_mac(const struct config_bridge *config, const uint8_t mac[6])
@@ -226,6 +237,6 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 	*config = (struct config){0};
 	sw->changes_failed = change_ports(sw);
 	sw->settling = true;
-	switch_reconcile(sw);
+	reconcile(sw);
 	return failed_n(sw);
 }

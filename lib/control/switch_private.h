@@ -74,13 +74,16 @@ struct vus_switch {
 	struct loop_fd reports_ready;
 	struct loop_timer reports_pause;
 	struct loop_timer second;
+	struct loop_timer step; /* switch_reconcile() */
 	uint16_t epoch;
 	unsigned int uneven_for; /* intervals in a row in which a move was worth making */
 	uint64_t moves;		 /* made */
 };
 
-/* Brings the switch a step nearer to its configuration; whatever has finished leaving calls it again. */
+/* In the loop's next turn, brings the switch a step nearer to its configuration; whatever has finished leaving calls it again.
+ * A thousand ports that leave in one turn make one step. */
 void switch_reconcile(struct vus_switch *sw) RUNS_ON(control_thread);
+void switch_step(struct loop_timer *step);
 /* Once a second: what queues cost, and whether one should move. */
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */
