@@ -527,6 +527,7 @@ static void test_the_front_end_leaves_with_frames_in_the_lane(void **state)
 /* After each message, answered or not, the front end is killed. */
 static void test_an_arrival_breaks_off(void **state)
 {
+	role_assert_control();
 	for (unsigned int last = 0; last < 2 * ARRIVAL; last++) {
 		begin_arrival();
 		for (unsigned int i = 0; i <= last / 2; i++) {
