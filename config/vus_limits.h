@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vus_limits.h: every compile-time bound of the switch, with the reason for its value.
  *
- * A bound that a peer can run into is enforced where the input enters and counted or told there.
+ * A bound that a peer can run into is enforced where the input enters and counted or reported there.
  */
 #ifndef VUS_LIMITS_H
 #define VUS_LIMITS_H
@@ -33,7 +33,7 @@ enum {
 	 * to start its VMs after the switch. */
 	HINT_AFTER_S = 60,
 
-	/* Queue pairs of one vhost-user port: what the issue of the day asks for, and a power of two. */
+	/* Queue pairs of one vhost-user port: as many as guests use, and a power of two. */
 	VHOST_QUEUE_PAIRS_MAX = 16,
 	VHOST_RINGS_MAX = 2 * VHOST_QUEUE_PAIRS_MAX,
 	/* Largest ring. The virtio specification's own bound (2.7: "maximum Queue Size value is 32768"). */

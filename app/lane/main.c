@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vuswitch-lane: a stand-in for the lcores, for one virtual machine, from POSTCOPY_LISTEN to POSTCOPY_END.
  *
- * vuswitch starts it when a front end advises that a postcopy migration may come, and asks it things over a socket
+ * vuswitch starts it when a front end advises that a postcopy migration may come, and sends it requests over a socket
  * (lane_message.h). This thread answers and never touches guest memory; the worker (worker.h) does, and waits for pages
  * that are missing. The program knows one guest's memory and two rings of frames, nothing of the switch, and ends when the
  * socket does.

@@ -102,7 +102,7 @@ static int filter_calls(void)
 	static const int allowed[] = {
 		SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
 		SCMP_SYS(sendmsg), SCMP_SYS(recvmsg),
-		/* memory, and the faults of it */
+		/* memory, and its missing pages */
 		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise),
 		SCMP_SYS(userfaultfd),
 		/* two threads that wait for one another, and for time to pass */

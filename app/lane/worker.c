@@ -88,7 +88,7 @@ static void carry_out(struct worker *worker, struct command *command) RUNS_ON(co
 		if (conf == NULL)
 			_exit(EXIT_FAILURE);
 		virtq_publish(&ring->q, conf);
-		/* What was told to the old descriptor since the front end last looked at it is told to the new one:
+		/* Interrupts on the old descriptor since the front end last looked at it are repeated on the new one:
 		 * an interrupt too many is harmless, and without this one there might be no other. */
 		if (command->call_fd >= 0)
 			eventfd_write(command->call_fd, 1);

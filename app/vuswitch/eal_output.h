@@ -18,7 +18,7 @@ void eal_output_capture(void);
 char *eal_output_release(void);
 
 void eal_output_print(const char *words);
-/* Why EAL did not start, in `fail`; what a line does not hold is printed before. Returns -errno. */
+/* Why EAL did not start, in `fail`; what is longer than a line is printed before. Returns -errno. */
 int eal_output_explain(const char *words, int error, struct fail *fail);
 
 #endif

@@ -130,7 +130,7 @@ static void vuswitch_tell_change(void *arg, const char *line)
 	log_info("vuswitch", "%s", line);
 }
 
-/* The service manager is told when it begins and ends: `systemctl reload` returns when the new configuration is in force,
+/* Notifies the service manager when it begins and ends: `systemctl reload` returns when the new configuration is in force,
  * and on the disk as the last good one. */
 static void vuswitch_reload(void *arg)
 {
@@ -219,7 +219,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	return 0;
 }
 
-/* Returns when the switch is to end: 0, or -1 if it cannot begin, which was told. */
+/* Returns when the switch is to end: 0, or -1 if it cannot begin, which is logged. */
 static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
 {
 	bool fall_back = config->in_place_of != NULL;
@@ -231,7 +231,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if (lcores_start() != 0)
 		return -1;
 	take_text(vus, config);
-	/* A device that is gone since the last good configuration was kept is told, and leaves the other ports alone. */
+	/* A device that is gone since the last good configuration was kept is reported, and leaves the other ports alone. */
 	if (switch_apply(vus->sw, config) > 0 && !fall_back) {
 		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
 		return -1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* signals.h: SIGTERM and SIGINT end the switch, SIGHUP reads its file again; told in the event loop, where anything may
- * be done.
+/* signals.h: SIGTERM and SIGINT end the switch, SIGHUP reads its file again; handled in the event loop, where
+ * anything may be done.
  *
  * Context: control thread.
  */

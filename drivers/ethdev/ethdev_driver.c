@@ -41,8 +41,8 @@ bool ethdev_kernel_driver(const struct rte_pci_addr *pci, char *driver, size_t s
 	return last != NULL;
 }
 
-/* Whether a NIC's kernel driver is one that lends it to a process: then all it wants is a driver of DPDK's. */
-static bool is_zc(const struct rte_pci_addr *pci)
+/* Whether a NIC's kernel driver passes it through to a process: then all it wants is a driver of DPDK's. */
+static bool is_passed_through(const struct rte_pci_addr *pci)
 {
 	static const char *const user_drivers[] = {"vfio-pci", "igb_uio", "uio_pci_generic"};
 	char driver[64];
@@ -62,7 +62,7 @@ bool ethdev_driver_missing(const char *name, int error, struct fail *fail)
 
 	if (rte_pci_addr_parse(name, &pci) == 0) {
 		/* The bus has the device and no driver took it. */
-		if (error != -ENOTSUP || !is_zc(&pci))
+		if (error != -ENOTSUP || !is_passed_through(&pci))
 			return false;
 		fail_set(fail, -ENODEV,
 			 "device %s: no DPDK driver for this NIC is installed; install the package of its driver "

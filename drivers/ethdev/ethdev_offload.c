@@ -123,7 +123,7 @@ void ethdev_offload_receive(struct frame *frame)
 	};
 	if (!layers.plain)
 		return;
-	/* What the field holds is the driver's affair; we want the pseudo header's sum there. */
+	/* What is in the field is the driver's affair; we want the pseudo header's sum there. */
 	l3 = frame->head + layers.l3;
 	sum = layers.ipv6 ? rte_ipv6_phdr_cksum(l3, 0) : rte_ipv4_phdr_cksum(l3, 0);
 	memcpy(frame->head + layers.l4 + frame->offload.csum_offset, &sum, sizeof(sum));

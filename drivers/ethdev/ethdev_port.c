@@ -18,7 +18,7 @@ static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
 
 /* --- the link ---------------------------------------------------------------------------------------------------- */
 
-/* Asks the device instead of waiting to be told: few drivers tell, and those on a thread of EAL's. */
+/* Polls the link: few drivers report a change, and those on a thread of EAL's. */
 static void look_at_link(struct ethdev_port *ep) RUNS_ON(control_thread)
 {
 	struct rte_eth_link link = {0};

@@ -188,7 +188,7 @@ void ethdev_rxq_drain(struct ethdev_rxq *q) ROLE_UNCHECKED
 
 /* --- out --------------------------------------------------------------------------------------------------------- */
 
-/* Whether a pool has buffers to lend: a port whose frames wait in another's transmit ring keeps a quarter of its own
+/* Whether a pool has buffers to spare: a port whose frames wait in another's transmit ring keeps a quarter of its own
  * for receiving (A5). What lcores have cached is not counted. */
 static inline bool can_spare(const struct rte_mempool *pool)
 {
@@ -275,7 +275,7 @@ static __attribute__((noinline)) struct rte_mbuf *chain_head(const struct ethdev
 }
 
 /* An mbuf to send that is the caller's to give away, or NULL if none is left. `*spare` remembers the pool that was
- * found to have buffers to lend, so that a burst asks once. */
+ * found to have buffers to spare, so that a burst asks once. */
 static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct frame *frame,
 				       const struct rte_mempool **spare)
 {
@@ -325,7 +325,7 @@ static uint16_t transmit_shared(struct ethdev *dev, uint16_t queue, struct rte_m
 	return sent;
 }
 
-/* The same for a device that may be lent a frame, with a note of what it was. */
+/* The same for a device that may read a frame in place, with a note of what it was. */
 static __attribute__((noinline)) struct rte_mbuf *
 to_mbuf_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 	   const struct rte_mempool **spare, struct ethdev_note *note) RUNS_ON(lcore_thread)
@@ -359,7 +359,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	uint32_t len[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
 	struct ethdev_note note[BURST_MAX];
-	/* Pairs with zc_from_now(): the lenders are there. */
+	/* Pairs with zc_from_now(): dev->zc is there. */
 	bool zero_copy = atomic_load_explicit(&dev->zero_copy, memory_order_acquire);
 	uint16_t ready = 0, kept, refused, sent, too_big = 0;
 	uint64_t bytes = 0;

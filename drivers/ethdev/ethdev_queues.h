@@ -48,8 +48,8 @@ struct ethdev {
 	bool reads;		/* its driver reads frames by our addresses */
 	bool dma;		/* it reads memory by itself, what is mapped for it (dma.h) */
 	uint16_t tx_desc;	/* descriptors of a transmit queue */
-	const char *zc_obstacle; /* why nothing is lent, in words; NULL: nothing is in the way */
-	struct ethdev_zc *zc;	 /* [lenders], one for each lcore; NULL: nothing is ever lent */
+	const char *zc_obstacle; /* why frames are copied, in words; NULL: nothing is in the way */
+	struct ethdev_zc *zc;	 /* [zc_n], one for each lcore; NULL: every frame is copied */
 	unsigned int zc_n;
 	_Atomic bool zero_copy, ending;
 	struct rcu_wait zc_wait, stop_wait;
@@ -85,11 +85,11 @@ void ethdev_disarm(struct port_rxq *rxq);
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n);
 
-/* The same for frames that ask for nothing the device cannot do. */
+/* The same for frames that need no offload which the device lacks. */
 void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		 struct frame *const *frames, uint16_t n);
 
-/* Control, once every lcore has left the queue: what it still holds goes back. */
+/* Control, once every lcore has left the queue: mbufs still in it are freed. */
 void ethdev_rxq_drain(struct ethdev_rxq *q);
 
 #endif

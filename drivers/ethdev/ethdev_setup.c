@@ -114,7 +114,7 @@ static uint16_t mtu_wanted(uint16_t id, unsigned int if_index, bool any_length, 
 	return RTE_MAX(RTE_MAX(mtu, mtu_of_kernel(if_index)), RTE_ETHER_MTU);
 }
 
-/* The MTU we go by, and the part of it that the driver lets itself be told. */
+/* The MTU we go by, and the part of it that the driver accepts. */
 static void plan_mtu(struct plan *plan, const struct ethdev_quirk *quirk, uint16_t wanted)
 {
 	uint32_t most = plan->info.max_mtu;
@@ -172,7 +172,7 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	plan_queues(plan, quirk, port->host->lcores, attempt->one);
 	plan_buffers(plan, quirk, attempt->big);
 	plan->virtio = quirk->virtio;
-	/* Offloads take descriptors that lending could not count. */
+	/* Offloads take descriptors that zero-copy could not count. */
 	if (!attempt->bare && !plan->zero_copy && !quirk->soft &&
 	    options->offloads)
 		plan->offloads = ethdev_offload_plan(&plan->info, quirk->virtio, &plan->conf);
@@ -195,7 +195,7 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 
 	rxconf.offloads = plan->conf.rxmode.offloads;
 	txconf.offloads = plan->conf.txmode.offloads;
-	/* A NIC that is lent frames tells of each that it has sent, not of each 32nd as is usual. */
+	/* A NIC that reads frames in place reports each that it has sent, not of each 32nd as is usual. */
 	if (plan->zero_copy && ethdev_dma_possible(id))
 		txconf.tx_rs_thresh = 1;
 	for (uint16_t i = 0; i < plan->rxq_n && error == 0; i++)
@@ -206,7 +206,7 @@ static int setup_queues(uint16_t id, const struct plan *plan, struct rte_mempool
 	return error;
 }
 
-/* Twice what the rings and the lcores' caches can hold: one half for this port, the other to be lent to the rings of
+/* Twice what the rings and the lcores' caches can hold: one half for this port, the other for the rings of
  * the ports that its frames leave by. */
 static unsigned int buffers(const struct plan *plan, unsigned int lcores)
 {

@@ -24,14 +24,14 @@ enum {
 	SPANS_MAX = 4,
 };
 
-/* Who has lent what an mbuf carries. It lies in the buffer that belongs to the mbuf, which has no other use meanwhile. */
+/* Whose body an mbuf carries. This lies in the buffer that belongs to the mbuf, which has no other use meanwhile. */
 struct zc_body {
 	struct rte_mbuf_ext_shared_info info;
 	struct frame_ref *ref;
 	struct ethdev_zc *zc;
 };
 
-/* Lenders of ports that are gone, to which a device may yet give something back. */
+/* Of ports that are gone, but whose frames a device may still be reading. */
 struct kept {
 	struct kept *next;
 	struct ethdev_zc *zc;
@@ -56,7 +56,7 @@ static void given_back(void *addr VUS_UNUSED, void *opaque)
 	give_back(body->zc, body->ref, 1);
 }
 
-/* What a NIC was lent is in the ledger. */
+/* What a NIC reads in place is in the ledger. */
 static void given_back_already(void *addr VUS_UNUSED, void *opaque VUS_UNUSED)
 {
 }
@@ -92,7 +92,7 @@ static void attach(struct rte_mbuf *seg, const struct mem_span *span, struct eth
 }
 
 struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
-			   struct frame_ref **held)
+			   struct frame_ref **taken)
 {
 	struct ethdev_zc *zc = &dev->zc[ctx->index];
 	struct frame_ref *ref = frame_ref_of(ctx->burst, frame);
@@ -113,7 +113,7 @@ struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const stru
 		attach(seg[i], &frame->body[i - 1], zc, ref);
 		seg[i - 1]->next = seg[i];
 	}
-	*held = ref;
+	*taken = ref;
 	return seg[0];
 }
 
@@ -198,7 +198,7 @@ void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethd
 
 /* --- control ----------------------------------------------------------------------------------------------------- */
 
-/* Why frames cannot be lent, in words for people, or NULL: they can. */
+/* Why frames cannot be read in place, in words for people, or NULL: they can. */
 static const char *obstacle(const struct ethdev *dev)
 {
 	if (!dev->multi_segs)
@@ -215,7 +215,7 @@ static const char *obstacle(const struct ethdev *dev)
 	return NULL;
 }
 
-/* From here on each ring that is withdrawn waits for what it has lent. */
+/* From here on each ring that is withdrawn waits for what devices read of it. */
 static void zc_from_now(struct rcu_wait *wait)
 {
 	struct ethdev *dev = container_of(wait, struct ethdev, zc_wait);

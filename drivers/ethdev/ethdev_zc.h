@@ -21,7 +21,7 @@
 #include "ethdev_queues.h"
 #include "rcu.h"
 
-enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than a queue of 1024 holds */
+enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than fit in a queue of 1024 */
 
 /* A frame that a NIC reads in place, and which descriptor of the queue, counted from its start, is the first after it. */
 struct ethdev_zc_frame {
@@ -63,7 +63,7 @@ void ethdev_zc_settle(struct ethdev *dev) RUNS_ON(control_thread);
 /* After the device was closed. */
 void ethdev_zc_free(struct ethdev *dev) RUNS_ON(control_thread);
 
-/* The frame as an mbuf whose body is the guest's memory, with its reference in *hold; or NULL: it is to be copied. */
+/* The frame as an mbuf whose body is the guest's memory, with its reference in *ref; or NULL: it is to be copied. */
 struct rte_mbuf *ethdev_zc(struct ethdev *dev, struct lcore_ctx *ctx, const struct frame *frame,
 			   struct frame_ref **ref) RUNS_ON(lcore_thread);
 /* Of n mbufs that were noted, the first `sent` are the device's now, and the others are freed. From now on the lcore asks

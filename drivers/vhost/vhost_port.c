@@ -108,7 +108,7 @@ static void front_end_gone(void *owner)
 		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
 }
 
-/* Comes before the queue is ready and goes after every lcore has left it: no poll set holds the queue meanwhile. */
+/* Comes before the queue is ready and goes after every lcore has left it: the queue is in no poll set meanwhile. */
 static void kick_changed(void *owner, unsigned int index, int fd)
 {
 	struct vhost_port *vhost = owner;

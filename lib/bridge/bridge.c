@@ -17,20 +17,20 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 		.aging = (uint16_t)(config->mac_aging < 0 ? MAC_AGING_DEFAULT : config->mac_aging),
 	};
 	struct bridge *bridge = calloc(1, sizeof(*bridge));
-	struct bridge_members *nobody = calloc(1, sizeof(*nobody));
+	struct bridge_members *empty = calloc(1, sizeof(*empty));
 
-	if (bridge != NULL && nobody != NULL) {
+	if (bridge != NULL && empty != NULL) {
 		bridge->index = index;
 		snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
 		bridge->fdb = fdb_create(&fdb);
 	}
-	if (bridge == NULL || nobody == NULL || bridge->fdb == NULL) {
-		free(nobody);
+	if (bridge == NULL || empty == NULL || bridge->fdb == NULL) {
+		free(empty);
 		free(bridge);
 		errno = ENOMEM;
 		return NULL;
 	}
-	rcu_set(&bridge->members, nobody);
+	rcu_set(&bridge->members, empty);
 	return bridge;
 }
 

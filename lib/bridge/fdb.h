@@ -16,7 +16,7 @@
  *   not seen by the first, for with it the reader would have seen the key gone: the versions differ, and it reads the line
  *   again. If the value belonged to an earlier address, the reader would have seen that value's key or 0.
  * A reader goes around again only if the writer has filled a place of the line meanwhile, so a writer that is preempted halfway
- * holds up no reader, and an address that stays is found whatever happens to its neighbours. (The version has 32 bits: a
+ * delays no reader, and an address that stays is found whatever happens to its neighbours. (The version has 32 bits: a
  * look-up would have to take as long as 2^32 addresses learned into one line.)
  *
  * Bounds: `size` entries in all and a share for each port. A port that is at its limit, or that wants an entry while the

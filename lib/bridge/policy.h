@@ -3,7 +3,7 @@
  *
  * A policy is one immutable object a port, published in port->policy by RCU. A port with nothing configured has none:
  * NULL stands for a policy with no flag set. An lcore loads the pointer once a burst, at ingress of the port the burst
- * came from and at egress of each port it goes to, and asks no more where it is NULL.
+ * came from and at egress of each port it goes to; where that is NULL, nothing more is done.
  *
  *	error = port_policy_set(port, &(struct policy_config){.isolated = true});
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config.h: what the user asks for, from a YAML file, from the command line and from JSON, in one form.
+/* config.h: the user's configuration, from a YAML file, from the command line and from JSON, in one form.
  *
  * All three become trees (tree.h), config_check() reads the trees by the tables of options (option.h) and checks the whole, so a
  * thing has the same name and the same error everywhere. An error is one line: where (FILE:LINE, or the option), what, and

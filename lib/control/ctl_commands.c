@@ -254,7 +254,7 @@ static void ctl_commands_set_text(json_t *object, const char *key, const char *t
 		json_object_set_new(object, key, value);
 }
 
-/* `telemetry` is the folder of DPDK's telemetry socket, if EAL was not told to have none. */
+/* `telemetry` is the folder of DPDK's telemetry socket, if EAL was not started without one. */
 static json_t *show_version(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
 	json_t *reply = json_pack("{s:s, s:s, s:i}", "version", VUS_VERSION, "dpdk", rte_version(),

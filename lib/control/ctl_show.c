@@ -50,7 +50,7 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 
 	set_count(object, "queue", i);
 	json_object_set_new(object, "ready", json_boolean(q->ready));
-	/* null: nobody polls it. */
+	/* null: no lcore polls it. */
 	json_object_set_new(object, "lcore",
 			    q->lcore < 0
 				    ? json_null()

@@ -24,7 +24,7 @@ enum {
 
 struct ctl_client {
 	struct ctl_socket *ctl;
-	struct loop_fd source; /* fd -1: nobody is here */
+	struct loop_fd source; /* fd -1: a free place */
 	uint64_t turn;	       /* ctl->turns when it was last heard of */
 	char *reply;	       /* being sent; nothing is read meanwhile */
 	size_t reply_len, reply_sent;
@@ -37,7 +37,7 @@ struct ctl_socket {
 	struct vus_switch *sw;
 	struct loop_fd listener;
 	struct sockaddr_un address;
-	struct stat file; /* ours, to be told from a successor's */
+	struct stat file; /* ours, to be distinguished from a successor's */
 	uint64_t turns;
 	int spare; /* a descriptor to give up when there is no other */
 	struct ctl_client client[CLIENTS_MAX];
@@ -145,7 +145,7 @@ static void client_ready(struct loop_fd *source, uint32_t events)
 
 /* --- the listener ----------------------------------------------------------------------------------------------- */
 
-/* A free place, or that of whoever has been silent for longest. */
+/* A free place, or that of the client that has been silent for longest. */
 static struct ctl_client *ctl_socket_place(struct ctl_socket *ctl) RUNS_ON(control_thread)
 {
 	struct ctl_client *best = &ctl->client[0];
@@ -162,7 +162,7 @@ static struct ctl_client *ctl_socket_place(struct ctl_socket *ctl) RUNS_ON(contr
 	return best;
 }
 
-/* No descriptor is left: whoever waits is turned away with the help of the spare one, lest the loop spin. */
+/* No descriptor is left: a waiting client is turned away with the help of the spare one, lest the loop spin. */
 static void turn_away(struct ctl_socket *ctl)
 {
 	int fd;

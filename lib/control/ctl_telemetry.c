@@ -21,7 +21,7 @@ enum {
 	WAIT_SECONDS = 1,
 };
 
-/* A question on its way to the loop and back. Both sides hold it; the last one frees it. */
+/* A question on its way to the loop and back. Both sides refer to it; the last one frees it. */
 struct question {
 	struct loop_call call;
 	pthread_mutex_t lock;
@@ -92,7 +92,7 @@ static struct question *question_create(json_t *request)
 	return question;
 }
 
-/* The loop may be gone: then nobody else holds the question. */
+/* The loop may be gone: then nothing else refers to the question. */
 static bool question_post(struct question *question)
 {
 	bool posted;
@@ -122,7 +122,7 @@ static void question_wait(struct question *question)
 
 /* --- from JSON to telemetry ------------------------------------------------------------------------------------- */
 
-/* What could not be put into telemetry's own form, which holds 256 names and needs memory for each object. */
+/* What could not be put into telemetry's own form, which has 256 names at most and needs memory for each object. */
 static bool ctl_telemetry_put(struct rte_tel_data *dict, const char *key, const json_t *value);
 
 /* False: something is missing. */

@@ -88,7 +88,7 @@ int last_good_write(const char *path, const char *text, size_t len, struct fail 
 		return 0;
 	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
 		return fail_set(fail, -ENAMETOOLONG, "%s: the path is too long", path);
-	/* A new file, whatever is there: nobody may read here what they could not read there. */
+	/* A new file, whatever is there: no user may read here what he could not read there. */
 	unlink(beside);
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

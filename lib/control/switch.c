@@ -182,7 +182,7 @@ static void host_announce(struct port_host *host, struct port *port, const uint8
 }
 
 /* The next front end may be another machine, and the old one may be on its way to another port: frames for it flood until
- * it speaks, instead of dying at a port where nobody is. */
+ * it speaks, instead of dying at a port without a front end. */
 static void host_peer_gone(struct port_host *host, struct port *port)
 {
 	struct switch_port *sp = switch_port_of(host, port);
@@ -198,7 +198,7 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 {
 	struct switch_port *sp = report->port < PORTS_MAX ? sw->port[report->port] : NULL;
 
-	/* Reports about one that left since are nobody's. */
+	/* Reports about one that left since are dropped. */
 	if (sp == NULL || sp->state != SWITCH_PORT_IN)
 		return;
 	switch ((enum report_kind)report->kind) {
@@ -213,7 +213,7 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 	}
 }
 
-/* Bounded: what the rings held at most when this began. */
+/* Bounded: at most what was in the rings when this began. */
 void switch_take_reports(struct vus_switch *sw)
 {
 	struct report reports[REPORTS_AT_ONCE];
@@ -239,7 +239,7 @@ static void reports_ready(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	loop_timer_start(sw->loop, &sw->reports_pause, REPORTS_PAUSE_NS);
 }
 
-/* Nobody rang in the pause, because the bell was not armed: what came is taken now, and from here on it rings. */
+/* The bell was not armed in the pause and did not ring: what came is taken now, and from here on it rings. */
 static void reports_pause_over(struct loop_timer *timer)
 {
 	struct vus_switch *sw = container_of(timer, struct vus_switch, reports_pause);

@@ -32,7 +32,7 @@ static uint16_t free_id(const struct vus_switch *sw)
 	return id;
 }
 
-/* What the bridge is told of a port: struct bridge_port_options, but for the bridge's name. */
+/* What the bridge needs to know of a port: struct bridge_port_options, but for the bridge's name. */
 static int set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
 	RUNS_ON(control_thread)
 {
@@ -220,7 +220,7 @@ static void switch_port_lcores_passed(struct rcu_wait *wait)
 	}
 	if (!has_left(sp))
 		return; /* the retry timer runs */
-	/* No lcore will report about it any more; what they have reported is nobody's. */
+	/* No lcore will report about it any more; what they have reported is dropped. */
 	switch_take_reports(sp->sw);
 	switch_take_punts(sp->sw);
 	sp->state = SWITCH_PORT_OUT;

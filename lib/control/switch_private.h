@@ -21,7 +21,7 @@ struct switch_bridge {
 	struct bridge *bridge;
 	struct config_bridge made; /* what it was made with; without a list */
 	char name[NAME_LEN_MAX + 1];
-	bool leaving; /* nobody joins; its ports leave, and then it goes */
+	bool leaving; /* no port joins; its ports leave, and then it goes */
 	bool waiting; /* ... it is without ports, and lcores are passing */
 	uint16_t index;
 	struct rcu_wait wait;
@@ -93,7 +93,7 @@ void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
 
 struct switch_bridge *switch_bridge_find(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);
-/* 0 or -errno, told in a line. */
+/* 0, or -errno reported in a line. */
 int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)
 	RUNS_ON(control_thread);
 /* Goes, if it is leaving and its last port has left. */
@@ -102,9 +102,9 @@ void switch_bridge_go(struct switch_bridge *bridge) RUNS_ON(control_thread);
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
 	RUNS_ON(control_thread);
 
-/* Makes the port, and leaves it OUT. 0 or -errno, told in a line. */
+/* Makes the port, and leaves it OUT. 0, or -errno reported in a line. */
 int switch_port_create(struct vus_switch *sw, const struct config_port *config) RUNS_ON(control_thread);
-/* Changes what of its options can change while it lives. 0 or -errno, told in a line. */
+/* Changes what of its options can change while it lives. 0, or -errno reported in a line. */
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config) RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);

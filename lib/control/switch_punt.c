@@ -23,7 +23,7 @@ static void take_punt(struct vus_switch *sw, const struct punt *punt) RUNS_ON(co
 	take(sw->punts[punt->kind].arg, sp->port, punt);
 }
 
-/* Bounded: what the rings held at most when this began. */
+/* Bounded: at most what was in the rings when this began. */
 void switch_take_punts(struct vus_switch *sw)
 {
 	for (unsigned int i = 0; i < lcores_n(); i++) {

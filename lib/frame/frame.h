@@ -57,7 +57,8 @@ struct burst {
 	/* The guest's ring as it was when receive() took from it, for complete(), whatever control does to it
 	 * meanwhile. */
 	const void *source;
-	/* Whose bodies may be read after complete() (frame_ref.h), from this hold on; NULL: none. complete() clears it. */
+	/* References to the bodies, for devices that read them after complete() (frame_ref.h): frame i has first_ref + i; NULL:
+	 * none. complete() clears it. */
 	struct frame_refs *refs;
 	uint16_t first_ref;
 	_Alignas(64) struct frame frame[BURST_MAX];

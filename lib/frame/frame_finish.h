@@ -5,7 +5,7 @@
  * can do goes through as it is. Of any other the receiver gets frames that need nothing: a copy of the head with the
  * checksum finished, or the pieces. The frame itself is not touched: other receivers may be able to do more.
  *
- *	frame_finish_begin(&finish, frames, n, &taker);
+ *	frame_finish_begin(&finish, frames, n, &caps);
  *	while ((n = frame_finish_next(&finish)) > 0)
  *		... deliver finish.out[0 .. n) ...
  *	... account for finish.too_big and the others ...
@@ -53,7 +53,7 @@ struct frame_finish {
 	struct mem_span span[BURST_SPANS + 4 * BURST_MAX];
 };
 
-/* Whether one of n frames, at most BURST_MAX, asks for anything. */
+/* Whether one of n frames, at most BURST_MAX, needs an offload. */
 static inline bool frames_need_offload(struct frame *const *frames, uint16_t n)
 {
 	unsigned int asked = 0;

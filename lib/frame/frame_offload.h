@@ -71,11 +71,11 @@ static inline bool frame_needs_offload(const struct frame *frame)
 	return (frame->offload.flags | frame->offload.gso_type) != 0;
 }
 
-/* Holds what a sender wrote against what it may ask (`agreed`) and against the frame, and leaves it in the form above, or
+/* Checks what a sender wrote against what it may ask (`agreed`) and against the frame, and leaves it in the form above, or
  * zero where nothing is left to be done. False: the frame is to be dropped. */
 bool frame_offload_check(struct frame *frame, uint32_t agreed);
 
-/* What a checked frame asks. */
+/* The offloads that a checked frame needs. */
 uint32_t frame_offloads_needed(const struct frame *frame);
 
 /* The longest frame that will be on a wire, once a checked frame is cut up. */

@@ -24,13 +24,13 @@ struct frame_refs *frame_refs_create(void)
 
 void frame_refs_destroy(struct frame_refs *refs)
 {
-	bool held = false;
+	bool in_use = false;
 
 	if (refs == NULL)
 		return;
 	for (unsigned int i = 0; i < VIRTQ_IN_HAND_LIST; i++)
-		held = held || frame_ref_count(&refs->ref[i]) != 0;
-	if (held) {
+		in_use = in_use || frame_ref_count(&refs->ref[i]) != 0;
+	if (in_use) {
 		struct kept *keep = malloc(sizeof(*keep));
 
 		/* Found from here, so that it is not taken for a leak. */

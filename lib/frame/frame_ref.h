@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* frame_ref.h: a frame whose body is read where it lies after its burst is over: by a NIC, without a copy.
  *
- * A receive queue that can wait for its buffers offers the bodies of a burst: burst->holds has a reference for each frame of
+ * A receive queue that can wait for its buffers offers the bodies of a burst: burst->refs has a reference for each frame of
  * it, in the order they came. A driver that passes the place of a body on to a device takes a reference for each time it
  * does, and drops it when the device has read it. The queue gives its buffers back in order, each once its count is zero,
  * and never waits for that. A driver that knows nothing of this copies.

@@ -80,11 +80,11 @@ void lane_link_end(struct lane_link *link)
 		.next = tail,
 		.broken = tail % LANE_RECORD_ALIGN != 0,
 	};
-	/* Pairs with ended(), which whoever takes a turn asks first. */
+	/* Pairs with ended(), which is read first at each turn. */
 	atomic_store_explicit(&link->ended, true, memory_order_release);
 }
 
-/* Nobody else writes to it now: the tail is our lcores'. Pairs with lane_done(). */
+/* The lane no longer writes to it: the tail is our lcores'. Pairs with lane_done(). */
 static bool drained(const struct lane_shared_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lane_message.h: what the control thread and a lane say to one another, over a socket that keeps messages apart.
  *
- * The switch asks, the lane answers each request with the same number and an error; of its own accord a lane says only
+ * The switch sends requests, the lane answers each with the same number and an error; of its own accord a lane says only
  * that a ring broke. All but one are answered at once, whatever the worker waits for: it carries them out in their order.
  * A ring is left when the page that it may be waiting for has come, and meanwhile everything else goes on.
  *

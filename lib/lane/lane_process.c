@@ -241,7 +241,7 @@ void lane_process_ask(struct lane_process *lane, const struct lane_message *mess
 	now_owed(lane, message);
 	if (lane->state == LANE_PROCESS_READY)
 		error = lane_message_send(lane->socket.fd, message, &fd, fd >= 0, MSG_DONTWAIT);
-	/* A lane that does not read is as good as dead: its end is noticed in the loop, where nobody waits for us. */
+	/* A lane that does not read is as good as dead: its end is noticed in the loop. */
 	if (error != 0)
 		kill_process(lane);
 }

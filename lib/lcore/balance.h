@@ -8,7 +8,7 @@
  * nowhere; what shares the lcore with it does.
  *
  * Loads do not stay as they are. So something has to be gained in BALANCE_PATIENCE intervals in a row before anything
- * moves, then one queue does, and it rests: BALANCE_BACKOFF intervals, twice as long each time it has moved again soon
+ * moves, then one queue does, and stays: BALANCE_BACKOFF intervals, twice as long each time it has moved again soon
  * after, up to BALANCE_BACKOFF_MAX. A load that swings faster than that moves nothing any more.
  *
  * Context: any thread, on data of its own.

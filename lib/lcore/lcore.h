@@ -55,7 +55,7 @@ int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fa
 	RUNS_ON(control_thread);
 void lcores_destroy(void) RUNS_ON(control_thread);
 
-/* Starts the loops / asks them to end and waits for it (they end within a round, or within a wake-up). */
+/* Starts the loops / ends them and waits for it (they end within a round, or within a wake-up). */
 int lcores_start(void) RUNS_ON(control_thread);
 void lcores_stop(void) RUNS_ON(control_thread);
 

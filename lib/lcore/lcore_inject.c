@@ -11,7 +11,7 @@
 /* Frames a round sends, at most: one may be flooded to every port of a bridge. */
 enum { INJECTS_AT_ONCE = 4 };
 
-/* Who has the frame: whoever takes it from WAITING, the lcore that sends it or control that drops it. */
+/* Who has the frame: the one that takes it from WAITING, an lcore that sends it or control that drops it. */
 enum { INJECT_WAITING, INJECT_TAKEN };
 
 /* A slot. */

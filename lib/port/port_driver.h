@@ -99,7 +99,7 @@ struct port_driver {
 	int (*verify)(void *options, const void *common, const struct option_entry *entry, struct fail *fail);
 	/* What no two ports can have, as a text of its own: the socket's file, the device. Allocated; NULL: no memory. */
 	char *(*takes)(const void *options);
-	/* A line for each thing that is not there yet, or in the way. NULL: nothing can be told before. */
+	/* A line for each thing that is not there yet, or in the way. NULL: nothing is known before. */
 	void (*warn)(const void *options, const char *port, FILE *to);
 	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. */
 	int (*create)(struct port_host *host, const struct port_spec *spec, uint16_t id,

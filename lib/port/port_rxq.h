@@ -31,7 +31,7 @@ struct port_rxq {
 			 * an lcore once */
 	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
 			 * queue cannot wake an lcore, which looks again every millisecond */
-	int lcore;	/* control's: whose poll set holds the queue, -1 none */
+	int lcore;	/* control's: whose poll set has the queue, -1 none */
 	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
 	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
 	 * complete, with the looks at empty queues before them. */

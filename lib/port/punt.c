@@ -40,7 +40,7 @@ void punt_ring_destroy(struct punt_ring *ring)
 	free(ring);
 }
 
-/* A sender left the checksum open for whoever can compute it: control reads the frame as it would be on a wire. */
+/* The sender left the checksum to be finished: control reads the frame as it would be on a wire. */
 static void finish_checksum(struct punt *punt, const struct frame *frame)
 {
 	const struct frame whole = {.head = punt->bytes, .head_len = punt->len, .len = punt->len};

@@ -2,7 +2,7 @@
 /* punt.h: frames that control has to see, handed over by an lcore through a small ring of its own.
  *
  * The lcore copies the frame, head and body, so that control never touches guest memory, and does not wait: what is too long,
- * beyond the port's rate or more than the ring holds is counted by name. The rate is the port's, over all lcores and queues:
+ * beyond the port's rate or what the ring has room for is counted by name. The rate is the port's, over all lcores and queues:
  * control is one thread for all ports, and a guest that sends nothing but LACP must not keep it from the others.
  *
  * Accounting. A punt is one more destination of the frame, like a port of a flood: punt_post() accounts for each frame it is

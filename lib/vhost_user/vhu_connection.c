@@ -131,7 +131,7 @@ int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_h
 	};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
 
-	/* Nothing waits to be sent when a front end asks for this and means it. */
+	/* A well-behaved front end sends this when no reply is waiting to be sent. */
 	if (connection->out_n > 0)
 		return -ENOBUFS;
 	cmsg->cmsg_level = SOL_SOCKET;

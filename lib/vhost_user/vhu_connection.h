@@ -20,7 +20,7 @@
 #define VHU_MESSAGE_DEADLINE (5 * NS_PER_S)
 
 enum {
-	/* Replies a peer may leave unread beyond what the socket holds: some hundred. */
+	/* Replies a peer may leave unread beyond what the socket buffers: some hundred. */
 	VHU_OUT_MAX = 8192,
 };
 

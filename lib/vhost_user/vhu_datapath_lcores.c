@@ -27,8 +27,8 @@ static void vhu_datapath_lcores_begin(struct vhu_ring *ring, const struct virtq_
 
 	if (virtq_record_matches(ring->q.record, setup, ring->reported, &damaged)) {
 		virtq_resume(&ring->q, conf, ring->base);
-		/* An interrupt too many is harmless, one too few is not: what came between the last word of the process
-		 * before us and its end is told now. If that is made to wait, the ring begins broken. */
+		/* An interrupt too many is harmless, one too few is not: what the process before us returned and did
+		 * not signal is signalled now. If that write is made to wait, the ring begins broken. */
 		if (poke(ring->call_fd) != 0)
 			atomic_store_explicit(&ring->q.fault, VIRTQ_FAULT_CALL,
 					      memory_order_relaxed);
@@ -148,7 +148,7 @@ static void call_swapped(struct rcu_wait *wait)
 	free(swap);
 	if (settles)
 		vhu_pending_end(ring->pending, VHU_STEP_LCORES);
-	/* What lcores have told the old descriptor is told to the new one, now that none is told to the old one any more. An
+	/* No lcore writes to the old descriptor any more; its interrupts may have been lost, so the new one gets one. An
 	 * interrupt too many is harmless, one too few is not. */
 	if (poke(ring->call_fd) != 0)
 		ring->events->held_up(ring);

@@ -75,7 +75,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 			      vhu_journal_record(&device->journal, i), &device->pending,
 			      &vhu_session_ring_events);
 		device->ring[i].loop = loop;
-		/* Without a table nothing is lent. */
+		/* Without a table every frame is copied. */
 		if (i < device->rings_n && i % 2 == 1)
 			device->ring[i].q.refs = frame_refs_create();
 	}
@@ -204,7 +204,7 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	struct vhu_ring *ring;
 	enum virtq_fault fault;
 
-	/* A front end that was cut off was told why; what its rings say then is an echo. */
+	/* The reason for cutting off a front end was reported; what its rings say then is an echo. */
 	if (index >= device->rings_n || device->state != VHU_TALKING)
 		return;
 	ring = &device->ring[index];

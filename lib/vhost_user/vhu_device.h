@@ -48,7 +48,7 @@ struct vhu_config {
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 
-/* What the owner is told, on the control thread. `index` is a ring: 2i is receive queue i of the guest (to_guest),
+/* What the device reports to its owner, on the control thread. `index` is a ring: 2i is receive queue i of the guest (to_guest),
  * 2i + 1 its transmit queue i (from_guest). */
 struct vhu_events {
 	/* A ring is ready (started, enabled, its memory present: lcores may use it) or no longer, which the owner acts

@@ -30,7 +30,7 @@ static void listen_or_not(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 		loop_fd_change(endpoint->loop, &endpoint->listener, wanted ? EPOLLIN : 0);
 }
 
-static void rest(struct vhu_endpoint *endpoint, uint64_t ns) RUNS_ON(control_thread)
+static void pause_listening(struct vhu_endpoint *endpoint, uint64_t ns) RUNS_ON(control_thread)
 {
 	endpoint->resting = true;
 	listen_or_not(endpoint);
@@ -50,10 +50,10 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 		endpoint->refused++;
 	}
 	endpoint->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	rest(endpoint, PAUSE_NS);
+	pause_listening(endpoint, PAUSE_NS);
 }
 
-/* Asks the owner, but not during the backoff. */
+/* Offers the connection to the owner, but not during the backoff. */
 static enum vhu_room ask_owner(struct vhu_endpoint *endpoint, int fd) RUNS_ON(control_thread)
 {
 	enum vhu_room room = endpoint->resting ? VHU_SOON : endpoint->events->connected(endpoint, fd);
@@ -191,7 +191,7 @@ void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 
 void vhu_endpoint_back_off(struct vhu_endpoint *endpoint)
 {
-	rest(endpoint, VHU_BACKOFF_MS * NS_PER_MS);
+	pause_listening(endpoint, VHU_BACKOFF_MS * NS_PER_MS);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */

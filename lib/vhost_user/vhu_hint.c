@@ -14,7 +14,7 @@ void vhu_hint_refused(struct vhu_hint *hint, const char *name, const char *path)
 {
 	struct reach reach = reach_find(path);
 
-	/* Asked anew at each try, and told when the answer is another. */
+	/* Looked up at each try, and reported when the answer is another. */
 	if (hint->text[0] != '\0' && reach_same(&reach, &hint->reach))
 		return;
 	hint->reach = reach;

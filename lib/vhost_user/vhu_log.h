@@ -5,7 +5,7 @@
  * LOG_ALL. A new log replaces the old one; every lcore has passed before the request is answered, so that an
  * acknowledgement means that all of them write into the new one and none into the old. The log goes when LOG_ALL does,
  * and when the last ring has stopped: no message says so. With LOG_ALL and no log the rings wait, because a device that
- * starts during a migration is told of its log last.
+ * starts during a migration gets its log last.
  *
  * vhost-user specification, "Migration".
  *
@@ -27,7 +27,7 @@ struct vhu_log {
 	const struct mem_log *log; /* as the front end gave it; NULL: none */
 	struct vhu_mapping mapping;
 	bool all;  /* LOG_ALL is agreed */
-	bool ends; /* the last ring was told to stop: the log goes as soon as all have left */
+	bool ends; /* the last ring was stopped: the log goes as soon as all have left */
 };
 
 /* SET_LOG_BASE. 0: pending until `released` of the regions is called; -errno with a line in `fail`, and the old log

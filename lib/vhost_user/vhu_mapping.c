@@ -10,7 +10,7 @@
 
 #include "vus_limits.h"
 
-/* Whether the file may be mapped and holds the region; its page size in *page. T1, T4, T5. */
+/* Whether the file may be mapped and contains the region; its page size in *page. T1, T4, T5. */
 static int check_file(const struct vhu_memory_region *wire, int fd, struct stat *st, uint64_t *page,
 		      struct fail *fail)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhu_mapping.h: one region of guest memory: a piece of a front end's file in our address space.
  *
- * Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they hold, and nothing is mapped that was not named. The
+ * Only tmpfs (memfd) and hugetlbfs files are mapped, no more than they contain, and nothing is mapped that was not named. The
  * file is sealed against shrinking where that is possible (memfd); where it is not, mem_arena.h contains the SIGBUS.
  * F4, T1, T4, T5, T10.
  *

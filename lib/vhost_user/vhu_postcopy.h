@@ -12,8 +12,8 @@
  * again and give us the same files as if nothing had happened; touching a missing page would then fill it with zeros,
  * under the guest. Such files are remembered and refused, and the port stays down (F7).
  *
- * This is what the front end asks for, and the states. From LISTEN to END the device's data path (vhu_datapath.h) is the
- * lane, vhu_datapath_lane.c, which asks and hears its process (lane_process.h). vhost-user specification, "Postcopy live
+ * This has the front end's requests, and the states. From LISTEN to END the device's data path (vhu_datapath.h) is the
+ * lane, vhu_datapath_lane.c, which talks to its process (lane_process.h). vhost-user specification, "Postcopy live
  * migration"; docs/postcopy.md.
  *
  * Context: control thread.
@@ -54,7 +54,7 @@ struct vhu_postcopy {
 	uint64_t drain_until_ns;
 	struct rcu_wait passed;
 
-	/* Regions the front end is told our addresses of. */
+	/* Regions whose addresses here the front end has been sent. */
 	bool echo_due;
 	bool uncommitted; /* there are regions that must not be touched yet: no ring begins */
 	uint32_t echo_size;

@@ -80,7 +80,7 @@ static void released(void *arg)
 	regions->events->released(regions);
 }
 
-/* The conversation rests until the release is through, so the generation is the one that began it. */
+/* The conversation is suspended until the release is through, so the generation is the one that began it. */
 static enum vhu_release_wait waits(void *arg)
 {
 	struct vhu_regions *regions = arg;

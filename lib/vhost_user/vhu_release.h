@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vhu_release.h: what lcores may still hold, on its way out: an object that was unpublished, and mappings only it refers
+/* vhu_release.h: what lcores may still refer to, on its way out: an object that was unpublished, and mappings only it refers
  * to.
  *
  * First every lcore passes, then the object is freed, then devices that may be reading in it are waited for (a NIC

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vhu_ring.h: what control knows of one virtqueue: what the front end said about it, and whether lcores have it.
+/* vhu_ring.h: what control knows of one virtqueue: what the front end said about it, and whether a data path has it.
  *
- * A ring is started by its kick descriptor and stopped by GET_VRING_BASE. In between lcores have it (RUNNING) while it
- * is enabled and its three parts lie in the guest's memory; otherwise it is IDLE, keeps its place, and runs again when
- * that changes. A transmit queue of the guest that is disabled runs too, but what comes from it is discarded. Geometry
- * is accepted here and nowhere else, as a whole, when the ring is handed to the lcores.
+ * Started. The front end starts a ring with SET_VRING_KICK and stops it with GET_VRING_BASE (`started`).
  *
- * A data path (vhu_datapath.h) moves its frames: the lcores, or a postcopy lane. It is chosen when the ring is started and
- * stays the ring's until it is IDLE again.
+ * State. A started ring is RUNNING, which means that its data path (vhu_datapath.h: the lcores, or a postcopy lane) has it, while
+ * it is enabled and its three parts lie in the guest's memory. Otherwise it is IDLE and keeps its position, and it runs again
+ * from there when that changes. A transmit queue of the guest runs even when it is disabled, but its frames are discarded.
+ * vhu_ring_run() checks the geometry as a whole, and nothing else does. The data path changes only while the ring is IDLE.
  *
- * Withdrawing takes time (LEAVING). By lcores: the owner is told first (it takes the ring out of its poll sets), the
- * geometry stays published until every lcore has passed, and only then `settled` is called and position and descriptors
- * are ours again. Before that, a ring whose chains a NIC may be reading is drained: its lcore takes no more of them and
- * gives back what is in hand, which takes it FRAME_REF_LIMIT_MS at most.
- * All of this counts as pending (vhu_pending.h), so the conversation is suspended meanwhile, and requests find a ring
- * IDLE or RUNNING and nothing in between.
+ * Withdrawing a ring from its data path takes time (LEAVING). From lcores: if a NIC may be reading its chains, the
+ * ring is drained first: its lcore takes no more chains and gives back those in hand, within FRAME_REF_LIMIT_MS. Then `ready`
+ * tells the owner, which takes the ring out of its poll sets, and the geometry is unpublished. When every lcore has passed, the
+ * ring is IDLE, its position and descriptors are control's again, and `settled` is called. All of this counts as pending
+ * (vhu_pending.h) and suspends the conversation, so requests find a ring IDLE or RUNNING, never LEAVING.
  *
  * Descriptors given to a ring are its own. Only eventfds are accepted and made non-blocking: an lcore writes to one of
  * them (L5). Nothing here touches guest memory.
@@ -40,7 +38,7 @@ struct vhu_ring_events {
 	void (*kick)(struct vhu_ring *ring, int fd);
 	/* A step that was pending for the ring has ended. */
 	void (*settled)(struct vhu_ring *ring);
-	/* A write to its call descriptor waited, and was broken off (poke.h). */
+	/* A write to its call descriptor blocked and was broken off (poke.h). */
 	void (*held_up)(struct vhu_ring *ring);
 };
 
@@ -56,28 +54,28 @@ struct vhu_ring {
 
 	/* As the front end said. */
 	uint16_t size; /* 0: not yet */
-	uint32_t reported; /* the base it gave last: by that it is known in the journal */
-	uint32_t base; /* where it begins, or where it stopped */
+	uint32_t reported; /* the base it gave last, which identifies the ring in the journal */
+	uint32_t base; /* the position: where the ring begins, or where it stopped */
 	bool addressed;
 	uint64_t desc, avail, used; /* the front end's addresses */
 	bool log_used;		    /* a migration logs the used ring, at this guest address: */
 	uint64_t used_gpa;
 	bool enabled;
-	bool started;
+	bool started; /* since its kick descriptor came, until it is stopped or reset */
 	int kick_fd, call_fd, err_fd; /* -1: none */
 
 	const void *part[3]; /* RUNNING: where its descriptor, available and used parts are mapped here */
-	bool discards;	 /* RUNNING, but disabled: what the guest sends is to be thrown away */
-	bool begun;	 /* the position in q counts, not `base` */
-	bool moved_kick; /* kick_next replaces kick_fd when the lcores have left */
+	bool discards;	 /* RUNNING, but disabled: the guest's frames are dropped */
+	bool begun;	 /* it goes on from the position in q; false: from `base` */
+	bool moved_kick; /* LEAVING: kick_next replaces kick_fd when the ring is IDLE */
 	int kick_next;
-	bool resets;	 /* LEAVING, and then as if it had never been started */
+	bool resets;	 /* LEAVING: the ring is reset when it is IDLE */
 	bool broken_reported;
-	bool held_up;	 /* a write to its error descriptor waited, and was broken off (poke.h) */
+	bool held_up;	 /* a write to its error descriptor blocked and was broken off (poke.h) */
 
 	/* vhu_datapath_lcores.c's. */
 	struct loop *loop;
-	bool unpolled;	 /* its owner has taken it from the lcores for good: none of them gives back what is in hand */
+	bool unpolled;	 /* in no poll set for good: no lcore gives back the chains in hand */
 	struct loop_timer drain_timer;
 	struct rcu_wait leave, swap;
 	const struct virtq_conf *left_conf; /* of the ring that is being left */
@@ -94,26 +92,26 @@ void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_t
 /* Everything the front end said is forgotten and its descriptors closed. The ring is IDLE. */
 void vhu_ring_forget(struct vhu_ring *ring);
 
-/* Hands the ring to its data path: 0; -EFAULT (no part of it is lost: it waits for its memory), -EINVAL or -ENOMEM with a
- * line in `fail`. The ring is IDLE, has a size and addresses. */
+/* Hands an IDLE ring that has a size and addresses to its data path.
+ * Returns: 0, and the ring is RUNNING; -EFAULT (it waits for its memory and may be run again), -EINVAL or -ENOMEM with a line in
+ * `fail`. */
 int vhu_ring_run(struct vhu_ring *ring, uint64_t features, const struct mem_map *map,
 		 struct fail *fail) RUNS_ON(control_thread);
-/* Withdraws a RUNNING ring, of another nothing; pending until `settled` follows. */
+/* Withdraws a RUNNING ring: LEAVING and pending until `settled` is called. Does nothing to another. */
 void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
-/* For data paths: nothing uses the ring any more, it stopped at `base` and is IDLE. No event. */
+/* For data paths: nothing uses the ring any more; it stopped at `base`. Makes it IDLE. Calls no event. */
 void vhu_ring_left(struct vhu_ring *ring, uint32_t base) RUNS_ON(control_thread);
-/* Ends it for good: the place is kept as `base`, addresses, kick and call descriptors are dropped; size, error
- * descriptor and `enabled` stay. The ring is IDLE. */
+/* Stops an IDLE ring: it is no longer started, and its addresses, kick and call descriptors are dropped. `base`, size, error
+ * descriptor and `enabled` stay. */
 void vhu_ring_stop(struct vhu_ring *ring);
 
-/* The front end begins anew with a started ring: it is stopped, and its place is forgotten in the journal as well. Pending
- * if it is RUNNING. */
+/* The front end begins anew with a started ring: stops it, and drops its record in the journal. Pending if it is RUNNING. */
 void vhu_ring_reset(struct vhu_ring *ring) RUNS_ON(control_thread);
 
-/* The front end knows where it stands, or resets it: the journal is not asked. */
+/* Drops the ring's record in the journal: the front end knows the position, or resets it. */
 void vhu_ring_close_record(struct vhu_ring *ring) RUNS_ON(control_thread);
 
-/* Whether [host, host + size) holds a part of a RUNNING ring. */
+/* Whether the ring is RUNNING and a part of it lies in [host, host + size). */
 bool vhu_ring_in(const struct vhu_ring *ring, const uint8_t *host, uint64_t size);
 
 /* -EINVAL unless it is an eventfd, which becomes non-blocking. -1 is fine. */

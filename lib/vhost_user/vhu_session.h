@@ -94,7 +94,7 @@ extern const struct vhu_ring_events vhu_session_ring_events;
 
 /* A front end is there: the descriptor is the session's. The device is IDLE. */
 void vhu_session_begin(struct vhu_device *device, int fd) RUNS_ON(control_thread);
-/* Hangs up, if there is a connection: `why` is told and kept unless it is an orderly end. */
+/* Hangs up, if there is a connection: `why` is reported and kept unless it is an orderly end. */
 void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	RUNS_ON(control_thread);
 /* Whether the process that connected has ended, although its connection has not. */

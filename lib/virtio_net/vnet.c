@@ -49,7 +49,7 @@ bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_coun
 void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
 {
 	/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full
-	 * means that the interrupt is pending already. One that holds us up was made to (L5). */
+	 * means that the interrupt is pending already. One that makes the write wait was made to (L5). */
 	if (__builtin_expect(poke(view->conf->call_fd) != 0, 0))
 		vnet_break(q, VIRTQ_FAULT_CALL);
 }
@@ -59,7 +59,7 @@ void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
 /* The way of a burst out of a guest's ring, from the outside in:
  *
  *	vnet_receive()  opens the view and chooses the format
- *	receive_as()    asks how many chains there are, takes those that were found, counts
+ *	receive_as()    reads how many chains there are, takes those that were found, counts
  *	find_singles()  chains of one descriptor, for as long as they are that
  *	find_chain()    one chain of any number of descriptors
  *	read_heads()    header and head of each frame, once, into our own memory

@@ -41,7 +41,7 @@ static inline bool vnet_is_fresh(const struct virtq *q) RUNS_ON(lcore_thread)
 	return q->dp.fresh;
 }
 
-/* Asks for a kick (true: chains are waiting already), or tells the guest that kicks are not needed. */
+/* Asks for a kick (true: chains are waiting already), or says that none is needed. */
 bool vnet_arm(struct virtq *q) RUNS_ON(lcore_thread);
 void vnet_disarm(struct virtq *q) RUNS_ON(lcore_thread);
 

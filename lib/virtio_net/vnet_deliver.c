@@ -24,7 +24,7 @@ struct delivery {
 	struct virtq_view view;
 	struct port_counters *counters;
 	uint32_t len_max;
-	uint8_t takes_valid; /* what of frame->valid the guest is told */
+	uint8_t takes_valid; /* what of frame->valid the guest accepts */
 	uint16_t ok;
 	uint64_t bytes;
 	bool interrupt;
@@ -296,7 +296,7 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 	};
 	struct frame_finish finish;
 
-	/* From here on it is wire lengths that were held against the guest's MTU. */
+	/* From here on it is wire lengths that were checked against the guest's MTU. */
 	d->len_max = FRAME_LEN_MAX;
 	frame_finish_begin(&finish, frames, n, &caps);
 	while ((n = frame_finish_next(&finish)) > 0)

@@ -21,16 +21,16 @@ static void set_referenced(struct virtq *q, bool referenced)
 		atomic_store_explicit(&q->referenced, referenced, memory_order_release);
 }
 
-/* Gives up waiting: what is held goes back as it is. */
+/* Stops waiting for devices: chains that are still referenced go back too. */
 static void vnet_window_give_up(struct virtq *q) RUNS_ON(lcore_thread)
 {
 	struct virtq_dp *dp = &q->dp;
-	uint64_t held = 0;
+	uint64_t abandoned = 0;
 
 	for (; dp->window_first != dp->window_next; dp->window_first++)
-		held += q->refs->zc[slot_of(dp->window_first)] &&
-			frame_ref_count(&q->refs->ref[slot_of(dp->window_first)]) != 0;
-	count(&q->counters.given_up, held);
+		abandoned += q->refs->zc[slot_of(dp->window_first)] &&
+			     frame_ref_count(&q->refs->ref[slot_of(dp->window_first)]) != 0;
+	count(&q->counters.given_up, abandoned);
 }
 
 uint16_t vnet_window_keep(struct virtq *q)
@@ -80,8 +80,8 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 	return room < BURST_MAX ? room : BURST_MAX;
 }
 
-/* A burst is lent as a whole, and only if each frame is one chain and each reference is free: one that was given up may be held
- * still. */
+/* A burst is read in place as a whole or not at all: each frame must be one chain, and each reference free (one that was given
+ * up may still be counted). */
 static bool can_refer(const struct virtq *q, const struct virtq_view *view, const struct burst *burst,
 		      uint16_t chains) RUNS_ON(lcore_thread)
 {

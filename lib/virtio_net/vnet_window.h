@@ -2,9 +2,9 @@
 /* vnet_window.h: the chains of a guest's transmit queue that are in hand longer than a burst, because a device may be
  * reading their bodies (frame_ref.h).
  *
- * The window is the chains from the oldest that is held on: chains go back in the order they came, so that those behind
+ * The window is the chains from the oldest that is referenced on: chains go back in the order they came, so that those behind
  * it wait too. Whenever its lcore comes to the queue, the part that no device reads any more goes back. While a quarter of
- * the ring waits already, nothing more is lent, and what comes is copied; and a chain that is held for longer than
+ * the ring waits already, what comes is copied; and a chain that is referenced for longer than
  * FRAME_REF_LIMIT_MS goes back all the same, with all others: a guest would lose its whole ring to a NIC that hangs.
  * (A device that reads its memory later reads what the guest put there since; that the memory itself is still there is
  * vhost_user's to see to.)

@@ -44,7 +44,7 @@ enum virtq_fault {
 	VIRTQ_FAULT_ADDRESS,	 /* a buffer outside of the guest's memory (T7, V6) */
 	VIRTQ_FAULT_DIRECTION,	 /* device-writable where it must be readable, or the reverse */
 	VIRTQ_FAULT_PIECES,	 /* more pieces of memory than BURST_SPANS (V2) */
-	VIRTQ_FAULT_CALL,	 /* its interrupt descriptor held up the thread that wrote it (L5): the front end's doing */
+	VIRTQ_FAULT_CALL,	 /* its interrupt descriptor made the thread that wrote it wait (L5): the front end's doing */
 	VIRTQ_FAULTS,
 };
 
@@ -81,9 +81,9 @@ struct virtq_dp {
 	uint16_t last_id;
 	bool packed;
 	bool fresh;		/* the place is still to be found in the ring (at the first use) */
-	bool kicks_wanted;	/* what we last told the guest */
+	bool kicks_wanted;	/* as last written for the guest */
 	bool resumes;		/* fresh, and the record is about this ring: `found` is what it said */
-	/* Chains in hand whose bodies may be lent to devices (virtio_net's): the number of the oldest, and of the next
+	/* Chains in hand whose bodies devices may be reading (virtio_net's): the number of the oldest, and of the next
 	 * one that will be taken; the same: none. */
 	uint16_t window_first, window_next;
 	uint64_t found;
@@ -105,11 +105,11 @@ struct frame_refs;
 struct virtq {
 	RCU_PTR(const struct virtq_conf) conf;
 	const struct mem_table *memory; /* the device's; set once */
-	_Atomic int fault;		/* enum virtq_fault; written by the position's holder, cleared by a start */
-	/* Lending of bodies (frame_ref.h), of from_guest queues. Control's wish: no new chain is taken; and the
-	 * position holder's answer: chains are in hand after complete(). */
+	_Atomic int fault;		/* enum virtq_fault; the thread that has the position writes it, a start clears it */
+	/* References to bodies (frame_ref.h), of from_guest queues. Control sets `draining`: no new chain is taken. The lcore
+	 * that has the position sets `referenced`: chains are in hand after complete(). */
 	_Atomic bool draining, referenced;
-	struct frame_refs *refs;	/* NULL: nothing is ever lent; set once */
+	struct frame_refs *refs;	/* NULL: every body is copied; set once */
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);

@@ -84,7 +84,7 @@ struct virtq_format {
 	bool (*room)(const struct virtq_view *view, uint16_t n);
 	/* The guest sees everything pushed but the last `keep`; true if it wants an interrupt for that. */
 	bool (*publish)(const struct virtq_view *view, uint16_t keep);
-	/* Asks for a kick at the next available entry, or says that none is needed. */
+	/* Requests a kick at the next available entry, or says that none is needed. */
 	void (*want_kicks)(const struct virtq_view *view, bool wanted);
 };
 

@@ -88,7 +88,7 @@ static bool resume(const struct virtq_view *view, struct found *found)
 				  : !ended_here(view, said.at, said.last, said.last_id)) ||
 	    (said.n > 0 && listed_slots(view, said.at, said.list, said.n) == 0))
 		return false;
-	/* Used already: the guest has seen these, only the record had not been told. */
+	/* Used already: the guest has seen these, only the record does not have them yet. */
 	while (said.n > 0 && was_used(view, said.at)) {
 		struct virtq_returned chain = *virtq_record_at(dp->record, said.list, 0);
 

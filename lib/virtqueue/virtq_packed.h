@@ -203,7 +203,7 @@ static inline bool packed_wants_interrupt(const struct virtq_view *view)
 		return !valid;
 	if ((event >> 16 & 3) != VRING_PACKED_EVENT_FLAG_DESC || !view->conf->event_idx || !valid)
 		return true;
-	/* virtio 1.2, 2.8.10: whether the step passed the place the driver asked to be told at. */
+	/* virtio 1.2, 2.8.10: whether the step passed the place at which the driver wants an interrupt. */
 	return packed_distance(old, (uint16_t)event, size) <
 	       packed_distance(old, dp->published, size);
 }

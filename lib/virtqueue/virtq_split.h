@@ -111,7 +111,7 @@ static inline bool split_room(const struct virtq_view *view, uint16_t n)
 	return true;
 }
 
-/* virtio 1.2, 2.7.7.2: whether the step from `old` to `new` passes the index the driver asked to be told at. */
+/* virtio 1.2, 2.7.7.2: whether the step from `old` to `new` passes the index at which the driver wants an interrupt. */
 static inline bool split_passes(uint16_t event, uint16_t new, uint16_t old)
 {
 	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);

@@ -5,7 +5,7 @@
 #include "virtq_split.h"
 
 /* Adds one buffer to the chain. Virtio has no use for an empty one, but drivers that pad with them exist: it is legal as
- * long as the chain as a whole holds something, which its user checks. It costs like one that holds something, or a
+ * long as the chain as a whole is not empty, which its user checks. It costs like one that is not empty, or a
  * guest could have us walk a whole ring for nothing with each frame (V14). */
 int virtq_walk_buffer(struct virtq_walk *walk, const struct virtq_desc *desc)
 {
