@@ -144,7 +144,7 @@ bool lane_process_kill(struct lane_process *lane)
 	if (lane->state == LANE_PROCESS_NONE)
 		return false;
 	/* One that is still starting is ended when it has. */
-	if (lane->state == LANE_PROCESS_READY) {
+	if (lane->state == LANE_PROCESS_ENTERING || lane->state == LANE_PROCESS_READY) {
 		close_fd(lane->loop, &lane->socket);
 		kill_process(lane);
 	}
@@ -298,6 +298,7 @@ static void start_done(struct loop_job *job)
 	if (error == 0)
 		error = say_hello(lane);
 	if (error == 0 && lane->state == LANE_PROCESS_STARTING) {
+		lane->state = LANE_PROCESS_ENTERING;
 		lane->silent_s = 0;
 		loop_timer_start(lane->loop, &lane->ping, NS_PER_S);
 		return;

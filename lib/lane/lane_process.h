@@ -34,7 +34,8 @@ struct lane_process_events {
 
 enum lane_process_state {
 	LANE_PROCESS_NONE,
-	LANE_PROCESS_STARTING,
+	LANE_PROCESS_STARTING, /* the helper thread starts it: its process is not touched */
+	LANE_PROCESS_ENTERING, /* it runs, and has not said yet that it is in its sandbox */
 	LANE_PROCESS_READY,
 	LANE_PROCESS_ENDING,
 };

@@ -547,6 +547,21 @@ static void test_an_arrival_breaks_off(void **state)
 	}
 }
 
+/* The lane's process is there, and has not said yet that it is in its sandbox. */
+static void test_the_front_end_leaves_before_the_lane_is_ready(void **state)
+{
+	role_assert_control();
+	for (unsigned int i = 0; i < 5; i++) {
+		begin_arrival();
+		send_advise();
+		TURN_UNTIL(t.loop, t.device->postcopy.lane.ping.due_ns != 0 || pending()->n[VHU_STEP_LANE_ANSWER] > 0);
+		front_hang_up(&t.front);
+		vhu_session_end(t.device, "at once", false);
+		steps_until_nothing(NULL);
+		assert_int_equal(t.device->state, VHU_IDLE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +579,7 @@ int main(void)
 		POSTCOPY(test_an_arrival),
 		POSTCOPY(test_frames_are_left_in_the_lane),
 		POSTCOPY(test_the_front_end_leaves_with_frames_in_the_lane),
+		POSTCOPY(test_the_front_end_leaves_before_the_lane_is_ready),
 		POSTCOPY(test_an_arrival_breaks_off),
 	};
 	struct fail fail;
