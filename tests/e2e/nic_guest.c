@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nic_guest SOCKET LENGTH COUNT [ANSWERS]: a fake guest that sends COUNT frames of LENGTH bytes to nobody the switch knows,
+/* nic_guest SOCKET LENGTH COUNT [ANSWERS]: a fake guest that sends COUNT frames of LENGTH bytes to an unknown address,
  * waits until each buffer is back, takes the memory they lay in away from the switch and gives it back, sends as many
  * again, and then expects ANSWERS frames of the same length from outside. Prints its address first and "ok" at the end.
  * For test_nic.py and test_uplinks.py, which check what came out of the device; the frames prove themselves (fg_net.h),
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	       nic.mac[4], nic.mac[5]);
 	fg_sleep_us(500000); /* memory is being mapped for the NIC meanwhile */
 	send_frames(&out, len, count);
-	/* Whoever is asked to let go of the memory has, when it answers. */
+	/* When the switch answers, it has let go of the memory. */
 	must(fg_remove_region(&session, BUFFERS), "take the memory away");
 	must(fg_add_region(&session, BUFFERS), "give it back");
 	fg_sleep_us(500000);

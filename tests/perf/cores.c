@@ -3,7 +3,7 @@
  *
  * Links the switch's own lcores (lib/lcore) and data path, without sockets. Pairs of quick guests (quick_guest.h), all in
  * one bridge, are spread evenly over the lcores that take part; both ends of a pair work in the thread of its lcore, one look
- * at their rings for each visit of its queue. So an lcore needs nobody, nothing has to cross between CPUs, and what makes
+ * at their rings for each visit of its queue. So an lcore needs no other, nothing has to cross between CPUs, and what makes
  * two of them slower than twice one is what they share: a line they should not, or a core of the machine, its cache and its
  * memory. How much the latter two are worth shows a thread that only computes, run in the same way.
  *
@@ -118,7 +118,7 @@ static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fra
 		     port_counters_of(port, ctx));
 }
 
-/* Between windows nobody sends, and lcores sleep; what changes the poll sets wakes them. */
+/* Between windows nothing is sent, and lcores sleep; what changes the poll sets wakes them. */
 static bool arm(struct port_rxq *q VUS_UNUSED)
 {
 	return false;

@@ -80,11 +80,11 @@ void load_guest_rings(struct load_guest *);
 void load_guest_close(struct load_guest *);
 
 /* One frame from a guest that does not send to itself: it goes nowhere, and the switch has seen the address. Once for
- * each guest before the first lane opens (it is flooded then, and nobody has a buffer yet), and again every few minutes. */
+ * each guest before the first lane opens (it is flooded then, and no guest has a buffer yet), and again every few minutes. */
 int load_guest_introduce(struct load_guest *);
 /* What it sent and has back is counted: how many, or -EPROTO. */
 int load_take_back(struct load_guest *);
-/* The same at any time: to somebody who was introduced, and has no buffers. */
+/* The same at any time: to a guest that was introduced, and has no buffers. */
 int load_guest_greet(struct load_guest *, const struct load_guest *to);
 
 void load_lane_open(struct load_lane *, struct load_guest *from, struct load_guest *to, uint32_t len);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* memory_churn CYCLES MIB[:USED]...: what a guest's memory that comes and goes costs whoever talks meanwhile.
+/* memory_churn CYCLES MIB[:USED]...: what a guest's memory that comes and goes costs the guests that talk meanwhile.
  *
  * Two pairs of guests send to each other through one lcore as fast as it goes. One of the four adds a
  * region and removes it again, CYCLES times for each size, as fast as the acknowledgements come; with

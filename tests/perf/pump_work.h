@@ -17,7 +17,7 @@ struct pump {
 	unsigned int guests;
 	uint64_t interval;
 	double ticks_per_ns;
-	struct histogram *times; /* NULL: nobody counts them */
+	struct histogram *times; /* NULL: they are not counted */
 	uint64_t here;		 /* when we were last seen to have our CPU */
 	uint64_t back;		 /* and when after an absence: frames sent before it are not timed */
 	uint64_t untimed;

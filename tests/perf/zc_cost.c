@@ -31,7 +31,7 @@ static uint16_t ring_size = 256;
 static struct port_host host = {.lcores = 1};
 static struct burst burst;
 static struct lcore_ctx ctx = {.burst = &burst};
-static struct port *ports[2]; /* that copies, and that lends */
+static struct port *ports[2]; /* that copies, and that reads in place */
 static struct port_counters counters;
 
 static struct port *port_on(const char *device, bool zero_copy) RUNS_ON(control_thread)

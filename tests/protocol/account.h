@@ -12,8 +12,8 @@ struct account {
 	PORT_COUNTER_VALUES(int64_t);
 };
 
-/* The ports of an accounting program: br0 holds a, b and c; d is alone on br1; n and an ethdev that
- * returns all it is given (a ring) are on br2; e is on br3 with z, at which nobody ever connects.
+/* The ports of an accounting program: br0 has a, b and c; d is alone on br1; n and an ethdev that
+ * returns all it is given (a ring) are on br2; e is on br3 with z, to which no front end ever connects.
  */
 extern const struct fg_switch_options account_fixture;
 

@@ -54,11 +54,11 @@ static void crowd_send(struct crowd *w)
 	memcpy(frame + 6, nic->mac, 6);
 	if (kind == 0) /* to everybody */
 		memcpy(frame, everybody, 6);
-	else if (kind == 1) /* to nobody known */
+	else if (kind == 1) /* to an unknown address */
 		frame[5] ^= 0x80;
 	else if (kind == 2) /* too short */
 		len = 1 + dice(w, 13);
-	else if (kind == 3) /* from nobody */
+	else if (kind == 3) /* from an invalid source */
 		memset(frame + 6, 0, 6);
 	else if (from != to)
 		fg_flow_build(&w->flow[from][to], w->g[to]->nic.mac, nic->mac, frame, len);

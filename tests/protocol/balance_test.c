@@ -53,7 +53,7 @@ static void take_arrivals(struct talk *t)
 
 	while ((got = fg_ring_reap(nic->rx, &i, &len)) > 0) {
 		memcpy(&number, memory_at(t->to, nic->rx_gpa[i]) + NUMBER_AT, sizeof(number));
-		if (len == HEADER + LENGTH) /* others are floods of when nobody was known yet */
+		if (len == HEADER + LENGTH) /* others are floods of when no address was known yet */
 			assert_int_equal(number, t->received++);
 		assert_true(post(t->to, nic->rx, nic->rx_gpa, (uint16_t)i));
 	}
@@ -186,7 +186,7 @@ static int with_arguments(const char *const *args)
 	return err < 0 ? err : fg_switch_start(&fixture.sw, &fixture.opt);
 }
 
-/* Off: what would move is shown, and moves when somebody says so. */
+/* Off: what would move is shown, and moves on command. */
 static void nothing_moves_before_it_is_told(void **state)
 {
 	static const char *const off[] = {"--rebalance", "off", NULL};

@@ -33,7 +33,7 @@ static void plant_seed(void)
 	print_message("SEED=%llu\n", (unsigned long long)seed);
 }
 
-/* A number that somebody may have forgotten to check. */
+/* A number that the switch may have forgotten to check. */
 static uint64_t odd_number(void)
 {
 	static const uint64_t corners[] = {0,	       1,	   2,	       255,
@@ -262,7 +262,7 @@ static void surprise(struct guest *g)
 		start_anew(g, 0);
 		start_anew(g, 1);
 		break;
-	default: /* somebody else comes, and does not wait */
+	default: /* another front end comes, and does not wait */
 		sock = fg_wire_connect(fg_switch_socket(&fixture.sw, "h0"), FG_WAIT_MS);
 		if (sock >= 0)
 			close(sock);

@@ -24,7 +24,7 @@ static void close_all(const int *fds, unsigned int n)
 		close(fds[--n]);
 }
 
-/* M4. Descriptors that nobody asked for, on every request: refused, and every one of them closed.
+/* M4. Descriptors that no request has, on every request: refused, and every one of them closed.
  */
 static void surplus_descriptors_are_closed(void **state)
 {
@@ -118,7 +118,7 @@ static void the_nofd_bit_decides(void **state)
 	}
 }
 
-/* L5. Kicks and interrupts are eventfds. Anything else might block whoever reads or writes it. */
+/* L5. Kicks and interrupts are eventfds. Anything else might block its reader or writer. */
 static void only_eventfds_kick_and_interrupt(void **state)
 {
 	static const uint32_t requests[] = {FG_SET_VRING_KICK, FG_SET_VRING_CALL, FG_SET_VRING_ERR};

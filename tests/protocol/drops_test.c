@@ -23,7 +23,7 @@ static void every_drop_at_the_entry_has_its_name(void **state)
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 65535 + 14 + 8 + 1);
 	expect_account("a", &before, &(struct account){.rx_drop[RX_DROP_LONG] = 7});
 	read_account("a", &before);
-	for (unsigned int i = 0; i < 7; i++) { /* needs a checksum, which nobody agreed to */
+	for (unsigned int i = 0; i < 7; i++) { /* needs a checksum, which was not agreed to */
 		header = fg_memory_ptr(&a->mem, a->nic.tx_gpa[a->nic.tx_next], 12);
 		fg_flow_build(&flow, b->nic.mac, a->nic.mac, frame, sizeof(frame));
 		OK(fg_nic_queue(&a->nic, frame, sizeof(frame), NULL));
@@ -59,7 +59,7 @@ static void every_drop_at_the_exit_has_its_name(void **state)
 	struct account a0, b0, z0;
 
 	guest_start(a, &(struct fg_nic_options){.tx_size = 9100, .depth = 16, .region = -1});
-	read_account("z", &z0); /* on br3 with e, and nobody there */
+	read_account("z", &z0); /* on br3 with e, without a front end */
 	send_raw(e, everybody, e->nic.mac, 7, 100);
 	expect_account("z", &z0, &(struct account){.tx_drop[TX_DROP_NOT_READY] = 7});
 
@@ -104,7 +104,7 @@ static void copies_are_counted(void **state)
 	assert_silence(c);
 }
 
-/* A guest that was told an MTU gets no longer frames, however large its buffers. */
+/* A guest that agreed to an MTU gets no longer frames, however large its buffers. */
 static void the_mtu_is_kept(void **state)
 {
 	const struct fg_options opt = {.features = FG_FEATURES_DEFAULT | FG_F_MTU, .mtu = 1500};

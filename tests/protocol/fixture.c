@@ -275,7 +275,7 @@ void assert_yes(enum verdict v, const char *what)
 					 : "got no answer");
 }
 
-static bool holds_as(const struct fg_usage *then, unsigned int fewer, struct fg_usage *now)
+static bool uses_as_much_as(const struct fg_usage *then, unsigned int fewer, struct fg_usage *now)
 {
 	OK(fg_switch_usage(&fixture.sw, now));
 	return now->fds <= then->fds && now->fds + fewer >= then->fds &&
@@ -287,7 +287,7 @@ static void await_held(const struct fg_usage *then, unsigned int fewer)
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 	struct fg_usage now;
 
-	while (!holds_as(then, fewer, &now)) {
+	while (!uses_as_much_as(then, fewer, &now)) {
 		if (fg_left_ms(deadline) == 0)
 			fail_msg("held: %u descriptors (before: %u), %u guest mappings (%u)",
 				 now.fds, then->fds, now.guest_maps, then->guest_maps);

@@ -98,7 +98,7 @@ bool is_known(const struct guest *g);
 enum outcome {
 	F_BROKEN,   /* the ring is broken, and the error eventfd says so */
 	F_RETURNED, /* the buffer came back */
-	F_STUCK,    /* neither: nobody will ever know */
+	F_STUCK,    /* neither */
 };
 enum outcome outcome_of(struct fg_ring *);
 
@@ -113,7 +113,7 @@ enum verdict verdict_of_state(struct fg_session *, uint32_t request, uint32_t in
 void assert_no(enum verdict, const char *what);
 void assert_yes(enum verdict, const char *what);
 
-/* The switch holds as many descriptors and guest mappings as when the test case began. */
+/* The switch has as many descriptors and guest mappings as when the test case began. */
 void assert_nothing_held(void);
 /* ... as it held then, give or take what may be @fewer descriptors; RSS within a mebibyte. */
 void assert_held_as(const struct fg_usage *then, unsigned int fewer);

@@ -38,7 +38,7 @@ static void a_table_may_be_replaced(void **state)
 	}
 }
 
-/* T9. The ring's region goes: after the reply nobody touches it. It comes back: the ring goes on.
+/* T9. The ring's region goes: after the reply the switch does not touch it. It comes back: the ring goes on.
  */
 static void a_ring_whose_region_goes_pauses(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Kicks and interrupts (virtio 1.2, 2.7.7 to 2.7.10): none is lost, none comes that the guest asked
- * not to have, and a switch that sleeps when nobody talks wakes up for the first frame. The other
+ * not to have, and a switch that sleeps when idle wakes up for the first frame. The other
  * test cases rely on interrupts too: the fake guest never looks at a ring without one.
  */
 #include "fixture.h"
@@ -202,7 +202,7 @@ static void what_is_posted_before_the_start_is_sent(void **state)
 	assert_true(fg_flow_check(&flow, frame, 100));
 }
 
-/* A6. A kick descriptor that is always readable costs nobody anything. */
+/* A6. A kick descriptor that is always readable costs other ports nothing. */
 static void a_storm_of_kicks_hurts_nobody(void **state)
 {
 	struct guest *a = guest_run("h0", NULL);
@@ -218,7 +218,7 @@ static void a_storm_of_kicks_hurts_nobody(void **state)
 	}
 }
 
-/* L5. An interrupt descriptor whose counter is at its end: whoever writes it would wait for ever.
+/* L5. An interrupt descriptor whose counter is at its end: writing it would wait for ever.
  */
 static void a_full_interrupt_counter_blocks_nobody(void **state)
 {

@@ -123,7 +123,7 @@ static void *traffic(void *arg)
 
 /* --- the log ---------------------------------------------------------------------------------------------------- */
 
-/* What QEMU does when the new log is acknowledged: nobody writes the old one any more. */
+/* What QEMU does when the new log is acknowledged: no lcore writes the old one any more. */
 static void harvest(uint16_t used_then)
 {
 	const struct fg_ring *rx = m.guest->nic.rx;

@@ -52,7 +52,7 @@ static void the_right_features_are_offered(void **state)
 	assert_int_equal(g->s.max_pairs, 4);
 }
 
-/* M1. Whoever begins a message and does not end it is hung up on, and nobody waits meanwhile. */
+/* M1. A front end that begins a message and does not end it is hung up on, and no other waits meanwhile. */
 static void a_message_begun_must_end(void **state)
 {
 	const struct fg_msg m = {.request = FG_SET_VRING_NUM, .flags = FG_VERSION, .size = 8};
@@ -260,7 +260,7 @@ static void request_none_is_ignored(void **state)
 	OK(fg_barrier(&g->s));
 }
 
-/* M12. Whoever asks and never listens is hung up on once the bounded queue of answers is full; at
+/* M12. A front end that never reads its replies is hung up on once the bounded queue of answers is full; at
  * no time does the switch wait for him. */
 static void a_peer_that_does_not_listen_is_hung_up_on(void **state)
 {

@@ -191,7 +191,7 @@ void migration_end(void)
 
 void migration_close(void)
 {
-	fg_session_drop(&migration.g->s); /* first, so that nobody else touches what goes */
+	fg_session_drop(&migration.g->s); /* first, so that the switch does not touch what goes */
 	migration_abandon();
 	guest_close(migration.g);
 }

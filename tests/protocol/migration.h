@@ -2,7 +2,7 @@
 /* migration: a guest that arrives at a port by postcopy, and two flows that go on meanwhile.
  *
  * migration_open() is the guest where it came from: memory, rings that stand somewhere, buffers posted,
- * frames sent that nobody has taken; and then all of it is gone from here, and a front end is connected.
+ * frames sent that were not taken; and then all of it is gone from here, and a front end is connected.
  * Each buffer lies on pages of its own, spread over the regions, so that everything the switch does for
  * this guest is on memory that has not arrived.
  * There is one at a time. Asserts, so for the thread of the test case.
@@ -68,7 +68,7 @@ void migration_start(void);	 /* features, memory, rings */
 void migration_end(void);	 /* the rest of the pages, END */
 /* open, listen and start */
 void migration_arrive(const char *port, struct guest *peer, const struct migration_options *);
-/* Nobody answers faults any more, and the flows end as they are. The guest stays. */
+/* Faults are not answered any more, and the flows end as they are. The guest stays. */
 void migration_abandon(void);
 /* It hangs up; its memory goes. */
 void migration_close(void);

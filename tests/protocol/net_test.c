@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Every way to cut header and frame that has tripped somebody (V7, V6's short pieces). */
+/* Every way to cut header and frame that has broken a back end (V7, V6's short pieces). */
 static const struct fg_layout cuts[] = {
 	{.name = "header and frame in one", .n = 1, .len = {UINT32_MAX}},
 	{.name = "header apart", .n = 2, .len = {0, UINT32_MAX}},

@@ -85,7 +85,7 @@ static void a_guest_on_its_way_gets_what_it_agreed_to(void **state)
 	/* What the lane counted is the port's, and nothing is missing. */
 	expect_account("h0", &before,
 		       &(struct account){.rx_ok = WAITING + 4,
-					 .copies = 3 * WAITING, /* nobody knew the peer */
+					 .copies = 3 * WAITING, /* the peer was unknown */
 					 .tx_ok = 2 * 20,
 					 .tx_checksummed = 2,
 					 .tx_segmented = 4,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Checksums and segmentation through the real switch: what two guests agreed to passes between them untouched, anybody else
+/* Checksums and segmentation through the real switch: what two guests agreed to passes between them untouched, any other
  * gets whole and right packets, and every frame is accounted for (E1, E2, with the pieces that the switch made).
  */
 #include "account.h"

@@ -176,7 +176,7 @@ static void the_userfaultfd_is_thrown_away(void **state)
 	assert_only_the_port_is_lost(peer);
 }
 
-/* The back end's address may be wrong in what the front end believes: pages go where nobody asked. */
+/* The back end's address may be wrong in what the front end believes: pages go where none was requested. */
 static void pages_come_to_the_wrong_place(void **state)
 {
 	struct guest *peer = arriving(1000);

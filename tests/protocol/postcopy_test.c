@@ -145,8 +145,8 @@ static void every_queue_pair_advises(void **state)
 		&(struct migration_options){.pairs = 4, .regions = 2, .delay_us = DELAY_US});
 }
 
-/* Before our acknowledgement nobody could answer a fault: nothing is touched, whatever rings are
- * already told to run. */
+/* Before our acknowledgement no fault could be answered: nothing is touched, whatever rings are
+ * already started. */
 static void nothing_is_touched_before_the_acknowledgement(void **state)
 {
 	uint64_t base;

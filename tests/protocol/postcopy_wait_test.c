@@ -40,7 +40,7 @@ static void assert_victims_went_on(void)
 }
 
 /* The first frames, one page after the other, each @delay_us late; @n of them while all that is said has
- * been answered, so that whoever waits is one who moves frames. */
+ * been answered, so that the thread that waits is one that moves frames. */
 static void wait_for_pages(long delay_us, unsigned int n)
 {
 	uint64_t faults;
@@ -68,7 +68,7 @@ static void victims_never_wait(void **state)
 	wait_for_pages(SECOND_US, 4);
 }
 
-/* Nobody answers. Much is sent to the guest meanwhile: its lane fills up, and frames are dropped there. */
+/* No fault is answered. Much is sent to the guest meanwhile: its lane fills up, and frames are dropped there. */
 static void victims_never_wait_for_what_never_comes(void **state)
 {
 	enum { MANY = 20000, LENGTH = 1000 };
@@ -226,7 +226,7 @@ static bool may_run(struct guest *g, const char *port)
 }
 
 /* A front end that lost its connection before END comes back with an ordinary table of the same
- * memory, of which pages are still missing: whoever touched them would make zeros of them. It is
+ * memory, of which pages are still missing: touching them would make zeros of them. It is
  * turned away, told why, and nothing is touched; another machine is welcome. */
 static void memory_that_is_half_there_is_never_touched(void **state)
 {

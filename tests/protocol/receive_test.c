@@ -39,7 +39,7 @@ static unsigned int take_all(struct guest *g)
 	return n;
 }
 
-/* V13. Nobody home: a receiver without buffers costs its sender nothing. Buffers come: frames do.
+/* V13. A receiver without buffers costs its sender nothing. Buffers come: frames do.
  */
 static void a_receiver_without_buffers_stalls_nobody(void **state)
 {
@@ -116,8 +116,8 @@ static void a_frame_too_long_for_its_buffer_is_dropped(void **state)
 	assert_traffic(peer, g, 7, 1514);
 }
 
-/* V8. Buffers that do not even hold the header: whatever becomes of them, nothing is written beyond
- * them, and nobody else notices. */
+/* V8. Buffers that are too short even for the header: whatever becomes of them, nothing is written beyond
+ * them, and no other port notices. */
 static void tiny_buffers_hurt_nobody(void **state)
 {
 	static const uint64_t features[] = {FG_FEATURES_DEFAULT, FG_F_PROTOCOL | FG_F_VERSION_1,

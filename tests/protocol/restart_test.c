@@ -55,7 +55,7 @@ static void come_back(struct guest *g, int listener)
 	OK(fg_session_reopen_on(&g->s, sock));
 }
 
-/* Server mode. What was posted while nobody was there is sent afterwards, once. */
+/* Server mode. What was posted while no switch ran is sent afterwards, once. */
 static void a_killed_server_is_found_again(void **state)
 {
 	struct guest *a = guest_run("h0", NULL);
@@ -325,7 +325,7 @@ static void a_client_finds_its_peer(void **state)
 	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 }
 
-/* A client may be kept waiting at the door, or be let in and not spoken to; nobody else notices. */
+/* A client may be kept waiting at the door, or be accepted and not answered; no other port notices. */
 static void a_silent_peer_of_a_client_holds_up_nobody(void **state)
 {
 	int listener = listen_as("c0");

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of root anybody's; of another user its own group's. */
+/* Of root any user's; of another user its own group's. */
 static gid_t some_group(void)
 {
 	return geteuid() == 0 ? 107 : getegid();

@@ -322,7 +322,7 @@ static void starting_and_stopping_costs_nothing(void **state)
 	assert_held_as(&before, 0);
 }
 
-/* M13. A request whose answer takes time holds up nobody else: not the other connections, not the
+/* M13. A request whose answer takes time delays no other: not the other connections, not the
  * control socket; and what is sent behind it is answered in order. */
 static void answers_come_in_order_and_hold_up_nobody(void **state)
 {

@@ -55,7 +55,7 @@ uint64_t fg_memory_alloc_in(struct fg_memory *, unsigned int slot, uint64_t len,
 /* ... out of the first region that has room. */
 uint64_t fg_memory_alloc(struct fg_memory *, uint64_t len, uint64_t align);
 
-/* The region that holds all of [gpa, gpa + len), or NULL. */
+/* The region with all of [gpa, gpa + len), or NULL. */
 const struct fg_region *fg_memory_find(const struct fg_memory *, uint64_t gpa, uint64_t len);
 /* Where this process sees [gpa, gpa + len), or NULL. */
 void *fg_memory_ptr(const struct fg_memory *, uint64_t gpa, uint64_t len);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fg_packet: TCP and UDP packets in Ethernet frames, made and checked byte by byte.
  *
- * fg_packet_build() makes a frame with the headers asked for, whose checksum is left to whoever sends
+ * fg_packet_build() makes a frame with the headers asked for, whose checksum is left to the sender of
  * it: the field holds the sum of the pseudo header (virtio 1.2, 5.1.6.2), and the virtio-net header
- * that says so comes along. fg_packet_check() reads a frame as a receiver does that trusts nobody:
+ * that says so comes along. fg_packet_check() reads a frame as a receiver does that trusts no sender:
  * lengths, IPv4's checksum and that of TCP or UDP must all be right.
  *
  * Any thread; lengths in bytes.

@@ -148,7 +148,7 @@ static void copy(struct fg_pager *p, int fd, uint64_t to, const struct fg_pages 
 		complain(p, "UFFDIO_COPY failed: address, errno", to, (uint64_t)errno);
 }
 
-/* The page arrives, if it has not yet; whoever waits for it wakes up. */
+/* The page arrives, if it has not yet; a thread that waits for it wakes up. */
 static void place(struct fg_pager *p, unsigned int slot, uint64_t page)
 {
 	struct fg_pages *g = &p->pages[slot];

@@ -9,7 +9,7 @@
  * address where the back end has it. With `through_theirs` it is UFFDIO_COPY to the back end's
  * address instead.
  *
- * What is found out: a page that was there before it was sent (somebody wrote or read the file past
+ * What is found out: a page that was there before it was sent (the back end wrote or read the file past
  * its userfaultfd: those bytes are lost), a fault at an address that is not known (yet), an event
  * that is no fault; and, by fg_pager_compare(), memory that is not what was set aside. The parts
  * that no ring or buffer lies in are filled with a pattern of their addresses for this.

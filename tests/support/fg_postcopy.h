@@ -11,7 +11,7 @@
  * Memory goes by ADD_MEM_REG, each echoed with the back end's address, and one acknowledgement of ours
  * behind the last; or, without CONFIGURE_MEM_SLOTS, by SET_MEM_TABLE, its echo and ours. Only with
  * that acknowledgement do we know where the back end has its memory: a fault before it is a fault
- * that nobody answers.
+ * that is never answered.
  *
  * Thread-safety: as a session. Functions return 0 or -errno; -EREMOTEIO: the back end said no.
  */

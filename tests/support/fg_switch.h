@@ -44,7 +44,7 @@ struct fg_switch {
 	struct fg_switch_options opt;
 };
 
-/* What the process holds, from /proc. */
+/* What the process has open and mapped, from /proc. */
 struct fg_usage {
 	unsigned int fds, threads;
 	unsigned int guest_maps; /* mappings of fake guests' memory */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fg_victims: two well-behaved guests that talk to each other while somebody else misbehaves.
+/* fg_victims: two well-behaved guests that talk to each other while another front end misbehaves.
  *
- * They hold two ports of the switch and, while running, exchange numbered frames in both directions
+ * They have two ports of the switch and, while running, exchange numbered frames in both directions
  * from a thread of their own, never with more on the way than the receiver has buffers for: so a
  * switch that keeps its promises loses none. fg_victims_pause() lets the traffic run dry and checks
  * it: every frame arrived once, in order, whole, and the switch never stood still for long.

@@ -83,7 +83,7 @@ static void an_elephant_is_alone_at_the_end(void **state)
 	assert_int_not_equal(q[1].lcore, q[2].lcore);
 }
 
-/* Any loads on any lcores, each move checked: nobody is worse off than the busiest of the two was, the way back is never
+/* Any loads on any lcores, each move checked: no lcore is worse off than the busiest of the two was, the way back is never
  * worth it, and there is an end. */
 static void no_lcore_is_worse_off(void **state)
 {

@@ -30,7 +30,7 @@ static void listen_to_stderr(void)
 	close(said_fd[1]);
 }
 
-/* Back to the terminal; `said` is everything since, of which there must be less than a pipe holds. */
+/* Back to the terminal; `said` is everything since, of which there must be less than fits in a pipe. */
 static unsigned int lines_said(void)
 {
 	unsigned int lines = 0;

@@ -62,7 +62,7 @@ static void groups_flood(void **state)
 	close_bridge(4);
 }
 
-static void nobody_has_such_a_source(void **state)
+static void invalid_source_is_dropped(void **state)
 {
 	static const mac_key_t bad[] = {0, UINT64_C(0xffffffffffff), 1, UINT64_C(0x0100005e0001)};
 
@@ -113,7 +113,7 @@ static void alone(void **state)
 
 /* --- learning ---------------------------------------------------------------------------------------------------- */
 
-/* An address is told once, and again each second, whoever speaks in between or not. */
+/* An address is reported once, and again each second, whatever other addresses are seen in between. */
 static void an_address_is_told_once_a_second(void **state)
 {
 	role_assert_control();
@@ -127,7 +127,7 @@ static void an_address_is_told_once_a_second(void **state)
 			forward(&port[0]);
 			assert_int_equal(learn(), burst == 0);
 		}
-		/* Two that take turns are looked up each time, and told once each. */
+		/* Two that take turns are looked up each time, and reported once each. */
 		for (int burst = 0; burst < 5; burst++) {
 			put(&ctx[0], home(1), home(50));
 			put(&ctx[0], home(1), home(51));
@@ -200,7 +200,7 @@ static void expect_frame(struct expected *expected, unsigned int from, mac_key_t
 		if (p != from && (to < 0 || (unsigned int)to == p) &&
 		    (isolated >> from & isolated >> p & 1) == 0)
 			expected[p].log[expected[p].n++] = number;
-	/* To the port it came from: to nobody. */
+	/* To the port it came from: dropped. */
 }
 
 /* Bursts of everything: known and unknown, to one and to all, back and nowhere, from ports that take all or little, and
@@ -317,7 +317,7 @@ static void a_port_that_left_is_forgotten(void **state)
 	bridge_learn(bridge, home(3), 3);
 	bridge_learn(bridge, home(3), 65535);
 	rcu_drain();
-	/* Somebody else gets its number, and none of its frames. */
+	/* Another port gets its number, and none of its frames. */
 	recorder_open(&successor, 3);
 	assert_int_equal(bridge_add_port(bridge, &successor.port), 0);
 	put(&ctx[0], home(3), home(0));
@@ -439,7 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unknown_floods_known_does_not),
 		cmocka_unit_test(groups_flood),
-		cmocka_unit_test(nobody_has_such_a_source),
+		cmocka_unit_test(invalid_source_is_dropped),
 		cmocka_unit_test(nothing_goes_back_where_it_came_from),
 		cmocka_unit_test(alone),
 		cmocka_unit_test(an_address_is_told_once_a_second),

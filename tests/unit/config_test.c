@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config_test.c: what a user may write, and what a user is told who wrote something else. */
+/* config_test.c: what a user may write, and the error for anything else. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -573,7 +573,7 @@ static void queues_move_unless_told_otherwise(void **state)
 	assert_int_equal(read_text(&config, "rebalance: off\nports:\n" PORT(""), &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	assert_false(config.options.rebalance);
-	/* The command line has the last word, and is told so. */
+	/* The command line has the last word, and that is reported. */
 	assert_int_equal(config_set(&config, "rebalance", "on", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	assert_true(config.options.rebalance);
@@ -616,7 +616,7 @@ static void a_socket_is_somebodys(void **state)
 	assert_int_equal(rights.owner, 64055);
 	assert_false(rights.given[RIGHTS_GROUP]);
 	assert_int_equal(rights.mode, 0640);
-	/* Where somebody else makes the socket, and where there is none, the defaults are nobody's. */
+	/* Where another process makes the socket, and where there is none, there are no defaults. */
 	rights = vhost_options_rights(vhost(&config, "d"));
 	assert_false(rights_any(&rights));
 	/* The command line has the last word. */
@@ -660,7 +660,7 @@ static void add_line(void *arg, const char *line)
 	snprintf(text + strlen(text), 2000 - strlen(text), "%s\n", line);
 }
 
-/* What turns one text into the other, as it is told. */
+/* What turns one text into the other, as it is reported. */
 static void assert_changes(const char *before, const char *after, const char *lines)
 {
 	struct config from, to;
@@ -697,7 +697,7 @@ static void changes_are_told(void **state)
 	assert_changes("ports: []\n", before, "");
 }
 
-/* What a running switch says of itself is what it was told. */
+/* What a running switch says of itself is what it was configured to be. */
 static void json_says_the_same(void **state)
 {
 	static const char text[] =

@@ -222,7 +222,7 @@ static void a_crowd_leaves_room(void **state)
 	assert_int_equal(fg_open_fds(), before);
 }
 
-/* With no descriptor left a caller is turned away at once; the loop does not spin on it, and nobody else notices. */
+/* With no descriptor left a caller is turned away at once; the loop does not spin on it, and no other client notices. */
 static void without_descriptors(void **state)
 {
 	struct rlimit before, few;
@@ -285,10 +285,10 @@ static void the_file(void **state)
 	role_assert_control();
 	assert_int_equal(stat(path, &file), 0);
 	assert_int_equal(file.st_mode & 0777, 0660);
-	/* Somebody answers: the second one does not get it. */
+	/* It answers: the second one does not get it. */
 	assert_int_equal(ctl_socket_create(loop, path, sw, &second, &fail), -EADDRINUSE);
 	assert_non_null(strstr(fail.text, "another vuswitch answers here"));
-	/* Nobody answers: what a killed switch left is replaced. */
+	/* No answer: what a killed switch left is replaced. */
 	ctl_socket_destroy(ctl);
 	assert_int_equal(stat(path, &file), -1);
 	close(fg_socket_bind("/tmp/ctl_test_stale", 0));

@@ -24,7 +24,7 @@ enum { LCORES = 3, LONGEST = 9018 };
 static struct port_host host = {.lcores = LCORES};
 static struct burst burst;
 static struct lcore_ctx lcore = {.index = 1, .burst = &burst};
-static struct rte_mempool *foreign; /* mbufs of somebody else */
+static struct rte_mempool *foreign; /* mbufs of another port */
 static uint8_t bytes[LONGEST];
 
 /* --- tools ------------------------------------------------------------------------------------------------------- */
@@ -389,7 +389,7 @@ static void flooded_mbufs_are_shared(void **state)
 	struct rte_mbuf *both[2] = {mbuf, small};
 	struct frame *frames[2];
 
-	small->ol_flags |= RTE_MBUF_F_TX_TCP_SEG; /* left over from whoever sent it last */
+	small->ol_flags |= RTE_MBUF_F_TX_TCP_SEG; /* left over from its last sender */
 	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, both, 2), 2);
 	assert_int_equal(receive(in, 1), 2);
 	assert_int_equal(small->ol_flags, 0);
@@ -398,7 +398,7 @@ static void flooded_mbufs_are_shared(void **state)
 	a->ops->deliver(a, &lcore, frames, 2);
 	b->ops->deliver(b, &lcore, frames, 2);
 	/* The one of two segments may not be sent as it is where chains were not asked for; the short one is padded
-	 * in a copy. Nobody touched the originals. */
+	 * in a copy. The originals are untouched. */
 	assert_int_equal(small->data_len, 42);
 	assert_int_equal(rte_mbuf_refcnt_read(small), 1);
 	complete(in, 1);
@@ -497,7 +497,7 @@ static void shared_heads_are_not_rewritten(void **state)
 		flooded_with_a_tag_and_without(shapes[i / 2], i % 2 == 0);
 }
 
-/* Nobody reads the ring: what does not fit is counted, and costs no buffer (A5, E4). */
+/* The ring is not read: what does not fit is counted, and costs no buffer (A5, E4). */
 static void full_ring_drops_and_counts(void **state)
 {
 	struct port *port = port_on("up0", "net_ring0");
@@ -520,7 +520,7 @@ static void full_ring_drops_and_counts(void **state)
 	end(port);
 }
 
-/* A port that lends its last buffers could not receive: from a quarter on, copies are sent instead. */
+/* A port that gives its last buffers away could not receive: from a quarter on, copies are sent instead. */
 static void does_not_zc_its_last_buffers(void **state)
 {
 	struct port *in = port_on("in", "net_ring0"), *out = port_on("out", "net_ring1");

@@ -200,7 +200,7 @@ static void others_are_copied(void **state)
 	deliver(port);
 	assert_int_equal(held(0), 0);
 	read_ring(port, 3, 4000);
-	/* Of a queue that lends nothing now. */
+	/* Of a queue without references now. */
 	fill_burst(3, 4000, 1);
 	burst.refs = NULL;
 	deliver(port);
@@ -275,7 +275,7 @@ static void zc_frames_with_another_head(void **state)
 	passed_on_with_a_tag(FRAME_HEAD - 4);
 }
 
-/* What a full device does not take is held by nobody; and it is done at once where the driver reads while it sends. */
+/* What a full device does not take is not referenced; and it is done at once where the driver reads while it sends. */
 static void nothing_stays(void **state)
 {
 	struct port *port = port_on("net_null0", true);
@@ -351,7 +351,7 @@ static void ends_while_frames_are_out(void **state)
 
 static void some_cannot(void **state)
 {
-	/* Whose frames leave by another device, which nobody asked. */
+	/* Whose frames leave by another device, which was not polled. */
 	struct port *port = port_on("net_bonding0,mode=1,slave=net_null7", true);
 
 	assert_true(says(port, "on, but frames are copied: the device "));

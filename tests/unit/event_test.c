@@ -225,7 +225,7 @@ static void remove_everybody(struct bell *bell)
 		loop_fd_remove(loop, &bells[i].source);
 }
 
-/* All are ready in one turn; the first takes all of them away, itself too: nobody else is called. */
+/* All are ready in one turn; the first takes all of them away, itself too: no other is called. */
 static void removed_inside_a_callback(void **state)
 {
 	int calls = 0;
@@ -408,7 +408,7 @@ static void *reader_main(void *arg)
 	return NULL;
 }
 
-/* Continuations run from the loop, soon, without anybody's event. */
+/* Continuations run from the loop, soon, without an event. */
 static void waits_for_readers_end_in_the_loop(void **state)
 {
 	static struct rcu_wait wait[20];
@@ -447,7 +447,7 @@ static void runs_until_it_is_stopped(void **state)
 	}
 }
 
-/* A turn without anything to do ends when it was told to, and not long before. */
+/* A turn without anything to do ends at its deadline, and not long before. */
 static void a_quiet_turn_takes_its_time(void **state)
 {
 	uint64_t before = clock_ns();

@@ -52,7 +52,7 @@ extern const struct port_driver fake_driver;
 /* Ports that are there, and that were ever made. */
 extern int fake_ports, fake_ports_made;
 
-/* Queue i wants polling, or not any more; the switch is told. */
+/* Queue i wants polling, or not any more; the switch is notified. */
 void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready) RUNS_ON(control_thread);
 /* Lets the port receive `n` frames from `src` to `dst` (last bytes of 02:00:00:00:00:xx; 0xff: broadcast). */
 void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n);

@@ -24,7 +24,7 @@ static bool known_at(const struct fdb *fdb, fdb_key_t key, struct fdb_value *val
 }
 
 /* Every address has a destination of its own, far from that of any other. */
-enum { STEADY = 12, MOVER = 1000, REPLACED = 2000, REPLACED_N = 64 };
+enum { STEADY = 12, MOVING = 1000, REPLACED = 2000, REPLACED_N = 64 };
 
 static uint32_t home_of(uint32_t i)
 {
@@ -38,8 +38,8 @@ struct reader {
 	_Atomic uint64_t rounds, missed, wrong, found;
 };
 
-/* Steady addresses are always there, the mover is at one of its two destinations or the other, and one that comes and goes is
- * at its own or nowhere. */
+/* Steady addresses are always there, the moving address is at one of its two destinations, and one that comes and
+ * goes is at its own or not found. */
 static void *reader_main(void *arg)
 {
 	struct reader *reader = arg;
@@ -54,7 +54,7 @@ static void *reader_main(void *arg)
 			else
 				wrong += value.destination != home_of(i) || value.epoch != 3;
 		}
-		missed += !known_at(reader->fdb, mac_of(MOVER), &value);
+		missed += !known_at(reader->fdb, mac_of(MOVING), &value);
 		wrong += value.destination != 10 && value.destination != 11;
 		for (uint32_t i = REPLACED; i < REPLACED + REPLACED_N; i++)
 			if (known_at(reader->fdb, mac_of(i), &value)) {
@@ -79,7 +79,7 @@ static void replace_for(struct fdb *fdb, uint64_t ns)
 		for (int i = 0; i < 100; i++) {
 			uint32_t replaced = REPLACED + dice(REPLACED_N);
 
-			fdb_learn(fdb, mac_of(MOVER), 10 + dice(2), 0);
+			fdb_learn(fdb, mac_of(MOVING), 10 + dice(2), 0);
 			fdb_learn(fdb, mac_of(replaced), home_of(replaced), 3);
 			fdb_remove(fdb, mac_of(REPLACED + dice(REPLACED_N)));
 		}
@@ -102,7 +102,7 @@ static void readers_beside_a_busy_writer(void **state)
 	fdb->config.size = fdb->owner[PORTS_MAX].limit = 2 * REPLACED_N;
 	for (uint32_t i = 0; i < STEADY; i++)
 		assert_int_equal(fdb_learn(fdb, mac_of(i), home_of(i), 3), 0);
-	fdb_learn(fdb, mac_of(MOVER), 10, 0);
+	fdb_learn(fdb, mac_of(MOVING), 10, 0);
 	for (unsigned int i = 0; i < READERS; i++) {
 		reader[i] = (struct reader){.fdb = fdb, .stop = &stop};
 		assert_int_equal(pthread_create(&reader[i].thread, NULL, reader_main, &reader[i]),

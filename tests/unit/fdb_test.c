@@ -480,7 +480,7 @@ static void aging_over_the_wrap_and_never(void **state)
 	fdb_destroy(never);
 }
 
-/* A VM that moves to another port while somebody else fills the table is followed. */
+/* A VM that moves to another port while a third fills the table is followed. */
 static void moves_while_the_table_is_full(void **state)
 {
 	struct fdb *fdb = fdb_of(64, 0, 300);
@@ -503,7 +503,7 @@ static void moves_while_the_table_is_full(void **state)
 	fdb_destroy(fdb);
 }
 
-/* A2: a million made-up addresses cost the one who makes them up, and nobody else. */
+/* A2: a million made-up addresses cost the port that makes them up, and no other. */
 static void a_million_addresses(void **state)
 {
 	struct fdb *fdb = fdb_of(MAC_TABLE_SIZE_DEFAULT, 8192, 300);
@@ -551,7 +551,7 @@ static void crc_blind_spots(mac_key_t blind[16])
 	assert_int_equal(found, 16);
 }
 
-/* A2: addresses made so that a common hash is the same for all of them neither crowd each other nor anybody else. */
+/* A2: addresses made so that a common hash is the same for all of them neither crowd each other nor other addresses. */
 static void addresses_made_to_collide(void **state)
 {
 	struct fdb *fdb = fdb_of(MAC_TABLE_SIZE_DEFAULT, 8192, 300);

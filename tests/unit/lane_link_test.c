@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The link between the switch and a lane: memory nobody can take away, two threads that pass frames through it in both
+/* The link between the switch and a lane: memory that cannot be taken away, two threads that pass frames through it in both
  * directions, and its end: what is left, and how many frames that is. */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ static bool is_number(const struct frame *frame, uint32_t i)
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
-static void nobody_takes_the_memory_away(void **state)
+static void memory_cannot_be_taken_away(void **state)
 {
 	assert_int_equal(ftruncate(link_->memory_fd, 0), -1);
 	assert_int_equal(errno, EPERM);
@@ -220,7 +220,7 @@ static void what_the_guest_sent_is_passed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nobody_takes_the_memory_away, begin, end),
+		cmocka_unit_test_setup_teardown(memory_cannot_be_taken_away, begin, end),
 		cmocka_unit_test_setup_teardown(frames_both_ways, begin, end),
 		cmocka_unit_test_setup_teardown(what_the_lane_left_is_there, begin, end),
 		cmocka_unit_test_setup_teardown(an_index_of_the_lanes_own_making, begin, end),

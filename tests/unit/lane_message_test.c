@@ -111,7 +111,7 @@ static void too_many_descriptors_are_closed(void **state)
 	}
 }
 
-/* What cannot be sent is told, and whoever sends does not wait. */
+/* What cannot be sent is reported, and the sender does not wait. */
 static void a_reader_that_does_not_read(void **state)
 {
 	const struct lane_message ping = {.request = LANE_PING};
@@ -121,7 +121,7 @@ static void a_reader_that_does_not_read(void **state)
 		error = lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT);
 	assert_int_equal(error, -EAGAIN);
 	close(ends[1]);
-	/* Told once that what it had not read is lost, and then that there is nobody. */
+	/* Reported once that what it had not read is lost, and then that the peer is gone. */
 	lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT);
 	assert_int_equal(lane_message_send(ends[0], &ping, NULL, 0, MSG_DONTWAIT), -EPIPE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The switch's end of the conversation with a lane that somebody else has taken over (tests/lane): what was not asked is
+/* The switch's end of the conversation with a lane that an attacker has taken over (tests/lane): what was not asked is
  * not believed, and ends it; no descriptor of its stays open, and no flood of it is read. */
 #include <limits.h>
 #include <sched.h>

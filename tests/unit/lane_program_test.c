@@ -31,7 +31,7 @@ enum {
 	RING_SIZE = 8,
 	RING_SPACE = 0x4000, /* a ring's three parts, a page each */
 	BUFFERS = 0x10000,   /* where they begin: ring i's at i + 1 times this */
-	HOLE = 0xf0000,	     /* pages nobody has written to */
+	HOLE = 0xf0000,	     /* pages that were never written */
 	HEADER = 12,
 	PATIENCE_MS = 5000,
 };
@@ -421,7 +421,7 @@ static void a_ring_leaves_at_its_place(void **state)
 		frame_for_the_guest(60, (uint8_t)i);
 	used_soon(0, 5);
 	assert_int_equal(asked((struct lane_message){.request = LANE_RING_LEAVE}, -1).base, 5);
-	/* What comes then stays where it is, and is delivered by whoever runs the ring again. */
+	/* What comes then stays where it is, and is delivered when the ring runs again. */
 	frame_for_the_guest(60, 0x77);
 	usleep(20000);
 	assert_int_equal(used_index(0), 5);
@@ -486,7 +486,7 @@ static void memory_comes_and_goes(void **state)
 		close(t.faults);
 	}
 	t.faults = -1;
-	/* A mapped region that was not committed is nobody's memory. */
+	/* A mapped region that was not committed is not the guest's memory. */
 	assert_int_equal(asked((struct lane_message){.request = LANE_MAP, .region = whole}, t.memory_fd).error, 0);
 	assert_int_equal(asked(run_message(0, 0), t.call[0]).error, -EFAULT);
 }

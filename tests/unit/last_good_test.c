@@ -69,7 +69,7 @@ static void it_is_replaced_whole(void **state)
 	assert_text("ports: []");
 }
 
-/* A pipe would hold up whoever opens it, and a file that all may read would show to all what is written. */
+/* Opening a pipe would block, and a file that all may read would show to all what is written. */
 static void what_is_in_its_place_is_no_matter(void **state)
 {
 	static const char text[] = "ports: []\n# not for all\n";
@@ -99,7 +99,7 @@ static void what_is_in_its_place_is_no_matter(void **state)
 	assert_text(text);
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISREG(st.st_mode));
-	/* A folder is nobody's last good configuration: told, and left alone. */
+	/* A folder is no last good configuration: reported, and left alone. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(write_text(text, &fail), -EISDIR);

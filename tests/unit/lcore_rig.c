@@ -70,7 +70,7 @@ static void source_complete(struct port_rxq *q, struct lcore_ctx *ctx)
 	atomic_fetch_add(&source_of(q)->completed, ctx->burst->n);
 }
 
-/* Whoever delivers a source's frames has its queue, and is alone with it. */
+/* The lcore that delivers a source's frames has its queue, and is alone with it. */
 static void look_at(const struct frame *frame)
 {
 	struct source *from = &source[frame->head[11]];
@@ -95,7 +95,7 @@ static void source_deliver(struct port *port, struct lcore_ctx *ctx, struct fram
 	atomic_fetch_add(&to->delivered, n);
 }
 
-/* Like a ring: the wish to be told first, then the look (both sequentially consistent). */
+/* Like a ring: the wish for a kick first, then the look (both sequentially consistent). */
 static bool source_arm(struct port_rxq *q)
 {
 	struct source *from = source_of(q);

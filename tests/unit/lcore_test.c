@@ -50,7 +50,7 @@ static void queues_are_spread_and_polled(void **state)
 		source_take(&source[i]);
 }
 
-/* After a millisecond of silence nobody uses the CPU; waiting for the lcores costs nothing then. */
+/* After a millisecond of silence no lcore uses the CPU; waiting for the lcores costs nothing then. */
 static void silence_is_slept_through(void **state)
 {
 	uint64_t sleeps = LCORES_SUM(sleeps), polls, deadline;
@@ -78,7 +78,7 @@ static void silence_is_slept_through(void **state)
 	source_take(&source[0]);
 }
 
-/* Frames that come at any moment of going to sleep and waking: each is fetched without anybody else's help. */
+/* Frames that come at any moment of going to sleep and waking: each is fetched without another thread's help. */
 static void no_wake_up_is_lost(void **state)
 {
 	uint64_t sleeps = LCORES_SUM(sleeps);
@@ -116,7 +116,7 @@ static void a_kick_wakes_once(void **state)
 	source_take(&source[0]);
 }
 
-/* Frames that were there before the queue, and nobody kicks: the change itself wakes. */
+/* Frames that were there before the queue, and no kick comes: the change itself wakes. */
 static void a_change_of_the_set_wakes(void **state)
 {
 	for (int i = 0; i < 300; i++) {
@@ -132,7 +132,7 @@ static void a_change_of_the_set_wakes(void **state)
 	}
 }
 
-/* A queue that cannot wake anybody is looked at every millisecond. */
+/* A queue that cannot wake its lcore is looked at every millisecond. */
 static void a_queue_without_a_wake_up(void **state)
 {
 	int fd = source[3].rxq.wake_fd;
@@ -443,7 +443,7 @@ static void a_load_is_seen(void **state)
 	}
 }
 
-/* Told to poll, they never sleep; the same memory begins anew. */
+/* With busy_poll they never sleep; the same memory begins anew. */
 static void busy_polling(void **state)
 {
 	uint64_t deadline = clock_ns() + 10 * NS_PER_S, polls;

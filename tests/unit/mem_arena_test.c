@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Address space that is reserved, handed out and taken back, and memory that goes away under a reader (L4, L9, T4): the
- * reader's copy ends, the arena is dead, its alarm has rung, and nobody else has noticed. */
+ * reader's copy ends, the arena is dead, its alarm has rung, and nothing else has noticed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -127,7 +127,7 @@ static void places_are_used_again(void **state)
 	close(fd);
 }
 
-/* Whether the address space is somebody's: the kernel refuses to map over it. */
+/* Whether the address space is in use: the kernel refuses to map over it. */
 static bool taken(uint8_t *at)
 {
 	void *got = mmap(at, PAGE, PROT_NONE,
@@ -435,7 +435,7 @@ static void threads_in_the_middle_of_a_copy(void **state)
 	close(calm_alarm);
 }
 
-static void somebody_else(int number, siginfo_t *info, void *context)
+static void foreign_handler(int number, siginfo_t *info, void *context)
 {
 	(void)number;
 	(void)info;
@@ -445,7 +445,7 @@ static void somebody_else(int number, siginfo_t *info, void *context)
 /* EAL takes the signal while its heap grows; mem_arena_guard() takes it back. */
 static void takes_the_signal_back(void **state)
 {
-	struct sigaction theirs = {.sa_sigaction = somebody_else, .sa_flags = SA_SIGINFO};
+	struct sigaction theirs = {.sa_sigaction = foreign_handler, .sa_flags = SA_SIGINFO};
 	struct mem_arena *arena = mem_arena_create(alarm_fd);
 	int fd = file_of(PAGE, 0);
 	uint8_t *at = mem_arena_map(arena, fd, 0, PAGE, PAGE);

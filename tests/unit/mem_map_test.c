@@ -25,8 +25,8 @@ static uint64_t dice(uint64_t below)
 
 /* --- the oracle -------------------------------------------------------------------------------------------------- */
 
-/* A region that holds a byte, found the slow way. */
-static const struct mem_region *holder(const struct mem_map *map, uint64_t gpa)
+/* The region with a byte, found the slow way. */
+static const struct mem_region *region_of(const struct mem_map *map, uint64_t gpa)
 {
 	for (uint32_t i = 0; i < map->n; i++)
 		if (gpa >= map->region[i].gpa &&
@@ -52,7 +52,7 @@ static void check_range(const struct mem_map *map, struct mem_hint *hint, uint64
 
 	memset(spans, 0, sizeof(spans));
 	while (left > 0 && must == 0) {
-		const struct mem_region *region = holder(map, at);
+		const struct mem_region *region = region_of(map, at);
 		uint64_t part;
 
 		if (region == NULL || (at < gpa && at != gpa)) {
@@ -67,13 +67,13 @@ static void check_range(const struct mem_map *map, struct mem_hint *hint, uint64
 	if (must == 0)
 		must = pieces > max ? -E2BIG : (int)pieces;
 	n = mem_map_spans(map, hint, gpa, len, spans, max);
-	/* Which of two things is wrong first is nobody's business. */
+	/* Which of two things is wrong first does not matter. */
 	if (n != must && !(n < 0 && must < 0))
 		fail_msg("[%#lx, +%u): %d, not %d", (unsigned long)gpa, len, n, must);
 	assert_null(spans[max].at);
 	at = gpa;
 	for (int i = 0; i < n; i++) {
-		const struct mem_region *region = holder(map, at);
+		const struct mem_region *region = region_of(map, at);
 
 		assert_ptr_equal(spans[i].at, region->host + (at - region->gpa));
 		assert_true(spans[i].len <= region->size - (at - region->gpa));
@@ -105,7 +105,7 @@ static void check_near(const struct mem_map *map, struct mem_hint *hint, uint64_
 
 static void check_point(const struct mem_map *map, struct mem_hint *hint, uint64_t gpa)
 {
-	const struct mem_region *region = holder(map, gpa);
+	const struct mem_region *region = region_of(map, gpa);
 	uint64_t avail = 0;
 	uint8_t *at = mem_map_at(map, hint, gpa, &avail);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Signals that somebody tries to hold up: the write is broken off, and only that one. */
+/* Signals that a peer tries to block: the write is broken off, and only that one. */
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -90,7 +90,7 @@ static void *poke_in_a_thread(void *arg)
 	return NULL;
 }
 
-/* Several threads at once; and somebody who makes room in time is not given up. */
+/* Several threads at once; and a peer that makes room in time is not given up. */
 static void each_is_watched(void **state)
 {
 	enum { THREADS = 4 };
@@ -140,7 +140,7 @@ static unsigned long sleeps(void)
 	return n;
 }
 
-/* Nobody pokes: the watchdog costs nothing. */
+/* No poke: the watchdog costs nothing. */
 static void the_watchdog_sleeps(void **state)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -34,7 +34,7 @@ static void isolated_ports(void **state)
 	close_bridge(PORTS);
 }
 
-/* A flood that reaches nobody is dropped as a whole, and its reason is that of the ports that were there. */
+/* A flood that reaches no port is dropped as a whole, and its reason is that of the ports that were there. */
 static void isolated_from_all(void **state)
 {
 	uint8_t bytes[ROOM] = {0};

@@ -150,7 +150,7 @@ static void rings_the_bell_once(void **state)
 	assert_non_null(one);
 	assert_non_null(other);
 	report_post(one, &(struct report){.key = 1});
-	assert_false(readable(bell.fd)); /* nobody sleeps */
+	assert_false(readable(bell.fd)); /* no lcore sleeps */
 	doorbell_arm(&bell);
 	report_post(other, &(struct report){.key = 2});
 	assert_true(readable(bell.fd));

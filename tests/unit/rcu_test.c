@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Objects that are replaced under real readers: none is freed while it can be seen, waits end in the order they began,
- * a reader that sleeps holds nobody up, and the writer never waits. */
+ * a reader that sleeps is not waited for, and the writer never waits. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void start(struct counted_wait *wait, unsigned int number)
 	rcu_wait_start(&wait->wait, note_end);
 }
 
-static void nobody_reads(void **state)
+static void no_reader(void **state)
 {
 	struct counted_wait wait[3];
 
@@ -70,7 +70,7 @@ static void in_the_order_they_began(void **state)
 	start(&wait[3], 3);
 	assert_true(rcu_poll());
 	assert_int_equal(ended_n, 3);
-	/* Asleep, it holds nothing. */
+	/* Asleep, it refers to nothing. */
 	rcu_offline(HAND);
 	assert_false(rcu_poll());
 	assert_int_equal(ended_n, 4);
@@ -260,7 +260,7 @@ static int close_rcu(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nobody_reads),
+		cmocka_unit_test(no_reader),
 		cmocka_unit_test(in_the_order_they_began),
 		cmocka_unit_test(a_wait_is_its_owners_again),
 		cmocka_unit_test(readers_never_see_the_dead),

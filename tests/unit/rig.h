@@ -3,7 +3,7 @@
  *
  * The memory is a memfd mapped twice: where the driver writes and where the switch does, at different addresses, and
  * guest-physical and front-end addresses are unrelated to both. Two regions adjoin in guest-physical space and nowhere
- * else, so whoever forgets to translate every byte is found out. A third is large, empty and far away.
+ * else, so code that forgets to translate every byte is found out. A third is large, empty and far away.
  *
  * rig_snapshot() remembers every byte of the two small regions; rig_expect() says what will be written; rig_check()
  * fails unless exactly that was. A buffer needs no canaries: everything around it is one.
@@ -131,7 +131,7 @@ uint16_t ring_used_index(struct ring *ring);
 /* The device will write this used entry, and this index. */
 void ring_expect_used(struct ring *ring, uint16_t at, uint32_t id, uint32_t len);
 void ring_expect_used_index(struct ring *ring, uint16_t index);
-/* The driver's wish: an index to be told at, or the NO_INTERRUPT flag. */
+/* The driver's wish: an index for the interrupt, or the NO_INTERRUPT flag. */
 void ring_used_event(struct ring *ring, uint16_t index);
 void ring_avail_flags(struct ring *ring, uint16_t flags);
 /* The device's wish. */

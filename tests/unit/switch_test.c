@@ -295,7 +295,7 @@ static void learns_and_forwards(void **state)
 	a = get("a"), b = get("b"), c = get("c");
 	fake_port_ready(a, 0, true);
 	fake_port_ready(b, 0, true);
-	/* Nobody knows 2: everybody but the sender gets it, and 1 is learned. */
+	/* 2 is unknown: every port but the sender's gets it, and 1 is learned. */
 	fake_port_send(a, 2, 1, 1);
 	TURN_UNTIL(loop, a->completed == 1 && where(1, 0) != NULL);
 	assert_string_equal(where(1, 0), "a");
@@ -343,7 +343,7 @@ static void a_peer_that_goes_is_forgotten(void **state)
 	assert_int_equal(fake_ports, 2);
 }
 
-/* What it still sends, and what lcores saw of it before it fell deaf, does not bring it back. */
+/* What it still sends, and what lcores saw of it before it went silent, does not bring it back. */
 static void a_deaf_port_is_not_learned(void **state)
 {
 	static const uint8_t address[6] = {2, 0, 0, 0, 0, 9};
@@ -458,7 +458,7 @@ static void control_echoes(void **state)
 	assert_int_equal(COUNTER(a, injected) + COUNTER(b, injected), 11);
 	assert_int_equal(COUNTER(a, tx_ok) + COUNTER(b, tx_ok), 11);
 	assert_int_equal(get("c")->delivered, 0);
-	/* A port that goes: what it handed over reaches nobody, or was answered before; what is for it goes nowhere. */
+	/* A port that goes: what it handed over reaches no port, or was answered before; what is for it goes nowhere. */
 	echo.to = b;
 	fake_port_send(a, 2, 1, 3);
 	APPLY("b=/b");

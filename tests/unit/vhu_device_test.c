@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A device and its front end over a real socket: the conversation of a start, a stop and everything in between, and what
- * the device's owner is told meanwhile. */
+ * the device's owner is notified of meanwhile. */
 #include "fg_socket.h"
 #include "vhu_rig.h"
 
@@ -21,7 +21,7 @@ static void test_offers(void **state)
 			    "connected: the guest's driver has not started the device");
 }
 
-/* QEMU counts queue pairs and is known by RARP, which nobody else agrees to; everybody else counts rings. */
+/* QEMU counts queue pairs and is known by RARP, which no other front end agrees to; the others count rings. */
 static void test_queues_are_counted_as_the_front_end_counts(void **state)
 {
 	uint64_t protocol = front_get(&t.front, VHU_GET_PROTOCOL_FEATURES);
@@ -66,7 +66,7 @@ static void test_other_byte_order_is_refused_with_its_reason(void **state)
 	assert_non_null(strstr(vhu_rig_status().state, "s390x"));
 }
 
-/* A reset as crosvm and libkrun make it: the rings are configured again, and nobody stopped them. */
+/* A reset as crosvm and libkrun make it: the rings are configured again without being stopped. */
 static void test_ring_is_configured_anew(void **state)
 {
 	unsigned int fds;
@@ -251,7 +251,7 @@ static void test_call_is_swapped_on_a_live_ring(void **state)
 
 /* QEMU 10.2 waits for the acknowledgement at each change of an interrupt's mask, with a vCPU: no lcore is waited for. What an
  * lcore may still have told the old descriptor is told to the new one once it has moved on. Too many that wait to be closed
- * do hold the conversation up, so that nobody makes us keep them all. */
+ * do hold the conversation up, so that no front end makes us keep them all. */
 static void test_call_is_acknowledged_before_lcores_pass(void **state)
 {
 	enum { AT_ONCE = 4, READER = 0 };

@@ -177,7 +177,7 @@ static void test_client_waits_and_connects(void **state)
 	unlink(t.path);
 }
 
-/* Somebody who connects and says nothing keeps nobody out. */
+/* A client that connects and says nothing keeps no other out. */
 static void test_mute_front_end_makes_room(void **state)
 {
 	struct front mute, second;
@@ -191,7 +191,7 @@ static void test_mute_front_end_makes_room(void **state)
 	front_negotiate(&t.front);
 	assert_true(front_closed(&mute));
 	assert_int_equal(vhu_rig_status().replaced, 1);
-	/* Now somebody has. */
+	/* Now one has. */
 	front_connect(&second, t.loop, t.path);
 	assert_true(front_closed(&second));
 	assert_int_equal(front_get(&t.front, VHU_GET_STATUS), 0);
@@ -249,7 +249,7 @@ static void test_next_front_end_waits(void **state)
 	assert_int_equal(t.ready, 1);
 }
 
-/* L3: no descriptor is left. Who connects is closed at once, and nobody spins. */
+/* L3: no descriptor is left. Who connects is closed at once, and the loop does not spin. */
 static void test_out_of_descriptors(void **state)
 {
 	struct rlimit before, tight;
@@ -432,7 +432,7 @@ static void test_server_says_who_may_connect(void **state)
 	close(taken);
 	vhu_endpoint_close(&endpoint);
 
-	/* Somebody who comes in time is told nothing. */
+	/* For a front end that comes in time nothing is reported. */
 	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
 	assert_int_equal(unix_connect(t.path, &client), 0);
 	turn_for(20 * NS_PER_MS);
@@ -441,7 +441,7 @@ static void test_server_says_who_may_connect(void **state)
 	close(taken);
 	vhu_endpoint_close(&endpoint);
 
-	/* The file is gone: nobody can come. */
+	/* The file is gone: no front end can connect. */
 	assert_int_equal(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail), 0);
 	assert_int_equal(unlink(t.path), 0);
 	loop_timer_start(t.loop, &endpoint.alone, 0);

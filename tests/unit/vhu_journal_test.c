@@ -92,7 +92,7 @@ static void test_damaged_is_begun_anew(void **state)
 	vhu_journal_close(&journal, false);
 }
 
-/* Another switch has it; it is a link, a folder, a pipe, somebody else's, open to others; there is no folder. */
+/* Another switch has it; it is a link, a folder, a pipe, another user's, open to others; there is no folder. */
 static void test_not_ours_is_left_alone(void **state)
 {
 	struct vhu_journal journal, second;
@@ -182,12 +182,12 @@ static void test_a_reset_ends_records(void **state)
 	assert_false(about_a_ring(0) || about_a_ring(1));
 }
 
-/* The next front end brings the same ring, or another. The guest is told to look, in case nobody told it before. */
+/* The next front end brings the same ring, or another. The guest gets an interrupt, in case it had none before. */
 static void test_the_next_one_resumes(void **state)
 {
 	struct virtq *q;
 
-	role_assert_lcore(); /* nobody has the rings */
+	role_assert_lcore(); /* no lcore has the rings */
 	make_with_journal();
 	q = &t.device->ring[1].q;
 	virtq_record_place(q->record, 7, 9);
@@ -206,8 +206,8 @@ static void test_the_next_one_resumes(void **state)
 	assert_int_equal(atomic_load(&q->record->place), 0);
 }
 
-/* What is told to the guest then is told by the control thread. If a front end makes it wait, the ring begins broken,
- * and whoever polls it says so. */
+/* The control thread writes the guest's interrupt then. If a front end makes it wait, the ring begins broken,
+ * and the lcore that polls it says so. */
 static void test_a_resume_is_not_held_up(void **state)
 {
 	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);

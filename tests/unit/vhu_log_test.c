@@ -114,7 +114,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 	}
 }
 
-/* Nobody writes into the old log any more when the new one is acknowledged: QEMU harvests the old one then. */
+/* No lcore writes into the old log any more when the new one is acknowledged: QEMU harvests the old one then. */
 static void test_answer_waits_for_lcores(void **state)
 {
 	const struct mem_log *before;

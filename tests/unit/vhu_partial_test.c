@@ -97,7 +97,7 @@ static void a_guest_without_memory_is_nothing_to_remember(void **state)
 	regions_of(0, 0);
 	assert_int_equal(vhu_partial_remember(&partial, &regions), 0);
 	assert_int_equal(check(file[0]), 0);
-	assert_int_equal(check(-1), 0); /* whoever maps it says what is wrong with it */
+	assert_int_equal(check(-1), 0); /* mapping it says what is wrong with it */
 }
 
 static void as_many_files_as_there_can_be(void **state)

@@ -252,7 +252,7 @@ static void test_lcores_hold_up_a_request(void **state)
 	}
 }
 
-/* It is gone before the answer: nobody is to be answered, and what was begun is ended all the same. */
+/* It is gone before the answer: no answer is sent, and what was begun is ended all the same. */
 static void test_the_front_end_leaves_meanwhile(void **state)
 {
 	for (unsigned int i = 0; i < HELD_REQUESTS; i++) {
@@ -307,17 +307,17 @@ static void test_too_many_call_descriptors(void **state)
 
 static void test_a_device_holds_up_a_removal(void **state)
 {
-	struct frame_ref *hold_7 = &vhu_device_virtq(t.device, 1)->refs->ref[7];
+	struct frame_ref *ref_7 = &vhu_device_virtq(t.device, 1)->refs->ref[7];
 	struct vhu_message msg;
 
 	vhu_rig_add_memory();
-	hold_7->word = (uint32_t)rcu_own(&vhu_device_virtq(t.device, 1)->memory->map)->generation << 16;
-	frame_ref_take(hold_7);
+	ref_7->word = (uint32_t)rcu_own(&vhu_device_virtq(t.device, 1)->memory->map)->generation << 16;
+	frame_ref_take(ref_7);
 	send_removal();
 	assert_true(front_silent(&t.front));
 	assert_string_equal(vhu_rig_status().waiting, "REM_MEM_REG");
 	expect_only(VHU_STEP_ZERO_COPY);
-	frame_ref_drop(hold_7);
+	frame_ref_drop(ref_7);
 	assert_true(front_receive(&t.front, &msg));
 	expect_nothing();
 }

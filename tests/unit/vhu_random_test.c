@@ -28,10 +28,10 @@ enum { READER = 0, FILES = 3, STEPS = 20000, OTHERS = 7, SWAPS_AT_ONCE = 5 };
 
 static uint64_t seed = 88172645463325252;
 static int files[FILES];
-/* Steps at which a ring ran, was logged, and at which somebody waited for the port; regions there were in all. */
+/* Steps at which a ring ran, was logged, and at which a front end waited for the port; regions there were in all. */
 static unsigned int running, logged, kept_waiting, mapped;
 static unsigned long long messages, connections; /* of the devices before this one */
-/* Front ends beside the one that has the port, or -1; an eventfd that holds up who writes it, or -1. */
+/* Front ends beside the one that has the port, or -1; an eventfd that blocks its writer, or -1. */
 static int others[OTHERS], blocking = -1;
 
 static uint32_t random_below(uint32_t n)
@@ -357,7 +357,7 @@ static void assert_in_order(void)
 	}
 }
 
-/* Whatever came before: a front end that means it is served, as soon as nobody else has the port. */
+/* Whatever came before: a front end that means it is served, as soon as no other has the port. */
 static void assert_served(void)
 {
 	const struct vhu_header hello = {VHU_GET_FEATURES, VHU_VERSION, 0};
@@ -444,7 +444,7 @@ static void test_random(void **state)
 			rcu_quiescent(READER);
 		}
 		loop_turn(t.loop, one_in(10) ? 100 * NS_PER_US : 0);
-		/* What only the helper thread holds up may take it a moment, where CPUs are shared. */
+		/* What waits only for the helper thread may take a moment, where CPUs are shared. */
 		for (int turns = 0; !online && vhu_pending_any(&t.device->pending) && turns < 1000; turns++)
 			loop_turn(t.loop, NS_PER_MS);
 		assert_in_order();

@@ -19,7 +19,7 @@ struct vhu_rig {
 	char folder[32], path[64];
 	unsigned int fds; /* open before anything was made */
 	bool gone;
-	/* What the owner was told. */
+	/* What the device reported to the owner. */
 	uint32_t ready; /* one bit for each ring */
 	int kick[VHOST_RINGS_MAX];
 	uint16_t mtu;

@@ -70,7 +70,7 @@ static void end(const char *at, int fd, const struct vhu_socket_file *file)
 
 /* --- whose it is ------------------------------------------------------------------------------------------------ */
 
-/* Somebody who watches the folder, and looks the moment the name appears. */
+/* Watches the folder, and looks the moment the name appears. */
 struct watcher {
 	int fd;
 	uint32_t seen; /* what happened to the name */
@@ -107,7 +107,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static void nobody_sees_it_before(void **state)
+static void invisible_before_it_listens(void **state)
 {
 	const struct rights rights = some_rights(0620);
 
@@ -156,7 +156,7 @@ static void the_umask_counts_where_nothing_is_said(void **state)
 	}
 }
 
-/* The end of the process that makes it: as somebody who may give nothing away. */
+/* The end of the process that makes it: as a user who may give nothing away. */
 static int listen_as_nobody(void)
 {
 	const struct rights root = {.given[RIGHTS_OWNER] = true, .owner = 0};
@@ -371,7 +371,7 @@ static void what_cannot_be_a_path_is_told(void **state)
 	assert_int_equal(vhu_socket_listen(at, &nothing, &fd, &file, &fail), -EEXIST);
 	assert_non_null(strstr(fail.text, "a link that leads to nothing"));
 	assert_int_equal(unlink(below), 0);
-	/* A link is nobody's socket, and what it leads to stays. */
+	/* A link is no socket, and what it leads to stays. */
 	assert_int_equal(symlink(folder, path), 0);
 	assert_int_equal(vhu_socket_listen(path, &nothing, &fd, &file, &fail), -EEXIST);
 	assert_int_equal(unlink(path), 0);
@@ -416,7 +416,7 @@ static void a_missing_folder_is_made(void **state)
 	assert_non_null(strstr(fail.text, "create the one above it first"));
 }
 
-/* Whoever owns the folder above puts another of ours in the place of the new one, as soon as that is there. */
+/* The owner of the folder above puts another of ours in the place of the new one, as soon as that is there. */
 struct exchange {
 	char kept[80], made[80];
 	_Atomic bool ends;
@@ -492,7 +492,7 @@ static void a_folder_that_was_exchanged_is_not_given_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nobody_sees_it_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(invisible_before_it_listens, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_umask_counts_where_nothing_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_given_is_an_error, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_dead_process_left_is_replaced, set_up, tear_down),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What control waits for while a device reads frames in a guest's memory (frame_ref.h), and for how long: before memory is
  * unmapped, before a ring's place is told. The lcore and the device are played by the test: what they leave behind in the
- * ring and its holds. */
+ * ring and its references. */
 #include "vhu_rig.h"
 
 #include <unistd.h>
@@ -72,7 +72,7 @@ static void test_removal_waits_for_a_device(void **state)
 	assert_int_equal(vhu_rig_status().slots_used, 0);
 }
 
-/* What is lent of the new map is nobody's concern. */
+/* References to the new map are not waited for. */
 static void test_only_what_was_there(void **state)
 {
 	struct vhu_memory_region partial = vhu_rig_whole;
@@ -90,13 +90,13 @@ static void test_only_what_was_there(void **state)
 		   NULL, 0);
 	assert_true(front_silent(&t.front));
 	frame_ref_drop(ref_of());
-	zero_copy(); /* the same hold again, and always in use when control looks */
+	zero_copy(); /* the same reference again, and always counted when control looks */
 	expect_answer(VHU_REM_MEM_REG);
 	frame_ref_drop(ref_of());
 	close(fd);
 }
 
-/* A device that never gives back what it was lent: the file is let go of all the same, and who reads there reads zeros. */
+/* A device that never drops its references: the file is let go of all the same, and who reads there reads zeros. */
 static void test_not_for_ever(void **state)
 {
 	struct frame_ref *kept;
@@ -164,7 +164,7 @@ static void test_a_place_is_told_when_all_is_back(void **state)
 	assert_false(ring_of()->draining);
 }
 
-/* Nobody waits where nothing is ever lent, and a ring that is drained comes back. */
+/* Nothing waits where every frame is copied, and a ring that is drained comes back. */
 static void test_rings_run_again(void **state)
 {
 	vhu_rig_add_memory();
@@ -203,13 +203,13 @@ static void test_a_ring_in_what_goes(void **state)
 	assert_int_equal(t.ready, 0);
 }
 
-/* A port that ends: its queue is in no poll set, and nobody can give back anything. */
+/* A port that ends: its queue is in no poll set, and no lcore can give back anything. */
 static void test_a_port_that_ends(void **state)
 {
 	vhu_rig_add_memory();
 	front_ring(&t.front, 1, 256, UVA);
 	ref(true);
-	/* Ends, although it holds. */
+	/* Ends, although a reference is counted. */
 	assert_int_equal(vhu_rig_tear_down(state), 0);
 	frame_ref_users = 0;
 	vhu_rig_set_up(state);

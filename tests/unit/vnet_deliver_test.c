@@ -174,7 +174,7 @@ static void frames_spread_over_any_buffers(void **state)
 			ring_expect_used_index(ring, ring->used_idx);
 		deliver_one(ring, &frame, LEN_MAX);
 		if (buffers == 0) {
-			/* Used entries nobody sees may have been tried out. */
+			/* Used entries that are not shown may have been written. */
 			memcpy(rig.image + (ring->used + 4 - RIG_GPA), rig_at(&rig, ring->used + 4),
 			       512 * 8);
 			refused++;
@@ -298,7 +298,7 @@ static void buffers_of_nothing(void **state)
 /* --- bursts ------------------------------------------------------------------------------------------------------ */
 
 /* Random bursts of frames of random kinds, some too long for the port, into random buffers, for many turns of the
- * index: what arrives is a subsequence in order, each frame whole, and E2 holds after every burst. */
+ * index: what arrives is a subsequence in order, each frame whole, and E2 is true after every burst. */
 static void order_and_accounts(void **state)
 {
 	static uint8_t room[32][2100];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is read from a guest is read once (V9), proved without a race: our view of the guest's pages is taken away, each
  * access to them faults, is written down, and is let through for one instruction (the CPU's trap flag). A field that is
- * fetched twice is seen to be, whatever the timing; so is a byte of a body that anybody but the last copy looks at. */
+ * fetched twice is seen to be, whatever the timing; so is a byte of a body that anything but the last copy reads. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <signal.h>

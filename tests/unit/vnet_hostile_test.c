@@ -104,7 +104,7 @@ static void victim_turn(struct ring *victim)
 }
 
 /* The index alone moves in step with us, or a busy machine would see nothing but rings that ran too far: as far as the
- * ring holds, and now and then further. */
+ * ring has entries, and now and then further. */
 static void advance(struct ring *ring)
 {
 	uint16_t *avail = (uint16_t *)(void *)rig_at(ring->rig, ring->avail + 2);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is told what, and when: interrupts and kicks with flags and with event indexes (virtio 1.2, 2.7.7 and 2.7.10),
+/* Who is notified, and when: interrupts and kicks with flags and with event indexes (virtio 1.2, 2.7.7 and 2.7.10),
  * around every wrap; and what a queue remembers over a start, a pause and a new interrupt descriptor. */
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -118,7 +118,7 @@ static void interrupts_by_flag(void **state)
 	}
 }
 
-/* A burst that gives nothing back tells nobody. */
+/* A burst that gives nothing back interrupts nothing. */
 static void no_interrupt_for_nothing(void **state)
 {
 	struct ring *ring = ring_with_buffers(FLAGS, 0);
@@ -152,7 +152,7 @@ static void an_interrupt_for_what_was_dropped(void **state)
 	ring_close(ring);
 }
 
-/* No descriptor, no interrupt; a new one is told at the next burst, however long the silence was. */
+/* No descriptor, no interrupt; a new one gets it at the next burst, however long the silence was. */
 static void the_interrupt_goes_and_comes(void **state)
 {
 	static const uint32_t silences[] = {0, 1, 5, 65534, 65535, 65536, 65537};

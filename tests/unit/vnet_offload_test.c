@@ -210,7 +210,7 @@ static void a_receiver_gets_no_more_than_it_agreed_to(void **state)
 	close_rings();
 }
 
-/* A guest's MTU holds for what the frame becomes on a wire. */
+/* A guest's MTU applies to what the frame becomes on a wire. */
 static void an_mtu_is_about_the_pieces(void **state)
 {
 	const struct fg_packet fits = {.payload = 9000, .gso_size = 1000};
@@ -264,7 +264,7 @@ static void what_was_not_agreed_is_dropped_and_counted(void **state)
 	close_rings();
 }
 
-/* A NIC's word for the checksums goes to whoever agreed to hear it, and to nobody else. */
+/* A NIC's word for the checksums goes to guests that agreed to it, and to no others. */
 static void validity_is_told_to_those_who_listen(void **state)
 {
 	static const uint64_t features[] = {PLAIN, PLAIN | F(VIRTIO_NET_F_GUEST_CSUM)};

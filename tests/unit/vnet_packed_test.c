@@ -148,7 +148,7 @@ static void anything_in_the_ring(void **state)
 	assert_true(received > 1000 && broken > 500);
 }
 
-/* --- telling and being told --------------------------------------------------------------------------------------- */
+/* --- interrupts and kicks ----------------------------------------------------------------------------------------- */
 
 static void offer_frames(struct ring *ring, uint64_t at, unsigned int n)
 {

@@ -61,7 +61,7 @@ static void receive_one(struct ring *ring, uint16_t head, uint32_t seed, uint32_
 }
 
 /* Lays the message out in the given pieces from `at`, one gap byte apart, and receives it. */
-static void story_of(struct ring *ring, uint64_t at, struct piece *pieces, uint32_t n,
+static void receive_pieces(struct ring *ring, uint64_t at, struct piece *pieces, uint32_t n,
 		     enum chain_form form, uint32_t seed, uint32_t len)
 {
 	uint64_t keep = rig.free_at;
@@ -103,9 +103,9 @@ static void any_cut_is_legal(void **state)
 				struct piece two[] = {{0, cut}, {0, rest}};
 				struct piece three[] = {{0, cut}, {0, 1}, {0, rest - 1}};
 
-				story_of(ring, at, two, 2, cut % CHAIN_MIXED, l, lengths[l]);
+				receive_pieces(ring, at, two, 2, cut % CHAIN_MIXED, l, lengths[l]);
 				if (rest > 1)
-					story_of(ring, at, three, 3, (enum chain_form)(cut % 3), l,
+					receive_pieces(ring, at, three, 3, (enum chain_form)(cut % 3), l,
 						 lengths[l]);
 			}
 		}
@@ -130,10 +130,10 @@ static void single_bytes(void **state)
 				break;
 			for (uint32_t i = 0; i < whole; i++)
 				pieces[i].len = 1;
-			story_of(ring, at, pieces, whole, (enum chain_form)form, l, lengths[l]);
+			receive_pieces(ring, at, pieces, whole, (enum chain_form)form, l, lengths[l]);
 			for (uint32_t i = 0; i < 2 * whole; i++)
 				pieces[i].len = i % 2;
-			story_of(ring, at, pieces, 2 * whole, (enum chain_form)form, l, lengths[l]);
+			receive_pieces(ring, at, pieces, 2 * whole, (enum chain_form)form, l, lengths[l]);
 		}
 		ring_close(ring);
 	}
@@ -152,7 +152,7 @@ static void all_descriptors_in_one_chain(void **state)
 		for (uint32_t i = 0; i < 256; i++)
 			pieces[i].len = i < 255 ? 3 : whole - 3 * 255;
 		ring->next_desc = 0;
-		story_of(ring, at, pieces, 256, (enum chain_form)form, 1, 1000);
+		receive_pieces(ring, at, pieces, 256, (enum chain_form)form, 1, 1000);
 	}
 	ring_close(ring);
 }
@@ -169,7 +169,7 @@ static void one_piece_over_the_seam(void **state)
 		for (uint32_t below = 0; below <= whole && below <= 200; below++) {
 			struct piece one = {0, whole};
 
-			story_of(ring, RIG_SEAM - below, &one, 1,
+			receive_pieces(ring, RIG_SEAM - below, &one, 1,
 				 below % 2 == 0 ? CHAIN_DIRECT : CHAIN_INDIRECT, l, lengths[l]);
 		}
 	}
@@ -189,12 +189,12 @@ static void a_table_in_two_regions(void **state)
 
 		for (uint32_t i = 0; i < n; i++)
 			pieces[i].len = i + 1 == n ? whole - (n - 1) * 20 : 20;
-		story_of(ring, at, pieces, n, CHAIN_ACROSS, 3, 1514);
+		receive_pieces(ring, at, pieces, n, CHAIN_ACROSS, 3, 1514);
 	}
 	ring_close(ring);
 }
 
-/* Thousands of layouts nobody would think of. */
+/* Thousands of random layouts. */
 static void random_layouts(void **state)
 {
 	static struct piece pieces[PIECES_MAX];
@@ -218,7 +218,7 @@ static void random_layouts(void **state)
 			pieces[n++].len = part;
 			done += part;
 		}
-		story_of(ring, at, pieces, n, (enum chain_form)dice(CHAIN_ACROSS), (uint32_t)round,
+		receive_pieces(ring, at, pieces, n, (enum chain_form)dice(CHAIN_ACROSS), (uint32_t)round,
 			 len);
 	}
 	assert_int_equal(drops_of_rx(&counters), 0);
@@ -236,10 +236,10 @@ static void every_length(void **state)
 	for (uint32_t len = 14; len <= FRAME_LEN_MAX; len += len < 300 ? 1 : len < 2000 ? 97 : 9001) {
 		struct piece one = {0, message(ring, len, len)};
 
-		story_of(ring, at, &one, 1, CHAIN_DIRECT, len, len);
+		receive_pieces(ring, at, &one, 1, CHAIN_DIRECT, len, len);
 	}
 	message(ring, 9, FRAME_LEN_MAX);
-	story_of(ring, at, &(struct piece){0, 12 + FRAME_LEN_MAX}, 1, CHAIN_DIRECT, 9,
+	receive_pieces(ring, at, &(struct piece){0, 12 + FRAME_LEN_MAX}, 1, CHAIN_DIRECT, 9,
 		 FRAME_LEN_MAX);
 	ring_close(ring);
 }

@@ -401,7 +401,7 @@ static void expect_ignored(void)
 	scene_close();
 }
 
-/* The guest has begun the ring anew while nobody was there: the place in the record is of another time. */
+/* The guest has begun the ring anew while no switch ran: the place in the record is of another time. */
 static void a_record_of_another_time(void **state)
 {
 	static const uint16_t places[][2] = {{5, 9}, {65535, 3}, {0, FRAMES + 1}, {1, 1}, {9, 5}};

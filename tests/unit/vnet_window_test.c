@@ -72,7 +72,7 @@ static void complete(void)
 	vnet_complete(&ring.q, &burst);
 }
 
-/* A whole burst, of which the device takes the frames in `mask`; their holds in `taken`. */
+/* A whole burst, of which the device takes the frames in `mask`; their references in `taken`. */
 static uint16_t pass_burst(uint32_t mask, struct frame_ref **taken)
 {
 	uint16_t n = receive();
@@ -123,7 +123,7 @@ static void back_in_order_whatever_comes_first(void **state)
 	assert_int_equal(counted(&ring.q.counters.given_up), 0);
 }
 
-/* Those that come meanwhile wait behind it, lent or not, and the frames are right. */
+/* Those that come meanwhile wait behind it, referenced or not, and the frames are right. */
 static void those_behind_wait(void **state)
 {
 	struct frame_ref *first[BURST_MAX], *more[BURST_MAX];
@@ -156,7 +156,7 @@ static void those_behind_wait(void **state)
 	expect_returned(posted);
 }
 
-/* A quarter of the ring may be lent; then frames are to be copied, and when all that can be is in hand, none is taken. */
+/* A quarter of the ring may be referenced; then frames are to be copied, and when all that can be is in hand, none is taken. */
 static void a_bound(void **state)
 {
 	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
@@ -191,7 +191,7 @@ static void a_bound(void **state)
 	}
 }
 
-static void nobody_takes(void **state)
+static void no_device_takes(void **state)
 {
 	struct frame_ref *taken[BURST_MAX];
 
@@ -231,7 +231,7 @@ static void a_ring_is_drained(void **state)
 	assert_int_equal(receive(), 0);
 	assert_true(virtq_is_referenced(&ring.q));
 	role_assert_lcore();
-	assert_true(vnet_arm(&ring.q)); /* nobody sleeps over it */
+	assert_true(vnet_arm(&ring.q)); /* the lcore does not sleep over it */
 	expect_returned(2);
 	frame_ref_drop(taken[2]);
 	assert_int_equal(receive(), 0);
@@ -265,7 +265,7 @@ static void given_up_in_the_end(void **state)
 	assert_true(took >= FRAME_REF_LIMIT_MS && took < 10 * FRAME_REF_LIMIT_MS);
 	expect_returned(8);
 	assert_int_equal(counted(&ring.q.counters.given_up), 2);
-	/* Until the numbers come around to those that are out still: then a burst is not lent. */
+	/* Until the numbers come around to those that are out still: then a burst is copied. */
 	for (uint32_t seen = 8; seen < 2 * VIRTQ_IN_HAND_LIST; seen += more) {
 		uint32_t at = seen % VIRTQ_IN_HAND_LIST;
 
@@ -308,7 +308,7 @@ static void broken_at_once(void **state)
 	assert_false(virtq_is_referenced(&ring.q));
 }
 
-/* What was found by an earlier generation of the map is told from what came later. */
+/* What was found by an earlier generation of the map is distinguished from what came later. */
 static void a_generation(void **state)
 {
 	struct frame_ref *taken[BURST_MAX];
@@ -331,7 +331,7 @@ int main(void)
 		TEST_CASE(back_in_order_whatever_comes_first),
 		TEST_CASE(those_behind_wait),
 		TEST_CASE(a_bound),
-		TEST_CASE(nobody_takes),
+		TEST_CASE(no_device_takes),
 		TEST_CASE(only_frames_of_the_burst),
 		TEST_CASE(a_ring_is_drained),
 		TEST_CASE(given_up_in_the_end),
