@@ -141,7 +141,7 @@ static void vuswitch_reload(void *arg)
 	role_assert_control();
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / NS_PER_US);
 	if (options_read_config(&vus->options, &config, &fail) != 0) {
-		log_error("vuswitch", "%s (nothing was changed)", fail.text);
+		log_error("vuswitch", "nothing was changed: %s", fail.text);
 		notify("READY=1\nSTATUS=nothing was changed: %s", fail.text);
 		return;
 	}

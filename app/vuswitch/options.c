@@ -133,6 +133,9 @@ static int options_take(struct options *options, int option, int index, char **a
 		return options_add_typed(options, true, port_drivers[option - OPT_PORT]->option, optarg, fail);
 	switch (option) {
 	case OPT_CONFIG:
+		if (options->config != NULL)
+			return fail_set(fail, -EINVAL, "--config is given twice, as %s and %s; a switch has one file",
+					options->config, optarg);
 		options->config = optarg;
 		return 0;
 	case OPT_LAST_GOOD:

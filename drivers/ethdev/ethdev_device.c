@@ -16,6 +16,7 @@
 #include "ethdev_driver.h"
 #include "ethdev_reason.h"
 #include "ethdev_log.h"
+#include "kernel_if.h"
 #include "log.h"
 #include "mem_arena.h"
 
@@ -119,6 +120,20 @@ static int claim(uint16_t id, const char *name, const char *owner, struct fail *
 	return fail_set(fail, error, "device %s cannot be taken: %s", name, rte_strerror(-error));
 }
 
+/* DPDK's tap ignores all of its arguments if it does not know one, and has an interface of another name then. */
+static void warn_without_interface(const char *device, const char *name, const char *owner)
+{
+	char interface[64];
+
+	if (strncmp(name, "net_tap", strlen("net_tap")) == 0 &&
+	    device_argument(device, "iface", interface, sizeof(interface)) && strchr(interface, '%') == NULL &&
+	    !kernel_if_exists(interface))
+		log_warn(owner,
+			 "device %s is there, but no interface %s: its driver does not know one of the arguments, and has "
+			 "ignored them all; correct them",
+			 name, interface);
+}
+
 int ethdev_device_take(const char *device, const char *owner, uint16_t *id, struct fail *fail)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
@@ -140,6 +155,8 @@ int ethdev_device_take(const char *device, const char *owner, uint16_t *id, stru
 				 "device %s is there, but is no Ethernet device to DPDK (a NIC must be "
 				 "bound to vfio-pci; dpdk-devbind.py --status tells)",
 				 name);
+	if (error == 0)
+		warn_without_interface(device, name, owner);
 	return error != 0 ? error : claim(*id, name, owner, fail);
 }
 

@@ -2,6 +2,7 @@
 #include "bridge_options.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "vus_limits.h"
 
@@ -51,6 +52,24 @@ struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, u
 		.what = bridge->what, .list = "static-macs", .source = bridge->source, .node = list->value->item[i].value};
 }
 
+/* An address is behind one port: entry i has none that an earlier one has. */
+static int check_static_mac_once(const struct bridge_options *options, const struct option_entry *entry, unsigned int i,
+				 struct fail *fail)
+{
+	const uint8_t *mac = bridge_static_mac(options, i)->mac;
+
+	for (unsigned int j = 0; j < i; j++) {
+		const struct option_entry inner = bridge_static_mac_entry(entry, i);
+
+		if (memcmp(bridge_static_mac(options, j)->mac, mac, 6) == 0)
+			return option_fail(fail, -EEXIST, &inner, "mac",
+					   "mac %02x:%02x:%02x:%02x:%02x:%02x is listed twice, first at line %u; remove one",
+					   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+					   tree_find(bridge_static_mac_entry(entry, j).node, "mac")->line);
+	}
+	return 0;
+}
+
 int bridge_options_verify(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
 {
 	/* Half of the table is room enough for what lives behind an uplink, and leaves the other half to the other ports. */
@@ -69,6 +88,8 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 					   "mac %02x:%02x:%02x:%02x:%02x:%02x is a group address, which lives behind no "
 					   "port; use one whose first byte is even",
 					   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		if (check_static_mac_once(options, entry, i, fail) != 0)
+			return -EEXIST;
 	}
 	return 0;
 }

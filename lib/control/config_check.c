@@ -204,17 +204,27 @@ static struct option_entry port_entry(const struct config_port *port, const char
 	return (struct option_entry){.what = what, .list = "ports", .source = port->source, .node = port->node};
 }
 
+/* A key that no port has: it may be the one that is missing. */
+static int check_any_key(const struct config *config, const struct option_entry *entry, struct fail *fail)
+{
+	struct option_part parts[2 + CONFIG_DRIVERS_MAX] = {{.table = &config_port_names}, {.table = &bridge_port_options}};
+	unsigned int n = 2;
+
+	for (unsigned int i = 0; config->drivers[i] != NULL; i++)
+		parts[n++] = (struct option_part){.table = config->drivers[i]->options};
+	return option_check_keys(entry, parts, n, fail);
+}
+
 static int find_driver(const struct config *config, struct config_port *port, const struct option_entry *entry,
 		       struct fail *fail)
 {
 	const struct tree_item *item = tree_find(port->node, "type");
 	const char *type = text_of(port->node, "type");
+	bool typeless = item == NULL;
 	char known[128] = "";
 	size_t at = 0;
 
-	if (item == NULL)
-		return fail_set(fail, -EINVAL, "%s: %s has no type; add it", option_place(entry, NULL).text, entry->what);
-	if (item->value->kind != TREE_TEXT)
+	if (item != NULL && item->value->kind != TREE_TEXT)
 		return option_fail(fail, -EINVAL, entry, "type", "type has to be a single word");
 	for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++) {
 		if (strcmp((*driver)->type, type) == 0) {
@@ -222,9 +232,14 @@ static int find_driver(const struct config *config, struct config_port *port, co
 			return 0;
 		}
 		if (at < sizeof(known))
-			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", at > 0 ? " or " : "",
-					       (*driver)->type);
+			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s%s", at > 0 ? " or " : "",
+					       typeless && at > 0 ? "type: " : "", (*driver)->type);
 	}
+	if (typeless && check_any_key(config, entry, fail) != 0)
+		return -EINVAL;
+	if (typeless)
+		return fail_set(fail, -EINVAL, "%s: %s has no type; add type: %s", option_place(entry, NULL).text,
+				entry->what, known);
 	return option_fail(fail, -EINVAL, entry, "type", "type \"%s\" is not known; use %s", type, known);
 }
 

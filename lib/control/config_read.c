@@ -78,10 +78,19 @@ static bool config_read_knows(const struct port_driver *driver, const char *key)
 	return option_bit(driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0;
 }
 
+/* The key that may have been meant, or NULL. */
+static const char *config_read_like(const struct port_driver *driver, const char *key)
+{
+	const char *like = option_like(driver->options, key);
+
+	return like != NULL ? like : option_like(&bridge_port_options, key);
+}
+
 /* What may follow the first comma. */
 static int config_read_fail_unknown(const struct port_driver *driver, const char *source, const char *key, struct fail *fail)
 {
 	const struct option_table *tables[] = {driver->options, &bridge_port_options};
+	const char *like = config_read_like(driver, key);
 	char usage[400] = "", value[96];
 	size_t at = 0;
 
@@ -91,7 +100,8 @@ static int config_read_fail_unknown(const struct port_driver *driver, const char
 			at += (size_t)snprintf(usage + at, sizeof(usage) - at, "%s%s=%s", at > 0 ? ", " : "",
 					       tables[t]->row[i].key, value);
 		}
-	return fail_set(fail, -EINVAL, "%s: \"%s\" is not known; after the first comma go %s", source, key, usage);
+	return fail_set(fail, -EINVAL, "%s: \"%s\" is not known%s%s%s; after the first comma go %s", source, key,
+			like != NULL ? "; did you mean " : "", like != NULL ? like : "", like != NULL ? "?" : "", usage);
 }
 
 /* Adds ",key=value" to the text of what the port is made of. */
@@ -120,6 +130,10 @@ static int read_pairs(const struct port_driver *driver, const struct config_type
 			*value++ = '\0';
 		if (!config_read_knows(driver, pair) && !driver->arguments)
 			return config_read_fail_unknown(driver, typed->source, pair, fail);
+		/* DPDK's drivers may ignore every argument for the sake of an unknown one. */
+		if (!config_read_knows(driver, pair) && config_read_like(driver, pair) != NULL)
+			return fail_set(fail, -EINVAL, "%s: \"%s\" is not known; did you mean %s?", typed->source, pair,
+					config_read_like(driver, pair));
 		if (config_read_knows(driver, pair))
 			error = add_text(typed->node, pair, value != NULL ? value : "");
 		else
@@ -185,7 +199,7 @@ int config_set(struct config *config, const char *key, const char *value, struct
 	char option[64];
 
 	snprintf(option, sizeof(option), "--%s", key);
-	typed = config_read_add_typed(config, option, NULL);
+	typed = config_read_add_typed(config, "command line", NULL);
 	if (typed != NULL && add_text(typed->node, key, value) == 0)
 		return 0;
 	return fail_set(fail, -ENOMEM, "%s %s: no memory", option, value);

@@ -2,6 +2,7 @@
 /* option.c: what is done row by row. */
 #include "option.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -64,20 +65,96 @@ static bool has_row(const struct option_part *part, const struct option_row *row
 	return row != NULL && (!part->common || row->common);
 }
 
+static bool same_character(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b) || (a == '_' && b == '-');
+}
+
+/* How many characters are to be added, removed or replaced. */
+static unsigned int edits(const char *written, const char *key)
+{
+	enum { KEY_MAX = 31 };
+	unsigned int row[KEY_MAX + 1];
+	size_t n = strlen(key);
+
+	if (n > KEY_MAX)
+		return n;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (unsigned int)j;
+	for (size_t i = 0; written[i] != '\0'; i++) {
+		unsigned int diagonal = row[0];
+
+		row[0]++;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned int best = diagonal + !same_character(written[i], key[j - 1]);
+
+			diagonal = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+		}
+	}
+	return row[n];
+}
+
+/* Two edits make any short word of any other: mtu, mac. */
+const char *option_like(const struct option_table *table, const char *key)
+{
+	EACH_ROW (table, row)
+		if (edits(key, row->key) <= (strlen(row->key) > 5 ? 2 : 1))
+			return row->key;
+	return NULL;
+}
+
+static void hint_at_key(const struct option_part *parts, unsigned int parts_n, const char *key, char *hint, size_t size)
+{
+	const char *like = NULL;
+
+	hint[0] = '\0';
+	if (strchr(key, ':') != NULL)
+		snprintf(hint, size, "; is a space missing behind ':'?");
+	for (unsigned int i = 0; i < parts_n && hint[0] == '\0'; i++) {
+		like = option_like(parts[i].table, key);
+		if (like != NULL)
+			snprintf(hint, size, "; did you mean %s?", like);
+	}
+}
+
 static int option_fail_unknown(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 			       const struct tree_item *item, struct fail *fail)
 {
-	char known[320] = "";
+	char known[320] = "", hint[80];
 	size_t at = 0;
 
 	for (unsigned int i = 0; i < parts_n; i++)
-		EACH_ROW (parts[i].table, row)
-			if (has_row(&parts[i], row) && at < sizeof(known))
+		EACH_ROW (parts[i].table, row) {
+			bool again = false;
+
+			for (unsigned int j = 0; j < i; j++)
+				again |= option_bit(parts[j].table, row->key) != 0;
+			if (has_row(&parts[i], row) && !again && at < sizeof(known))
 				at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s", at > 0 ? ", " : "",
 						       row->key);
-	return fail_set(fail, -EINVAL, "%s: key \"%s\" is not known%s%s; known here: %s",
-			option_place(entry, item->key).text, item->key, entry->list != NULL ? " under " : "",
-			entry->list != NULL ? entry->list : "", known);
+		}
+	hint_at_key(parts, parts_n, item->key, hint, sizeof(hint));
+	return fail_set(fail, -EINVAL, "%s: key \"%s\"%s%s is not known%s%s%s; known here: %s",
+			option_place(entry, item->key).text, item->key, entry->what != NULL ? " of " : "",
+			entry->what != NULL ? entry->what : "", entry->list != NULL ? " under " : "",
+			entry->list != NULL ? entry->list : "", hint, known);
+}
+
+int option_check_keys(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
+		      struct fail *fail)
+{
+	for (unsigned int i = 0; i < entry->node->n; i++) {
+		const struct tree_item *item = &entry->node->item[i];
+		bool known = false;
+
+		for (unsigned int j = 0; j < parts_n; j++)
+			known |= has_row(&parts[j], find_row(parts[j].table, item->key));
+		if (!known)
+			return option_fail_unknown(entry, parts, parts_n, item, fail);
+	}
+	return 0;
 }
 
 static int read_item(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
@@ -114,15 +191,29 @@ static int check_needed(const struct option_entry *entry, const struct option_pa
 	return 0;
 }
 
+/* What was written may be the name that the first key is for. */
+static int fail_no_map(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
+		       struct fail *fail)
+{
+	const char *text = entry->node->kind == TREE_TEXT && entry->node->text[0] != '\0' ? entry->node->text : "vm1";
+	const char *key = parts_n > 0 ? parts[0].table->row[0].key : "name";
+	bool more = parts_n == 0;
+
+	for (unsigned int i = 0; i < parts_n; i++)
+		EACH_ROW (parts[i].table, row)
+			more |= row->needed != NULL && strcmp(row->key, key) != 0;
+	return fail_set(fail, -EINVAL, "%s: an entry%s%s has to be keys with values, as in {%s: %.64s%s}",
+			option_place(entry, NULL).text, entry->list != NULL ? " of " : "",
+			entry->list != NULL ? entry->list : "", key, text, more ? ", ..." : "");
+}
+
 int option_read(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 		struct fail *fail)
 {
 	int error = 0;
 
 	if (entry->node->kind != TREE_MAP)
-		return fail_set(fail, -EINVAL, "%s: an entry%s%s has to be keys with values, as in {name: vm1, ...}",
-				option_place(entry, NULL).text, entry->list != NULL ? " of " : "",
-				entry->list != NULL ? entry->list : "");
+		return fail_no_map(entry, parts, parts_n, fail);
 	for (unsigned int i = 0; error == 0 && i < entry->node->n; i++)
 		error = read_item(entry, parts, parts_n, &entry->node->item[i], fail);
 	for (unsigned int i = 0; error == 0 && i < parts_n; i++)

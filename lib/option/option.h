@@ -118,6 +118,11 @@ uint64_t option_live(const struct option_table *table);
 /* The bit of a key; 0: no row has it. */
 uint64_t option_bit(const struct option_table *table, const char *key);
 bool option_given(const struct option_table *table, const void *values, const char *key);
+/* The key of a row that `key` may have been meant for: equal but for case, '-' and '_', or an edit or two away; or NULL. */
+const char *option_like(const struct option_table *table, const char *key);
+/* Refuses a key of the entry, which is a map, that is in none of the parts. */
+int option_check_keys(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
+		      struct fail *fail);
 /* Takes over the values that are given in `from` and not in `values`; `common` ones only. */
 int option_inherit(const struct option_table *table, void *values, const void *from);
 

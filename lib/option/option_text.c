@@ -91,7 +91,7 @@ void option_describe(const struct option_table *table, const void *values, char 
 	for (unsigned int i = 0; i < table->n && at < size; i++) {
 		const struct option_row *row = &table->row[i];
 
-		if (is_normal(table, row, values))
+		if (!option_is_given(table, row, values) && is_normal(table, row, values))
 			continue;
 		option_value_text(row, values, value, sizeof(value));
 		at += (size_t)snprintf(text + at, size - at, ", %s %s", row->key, value);

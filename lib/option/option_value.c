@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "rights.h"
 
@@ -129,7 +130,7 @@ bool option_value_same(const struct option_row *row, const void *a, const void *
 
 static bool is_one_of(const char *text, const char *a, const char *b, const char *c)
 {
-	return strcmp(text, a) == 0 || strcmp(text, b) == 0 || strcmp(text, c) == 0;
+	return strcasecmp(text, a) == 0 || strcasecmp(text, b) == 0 || strcasecmp(text, c) == 0;
 }
 
 static int read_flag(const struct option_row *row, bool *value, const struct option_entry *entry, const char *text,
@@ -152,8 +153,8 @@ static int option_value_read_number(const struct option_row *row, uint32_t *valu
 	unsigned long number;
 
 	if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text))
-		return option_fail(fail, -EINVAL, entry, row->key, "%s has to be a whole number, 0 or more, not '%s'",
-				   row->key, text);
+		return option_fail(fail, -EINVAL, entry, row->key, "%s has to be a whole number from %u to %u, not '%s'",
+				   row->key, row->min, row->max, text);
 	errno = 0;
 	number = strtoul(text, NULL, 10);
 	if (errno != 0 || number < row->min || number > row->max)
@@ -282,6 +283,11 @@ int option_value_read(const struct option_row *row, void *values, const struct o
 		*(const struct tree **)at = node;
 		return 0;
 	}
+	if (node->kind != TREE_TEXT && row->kind == OPTION_NUMBER)
+		return option_fail(fail, -EINVAL, entry, row->key, "%s has to be a whole number from %u to %u", row->key,
+				   row->min, row->max);
+	if (node->kind != TREE_TEXT && row->kind == OPTION_FLAG)
+		return option_fail(fail, -EINVAL, entry, row->key, "%s has to be on or off", row->key);
 	if (node->kind != TREE_TEXT)
 		return option_fail(fail, -EINVAL, entry, row->key, "%s has to be a single word or path", row->key);
 	return read_text(row, at, entry, node->text, fail);

@@ -251,8 +251,12 @@ static int tree_yaml_take(struct reader *reader, const yaml_event_t *event)
 /* Bytes that are no characters are found before there are lines: libyaml tells how many bytes precede them. */
 static int tell_problem(const yaml_parser_t *parser, const char *source, const char *text, struct fail *fail)
 {
+	const char *context = parser->context != NULL ? parser->context : "";
 	size_t line = parser->problem_mark.line + 1;
 
+	/* What was begun and does not end, where it begins; a block may begin far above. */
+	if (strstr(context, "scanning") != NULL || strstr(context, "flow") != NULL)
+		line = parser->context_mark.line + 1;
 	if (parser->error == YAML_MEMORY_ERROR)
 		return fail_set(fail, -ENOMEM, "%s: no memory", source);
 	if (parser->error == YAML_READER_ERROR) {
@@ -265,8 +269,8 @@ static int tell_problem(const yaml_parser_t *parser, const char *source, const c
 				source, line, parser->problem);
 	}
 	return fail_set(fail, -EINVAL,
-			"%s:%zu: this is not YAML: %s; look for a bracket, a quote, a tab or an "
-			"indentation out of place",
+			"%s:%zu: this is not YAML: %s; look, here and in the line before, for a missing "
+			"colon (a space goes behind it), a bracket, a quote, a tab or an indentation out of place",
 			source, line, parser->problem != NULL ? parser->problem : "it cannot be read");
 }
 

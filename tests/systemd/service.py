@@ -32,7 +32,7 @@ GOOD = """ports:
 """
 MORE = GOOD + "  - {name: vm3, type: vhost-user, socket: /run/vuswitch/vm3.sock}\n"
 BROKEN = MORE + "  - {name: vm4, type: vhost-user, sokcet: /run/vuswitch/vm4.sock}\n"
-COMPLAINT = f'{CONFIG}:6: key "sokcet" is not known'
+COMPLAINT = f'{CONFIG}:6: key "sokcet" of port vm4 is not known'
 
 
 def run(*argv, check=True, seconds=30):

@@ -172,7 +172,9 @@ static const struct {
 	/* no YAML */
 	{"ports: [\n", 2, "not YAML"},
 	{"\tports: []\n", 1, "not YAML"},
-	{"bridges:\n  - name: \"x\n", 3, "not YAML"},
+	{"bridges:\n  - name: \"x\n", 2, "not YAML"},
+	{"ports:\n  - {name: a\n\n\nbridges: []\n", 2, "look, here and in the line before, for a missing colon"},
+	{"ports:\n  - name a\n    type: x\n", 3, "look, here and in the line before, for a missing colon"},
 	{"ports:\n  - {name: v\xe4, type: vhost-user}\n", 2, "not text in UTF-8"},
 	{"ports: []\n\n# \x01\n", 3, "not text in UTF-8"},
 	/* YAML that no configuration is */
@@ -186,21 +188,31 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
-	{"port: []\n", 1, "key \"port\" is not known; known here: bridges, ports, rebalance, "
+	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: bridges, ports, rebalance, "
 	 "socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
 	{"rebalance: [on]\nports: []\n", 1, "rebalance"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
-	 "key \"mac-tabel-size\" is not known under bridges; known here: name, "
+	 "key \"mac-tabel-size\" of bridge b is not known under bridges; did you mean mac-table-size?; known here: name, "
 	 "mac-table-size"},
-	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" is not known under ports"},
+	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" of port a is not known under ports; known"},
 	{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
-	{"ports:\n  - {name: a}\n", 2, "has no type"},
 	{"ports:\n  - {name: a, type: [ethdev]}\n", 2, "type has to be a single word"},
+	{"ports:\n  - {name: a}\n", 2, "port a has no type; add type: vhost-user or type: ethdev"},
+	{"ports:\n  - {name: a, type:vhost-user}\n", 2, "key \"type:vhost-user\" of port a is not known under ports; is a space "
+	 "missing behind ':'?"},
+	{"ports:\n" PORT(", quues: 2"), 2, "key \"quues\" of port a is not known under ports; did you mean queues?"},
+	{"ports:\n" PORT(", Zero_Copy: 2"), 2, "key \"Zero_Copy\" of port a is not known under ports; known"},
+	{"ports:\n" PORT(", socket_mode: 2"), 2, "did you mean socket-mode?"},
+	{"bridges:\n  - br0\n", 2, "as in {name: br0}"},
+	{"ports:\n  - vm7\n", 2, "as in {name: vm7, ...}"},
+	{"bridges:\n  - name: br0\n    static-macs:\n      - {mac: \"52:54:00:00:00:01\", port: a}\n"
+	 "      - {mac: \"52:54:00:00:00:01\", port: a}\nports:\n" PORT(""), 5,
+	 "mac 52:54:00:00:00:01 is listed twice, first at line 4; remove one"},
 	/* numbers */
 	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
-	 "mac-aging has to be a whole number, 0 or more, not 'soon'"},
-	{"bridges:\n  - name: b\n    mac-aging: -1\n", 3, "0 or more, not '-1'"},
+	 "mac-aging has to be a whole number from 0 to 32767, not 'soon'"},
+	{"bridges:\n  - name: b\n    mac-aging: -1\n", 3, "from 0 to 32767, not '-1'"},
 	{"bridges:\n  - name: b\n\n    mac-aging: 40000\n", 4, "40000 is out of range"},
 	{"bridges:\n  - {name: b, mac-table-size: 1}\n", 2, "use 16 to"},
 	{"bridges:\n  - {name: b, mac-table-size: 99, mac-limit-per-port: 100}\n", 2,
@@ -514,8 +526,11 @@ static void options_are_checked(void **state)
 		{"--vhost", "vm1=", "a name and a socket are needed"},
 		{"--ethdev", "up0", "a name and a device are needed"},
 		{"--vhost", "vm1=/a,brige=x", "\"brige\" is not known"},
-		{"--vhost", "vm1=/a,queues=x", "port vm1: queues has to be a whole number, 0 or more, not 'x'"},
-		{"--vhost", "vm1=/a,queues=", "queues has to be a whole number, 0 or more, not ''"},
+		{"--vhost", "vm1=/a,queues=x", "port vm1: queues has to be a whole number from 1 to 16, not 'x'"},
+		{"--vhost", "vm1=/a,queues=", "queues has to be a whole number from 1 to 16, not ''"},
+		{"--vhost", "vm1=/a,quues=2", "\"quues\" is not known; did you mean queues?"},
+		{"--ethdev", "up0=net_tap0,iface=tapx,isolatd=on", "\"isolatd\" is not known; did you mean isolated?"},
+		{"--ethdev", "up0=net_tap0,zero_copy_tx=on", "did you mean zero-copy-tx?"},
 		{"--vhost", "vm1=/a,queues=2,queues=3", "queues is written twice"},
 		{"--vhost", "vm1=/a,queues=99", "use 1 to 16"},
 		{"--vhost", "vm1=/a,mode=x", "use server"},
@@ -579,7 +594,7 @@ static void queues_move_unless_told_otherwise(void **state)
 	assert_true(config.options.rebalance);
 	assert_int_equal(config_set(&config, "rebalance", "never", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -EINVAL);
-	assert_int_equal(strncmp(fail.text, "--rebalance: rebalance \"never\"", 30), 0);
+	assert_int_equal(strncmp(fail.text, "command line: rebalance \"never\"", 31), 0);
 	config_free(&config);
 }
 
@@ -626,7 +641,7 @@ static void a_socket_is_somebodys(void **state)
 	assert_int_equal(vhost(&config, "a")->socket_mode, 0660);
 	assert_int_equal(config_set(&config, "socket-group", "nobody-of-that-name", &fail), 0);
 	assert_int_equal(config_check(&config, &fail), -ENOENT);
-	assert_int_equal(strncmp(fail.text, "--socket-group: socket-group \"nobody", 36), 0);
+	assert_int_equal(strncmp(fail.text, "command line: socket-group \"nobody", 34), 0);
 	config_free(&config);
 }
 

@@ -107,22 +107,24 @@ static void says_what_is_wrong(void **state)
 		{"size: 3\n", "file:1: thing x has no path; say where"},
 		{"path: /a\n\nsize: 1\n", "file:3: thing x: size: 1 is out of range; use 2 to 9"},
 		{"path: /a\nsize: 4294967298\n", "file:2: thing x: size: 4294967298 is out of range; use 2 to 9"},
-		{"path: /a\nsize: 0x3\n", "file:2: thing x: size has to be a whole number, 0 or more, not '0x3'"},
-		{"path: /a\nsize: [3]\n", "file:2: thing x: size has to be a single word or path"},
+		{"path: /a\nsize: 0x3\n", "file:2: thing x: size has to be a whole number from 2 to 9, not '0x3'"},
+		{"path: /a\nsize: [3]\n", "file:2: thing x: size has to be a whole number from 2 to 9"},
+		{"path: /a\nfast: [on]\n", "file:2: thing x: fast has to be on or off"},
+		{"path: [a]\n", "file:1: thing x: path has to be a single word or path"},
 		{"path: /a\nmode: off\n",
 		 "file:2: thing x: mode \"off\" is not known; use near (on this side) or far (on the other)"},
-		{"path: /a\nfast: On\n", "file:2: thing x: fast \"On\" is not known; use on (not slow) or off"},
+		{"path: /a\nfast: Onn\n", "file:2: thing x: fast \"Onn\" is not known; use on (not slow) or off"},
 		{"path: /a\nsafe: 1\n", "file:2: thing x: safe \"1\" is not known; use on or off"},
-		{"path: /a\nfaster: on\n",
-		 "file:2: key \"faster\" is not known under things; known here: path, size, mode, owner, "
-					   "fast, safe, places"},
+		{"path: /a\nfest: on\n",
+		 "file:2: key \"fest\" of thing x is not known under things; did you mean fast?; known here: path, "
+		 "size, mode, owner, fast, safe, places"},
 		{"path: /a\nsize: 3\npath: /b\n", "file:3: path is written twice, first at line 1; remove one"},
 		{"path: /a\nplaces: 7\n",
 		 "file:2: thing x: places has to be a list: one entry a line, each beginning with \"- \""},
 		{"path: /a\nplaces:\n- port: p\n", "file:3: this entry has no mac; add it"},
 		{"path: /a\nplaces:\n- mac: 5254\n", "file:3: mac \"5254\" is not an Ethernet address; write it as "
 						     "\"52:54:00:12:34:56\", with the quotes"},
-		{"- path\n", "file:1: an entry of things has to be keys with values, as in {name: vm1, ...}"},
+		{"- path\n", "file:1: an entry of things has to be keys with values, as in {path: vm1}"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
