@@ -50,25 +50,38 @@ static json_t *running_ask(int fd)
 	return reply;
 }
 
-static void compare(const json_t *json, const char *control, const struct config *config, FILE *to, FILE *warnings)
+/* Ports of the running switch's command line are no part of a file: a reload keeps them. */
+static void set_aside(struct config *running, const json_t *names)
+{
+	size_t i;
+	json_t *name;
+
+	json_array_foreach (names, i, name)
+		for (unsigned int j = 0; j < running->ports_n; j++)
+			if (json_is_string(name) && strcmp(running->ports[j].name, json_string_value(name)) == 0)
+				running->ports[j].aside = true;
+}
+
+static void compare(const json_t *reply, const char *control, const struct config *config, FILE *to, FILE *warnings)
 {
 	struct config running = {.drivers = config->drivers};
 	struct teller teller = {.to = to};
 	struct fail fail = {.text = "it is another version"};
 	int error = -EINVAL;
 
-	if (json != NULL)
-		error = config_read_json(&running, control, json, &fail);
+	if (json_object_get(reply, "config") != NULL)
+		error = config_read_json(&running, control, json_object_get(reply, "config"), &fail);
 	if (error == 0)
 		error = config_check(&running, &fail);
 	if (error != 0) {
 		fprintf(warnings, "warning: what this would change in the switch at %s cannot be said: %s\n", control,
 			fail.text);
 	} else {
+		set_aside(&running, json_object_get(reply, "command_line"));
 		fprintf(to, "compared with the switch that runs at %s:\n", control);
 		config_tell_changes(&running, config, running_tell, &teller);
 		if (teller.lines == 0)
-			fprintf(to, "no port is made anew, and none goes\n");
+			fprintf(to, "nothing changes\n");
 	}
 	config_free(&running);
 }
@@ -93,6 +106,6 @@ void running_compare(const char *control, const struct config *config, FILE *to,
 			control, ANSWER_SECONDS);
 		return;
 	}
-	compare(json_object_get(reply, "config"), control, config, to, warnings);
+	compare(reply, control, config, to, warnings);
 	json_decref(reply);
 }

@@ -44,6 +44,7 @@ struct config_port {
 	void *options;		 /* of driver->options */
 	char *takes;		 /* what no other port can have: driver->takes() */
 	const struct tree *node; /* where it is written */
+	bool aside;		 /* config_tell_changes(): of a command line, which is no part of what it is compared with */
 	const char *source;	 /* the file, or "--vhost vm1=/run/vm1.sock" */
 };
 
@@ -123,8 +124,8 @@ struct config_change config_port_change(const struct config_port *from, const st
 /* Whether the bridge can go on as it is; its static addresses may differ. */
 bool config_bridge_is_same(const struct config_bridge *from, const struct config_bridge *to);
 
-/* One line for each port and bridge that goes, is made anew or is changed, and what that costs: "port vm1: queues 1 -> 2: the
- * port is made anew, its VM loses the connection". */
+/* One line for each port and bridge that goes, comes, is made anew or is changed, and what that costs: "port vm1: queues 1 -> 2:
+ * the port is made anew, its VM loses the connection". */
 void config_tell_changes(const struct config *from, const struct config *to,
 			 void (*tell)(void *arg, const char *line), void *arg);
 

@@ -239,8 +239,15 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 /* What was applied last, with every default: the same that config_read_json() reads. */
 static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
+	const struct config *config = switch_config(sw);
+	json_t *typed = json_array();
+
 	role_assert_control();
-	return json_pack("{s:o}", "config", config_to_json(switch_config(sw)));
+	/* The next reload has them again, whatever the file says. */
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		if (config->ports[i].source != config->file)
+			json_array_append_new(typed, json_string(config->ports[i].name));
+	return json_pack("{s:o, s:o}", "config", config_to_json(config), "command_line", typed);
 }
 
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */

@@ -701,6 +701,7 @@ static void changes_are_told(void **state)
 	assert_changes(before, "bridges: [{name: b}]\nports:\n" PORT(", queues: 2, control-queue: true"),
 		       "port a: queues 1 -> 2, postcopy on -> off: the port is made anew, its VM loses the connection\n");
 	assert_changes(before, "bridges: [{name: b}]\nports:\n" PORT(", bridge: b, socket-mode: 660"),
+		       "bridge br0: goes\n"
 		       "port a: socket-mode not set -> 0660, bridge br0 -> b: changed while it runs\n");
 	assert_changes(before, "bridges: [{name: b}]\nsocket-mode: 0660\nports:\n" PORT(""),
 		       "port a: socket-mode not set -> 0660: changed while it runs\n");
@@ -708,8 +709,30 @@ static void changes_are_told(void **state)
 		       "bridge b: mac-aging 300 -> 5: the bridge is made anew and learns its addresses again; no VM loses "
 		       "its connection\n"
 		       "port a: type vhost-user -> ethdev: the port is made anew, its VM loses the connection\n");
-	assert_changes(before, "ports: []\n", "port a: goes, its VM loses the connection\n");
-	assert_changes("ports: []\n", before, "");
+	assert_changes(before, "ports: []\n",
+		       "bridge b: goes\nbridge br0: goes\nport a: goes, its VM loses the connection\n");
+	assert_changes("ports: []\n", before, "bridge b: comes\nbridge br0: comes\nport a: comes\n");
+	assert_changes(before, "rebalance: off\nbridges: [{name: b}]\nports:\n" PORT(""),
+		       "rebalance on -> off: changed while it runs\n");
+	assert_changes("bridges: [{name: br0}]\nports:\n" PORT(""),
+		       "bridges: [{name: br0, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}]\nports:\n" PORT(""),
+		       "bridge br0: static-macs, 0 before and 1 now: changed while it runs\n");
+}
+
+/* A port of the running switch's command line is no part of the file that it is compared with. */
+static void a_port_aside_stays(void **state)
+{
+	struct config from, to;
+	struct fail fail;
+	char lines[2000] = "";
+
+	assert_int_equal(read_text(&from, "ports:\n" PORT("") "  - {name: b, type: vhost-user, socket: /b}\n", &fail), 0);
+	assert_int_equal(read_text(&to, "ports: []\n", &fail), 0);
+	from.ports[1].aside = true;
+	config_tell_changes(&from, &to, add_line, lines);
+	assert_string_equal(lines, "port a: goes, its VM loses the connection\n");
+	config_free(&from);
+	config_free(&to);
 }
 
 /* What a running switch says of itself is what it was configured to be. */
@@ -769,6 +792,7 @@ int main(void)
 		cmocka_unit_test(a_socket_is_somebodys),
 		cmocka_unit_test(a_socket_of_the_command_line),
 		cmocka_unit_test(changes_are_told),
+		cmocka_unit_test(a_port_aside_stays),
 		cmocka_unit_test(json_says_the_same),
 	};
 	int fd = mkstemp(path), failed;
