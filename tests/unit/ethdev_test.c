@@ -452,6 +452,7 @@ static void flooded_with_a_tag_and_without(const unsigned int *shape, bool tagge
 	struct frame *frame = &burst.frame[0];
 	uint8_t got[LONGEST];
 	struct mem_span spans[64];
+	const char *reason;
 
 	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, &mbuf, 1), 1);
 	assert_int_equal(receive(in, 1), 1);
@@ -470,6 +471,7 @@ static void flooded_with_a_tag_and_without(const unsigned int *shape, bool tagge
 		bool tagged = (turn == 0) == tagged_first;
 
 		assert_int_equal(receive(ports[tagged], 1), tagged ? 1 : 2);
+		assert_int_equal(rte_mbuf_check(burst.frame[0].mbuf, 1, &reason), 0);
 		frame_copy(&burst.frame[0], got);
 		assert_int_equal(burst.frame[0].len, len + 4 * tagged);
 		assert_memory_equal(got, bytes, 12);
