@@ -216,7 +216,7 @@ def test_check_without_eal(lab: Lab) -> None:
     assert check("--vhost", "a\nb=/tmp/x")[1].count("\n") == 1
 
 
-def test_a_reload_waits_for_nobody(lab: Lab) -> None:
+def test_a_reload_does_not_wait(lab: Lab) -> None:
     """A FIFO in the place of the file would stop the control thread at SIGHUP."""
     config = lab.folder / "reload.yaml"
     config.write_text(f"ports: [{{name: vm1, type: vhost-user, socket: {lab.folder}/vm1.sock}}]\n")

@@ -163,7 +163,7 @@ def test_what_cannot_be_the_last_good_file(service: Service) -> None:
     assert f"nor can the last good one be used: {service.last_good} is no file" in service.errors()
 
 
-def test_closed_standard_descriptors_are_nobody_elses(service: Service) -> None:
+def test_closed_standard_descriptors_are_not_reused(service: Service) -> None:
     """Otherwise lines would go to whatever was opened next."""
     service.config.write_text(service.good)
     service.prefix = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]

@@ -10,8 +10,8 @@
  *	cores [--ms WINDOW] [--rounds N] [--pairs N] BYTES:FORMAT:RING LCORES... [--shared]
  *		e.g. 64:split:256 1 2 4 8
  *
- * With --shared all send to one guest, whose one receive queue the lcores take turns at; whoever comes by does that guest's
- * part. What crosses between CPUs then is that queue.
+ * With --shared all send to one guest, whose one receive queue the lcores take turns at; each does that guest's part in
+ * its turn. What crosses between CPUs then is that queue.
  *
  * Round by round a window for each number of lcores, and a line of JSON for it: Mpps of all together, ticks of an lcore for a
  * frame, and what that many threads that only compute do together, in units of one alone. Numbers of lcores for which the

@@ -67,8 +67,8 @@ void qg_lane_open(struct qg_lane *lane, struct qg_guest *from, struct qg_guest *
  * lost, or came twice or out of turn. */
 int qg_lane_step(struct qg_lane *lane, uint64_t now, bool send);
 
-/* Where several lanes lead to one guest, each begins its numbers at a multiple of QG_LANE, and only sends; somebody else takes
- * what arrived, of all of them: received[i] is the next number due of lane i of n, at
+/* Where several lanes lead to one guest, each begins its numbers at a multiple of QG_LANE, and only sends; another thread
+ * takes what arrived, of all of them: received[i] is the next number due of lane i of n, at
  * most QG_LANES_MAX. -EPROTO: as above. */
 #define QG_LANE (UINT64_C(1) << 48)
 void qg_lane_send(struct qg_lane *lane);

@@ -203,7 +203,7 @@ static void what_is_posted_before_the_start_is_sent(void **state)
 }
 
 /* A6. A kick descriptor that is always readable costs other ports nothing. */
-static void a_storm_of_kicks_hurts_nobody(void **state)
+static void a_storm_of_kicks_costs_others_nothing(void **state)
 {
 	struct guest *a = guest_run("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
@@ -220,7 +220,7 @@ static void a_storm_of_kicks_hurts_nobody(void **state)
 
 /* L5. An interrupt descriptor whose counter is at its end: writing it would wait for ever.
  */
-static void a_full_interrupt_counter_blocks_nobody(void **state)
+static void a_full_interrupt_counter_blocks_no_lcore(void **state)
 {
 	struct guest *a = guest_run("h0", NULL);
 	struct guest *b = guest_run("h1", NULL);
@@ -364,8 +364,8 @@ int main(void)
 		TEST_CASE(a_ring_may_have_no_interrupt),
 		TEST_CASE(a_ring_may_have_no_kick),
 		TEST_CASE(what_is_posted_before_the_start_is_sent),
-		TEST_CASE(a_storm_of_kicks_hurts_nobody),
-		TEST_CASE(a_full_interrupt_counter_blocks_nobody),
+		TEST_CASE(a_storm_of_kicks_costs_others_nothing),
+		TEST_CASE(a_full_interrupt_counter_blocks_no_lcore),
 		TEST_CASE(an_interrupt_that_blocks_ends_its_port),
 		TEST_CASE(an_error_descriptor_that_blocks_ends_its_port),
 	};

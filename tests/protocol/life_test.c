@@ -247,7 +247,7 @@ static void a_front_end_may_die_under_traffic(void **state)
 
 /* L1. While one front end talks, others knock by the hundred: the one is served, nothing is kept.
  */
-static void a_storm_of_connections_disturbs_nobody(void **state)
+static void a_storm_of_connections_disturbs_no_port(void **state)
 {
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
@@ -414,7 +414,7 @@ int main(void)
 		TEST_CASE(a_ring_may_be_told_in_any_order),
 		TEST_CASE(a_front_end_may_die_at_any_message),
 		TEST_CASE(a_front_end_may_die_under_traffic),
-		TEST_CASE(a_storm_of_connections_disturbs_nobody),
+		TEST_CASE(a_storm_of_connections_disturbs_no_port),
 		TEST_CASE(a_new_connection_begins_from_nothing),
 		TEST_CASE(queue_pairs_may_be_switched),
 		TEST_CASE(an_arrival_is_announced),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Postcopy: pages that take their time, and pages that never come. The guest that asked for them waits;
- * nobody else does: not two guests on the same lcore, not the conversation of another port, not
- * whoever wants to be rid of the one that waits.
+ * nothing else does: not two guests on the same lcore, not the conversation of another port, not
+ * the removal of the one that waits.
  */
 #include "migration.h"
 

@@ -41,7 +41,7 @@ static unsigned int take_all(struct guest *g)
 
 /* V13. A receiver without buffers costs its sender nothing. Buffers come: frames do.
  */
-static void a_receiver_without_buffers_stalls_nobody(void **state)
+static void a_receiver_without_buffers_stalls_no_sender(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
 	struct guest *g = guest_open("h0", NULL);
@@ -118,7 +118,7 @@ static void a_frame_too_long_for_its_buffer_is_dropped(void **state)
 
 /* V8. Buffers that are too short even for the header: whatever becomes of them, nothing is written beyond
  * them, and no other port notices. */
-static void tiny_buffers_hurt_nobody(void **state)
+static void tiny_buffers_cost_others_nothing(void **state)
 {
 	static const uint64_t features[] = {FG_FEATURES_DEFAULT, FG_F_PROTOCOL | FG_F_VERSION_1,
 					    FG_F_PROTOCOL};
@@ -199,11 +199,11 @@ static void a_malicious_receive_ring_breaks(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		TEST_CASE(a_receiver_without_buffers_stalls_nobody),
+		TEST_CASE(a_receiver_without_buffers_stalls_no_sender),
 		TEST_CASE(a_full_ring_drops_the_rest),
 		TEST_CASE(too_few_buffers_are_not_consumed),
 		TEST_CASE(a_frame_too_long_for_its_buffer_is_dropped),
-		TEST_CASE(tiny_buffers_hurt_nobody),
+		TEST_CASE(tiny_buffers_cost_others_nothing),
 		TEST_CASE(a_malicious_receive_ring_breaks),
 	};
 

@@ -326,7 +326,7 @@ static void a_client_finds_its_peer(void **state)
 }
 
 /* A client may be kept waiting at the door, or be accepted and not answered; no other port notices. */
-static void a_silent_peer_of_a_client_holds_up_nobody(void **state)
+static void a_silent_peer_of_a_client_delays_no_port(void **state)
 {
 	int listener = listen_as("c0");
 	struct guest *a = guest_run("h0", NULL);
@@ -371,7 +371,7 @@ int main(void)
 		TEST_CASE(a_killed_server_returns_everything_once),
 		TEST_CASE(a_killed_client_returns_everything_once),
 		TEST_CASE(a_client_finds_its_peer),
-		TEST_CASE(a_silent_peer_of_a_client_holds_up_nobody),
+		TEST_CASE(a_silent_peer_of_a_client_delays_no_port),
 		TEST_CASE(it_ends_when_told),
 	};
 

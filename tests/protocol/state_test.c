@@ -324,7 +324,7 @@ static void starting_and_stopping_costs_nothing(void **state)
 
 /* M13. A request whose answer takes time delays no other: not the other connections, not the
  * control socket; and what is sent behind it is answered in order. */
-static void answers_come_in_order_and_hold_up_nobody(void **state)
+static void answers_come_in_order_and_delay_no_port(void **state)
 {
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *other = guest_run("h1", NULL);
@@ -364,7 +364,7 @@ int main(void)
 		TEST_CASE(geometry_is_checked_as_a_whole),
 		TEST_CASE(repetition_costs_nothing),
 		TEST_CASE(starting_and_stopping_costs_nothing),
-		TEST_CASE(answers_come_in_order_and_hold_up_nobody),
+		TEST_CASE(answers_come_in_order_and_delay_no_port),
 	};
 
 	return fixture_main("state", CASES(cases));

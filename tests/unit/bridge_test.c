@@ -332,7 +332,7 @@ static void a_port_that_left_is_forgotten(void **state)
 }
 
 /* The peer of a port is another one: addresses go, static ones stay. */
-static void a_port_that_is_somebody_else_now(void **state)
+static void a_port_number_used_again(void **state)
 {
 	struct fdb_value value;
 	struct fdb_mark mark;
@@ -448,7 +448,7 @@ int main(void)
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(an_injected_frame),
 		cmocka_unit_test(a_port_that_left_is_forgotten),
-		cmocka_unit_test(a_port_that_is_somebody_else_now),
+		cmocka_unit_test(a_port_number_used_again),
 		cmocka_unit_test(ports_come_and_go_under_traffic),
 	};
 

@@ -599,7 +599,7 @@ static void queues_move_unless_told_otherwise(void **state)
 }
 
 /* "root" is user and group 0 on every machine, and so is no other number's name needed. */
-static void a_socket_is_somebodys(void **state)
+static void a_socket_has_an_owner(void **state)
 {
 	static const char text[] =
 		"socket-owner: 64055\nsocket-mode: 0640\nports:\n"
@@ -789,7 +789,7 @@ int main(void)
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(file_and_options_together),
 		cmocka_unit_test(queues_move_unless_told_otherwise),
-		cmocka_unit_test(a_socket_is_somebodys),
+		cmocka_unit_test(a_socket_has_an_owner),
 		cmocka_unit_test(a_socket_of_the_command_line),
 		cmocka_unit_test(changes_are_told),
 		cmocka_unit_test(a_port_aside_stays),

@@ -124,7 +124,7 @@ static void devices_come_and_go(void **state)
 	for (unsigned int i = 0; i < 5; i++)
 		dma_offer(place(i), PIECE);
 	loop_turn(loop, 0);
-	assert_int_equal(n_mapped, 0); /* nobody asked */
+	assert_int_equal(n_mapped, 0); /* not requested */
 	for (unsigned int round = 0; round < 3; round++) {
 		dma_start(loop, &ops);
 		dma_start(loop, &ops);

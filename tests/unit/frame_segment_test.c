@@ -233,7 +233,7 @@ static void a_checksum_anywhere_is_finished(void **state)
 
 		frame = make(&packet, 1 + at % 5);
 		memmove(bytes + at, bytes, frame.len);
-		memset(bytes, 0x5a, at); /* no type that anybody knows */
+		memset(bytes, 0x5a, at); /* an unknown type */
 		memcpy(&header, &frame.offload, sizeof(header));
 		frame.len += at;
 		frame.body_spans = 0;

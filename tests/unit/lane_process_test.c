@@ -140,7 +140,7 @@ struct lie {
 	unsigned int fds, times;
 };
 
-static void what_nobody_asked_is_not_believed(void **state)
+static void unrequested_answers_are_refused(void **state)
 {
 	static const struct lie lies[] = {
 		/* the answer of another request, which would have let something go on */
@@ -201,7 +201,7 @@ int main(void)
 		cmocka_unit_test(it_has_nothing_of_ours),
 		cmocka_unit_test(everything_can_be_asked_at_once),
 		cmocka_unit_test(a_broken_ring_is_heard),
-		cmocka_unit_test(what_nobody_asked_is_not_believed),
+		cmocka_unit_test(unrequested_answers_are_refused),
 		cmocka_unit_test(its_descriptors_are_closed),
 	};
 

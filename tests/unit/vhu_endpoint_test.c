@@ -390,8 +390,8 @@ static enum vhu_room take_it(struct vhu_endpoint *endpoint VUS_UNUSED, int fd)
 	return VHU_TAKEN;
 }
 
-/* After a minute, which is cut short here: whose the socket is, whose its folder, and what is needed; until somebody
- * comes. */
+/* After a minute, which is cut short here: whose the socket is, whose its folder, and what is needed; until a front
+ * end connects. */
 static void test_server_says_who_may_connect(void **state)
 {
 	static const struct vhu_endpoint_events events = {.connected = take_it};

@@ -291,7 +291,7 @@ static void of_two_at_the_same_time_one_has_it(void **state)
 	}
 }
 
-static void a_socket_of_somebody_else_stays(void **state)
+static void a_socket_of_another_process_stays(void **state)
 {
 	const struct rights nothing = {0};
 	struct vhu_socket_file file;
@@ -498,7 +498,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_a_dead_process_left_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_two_drafts_have_one_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(of_two_at_the_same_time_one_has_it, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_socket_of_somebody_else_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_socket_of_another_process_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_longest_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_path_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_folder_is_made, set_up, tear_down),

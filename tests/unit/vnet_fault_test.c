@@ -223,7 +223,7 @@ static void table_of_the_wrong_direction(struct ring *ring, uint16_t dir)
 	bad_desc(ring, table, 16, INDIRECT, 0);
 }
 
-static void table_nobody_agreed_to(struct ring *ring, uint16_t dir)
+static void table_without_the_feature(struct ring *ring, uint16_t dir)
 {
 	ring->conf->indirect = false;
 	entry(0, buffers, 100, dir, 0);
@@ -279,7 +279,7 @@ static const struct {
 	{"table that loops", table_that_loops, VIRTQ_FAULT_LOOP, false},
 	{"table with a next beyond", table_with_a_next_beyond, VIRTQ_FAULT_NEXT, false},
 	{"table of wrong direction", table_of_the_wrong_direction, VIRTQ_FAULT_DIRECTION, false},
-	{"table not agreed upon", table_nobody_agreed_to, VIRTQ_FAULT_INDIRECT, false},
+	{"table not agreed upon", table_without_the_feature, VIRTQ_FAULT_INDIRECT, false},
 	{"index too far", index_too_far, VIRTQ_FAULT_AVAIL_INDEX, true},
 	{"index one back", index_one_back, VIRTQ_FAULT_AVAIL_INDEX, true},
 };

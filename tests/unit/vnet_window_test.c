@@ -282,7 +282,7 @@ static void given_up_in_the_end(void **state)
 	frame_ref_drop(first[5]);
 }
 
-static void a_broken_ring_keeps_nobody(void **state)
+static void a_broken_ring_keeps_no_chain(void **state)
 {
 	struct frame_ref *taken[BURST_MAX];
 
@@ -335,7 +335,7 @@ int main(void)
 		TEST_CASE(only_frames_of_the_burst),
 		TEST_CASE(a_ring_is_drained),
 		TEST_CASE(given_up_in_the_end),
-		TEST_CASE(a_broken_ring_keeps_nobody),
+		TEST_CASE(a_broken_ring_keeps_no_chain),
 		TEST_CASE(broken_at_once),
 		TEST_CASE(a_generation),
 	};
