@@ -16,12 +16,14 @@ enum { TO_FLOOD = FDB_DESTINATIONS };
 void bridge_lookup_begin(const struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
 /* What the queue does not remember: reports the source to control if it has to be learned or renewed, and finds the
- * destination, or TO_FLOOD. Both remember what they were asked. */
-void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t src)
+ * destination, or TO_FLOOD. Both remember what they were asked, and prefetch what later frames of the burst will ask;
+ * `frame` is one of ctx->burst. */
+void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame, fdb_key_t src)
 	RUNS_ON(lcore_thread);
-uint32_t bridge_lookup_find(struct port_rxq *q, fdb_key_t dst) RUNS_ON(lcore_thread);
+uint32_t bridge_lookup_find(const struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame, fdb_key_t dst)
+	RUNS_ON(lcore_thread);
 
-/* Context: after bridge_lookup_begin() of the burst.
+/* Context: after bridge_lookup_begin() of the burst, which is ctx->burst.
  * Returns: the destination of an admitted frame, or TO_FLOOD. */
 static inline uint32_t bridge_lookup(struct lcore_ctx *ctx, struct port_rxq *q, uint16_t fid,
 				     const struct frame *frame) RUNS_ON(lcore_thread)
@@ -31,10 +33,10 @@ static inline uint32_t bridge_lookup(struct lcore_ctx *ctx, struct port_rxq *q, 
 		  src = fdb_key(fid, mac_at(frame->head + 6));
 
 	if (__builtin_expect(src != memo->src, 0))
-		bridge_lookup_learn(ctx, q, src);
+		bridge_lookup_learn(ctx, q, frame, src);
 	if (__builtin_expect(dst == memo->dst, 1))
 		return memo->destination;
-	return (dst & MAC_GROUP) != 0 ? TO_FLOOD : bridge_lookup_find(q, dst);
+	return (dst & MAC_GROUP) != 0 ? TO_FLOOD : bridge_lookup_find(ctx, q, frame, dst);
 }
 
 #endif

@@ -174,11 +174,21 @@ static void list_join(struct fdb *fdb, struct fdb_entry *entry)
 	owner->n++;
 }
 
+static void set_entries(struct fdb *fdb, uint32_t entries)
+{
+	bool large = entries >= FDB_LARGE;
+
+	fdb->stats.entries = entries;
+	/* Every look-up reads the line it is in: stored only when it changes. */
+	if (large != atomic_load_explicit(&fdb->large, memory_order_relaxed))
+		atomic_store_explicit(&fdb->large, large, memory_order_relaxed);
+}
+
 static void entry_remove(struct fdb *fdb, struct fdb_entry *entry)
 {
 	list_leave(fdb, entry);
 	place_clear(fdb, (uint32_t)(entry - fdb->entry));
-	fdb->stats.entries--;
+	set_entries(fdb, fdb->stats.entries - 1);
 	entry_changed(fdb, entry->key);
 }
 
@@ -202,7 +212,7 @@ static int entry_add(struct fdb *fdb, fdb_key_t key, struct fdb_value value)
 	entry->value = value;
 	place_fill(fdb, (uint32_t)place, key, &value);
 	list_join(fdb, entry);
-	fdb->stats.entries++;
+	set_entries(fdb, fdb->stats.entries + 1);
 	entry_changed(fdb, key);
 	return 0;
 }

@@ -33,6 +33,19 @@ static inline bool fdb_place_read(const struct fdb_line *line, int place, uint32
 	return true;
 }
 
+/* A hint. */
+static inline bool fdb_is_large(const struct fdb *fdb)
+{
+	return atomic_load_explicit(&fdb->large, memory_order_relaxed);
+}
+
+/* The first line of an address. Always inline: gcc takes a function that only prefetches for one without effect,
+ * and leaves out its calls. */
+static inline __attribute__((always_inline)) void fdb_lookup_prefetch(const struct fdb *fdb, fdb_key_t key)
+{
+	__builtin_prefetch(&fdb->line[fdb_first_line(fdb, fdb_hash(fdb, key))]);
+}
+
 /* The rest of a look-up: what is not in its first place, or was just filled. `key` has FDB_USED. */
 bool fdb_lookup_further(const struct fdb *fdb, uint64_t hash, uint64_t key,
 			struct fdb_value *value);

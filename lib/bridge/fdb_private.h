@@ -16,6 +16,9 @@
 
 enum { FDB_LINE_ENTRIES = 5 };
 
+/* The lines of fewer entries, half a MiB, stay in a core's second level cache. */
+enum { FDB_LARGE = 8192 };
+
 struct fdb_line {
 	/* FDB_USED and an fdb_key_t; 0: free. */
 	_Alignas(LINE_BYTES) _Atomic uint64_t key[FDB_LINE_ENTRIES];
@@ -56,6 +59,7 @@ struct fdb {
 	_Alignas(LINE_BYTES) struct fdb_line *line; /* [mask + 1] */
 	uint64_t secret[4];
 	uint32_t mask;
+	atomic_bool large; /* FDB_LARGE entries or more: prefetching pays */
 	/* Changes with every entry of a bucket that appears, moves or goes. */
 	_Alignas(LINE_BYTES) _Atomic uint32_t generation[FDB_BUCKETS];
 	/* Control's. */

@@ -3,7 +3,7 @@
 #include "bridge_lookup.h"
 #include "bridge_rig.h"
 #include "cases.h"
-#include "fdb_private.h"
+#include "fdb_lookup.h"
 
 static uint8_t bucket_of(mac_key_t mac)
 {
@@ -99,6 +99,26 @@ static void a_second_voids_the_source(void **state)
 	close_bridge(3);
 }
 
+/* What is prefetched for later frames is of this burst: the frames behind it are not read, whatever they were. */
+static void no_frame_behind_the_burst_is_read(void **state)
+{
+	open_bridge(3, 300);
+	for (uint32_t i = 0; i < FDB_LARGE; i++)
+		bridge_learn(bridge, home(i), i % 2 ? 1 : 0);
+	assert_true(fdb_is_large(bridge_fdb(bridge)));
+	for (uint32_t n = 1; n <= BURST_MAX; n++) {
+		for (uint32_t i = 0; i < n; i++)
+			put(&ctx[0], home(2 * i + 1), home(2 * i));
+		for (uint32_t i = n; i < BURST_MAX; i++)
+			ctx[0].burst->frame[i].head = NULL;
+		forward(&port[0]);
+		assert_int_equal(port[1].n, n);
+		port[1].n = 0;
+		learn();
+	}
+	close_bridge(3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +127,7 @@ int main(void)
 		cmocka_unit_test(a_change_voids_what_it_concerns),
 		cmocka_unit_test(an_unknown_address_that_is_learned),
 		cmocka_unit_test(a_second_voids_the_source),
+		cmocka_unit_test(no_frame_behind_the_burst_is_read),
 	};
 
 	return bridge_rig_run(tests, sizeof(tests) / sizeof(tests[0]));
