@@ -11,6 +11,7 @@
 #include "eal.h"
 #include "lcore_inject.h"
 #include "lcore_rig.h"
+#include "policy.h"
 
 static const uint8_t everybody[CONTROL_FRAME_MAX + 1] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
 
@@ -109,6 +110,37 @@ static void what_is_refused(void **state)
 	await_sleep();
 }
 
+/* What is said to come from a port counts against that port's rate, and no other's. */
+static void each_port_has_its_rate(void **state)
+{
+	int error = 0;
+
+	role_assert_control();
+	for (int sent = 0; error != -EAGAIN && sent < 1000; sent++)
+		error = lcores_inject_bridge(bridge, &source[2].port, everybody, LEN);
+	assert_int_equal(error, -EAGAIN);
+	await_sleep();
+	assert_int_equal(lcores_inject_bridge(bridge, &source[4].port, everybody, LEN), 0);
+	assert_int_equal(lcores_inject_bridge(bridge, NULL, everybody, LEN), 0);
+	await_sleep();
+}
+
+/* A frame said to come from an isolated port, where all others are isolated, too. */
+static void out_of_no_port(void **state)
+{
+	uint64_t alone = COUNTER(1, inject_drop[INJECT_DROP_ALONE]), delivered = atomic_load(&source[5].delivered);
+
+	role_assert_control();
+	for (int i = 0; i < SOURCES; i++)
+		assert_int_equal(port_policy_set(&source[i].port, &(struct policy_config){.isolated = true}), 0);
+	assert_int_equal(lcores_inject_bridge(bridge, &source[1].port, everybody, LEN), 0);
+	await_sleep();
+	assert_int_equal(COUNTER(1, inject_drop[INJECT_DROP_ALONE]), alone + 1);
+	assert_int_equal(atomic_load(&source[5].delivered), delivered);
+	for (int i = 0; i < SOURCES; i++)
+		assert_int_equal(port_policy_set(&source[i].port, &(struct policy_config){0}), 0);
+}
+
 /* Its lcore polls `source` and stays there, until it is let go. */
 static void stick(struct source *from, unsigned int lcore) RUNS_ON(control_thread)
 {
@@ -196,6 +228,28 @@ static void a_port_that_goes(void **state)
 	assert_int_equal(COUNTER(2, inject_drop[INJECT_DROP_GONE]), gone + 6);
 }
 
+/* A ring that is full of a port's frames is empty of them when it goes. */
+static void a_port_with_a_full_ring_goes(void **state)
+{
+	uint64_t gone = COUNTER(2, inject_drop[INJECT_DROP_GONE]), two;
+
+	role_assert_control();
+	await_sleep();
+	atomic_store(&source[1].punts, true);
+	stick(&source[1], 0);
+	two = atomic_load(&source[2].delivered);
+	for (int i = 0; i < CONTROL_FRAMES; i++) {
+		fill_buckets(NULL);
+		assert_int_equal(lcores_inject_port(&source[2].port, everybody, LEN), 0);
+	}
+	lcores_forget_port(&source[2].port);
+	assert_int_equal(COUNTER(2, inject_drop[INJECT_DROP_GONE]), gone + CONTROL_FRAMES);
+	let_go(&source[1]);
+	atomic_store(&source[1].punts, false);
+	await_sleep();
+	assert_int_equal(atomic_load(&source[2].delivered), two);
+}
+
 /* Forgotten while lcores send: each frame is sent or dropped, never both. */
 static void a_port_that_goes_meanwhile(void **state)
 {
@@ -260,6 +314,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup(name, fill_buckets)
 	const struct CMUnitTest tests[] = {
 		CASE(into_a_bridge), CASE(out_of_one_port),  CASE(what_is_refused),	       CASE(a_full_ring),
+		CASE(each_port_has_its_rate), CASE(out_of_no_port), CASE(a_port_with_a_full_ring_goes),
 		CASE(an_echo),	     CASE(a_port_that_goes), CASE(a_port_that_goes_meanwhile),
 	};
 
