@@ -144,14 +144,11 @@ static void out_of_no_port(void **state)
 /* Its lcore polls `source` and stays there, until it is let go. */
 static void stick(struct source *from, unsigned int lcore) RUNS_ON(control_thread)
 {
-	uint64_t polls;
-
 	from->rxq.lcore_next = 1 + lcore;
 	source_add(from);
 	atomic_store(&from->stuck, true);
-	polls = atomic_load(&from->polls);
 	source_send(from, 1);
-	while (atomic_load(&from->polls) == polls)
+	while (!atomic_load(&from->stays))
 		usleep(100);
 }
 

@@ -56,8 +56,11 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	ctx->burst->n = n;
 	atomic_fetch_add(&from->received, n);
 	role_assert_lcore();
-	while (atomic_load(&from->stuck))
+	while (atomic_load(&from->stuck)) {
+		atomic_store(&from->stays, true);
 		usleep(10);
+	}
+	atomic_store(&from->stays, false);
 	if (!atomic_load(&from->punts))
 		return n;
 	for (uint16_t i = 0; i < n; i++)

@@ -24,6 +24,7 @@ struct source {
 	_Atomic uint64_t arrived, disorder; /* of its frames, at the last source: how many, and not after one another */
 	atomic_bool armed, gone, chatty;
 	atomic_bool stuck;  /* its lcore stays in receive() while this is so */
+	atomic_bool stays;  /* it does */
 	atomic_bool punts;  /* its frames are for control, and go nowhere else */
 	_Atomic uint8_t last[LEN]; /* the first bytes of the last frame it was given */
 	atomic_int polled_by;
