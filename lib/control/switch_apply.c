@@ -136,9 +136,11 @@ static unsigned int failed_n(const struct vus_switch *sw)
 	return failed;
 }
 
-/* Something leaves: what waits for that is still to be made. */
+/* Something leaves, or has left and the next step is due: what waits for that is still to be made. */
 static bool is_leaving(const struct vus_switch *sw)
 {
+	if (sw->step.due_ns != 0)
+		return true;
 	for (unsigned int id = 0; id < PORTS_MAX; id++)
 		if (sw->port[id] != NULL && (sw->port[id]->state == SWITCH_PORT_LEAVING ||
 					     sw->port[id]->state == SWITCH_PORT_ENDING))

@@ -242,8 +242,12 @@ static void tells_what_failed_when_it_has_settled(void **state)
 	assert_non_null(get("b"));
 	assert_null(get("a"));
 	APPLY("a=/a", "b=/b");
-	assert_int_equal(settled.times, 3);
+	TURN_UNTIL(loop, settled.times == 3);
 	assert_int_equal(settled.failed, 0);
+	/* The only one that leaves is gone at once. */
+	APPLY("a=/refuse", "b=/b");
+	TURN_UNTIL(loop, settled.times == 4);
+	assert_int_equal(settled.failed, 1);
 	switch_on_settled(sw, NULL, NULL);
 	log_set_level(LOG_ERROR);
 }
