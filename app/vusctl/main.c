@@ -281,6 +281,8 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		return EXIT_SUCCESS;
 	}
+	if (strcmp(name, "reload") == 0)
+		die("there is no reload here: `systemctl reload vuswitch`, or SIGHUP to vuswitch, reads the file again");
 	die("\"%s\" is not known; there are ports, port NAME, macs, bridges, lcores, rebalance, top "
 	    "and version",
 	    name);

@@ -227,3 +227,14 @@ def test_a_reload_does_not_wait(lab: Lab) -> None:
     switch.reload()
     wait_until(lambda: "this is a pipe" in switch.log.read_text(), 10, "a word about the pipe")
     assert set(switch.ports()) == {"vm1"}
+
+
+def test_what_is_given_twice_or_is_no_command() -> None:
+    def said(name: str, *arguments: str) -> str:
+        done = subprocess.run([str(program(name)), *arguments], text=True, capture_output=True, timeout=20, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    assert "--config is given twice, as /a and /b" in said("vuswitch", "--check", "--config", "/a", "--config", "/b")
+    assert "did you mean isolated?" in said("vuswitch", "--check", "--ethdev", "up0=net_tap0,iface=tapx,isolatd=on")
+    assert "SIGHUP to vuswitch" in said("vusctl", "reload")

@@ -82,3 +82,14 @@ def test_what_a_reload_costs(lab: Lab) -> None:
     finally:
         front_end.close()
         switch.stop()
+
+
+def test_a_port_of_the_command_line_stays(lab: Lab) -> None:
+    """A file is compared with what the running switch has of its file."""
+    config = lab.folder / "file.yaml"
+    config.write_text("ports: []\n")
+    switch = lab.switch(["--config", str(config), "--vhost", f"cl1={lab.folder}/cl1.sock"], ["-m", "64"])
+    switch.start()
+    assert check(config, switch.control) == (["nothing changes"], "")
+    config.write_text(f"ports: [{{name: vm3, type: vhost-user, socket: {lab.folder}/vm3.sock}}]\n")
+    assert check(config, switch.control) == (["port vm3: comes"], "")
