@@ -238,3 +238,10 @@ def test_what_is_given_twice_or_is_no_command() -> None:
     assert "--config is given twice, as /a and /b" in said("vuswitch", "--check", "--config", "/a", "--config", "/b")
     assert "did you mean isolated?" in said("vuswitch", "--check", "--ethdev", "up0=net_tap0,iface=tapx,isolatd=on")
     assert "SIGHUP to vuswitch" in said("vusctl", "reload")
+
+
+def test_a_tap_that_ignored_its_arguments(lab: Lab) -> None:
+    """DPDK's tap takes none of them if one is unknown to it, and makes an interface of another name."""
+    switch = lab.switch(["--ethdev", "up0=net_tap0,iface=vuign0,bogus=1"], ["-m", "64"])
+    switch.start()
+    assert "device net_tap0 is there, but no interface vuign0" in switch.log.read_text()
