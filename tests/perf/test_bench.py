@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from bench import latency, report  # noqa: E402
 from bench.measure import Run, Window  # noqa: E402
+from vulab.paths import program  # noqa: E402
 
 
 def bench(*arguments):
@@ -138,6 +139,16 @@ def test_a_short_measurement(tmp_path, arguments, sizes):
         if run["switch"] == "vuswitch":
             assert run["dropped"] == run["lost"] == run["disorder"] == 0
             assert 2 <= run["macs"] <= run["macs_due"]
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two CPUs")
+def test_two_builds_are_compared(tmp_path):
+    result = tmp_path / "result.json"
+    build = str(program("vuswitch"))
+    done = bench("--switches", "vuswitch", "--vuswitch", build, "--vuswitch", build, "--sizes", "64", "--rounds", "1",
+                 "--windows", "1", "--no-huge", "--json", str(result))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [run["switch"] for run in json.loads(result.read_text())["rounds"][0]] == ["vuswitch", "vuswitch:2"]
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two CPUs")

@@ -94,7 +94,8 @@ class Lab:
     def setup(self, kind, name, **others):
         """What one switch is to be, with a new folder of that name."""
         options = self.options
-        directory = self.directory / name
+        # It becomes a $RUNTIME_DIRECTORY, where a colon separates several.
+        directory = self.directory / name.replace(":", "-")
         directory.mkdir()
         mtu = 1500 if options.tso else max(1500, max(options.sizes) - 14)
         return dataclasses.replace(
