@@ -239,10 +239,11 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 /* What was applied last, with every default: the same that config_read_json() reads. */
 static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
-	const struct config *config = switch_config(sw);
+	const struct config *config;
 	json_t *typed = json_array();
 
 	role_assert_control();
+	config = switch_config(sw);
 	/* The next reload has them again, whatever the file says. */
 	for (unsigned int i = 0; i < config->ports_n; i++)
 		if (config->ports[i].source != config->file)

@@ -102,6 +102,7 @@ static void a_second_voids_the_source(void **state)
 /* What is prefetched for later frames is of this burst: the frames behind it are not read, whatever they were. */
 static void no_frame_behind_the_burst_is_read(void **state)
 {
+	role_assert_control();
 	open_bridge(3, 300);
 	for (uint32_t i = 0; i < FDB_LARGE; i++)
 		bridge_learn(bridge, home(i), i % 2 ? 1 : 0);
