@@ -143,7 +143,7 @@ static void every_buffer_of_an_uplink_returns(void **state)
 {
 	struct guest *n = guest_run("n", NULL);
 	struct fg_flow flow = {.id = 40};
-	static const uint8_t stranger[6] = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
+	static const uint8_t unknown_mac[6] = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
 	int64_t at_start = fg_counter(&fixture.sw, "up", "buffers_free");
 	struct account n0, up0, n1, up1;
 	uint8_t frame[1514], got[2048];
@@ -155,7 +155,7 @@ static void every_buffer_of_an_uplink_returns(void **state)
 		size_t len = 60 + i % 1455;
 		int back;
 
-		fg_flow_build(&flow, stranger, n->nic.mac, frame, len);
+		fg_flow_build(&flow, unknown_mac, n->nic.mac, frame, len);
 		OK(fg_nic_send(&n->nic, frame, len, i % 2 ? NULL : &fg_layout_one));
 		back = fg_nic_recv(&n->nic, got, sizeof(got), FG_WAIT_MS);
 		if (back != (int)len || !fg_flow_check(&flow, got, (size_t)back))

@@ -27,7 +27,7 @@ static void a_known_address_is_not_reached(void **state)
 
 static void a_flood_reaches_the_others_only(void **state)
 {
-	static const uint8_t stranger[6] = {2, 0, 0, 0, 0, 0x77};
+	static const uint8_t unknown_mac[6] = {2, 0, 0, 0, 0, 0x77};
 	struct guest *a = guest_run("a", NULL), *b = guest_run("b", NULL), *c = guest_run("c", NULL);
 	struct account a0, b0, c0;
 	uint8_t got[2048];
@@ -36,7 +36,7 @@ static void a_flood_reaches_the_others_only(void **state)
 	read_account("b", &b0);
 	read_account("c", &c0);
 	send_raw(a, everybody, a->nic.mac, 5, 300);
-	send_raw(a, stranger, a->nic.mac, 6, 300);
+	send_raw(a, unknown_mac, a->nic.mac, 6, 300);
 	expect_account("a", &a0, &(struct account){.rx_ok = 11});
 	expect_account("b", &b0, &(struct account){0});
 	expect_account("c", &c0, &(struct account){.tx_ok = 11});

@@ -169,7 +169,7 @@ static void large_buffers_take_large_frames(void **state)
 	receive_whole(b, send_packet(a, b->nic.mac, &packets[4], &fg_layout_indirect), &header);
 }
 
-/* O1 to O4 at the real door: 7 headers of each kind, dropped and counted, and the good one after them arrives. */
+/* O1 to O4 over a real socket: 7 headers of each kind, dropped and counted, and the good one after them arrives. */
 static void hostile_headers_are_dropped_and_counted(void **state)
 {
 	static const struct fg_vnet bad[] = {

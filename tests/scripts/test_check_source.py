@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The checker of the house rules finds what it is there to find, and lets good code pass."""
+"""The checker of the source rules finds what it is there to find, and lets good code pass."""
 
 import importlib.machinery
 import importlib.util
