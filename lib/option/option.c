@@ -265,14 +265,11 @@ int option_inherit(const struct option_table *table, void *values, const void *f
 {
 	EACH_ROW (table, row) {
 		uint64_t bit = UINT64_C(1) << (row - table->row);
-		size_t size = row->kind == OPTION_TEXT ? sizeof(char *)
-			      : row->kind == OPTION_FLAG ? sizeof(bool)
-							 : sizeof(uint32_t);
 
 		if (!row->common || option_is_given(table, row, values) || !option_is_given(table, row, from))
 			continue;
 		option_value_clear(row, values);
-		memcpy(option_at(row, values), option_at_const(row, from), size);
+		memcpy(option_at(row, values), option_at_const(row, from), option_value_size(row));
 		if (option_value_own(row, values) != 0)
 			return -ENOMEM;
 		*(uint64_t *)values |= bit;

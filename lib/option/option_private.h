@@ -25,6 +25,8 @@ static inline bool option_is_given(const struct option_table *table, const struc
 
 /* Whether the row's value means something only where it is given. */
 bool option_has_no_normal(const struct option_row *row);
+/* Of the row's member. */
+size_t option_value_size(const struct option_row *row);
 int option_value_init(const struct option_row *row, void *values);
 int option_value_read(const struct option_row *row, void *values, const struct option_entry *entry,
 		      const struct tree *node, struct fail *fail);

@@ -14,13 +14,19 @@ bool option_has_no_normal(const struct option_row *row)
 	return row->kind == OPTION_USER || row->kind == OPTION_GROUP || row->kind == OPTION_MODE;
 }
 
-static size_t size_of(const struct option_row *row)
+size_t option_value_size(const struct option_row *row)
 {
 	switch (row->kind) {
 	case OPTION_FLAG:
 		return sizeof(bool);
+	case OPTION_TEXT:
+		return sizeof(char *);
 	case OPTION_MAC:
 		return 6;
+	case OPTION_LIST:
+		return sizeof(struct option_list);
+	case OPTION_TREE:
+		return sizeof(const struct tree *);
 	default:
 		return sizeof(uint32_t);
 	}
@@ -123,7 +129,7 @@ bool option_value_same(const struct option_row *row, const void *a, const void *
 		return same_list(row->entries, left, right);
 	if (row->kind == OPTION_TREE)
 		return *(const struct tree *const *)left == *(const struct tree *const *)right;
-	return memcmp(left, right, size_of(row)) == 0;
+	return memcmp(left, right, option_value_size(row)) == 0;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------------------- */
