@@ -7,20 +7,13 @@
 #include "cases.h"
 #include "clock.h"
 #include "dice.h"
-#include "fdb_private.h"
+#include "fdb_keys.h"
 
 enum { READERS = 3 };
 
 static fdb_key_t mac_of(uint32_t i)
 {
 	return (fdb_key_t)(i + 1) * UINT64_C(0x0100000203) % (UINT64_C(1) << FDB_MAC_BITS);
-}
-
-static bool known_at(const struct fdb *fdb, fdb_key_t key, struct fdb_value *value)
-{
-	struct fdb_mark mark;
-
-	return fdb_lookup(fdb, key, value, &mark);
 }
 
 /* Every address has a destination of its own, far from that of any other. */
@@ -123,17 +116,6 @@ static void readers_beside_a_busy_writer(void **state)
 }
 
 /* --- an entry that goes to its second line ----------------------------------------------------------------------- */
-
-/* An address that is in these lines, after another. */
-static fdb_key_t key_in(const struct fdb *fdb, uint32_t first, uint32_t second, fdb_key_t after)
-{
-	for (fdb_key_t key = after + 1;; key++) {
-		uint64_t hash = fdb_hash(fdb, key);
-
-		if (fdb_first_line(fdb, hash) == first && fdb_second_line(fdb, hash) == second)
-			return key;
-	}
-}
 
 struct follower {
 	const struct fdb *fdb;

@@ -9,15 +9,8 @@
 
 #include "cases.h"
 #include "dice.h"
-#include "fdb_private.h"
+#include "fdb_keys.h"
 #include "vus_limits.h"
-
-static bool known_at(const struct fdb *fdb, fdb_key_t key, struct fdb_value *value)
-{
-	struct fdb_mark mark;
-
-	return fdb_lookup(fdb, key, value, &mark);
-}
 
 /* A mark of an address, as a look-up gives it. */
 static struct fdb_mark mark_of(const struct fdb *fdb, fdb_key_t key)
@@ -411,17 +404,6 @@ static void moves_within_one_limit(void **state)
 	assert_int_equal(stats.moved, 16);
 	assert_int_equal(stats.evicted, 0);
 	fdb_destroy(fdb);
-}
-
-/* An address of the two lines, after `after`. */
-static fdb_key_t key_in(const struct fdb *fdb, uint32_t first, uint32_t second, fdb_key_t after)
-{
-	for (fdb_key_t key = after + 1;; key++) {
-		uint64_t hash = fdb_hash(fdb, key);
-
-		if (fdb_first_line(fdb, hash) == first && fdb_second_line(fdb, hash) == second)
-			return key;
-	}
 }
 
 /* Two full lines: an entry that can be in another goes there, and keeps its turn; if none can, the address is refused. */
