@@ -17,8 +17,8 @@ enum {
 	/* Longest port or bridge name, without the terminating zero: fits a column of `vusctl ports`. */
 	NAME_LEN_MAX = 31,
 
-	/* Memory slots of one VM. With one fewer, QEMU's virtio-mem falls back to a single slot (protocol.md
-	 * 3a.1); QEMU itself never uses more than 512. */
+	/* Memory slots of one VM. With one fewer, QEMU's virtio-mem falls back to a single slot (F13);
+	 * QEMU itself never uses more than 512. */
 	MEM_SLOTS_MAX = 509,
 	/* Places a queue remembers (mem_map.h): twice the slots, so that one in each is found at once; 2 KiB. */
 	MEM_HINTS = 1024,

@@ -51,6 +51,7 @@ def test_good_code_passes() -> None:
     ("drivers/vhost/one.h", HEADER.replace("Context: an", "An"), "who may call"),
     ("lib/frame/one.h", HEADER.replace(" * Context: an lcore.\n", "").replace("int", "/*\n * Context: any.\n */\nint"), "who may call"),
     ("lib/frame/one.c", GOOD.replace("a word here", "a word here (V" "99)"), "V" "99: no such rule"),
+    ("lib/frame/one.c", GOOD.replace("a word here", "a word (protocol.md\n * 3a.1)"), "a section of protocol.md by number"),
     ("scripts/one", "#!/usr/bin/python3\n# SPDX-License-Identifier: BSD-3-Clause\ndef f(:\n", "not Python"),
 ])
 def test_a_broken_rule_is_told(name: str, text: str, words: str) -> None:
