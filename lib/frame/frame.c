@@ -41,8 +41,10 @@ void frame_copy_spans(const struct frame *frame, const struct mem_span *to, uint
 	}
 	at.offset = skip;
 	cursor_put(&at, frame->head, frame->head_len);
-	for (uint16_t i = 0; i < frame->body_spans; i++)
+	for (uint16_t i = 0; i < frame->body_spans; i++) {
 		cursor_put(&at, frame->body[i].at, frame->body[i].len);
+		mem_fetch_body(frame->body[i].at, frame->body[i].len);
+	}
 }
 
 /* --- flow hash --------------------------------------------------------------------------------------------------- */

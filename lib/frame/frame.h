@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "mem_copy.h"
+#include "mem_fetch.h"
 #include "mem_map.h"
 #include "vus_limits.h"
 
@@ -75,6 +76,7 @@ static inline void frame_copy(const struct frame *frame, uint8_t *to)
 	to += frame->head_len;
 	for (uint16_t i = 0; i < frame->body_spans; i++) {
 		memcpy(to, frame->body[i].at, frame->body[i].len);
+		mem_fetch_body(frame->body[i].at, frame->body[i].len);
 		to += frame->body[i].len;
 	}
 }

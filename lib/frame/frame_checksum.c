@@ -27,8 +27,11 @@ uint16_t frame_sum(const struct frame *frame, uint32_t at)
 	struct sum sum = {0};
 
 	frame_checksum_add(&sum, frame->head, frame->head_len, &at);
-	for (uint16_t i = 0; i < frame->body_spans; i++)
+	/* A body that changes between its sum and its copy arrives with a sum that is wrong, as its sender wants it. */
+	for (uint16_t i = 0; i < frame->body_spans; i++) {
 		frame_checksum_add(&sum, frame->body[i].at, frame->body[i].len, &at);
+		mem_fetch_body(frame->body[i].at, frame->body[i].len);
+	}
 	sum.sum = (sum.sum & 0xffff) + (sum.sum >> 16);
 	return (uint16_t)(sum.sum + (sum.sum >> 16));
 }

@@ -107,6 +107,8 @@ static bool frame_of_record(struct frame *frame, struct lane_shared_ring *ring, 
 	pieces(ring, from, head_len, head);
 	memcpy(frame->head, head[0].at, head[0].len);
 	memcpy(frame->head + head[0].len, head[1].at, head[1].len);
+	mem_fetch_read(frame->head, head[0].at, head[0].len);
+	mem_fetch_read(frame->head + head[0].len, head[1].at, head[1].len);
 	frame->len = record->len;
 	frame->head_len = (uint16_t)head_len;
 	frame->mbuf = NULL;
@@ -128,6 +130,7 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
 	const uint64_t enough = consumer->next + BURST_BYTES;
 
+	mem_fetch_begin(MEM_FETCH_FROM_GUEST);
 	burst->n = 0;
 	if (head < consumer->next || head - consumer->next > LANE_RING_BYTES)
 		consumer->broken = true;
@@ -155,6 +158,7 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 
 void lane_done(struct lane_consumer *consumer)
 {
+	mem_fetch_end();
 	consumer->tail = consumer->next;
 	/* Pairs with lane_room(). */
 	atomic_store_explicit(&consumer->ring->tail, consumer->tail, memory_order_release);

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "mem_fetch.h"
+
 /* A volatile access is exactly that, and leaves alone what the compiler knows of all other memory, which an atomic one of
  * gcc does not: the fields of our own that a burst works with stay in registers. A race detector wants to see the atomic. */
 #if defined(__SANITIZE_THREAD__)
@@ -26,12 +28,34 @@
 /* Used elements are eight bytes on a boundary of four; they count once the index that follows them says so. */
 typedef uint64_t guest_word __attribute__((aligned(4)));
 
-static inline uint16_t guest_load16(const uint16_t *at)
+/* The same again and again: a field that moves on while the ring runs, of which each value stands for itself and is checked by
+ * itself. Nothing that an earlier value said is believed afterwards; the caller says why. */
+static inline uint16_t guest_load16_again(const uint16_t *at)
 {
 	return GUEST_LOAD(at);
 }
 
-static inline uint32_t guest_load32(const uint32_t *at)
+static inline uint32_t guest_load32_again(const uint32_t *at)
+{
+	return GUEST_LOAD(at);
+}
+
+/* Everything the guest stored before it stored this value is seen by the loads after this one. Pairs with the guest's
+ * release; the caller says which. */
+static inline uint16_t guest_load16_acquire_again(const uint16_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
+}
+
+/* Where reads are watched (mem_fetch.h). */
+#ifdef VUS_FETCH_ONCE
+#define guest_load16(at) ((uint16_t)mem_fetch_field(at, 2, GUEST_LOAD((const uint16_t *)(at)), __func__))
+#define guest_load64(at) mem_fetch_field(at, 8, GUEST_LOAD((const uint64_t *)(at)), __func__)
+/* Pairs with the guest's release; the caller says which. */
+#define guest_load64_acquire(at) \
+	mem_fetch_field(at, 8, __atomic_load_n((const uint64_t *)(at), __ATOMIC_ACQUIRE), __func__)
+#else
+static inline uint16_t guest_load16(const uint16_t *at)
 {
 	return GUEST_LOAD(at);
 }
@@ -41,17 +65,12 @@ static inline uint64_t guest_load64(const uint64_t *at)
 	return GUEST_LOAD(at);
 }
 
-/* Everything the guest stored before it stored this value is seen by the loads after this one. Pairs with the guest's
- * release; the caller says which. */
-static inline uint16_t guest_load16_acquire(const uint16_t *at)
-{
-	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
-}
-
+/* Pairs with the guest's release, as guest_load16_acquire_again() does. */
 static inline uint64_t guest_load64_acquire(const uint64_t *at)
 {
 	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 }
+#endif
 
 static inline void guest_store16(uint16_t *at, uint16_t value)
 {

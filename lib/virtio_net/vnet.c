@@ -37,6 +37,8 @@ static inline __attribute__((always_inline)) bool begin_as(struct virtq *q,
 		vnet_interrupt(q, view);
 	}
 	format->want_kicks(view, false);
+	/* The place in the ring is found, and nothing else that was read for it is used. */
+	mem_fetch_begin(counters != NULL ? MEM_FETCH_FROM_GUEST : MEM_FETCH_TO_GUEST);
 	return true;
 }
 
@@ -74,7 +76,9 @@ static void spans_take(struct mem_span **spans, uint8_t *to, uint32_t n)
 		struct mem_span *span = *spans;
 		uint32_t part = span->len < n ? span->len : n;
 
+		mem_fetch_named(span->at, part);
 		memcpy(to, span->at, part);
+		mem_fetch_read(to, span->at, part);
 		to += part;
 		n -= part;
 		span->at += part;
@@ -107,14 +111,18 @@ static inline void frame_snapshot(struct frame *frame, struct mem_span *span, ui
 	uint32_t len = frame->len;
 	uint8_t *head = frame->head;
 
+	mem_fetch_named(span->at, header_len + (len < FRAME_HEAD ? len : FRAME_HEAD));
 	memcpy(&frame->offload, span->at, sizeof(frame->offload));
+	mem_fetch_read(&frame->offload, span->at, sizeof(frame->offload));
 	if (len > FRAME_HEAD) {
 		memcpy(head, at, FRAME_HEAD);
+		mem_fetch_read(head, at, FRAME_HEAD);
 		frame->head_len = FRAME_HEAD;
 		*span = (struct mem_span){.at = span->at + header_len + FRAME_HEAD,
 					  .len = len - FRAME_HEAD};
 	} else {
 		mem_copy_short(head, at, len);
+		mem_fetch_read(head, at, len);
 		frame->head_len = (uint16_t)len;
 		frame->body_spans = 0;
 	}
@@ -345,6 +353,7 @@ void vnet_complete(struct virtq *q, struct burst *burst)
 		complete_as(q, burst, &virtq_packed);
 	else
 		complete_as(q, burst, &virtq_split);
+	mem_fetch_end();
 }
 
 /* --- sleeping ---------------------------------------------------------------------------------------------------- */

@@ -129,6 +129,8 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 	int available = format->available(&view, 0, n);
 	uint16_t found;
 
+	/* Of buffers that were looked at before and not taken, nothing that was read is used. */
+	mem_fetch_begin(MEM_FETCH_TO_GUEST);
 	if (available < 0) {
 		vnet_break(d->q, -available);
 		return 0;
@@ -224,6 +226,8 @@ copy_chained_as(struct delivery *d, const struct frame *frame, const struct virt
 	uint16_t buffers = 0;
 	int drop;
 
+	/* Of the buffer that copy_burst() did not take, nothing that it read is used. */
+	mem_fetch_begin(MEM_FETCH_TO_GUEST);
 	if (frame->len > d->len_max)
 		return TX_DROP_TOO_BIG;
 	if (!format->room(&d->view, VIRTQ_IN_HAND_MAX))

@@ -22,6 +22,7 @@ bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_coun
 static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q,
 	struct virtq_view *view, struct port_counters *counters) RUNS_ON(lcore_thread)
 {
+	mem_fetch_begin(counters != NULL ? MEM_FETCH_FROM_GUEST : MEM_FETCH_TO_GUEST);
 	view->conf = rcu_get(&q->conf);
 	if (view->conf == NULL || virtq_fault(q) != VIRTQ_OK)
 		return false;

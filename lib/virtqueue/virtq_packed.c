@@ -13,12 +13,12 @@ static uint16_t flags_at(const struct virtq_view *view, uint16_t place)
 	return guest_load16(&packed_ring(view->conf)[packed_index(place)].flags);
 }
 
-/* In the lap of `place` the descriptor there has been used: its USED bit says so until it is used again a lap later,
- * whatever the driver makes of the rest. In memory that a driver has just cleared for a new ring all of them are alike, so
+/* By its flags, the descriptor at `place` has been used in that lap: its USED bit says so until it is used again a lap
+ * later, whatever the driver makes of the rest. In memory that a driver has just cleared for a new ring all of them are alike, so
  * a place between one that was used and one that was not is not to be found there. */
-static bool was_used(const struct virtq_view *view, uint16_t place)
+static bool was_used(uint16_t flags, uint16_t place)
 {
-	return packed_flag(flags_at(view, place), VRING_PACKED_DESC_F_USED) == lap(place);
+	return packed_flag(flags, VRING_PACKED_DESC_F_USED) == lap(place);
 }
 
 /* Whether the chain that began at `last` was returned and ended before `at`. If it has several slots, the last of them is as
@@ -28,7 +28,7 @@ static bool ended_here(const struct virtq_view *view, uint16_t at, uint16_t last
 	uint16_t size = view->conf->size, flags;
 	uint16_t end = packed_next(at, size - 1u, size) ^ PACKED_WRAP; /* one slot before */
 
-	if (!was_used(view, last))
+	if (!was_used(flags_at(view, last), last))
 		return false;
 	if (end == last)
 		return true;
@@ -66,13 +66,14 @@ struct found {
 	uint16_t at;		/* the next element */
 	uint16_t last, last_id; /* the chain before it */
 	uint16_t list, n;	/* what is in hand */
+	uint32_t slots;		/* and how many it takes */
 };
 
 /* What the record says, if the ring agrees: then true. */
 static bool resume(const struct virtq_view *view, struct found *found)
 {
 	struct virtq_dp *dp = view->dp;
-	uint16_t size = view->conf->size;
+	uint16_t size = view->conf->size, flags;
 	struct found said = {
 		.at = (uint16_t)dp->found,
 		.last = (uint16_t)(dp->found >> 16),
@@ -84,24 +85,29 @@ static bool resume(const struct virtq_view *view, struct found *found)
 	if (!dp->resumes || packed_index(said.at) >= size || packed_index(said.last) >= size)
 		return false;
 	/* Of a ring that was never used there is no last chain, and it stands where the front end says. */
-	if ((said.at == said.last ? said.at != found->at
-				  : !ended_here(view, said.at, said.last, said.last_id)) ||
-	    (said.n > 0 && listed_slots(view, said.at, said.list, said.n) == 0))
+	if (said.at == said.last ? said.at != found->at
+				 : !ended_here(view, said.at, said.last, said.last_id))
 		return false;
+	said.slots = listed_slots(view, said.at, said.list, said.n);
+	if (said.n > 0 && said.slots == 0)
+		return false;
+	flags = flags_at(view, said.at);
 	/* Used already: the guest has seen these, only the record does not have them yet. */
-	while (said.n > 0 && was_used(view, said.at)) {
+	while (said.n > 0 && was_used(flags, said.at)) {
 		struct virtq_returned chain = *virtq_record_at(dp->record, said.list, 0);
 
-		if (chain.slots == 0 || chain.slots > size)
+		/* The list stands where others of our user may write. */
+		if (chain.slots == 0 || chain.slots > said.slots)
 			return false;
+		said.slots -= chain.slots;
 		said.last = said.at;
 		said.last_id = chain.id;
 		said.at = packed_next(said.at, chain.slots, size);
 		said.list = (said.list + 1) % VIRTQ_IN_HAND_LIST;
 		said.n--;
+		flags = flags_at(view, said.at);
 	}
-	if (was_used(view, said.at) ||
-	    (said.n > 0 && !packed_is_available(flags_at(view, said.at), said.at)))
+	if (was_used(flags, said.at) || (said.n > 0 && !packed_is_available(flags, said.at)))
 		return false;
 	*found = said;
 	return true;
@@ -123,9 +129,7 @@ int packed_begin(const struct virtq_view *view, bool from_guest)
 	dp->list = found.list;
 	dp->pushed = found.n;
 	if (found.n > 0)
-		dp->last_avail = packed_next(
-			found.at, listed_slots(view, found.at, found.list, found.n),
-			view->conf->size);
+		dp->last_avail = packed_next(found.at, found.slots, view->conf->size);
 	return found.n;
 }
 

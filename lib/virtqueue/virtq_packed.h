@@ -86,7 +86,8 @@ static inline int packed_available(const struct virtq_view *view, uint32_t at, u
 	if (at >= size)
 		return 0;
 	place = packed_next(view->dp->last_avail, at, size);
-	if (!packed_is_available(guest_load16(&packed_ring(view->conf)[packed_index(place)].flags),
+	/* Whether to look there at all: packed_load() reads the descriptor and decides. */
+	if (!packed_is_available(guest_load16_again(&packed_ring(view->conf)[packed_index(place)].flags),
 				 place))
 		return 0;
 	return max < size - at ? max : (int)(size - at);
@@ -117,6 +118,7 @@ static inline uint16_t packed_place(const struct virtq_view *view,
 
 static inline int packed_load(const struct virtq_view *view, uint16_t place, struct virtq_desc *desc)
 {
+	mem_fetch_named(&packed_ring(view->conf)[packed_index(place)], sizeof(struct vring_packed_desc));
 	*desc = packed_desc_load(&packed_ring(view->conf)[packed_index(place)]);
 	return packed_is_available(desc->flags, place) ? 0 : VIRTQ_NONE;
 }
@@ -190,10 +192,11 @@ static inline int packed_write_elements(const struct virtq_view *view, uint16_t 
 	return place;
 }
 
+/* What the driver wants is asked anew with each publish. */
 static inline bool packed_wants_interrupt(const struct virtq_view *view)
 {
 	struct virtq_dp *dp = view->dp;
-	uint32_t event = guest_load32((const uint32_t *)(const void *)view->conf->avail);
+	uint32_t event = guest_load32_again((const uint32_t *)(const void *)view->conf->avail);
 	uint16_t old = dp->signalled, size = view->conf->size;
 	bool valid = dp->signalled_valid;
 

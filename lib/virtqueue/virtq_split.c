@@ -18,8 +18,8 @@ static uint16_t split_in_hand(const struct virtq_view *view, uint16_t used)
 	if (!view->dp->resumes || n > VIRTQ_IN_HAND_MAX ||
 	    ((uint16_t)found != used && (uint16_t)(found >> 32) != used))
 		return 0;
-	/* Pairs with the driver's release of avail->idx. */
-	return n <= (uint16_t)(guest_load16_acquire(&view->conf->avail->idx) - used) ? n : 0;
+	/* Pairs with the driver's release of avail->idx, which is looked at anew for the chains behind these. */
+	return n <= (uint16_t)(guest_load16_acquire_again(&view->conf->avail->idx) - used) ? n : 0;
 }
 
 int split_begin(const struct virtq_view *view, bool from_guest)
@@ -61,6 +61,7 @@ static int walk_ring(struct virtq_walk *walk, struct virtq_desc desc)
 			return 0;
 		if (desc.next >= conf->size)
 			return -VIRTQ_FAULT_NEXT;
+		mem_fetch_named(&conf->desc[desc.next], sizeof(struct vring_desc));
 		desc = split_desc_load(&conf->desc[desc.next]);
 	}
 	return -VIRTQ_FAULT_LOOP;

@@ -31,8 +31,9 @@ static inline int split_available(const struct virtq_view *view, uint32_t at, ui
 	uint16_t n = (uint16_t)(dp->avail_seen - dp->last_avail);
 
 	if (n < at + max) {
-		/* Pairs with the driver's release of avail->idx: the entries before it are complete. */
-		uint16_t seen = guest_load16_acquire(&view->conf->avail->idx);
+		/* Pairs with the driver's release of avail->idx: the entries before it are complete. It moves on, and each
+		 * value replaces the one before. */
+		uint16_t seen = guest_load16_acquire_again(&view->conf->avail->idx);
 
 		n = (uint16_t)(seen - dp->last_avail);
 		if (n > view->conf->size)
@@ -74,6 +75,7 @@ static inline int split_load(const struct virtq_view *view, uint16_t head, struc
 {
 	if (__builtin_expect(head >= view->conf->size, 0))
 		return -VIRTQ_FAULT_HEAD;
+	mem_fetch_named(&view->conf->desc[head], sizeof(struct vring_desc));
 	*desc = split_desc_load(&view->conf->desc[head]);
 	return 0;
 }
@@ -117,6 +119,7 @@ static inline bool split_passes(uint16_t event, uint16_t new, uint16_t old)
 	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 }
 
+/* What the driver wants is asked anew with each publish. */
 static inline bool split_wants_interrupt(const struct virtq_view *view)
 {
 	struct virtq_dp *dp = view->dp;
@@ -126,9 +129,9 @@ static inline bool split_wants_interrupt(const struct virtq_view *view)
 	dp->signalled = dp->published;
 	dp->signalled_valid = true;
 	if (!view->conf->event_idx)
-		return !valid || (guest_load16(&view->conf->avail->flags) &
+		return !valid || (guest_load16_again(&view->conf->avail->flags) &
 				  VRING_AVAIL_F_NO_INTERRUPT) == 0;
-	return !valid || split_passes(guest_load16(view->conf->used_event), dp->published, old);
+	return !valid || split_passes(guest_load16_again(view->conf->used_event), dp->published, old);
 }
 
 /* Tells a migration that the used ring has changed: entries from index `from` on, and what stands around them. */

@@ -50,6 +50,7 @@ int virtq_walk_indirect(struct virtq_walk *walk, const struct virtq_desc *indire
 		if (at == NULL || here < sizeof(struct vring_desc) ||
 		    (uintptr_t)at % sizeof(uint64_t) != 0)
 			return -VIRTQ_FAULT_ADDRESS;
+		mem_fetch_named(at, sizeof(desc));
 		desc = view->conf->packed ? packed_desc_load((const void *)at)
 					  : split_desc_load((const void *)at);
 		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)
