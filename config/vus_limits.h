@@ -94,6 +94,19 @@ enum {
 	/* And at once: half of what may wait, so that one port alone does not fill a ring. */
 	CONTROL_FRAMES_BURST = 32,
 
+	/* Calls on a peer's descriptors or files that one port, or one listener, may have under way at a time: each holds a
+	 * thread (disposal.h). Four, so that an honest port's next request need not wait for the unmapping of the last. */
+	DISPOSAL_THREADS = 4,
+	/* And that may wait: more than any front end's turn brings. So many descriptors of one port at most are about to be
+	 * closed. */
+	DISPOSAL_WAITING_MAX = 512,
+	/* Milliseconds after which such a call counts as lost, and is logged. */
+	DISPOSAL_LOST_MS = 1000,
+	/* Seconds after which an idle thread ends. */
+	DISPOSAL_IDLE_S = 2,
+	/* Milliseconds that the end of the process waits for such calls. */
+	DISPOSAL_END_MS = 500,
+
 	/* Records an lcore may have waiting for the control thread; more are dropped and counted. */
 	REPORTS_MAX = 4096,
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "disposal.h"
 #include "loop_private.h"
 #include "rcu.h"
 
@@ -27,8 +28,10 @@ struct loop *loop_create(void)
 		free(loop);
 		return NULL;
 	}
-	error = loop_jobs_init(loop);
+	loop->disposal = disposal_create(loop);
+	error = loop->disposal == NULL ? -ENOMEM : loop_jobs_init(loop);
 	if (error != 0) {
+		disposal_destroy(loop->disposal);
 		close(loop->epoll_fd);
 		free(loop);
 		errno = -error;
@@ -42,6 +45,7 @@ void loop_destroy(struct loop *loop)
 	if (loop == NULL)
 		return;
 	role_assert_control();
+	disposal_destroy(loop->disposal);
 	loop_jobs_fini(loop);
 	close(loop->epoll_fd);
 	free(loop);

@@ -12,6 +12,8 @@
 
 #include "loop.h"
 
+struct disposal;
+
 enum { LOOP_EVENTS_MAX = 64 };
 
 /* The queue of calls from other threads and the helper thread with its queue of jobs. */
@@ -34,6 +36,7 @@ struct loop {
 	int events_at, events_n;
 	unsigned int rcu_looks; /* fruitless looks in a row: how long to sleep until the next */
 	struct loop_jobs jobs;
+	struct disposal *disposal; /* disposal.c */
 };
 
 int loop_jobs_init(struct loop *loop) RUNS_ON(control_thread);

@@ -1,0 +1,632 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "disposal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "loop_private.h"
+#include "vus_limits.h"
+
+enum {
+	/* Closing jobs that an account brings along, so that closing needs no memory in ordinary times. */
+	OWN_CLOSES = 16,
+	STACK_BYTES = 256 * 1024,
+};
+
+static const uint64_t LOST_NS = DISPOSAL_LOST_MS * NS_PER_MS;
+/* How often running calls are looked at, while there are any. */
+static const uint64_t LOOK_NS = 250 * NS_PER_MS;
+
+struct close_job {
+	struct disposal_job job;
+	struct close_job *next_free;
+	bool own; /* one of its account's OWN_CLOSES */
+};
+
+/* A call that is being made. The job itself may be gone by now. */
+struct running {
+	uint64_t since_ns; /* 0: a free place */
+	const char *what;
+	int fd;
+	bool blocks; /* jobs about the same descriptor wait for it */
+	bool late;
+};
+
+struct disposal_account {
+	struct disposal *disposal;
+	struct disposal_account *next_account;
+	struct disposal_account *next_queued;
+	unsigned int refs; /* the owner, each job, and the call of `notify` */
+	char name[64];
+	struct log_limit log;
+	struct disposal_job *queue, **queue_tail;
+	bool queued; /* in disposal->queued, as long as its queue is not empty */
+	unsigned int waiting, running_n;
+	struct running running[DISPOSAL_THREADS];
+	uint64_t done, late;
+	/* Late calls that came back since the last look. */
+	unsigned int returned;
+	uint64_t returned_ns;
+	struct close_job own[OWN_CLOSES];
+	struct close_job *free_closes;
+	bool full; /* as the owner was told last */
+	bool notifying;
+	struct loop_call notify;
+	void (*changed)(void *arg); /* control's, as its argument is */
+	void *changed_arg;
+};
+
+/* It outlives the loop for as long as a lost thread does. All below is under the lock, which is held for a few
+ * instructions, and never while a job runs; no lcore takes it. */
+struct disposal {
+	pthread_mutex_t lock;
+	pthread_cond_t more; /* for idle threads */
+	pthread_cond_t ended; /* for the end: a call came back, or a thread has ended */
+	struct loop *loop; /* NULL: it is gone */
+	bool ending; /* disposal_destroy() waits on `ended` */
+	unsigned int refs; /* the loop, each account, each thread */
+	unsigned int threads, idle;
+	unsigned int due; /* jobs that need a thread now: in a queue, within their account's quota */
+	struct disposal_account *accounts;
+	struct disposal_account *queued, **queued_tail;
+	struct loop_timer look;
+};
+
+/* --- references -------------------------------------------------------------------------------------------------- */
+
+/* Unlocks. */
+static void disposal_unref(struct disposal *disposal)
+{
+	bool last = --disposal->refs == 0;
+
+	pthread_mutex_unlock(&disposal->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&disposal->lock);
+	pthread_cond_destroy(&disposal->more);
+	pthread_cond_destroy(&disposal->ended);
+	free(disposal);
+}
+
+/* Locked. The disposal is kept by whoever calls: the loop, or a thread. */
+static void account_unref(struct disposal_account *account)
+{
+	struct disposal *disposal = account->disposal;
+
+	if (--account->refs > 0)
+		return;
+	for (struct disposal_account **at = &disposal->accounts; *at != NULL; at = &(*at)->next_account) {
+		if (*at == account) {
+			*at = account->next_account;
+			break;
+		}
+	}
+	disposal->refs--;
+	free(account);
+}
+
+/* Unlocked, by the control thread. */
+static void account_release(struct disposal_account *account)
+{
+	struct disposal *disposal = account->disposal;
+
+	pthread_mutex_lock(&disposal->lock);
+	/* A reference of our own keeps the lock until it is released. */
+	disposal->refs++;
+	account_unref(account);
+	disposal_unref(disposal);
+}
+
+/* --- fullness ---------------------------------------------------------------------------------------------------- */
+
+static unsigned int count_lost(const struct disposal_account *account, uint64_t now)
+{
+	unsigned int lost = 0;
+
+	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+		const struct running *running = &account->running[i];
+
+		lost += running->since_ns != 0 && now > running->since_ns + LOST_NS;
+	}
+	return lost;
+}
+
+static bool is_full(const struct disposal_account *account)
+{
+	return account->waiting >= DISPOSAL_WAITING_MAX ||
+	       count_lost(account, clock_ns()) == DISPOSAL_THREADS;
+}
+
+static void tell_owner(struct loop_call *call)
+{
+	struct disposal_account *account = container_of(call, struct disposal_account, notify);
+	struct disposal *disposal = account->disposal;
+	void (*changed)(void *arg);
+	bool full;
+
+	role_assert_control();
+	pthread_mutex_lock(&disposal->lock);
+	account->notifying = false;
+	full = is_full(account);
+	changed = full != account->full ? account->changed : NULL;
+	account->full = full;
+	pthread_mutex_unlock(&disposal->lock);
+	if (changed != NULL)
+		changed(account->changed_arg);
+	account_release(account);
+}
+
+/* Locked. */
+static void note_fullness(struct disposal_account *account)
+{
+	if (account->notifying || account->disposal->loop == NULL || is_full(account) == account->full)
+		return;
+	account->notifying = true;
+	account->refs++;
+	loop_call(account->disposal->loop, &account->notify);
+}
+
+/* --- threads ----------------------------------------------------------------------------------------------------- */
+
+static bool is_blocked(const struct disposal_account *account, const struct disposal_job *job)
+{
+	for (unsigned int i = 0; job->ordered && i < DISPOSAL_THREADS; i++) {
+		const struct running *running = &account->running[i];
+
+		if (running->since_ns != 0 && running->blocks && running->fd == job->fd)
+			return true;
+	}
+	return false;
+}
+
+/* The first job of the queue that waits for no other. One behind a blocked one about the same descriptor is blocked, too. */
+static struct disposal_job *unqueue(struct disposal_account *account)
+{
+	for (struct disposal_job **at = &account->queue; *at != NULL; at = &(*at)->next) {
+		struct disposal_job *job = *at;
+
+		if (is_blocked(account, job))
+			continue;
+		*at = job->next;
+		if (*at == NULL)
+			account->queue_tail = at;
+		return job;
+	}
+	return NULL;
+}
+
+static struct running *occupy(struct disposal_account *account, const struct disposal_job *job)
+{
+	struct running *running = account->running;
+
+	while (running->since_ns != 0)
+		running++;
+	*running = (struct running){
+		.since_ns = clock_ns(),
+		.what = job->what != NULL ? job->what : "a call",
+		.fd = job->fd,
+		.blocks = job->ordered && !job->closes,
+	};
+	account->running_n++;
+	account->waiting--;
+	return running;
+}
+
+static void enqueue_account(struct disposal *disposal, struct disposal_account *account)
+{
+	account->next_queued = NULL;
+	account->queued = true;
+	*disposal->queued_tail = account;
+	disposal->queued_tail = &account->next_queued;
+}
+
+/* A job that may run now, or NULL. Accounts take turns. */
+static struct disposal_job *take_job(struct disposal *disposal, struct running **running)
+{
+	for (struct disposal_account **at = &disposal->queued; *at != NULL; at = &(*at)->next_queued) {
+		struct disposal_account *account = *at;
+		struct disposal_job *job =
+			account->running_n < DISPOSAL_THREADS ? unqueue(account) : NULL;
+
+		if (job == NULL)
+			continue;
+		*at = account->next_queued;
+		if (*at == NULL)
+			disposal->queued_tail = at;
+		account->queued = false;
+		if (account->queue != NULL)
+			enqueue_account(disposal, account);
+		*running = occupy(account, job);
+		disposal->due--;
+		disposal->idle--;
+		return job;
+	}
+	return NULL;
+}
+
+static void call_done(struct loop_call *call)
+{
+	struct disposal_job *job = container_of(call, struct disposal_job, call);
+
+	job->done(job);
+}
+
+/* Locked. `job` is there still if it has a done(). */
+static void job_came_back(struct disposal_account *account, struct disposal_job *job, bool has_done,
+			  struct running *running)
+{
+	struct disposal *disposal = account->disposal;
+
+	account->done++;
+	if (running->late) {
+		uint64_t took = clock_ns() - running->since_ns;
+
+		account->returned++;
+		if (took > account->returned_ns)
+			account->returned_ns = took;
+	}
+	/* One that waited for a place is due. */
+	if (account->waiting > DISPOSAL_THREADS - account->running_n)
+		disposal->due++;
+	running->since_ns = 0;
+	account->running_n--;
+	disposal->idle++;
+	if (has_done && disposal->loop != NULL) {
+		job->call.run = call_done;
+		loop_call(disposal->loop, &job->call);
+	}
+	note_fullness(account);
+	if (disposal->ending)
+		pthread_cond_signal(&disposal->ended);
+	account_unref(account);
+}
+
+/* Locked. False: nothing came for so long that the thread is not needed. */
+static bool wait_for_more(struct disposal *disposal)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += DISPOSAL_IDLE_S;
+	return pthread_cond_timedwait(&disposal->more, &disposal->lock, &until) != ETIMEDOUT ||
+	       disposal->due >= disposal->idle;
+}
+
+static void *disposal_main(void *arg)
+{
+	struct disposal *disposal = arg;
+	sigset_t all;
+
+	/* Signals are the control thread's; SIGBUS and SIGSEGV concern the thread that caused them. */
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	pthread_setname_np(pthread_self(), "disposal");
+	pthread_mutex_lock(&disposal->lock);
+	for (;;) {
+		struct running *running;
+		struct disposal_job *job = take_job(disposal, &running);
+
+		if (job != NULL) {
+			struct disposal_account *account = job->account;
+			bool has_done = job->done != NULL;
+
+			pthread_mutex_unlock(&disposal->lock);
+			job->run(job);
+			pthread_mutex_lock(&disposal->lock);
+			job_came_back(account, job, has_done, running);
+		} else if (disposal->loop == NULL || !wait_for_more(disposal)) {
+			break;
+		}
+	}
+	disposal->idle--;
+	disposal->threads--;
+	pthread_cond_signal(&disposal->ended);
+	disposal_unref(disposal);
+	return NULL;
+}
+
+/* Locked. One that cannot be made is made at the next look. */
+static void make_thread(struct disposal *disposal)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	if (pthread_create(&thread, &attr, disposal_main, disposal) == 0) {
+		disposal->refs++;
+		disposal->threads++;
+		disposal->idle++;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+/* --- looking after calls that do not come back ------------------------------------------------------------------- */
+
+static void report_late(struct disposal_account *account, uint64_t now)
+{
+	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+		struct running *running = &account->running[i];
+
+		if (running->since_ns == 0 || running->late || now <= running->since_ns + LOST_NS)
+			continue;
+		running->late = true;
+		account->late++;
+		log_limited(&account->log, LOG_WARN, account->name,
+			    "%s has not come back for %.1f s; %d such calls may be under way, then there is no new session",
+			    running->what, (double)(now - running->since_ns) / (double)NS_PER_S, DISPOSAL_THREADS);
+	}
+	if (account->returned > 0)
+		log_limited(&account->log, LOG_INFO, account->name,
+			    "of the calls that had not come back %u have, after %.1f s at most", account->returned,
+			    (double)account->returned_ns / (double)NS_PER_S);
+	account->returned = 0;
+	account->returned_ns = 0;
+}
+
+static void look_at_calls(struct loop_timer *timer)
+{
+	struct disposal *disposal = container_of(timer, struct disposal, look);
+	struct disposal_account *next;
+	uint64_t now = clock_ns();
+	bool busy = false;
+
+	role_assert_control();
+	pthread_mutex_lock(&disposal->lock);
+	while (disposal->due > disposal->idle) {
+		unsigned int before = disposal->idle;
+
+		make_thread(disposal);
+		if (disposal->idle == before)
+			break;
+	}
+	for (struct disposal_account *account = disposal->accounts; account != NULL; account = next) {
+		next = account->next_account;
+		busy |= account->running_n > 0 || account->waiting > 0;
+		report_late(account, now);
+		note_fullness(account);
+	}
+	pthread_mutex_unlock(&disposal->lock);
+	if (busy)
+		loop_timer_start(disposal->loop, timer, LOOK_NS);
+}
+
+/* --- accounts ---------------------------------------------------------------------------------------------------- */
+
+struct disposal_account *disposal_account_create(struct loop *loop, const char *name)
+{
+	struct disposal_account *account = calloc(1, sizeof(*account));
+	struct disposal *disposal = loop->disposal;
+
+	if (account == NULL)
+		return NULL;
+	account->disposal = disposal;
+	account->refs = 1;
+	snprintf(account->name, sizeof(account->name), "%s", name);
+	account->queue_tail = &account->queue;
+	account->notify.run = tell_owner;
+	for (unsigned int i = 0; i < OWN_CLOSES; i++) {
+		account->own[i].own = true;
+		account->own[i].next_free = account->free_closes;
+		account->free_closes = &account->own[i];
+	}
+	pthread_mutex_lock(&disposal->lock);
+	disposal->refs++;
+	account->next_account = disposal->accounts;
+	disposal->accounts = account;
+	pthread_mutex_unlock(&disposal->lock);
+	return account;
+}
+
+void disposal_account_put(struct disposal_account *account)
+{
+	if (account == NULL)
+		return;
+	account->changed = NULL;
+	account_release(account);
+}
+
+void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
+{
+	account->changed = changed;
+	account->changed_arg = arg;
+}
+
+bool disposal_full(const struct disposal_account *account)
+{
+	bool full;
+
+	pthread_mutex_lock(&account->disposal->lock);
+	full = is_full(account);
+	pthread_mutex_unlock(&account->disposal->lock);
+	return full;
+}
+
+void disposal_account_stats(const struct disposal_account *account, struct disposal_stats *stats)
+{
+	uint64_t now = clock_ns();
+
+	pthread_mutex_lock(&account->disposal->lock);
+	*stats = (struct disposal_stats){
+		.running = account->running_n,
+		.waiting = account->waiting,
+		.lost = count_lost(account, now),
+		.done = account->done,
+		.late = account->late,
+	};
+	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+		uint64_t since = account->running[i].since_ns;
+
+		if (since != 0 && now > since && now - since > stats->longest_ns)
+			stats->longest_ns = now - since;
+	}
+	pthread_mutex_unlock(&account->disposal->lock);
+}
+
+void disposal_account_describe(const struct disposal_account *account, char *text, size_t size)
+{
+	struct disposal_stats stats;
+
+	disposal_account_stats(account, &stats);
+	text[0] = '\0';
+	if (stats.running > 0)
+		snprintf(text, size,
+			 "%u call%s on descriptors that earlier front ends gave %s not come back, the longest for %.0f s",
+			 stats.running, stats.running == 1 ? "" : "s", stats.running == 1 ? "has" : "have",
+			 (double)stats.longest_ns / (double)NS_PER_S);
+}
+
+unsigned int disposal_lost(const struct loop *loop, char *text, size_t size)
+{
+	struct disposal *disposal = loop->disposal;
+	unsigned int lost = 0;
+	size_t n = 0;
+
+	text[0] = '\0';
+	pthread_mutex_lock(&disposal->lock);
+	for (const struct disposal_account *account = disposal->accounts; account != NULL;
+	     account = account->next_account) {
+		unsigned int calls = account->running_n;
+
+		if (calls == 0)
+			continue;
+		if (n < size)
+			n += (size_t)snprintf(text + n, size - n, "%s%s (%u)", lost > 0 ? ", " : "",
+					      account->name, calls);
+		lost += calls;
+	}
+	pthread_mutex_unlock(&disposal->lock);
+	return lost;
+}
+
+/* --- jobs -------------------------------------------------------------------------------------------------------- */
+
+void disposal_start(struct disposal_account *account, struct disposal_job *job)
+{
+	struct disposal *disposal = account->disposal;
+
+	job->account = account;
+	job->next = NULL;
+	pthread_mutex_lock(&disposal->lock);
+	account->refs++;
+	*account->queue_tail = job;
+	account->queue_tail = &job->next;
+	account->waiting++;
+	if (!account->queued)
+		enqueue_account(disposal, account);
+	if (account->running_n + account->waiting <= DISPOSAL_THREADS) {
+		disposal->due++;
+		if (disposal->due > disposal->idle)
+			make_thread(disposal);
+		else
+			pthread_cond_signal(&disposal->more);
+	}
+	note_fullness(account);
+	pthread_mutex_unlock(&disposal->lock);
+	if (disposal->loop != NULL && disposal->look.due_ns == 0)
+		loop_timer_start(disposal->loop, &disposal->look, LOOK_NS);
+}
+
+static void run_close(struct disposal_job *job)
+{
+	struct close_job *closing = container_of(job, struct close_job, job);
+	struct disposal_account *account = job->account;
+	int fd = job->fd;
+
+	/* First, so that a call that does not come back holds nothing but its thread. */
+	if (!closing->own) {
+		free(closing);
+	} else {
+		pthread_mutex_lock(&account->disposal->lock);
+		closing->next_free = account->free_closes;
+		account->free_closes = closing;
+		pthread_mutex_unlock(&account->disposal->lock);
+	}
+	close(fd);
+}
+
+void disposal_close(struct disposal_account *account, int fd)
+{
+	struct close_job *closing;
+
+	if (fd < 0)
+		return;
+	pthread_mutex_lock(&account->disposal->lock);
+	closing = account->free_closes;
+	if (closing != NULL)
+		account->free_closes = closing->next_free;
+	pthread_mutex_unlock(&account->disposal->lock);
+	if (closing == NULL)
+		closing = calloc(1, sizeof(*closing));
+	if (closing == NULL) {
+		log_limited(&account->log, LOG_ERROR, account->name,
+			    "no memory to close a descriptor: it stays open");
+		return;
+	}
+	closing->job = (struct disposal_job){
+		.run = run_close,
+		.what = "close() of a descriptor that its front end gave",
+		.ordered = true,
+		.closes = true,
+		.fd = fd,
+	};
+	disposal_start(account, &closing->job);
+}
+
+/* --- beginning and end ------------------------------------------------------------------------------------------- */
+
+struct disposal *disposal_create(struct loop *loop)
+{
+	struct disposal *disposal = calloc(1, sizeof(*disposal));
+	pthread_condattr_t attr;
+
+	if (disposal == NULL)
+		return NULL;
+	disposal->loop = loop;
+	disposal->refs = 1;
+	disposal->queued_tail = &disposal->queued;
+	disposal->look.fire = look_at_calls;
+	pthread_mutex_init(&disposal->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&disposal->more, &attr);
+	pthread_cond_init(&disposal->ended, &attr);
+	pthread_condattr_destroy(&attr);
+	return disposal;
+}
+
+void disposal_destroy(struct disposal *disposal)
+{
+	struct timespec until;
+	uint64_t end = clock_ns() + DISPOSAL_END_MS * NS_PER_MS;
+
+	if (disposal == NULL)
+		return;
+	loop_timer_stop(disposal->loop, &disposal->look);
+	until = (struct timespec){.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
+	pthread_mutex_lock(&disposal->lock);
+	disposal->ending = true;
+	while (disposal->threads > disposal->idle || disposal->due > 0) {
+		if (disposal->threads == 0)
+			make_thread(disposal);
+		if (pthread_cond_timedwait(&disposal->ended, &disposal->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	disposal->loop = NULL;
+	pthread_cond_broadcast(&disposal->more);
+	while (disposal->idle > 0 &&
+	       pthread_cond_timedwait(&disposal->ended, &disposal->lock, &until) != ETIMEDOUT)
+		;
+	disposal_unref(disposal);
+}

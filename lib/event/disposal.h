@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* disposal.h: threads that may be lost, for system calls on what a peer owns.
+ *
+ * A descriptor that a peer hands over is a handle to the peer's object, and a system call on it may sleep for as long as the
+ * peer likes: close() of a socket that lingers or of a FUSE file, mmap() of a file whose lock the peer holds (X1, X2). Such
+ * a call is a job for one of these threads. If it does not come back, its thread is lost until it does, and so is a part of the
+ * account that it is charged to: nobody else's.
+ *
+ * An account is what one port, with all its sessions, or one listener may hold: DISPOSAL_THREADS calls at a time. More
+ * jobs wait in the account's queue, in the order of their start. No other bound exists, so no account waits for another.
+ * Threads are made on demand, are shared while they are idle, and end after DISPOSAL_IDLE_S of idleness.
+ *
+ * Context: control thread, unless said otherwise. run() of a job is on a disposal thread, which is neither control nor an lcore.
+ * Units: nanoseconds of clock_ns().
+ * Ownership: an account is counted by reference: it outlives its owner for as long as one of its calls does. A job is its
+ * account's from disposal_start() until done() is entered; without done(), until run() is.
+ */
+#ifndef VUS_DISPOSAL_H
+#define VUS_DISPOSAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+struct disposal;
+struct disposal_account;
+
+struct disposal_job {
+	void (*run)(struct disposal_job *job);	/* on a disposal thread: may sleep, may never come back */
+	void (*done)(struct disposal_job *job); /* on the loop's thread, when it has; or NULL */
+	const char *what; /* for the log: "close() of a descriptor that its front end gave" */
+	/* Jobs of one account about the same descriptor, ordered, run one after the other in the order of their start.
+	 * The last one closes it: from its start on the number may be another descriptor's, which does not wait for it. */
+	bool ordered, closes;
+	int fd;
+
+	/* disposal.c's. */
+	struct disposal_account *account;
+	struct disposal_job *next;
+	struct loop_call call;
+};
+
+struct disposal_stats {
+	unsigned int running; /* calls that are being made */
+	unsigned int waiting; /* jobs in the queue */
+	unsigned int lost;    /* of those running: for more than DISPOSAL_LOST_MS */
+	uint64_t longest_ns;  /* how long the oldest of those running has been */
+	uint64_t done;	      /* calls that came back */
+	uint64_t late;	      /* calls that had not come back after DISPOSAL_LOST_MS, since the start */
+};
+
+/* `name` is for the log, and copied. NULL and errno. */
+struct disposal_account *disposal_account_create(struct loop *loop, const char *name)
+	RUNS_ON(control_thread);
+/* The owner leaves. NULL is fine. */
+void disposal_account_put(struct disposal_account *account) RUNS_ON(control_thread);
+
+/* `changed` is called from the loop when the account has become full, or has room again. */
+void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
+	RUNS_ON(control_thread);
+
+/* Never fails, never waits. */
+void disposal_start(struct disposal_account *account, struct disposal_job *job)
+	RUNS_ON(control_thread);
+/* close() there, after the jobs about this descriptor that were started before. -1 is fine. */
+void disposal_close(struct disposal_account *account, int fd) RUNS_ON(control_thread);
+
+/* The quota is used up: all its calls are lost, or too many jobs wait. Nothing more is to be taken from this peer. */
+bool disposal_full(const struct disposal_account *account) RUNS_ON(control_thread);
+void disposal_account_stats(const struct disposal_account *account, struct disposal_stats *stats)
+	RUNS_ON(control_thread);
+/* "4 calls on descriptors that earlier front ends gave have not come back, the longest for 12 s", or "". */
+void disposal_account_describe(const struct disposal_account *account, char *text, size_t size)
+	RUNS_ON(control_thread);
+
+/* The names of all accounts that have lost calls, "vm1 (4), vm2 (1)"; returns how many calls these are. */
+unsigned int disposal_lost(const struct loop *loop, char *text, size_t size) RUNS_ON(control_thread);
+
+/* For the loop. The end waits for calls that are on their way, for no longer than DISPOSAL_END_MS, and leaves lost ones
+ * behind: they touch nothing of the loop when they come back. */
+struct disposal *disposal_create(struct loop *loop) RUNS_ON(control_thread); /* NULL and errno */
+void disposal_destroy(struct disposal *disposal) RUNS_ON(control_thread);
+
+#endif
