@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "ctl_commands.h"
+#include "disposal.h"
 #include "log.h"
+#include "socket_read.h"
 #include "unix_connect.h"
 
 enum {
@@ -35,6 +37,7 @@ struct ctl_client {
 struct ctl_socket {
 	struct loop *loop;
 	struct vus_switch *sw;
+	struct disposal_account *account; /* descriptors that clients send, and the closing of clients */
 	struct loop_fd listener;
 	struct sockaddr_un address;
 	struct stat file; /* ours, to be distinguished from a successor's */
@@ -52,7 +55,7 @@ static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
 	if (client->source.fd < 0)
 		return;
 	loop_fd_remove(client->ctl->loop, &client->source);
-	close(client->source.fd);
+	disposal_close(client->ctl->account, client->source.fd);
 	free(client->reply);
 	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
 }
@@ -117,10 +120,12 @@ static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
 
 static bool ctl_socket_receive(struct ctl_client *client) RUNS_ON(control_thread)
 {
-	ssize_t n = recv(client->source.fd, client->request + client->request_len,
-			 REQUEST_BYTES_MAX - client->request_len, 0);
+	unsigned int fds_n = 0;
+	/* No request has a descriptor: one that comes ends the conversation. */
+	ssize_t n = socket_read(client->source.fd, client->request + client->request_len,
+				REQUEST_BYTES_MAX - client->request_len, NULL, &fds_n, 0, client->ctl->account);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return true;
 	if (n <= 0)
 		return false;
@@ -163,14 +168,13 @@ static struct ctl_client *ctl_socket_place(struct ctl_socket *ctl) RUNS_ON(contr
 }
 
 /* No descriptor is left: a waiting client is turned away with the help of the spare one, lest the loop spin. */
-static void turn_away(struct ctl_socket *ctl)
+static void turn_away(struct ctl_socket *ctl) RUNS_ON(control_thread)
 {
 	int fd;
 
 	close(ctl->spare);
 	fd = accept4(ctl->listener.fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
+	disposal_close(ctl->account, fd);
 	ctl->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -189,7 +193,7 @@ static void ctl_socket_listener_ready(struct loop_fd *source, uint32_t events VU
 	client->source = (struct loop_fd){.fd = fd, .ready = client_ready};
 	client->turn = ++ctl->turns;
 	if (loop_fd_add(ctl->loop, &client->source, EPOLLIN) != 0) {
-		close(fd);
+		disposal_close(ctl->account, fd);
 		client->source.fd = -1;
 	}
 }
@@ -275,10 +279,12 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 	ctl->loop = loop;
 	ctl->sw = sw;
 	ctl->listener.fd = -1;
+	ctl->account = disposal_account_create(loop, "control");
 	ctl->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		ctl->client[i] = (struct ctl_client){.ctl = ctl, .source.fd = -1};
-	error = fill_address(&ctl->address, path, fail);
+	error = ctl->account != NULL ? fill_address(&ctl->address, path, fail)
+				     : fail_set(fail, -ENOMEM, "%s: no memory", path);
 	if (error == 0)
 		error = listen_at(ctl, path, fail);
 	if (error != 0) {
@@ -299,12 +305,13 @@ void ctl_socket_destroy(struct ctl_socket *ctl)
 		client_close(&ctl->client[i]);
 	if (ctl->listener.fd >= 0) {
 		loop_fd_remove(ctl->loop, &ctl->listener);
-		close(ctl->listener.fd);
+		disposal_close(ctl->account, ctl->listener.fd);
 	}
 	if (stat(ctl->address.sun_path, &file) == 0 && file.st_ino == ctl->file.st_ino &&
 	    file.st_dev == ctl->file.st_dev)
 		unlink(ctl->address.sun_path);
 	if (ctl->spare >= 0)
 		close(ctl->spare);
+	disposal_account_put(ctl->account);
 	free(ctl);
 }

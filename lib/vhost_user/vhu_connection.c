@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "socket_read.h"
 
 /* Messages handled in one turn of the loop: others want their turn too. */
 enum { MESSAGES_A_TURN = 32 };
@@ -13,10 +14,11 @@ static void deadline_passed(struct loop_timer *timer);
 static void socket_ready(struct loop_fd *source, uint32_t events);
 
 void vhu_connection_init(struct vhu_connection *connection, struct loop *loop,
-			 const struct vhu_connection_events *events)
+			 struct disposal_account *account, const struct vhu_connection_events *events)
 {
 	*connection = (struct vhu_connection){
 		.loop = loop,
+		.account = account,
 		.events = events,
 		.source = {.fd = -1, .ready = socket_ready},
 		.deadline = {.fire = deadline_passed},
@@ -33,10 +35,20 @@ int vhu_connection_open(struct vhu_connection *connection, int fd)
 	connection->suspended = connection->spoken = false;
 	error = loop_fd_add(connection->loop, &connection->source, EPOLLIN);
 	if (error != 0) {
-		close(fd);
+		disposal_close(connection->account, fd);
 		connection->source.fd = -1;
 	}
 	return error;
+}
+
+/* Those of the message that nobody has taken. */
+static void close_fds(struct vhu_connection *connection) RUNS_ON(control_thread)
+{
+	struct vhu_fds *fds = &connection->in.fds;
+
+	for (unsigned int i = 0; i < fds->n; i++)
+		disposal_close(connection->account, fds->fd[i]);
+	fds->n = 0;
 }
 
 void vhu_connection_close(struct vhu_connection *connection)
@@ -45,15 +57,16 @@ void vhu_connection_close(struct vhu_connection *connection)
 		return;
 	loop_timer_stop(connection->loop, &connection->deadline);
 	loop_fd_remove(connection->loop, &connection->source);
-	close(connection->source.fd);
+	/* Descriptors that were not read are in it. */
+	disposal_close(connection->account, connection->source.fd);
 	connection->source.fd = -1;
-	vhu_fds_close(&connection->in.fds);
+	close_fds(connection);
 	connection->in_n = connection->out_n = 0;
 }
 
 static void vhu_connection_watch(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
-	uint32_t in = connection->suspended ? 0 : EPOLLIN;
+	uint32_t in = connection->suspended || connection->full ? 0 : EPOLLIN;
 	uint32_t out = connection->out_n > 0 ? EPOLLOUT : 0;
 
 	if (connection->source.fd >= 0)
@@ -77,6 +90,12 @@ void vhu_connection_suspend(struct vhu_connection *connection)
 void vhu_connection_resume(struct vhu_connection *connection)
 {
 	connection->suspended = false;
+	vhu_connection_watch(connection);
+}
+
+void vhu_connection_room_changed(struct vhu_connection *connection)
+{
+	connection->full = disposal_full(connection->account);
 	vhu_connection_watch(connection);
 }
 
@@ -173,47 +192,19 @@ static void *missing(struct vhu_connection *connection, size_t *len)
 	return connection->in.payload.raw + (have - header);
 }
 
-static void collect_fds(struct msghdr *hdr, struct vhu_fds *fds)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c != NULL; c = CMSG_NXTHDR(hdr, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		/* There was room in the control buffer for as many as are free here. */
-		memcpy(&fds->fd[fds->n], CMSG_DATA(c), n * sizeof(int));
-		fds->n += (unsigned int)n;
-	}
-}
-
 /* Reads what is missing of the header or the payload: 1 something came, 0 nothing there, -errno; -ECONNRESET for the
- * end of the stream. Descriptors a message has no room for never reach us: the kernel drops them and says so. */
-static int vhu_connection_receive(struct vhu_connection *connection)
+ * end of the stream. */
+static int vhu_connection_receive(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
-	union {
-		struct cmsghdr align;
-		uint8_t bytes[CMSG_SPACE(VHU_FDS_MAX * sizeof(int))];
-	} control;
 	struct vhu_fds *fds = &connection->in.fds;
-	struct iovec iov;
-	struct msghdr hdr = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
+	size_t len;
+	void *at = missing(connection, &len);
+	ssize_t n = socket_read(connection->source.fd, at, len, fds->fd, &fds->n, VHU_FDS_MAX, connection->account);
 
-	iov.iov_base = missing(connection, &iov.iov_len);
-	if (fds->n < VHU_FDS_MAX) {
-		hdr.msg_control = &control;
-		hdr.msg_controllen = CMSG_LEN((VHU_FDS_MAX - fds->n) * sizeof(int));
-	}
-	do {
-		n = recvmsg(connection->source.fd, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -errno;
-	collect_fds(&hdr, fds);
-	if ((hdr.msg_flags & MSG_CTRUNC) != 0)
-		return -EMSGSIZE;
-	if (n == 0)
-		return -ECONNRESET;
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return n == 0 ? -ECONNRESET : (int)n;
 	connection->in_n += (uint32_t)n;
 	return 1;
 }
@@ -274,7 +265,7 @@ static bool read_message(struct vhu_connection *connection) RUNS_ON(control_thre
 	loop_timer_stop(connection->loop, &connection->deadline);
 	connection->events->message(connection, &connection->in);
 	/* The socket may be gone, and what was not taken goes the same way. */
-	vhu_fds_close(&connection->in.fds);
+	close_fds(connection);
 	return connection->source.fd >= 0 && !connection->suspended;
 }
 
@@ -292,17 +283,18 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 		end_for(connection, error);
 		return;
 	}
-	if (connection->suspended) {
+	if (connection->suspended || connection->full) {
 		if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 			end_for(connection, -ECONNRESET);
 		return;
 	}
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
-	while (left > 0 && read_message(connection))
+	while (left > 0 && !disposal_full(connection->account) && read_message(connection))
 		left--;
 	if (connection->source.fd < 0)
 		return;
+	vhu_connection_room_changed(connection);
 	if (connection->in_n == 0 && connection->in.fds.n == 0)
 		loop_timer_stop(connection->loop, &connection->deadline);
 	else if (connection->deadline.due_ns == 0)

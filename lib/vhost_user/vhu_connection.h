@@ -4,7 +4,8 @@
  * The socket is non-blocking and nothing waits for it: a partial message is kept until the rest comes, one byte at a
  * time if need be, and a message that has begun must be complete within VHU_MESSAGE_DEADLINE. Descriptors that arrive
  * belong to the message being read and are closed with it unless its handler takes them. Replies that the peer does not
- * read are queued up to a bound; beyond it the conversation ends.
+ * read are queued up to a bound; beyond it the conversation ends. What the peer gave is closed by threads that may be lost
+ * (disposal.h); while all that it may hold of them are, nothing more is read from it.
  *
  * Context: control thread, in its loop. `message` and `ended` of the events may close the connection; the struct itself must
  * outlive the callback. After `ended` the connection is closed already.
@@ -13,6 +14,7 @@
 #define VUS_VHU_CONNECTION_H
 
 #include "clock.h"
+#include "disposal.h"
 #include "loop.h"
 #include "role.h"
 #include "vhu_message.h"
@@ -35,10 +37,12 @@ struct vhu_connection_events {
 
 struct vhu_connection {
 	struct loop *loop;
+	struct disposal_account *account; /* what the peer gave is closed there */
 	const struct vhu_connection_events *events;
 	struct loop_fd source; /* fd is -1 while there is no connection */
 	struct loop_timer deadline;
 	bool suspended;
+	bool full;     /* the account: nothing more is read before its calls come back */
 	bool spoken;   /* a message came */
 	uint32_t in_n; /* bytes of the message that have come, header included */
 	struct vhu_message in;
@@ -46,8 +50,9 @@ struct vhu_connection {
 	uint8_t out[VHU_OUT_MAX];
 };
 
+/* Ownership: `account` is the caller's, and outlives the connection. */
 void vhu_connection_init(struct vhu_connection *connection, struct loop *loop,
-			 const struct vhu_connection_events *events);
+			 struct disposal_account *account, const struct vhu_connection_events *events);
 
 /* Begins with a connected socket, which is the connection's from now on, on failure too. 0 or -errno. */
 int vhu_connection_open(struct vhu_connection *connection, int fd) RUNS_ON(control_thread);
@@ -60,6 +65,8 @@ bool vhu_connection_has_spoken(const struct vhu_connection *connection);
 /* No further message is read until resumed; that the peer leaves is still noticed. */
 void vhu_connection_suspend(struct vhu_connection *connection) RUNS_ON(control_thread);
 void vhu_connection_resume(struct vhu_connection *connection) RUNS_ON(control_thread);
+/* The account has become full, or has room again. */
+void vhu_connection_room_changed(struct vhu_connection *connection) RUNS_ON(control_thread);
 
 /* Sends a header and header->size bytes. 0, or -errno if the connection has to end (-ENOBUFS: the peer does not read). */
 int vhu_connection_send(struct vhu_connection *connection, const struct vhu_header *header,

@@ -20,10 +20,11 @@ void vhu_lane_ask(struct vhu_device *device, const struct lane_message *message,
 	lane_process_ask(&device->postcopy.lane, message, fd);
 }
 
-static void take_uffd(struct vhu_postcopy *pc, int *fd)
+static void take_uffd(struct vhu_device *device, int *fd) RUNS_ON(control_thread)
 {
-	if (pc->uffd >= 0)
-		close(pc->uffd);
+	struct vhu_postcopy *pc = &device->postcopy;
+
+	disposal_close(device->account, pc->uffd);
 	pc->uffd = *fd;
 	*fd = -1;
 }
@@ -75,7 +76,7 @@ static void lane_answered(struct lane_process *lane, const struct lane_message *
 		return;
 	}
 	if (message->request == LANE_UFFD)
-		take_uffd(pc, fd);
+		take_uffd(device, fd);
 	else if (message->request == LANE_MAP)
 		take_address(pc, message);
 	else if (message->request == LANE_COMMIT)
@@ -239,8 +240,7 @@ static void lane_ring_set_call(struct vhu_ring *ring, int fd)
 	const struct lane_message request = {.request = LANE_RING_CALL, .ring = ring->index};
 
 	role_assert_control();
-	if (ring->call_fd >= 0)
-		close(ring->call_fd);
+	disposal_close(ring->account, ring->call_fd);
 	ring->call_fd = fd;
 	vhu_lane_ask(vhu_device_of_ring(ring), &request, fd);
 }

@@ -65,8 +65,7 @@ static void ring_passed(struct rcu_wait *wait)
 	free((void *)(uintptr_t)ring->left_conf);
 	ring->left_conf = NULL;
 	atomic_store_explicit(&ring->q.draining, false, memory_order_relaxed);
-	if (ring->left_fd >= 0)
-		close(ring->left_fd);
+	disposal_close(ring->account, ring->left_fd);
 	ring->left_fd = -1;
 	if (ring->kick_fd >= 0)
 		ring->events->kick(ring, -1);
@@ -142,8 +141,7 @@ static void call_swapped(struct rcu_wait *wait)
 
 	role_assert_control();
 	ring->swaps--;
-	if (swap->fd >= 0)
-		close(swap->fd);
+	disposal_close(ring->account, swap->fd);
 	free((void *)(uintptr_t)swap->conf);
 	free(swap);
 	if (settles)

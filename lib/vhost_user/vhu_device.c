@@ -38,13 +38,25 @@ static enum vhu_room front_end_connected(struct vhu_endpoint *endpoint, int fd)
 		device->replaced++;
 		vhu_session_end(device, why, false);
 	}
-	if (device->state != VHU_IDLE)
+	if (device->state != VHU_IDLE || disposal_full(device->account))
 		return VHU_SOON;
 	vhu_session_begin(device, fd);
 	return VHU_TAKEN;
 }
 
 static const struct vhu_endpoint_events endpoint_events = {.connected = front_end_connected};
+
+/* So many calls on what front ends of this port gave are lost, or wait, that no more is taken from it; or no longer. */
+static void account_changed(void *arg)
+{
+	struct vhu_device *device = arg;
+
+	role_assert_control();
+	if (device->state == VHU_TALKING)
+		vhu_connection_room_changed(&device->connection);
+	else if (device->state == VHU_IDLE && !device->destroying && !disposal_full(device->account))
+		vhu_endpoint_next(&device->endpoint);
+}
 
 static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_config *config,
 				       const struct vhu_events *events, void *owner)
@@ -65,21 +77,25 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	device->peer_pidfd = -1;
 	device->datapath = &vhu_datapath_lcores;
 	device->name = strdup(config->name);
-	if (device->name == NULL) {
+	device->account = disposal_account_create(loop, config->name);
+	if (device->name == NULL || device->account == NULL) {
+		disposal_account_put(device->account);
+		free(device->name);
 		free(device);
 		return NULL;
 	}
+	disposal_account_watch(device->account, account_changed, device);
 	vhu_journal_open(&device->journal, config->journal, config->name);
 	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
 			      vhu_journal_record(&device->journal, i), &device->pending,
-			      &vhu_session_ring_events);
+			      device->account, &vhu_session_ring_events);
 		device->ring[i].loop = loop;
 		/* Without a table every frame is copied. */
 		if (i < device->rings_n && i % 2 == 1)
 			device->ring[i].q.refs = frame_refs_create();
 	}
-	vhu_connection_init(&device->connection, loop, &vhu_session_connection_events);
+	vhu_connection_init(&device->connection, loop, device->account, &vhu_session_connection_events);
 	return device;
 }
 
@@ -89,6 +105,7 @@ static void device_free(struct vhu_device *device) RUNS_ON(control_thread)
 	vhu_journal_close(&device->journal, device->returns);
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		frame_refs_destroy(device->ring[i].q.refs);
+	disposal_account_put(device->account);
 	free(device->name);
 	free(device);
 }
@@ -250,6 +267,21 @@ static const char *what_rings_await(const struct vhu_device *device)
 	return "not enabled or not in memory";
 }
 
+/* What front ends gave and cannot be got rid of, if there is such: of those that had the port, or of those that were refused. */
+static void describe_calls(const struct disposal_account *account, const char *full, char *text, size_t size)
+	RUNS_ON(control_thread)
+{
+	struct disposal_stats stats;
+	char calls[160];
+	size_t n = strlen(text);
+
+	disposal_account_stats(account, &stats);
+	if (stats.lost == 0)
+		return;
+	disposal_account_describe(account, calls, sizeof(calls));
+	snprintf(text + n, size - n, "; %s%s", calls, disposal_full(account) ? full : "");
+}
+
 static void describe(const struct vhu_device *device, unsigned int ready, char *text, size_t size)
 {
 	unsigned int started = (unsigned int)__builtin_popcount(vhu_session_started(device));
@@ -293,6 +325,11 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		status->rings_ready += vhu_device_virtq_ready(device, i);
 	describe(device, status->rings_ready, status->state, sizeof(status->state));
+	describe_calls(device->account, ": no message of a front end is read until one has", status->state,
+		       sizeof(status->state));
+	if (device->endpoint.account != NULL)
+		describe_calls(device->endpoint.account, ": no connection is accepted until one has", status->state,
+			       sizeof(status->state));
 	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
 }

@@ -21,10 +21,11 @@ static const uint64_t RETRY_FIRST_NS = 50 * NS_PER_MS;
 
 /* --- server ----------------------------------------------------------------------------------------------------- */
 
-/* A connection that comes during the backoff, or while all places to wait are taken, waits in the listener's queue. */
+/* A connection that comes during the backoff, while all places to wait are taken, or while all calls that refused ones may
+ * cost are under way, waits in the listener's queue. */
 static void listen_or_not(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
-	bool wanted = !endpoint->resting && !vhu_waiting_full(&endpoint->waiting);
+	bool wanted = !endpoint->resting && !vhu_waiting_full(&endpoint->waiting) && !disposal_full(endpoint->account);
 
 	if (endpoint->listener.fd >= 0)
 		loop_fd_change(endpoint->loop, &endpoint->listener, wanted ? EPOLLIN : 0);
@@ -46,7 +47,7 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 		close(endpoint->spare_fd);
 	fd = accept4(endpoint->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
-		close(fd);
+		disposal_close(endpoint->account, fd);
 		endpoint->refused++;
 	}
 	endpoint->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -112,7 +113,7 @@ static void has_waited(struct vhu_waiting *waiting, int fd)
 	} else if (room == VHU_OCCUPIED) {
 		tell_refusal(endpoint, fd);
 		endpoint->refused++;
-		close(fd);
+		disposal_close(endpoint->account, fd);
 	}
 	listen_or_not(endpoint);
 }
@@ -122,7 +123,9 @@ static void vhu_endpoint_listener_ready(struct loop_fd *source, uint32_t events 
 	struct vhu_endpoint *endpoint = container_of(source, struct vhu_endpoint, listener);
 
 	role_assert_control();
-	for (int i = 0; i < ACCEPTS_A_TURN && endpoint->listener.fd >= 0 && !vhu_waiting_full(&endpoint->waiting); i++) {
+	for (int i = 0; i < ACCEPTS_A_TURN && endpoint->listener.fd >= 0 && !vhu_waiting_full(&endpoint->waiting) &&
+			!disposal_full(endpoint->account);
+	     i++) {
 		int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
@@ -130,10 +133,11 @@ static void vhu_endpoint_listener_ready(struct loop_fd *source, uint32_t events 
 		if (fd < 0)
 			return;
 		if (vhu_waiting_has_left(fd))
-			close(fd);
+			disposal_close(endpoint->account, fd);
 		else
 			offer(endpoint, fd);
 	}
+	listen_or_not(endpoint);
 }
 
 static void still_alone(struct loop_timer *timer)
@@ -162,7 +166,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 	}
 	endpoint->searching = false;
 	if (endpoint->events->connected(endpoint, fd) != VHU_TAKEN)
-		close(fd);
+		disposal_close(endpoint->account, fd);
 }
 
 static void vhu_endpoint_timer_fired(struct loop_timer *timer)
@@ -196,6 +200,12 @@ void vhu_endpoint_back_off(struct vhu_endpoint *endpoint)
 
 /* --- both ------------------------------------------------------------------------------------------------------- */
 
+static void endpoint_room_changed(void *arg)
+{
+	role_assert_control();
+	listen_or_not(arg);
+}
+
 int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
 		      struct fail *fail)
@@ -212,12 +222,14 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		.spare_fd = -1,
 		.name = strdup(config->name),
 		.path = strdup(config->socket),
+		.account = disposal_account_create(loop, config->name),
 	};
-	vhu_waiting_init(&endpoint->waiting, loop, has_waited);
-	if (endpoint->path == NULL || endpoint->name == NULL) {
+	vhu_waiting_init(&endpoint->waiting, loop, endpoint->account, has_waited);
+	if (endpoint->path == NULL || endpoint->name == NULL || endpoint->account == NULL) {
 		vhu_endpoint_close(endpoint);
 		return fail_set(fail, -ENOMEM, "no memory for socket %s", config->socket);
 	}
+	disposal_account_watch(endpoint->account, endpoint_room_changed, endpoint);
 	if (config->mode == VHU_CLIENT) {
 		error = vhu_socket_check(config->socket, fail);
 	} else {
@@ -247,7 +259,8 @@ void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 	vhu_waiting_clear(&endpoint->waiting);
 	if (endpoint->listener.fd >= 0) {
 		loop_fd_remove(endpoint->loop, &endpoint->listener);
-		close(endpoint->listener.fd);
+		/* Connections that were never accepted are in it, and what was sent over them. */
+		disposal_close(endpoint->account, endpoint->listener.fd);
 		endpoint->listener.fd = -1;
 		vhu_socket_remove(endpoint->path, &endpoint->file);
 	}
@@ -255,6 +268,8 @@ void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 		close(endpoint->spare_fd);
 	endpoint->spare_fd = -1;
 	endpoint->searching = false;
+	disposal_account_put(endpoint->account);
+	endpoint->account = NULL;
 	free(endpoint->path);
 	free(endpoint->name);
 	endpoint->path = endpoint->name = NULL;

@@ -3,7 +3,8 @@
  *
  * Server: the socket is made (vhu_socket.h), and removed at the end. Every connection is offered to the owner at once;
  * one it has no room for waits a second, connected, is offered again, and then closed and counted (vhu_waiting.h): a port
- * has one front end, and a storm of connections costs a bounded amount of work. When the process runs out of
+ * has one front end, and a storm of connections costs a bounded amount of work. Closing one may take as long as its peer likes
+ * (disposal.h); while too many such calls are under way, none is accepted. When the process runs out of
  * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
  * When no front end has connected for a while after the start, one line says who may.
  * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which.
@@ -13,6 +14,7 @@
 #ifndef VUS_VHU_ENDPOINT_H
 #define VUS_VHU_ENDPOINT_H
 
+#include "disposal.h"
 #include "fail.h"
 #include "loop.h"
 #include "role.h"
@@ -38,6 +40,7 @@ struct vhu_endpoint_events {
 
 struct vhu_endpoint {
 	struct loop *loop;
+	struct disposal_account *account; /* what connections cost that are not the owner's */
 	const struct vhu_endpoint_events *events;
 	enum vhu_mode mode;
 	char *name; /* for log lines */

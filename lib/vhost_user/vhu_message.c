@@ -2,7 +2,6 @@
 #include "vhu_message.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define NEEDS(feature) (UINT32_C(1) << VHU_P_##feature)
 
@@ -237,12 +236,4 @@ int vhu_fds_take(struct vhu_fds *fds, unsigned int i)
 	fd = fds->fd[i];
 	fds->fd[i] = -1;
 	return fd;
-}
-
-void vhu_fds_close(struct vhu_fds *fds)
-{
-	for (unsigned int i = 0; i < fds->n; i++)
-		if (fds->fd[i] >= 0)
-			close(fds->fd[i]);
-	fds->n = 0;
 }

@@ -277,7 +277,5 @@ enum vhu_error vhu_message_check(struct vhu_message *msg, const struct vhu_conte
 
 /* Takes descriptor `i` out of the message: the caller's from now on. -1 if there is none. */
 int vhu_fds_take(struct vhu_fds *fds, unsigned int i);
-/* Closes what was not taken. */
-void vhu_fds_close(struct vhu_fds *fds);
 
 #endif

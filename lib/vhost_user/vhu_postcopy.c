@@ -183,8 +183,7 @@ void vhu_postcopy_abort(struct vhu_device *device)
 	vhu_pending_drop(&device->pending, VHU_STEP_LANE_ANSWER);
 	vhu_lane_abandon_rings(device);
 	pc->echo_due = pc->uncommitted = pc->turned_away = false;
-	if (pc->uffd >= 0)
-		close(pc->uffd);
+	disposal_close(device->account, pc->uffd);
 	pc->uffd = -1;
 	loop_timer_stop(device->loop, &pc->drain);
 	vhu_pending_drop(&device->pending, VHU_STEP_LANE_FRAMES);

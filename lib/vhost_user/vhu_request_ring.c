@@ -136,6 +136,7 @@ enum vhu_error vhu_set_vring_err(struct vhu_device *device, struct vhu_message *
 {
 	int fd;
 
+	role_assert_control();
 	if (!take_eventfd(msg, &fd, fail))
 		return VHU_BAD_VALUE;
 	vhu_ring_set_err(&device->ring[msg->ring], fd);

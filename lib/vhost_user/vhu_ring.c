@@ -10,19 +10,19 @@
 
 #include "poke.h"
 
-static void replace_fd(int *fd, int with)
+static void replace_fd(struct vhu_ring *ring, int *fd, int with) RUNS_ON(control_thread)
 {
-	if (*fd >= 0)
-		close(*fd);
+	disposal_close(ring->account, *fd);
 	*fd = with;
 }
 
 void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
 		   struct virtq_record *record, struct vhu_pending *pending,
-		   const struct vhu_ring_events *events)
+		   struct disposal_account *account, const struct vhu_ring_events *events)
 {
 	*ring = (struct vhu_ring){
 		.events = events,
+		.account = account,
 		.pending = pending,
 		.datapath = &vhu_datapath_lcores,
 		.index = index,
@@ -44,14 +44,14 @@ void vhu_ring_stop(struct vhu_ring *ring)
 	ring->log_used = false;
 	ring->broken_reported = false;
 	ring->held_up = false;
-	replace_fd(&ring->kick_fd, -1);
-	replace_fd(&ring->call_fd, -1);
+	replace_fd(ring, &ring->kick_fd, -1);
+	replace_fd(ring, &ring->call_fd, -1);
 }
 
 void vhu_ring_forget(struct vhu_ring *ring)
 {
 	vhu_ring_stop(ring);
-	replace_fd(&ring->err_fd, -1);
+	replace_fd(ring, &ring->err_fd, -1);
 	ring->size = 0;
 	ring->base = ring->reported = 0;
 	ring->enabled = false;
@@ -122,7 +122,7 @@ void vhu_ring_left(struct vhu_ring *ring, uint32_t base)
 	ring->base = base;
 	ring->state = VHU_RING_IDLE;
 	if (ring->moved_kick) {
-		replace_fd(&ring->kick_fd, ring->kick_next);
+		replace_fd(ring, &ring->kick_fd, ring->kick_next);
 		ring->moved_kick = false;
 		ring->kick_next = -1;
 	}
@@ -165,7 +165,7 @@ void vhu_ring_set_kick(struct vhu_ring *ring, int fd)
 		ring->kick_next = fd;
 		vhu_ring_leave(ring);
 	} else {
-		replace_fd(&ring->kick_fd, fd);
+		replace_fd(ring, &ring->kick_fd, fd);
 	}
 }
 
@@ -174,7 +174,7 @@ void vhu_ring_set_call(struct vhu_ring *ring, int fd)
 	if (ring->state == VHU_RING_RUNNING)
 		ring->datapath->ring_set_call(ring, fd);
 	else
-		replace_fd(&ring->call_fd, fd);
+		replace_fd(ring, &ring->call_fd, fd);
 }
 
 void vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
@@ -189,7 +189,7 @@ void vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
 
 void vhu_ring_set_err(struct vhu_ring *ring, int fd)
 {
-	replace_fd(&ring->err_fd, fd);
+	replace_fd(ring, &ring->err_fd, fd);
 }
 
 void vhu_ring_signal_error(struct vhu_ring *ring)

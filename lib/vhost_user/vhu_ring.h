@@ -22,6 +22,7 @@
 #ifndef VUS_VHU_RING_H
 #define VUS_VHU_RING_H
 
+#include "disposal.h"
 #include "fail.h"
 #include "loop.h"
 #include "role.h"
@@ -48,6 +49,7 @@ struct vhu_ring {
 	struct virtq q; /* lcores' */
 	const struct vhu_ring_events *events;
 	struct vhu_pending *pending; /* the device's */
+	struct disposal_account *account; /* the device's: descriptors are closed there */
 	const struct vhu_datapath *datapath; /* the owner sets it while the ring is IDLE */
 	unsigned int index;
 	enum vhu_ring_state state;
@@ -87,10 +89,10 @@ struct vhu_ring {
 /* `record` is the ring's place in the port's journal, or NULL. */
 void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
 		   struct virtq_record *record, struct vhu_pending *pending,
-		   const struct vhu_ring_events *events)
+		   struct disposal_account *account, const struct vhu_ring_events *events)
 	RUNS_ON(control_thread);
 /* Everything the front end said is forgotten and its descriptors closed. The ring is IDLE. */
-void vhu_ring_forget(struct vhu_ring *ring);
+void vhu_ring_forget(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 /* Hands an IDLE ring that has a size and addresses to its data path.
  * Returns: 0, and the ring is RUNNING; -EFAULT (it waits for its memory and may be run again), -EINVAL or -ENOMEM with a line in
@@ -103,7 +105,7 @@ void vhu_ring_leave(struct vhu_ring *ring) RUNS_ON(control_thread);
 void vhu_ring_left(struct vhu_ring *ring, uint32_t base) RUNS_ON(control_thread);
 /* Stops an IDLE ring: it is no longer started, and its addresses, kick and call descriptors are dropped. `base`, size, error
  * descriptor and `enabled` stay. */
-void vhu_ring_stop(struct vhu_ring *ring);
+void vhu_ring_stop(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 /* The front end begins anew with a started ring: stops it, and drops its record in the journal. Pending if it is RUNNING. */
 void vhu_ring_reset(struct vhu_ring *ring) RUNS_ON(control_thread);
@@ -122,7 +124,7 @@ int vhu_ring_check_fd(int fd);
  * wait for that. */
 void vhu_ring_set_kick(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 void vhu_ring_set_call(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
-void vhu_ring_set_err(struct vhu_ring *ring, int fd);
+void vhu_ring_set_err(struct vhu_ring *ring, int fd) RUNS_ON(control_thread);
 
 /* Whether the used ring is logged; pending until every lcore knows. */
 void vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)

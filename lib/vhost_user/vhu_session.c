@@ -211,7 +211,7 @@ static void vhu_session_send_reply(struct vhu_device *device, uint32_t request, 
 
 	if (reply->fd >= 0) {
 		error = vhu_connection_send_fd(&device->connection, &header, reply->fd);
-		close(reply->fd);
+		disposal_close(device->account, reply->fd);
 		if (error != 0)
 			vhu_session_end(device, "the front end does not take its userfaultfd", false);
 		return;

@@ -11,6 +11,7 @@
 #ifndef VUS_VHU_SESSION_H
 #define VUS_VHU_SESSION_H
 
+#include "disposal.h"
 #include "log.h"
 #include "vhu_connection.h"
 #include "vhu_datapath.h"
@@ -43,6 +44,7 @@ struct vhu_device {
 	char *name;
 	unsigned int queue_pairs, rings_n;
 	struct vhu_endpoint endpoint;
+	struct disposal_account *account; /* calls on what front ends of this port have given */
 
 	enum vhu_session_state state;
 	struct vhu_connection connection;

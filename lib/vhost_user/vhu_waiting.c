@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 
@@ -38,10 +37,10 @@ static void vhu_waiting_timer_fired(struct loop_timer *timer)
 	vhu_waiting_watch(waiting);
 }
 
-void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop,
+void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop, struct disposal_account *account,
 		      void (*due)(struct vhu_waiting *waiting, int fd))
 {
-	*waiting = (struct vhu_waiting){.loop = loop, .due = due, .timer = {.fire = vhu_waiting_timer_fired}};
+	*waiting = (struct vhu_waiting){.loop = loop, .account = account, .due = due, .timer = {.fire = vhu_waiting_timer_fired}};
 }
 
 void vhu_waiting_add(struct vhu_waiting *waiting, int fd)
@@ -72,7 +71,7 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 
 	while (i < waiting->n)
 		if (vhu_waiting_has_left(waiting->place[i].fd))
-			close(remove_at(waiting, i));
+			disposal_close(waiting->account, remove_at(waiting, i));
 		else
 			i++;
 	/* A front end speaks first. One that is silent does not stand in the way of one that is not. */
@@ -87,6 +86,6 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 void vhu_waiting_clear(struct vhu_waiting *waiting)
 {
 	while (waiting->n > 0)
-		close(remove_at(waiting, 0));
+		disposal_close(waiting->account, remove_at(waiting, 0));
 	vhu_waiting_watch(waiting);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "disposal.h"
 #include "loop.h"
 #include "role.h"
 
@@ -23,6 +24,7 @@ enum { VHU_WAITING_MAX = 4, VHU_WAITING_MS = 1000 };
 
 struct vhu_waiting {
 	struct loop *loop;
+	struct disposal_account *account;
 	/* This connection has waited its time, and is the callee's. */
 	void (*due)(struct vhu_waiting *waiting, int fd);
 	struct loop_timer timer;
@@ -33,7 +35,8 @@ struct vhu_waiting {
 	} place[VHU_WAITING_MAX]; /* the oldest first */
 };
 
-void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop,
+/* What it hangs up on is charged to `account`. */
+void vhu_waiting_init(struct vhu_waiting *waiting, struct loop *loop, struct disposal_account *account,
 		      void (*due)(struct vhu_waiting *waiting, int fd));
 
 static inline bool vhu_waiting_full(const struct vhu_waiting *waiting)

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "fg_clock.h"
+
 enum { FDS_MAX = 253 }; /* as many as Linux takes */
 
 static int named(const char *path, int flags, int (*with)(int, const struct sockaddr *, socklen_t))
@@ -92,4 +94,19 @@ int fg_entries(pid_t pid, const char *what)
 int fg_open_fds(void)
 {
 	return fg_entries(getpid(), "fd") - 1;
+}
+
+int fg_open_fds_settled(void)
+{
+	uint64_t end = fg_now_us() + 5000000, since = fg_now_us();
+	int n = fg_open_fds();
+
+	while (fg_now_us() < end && fg_now_us() - since < 50000) {
+		usleep(1000);
+		if (fg_open_fds() == n)
+			continue;
+		n = fg_open_fds();
+		since = fg_now_us();
+	}
+	return n;
 }

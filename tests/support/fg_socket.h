@@ -24,5 +24,7 @@ ssize_t fg_socket_send(int sock, const void *data, size_t len, const int *fds, u
 int fg_entries(pid_t pid, const char *what);
 /* Descriptors of this process. */
 int fg_open_fds(void);
+/* The same, once it has not changed for 50 ms: another thread may be about to close some. */
+int fg_open_fds_settled(void);
 
 #endif

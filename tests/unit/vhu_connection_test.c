@@ -22,6 +22,7 @@ static struct {
 	/* What came. */
 	unsigned int messages, ends;
 	struct vhu_message last;
+	struct disposal_account *account;
 	bool orderly, suspend, close;
 	char why[128];
 } t;
@@ -60,7 +61,9 @@ static int set_up(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
 			 0);
 	t.front = (struct front){.loop = t.loop, .fd = pair[0]};
-	vhu_connection_init(&t.connection, t.loop, &events);
+	t.account = disposal_account_create(t.loop, "test");
+	assert_non_null(t.account);
+	vhu_connection_init(&t.connection, t.loop, t.account, &events);
 	assert_int_equal(vhu_connection_open(&t.connection, pair[1]), 0);
 	return 0;
 }
@@ -71,6 +74,7 @@ static int tear_down(void **state)
 	vhu_connection_close(&t.connection);
 	if (t.front.fd >= 0)
 		close(t.front.fd);
+	disposal_account_put(t.account);
 	loop_destroy(t.loop);
 	assert_int_equal(fg_open_fds(), t.fds);
 	return 0;

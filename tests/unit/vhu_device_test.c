@@ -74,13 +74,13 @@ static void test_ring_is_configured_anew(void **state)
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
 	front_ring(&t.front, 1, 256, UVA + 65536);
-	fds = fg_open_fds();
+	fds = (unsigned int)fg_open_fds_settled();
 	for (unsigned int round = 0; round < 20; round++) {
 		assert_int_equal(t.ready, 3);
 		assert_int_equal(front_set_state(&t.front, VHU_SET_VRING_NUM, 1, 128), 0);
 		assert_int_equal(t.ready, 1);
 		/* It is stopped: another address is no contradiction, and no kick is left of before. */
-		assert_int_equal(fg_open_fds(), fds - 2);
+		assert_int_equal(fg_open_fds_settled(), fds - 2);
 		front_ring(&t.front, 1, 128, UVA + 65536 + 8192 * (round % 2));
 	}
 	/* A size that cannot be leaves it running. */
@@ -242,10 +242,10 @@ static void test_call_is_swapped_on_a_live_ring(void **state)
 
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
-	fds = fg_open_fds();
+	fds = (unsigned int)fg_open_fds_settled();
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(front_set_u64(&t.front, VHU_SET_VRING_CALL, 0x100, -1), 0);
-	assert_int_equal(fg_open_fds(), fds - 1);
+	assert_int_equal(fg_open_fds_settled(), fds - 1);
 	assert_int_equal(t.ready, 1);
 }
 
@@ -263,7 +263,7 @@ static void test_call_is_acknowledged_before_lcores_pass(void **state)
 	assert_true(call >= 0);
 	vhu_rig_add_memory();
 	front_ring(&t.front, 0, 256, UVA);
-	fds = fg_open_fds();
+	fds = (unsigned int)fg_open_fds_settled();
 	rcu_online(READER);
 	for (unsigned int i = 0; i < AT_ONCE; i++)
 		assert_int_equal(front_set_u64(&t.front, VHU_SET_VRING_CALL, 0, call), 0);
@@ -275,7 +275,7 @@ static void test_call_is_acknowledged_before_lcores_pass(void **state)
 	assert_int_equal(msg.payload.u64, 0);
 	assert_int_equal(read(call, &counted, sizeof(counted)), sizeof(counted));
 	assert_true(counted > 0);
-	assert_int_equal(fg_open_fds(), fds);
+	assert_int_equal(fg_open_fds_settled(), fds);
 	assert_int_equal(t.ready, 1);
 	rcu_offline(READER);
 	close(call);

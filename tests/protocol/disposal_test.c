@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors whose close() sleeps for as long as the peer likes: X1. Whoever passes them, and however they reach the switch, the
+ * control thread answers all the same, and the victims lose nothing.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fg_linger.h"
+
+enum {
+	LINGER_S = 60,
+	WATCHED_MS = 1500,
+	/* A machine that others use may be late by this much. A sleep in close() lasts LINGER_S. */
+	ANSWER_MS = 700,
+};
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(sock >= 0 && strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	assert_int_equal(connect(sock, (struct sockaddr *)&address, sizeof(address)), 0);
+	return sock;
+}
+
+/* The slowest answer of the control socket over a while, in ms. */
+static double slowest_answer_ms(void)
+{
+	uint64_t end = fg_now_us() + WATCHED_MS * 1000;
+	double slowest = 0;
+
+	while (fg_now_us() < end) {
+		uint64_t from = fg_now_us();
+		json_t *answer = fg_switch_query(&fixture.sw, "ports", NULL);
+		double ms = (double)(fg_now_us() - from) / 1e3;
+
+		if (answer == NULL)
+			return 1e9;
+		json_decref(answer);
+		slowest = ms > slowest ? ms : slowest;
+		usleep(10000);
+	}
+	return slowest;
+}
+
+static void switch_stops(void)
+{
+	siginfo_t info;
+
+	kill(fixture.sw.pid, SIGSTOP);
+	assert_int_equal(waitid(P_PID, (id_t)fixture.sw.pid, &info, WSTOPPED), 0);
+}
+
+static void switch_goes_on(void)
+{
+	kill(fixture.sw.pid, SIGCONT);
+}
+
+/* The switch holds the last reference from here on: it does not run while we let go of ours. */
+static void pass(int sock, const void *bytes, size_t len, struct fg_linger *linger)
+{
+	switch_stops();
+	OK(fg_wire_send_raw(sock, bytes, len, &linger->fd, 1));
+	close(linger->fd);
+	linger->fd = -1;
+	switch_goes_on();
+}
+
+static void assert_control_answers(void)
+{
+	double ms = slowest_answer_ms();
+
+	if (ms > ANSWER_MS)
+		fail_msg("the control socket answered after %.1f ms", ms);
+	print_message("slowest answer %.1f ms\n", ms);
+}
+
+static void a_descriptor_of_a_refused_message_lingers(void **state)
+{
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct guest *g = guest_open("h0", NULL);
+	struct fg_linger linger;
+
+	OK(fg_linger_open(&linger, LINGER_S));
+	pass(g->s.sock, &m, FG_HEADER_SIZE, &linger);
+	assert_control_answers();
+	fg_linger_release(&linger);
+}
+
+/* It is not read: the port has a front end. */
+static void a_descriptor_of_a_refused_connection_lingers(void **state)
+{
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	int sock = connect_to(fg_switch_socket(&fixture.sw, "v0"));
+	struct fg_linger linger;
+
+	OK(fg_linger_open(&linger, LINGER_S));
+	pass(sock, &m, FG_HEADER_SIZE, &linger);
+	close(sock);
+	assert_control_answers();
+	fg_linger_release(&linger);
+}
+
+/* A bad message ends the connection with what came behind it unread. */
+static void an_unread_descriptor_lingers(void **state)
+{
+	const struct fg_msg bad = {.request = FG_GET_FEATURES, .flags = FG_VERSION, .size = UINT32_MAX};
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	int sock = connect_to(fg_switch_socket(&fixture.sw, "h0"));
+	struct fg_linger linger;
+
+	OK(fg_linger_open(&linger, LINGER_S));
+	/* So that both are there when it looks. */
+	switch_stops();
+	OK(fg_wire_send_raw(sock, &bad, FG_HEADER_SIZE, NULL, 0));
+	OK(fg_wire_send_raw(sock, &m, FG_HEADER_SIZE, &linger.fd, 1));
+	close(linger.fd);
+	switch_goes_on();
+	close(sock);
+	assert_control_answers();
+	fg_linger_release(&linger);
+}
+
+/* Those beyond what a message may carry must not be the kernel's to release inside recvmsg(). */
+static void the_last_of_too_many_descriptors_lingers(void **state)
+{
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct guest *g = guest_open("h0", NULL);
+	struct fg_linger linger;
+	int fds[253];
+
+	OK(fg_linger_open(&linger, LINGER_S));
+	for (unsigned int i = 0; i < 252; i++)
+		fds[i] = STDERR_FILENO;
+	fds[252] = linger.fd;
+	switch_stops();
+	OK(fg_wire_send_raw(g->s.sock, &m, FG_HEADER_SIZE, fds, 253));
+	close(linger.fd);
+	switch_goes_on();
+	assert_control_answers();
+	fg_linger_release(&linger);
+}
+
+static void a_descriptor_lingers_on_the_control_socket(void **state)
+{
+	static const char line[] = "{\"command\": \"lcores\"}\n";
+	int sock = connect_to(fixture.sw.control);
+	struct fg_linger linger;
+
+	OK(fg_linger_open(&linger, LINGER_S));
+	pass(sock, line, sizeof(line) - 1, &linger);
+	assert_control_answers();
+	fg_linger_release(&linger);
+	close(sock);
+}
+
+static void assert_state_says(const char *port, const char *words)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const char *said = json_string_value(json_object_get(json_object_get(answer, "port"), "state"));
+
+	assert_non_null(said);
+	if (strstr(said, words) == NULL)
+		fail_msg("%s does not say \"%s\": %s", port, words, said);
+	json_decref(answer);
+}
+
+/* As many as a port may have under way, and as many connections as wait for it: that port waits, and no other does. */
+static void a_port_that_lost_its_calls_waits(void **state)
+{
+	enum { MANY = 8 };
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct fg_linger linger[MANY];
+	int sock[MANY];
+
+	for (unsigned int i = 0; i < MANY; i++)
+		OK(fg_linger_open(&linger[i], LINGER_S));
+	/* Stopped once for all of them: a signal would wake a close() that sleeps. */
+	switch_stops();
+	for (unsigned int i = 0; i < MANY; i++) {
+		sock[i] = connect_to(fg_switch_socket(&fixture.sw, "h0"));
+		OK(fg_wire_send_raw(sock[i], &m, FG_HEADER_SIZE, &linger[i].fd, 1));
+		close(linger[i].fd);
+	}
+	switch_goes_on();
+	assert_control_answers();
+	assert_state_says("h0", "4 calls on descriptors that earlier front ends gave have not come back");
+	assert_state_says("h0", "no message of a front end is read until one has");
+	guest_close(guest_run("h1", NULL));
+	for (unsigned int i = 0; i < MANY; i++) {
+		fg_linger_release(&linger[i]);
+		close(sock[i]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_descriptor_of_a_refused_message_lingers),
+		TEST_CASE(a_descriptor_of_a_refused_connection_lingers),
+		TEST_CASE(an_unread_descriptor_lingers),
+		TEST_CASE(the_last_of_too_many_descriptors_lingers),
+		TEST_CASE(a_descriptor_lingers_on_the_control_socket),
+		TEST_CASE(a_port_that_lost_its_calls_waits),
+	};
+
+	return fixture_main("disposal", CASES(cases));
+}
