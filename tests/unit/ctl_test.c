@@ -206,7 +206,7 @@ static void a_crowd_leaves_room(void **state)
 
 	role_assert_control();
 	loop_turn(loop, 0);
-	before = fg_open_fds();
+	before = fg_open_fds_settled();
 	for (int i = 0; i < 200; i++) {
 		crowd[i] = fg_socket_connect(path, SOCK_NONBLOCK);
 		n += crowd[i] >= 0;
@@ -219,7 +219,7 @@ static void a_crowd_leaves_room(void **state)
 			close(crowd[i]);
 	for (int i = 0; i < 50; i++)
 		loop_turn(loop, 0);
-	assert_int_equal(fg_open_fds(), before);
+	assert_int_equal(fg_open_fds_settled(), before);
 }
 
 /* With no descriptor left a caller is turned away at once; the loop does not spin on it, and no other client notices. */
@@ -257,7 +257,7 @@ static void hangs_up_anywhere(void **state)
 
 	role_assert_control();
 	loop_turn(loop, 0);
-	before = fg_open_fds();
+	before = fg_open_fds_settled();
 	for (size_t len = 0; len < sizeof(request); len++) {
 		int fd = fg_socket_connect(path, SOCK_NONBLOCK);
 
@@ -270,7 +270,7 @@ static void hangs_up_anywhere(void **state)
 		loop_turn(loop, 0);
 	}
 	loop_turn(loop, NS_PER_MS);
-	assert_int_equal(fg_open_fds(), before);
+	assert_int_equal(fg_open_fds_settled(), before);
 }
 
 /* --- the file --------------------------------------------------------------------------------------------------- */

@@ -76,7 +76,7 @@ static int tear_down(void **state)
 		close(t.front.fd);
 	disposal_account_put(t.account);
 	loop_destroy(t.loop);
-	assert_int_equal(fg_open_fds(), t.fds);
+	assert_int_equal(fg_open_fds_settled(), t.fds);
 	return 0;
 }
 
@@ -147,7 +147,7 @@ static void test_nothing_remains_of_the_message_before(void **state)
 /* However the pieces fall, descriptors belong to the message whose bytes they came with, and are closed with it. */
 static void test_descriptors(void **state)
 {
-	unsigned int before = fg_open_fds();
+	unsigned int before = fg_open_fds_settled();
 	int fds[VHU_FDS_MAX + 1];
 
 	for (unsigned int i = 0; i <= VHU_FDS_MAX; i++)
@@ -160,7 +160,7 @@ static void test_descriptors(void **state)
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, 3);
 	front_settle(t.loop);
 	assert_int_equal(t.last.fds.n, 3);
-	assert_int_equal(fg_open_fds(), before + VHU_FDS_MAX + 1);
+	assert_int_equal(fg_open_fds_settled(), before + VHU_FDS_MAX + 1);
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, VHU_FDS_MAX + 1);
 	front_settle(t.loop);
 	assert_int_equal(t.ends, 1);
@@ -168,7 +168,7 @@ static void test_descriptors(void **state)
 	for (unsigned int i = 0; i <= VHU_FDS_MAX; i++)
 		close(fds[i]);
 	/* Our end of the connection. */
-	assert_int_equal(fg_open_fds(), before - 1);
+	assert_int_equal(fg_open_fds_settled(), before - 1);
 }
 
 static void test_bad_headers(void **state)

@@ -95,7 +95,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 	unsigned int fds;
 
 	two_rings();
-	fds = fg_open_fds();
+	fds = fg_open_fds_settled();
 	for (int round = 0; round < 20; round++) {
 		set_log(LOG_SIZE, 0);
 		assert_null(published());
@@ -109,7 +109,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 		set_log_all(false);
 		assert_null(published());
 		assert_int_equal(mappings(), 0);
-		assert_int_equal(fg_open_fds(), fds);
+		assert_int_equal(fg_open_fds_settled(), fds);
 		assert_int_equal(t.ready, 3);
 	}
 }
@@ -298,7 +298,7 @@ static void test_bad_logs(void **state)
 		{LOG_SIZE / 2, 4}, /* words lie where words can lie */
 		{LOG_SIZE / 2, 4097},
 	};
-	unsigned int fds = fg_open_fds();
+	unsigned int fds = fg_open_fds_settled();
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int fd = log_file(LOG_SIZE);
@@ -310,7 +310,7 @@ static void test_bad_logs(void **state)
 		assert_int_equal(mappings(), 0);
 		front_connect(&t.front, t.loop, t.path);
 		front_negotiate(&t.front);
-		assert_int_equal(fg_open_fds(), fds);
+		assert_int_equal(fg_open_fds_settled(), fds);
 	}
 	send_log(LOG_SIZE, 0, t.front.fd);
 	assert_true(front_closed(&t.front));
