@@ -305,9 +305,10 @@ static void the_lane_is_killed_early(void **state)
 static void one_lane_upon_another(void **state)
 {
 	struct guest *peer = guest_run("h1", NULL);
-	int before = fg_entries(fixture.sw.pid, "fd");
+	struct fg_usage before, now;
 	int64_t deadline;
 
+	OK(fg_switch_usage(&fixture.sw, &before));
 	for (unsigned int round = 0; round < 5; round++) {
 		unsigned int lanes_had = 0;
 
@@ -320,9 +321,10 @@ static void one_lane_upon_another(void **state)
 		await_lanes(0);
 	}
 	deadline = fg_deadline(FG_WAIT_MS);
-	while (fg_entries(fixture.sw.pid, "fd") > before && fg_left_ms(deadline) > 0)
-		fg_sleep_us(2000);
-	assert_int_equal(fg_entries(fixture.sw.pid, "fd"), before);
+	do
+		OK(fg_switch_usage(&fixture.sw, &now));
+	while (now.fds > before.fds && fg_left_ms(deadline) > 0);
+	assert_int_equal(now.fds, before.fds);
 	assert_traffic(guest_run("h0", NULL), peer, 5, 300);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The looking parts of fg_switch.h: what the process holds, what its control socket says. */
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -54,16 +55,61 @@ static int read_rss(const struct fg_switch *sw, struct fg_usage *u)
 	return 0;
 }
 
+/* How many descriptors it has, once that has not changed for 10 ms, or after a second: it closes those of its peers on threads
+ * of their own. */
+static int settled_fds(const struct fg_switch *sw)
+{
+	uint64_t end = fg_now_us() + 1000000, since = fg_now_us();
+	int n = fg_entries(sw->pid, "fd");
+
+	while (n >= 0 && fg_now_us() < end && fg_now_us() - since < 10000) {
+		int now;
+
+		usleep(2000);
+		now = fg_entries(sw->pid, "fd");
+		if (now != n)
+			since = fg_now_us();
+		n = now;
+	}
+	return n;
+}
+
+/* Its threads but those that close what peers gave: these are made on demand, and end when they have been idle for a while. */
+static int lasting_threads(const struct fg_switch *sw)
+{
+	char path[300], name[32];
+	struct dirent *entry;
+	int n = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)sw->pid);
+	tasks = opendir(path);
+	if (tasks == NULL)
+		return -errno;
+	while ((entry = readdir(tasks)) != NULL) {
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/comm", (int)sw->pid, entry->d_name);
+		comm = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
+		if (comm == NULL)
+			continue;
+		n += fgets(name, sizeof(name), comm) != NULL && strcmp(name, "disposal\n") != 0;
+		fclose(comm);
+	}
+	closedir(tasks);
+	return n;
+}
+
 int fg_switch_usage(const struct fg_switch *sw, struct fg_usage *u)
 {
 	int n;
 
 	memset(u, 0, sizeof(*u));
-	n = fg_entries(sw->pid, "fd");
+	n = settled_fds(sw);
 	if (n < 0)
 		return n;
 	u->fds = (unsigned int)n;
-	n = fg_entries(sw->pid, "task");
+	n = lasting_threads(sw);
 	if (n < 0)
 		return n;
 	u->threads = (unsigned int)n;

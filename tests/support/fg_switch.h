@@ -46,7 +46,8 @@ struct fg_switch {
 
 /* What the process has open and mapped, from /proc. */
 struct fg_usage {
-	unsigned int fds, threads;
+	unsigned int fds;
+	unsigned int threads; /* but those that close what peers gave */
 	unsigned int guest_maps; /* mappings of fake guests' memory */
 	uint64_t guest_bytes;	 /* bytes in them */
 	uint64_t rss_kib; /* its own: guests' pages come and go with where their buffers lie */
