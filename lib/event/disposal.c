@@ -57,7 +57,8 @@ struct disposal_account {
 	uint64_t returned_ns;
 	struct close_job own[OWN_CLOSES];
 	struct close_job *free_closes;
-	bool full; /* as the owner was told last */
+	bool full; /* as `changed` was told last */
+	bool waited_for; /* disposal_full() said that it is, and `changed` was not called since */
 	bool notifying;
 	struct loop_call notify;
 	void (*changed)(void *arg); /* control's, as its argument is */
@@ -145,6 +146,12 @@ static bool is_full(const struct disposal_account *account)
 	       count_lost(account, clock_ns()) == DISPOSAL_THREADS;
 }
 
+/* Whether `changed` is due: the owner was told otherwise, or waits for room that is there. */
+static bool has_changed(const struct disposal_account *account, bool full)
+{
+	return full != account->full || (account->waited_for && !full);
+}
+
 static void tell_owner(struct loop_call *call)
 {
 	struct disposal_account *account = container_of(call, struct disposal_account, notify);
@@ -156,8 +163,9 @@ static void tell_owner(struct loop_call *call)
 	pthread_mutex_lock(&disposal->lock);
 	account->notifying = false;
 	full = is_full(account);
-	changed = full != account->full ? account->changed : NULL;
+	changed = has_changed(account, full) ? account->changed : NULL;
 	account->full = full;
+	account->waited_for &= full;
 	pthread_mutex_unlock(&disposal->lock);
 	if (changed != NULL)
 		changed(account->changed_arg);
@@ -167,7 +175,7 @@ static void tell_owner(struct loop_call *call)
 /* Locked. */
 static void note_fullness(struct disposal_account *account)
 {
-	if (account->notifying || account->disposal->loop == NULL || is_full(account) == account->full)
+	if (account->notifying || account->disposal->loop == NULL || !has_changed(account, is_full(account)))
 		return;
 	account->notifying = true;
 	account->refs++;
@@ -443,12 +451,13 @@ void disposal_account_watch(struct disposal_account *account, void (*changed)(vo
 	account->changed_arg = arg;
 }
 
-bool disposal_full(const struct disposal_account *account)
+bool disposal_full(struct disposal_account *account)
 {
 	bool full;
 
 	pthread_mutex_lock(&account->disposal->lock);
 	full = is_full(account);
+	account->waited_for |= full;
 	pthread_mutex_unlock(&account->disposal->lock);
 	return full;
 }

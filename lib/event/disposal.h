@@ -2,7 +2,7 @@
 /* disposal.h: threads that may be lost, for system calls on what a peer owns.
  *
  * A descriptor that a peer hands over is a handle to the peer's object, and a system call on it may sleep for as long as the
- * peer likes: close() of a socket that lingers or of a FUSE file, mmap() of a file whose lock the peer holds (X1, X2). Such
+ * peer likes: close() of a socket that lingers, or of a file whose FUSE server does not answer (X1). Such
  * a call is a job for one of these threads. If it does not come back, its thread is lost until it does, and so is a part of the
  * account that it is charged to: nobody else's.
  *
@@ -67,8 +67,9 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 /* close() there, after the jobs about this descriptor that were started before. -1 is fine. */
 void disposal_close(struct disposal_account *account, int fd) RUNS_ON(control_thread);
 
-/* The quota is used up: all its calls are lost, or too many jobs wait. Nothing more is to be taken from this peer. */
-bool disposal_full(const struct disposal_account *account) RUNS_ON(control_thread);
+/* The quota is used up: all its calls are lost, or too many jobs wait. Nothing more is to be taken from this peer, until
+ * `changed` is called. */
+bool disposal_full(struct disposal_account *account) RUNS_ON(control_thread);
 void disposal_account_stats(const struct disposal_account *account, struct disposal_stats *stats)
 	RUNS_ON(control_thread);
 /* "4 calls on descriptors that earlier front ends gave have not come back, the longest for 12 s", or "". */

@@ -66,7 +66,7 @@ void vhu_connection_close(struct vhu_connection *connection)
 
 static void vhu_connection_watch(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
-	uint32_t in = connection->suspended || connection->full ? 0 : EPOLLIN;
+	uint32_t in = connection->suspended || disposal_full(connection->account) ? 0 : EPOLLIN;
 	uint32_t out = connection->out_n > 0 ? EPOLLOUT : 0;
 
 	if (connection->source.fd >= 0)
@@ -95,7 +95,6 @@ void vhu_connection_resume(struct vhu_connection *connection)
 
 void vhu_connection_room_changed(struct vhu_connection *connection)
 {
-	connection->full = disposal_full(connection->account);
 	vhu_connection_watch(connection);
 }
 
@@ -283,9 +282,11 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 		end_for(connection, error);
 		return;
 	}
-	if (connection->suspended || connection->full) {
+	if (connection->suspended || disposal_full(connection->account)) {
 		if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 			end_for(connection, -ECONNRESET);
+		else
+			vhu_connection_watch(connection);
 		return;
 	}
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
@@ -294,7 +295,6 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 		left--;
 	if (connection->source.fd < 0)
 		return;
-	vhu_connection_room_changed(connection);
 	if (connection->in_n == 0 && connection->in.fds.n == 0)
 		loop_timer_stop(connection->loop, &connection->deadline);
 	else if (connection->deadline.due_ns == 0)

@@ -42,7 +42,6 @@ struct vhu_connection {
 	struct loop_fd source; /* fd is -1 while there is no connection */
 	struct loop_timer deadline;
 	bool suspended;
-	bool full;     /* the account: nothing more is read before its calls come back */
 	bool spoken;   /* a message came */
 	uint32_t in_n; /* bytes of the message that have come, header included */
 	struct vhu_message in;
@@ -65,7 +64,7 @@ bool vhu_connection_has_spoken(const struct vhu_connection *connection);
 /* No further message is read until resumed; that the peer leaves is still noticed. */
 void vhu_connection_suspend(struct vhu_connection *connection) RUNS_ON(control_thread);
 void vhu_connection_resume(struct vhu_connection *connection) RUNS_ON(control_thread);
-/* The account has become full, or has room again. */
+/* The account has become full, and nothing more is read, or has room again. */
 void vhu_connection_room_changed(struct vhu_connection *connection) RUNS_ON(control_thread);
 
 /* Sends a header and header->size bytes. 0, or -errno if the connection has to end (-ENOBUFS: the peer does not read). */

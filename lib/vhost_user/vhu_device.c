@@ -268,7 +268,7 @@ static const char *what_rings_await(const struct vhu_device *device)
 }
 
 /* What front ends gave and cannot be got rid of, if there is such: of those that had the port, or of those that were refused. */
-static void describe_calls(const struct disposal_account *account, const char *full, char *text, size_t size)
+static void describe_calls(struct disposal_account *account, const char *full, char *text, size_t size)
 	RUNS_ON(control_thread)
 {
 	struct disposal_stats stats;

@@ -191,6 +191,27 @@ static void full_when_all_are_lost(void **state)
 	disposal_account_put(account);
 }
 
+/* Whoever asked and heard that it is full waits for the change, also if that comes before the loop has said so itself. */
+static void an_answer_is_followed_up(void **state)
+{
+	static struct counted_job sleeper[DISPOSAL_THREADS + DISPOSAL_WAITING_MAX];
+	struct disposal_account *account;
+	uint64_t end = clock_ns() + 10 * NS_PER_S;
+
+	role_assert_control();
+	account = disposal_account_create(loop, "vm1");
+	changes = 0;
+	disposal_account_watch(account, count_change, NULL);
+	start_sleeping(account, sleeper, DISPOSAL_THREADS + DISPOSAL_WAITING_MAX);
+	assert_true(disposal_full(account));
+	close(sleeping[1]);
+	while (disposal_full(account) && clock_ns() < end)
+		usleep(1000);
+	TURN_UNTIL(loop, atomic_load(&dones) == DISPOSAL_THREADS + DISPOSAL_WAITING_MAX);
+	TURN_UNTIL(loop, changes > 0);
+	disposal_account_put(account);
+}
+
 static void full_when_too_many_wait(void **state)
 {
 	static struct counted_job sleeper[DISPOSAL_THREADS + DISPOSAL_WAITING_MAX];
@@ -400,6 +421,7 @@ int main(void)
 		CASE(every_account_has_its_quota),
 		CASE(full_when_all_are_lost),
 		CASE(full_when_too_many_wait),
+		CASE(an_answer_is_followed_up),
 		CASE(closes_descriptors),
 		CASE(jobs_about_one_descriptor_in_order),
 		CASE(a_lost_close_keeps_no_number),

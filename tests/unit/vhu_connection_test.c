@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "rcu.h"
+#include "turn.h"
 #include "vhu_connection.h"
+#include "vus_limits.h"
 
 static struct {
 	struct loop *loop;
@@ -249,6 +251,44 @@ static void test_bounded_answers(void **state)
 	assert_int_equal(t.connection.out_n, 0);
 }
 
+static int sleeping[2]; /* a pipe: reading from it sleeps while its other end is open */
+
+static void run_sleep(struct disposal_job *job)
+{
+	char byte;
+
+	(void)!read(sleeping[0], &byte, 1);
+}
+
+/* While all calls are lost nothing is read; what waits is read when one comes back; and the next connection begins anew. */
+static void test_account_without_room(void **state)
+{
+	static struct disposal_job job[DISPOSAL_THREADS];
+	int pair[2];
+
+	role_assert_control();
+	assert_int_equal(pipe2(sleeping, O_CLOEXEC), 0);
+	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+		job[i] = (struct disposal_job){.run = run_sleep};
+		disposal_start(t.account, &job[i]);
+	}
+	TURN_UNTIL(t.loop, disposal_full(t.account));
+	vhu_connection_room_changed(&t.connection);
+	front_send(&t.front, VHU_GET_FEATURES, VHU_VERSION, NULL, 0, NULL, 0);
+	front_settle(t.loop);
+	assert_int_equal(t.messages, 0);
+	vhu_connection_close(&t.connection);
+	close(sleeping[1]);
+	TURN_UNTIL(t.loop, !disposal_full(t.account));
+	close(t.front.fd);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	t.front.fd = pair[0];
+	assert_int_equal(vhu_connection_open(&t.connection, pair[1]), 0);
+	front_send(&t.front, VHU_GET_FEATURES, VHU_VERSION, NULL, 0, NULL, 0);
+	TURN_UNTIL(t.loop, t.messages == 1);
+	close(sleeping[0]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -263,6 +303,7 @@ int main(void)
 		TEST(test_suspended),
 		TEST(test_closed_inside_a_message),
 		TEST(test_bounded_answers),
+		TEST(test_account_without_room),
 	};
 
 	return cmocka_run_group_tests_name("vhu_connection", tests, NULL, NULL);
