@@ -94,8 +94,8 @@ enum {
 	/* And at once: half of what may wait, so that one port alone does not fill a ring. */
 	CONTROL_FRAMES_BURST = 32,
 
-	/* Calls on a peer's descriptors or files that one port, or one listener, may have under way at a time: each holds a
-	 * thread (disposal.h). Four, so that an honest port's next request need not wait for the unmapping of the last. */
+	/* Calls on peers' descriptors that one port, or one listener, may have under way at a time: each holds a thread
+	 * (disposal.h). */
 	DISPOSAL_THREADS = 4,
 	/* And that may wait: more than any front end's turn brings. So many descriptors of one port at most are about to be
 	 * closed. */

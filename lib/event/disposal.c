@@ -372,7 +372,7 @@ static void report_late(struct disposal_account *account, uint64_t now)
 		running->late = true;
 		account->late++;
 		log_limited(&account->log, LOG_WARN, account->name,
-			    "%s has not come back for %.1f s; %d such calls may be under way, then there is no new session",
+			    "%s has not come back for %.1f s; %d such calls may be under way at a time",
 			    running->what, (double)(now - running->since_ns) / (double)NS_PER_S, DISPOSAL_THREADS);
 	}
 	if (account->returned > 0)

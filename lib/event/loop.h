@@ -3,8 +3,8 @@
  * that take too long to do here.
  *
  * No callback blocks: what depends on an lcore is an rcu_wait, what depends on a peer is a descriptor or a timer,
- * what is slow in the kernel, or on a disk, is a job. A system call on what a peer owns is a job for disposal.h: this helper
- * thread has to come back.
+ * what is slow in the kernel (munmap of a large region), or on a disk, is a job. A close() that may never come back is for
+ * disposal.h.
  *
  * The small structs are embedded in their owner, which gets itself back by container_of(); the loop keeps pointers to
  * them while they are active and allocates nothing.
