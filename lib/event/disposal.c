@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,13 +310,8 @@ static bool wait_for_more(struct disposal *disposal)
 static void *disposal_main(void *arg)
 {
 	struct disposal *disposal = arg;
-	sigset_t all;
 
-	/* Signals are the control thread's; SIGBUS and SIGSEGV concern the thread that caused them. */
-	sigfillset(&all);
-	sigdelset(&all, SIGBUS);
-	sigdelset(&all, SIGSEGV);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	loop_block_signals();
 	pthread_setname_np(pthread_self(), "disposal");
 	pthread_mutex_lock(&disposal->lock);
 	for (;;) {

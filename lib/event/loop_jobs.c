@@ -50,9 +50,8 @@ static void job_done(struct loop_call *call)
 	job->done(job);
 }
 
-static void *helper_main(void *arg)
+void loop_block_signals(void)
 {
-	struct loop_jobs *jobs = arg;
 	sigset_t all;
 
 	/* Signals are the control thread's; SIGBUS and SIGSEGV concern the thread that caused them. */
@@ -60,6 +59,13 @@ static void *helper_main(void *arg)
 	sigdelset(&all, SIGBUS);
 	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static void *helper_main(void *arg)
+{
+	struct loop_jobs *jobs = arg;
+
+	loop_block_signals();
 	pthread_mutex_lock(&jobs->lock);
 	for (;;) {
 		struct loop_job *job = jobs->jobs;

@@ -39,6 +39,9 @@ struct loop {
 	struct disposal *disposal; /* disposal.c */
 };
 
+/* For threads that we make: a signal is the control thread's. */
+void loop_block_signals(void);
+
 int loop_jobs_init(struct loop *loop) RUNS_ON(control_thread);
 /* Runs every job and call that waits, then ends the helper thread. */
 void loop_jobs_fini(struct loop *loop) RUNS_ON(control_thread);

@@ -33,10 +33,11 @@ static __thread struct bursts *bursts;
 
 static struct bursts *mine(void)
 {
-	const char *mode = getenv("VUS_FETCH");
+	const char *mode;
 
 	if (bursts != NULL)
 		return bursts;
+	mode = getenv("VUS_FETCH");
 	bursts = mmap(NULL, sizeof(*bursts), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bursts == MAP_FAILED)
 		__builtin_trap();

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,12 +22,9 @@ enum {
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int sock = fg_wire_connect(path, FG_WAIT_MS);
 
-	assert_true(sock >= 0 && strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
-	assert_int_equal(connect(sock, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_true(sock >= 0);
 	return sock;
 }
 
@@ -47,7 +43,7 @@ static double slowest_answer_ms(void)
 			return 1e9;
 		json_decref(answer);
 		slowest = ms > slowest ? ms : slowest;
-		usleep(10000);
+		fg_sleep_us(10000);
 	}
 	return slowest;
 }

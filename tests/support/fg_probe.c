@@ -55,25 +55,6 @@ static int read_rss(const struct fg_switch *sw, struct fg_usage *u)
 	return 0;
 }
 
-/* How many descriptors it has, once that has not changed for 10 ms, or after a second: it closes those of its peers on threads
- * of their own. */
-static int settled_fds(const struct fg_switch *sw)
-{
-	uint64_t end = fg_now_us() + 1000000, since = fg_now_us();
-	int n = fg_entries(sw->pid, "fd");
-
-	while (n >= 0 && fg_now_us() < end && fg_now_us() - since < 10000) {
-		int now;
-
-		usleep(2000);
-		now = fg_entries(sw->pid, "fd");
-		if (now != n)
-			since = fg_now_us();
-		n = now;
-	}
-	return n;
-}
-
 /* Its threads but those that close what peers gave: these are made on demand, and end when they have been idle for a while. */
 static int lasting_threads(const struct fg_switch *sw)
 {
@@ -105,7 +86,8 @@ int fg_switch_usage(const struct fg_switch *sw, struct fg_usage *u)
 	int n;
 
 	memset(u, 0, sizeof(*u));
-	n = settled_fds(sw);
+	/* It closes those of its peers on threads of their own. */
+	n = fg_fds_settled(sw->pid, 10);
 	if (n < 0)
 		return n;
 	u->fds = (unsigned int)n;

@@ -96,17 +96,24 @@ int fg_open_fds(void)
 	return fg_entries(getpid(), "fd") - 1;
 }
 
-int fg_open_fds_settled(void)
+int fg_fds_settled(pid_t pid, unsigned int quiet_ms)
 {
-	uint64_t end = fg_now_us() + 5000000, since = fg_now_us();
-	int n = fg_open_fds();
+	uint64_t quiet = quiet_ms * UINT64_C(1000), since = fg_now_us(), end = since + 100 * quiet;
+	int n = fg_entries(pid, "fd");
 
-	while (fg_now_us() < end && fg_now_us() - since < 50000) {
-		usleep(1000);
-		if (fg_open_fds() == n)
-			continue;
-		n = fg_open_fds();
-		since = fg_now_us();
+	while (n >= 0 && fg_now_us() < end && fg_now_us() - since < quiet) {
+		int now;
+
+		fg_sleep_us(1000);
+		now = fg_entries(pid, "fd");
+		if (now != n)
+			since = fg_now_us();
+		n = now;
 	}
 	return n;
+}
+
+int fg_open_fds_settled(void)
+{
+	return fg_fds_settled(getpid(), 50) - 1;
 }

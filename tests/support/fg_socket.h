@@ -24,7 +24,10 @@ ssize_t fg_socket_send(int sock, const void *data, size_t len, const int *fds, u
 int fg_entries(pid_t pid, const char *what);
 /* Descriptors of this process. */
 int fg_open_fds(void);
-/* The same, once it has not changed for 50 ms: another thread may be about to close some. */
+/* Descriptors of process @pid once their number has not changed for @quiet_ms, or after a hundred times that: a thread may
+ * be about to close some. -errno. */
+int fg_fds_settled(pid_t pid, unsigned int quiet_ms);
+/* fg_open_fds() in this way. */
 int fg_open_fds_settled(void);
 
 #endif

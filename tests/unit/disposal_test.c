@@ -13,12 +13,11 @@
 #include "cases.h"
 #include "clock.h"
 #include "disposal.h"
-#include "loop.h"
+#include "loop_rig.h"
 #include "rcu.h"
 #include "turn.h"
 #include "vus_limits.h"
 
-static struct loop *loop;
 static pthread_t loop_thread;
 static int sleeping[2]; /* a pipe: reading from it sleeps while its other end is open */
 
@@ -392,21 +391,6 @@ static int end(void **state)
 {
 	close(sleeping[1]); /* closed already by some */
 	close(sleeping[0]);
-	return 0;
-}
-
-static int open_loop(void **state)
-{
-	if (rcu_init(1) != 0)
-		return -1;
-	loop = loop_create();
-	return loop == NULL ? -1 : 0;
-}
-
-static int close_loop(void **state)
-{
-	loop_destroy(loop);
-	rcu_fini();
 	return 0;
 }
 

@@ -11,11 +11,9 @@
 
 #include "cases.h"
 #include "clock.h"
-#include "loop.h"
+#include "loop_rig.h"
 #include "rcu.h"
 #include "turn.h"
-
-static struct loop *loop;
 
 /* Turns until *done is `value`, or fails. */
 static void turn_until(const atomic_int *done, int value)
@@ -483,21 +481,6 @@ static void ends_with_everything_done(void **state)
 	assert_int_equal(atomic_load(&chained), 10);
 	loop_destroy(NULL);
 	loop = own;
-}
-
-static int open_loop(void **state)
-{
-	if (rcu_init(1) != 0)
-		return -1;
-	loop = loop_create();
-	return loop == NULL ? -1 : 0;
-}
-
-static int close_loop(void **state)
-{
-	loop_destroy(loop);
-	rcu_fini();
-	return 0;
 }
 
 int main(void)
