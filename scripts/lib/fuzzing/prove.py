@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Plants the bugs of tests/fuzz/planted/NAME one by one in a copy of the tree, and has the target find each.
+
+A planted bug is a paragraph: its title, its file, and lines of that file that are there exactly once, as they are and as they
+become.
+
+    title: one byte too many is within a region
+    file: lib/memory/mem_map.c
+    -	if (offset < region->size)
+    +	if (offset <= region->size)
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+
+from . import build
+from .run import Run
+
+TREE = build.ROOT / "build-planted" / "tree"
+FOLDER = build.ROOT / "build-planted" / "build"
+# What a bug no longer uses is no reason to stop.
+PLANTED_BUILD = "-Dwerror=false"
+
+
+@dataclasses.dataclass
+class Bug:
+    title: str = ""
+    file: str = ""
+    old: list = dataclasses.field(default_factory=list)
+    new: list = dataclasses.field(default_factory=list)
+
+    def applied(self, text):
+        """The file's text with the bug in it."""
+        old = "\n".join(self.old) + "\n"
+        if not self.old or text.count(old) != 1:
+            sys.exit(f"fuzz: the planted bug \"{self.title}\": its lines are {text.count(old) if self.old else 0} times in"
+                     f" {self.file}, not once")
+        return text.replace(old, "".join(line + "\n" for line in self.new))
+
+
+def planted(name):
+    path = build.PLANTED / name
+    bugs = []
+    for paragraph in path.read_text().split("\n\n"):
+        bug = Bug()
+        for line in paragraph.strip("\n").split("\n"):
+            if line.startswith("title: "):
+                bug.title = line[7:]
+            elif line.startswith("file: "):
+                bug.file = line[6:]
+            elif line.startswith("-"):
+                bug.old.append(line[1:])
+            elif line.startswith("+"):
+                bug.new.append(line[1:])
+            elif line and not line.startswith("#"):
+                sys.exit(f"fuzz: {path}: not a line of a planted bug: {line}")
+        if bug.title:
+            bugs.append(bug)
+    return bugs
+
+
+def _copy_tree():
+    files = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard"], cwd=build.ROOT, text=True,
+                           capture_output=True, check=True).stdout.split("\n")
+    known = set(filter(None, files))
+    for name in sorted(known):
+        old, new = build.ROOT / name, TREE / name
+        if old.is_file() and not (new.is_file() and old.read_bytes() == new.read_bytes()):
+            new.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(old, new)
+            shutil.copymode(old, new)
+    for path in TREE.rglob("*"):
+        if path.is_file() and str(path.relative_to(TREE)) not in known:
+            path.unlink()
+
+
+def _try(name, bug, seconds):
+    """The run in which the bug was to be found."""
+    path = TREE / bug.file
+    good = path.read_text()
+    path.write_text(bug.applied(good))
+    try:
+        program, = build.fuzzers([name], TREE, FOLDER, PLANTED_BUILD)
+        corpus = build.unpack(name, FOLDER / "corpus" / name)
+        run = Run(name, program, [corpus], FOLDER / "findings")
+        return run.go(lambda run: run.wall_s > seconds, seconds + 60)
+    finally:
+        path.write_text(good)
+
+
+def _expect_nothing(name, program, inputs):
+    """What is found with the bug has to be the bug: without it these inputs are harmless."""
+    extra = ["-runs=0"] if os.path.isdir(inputs[0]) else []
+    run = Run(name, program, inputs, FOLDER / "findings", extra).go(lambda run: False, 120)
+    if run.found:
+        sys.exit(f"fuzz: {name} finds something where nothing is planted:\n{run.explain()}")
+
+
+def _prove_one(name, seconds):
+    bugs = planted(name)
+    missed = 0
+    for bug in bugs:
+        bug.applied((TREE / bug.file).read_text())
+    program, = build.fuzzers([name], TREE, FOLDER, PLANTED_BUILD)
+    corpus = build.unpack(name, FOLDER / "corpus" / name)
+    clean = FOLDER / f"clean_{name}"
+    shutil.copy2(program, clean)
+    _expect_nothing(name, clean, [corpus])
+    for bug in bugs:
+        run = _try(name, bug, seconds)
+        missed += not run.found
+        if run.artifact:
+            _expect_nothing(name, clean, [run.artifact])
+        what = f"found after {run.executions:>9} executions, {run.wall_s:5.1f} s" if run.found else \
+            f"NOT FOUND in  {run.executions:>9} executions, {run.wall_s:5.1f} s"
+        print(f"{name:<14} {what}  {bug.title}", flush=True)
+    print(f"{name}: {len(bugs) - missed} of {len(bugs)} found", flush=True)
+    return missed + (len(bugs) < 10)
+
+
+def prove(names, seconds):
+    _copy_tree()
+    return 1 if sum(_prove_one(name, seconds) for name in names) else 0
