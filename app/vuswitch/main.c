@@ -14,7 +14,6 @@
 #include <rte_version.h>
 
 #include "clock.h"
-#include "corpse.h"
 #include "ctl_socket.h"
 #include "ctl_telemetry.h"
 #include "doorbell.h"
@@ -188,7 +187,6 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	if (error != 0)
 		return error;
 	vus->eal = true;
-	corpses_tell();
 	error = mem_arena_guard();
 	if (error == 0)
 		error = poke_watch();
