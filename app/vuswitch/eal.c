@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,6 +17,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "corpse.h"
 #include "eal_log.h"
 #include "eal_output.h"
 #include "log.h"
@@ -182,6 +185,70 @@ static uint32_t hash_text(const char *text)
 	return hash;
 }
 
+/* The value of --file-prefix among the user's options, or NULL. */
+static const char *prefix_given(const struct options *options)
+{
+	static const char name[] = "--file-prefix";
+	const char *prefix = NULL;
+
+	for (int i = 0; i < options->eal_n; i++) {
+		const char *word = options->eal[i];
+
+		if (strncmp(word, name, sizeof(name) - 1) != 0)
+			continue;
+		word += sizeof(name) - 1;
+		if (*word == '=')
+			prefix = word + 1;
+		else if (*word == '\0' && i + 1 < options->eal_n)
+			prefix = options->eal[i + 1];
+	}
+	return prefix;
+}
+
+/* What EAL leaves in its runtime folder has no use once it has ended. */
+static void remove_folder(char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
+	rmdir(folder);
+	/* The one all DPDK programs share stays if there are others. */
+	if (strrchr(folder, '/') != NULL) {
+		*strrchr(folder, '/') = '\0';
+		rmdir(folder);
+	}
+}
+
+/* EAL begins with a lock on a file of its runtime folder, which a process that is dead and not gone (corpse.h) still has: with
+ * another file there is another lock. EAL names the folder only after it has begun: this is how it chooses it. */
+static void clear_runtime_folder(const char *prefix)
+{
+	const char *above = getenv("RUNTIME_DIRECTORY");
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char folder[PATH_MAX - 16], config[PATH_MAX];
+	int fd;
+
+	if (above == NULL && getuid() == 0)
+		above = "/var/run";
+	else if (above == NULL)
+		above = getenv("XDG_RUNTIME_DIR");
+	if (snprintf(folder, sizeof(folder), "%s/dpdk/%s", above != NULL ? above : "/tmp", prefix) >= (int)sizeof(folder))
+		return;
+	snprintf(config, sizeof(config), "%s/config", folder);
+	fd = open(config, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK && corpse_is(lock.l_pid))
+		remove_folder(folder);
+	close(fd);
+}
+
 /* Starts EAL; `keep`: what it prints, unless it starts, is made one line. */
 static int init(bool keep, struct fail *fail)
 {
@@ -211,10 +278,11 @@ static int init(bool keep, struct fail *fail)
 
 int eal_start(const struct options *options, struct fail *fail)
 {
-	static const char *const prefix[] = {"--file-prefix", NULL};
 	static const char *const log_level[] = {"--log-level", NULL};
 	static const char *const pci[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
+	const char *prefix = prefix_given(options);
 	int error = check_size(options, fail);
+	char own[32];
 
 	if (error != 0)
 		return error;
@@ -227,8 +295,11 @@ int eal_start(const struct options *options, struct fail *fail)
 	eal_log_start();
 	add_threads(options);
 	add_memory(options);
-	if (!given(options, prefix))
-		eal_add("--file-prefix=vuswitch-%08x", hash_text(options->control));
+	if (prefix == NULL) {
+		snprintf(own, sizeof(own), "vuswitch-%08x", hash_text(options->control));
+		eal_add("--file-prefix=%s", own);
+	}
+	clear_runtime_folder(prefix != NULL ? prefix : own);
 	/* A NIC that was not named stays with its driver; a port takes its own (ethdev_device.h). A DPDK without the PCI bus
 	 * does not know what an address is. */
 	if (!given(options, pci))
@@ -241,26 +312,6 @@ int eal_start(const struct options *options, struct fail *fail)
 		eal_add("--log-level=lib.eal:error");
 	}
 	return init(!given(options, log_level), fail);
-}
-
-/* What EAL leaves in its runtime folder has no use once it has ended. */
-static void remove_folder(char *folder)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	closedir(dir);
-	rmdir(folder);
-	/* The one all DPDK programs share stays if there are others. */
-	if (strrchr(folder, '/') != NULL) {
-		*strrchr(folder, '/') = '\0';
-		rmdir(folder);
-	}
 }
 
 void eal_stop(void)

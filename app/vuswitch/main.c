@@ -14,6 +14,7 @@
 #include <rte_version.h>
 
 #include "clock.h"
+#include "corpse.h"
 #include "ctl_socket.h"
 #include "ctl_telemetry.h"
 #include "doorbell.h"
@@ -187,6 +188,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	if (error != 0)
 		return error;
 	vus->eal = true;
+	corpses_tell();
 	error = mem_arena_guard();
 	if (error == 0)
 		error = poke_watch();

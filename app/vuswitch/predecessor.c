@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "corpse.h"
 #include "unix_connect.h"
 #include "vhost_options.h"
 #include "vhost_port.h"
@@ -11,26 +12,32 @@
 static const uint64_t WAIT_NS = NS_PER_S;
 static const long PAUSE_FIRST_MS = 10, PAUSE_MAX_MS = 160;
 
-static void wait_for(const char *path, uint64_t end)
+static bool is_held(const char *control, const struct config *config)
 {
-	for (long ms = PAUSE_FIRST_MS; unix_is_listened_on(path) && clock_ns() < end;) {
-		struct timespec pause = {.tv_nsec = ms * (long)NS_PER_MS};
+	bool held = unix_is_listened_on(control);
 
-		nanosleep(&pause, NULL);
-		if (ms < PAUSE_MAX_MS)
-			ms *= 2;
+	for (unsigned int i = 0; !held && i < config->ports_n; i++) {
+		const struct vhost_options *options = config->ports[i].options;
+
+		held = config->ports[i].driver == &vhost_port_driver && vhost_options_listens(options) &&
+		       unix_is_listened_on(options->socket);
 	}
+	return held;
 }
 
 void predecessor_wait(const char *control, const struct config *config)
 {
 	uint64_t end = clock_ns() + WAIT_NS;
+	long ms = PAUSE_FIRST_MS;
 
-	wait_for(control, end);
-	for (unsigned int i = 0; i < config->ports_n; i++) {
-		const struct vhost_options *options = config->ports[i].options;
+	corpses_hang_up();
+	while (is_held(control, config) && clock_ns() < end) {
+		struct timespec pause = {.tv_nsec = ms * (long)NS_PER_MS};
 
-		if (config->ports[i].driver == &vhost_port_driver && vhost_options_listens(options))
-			wait_for(options->socket, end);
+		nanosleep(&pause, NULL);
+		if (ms < PAUSE_MAX_MS)
+			ms *= 2;
+		/* It may have died only now. */
+		corpses_hang_up();
 	}
 }

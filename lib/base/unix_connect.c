@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "corpse.h"
+
 int unix_connect(const char *path, int *fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -28,8 +30,11 @@ int unix_connect(const char *path, int *fd)
 bool unix_is_listened_on(const char *path)
 {
 	int fd, error = unix_connect(path, &fd);
+	bool dead;
 
-	if (error == 0)
-		close(fd);
-	return error == 0 || error == -EAGAIN;
+	if (error != 0)
+		return error == -EAGAIN;
+	dead = corpse_listens(fd, path);
+	close(fd);
+	return !dead;
 }

@@ -13,7 +13,8 @@
 
 int unix_connect(const char *path, int *fd);
 
-/* Whether a process listens there, with or without room for us. */
+/* Whether a process listens there, with or without room for us. The kernel lets us connect to one that is dead and not gone, too
+ * (corpse.h), and that does not count; whose queue is full cannot be asked, and is alive. */
 bool unix_is_listened_on(const char *path);
 
 #endif

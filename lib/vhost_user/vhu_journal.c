@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "corpse.h"
 #include "log.h"
 
 static const char magic[8] = "VUSRINGS";
@@ -21,6 +24,53 @@ struct vhu_journal_file {
 	uint32_t version, size; /* bytes of the file */
 	_Alignas(64) struct virtq_record record[VHOST_RINGS_MAX];
 };
+
+/* What the file of a dead process says, in a new one at its path. With the folder locked: of two that find the dead one at
+ * the same time, the second finds our file at the path, and us alive. */
+static int copy_locked(const char *path, int old, const char *beside)
+{
+	struct stat dead, there;
+	size_t size = sizeof(struct vhu_journal_file);
+	void *text;
+	ssize_t n;
+	int fd;
+
+	if (fstat(old, &dead) != 0 || lstat(path, &there) != 0 || there.st_ino != dead.st_ino || there.st_dev != dead.st_dev)
+		return -ESTALE;
+	unlink(beside);
+	fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	text = malloc(size);
+	n = text != NULL ? pread(old, text, size, 0) : -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && n >= 0 && pwrite(fd, text, (size_t)n, 0) == n && rename(beside, path) == 0) {
+		free(text);
+		return fd;
+	}
+	free(text);
+	unlink(beside);
+	close(fd);
+	return -EIO;
+}
+
+/* The file is locked by a process that is dead and not gone, and that lock stays. A descriptor of a file with the same
+ * content that we have locked, or -errno. */
+static int inherit(const char *path, int old)
+{
+	char folder[PATH_MAX], beside[PATH_MAX];
+	int above, error = -EWOULDBLOCK;
+
+	if (snprintf(folder, sizeof(folder), "%s", path) >= (int)sizeof(folder) ||
+	    snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+		return -ENAMETOOLONG;
+	above = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above < 0)
+		return -errno;
+	if (flock(above, LOCK_EX | LOCK_NB) == 0)
+		error = copy_locked(path, old, beside);
+	close(above);
+	return error;
+}
 
 /* Ours: no other user could have written it. A link or a pipe is not followed or waited for. */
 static int open_ours(const char *path, struct stat *st)
@@ -38,17 +88,27 @@ static int open_ours(const char *path, struct stat *st)
 		error = -errno;
 	if (error == 0)
 		return fd;
+	if (error == -EWOULDBLOCK && corpse_has_locked(fd)) {
+		error = inherit(path, fd);
+		if (error >= 0 && fstat(error, st) != 0) {
+			close(error);
+			error = -EIO;
+		}
+	}
 	close(fd);
 	return error;
 }
 
-/* Between our opening a file and locking it, the process before us may have removed it: then there is a new one. */
+/* Between our opening a file and locking it, the process before us may have removed it, or another have put one in its place:
+ * then there is a new one. */
 static int open_and_lock(const char *path)
 {
 	for (int i = 0; i < ATTEMPTS; i++) {
 		struct stat ours, there;
 		int fd = open_ours(path, &ours);
 
+		if (fd == -ESTALE)
+			continue;
 		if (fd < 0 || (lstat(path, &there) == 0 && there.st_ino == ours.st_ino &&
 			       there.st_dev == ours.st_dev))
 			return fd;

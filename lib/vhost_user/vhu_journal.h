@@ -5,7 +5,8 @@
  * One file for each port, FOLDER/NAME.journal, mapped and shared: what an lcore has stored there is there when the
  * process dies, without a system call. It is a few pages, allocated when it is made, so that no store finds the file
  * system full; the folder should be in memory (/run is), so that none waits for a disk. It is not for a crash of the
- * machine, after which there are no rings either. The file is locked while a process uses it.
+ * machine, after which there are no rings either. The file is locked while a process uses it. The lock of one that is dead and
+ * not gone (corpse.h) stays with it: what its file says is copied into a new one, which takes the place of the old.
  *
  * A port that is removed takes its file with it; one that is there again after a restart finds it. Without a journal
  * (the folder cannot be written, the file is another's) everything works, but for the promise about a kill.

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "corpse.h"
 #include "log.h"
 #include "unix_connect.h"
 
@@ -209,8 +210,8 @@ static int remove_dead(int folder, const char *base, const struct stat *dead)
 	return -EADDRINUSE;
 }
 
-/* Something may be at the path. If it is a socket without a listener, it was left behind: remove it, from this folder,
- * wherever the path leads to by now. */
+/* Something may be at the path. If it is a socket without a listener, or with one that is dead, it was left behind: remove it,
+ * from this folder, wherever the path leads to by now. */
 static int clear_path(int folder, const char *base, const char *path, struct fail *fail)
 	RUNS_ON(control_thread)
 {
@@ -223,8 +224,11 @@ static int clear_path(int folder, const char *base, const char *path, struct fai
 		return fail_set(fail, -EEXIST,
 				"%s exists and is not a socket: remove it or choose another path", path);
 	error = unix_connect(path, &fd);
-	if (error == 0)
+	if (error == 0) {
+		if (corpse_listens(fd, path))
+			error = -ECONNREFUSED;
 		close(fd);
+	}
 	if (error == -EACCES)
 		return fail_set(fail, -EACCES,
 				"%s exists, and vuswitch has no right to find out whether somebody "
