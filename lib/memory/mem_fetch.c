@@ -25,8 +25,10 @@ struct fetches {
 struct bursts {
 	struct fetches of[MEM_FETCH_BURSTS];
 	enum mem_fetch_burst now;
-	bool aliases, mutate;
+	bool mutate;
 };
+
+static bool aliases;
 
 /* Stays with its thread for good: no thread that reads guest memory ends before the process does, but in tests. */
 static __thread struct bursts *bursts;
@@ -41,8 +43,7 @@ static struct bursts *mine(void)
 	bursts = mmap(NULL, sizeof(*bursts), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (bursts == MAP_FAILED)
 		__builtin_trap();
-	bursts->aliases = mode != NULL && strstr(mode, "aliases") != NULL;
-	bursts->mutate = mode != NULL && strstr(mode, "mutate") != NULL;
+	bursts->mutate = mode != NULL && strcmp(mode, "mutate") == 0;
 	for (int i = 0; i < MEM_FETCH_BURSTS; i++)
 		bursts->of[i].burst = 1;
 	return bursts;
@@ -124,7 +125,7 @@ static void fetch(const void *at, size_t len, uint8_t *to, bool body, const char
 	struct bursts *all = mine();
 	const char *other = NULL;
 
-	if (len == 0 || (body && all->aliases))
+	if (len == 0 || (body && aliases))
 		return;
 	for (uint64_t number = from / GRAIN; number <= (from + len - 1) / GRAIN; number++) {
 		uint8_t mask = mask_of(number, from, len);
@@ -147,6 +148,11 @@ static void forget(struct fetches *fetches)
 {
 	fetches->burst++;
 	fetches->used = 0;
+}
+
+void mem_fetch_aliases(bool named_twice)
+{
+	aliases = named_twice;
 }
 
 void mem_fetch_begin(enum mem_fetch_burst burst)
@@ -189,7 +195,7 @@ void mem_fetch_named(const void *at, size_t len)
 	struct bursts *all = mine();
 	uint64_t from = (uintptr_t)at;
 
-	if (!all->aliases || len == 0)
+	if (!aliases || len == 0)
 		return;
 	for (uint64_t number = from / GRAIN; number <= (from + len - 1) / GRAIN; number++)
 		for (int i = 0; i < MEM_FETCH_BURSTS; i++) {

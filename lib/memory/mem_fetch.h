@@ -12,20 +12,22 @@
  * and once for a checksum that is done for it). A body may be copied again; what was looked at may not.
  *
  * A guest may name the same bytes twice: two heads with one descriptor, two descriptors with one buffer. They are read once
- * for each name then. No driver does so; the tests in which a guest does run with VUS_FETCH=aliases in the environment, and
- * only in these mem_fetch_named() forgets that the bytes were read before. VUS_FETCH=mutate: the program goes on.
+ * for each name then. No driver does so; the test cases in which a guest does say so with mem_fetch_aliases(), and only in
+ * these mem_fetch_named() forgets that the bytes were read before. VUS_FETCH=mutate: the program goes on.
  *
  * Context: any thread that reads guest memory; each has bursts of its own.
  */
 #ifndef VUS_MEM_FETCH_H
 #define VUS_MEM_FETCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum mem_fetch_burst { MEM_FETCH_FROM_GUEST, MEM_FETCH_TO_GUEST, MEM_FETCH_BURSTS };
 
 #ifdef VUS_FETCH_ONCE
+void mem_fetch_aliases(bool named_twice);
 void mem_fetch_begin(enum mem_fetch_burst burst);
 void mem_fetch_end(void);
 /* `value` was read at `at`, of so many bytes: what the reader gets. */
@@ -36,6 +38,12 @@ void mem_fetch_named(const void *at, size_t len);
 #define mem_fetch_read(to, from, len) mem_fetch_bytes(to, from, len, __func__)
 #define mem_fetch_body(from, len) mem_fetch_copied(from, len, __func__)
 #else
+/* For tests: from here on a guest does, or does not, name the same bytes twice. */
+static inline void mem_fetch_aliases(bool named_twice)
+{
+	(void)named_twice;
+}
+
 /* A burst begins: nothing that was read before is used any more. A burst from a guest ends one into a guest, too. */
 static inline void mem_fetch_begin(enum mem_fetch_burst burst)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 #include "cases.h"
+#include "mem_fetch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,18 @@ void rig_close(struct rig *rig)
 }
 
 struct rig rig;
+
+int rig_names_twice(void **state)
+{
+	mem_fetch_aliases(true);
+	return 0;
+}
+
+int rig_names_once(void **state)
+{
+	mem_fetch_aliases(false);
+	return 0;
+}
 
 int rig_setup(void **state)
 {

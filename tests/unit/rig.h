@@ -50,6 +50,12 @@ int rig_teardown(void **state);
 /* A program whose test cases run with split rings and then with packed ones. Returns: how many failed. */
 int rig_run_both(const struct CMUnitTest *tests, size_t n, CMFixtureFunction setup, CMFixtureFunction teardown);
 
+/* A test case whose guest names the same bytes twice in a burst (mem_fetch.h): the same buffer or table in two chains, a chain
+ * that leads back into itself, or one so long that the ring comes around. */
+#define case_naming_twice(f) cmocka_unit_test_setup_teardown(f, rig_names_twice, rig_names_once)
+int rig_names_twice(void **state);
+int rig_names_once(void **state);
+
 /* Guest memory for a test's use, below the seam. rig_reset() takes all of it back. */
 uint64_t rig_alloc(struct rig *rig, uint64_t len, uint64_t align);
 void rig_reset(struct rig *rig);

@@ -422,7 +422,7 @@ int main(void)
 		cmocka_unit_test(frames_spread_over_any_buffers),
 		cmocka_unit_test(one_byte_buffers),
 		cmocka_unit_test(too_small_and_not_mergeable),
-		cmocka_unit_test(buffers_of_nothing),
+		case_naming_twice(buffers_of_nothing),
 		cmocka_unit_test(order_and_accounts),
 		cmocka_unit_test(longer_than_the_port_takes),
 		cmocka_unit_test(not_ready),

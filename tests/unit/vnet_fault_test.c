@@ -424,9 +424,9 @@ static void deliver_breaks_inside_a_frame(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(receive_breaks),
-		cmocka_unit_test(deliver_breaks),
-		cmocka_unit_test(deliver_breaks_inside_a_frame),
+		case_naming_twice(receive_breaks),
+		case_naming_twice(deliver_breaks),
+		case_naming_twice(deliver_breaks_inside_a_frame),
 	};
 
 	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);

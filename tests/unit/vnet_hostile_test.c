@@ -212,7 +212,7 @@ static int close_rig(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_guest_that_never_stops_writing),
+		case_naming_twice(a_guest_that_never_stops_writing),
 	};
 
 	return cmocka_run_group_tests(tests, open_rig, close_rig);

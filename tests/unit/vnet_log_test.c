@@ -238,8 +238,8 @@ static void what_a_guest_sends_marks_the_used_ring(void **state)
 		struct ring *ring = logged_ring(256, round % 2 == 0 ? PLAIN : EVENTS, true);
 		struct piece one = {RIG_SEAM + PAGE, 200};
 
-		memset(rig_at(&rig, one.gpa), 0, one.len);
-		for (int i = 0; i < 20; i++)
+		memset(rig_at(&rig, one.gpa), 0, 20 * one.len);
+		for (int i = 0; i < 20; i++, one.gpa += one.len)
 			ring_offer(ring, ring_chain(ring, &one, 1, false, (enum chain_form)dice(2)));
 		ring_show(ring);
 		rig_snapshot(&rig);

@@ -441,7 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_cut_is_legal),
 		cmocka_unit_test(single_bytes),
-		cmocka_unit_test(all_descriptors_in_one_chain),
+		case_naming_twice(all_descriptors_in_one_chain),
 		cmocka_unit_test(one_piece_over_the_seam),
 		cmocka_unit_test(a_table_in_two_regions),
 		cmocka_unit_test(random_layouts),
@@ -449,8 +449,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_frame),
 		cmocka_unit_test(giants),
 		cmocka_unit_test(order_and_accounts),
-		cmocka_unit_test(a_burst_has_a_byte_budget),
-		cmocka_unit_test(a_burst_has_a_budget_of_pieces),
+		case_naming_twice(a_burst_has_a_byte_budget),
+		case_naming_twice(a_burst_has_a_budget_of_pieces),
 	};
 
 	return rig_run_both(CASES(tests), rig_setup, rig_teardown);

@@ -41,8 +41,7 @@ class Bug:
         return text.replace(old, "".join(line + "\n" for line in self.new))
 
 
-def planted(name):
-    path = build.PLANTED / name
+def planted(path):
     bugs = []
     for paragraph in path.read_text().split("\n\n"):
         bug = Bug()
@@ -62,18 +61,19 @@ def planted(name):
     return bugs
 
 
-def _copy_tree():
+def copy_tree(tree):
+    """Brings a copy of the source up to date: what has not changed stays as it is, and is not built again."""
     files = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard"], cwd=build.ROOT, text=True,
                            capture_output=True, check=True).stdout.split("\n")
     known = set(filter(None, files))
     for name in sorted(known):
-        old, new = build.ROOT / name, TREE / name
+        old, new = build.ROOT / name, tree / name
         if old.is_file() and not (new.is_file() and old.read_bytes() == new.read_bytes()):
             new.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(old, new)
             shutil.copymode(old, new)
-    for path in TREE.rglob("*"):
-        if path.is_file() and str(path.relative_to(TREE)) not in known:
+    for path in tree.rglob("*"):
+        if path.is_file() and str(path.relative_to(tree)) not in known:
             path.unlink()
 
 
@@ -100,7 +100,7 @@ def _expect_nothing(name, program, inputs):
 
 
 def _prove_one(name, seconds):
-    bugs = planted(name)
+    bugs = planted(build.PLANTED / name)
     missed = 0
     for bug in bugs:
         bug.applied((TREE / bug.file).read_text())
@@ -122,5 +122,5 @@ def _prove_one(name, seconds):
 
 
 def prove(names, seconds):
-    _copy_tree()
+    copy_tree(TREE)
     return 1 if sum(_prove_one(name, seconds) for name in names) else 0
