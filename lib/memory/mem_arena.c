@@ -34,13 +34,13 @@ struct chunk {
 };
 
 struct mem_arena {
-	pthread_mutex_t lock; /* control and its helper, over the mappings; no lcore takes it */
+	pthread_mutex_t lock; /* of the threads that map and unmap, over the mappings; no lcore and no control takes it */
 	struct mapping mapping[MAPPINGS_MAX];
 	struct chunk chunk[CHUNKS_MAX];
 	unsigned int chunks;
 	atomic_bool dead;
 	int alarm_fd;
-	bool used;
+	atomic_bool used;
 	atomic_bool abandoned; /* a reader in it may never end */
 };
 
@@ -289,7 +289,7 @@ static struct mem_arena *arena_take(void)
 			pthread_mutex_init(&arena->lock, NULL);
 			atomic_store(&arenas[i], arena);
 		}
-		if (!arena->used)
+		if (!atomic_load(&arena->used))
 			return arena;
 	}
 	errno = ENOSPC;
@@ -302,7 +302,7 @@ struct mem_arena *mem_arena_create(int alarm_fd)
 
 	if (arena == NULL)
 		return NULL;
-	arena->used = true;
+	atomic_store(&arena->used, true);
 	arena->alarm_fd = alarm_fd;
 	atomic_store(&arena->dead, false);
 	return arena;
@@ -318,5 +318,6 @@ void mem_arena_destroy(struct mem_arena *arena)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
 	arena->chunks = 0;
 	atomic_store(&arena->abandoned, false);
-	arena->used = false;
+	/* Last: from now on it may be another port's. */
+	atomic_store(&arena->used, false);
 }

@@ -11,8 +11,8 @@
  * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB,
  * and of those no more than MEM_SPACE_MAX_GIB each.
  *
- * Context: the control thread creates, maps, unmaps and destroys; mem_arena_release() and _abandon() may run on a helper thread,
- * since they may take long. The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
+ * Context: the control thread creates; all else runs on threads that may be lost (disposal.h), since the front end decides how
+ * long it takes (X2). The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.
  */
 #ifndef VUS_MEM_ARENA_H
 #define VUS_MEM_ARENA_H
@@ -30,7 +30,7 @@ int mem_arena_guard(void);
 /* `alarm_fd`: an eventfd that the handler writes when the arena dies; the caller's, and it outlives the arena.
  * NULL and errno. */
 struct mem_arena *mem_arena_create(int alarm_fd);
-/* Unmaps everything, once no helper is releasing a mapping of it any more. NULL is fine. */
+/* Unmaps everything, once nobody maps or releases a mapping of it any more. NULL is fine. */
 void mem_arena_destroy(struct mem_arena *arena);
 
 /* Maps `len` bytes of `fd` from `offset`, both multiples of `page` (the page size of the file: 4 KiB, 2 MiB or 1 GiB),

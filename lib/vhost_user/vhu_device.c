@@ -123,7 +123,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 	device = device_alloc(loop, config, events, owner);
 	if (device == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a vhost-user device");
-	error = vhu_regions_init(&device->regions, loop, &device->pending, &vhu_session_regions_events);
+	error = vhu_regions_init(&device->regions, loop, device->account, &device->pending, &vhu_session_regions_events);
 	if (error != 0) {
 		device_free(device);
 		return fail_set(fail, error, "no descriptor for a vhost-user device: %s",

@@ -22,31 +22,28 @@ static void replace(struct vhu_log *log, struct vhu_regions *regions, struct vhu
 	vhu_release_start(release, before);
 }
 
-int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size, uint64_t offset,
-		int fd, struct fail *fail)
+int vhu_log_check(const struct vhu_memory_region *wire, struct fail *fail)
 {
-	const struct vhu_memory_region wire = {.size = size, .mmap_offset = offset};
-	struct vhu_mapping mapping;
-	struct vhu_release *release;
-	struct mem_log *made;
-	int error;
-
-	if (offset % sizeof(uint64_t) != 0 || size < sizeof(uint64_t))
+	if (wire->mmap_offset % sizeof(uint64_t) != 0 || wire->size < sizeof(uint64_t))
 		return fail_set(fail, -EINVAL, "a dirty log begins and ends with a word");
-	error = vhu_regions_map_file(regions, &wire, fd, &mapping, fail);
-	if (error != 0)
-		return error;
-	made = malloc(sizeof(*made));
-	release = vhu_regions_release(regions, 1, VHU_STEP_LOG);
+	return 0;
+}
+
+int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, struct vhu_mapper *mapper, struct fail *fail)
+{
+	const struct vhu_mapper_piece *piece = &mapper->piece[0];
+	struct mem_log *made = malloc(sizeof(*made));
+	struct vhu_release *release = vhu_regions_release(regions, 1, VHU_STEP_LOG);
+
 	if (made == NULL || release == NULL) {
-		mem_arena_release(regions->arena, mapping.at, mapping.len);
 		vhu_release_destroy(release);
 		free(made);
 		return fail_set(fail, -ENOMEM, "no memory for a dirty log");
 	}
-	made->words = (uint64_t *)(void *)(mapping.at + mapping.delta);
-	made->pages = size / sizeof(uint64_t) * 64;
-	replace(log, regions, release, made, &mapping);
+	made->words = (uint64_t *)(void *)(piece->mapping.at + piece->mapping.delta);
+	made->pages = piece->wire.size / sizeof(uint64_t) * 64;
+	vhu_mapper_taken(mapper);
+	replace(log, regions, release, made, &piece->mapping);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 #include "fail.h"
 #include "loop.h"
 #include "mem_log.h"
-#include "vhu_mapping.h"
+#include "vhu_mapper.h"
 
 struct vhu_regions;
 
@@ -30,10 +30,12 @@ struct vhu_log {
 	bool ends; /* the last ring was stopped: the log goes as soon as all have left */
 };
 
-/* SET_LOG_BASE. 0: pending until `released` of the regions is called; -errno with a line in `fail`, and the old log
- * stays. */
-int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, uint64_t size, uint64_t offset,
-		int fd, struct fail *fail) RUNS_ON(control_thread);
+/* SET_LOG_BASE. Whether there can be such a log: 0 or -EINVAL with a line in `fail`. */
+int vhu_log_check(const struct vhu_memory_region *wire, struct fail *fail);
+/* The one piece of the mapper is the log. 0: taken, and pending until `released` of the regions is called; -errno with a line
+ * in `fail`, and the old log stays. */
+int vhu_log_set(struct vhu_log *log, struct vhu_regions *regions, struct vhu_mapper *mapper,
+		struct fail *fail) RUNS_ON(control_thread);
 /* LOG_ALL comes or goes. 0: nothing changed, or pending until `released`; -ENOMEM. */
 int vhu_log_all(struct vhu_log *log, struct vhu_regions *regions, bool on) RUNS_ON(control_thread);
 /* Forgets the log, if there is one; pending until `released`. */

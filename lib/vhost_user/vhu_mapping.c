@@ -8,7 +8,20 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "clock.h"
 #include "vus_limits.h"
+
+/* How often the lock of a file on hugetlbfs is tried, and how soon one gets a lock that nobody else wants. */
+enum { LOCK_TRIES = 32 };
+static const uint64_t LOCK_FREE_NS = NS_PER_MS / 10;
+
+static int unfit(struct fail *fail)
+{
+	return fail_set(fail, -EINVAL,
+			"memory is not a file on tmpfs or hugetlbfs: give the guest "
+			"memory-backend-memfd, or memory-backend-file in /dev/shm or hugepages, "
+			"with share=on");
+}
 
 /* Whether the file may be mapped and contains the region; its page size in *page. T1, T4, T5. */
 static int check_file(const struct vhu_memory_region *wire, int fd, struct stat *st, uint64_t *page,
@@ -16,15 +29,15 @@ static int check_file(const struct vhu_memory_region *wire, int fd, struct stat 
 {
 	struct statfs fs;
 
+	/* Only tmpfs and hugetlbfs have seals; a file system that might not answer is not asked anything more. */
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return unfit(fail);
 	if (fstat(fd, st) != 0 || fstatfs(fd, &fs) != 0)
 		return fail_set(fail, -errno, "memory file cannot be examined: %s",
 				strerror(errno));
 	if (!S_ISREG(st->st_mode) ||
 	    (fs.f_type != TMPFS_MAGIC && fs.f_type != (__fsword_t)HUGETLBFS_MAGIC))
-		return fail_set(fail, -EINVAL,
-				"memory is not a file on tmpfs or hugetlbfs: give the guest "
-				"memory-backend-memfd, or memory-backend-file in /dev/shm or hugepages, "
-				"with share=on");
+		return unfit(fail);
 	*page = fs.f_type == (__fsword_t)HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : MEM_PAGE;
 	if (wire->size == 0 || wire->mmap_offset > UINT64_MAX - wire->size ||
 	    wire->mmap_offset + wire->size > (uint64_t)st->st_size)
@@ -37,7 +50,41 @@ static int check_file(const struct vhu_memory_region *wire, int fd, struct stat 
 	return 0;
 }
 
-int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
+/* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. Takes the file's lock and
+ * gives it back, whether it allows it or not: false if that had to be waited for each time. */
+static bool seal(int fd, uint64_t page)
+{
+	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
+		uint64_t from = clock_ns();
+
+		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+		if (page == MEM_PAGE || clock_ns() - from < LOCK_FREE_NS)
+			return true;
+	}
+	return false;
+}
+
+static int map_file(struct vhu_mapping *mapping, struct mem_arena *arena, const struct vhu_memory_region *wire, int fd,
+		    uint64_t page, struct fail *fail)
+{
+	if (!seal(fd, page))
+		return fail_set(fail, -EBUSY,
+				"memory region of %#llx bytes: huge pages of its file are allocated or given back all "
+				"the time, and to map it meanwhile would hold up other guests",
+				(unsigned long long)wire->size);
+	mapping->at = mem_arena_map(arena, fd, mapping->offset - mapping->delta, mapping->len, page);
+	if (mapping->at == NULL && errno == EFBIG)
+		return fail_set(fail, -EFBIG,
+				"memory region of %#llx bytes: one port's memory may take %d TiB of "
+				"address space, unused parts included, and no more",
+				(unsigned long long)wire->size, MEM_SPACE_MAX_GIB / 1024);
+	if (mapping->at == NULL)
+		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
+				(unsigned long long)wire->size, strerror(errno));
+	return VHU_MAPPING_MADE;
+}
+
+int vhu_mapping_make(struct vhu_mapping *mapping, const struct vhu_mapping *before, struct mem_arena *arena,
 		     const struct vhu_memory_region *wire, int fd, struct fail *fail)
 {
 	struct stat st;
@@ -46,8 +93,11 @@ int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
 
 	if (error != 0)
 		return error;
-	/* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. */
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	if (before != NULL && before->dev == st.st_dev && before->ino == st.st_ino &&
+	    before->offset == wire->mmap_offset) {
+		*mapping = *before;
+		return VHU_MAPPING_KEPT;
+	}
 	first = wire->mmap_offset & ~(page - 1);
 	last = wire->mmap_offset + wire->size - 1;
 	*mapping = (struct vhu_mapping){
@@ -57,22 +107,5 @@ int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
 		.delta = wire->mmap_offset - first,
 		.len = (last | (page - 1)) - first + 1,
 	};
-	mapping->at = mem_arena_map(arena, fd, first, mapping->len, page);
-	if (mapping->at == NULL && errno == EFBIG)
-		return fail_set(fail, -EFBIG,
-				"memory region of %#llx bytes: one port's memory may take %d TiB of "
-				"address space, unused parts included, and no more",
-				(unsigned long long)wire->size, MEM_SPACE_MAX_GIB / 1024);
-	if (mapping->at == NULL)
-		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
-				(unsigned long long)wire->size, strerror(errno));
-	return 0;
-}
-
-bool vhu_mapping_is(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && mapping->dev == st.st_dev && mapping->ino == st.st_ino &&
-	       mapping->offset == wire->mmap_offset;
+	return map_file(mapping, arena, wire, fd, page, fail);
 }

@@ -5,7 +5,11 @@
  * file is sealed against shrinking where that is possible (memfd); where it is not, mem_arena.h contains the SIGBUS.
  * F4, T1, T4, T5, T10.
  *
- * Context: control thread; nothing here touches what is mapped.
+ * The front end decides how long a call on its file takes (X2). mmap() of a hugetlbfs file waits for the file's lock with
+ * the whole process's address space locked, so the lock is taken before, with nothing else held, and a file whose lock is
+ * busy every time is refused. mmap() of a tmpfs file does not take it.
+ *
+ * Context: a thread that may be lost (disposal.h); nothing here touches what is mapped.
  */
 #ifndef VUS_VHU_MAPPING_H
 #define VUS_VHU_MAPPING_H
@@ -27,11 +31,11 @@ struct vhu_mapping {
 	bool offered;	/* to devices (dma.h) */
 };
 
-/* 0 or -errno with a line in `fail`. The descriptor is the caller's. */
-int vhu_mapping_make(struct vhu_mapping *mapping, struct mem_arena *arena,
-		     const struct vhu_memory_region *wire, int fd, struct fail *fail);
+enum { VHU_MAPPING_MADE, VHU_MAPPING_KEPT };
 
-/* Whether it is this piece of this very file: the same device and inode, not only the same addresses (T10). */
-bool vhu_mapping_is(const struct vhu_mapping *mapping, const struct vhu_memory_region *wire, int fd);
+/* One of the above, or -errno with a line in `fail`. `before` (NULL: there is none) is kept, and nothing mapped, if it is this
+ * piece of this very file: the same device and inode, not only the same addresses (T10). The descriptor is the caller's. */
+int vhu_mapping_make(struct vhu_mapping *mapping, const struct vhu_mapping *before, struct mem_arena *arena,
+		     const struct vhu_memory_region *wire, int fd, struct fail *fail);
 
 #endif

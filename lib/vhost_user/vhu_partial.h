@@ -29,9 +29,11 @@ struct vhu_partial {
 
 /* The files of these regions take the place of those before: 0 or -ENOMEM. */
 int vhu_partial_remember(struct vhu_partial *partial, const struct vhu_regions *regions);
+/* One more, which was being mapped then. The same. */
+int vhu_partial_add(struct vhu_partial *partial, const struct vhu_mapping *mapping);
 void vhu_partial_forget(struct vhu_partial *partial);
 
 /* 0, or -ESTALE with a line in `fail` for a file that is remembered. */
-int vhu_partial_check(const struct vhu_partial *partial, int fd, struct fail *fail);
+int vhu_partial_check(const struct vhu_partial *partial, const struct vhu_mapping *mapping, struct fail *fail);
 
 #endif

@@ -8,6 +8,7 @@
 static const char *const step_text[VHU_STEPS] = {
 	[VHU_STEP_LCORES] = "lcores to pass",
 	[VHU_STEP_ZERO_COPY] = "devices to give back frames",
+	[VHU_STEP_MAP] = "memory to be mapped",
 	[VHU_STEP_UNMAP] = "memory to be unmapped",
 	[VHU_STEP_LOG] = "dirty log to be unmapped",
 	[VHU_STEP_LANE_START] = "lane to start",

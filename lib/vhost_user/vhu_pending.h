@@ -19,8 +19,9 @@
 enum vhu_step {
 	VHU_STEP_LCORES,      /* every lcore passes a quiescent state */
 	VHU_STEP_ZERO_COPY,   /* devices give back frames whose bodies they read in place (frame_ref.h) */
-	VHU_STEP_UNMAP,	      /* the helper thread unmaps regions */
-	VHU_STEP_LOG,	      /* the helper thread unmaps a dirty log */
+	VHU_STEP_MAP,	      /* a disposal thread maps what a request brings, or unmaps it again */
+	VHU_STEP_UNMAP,	      /* a disposal thread unmaps regions, or an address space */
+	VHU_STEP_LOG,	      /* a disposal thread unmaps a dirty log */
 	VHU_STEP_LANE_START,  /* the process of a lane starts */
 	VHU_STEP_LANE_ANSWER, /* a lane answers */
 	VHU_STEP_LANE_EXIT,   /* the process of a lane ends */

@@ -21,12 +21,12 @@ static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	regions->events->died(regions);
 }
 
-int vhu_regions_init(struct vhu_regions *regions, struct loop *loop,
+int vhu_regions_init(struct vhu_regions *regions, struct loop *loop, struct disposal_account *account,
 		     struct vhu_pending *pending, const struct vhu_regions_events *events)
 {
 	int error;
 
-	*regions = (struct vhu_regions){.loop = loop, .events = events, .pending = pending};
+	*regions = (struct vhu_regions){.loop = loop, .account = account, .events = events, .pending = pending};
 	regions->alarm.ready = alarm_rang;
 	regions->alarm.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (regions->alarm.fd < 0)
@@ -48,15 +48,19 @@ void vhu_regions_fini(struct vhu_regions *regions)
 
 /* --- one region ------------------------------------------------------------------------------------------------- */
 
-int vhu_regions_map_file(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
-			 struct vhu_mapping *mapping, struct fail *fail)
+int vhu_regions_prepare(struct vhu_regions *regions, struct fail *fail)
 {
 	if (regions->arena == NULL)
 		regions->arena = mem_arena_create(regions->alarm.fd);
 	if (regions->arena == NULL)
 		return fail_set(fail, -errno, "no address space for guest memory: %s",
 				strerror(errno));
-	return vhu_mapping_make(mapping, regions->arena, wire, fd, fail);
+	return 0;
+}
+
+int vhu_regions_find(const struct vhu_regions *regions, const struct vhu_memory_region *wire)
+{
+	return mem_map_find(vhu_regions_map(regions), wire->gpa, wire->size, wire->uva);
 }
 
 static struct mem_region region_of(const struct vhu_memory_region *wire,
@@ -110,7 +114,7 @@ void vhu_regions_offer(struct vhu_regions *regions)
 struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pieces,
 					enum vhu_step unmap)
 {
-	return vhu_release_create(regions->loop, regions->arena, pieces, regions->pending, unmap,
+	return vhu_release_create(regions->loop, regions->account, regions->arena, pieces, regions->pending, unmap,
 				  released, regions);
 }
 
@@ -141,35 +145,26 @@ static int add_error(struct fail *fail, int error, const struct vhu_memory_regio
 			(unsigned long long)wire->size, (unsigned long long)wire->gpa, why);
 }
 
-int vhu_regions_add(struct vhu_regions *regions, const struct vhu_memory_region *wire, int fd,
-		    struct fail *fail)
+int vhu_regions_add(struct vhu_regions *regions, struct vhu_mapper *mapper, struct fail *fail)
 {
 	const struct mem_map *old = vhu_regions_map(regions);
-	int at = mem_map_find(old, wire->gpa, wire->size, wire->uva);
-	struct vhu_mapping mapping;
-	struct mem_region region;
+	const struct vhu_mapper_piece *piece = &mapper->piece[0];
+	struct mem_region region = region_of(&piece->wire, &piece->mapping);
 	struct mem_map *map;
 	uint32_t i = 0;
-	int error;
 
-	if (at >= 0 && vhu_mapping_is(&regions->mapping[at], wire, fd))
+	if (piece->kept)
 		return 0;
-	error = vhu_regions_map_file(regions, wire, fd, &mapping, fail);
-	if (error != 0)
-		return error;
-	region = region_of(wire, &mapping);
 	map = mem_map_with(old, &region);
-	if (map == NULL) {
-		error = add_error(fail, errno, wire);
-		mem_arena_release(regions->arena, mapping.at, mapping.len);
-		return error;
-	}
-	while (map->region[i].gpa != wire->gpa)
+	if (map == NULL)
+		return add_error(fail, errno, &piece->wire);
+	while (map->region[i].gpa != piece->wire.gpa)
 		i++;
 	memmove(&regions->mapping[i + 1], &regions->mapping[i],
 		(regions->n - i) * sizeof(regions->mapping[0]));
-	regions->mapping[i] = mapping;
+	regions->mapping[i] = piece->mapping;
 	regions->n++;
+	vhu_mapper_taken(mapper);
 	map->generation = ++regions->generation;
 	rcu_set(&regions->table.map, map);
 	rcu_free((void *)(uintptr_t)old);
@@ -201,50 +196,8 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 	return 0;
 }
 
-/* A table on its way: region i of it keeps mapping kept[i] of the old one, or has a mapping of its own (kept -1). */
-struct table {
-	uint32_t n;
-	int kept[VHU_TABLE_REGIONS_MAX];
-	struct vhu_mapping mapping[VHU_TABLE_REGIONS_MAX];
-	struct mem_region region[VHU_TABLE_REGIONS_MAX];
-};
-
-static void table_undo(struct vhu_regions *regions, const struct table *table)
-{
-	for (uint32_t i = 0; i < table->n; i++)
-		if (table->kept[i] < 0)
-			mem_arena_release(regions->arena, table->mapping[i].at,
-					  table->mapping[i].len);
-}
-
-static int table_build(struct vhu_regions *regions, const struct vhu_memory_table *wire,
-		       const int *fds, struct table *table, struct fail *fail)
-	RUNS_ON(control_thread)
-{
-	const struct mem_map *old = vhu_regions_map(regions);
-
-	for (uint32_t i = 0; i < wire->n; i++) {
-		const struct vhu_memory_region *one = &wire->region[i];
-		int at = mem_map_find(old, one->gpa, one->size, one->uva);
-		int error;
-
-		if (at >= 0 && vhu_mapping_is(&regions->mapping[at], one, fds[i])) {
-			table->mapping[i] = regions->mapping[at];
-			table->kept[i] = at;
-		} else {
-			error = vhu_regions_map_file(regions, one, fds[i], &table->mapping[i], fail);
-			if (error != 0)
-				return error;
-			table->kept[i] = -1;
-		}
-		table->region[i] = region_of(one, &table->mapping[i]);
-		table->n++;
-	}
-	return 0;
-}
-
 /* Everything that is not kept goes. */
-static void retire_others(struct vhu_regions *regions, const struct table *table,
+static void retire_others(struct vhu_regions *regions, const struct vhu_mapper *mapper,
 			  struct vhu_release *release) RUNS_ON(control_thread)
 {
 	const struct mem_map *old = vhu_regions_map(regions);
@@ -252,8 +205,8 @@ static void retire_others(struct vhu_regions *regions, const struct table *table
 	for (uint32_t i = 0; i < regions->n; i++) {
 		bool kept = false;
 
-		for (uint32_t k = 0; k < table->n; k++)
-			kept = kept || table->kept[k] == (int)i;
+		for (uint32_t k = 0; k < mapper->n; k++)
+			kept = kept || (mapper->piece[k].kept && mapper->piece[k].at == (int)i);
 		if (kept)
 			continue;
 		regions->events->leaving(regions, old->region[i].host, old->region[i].size);
@@ -261,34 +214,31 @@ static void retire_others(struct vhu_regions *regions, const struct table *table
 	}
 }
 
-int vhu_regions_replace(struct vhu_regions *regions, const struct vhu_memory_table *wire,
-			const int *fds, struct fail *fail)
+int vhu_regions_replace(struct vhu_regions *regions, struct vhu_mapper *mapper, struct fail *fail)
 {
+	struct mem_region region[VHU_TABLE_REGIONS_MAX];
 	struct vhu_release *release;
-	struct table table = {.n = 0};
 	struct mem_map *map;
-	int error = table_build(regions, wire, fds, &table, fail);
+	int error;
 
-	if (error != 0) {
-		table_undo(regions, &table);
-		return error;
-	}
-	map = mem_map_of(table.region, table.n);
+	for (uint32_t i = 0; i < mapper->n; i++)
+		region[i] = region_of(&mapper->piece[i].wire, &mapper->piece[i].mapping);
+	map = mem_map_of(region, mapper->n);
 	error = errno;
 	release = vhu_regions_release(regions, regions->n, VHU_STEP_UNMAP);
 	if (map == NULL || release == NULL) {
-		table_undo(regions, &table);
 		vhu_release_destroy(release);
 		mem_map_free(map);
-		return map == NULL ? add_error(fail, error, &wire->region[0])
+		return map == NULL ? add_error(fail, error, &mapper->piece[0].wire)
 				   : fail_set(fail, -ENOMEM, "no memory for the memory table");
 	}
-	retire_others(regions, &table, release);
-	for (uint32_t i = 0; i < table.n; i++)
-		for (uint32_t k = 0; k < table.n; k++)
-			if (map->region[i].gpa == table.region[k].gpa)
-				regions->mapping[i] = table.mapping[k];
-	regions->n = table.n;
+	retire_others(regions, mapper, release);
+	for (uint32_t i = 0; i < mapper->n; i++)
+		for (uint32_t k = 0; k < mapper->n; k++)
+			if (map->region[i].gpa == mapper->piece[k].wire.gpa)
+				regions->mapping[i] = mapper->piece[k].mapping;
+	regions->n = mapper->n;
+	vhu_mapper_taken(mapper);
 	vhu_regions_publish(regions, map, release);
 	return 0;
 }
@@ -304,12 +254,11 @@ void vhu_regions_clear(struct vhu_regions *regions)
 		/* The arena's end unmaps what is left. */
 		const struct mem_map *map = vhu_regions_map(regions);
 
-		for (uint32_t i = 0; i < regions->n; i++) {
+		for (uint32_t i = 0; i < regions->n; i++)
 			dma_withdraw(regions->mapping[i].at);
-			dma_unmap(regions->mapping[i].at);
-		}
 		rcu_set(&regions->table.map, NULL);
 		rcu_free((void *)(uintptr_t)map);
+		regions->stranded = regions->n;
 		regions->n = 0;
 		return;
 	}
@@ -319,10 +268,37 @@ void vhu_regions_clear(struct vhu_regions *regions)
 	vhu_regions_publish(regions, NULL, release);
 }
 
+static void unmap_arena(struct disposal_job *job)
+{
+	struct vhu_regions *regions = container_of(job, struct vhu_regions, ending);
+
+	for (uint32_t i = 0; i < regions->stranded; i++)
+		dma_unmap(regions->mapping[i].at);
+	mem_arena_destroy(regions->arena);
+}
+
+static void arena_gone(struct disposal_job *job)
+{
+	struct vhu_regions *regions = container_of(job, struct vhu_regions, ending);
+
+	role_assert_control();
+	regions->arena = NULL;
+	regions->stranded = 0;
+	vhu_pending_end(regions->pending, VHU_STEP_UNMAP);
+	regions->events->released(regions);
+}
+
 void vhu_regions_reset(struct vhu_regions *regions)
 {
-	mem_arena_destroy(regions->arena);
-	regions->arena = NULL;
+	if (regions->arena == NULL)
+		return;
+	regions->ending = (struct disposal_job){
+		.run = unmap_arena,
+		.done = arena_gone,
+		.what = "unmapping of what its front end had given",
+	};
+	vhu_pending_begin(regions->pending, VHU_STEP_UNMAP);
+	disposal_start(regions->account, &regions->ending);
 }
 
 uint64_t vhu_regions_bytes(const struct vhu_regions *regions)

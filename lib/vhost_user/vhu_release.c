@@ -13,7 +13,8 @@ static const uint64_t ZC_LOOK_NS = NS_PER_MS / 4;
 
 struct vhu_release {
 	struct rcu_wait wait;
-	struct loop_job job;
+	struct disposal_job job;
+	struct disposal_account *account;
 	struct loop *loop;
 	struct mem_arena *arena;
 	struct vhu_pending *pending;
@@ -38,7 +39,7 @@ static void step_to(struct vhu_release *release, enum vhu_step step)
 	release->step = step;
 }
 
-static void unmap_pieces(struct loop_job *job)
+static void unmap_pieces(struct disposal_job *job)
 {
 	struct vhu_release *release = container_of(job, struct vhu_release, job);
 
@@ -53,7 +54,7 @@ static void unmap_pieces(struct loop_job *job)
 	}
 }
 
-static void pieces_gone(struct loop_job *job)
+static void pieces_gone(struct disposal_job *job)
 {
 	struct vhu_release *release = container_of(job, struct vhu_release, job);
 	void (*done)(void *arg) = release->done;
@@ -86,7 +87,7 @@ static void look_at_zc(struct loop_timer *timer)
 			 FRAME_REF_LIMIT_MS);
 	}
 	step_to(release, release->unmap);
-	loop_job_start(release->loop, &release->job);
+	disposal_start(release->account, &release->job);
 }
 
 static void vhu_release_lcores_left(struct rcu_wait *wait)
@@ -95,8 +96,11 @@ static void vhu_release_lcores_left(struct rcu_wait *wait)
 
 	role_assert_control();
 	free(release->object);
-	release->job.run = unmap_pieces;
-	release->job.done = pieces_gone;
+	release->job = (struct disposal_job){
+		.run = unmap_pieces,
+		.done = pieces_gone,
+		.what = "unmapping of memory that its front end gave",
+	};
 	release->timer.fire = look_at_zc;
 	release->until_ns = clock_ns() + FRAME_REF_LIMIT_MS * NS_PER_MS;
 	if (release->n > 0)
@@ -105,8 +109,8 @@ static void vhu_release_lcores_left(struct rcu_wait *wait)
 		pieces_gone(&release->job);
 }
 
-struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *arena, uint32_t pieces,
-				       struct vhu_pending *pending, enum vhu_step unmap,
+struct vhu_release *vhu_release_create(struct loop *loop, struct disposal_account *account,
+				       struct mem_arena *arena, uint32_t pieces, struct vhu_pending *pending, enum vhu_step unmap,
 				       void (*done)(void *arg), void *arg)
 {
 	struct vhu_release *release =
@@ -115,6 +119,7 @@ struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *aren
 	if (release == NULL)
 		return NULL;
 	release->loop = loop;
+	release->account = account;
 	release->arena = arena;
 	release->pending = pending;
 	release->unmap = unmap;

@@ -3,7 +3,7 @@
  * to.
  *
  * First every lcore passes, then the object is freed, then devices that may be reading in it are waited for (a NIC
- * that sends a frame in place, frame_ref.h), then the loop's helper thread unmaps, which may take long, and then
+ * that sends a frame in place, frame_ref.h), then a thread that may be lost (disposal.h) unmaps, which may take long, and then
  * `done` is called on the control thread. A device that has not finished within FRAME_REF_LIMIT_MS finds other memory in
  * the place of what was there: a device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A
  * release is made before anything is withdrawn, so that nothing can fail half-way. Each of these is a pending step
@@ -14,6 +14,7 @@
 #ifndef VUS_VHU_RELEASE_H
 #define VUS_VHU_RELEASE_H
 
+#include "disposal.h"
 #include "loop.h"
 #include "mem_arena.h"
 #include "role.h"
@@ -22,9 +23,10 @@
 
 struct vhu_release;
 
-/* For at most `pieces` mappings of `arena` (may be NULL if 0), whose unmapping is the step `unmap`. NULL: no memory. */
-struct vhu_release *vhu_release_create(struct loop *loop, struct mem_arena *arena, uint32_t pieces,
-				       struct vhu_pending *pending, enum vhu_step unmap,
+/* For at most `pieces` mappings of `arena` (may be NULL if 0), whose unmapping is the step `unmap`, charged to `account`. NULL:
+ * no memory. */
+struct vhu_release *vhu_release_create(struct loop *loop, struct disposal_account *account,
+				       struct mem_arena *arena, uint32_t pieces, struct vhu_pending *pending, enum vhu_step unmap,
 				       void (*done)(void *arg), void *arg);
 /* Of a release that was not started. NULL is fine. */
 void vhu_release_destroy(struct vhu_release *release);

@@ -113,16 +113,11 @@ static void get_max_mem_slots(struct vhu_device *device VUS_UNUSED, unsigned int
 
 /* --- memory ----------------------------------------------------------------------------------------------------- */
 
-static enum vhu_error error_of(int error)
-{
-	return error == -ENOMEM ? VHU_NO_RESOURCE : VHU_BAD_VALUE;
-}
-
 /* Whether none of the files is of a guest that arrived in part only. */
-static bool whole(struct vhu_device *device, const struct vhu_message *msg, struct fail *fail)
+static bool whole(struct vhu_device *device, struct fail *fail)
 {
-	for (unsigned int i = 0; i < msg->fds.n; i++) {
-		if (vhu_partial_check(&device->postcopy.partial, msg->fds.fd[i], fail) == 0)
+	for (uint32_t i = 0; i < device->mapper.n; i++) {
+		if (vhu_partial_check(&device->postcopy.partial, &device->mapper.piece[i].mapping, fail) == 0)
 			continue;
 		device->postcopy.turned_away = true;
 		return false;
@@ -133,36 +128,49 @@ static bool whole(struct vhu_device *device, const struct vhu_message *msg, stru
 static enum vhu_error set_mem_table(struct vhu_device *device, struct vhu_message *msg,
 				    struct fail *fail)
 {
+	role_assert_control();
+	return vhu_session_map(device, msg, msg->payload.table.region, msg->payload.table.n, fail);
+}
+
+static enum vhu_error set_mem_table_mapped(struct vhu_device *device, struct vhu_message *msg,
+					   struct fail *fail)
+{
 	const struct vhu_memory_table *table = &msg->payload.table;
 	enum vhu_error refused;
 	int error;
 
 	role_assert_control();
-	if (!whole(device, msg, fail))
+	if (!whole(device, fail))
 		return VHU_BAD_VALUE;
 	refused = device->datapath->unmap_all(device);
 	if (refused != VHU_OK)
 		return refused;
-	error = vhu_regions_replace(&device->regions, table, msg->fds.fd, fail);
+	error = vhu_regions_replace(&device->regions, &device->mapper, fail);
 	if (error != 0)
-		return error_of(error);
+		return vhu_error_of(error);
 	return device->datapath->map(device, msg, table->region, table->n, fail);
 }
 
 static enum vhu_error add_mem_reg(struct vhu_device *device, struct vhu_message *msg,
 				  struct fail *fail)
 {
-	const struct vhu_memory_region *region = &msg->payload.single.region;
+	role_assert_control();
+	return vhu_session_map(device, msg, &msg->payload.single.region, 1, fail);
+}
+
+static enum vhu_error add_mem_reg_mapped(struct vhu_device *device, struct vhu_message *msg,
+					 struct fail *fail)
+{
 	uint32_t before = device->regions.n;
 	int error;
 
 	role_assert_control();
-	if (!whole(device, msg, fail))
+	if (!whole(device, fail))
 		return VHU_BAD_VALUE;
-	error = vhu_regions_add(&device->regions, region, msg->fds.fd[0], fail);
+	error = vhu_regions_add(&device->regions, &device->mapper, fail);
 	if (error != 0)
-		return error_of(error);
-	return device->datapath->map(device, msg, region, device->regions.n - before, fail);
+		return vhu_error_of(error);
+	return device->datapath->map(device, msg, &msg->payload.single.region, device->regions.n - before, fail);
 }
 
 /* A region that is not there is removed already: QEMU never adds again after a removal that failed (F3). */
@@ -183,7 +191,7 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 	}
 	if (error != 0) {
 		fail_set(fail, 0, "%s", strerror(-error));
-		return error_of(error);
+		return vhu_error_of(error);
 	}
 	device->datapath->unmap(device, region);
 	return VHU_OK;
@@ -194,13 +202,23 @@ static enum vhu_error rem_mem_reg(struct vhu_device *device, struct vhu_message 
 static enum vhu_error set_log_base(struct vhu_device *device, struct vhu_message *msg,
 				   struct fail *fail)
 {
-	int error;
+	const struct vhu_memory_region wire = {
+		.size = msg->payload.log.size, .mmap_offset = msg->payload.log.mmap_offset};
+	int error = vhu_log_check(&wire, fail);
 
 	role_assert_control();
 	device->log_base = msg->payload.log;
-	error = vhu_log_set(&device->dirty, &device->regions, msg->payload.log.size,
-			    msg->payload.log.mmap_offset, msg->fds.fd[0], fail);
-	return error == 0 ? VHU_OK : error_of(error);
+	return error == 0 ? vhu_session_map(device, msg, &wire, 1, fail) : vhu_error_of(error);
+}
+
+static enum vhu_error set_log_base_mapped(struct vhu_device *device, struct vhu_message *msg VUS_UNUSED,
+					  struct fail *fail)
+{
+	int error;
+
+	role_assert_control();
+	error = vhu_log_set(&device->dirty, &device->regions, &device->mapper, fail);
+	return error == 0 ? VHU_OK : vhu_error_of(error);
 }
 
 static void set_log_base_answer(struct vhu_device *device, unsigned int ring VUS_UNUSED,
@@ -291,8 +309,8 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_SET_FEATURES] = {.handle = set_features},
 	[VHU_SET_OWNER] = {.handle = NULL},
 	[VHU_RESET_OWNER] = {.handle = reset_owner},
-	[VHU_SET_MEM_TABLE] = {.handle = set_mem_table},
-	[VHU_SET_LOG_BASE] = {.handle = set_log_base, .answer = set_log_base_answer},
+	[VHU_SET_MEM_TABLE] = {.handle = set_mem_table, .mapped = set_mem_table_mapped},
+	[VHU_SET_LOG_BASE] = {.handle = set_log_base, .mapped = set_log_base_mapped, .answer = set_log_base_answer},
 	[VHU_SET_VRING_NUM] = {.handle = vhu_set_vring_num},
 	[VHU_SET_VRING_ADDR] = {.handle = vhu_set_vring_addr},
 	[VHU_SET_VRING_BASE] = {.handle = vhu_set_vring_base},
@@ -311,7 +329,7 @@ const struct vhu_request_ops vhu_requests[VHU_REQUESTS] = {
 	[VHU_POSTCOPY_END] = {.handle = vhu_postcopy_end, .answer = answer_zero},
 	[VHU_RESET_DEVICE] = {.handle = reset_device},
 	[VHU_GET_MAX_MEM_SLOTS] = {.answer = get_max_mem_slots},
-	[VHU_ADD_MEM_REG] = {.handle = add_mem_reg},
+	[VHU_ADD_MEM_REG] = {.handle = add_mem_reg, .mapped = add_mem_reg_mapped},
 	[VHU_REM_MEM_REG] = {.handle = rem_mem_reg},
 	[VHU_SET_STATUS] = {.handle = set_status},
 	[VHU_GET_STATUS] = {.answer = get_status},

@@ -84,6 +84,8 @@ static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
 		return;
 	device->dirty = (struct vhu_log){0};
 	vhu_regions_reset(&device->regions);
+	if (vhu_pending_any(&device->pending))
+		return;
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_forget(&device->ring[i]);
 	device->features = device->protocol_features = device->device_status = 0;
@@ -241,8 +243,8 @@ static void vhu_session_answer(struct vhu_device *device) RUNS_ON(control_thread
 	vhu_session_send_reply(device, device->request.request, &reply);
 }
 
-static void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *request,
-			       enum vhu_error error, const char *text) RUNS_ON(control_thread)
+void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *request, enum vhu_error error,
+			const char *text)
 {
 	const struct vhu_message_spec *spec = vhu_message_spec(request->request);
 	bool empty = spec != NULL && spec->empty_is_no;

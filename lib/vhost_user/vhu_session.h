@@ -19,6 +19,7 @@
 #include "vhu_endpoint.h"
 #include "vhu_journal.h"
 #include "vhu_log.h"
+#include "vhu_mapper.h"
 #include "vhu_pending.h"
 #include "vhu_postcopy.h"
 #include "vhu_regions.h"
@@ -58,6 +59,10 @@ struct vhu_device {
 	uint64_t device_status;
 	uint16_t mtu;
 	struct vhu_regions regions;
+	struct vhu_mapper mapper;     /* of the one request that is having its files mapped */
+	struct vhu_message bringing;  /* ... that request, and its descriptors */
+	enum vhu_error refusal;	      /* ... and why it is refused, while what was mapped is unmapped */
+	bool arriving;		      /* ... and whether it came between POSTCOPY_LISTEN and END */
 	struct vhu_log dirty;	      /* what a migration has to send again */
 	struct vhu_log_base log_base; /* as it was last given */
 	const struct vhu_datapath *datapath; /* of rings that start now, and of the memory */
@@ -81,10 +86,13 @@ struct vhu_device {
 	void *gone_arg;
 };
 
-/* What a request does: `handle` changes the device (NULL: nothing), `answer` fills in the value that is asked for (NULL:
- * the request has an acknowledgement only) once nothing is pending. */
+/* What a request does: `handle` changes the device (NULL: nothing), `mapped` does so once the files are mapped that `handle`
+ * began to map (vhu_session_map()), `answer` fills in the value that is asked for (NULL: the request has an acknowledgement
+ * only) once nothing is pending. */
 struct vhu_request_ops {
 	enum vhu_error (*handle)(struct vhu_device *device, struct vhu_message *msg,
+				 struct fail *fail);
+	enum vhu_error (*mapped)(struct vhu_device *device, struct vhu_message *msg,
 				 struct fail *fail);
 	void (*answer)(struct vhu_device *device, unsigned int ring, struct vhu_reply *reply);
 };
@@ -101,6 +109,18 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	RUNS_ON(control_thread);
 /* Whether the process that connected has ended, although its connection has not. */
 bool vhu_session_peer_died(const struct vhu_device *device);
+
+/* A request cannot be done: it is answered so, or the conversation ends. */
+void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *request, enum vhu_error error,
+			const char *text) RUNS_ON(control_thread);
+
+/* vhu_session_memory.c: has the files of a message mapped, one for each of these n regions. Pending until then; then `mapped`
+ * of the request is called, with the message and its descriptors as they came. Ownership: takes the descriptors. */
+enum vhu_error vhu_session_map(struct vhu_device *device, struct vhu_message *msg,
+			       const struct vhu_memory_region *regions, uint32_t n, struct fail *fail)
+	RUNS_ON(control_thread);
+/* What a failed change of memory is to its front end. */
+enum vhu_error vhu_error_of(int error);
 
 /* A step has ended: if none is pending the conversation goes on. */
 void vhu_session_go_on(struct vhu_device *device) RUNS_ON(control_thread);

@@ -150,7 +150,7 @@ static void settle(void)
 	role_assert_control();
 	loop_turn(loop, 0);
 	loop_turn(loop, 0);
-	while (!online && waits()) {
+	while ((!online && waits()) || device->pending.n[VHU_STEP_MAP] > 0) {
 		loop_turn(loop, NS_PER_MS);
 		FUZZ_CHECK(clock_ns() < end);
 	}

@@ -376,6 +376,27 @@ int fixture_check(void **state)
 	return fg_victims_pause(&fixture.victims);
 }
 
+void assert_control_keeps_answering(const struct fg_switch *sw, unsigned int watched_ms)
+{
+	uint64_t end = fg_now_us() + watched_ms * 1000ull;
+	double slowest = 0;
+
+	while (fg_now_us() < end) {
+		uint64_t from = fg_now_us();
+		json_t *answer = fg_switch_query(sw, "ports", NULL);
+		double ms = (double)(fg_now_us() - from) / 1e3;
+
+		if (answer == NULL)
+			fail_msg("the control socket does not answer");
+		json_decref(answer);
+		slowest = ms > slowest ? ms : slowest;
+		fg_sleep_us(10000);
+	}
+	if (slowest > ANSWER_MS)
+		fail_msg("the control socket answered after %.1f ms", slowest);
+	print_message("slowest answer %.1f ms\n", slowest);
+}
+
 int fixture_main_on(const struct fg_switch_options *opt, const char *name,
 		  const struct CMUnitTest *cases, size_t n)
 {

@@ -113,6 +113,11 @@ enum verdict verdict_of_state(struct fg_session *, uint32_t request, uint32_t in
 void assert_no(enum verdict, const char *what);
 void assert_yes(enum verdict, const char *what);
 
+/* The control socket answers within ANSWER_MS, for as long as that: a machine that others use may be late by so much. A call
+ * of the control thread that a peer holds up lasts longer. */
+enum { ANSWER_MS = 700 };
+void assert_control_keeps_answering(const struct fg_switch *, unsigned int watched_ms);
+
 /* The switch has as many descriptors and guest mappings as when the test case began. */
 void assert_nothing_held(void);
 /* ... as it held then, give or take what may be @fewer descriptors; RSS within a mebibyte. */

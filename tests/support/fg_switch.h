@@ -24,7 +24,7 @@
 
 #include <jansson.h>
 
-enum { FG_PORTS_MAX = 16, FG_PATH_MAX = 108 };
+enum { FG_PORTS_MAX = 20, FG_PATH_MAX = 108 };
 
 struct fg_switch_options {
 	const char *const

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Front ends that keep the lock of their memory's file while they add and remove that memory: X2. The control thread answers all
+ * the same, ends when it is told to, and the victims lose nothing.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { LOCKERS = 2, WATCHED_MS = 3000, MANY = 16, ENDS_WITHIN_MS = 2000 };
+#define LARGE	 (2ull << 30)
+#define SMALL	 (128ull << 20)
+#define OWN_GPA	 (1ull << 40)
+
+/* A front end that adds and removes a region, and threads that have the lock of its file nearly all the time. */
+struct hostile {
+	struct fg_memory mem;
+	struct fg_session s;
+	uint64_t size;
+	int fd, slot;
+	unsigned int lockers;
+	pthread_t front, locker[LOCKERS];
+	atomic_bool front_stops, lockers_stop;
+	atomic_uint added;
+	int error;
+};
+
+static void *keep_lock(void *arg)
+{
+	struct hostile *h = arg;
+
+	/* It is to keep the lock, and not the CPUs. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+	while (!h->lockers_stop) {
+		fallocate(h->fd, 0, 0, (off_t)h->size);
+		fallocate(h->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)h->size);
+	}
+	return NULL;
+}
+
+static void *add_and_remove(void *arg)
+{
+	struct hostile *h = arg;
+
+	while (!h->front_stops && h->error == 0) {
+		h->error = fg_add_region(&h->s, (unsigned int)h->slot);
+		if (h->error == 0)
+			h->error = fg_remove_region(&h->s, (unsigned int)h->slot);
+		h->added++;
+	}
+	return NULL;
+}
+
+static void hostile_start(struct hostile *h, const struct fg_switch *sw, const char *port, uint64_t size,
+			  unsigned int lockers)
+{
+	memset(h, 0, sizeof(*h));
+	h->size = size;
+	h->lockers = lockers;
+	fg_memory_init(&h->mem);
+	assert_true(fg_memory_add(&h->mem, GUEST_GPA, GUEST_MEMORY) >= 0);
+	h->fd = fg_memory_file(size);
+	assert_true(h->fd >= 0);
+	h->slot = fg_memory_add_file(&h->mem, OWN_GPA, size, h->fd, 0);
+	assert_true(h->slot >= 0);
+	OK(fg_session_open(&h->s, fg_switch_socket(sw, port), &h->mem, NULL));
+	for (unsigned int i = 0; i < lockers; i++)
+		assert_int_equal(pthread_create(&h->locker[i], NULL, keep_lock, h), 0);
+	assert_int_equal(pthread_create(&h->front, NULL, add_and_remove, h), 0);
+}
+
+static void release_lock(struct hostile *h)
+{
+	h->lockers_stop = true;
+	for (unsigned int i = 0; i < h->lockers; i++)
+		pthread_join(h->locker[i], NULL);
+	h->lockers = 0;
+}
+
+static void hostile_stop(struct hostile *h)
+{
+	h->front_stops = true;
+	release_lock(h);
+	pthread_join(h->front, NULL);
+	fg_session_close(&h->s);
+	close(h->fd);
+	fg_memory_fini(&h->mem);
+}
+
+/* Until the port says that it waits for memory to be mapped. */
+static void wait_for_mapping(const struct fg_switch *sw, const char *port)
+{
+	uint64_t end = fg_now_us() + FG_WAIT_MS * 1000ull;
+
+	while (fg_now_us() < end) {
+		json_t *answer = fg_switch_query(sw, "port", port);
+		char *text = answer != NULL ? json_dumps(answer, 0) : NULL;
+		bool waits = text != NULL && strstr(text, "memory to be mapped") != NULL;
+
+		json_decref(answer);
+		free(text);
+		if (waits)
+			return;
+		fg_sleep_us(1000);
+	}
+	fail_msg("%s never waits for its memory", port);
+}
+
+static void a_front_end_keeps_the_lock_of_its_file(void **state)
+{
+	static struct hostile h;
+
+	hostile_start(&h, &fixture.sw, "h0", LARGE, LOCKERS);
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
+	wait_for_mapping(&fixture.sw, "h0");
+	kill(fixture.sw.pid, SIGHUP);
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS / 4);
+	guest_close(guest_run("h1", NULL));
+	hostile_stop(&h);
+	print_message("%u regions were added meanwhile\n", h.added);
+	assert_int_equal(h.error, 0);
+}
+
+/* It hangs up instead: what is being mapped is unmapped again, and its port is there for the next one. */
+static void a_front_end_leaves_while_its_file_is_locked(void **state)
+{
+	static struct hostile h;
+
+	hostile_start(&h, &fixture.sw, "h0", LARGE, LOCKERS);
+	wait_for_mapping(&fixture.sw, "h0");
+	shutdown(h.s.sock, SHUT_RDWR);
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS / 4);
+	hostile_stop(&h);
+	guest_close(guest_run("h0", NULL));
+}
+
+/* Whether its main thread has ended: the process may be there for as long as the kernel keeps another one. */
+static bool has_ended(const struct fg_switch *sw)
+{
+	char path[64], stat[256] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)sw->pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_true(fread(stat, 1, sizeof(stat) - 1, file) > 0);
+	fclose(file);
+	state = strrchr(stat, ')');
+	return state != NULL && state[2] == 'Z';
+}
+
+static void the_switch_ends_while_a_file_is_locked(void **state)
+{
+	static const char *const ports[] = {"a", NULL};
+	static struct hostile h;
+	struct fg_switch sw;
+	uint64_t from;
+
+	OK(fg_switch_start(&sw, &(struct fg_switch_options){.ports = ports}));
+	hostile_start(&h, &sw, "a", LARGE, LOCKERS);
+	wait_for_mapping(&sw, "a");
+	from = fg_now_us();
+	kill(sw.pid, SIGTERM);
+	while (!has_ended(&sw)) {
+		if (fg_now_us() > from + ENDS_WITHIN_MS * 1000ull)
+			fail_msg("it has not ended %d ms after SIGTERM", ENDS_WITHIN_MS);
+		fg_sleep_us(1000);
+	}
+	print_message("ended after %.0f ms\n", (double)(fg_now_us() - from) / 1e3);
+	assert_int_equal(access(sw.control, F_OK), -1);
+	assert_int_equal(access(fg_switch_socket(&sw, "a"), F_OK), -1);
+	hostile_stop(&h);
+	OK(fg_switch_stop(&sw));
+}
+
+static void sixteen_front_ends_keep_the_locks_of_their_files(void **state)
+{
+	static char names[MANY][8];
+	static const char *ports[MANY + 3] = {"v0", "v1"};
+	static struct hostile h[MANY];
+	static struct fg_victims victims;
+	struct fg_switch sw;
+
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "h%u", i);
+		ports[i + 2] = names[i];
+	}
+	OK(fg_switch_start(&sw, &(struct fg_switch_options){.ports = ports}));
+	OK(fg_victims_start(&victims, &sw, "v0", "v1"));
+	OK(fg_victims_run(&victims));
+	for (unsigned int i = 0; i < MANY; i++)
+		hostile_start(&h[i], &sw, names[i], SMALL, 1);
+	assert_control_keeps_answering(&sw, WATCHED_MS);
+	for (unsigned int i = 0; i < MANY; i++) {
+		h[i].front_stops = true;
+		release_lock(&h[i]);
+	}
+	for (unsigned int i = 0; i < MANY; i++)
+		hostile_stop(&h[i]);
+	OK(fg_victims_pause(&victims));
+	fg_victims_stop(&victims);
+	OK(fg_switch_stop(&sw));
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_front_end_keeps_the_lock_of_its_file),
+		TEST_CASE(a_front_end_leaves_while_its_file_is_locked),
+		TEST_CASE(the_switch_ends_while_a_file_is_locked),
+		TEST_CASE(sixteen_front_ends_keep_the_locks_of_their_files),
+	};
+
+	return fixture_main("lock", CASES(cases));
+}
