@@ -29,6 +29,10 @@ struct fuzz {
 void fuzz_begin(void);
 void fuzz_input(struct fuzz *in);
 
+/* The target's, if it has one: libraries that read a guest's memory are about to load from `at` (lib/meson.build; not in builds
+ * without libFuzzer, and not for memcpy()). */
+void fuzz_load(const void *at);
+
 /* libFuzzer's names for them (fuzz_main.c). */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
