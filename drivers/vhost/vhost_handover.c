@@ -67,7 +67,7 @@ void vhost_lane_retire(struct vhost_port *vhost)
 	loop_timer_stop(vhost->port.host->loop, &vhost->lane_timer);
 	rcu_set(&vhost->lane, NULL);
 	rcu_set(&vhost->rxq[0].lane, NULL);
-	rcu_wait_start(&vhost->lane_wait, vhost_handover_lcores_left);
+	rcu_wait_start_in(&vhost->port.scope, &vhost->lane_wait, vhost_handover_lcores_left);
 }
 
 /* While the lane serves: its counters, and whether it keeps to the rules. Afterwards: whether the rest is delivered. */

@@ -48,7 +48,7 @@ static void to_guest_changed(struct vhost_port *vhost, unsigned int pair, bool r
 
 	vhost->tx_ready = ready ? vhost->tx_ready | bit : vhost->tx_ready & ~bit;
 	rcu_set(&vhost->tx, tx_set_create(vhost));
-	rcu_free((void *)(uintptr_t)before);
+	rcu_free_in(&vhost->port.scope, (void *)(uintptr_t)before);
 	vhost->port.cannot_receive = vhost->tx_ready == 0;
 	/* A guest that stops here may be about to run elsewhere. */
 	if (vhost->port.cannot_receive && !vhost->ending)
@@ -248,6 +248,7 @@ static int vhost_port_create(struct port_host *host, const struct port_spec *spe
 	vhost = vhost_alloc(host, spec, id, config.queue_pairs);
 	if (vhost == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a port");
+	config.scope = &vhost->port.scope;
 	vhost->mode = config.mode;
 	vhost->rights = config.rights;
 	vhost->port.cannot_receive = true;

@@ -58,6 +58,11 @@ struct bridge_injects *bridge_injects(struct bridge *bridge)
 	return &bridge->injects;
 }
 
+struct bridge_readers *bridge_readers(struct bridge *bridge)
+{
+	return &bridge->readers;
+}
+
 struct fdb *bridge_fdb(struct bridge *bridge)
 {
 	return bridge->fdb;

@@ -55,6 +55,15 @@ struct bridge_injects {
 };
 struct bridge_injects *bridge_injects(struct bridge *bridge) RUNS_ON(control_thread);
 
+/* Which lcores can hold what its ports have published; lib/lcore writes it down (lcore_readers.h). */
+struct bridge_readers {
+	uint16_t queues[LCORES_MAX]; /* of its ports, that each polls */
+	uint64_t left[LCORES_MAX];   /* the moment (rcu_mark()) the last one left its poll set */
+	bool injected[LCORES_MAX];   /* frames for it may wait in the lcore's ring of such, */
+	uint32_t injects_end[LCORES_MAX]; /* up to this one */
+};
+struct bridge_readers *bridge_readers(struct bridge *bridge) RUNS_ON(control_thread);
+
 /* A REPORT_MAC_SEEN. */
 void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
 /* Once a second; `epoch` is that of lcore_ctx. */

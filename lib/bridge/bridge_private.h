@@ -39,6 +39,7 @@ struct bridge {
 	uint16_t index;
 	uint16_t epoch; /* control's, like what follows */
 	struct bridge_injects injects;
+	struct bridge_readers readers;
 	char name[NAME_LEN_MAX + 1];
 };
 

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "lcore.h"
+#include "lcore_readers.h"
 #include "log.h"
 #include "switch_private.h"
 
@@ -16,6 +17,7 @@ enum { REPORTS_AT_ONCE = 256 };
 static void host_queues_changed(struct port_host *host, struct port *port);
 static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6]);
 static void host_peer_gone(struct port_host *host, struct port *port);
+static void host_readers(struct port_host *host, const struct port *port, struct rcu_readers *readers);
 static void reports_ready(struct loop_fd *source, uint32_t events);
 static void reports_pause_over(struct loop_timer *timer);
 static void second_over(struct loop_timer *timer);
@@ -37,6 +39,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 		.queues_changed = host_queues_changed,
 		.announce = host_announce,
 		.peer_gone = host_peer_gone,
+		.readers = host_readers,
 		.loop = loop,
 		.lcores = lcores_n(),
 	};
@@ -190,6 +193,18 @@ static void host_peer_gone(struct port_host *host, struct port *port)
 	role_assert_control();
 	if (sp != NULL && sp->state == SWITCH_PORT_IN)
 		bridge_forget_port(sp->bridge->bridge, port);
+}
+
+/* While it is on its way from bridge to bridge: whoever can hold something of either. */
+static void host_readers(struct port_host *host, const struct port *port, struct rcu_readers *readers)
+{
+	const struct switch_port *sp = switch_port_of(host, port);
+
+	role_assert_control();
+	if (sp != NULL && sp->state == SWITCH_PORT_IN)
+		lcores_that_read(sp->bridge->bridge, readers);
+	else
+		rcu_readers_all(readers);
 }
 
 /* --- what lcores tell ------------------------------------------------------------------------------------------- */

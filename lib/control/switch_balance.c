@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_balance.c: queues move to lcores that have less to do.
  *
- * A queue moves as it comes and goes: it leaves one poll set, every lcore passes, it joins the other. No lcore polls it in
- * between, so nothing is taken from it out of order, and what waits there waits some microseconds longer.
+ * A queue moves as it comes and goes: it leaves one poll set, the lcores of its bridge pass, it joins the other. No lcore polls
+ * it in between, so nothing is taken from it out of order, and what waits there waits some microseconds longer.
  */
 #include <string.h>
 

@@ -126,6 +126,12 @@ int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
 
 /* --- queues ----------------------------------------------------------------------------------------------------- */
 
+/* For those that can hold it, as long as it is where it was; when it leaves, for all that may report about it. */
+static void begin_wait(struct switch_port *sp) RUNS_ON(control_thread)
+{
+	rcu_wait_start_in(sp->state == SWITCH_PORT_IN ? &sp->port->scope : NULL, &sp->wait, switch_port_lcores_passed);
+}
+
 static void wait_for_lcores(struct switch_port *sp) RUNS_ON(control_thread)
 {
 	if (sp->waiting) {
@@ -133,7 +139,7 @@ static void wait_for_lcores(struct switch_port *sp) RUNS_ON(control_thread)
 		return;
 	}
 	sp->waiting = true;
-	rcu_wait_start(&sp->wait, switch_port_lcores_passed);
+	begin_wait(sp);
 }
 
 /* Brings one queue into a poll set or out of it. 0 or -ENOMEM. */
@@ -176,11 +182,22 @@ int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned 
 
 /* --- going ------------------------------------------------------------------------------------------------------ */
 
+static bool is_polled(const struct switch_port *sp) RUNS_ON(control_thread)
+{
+	for (uint16_t i = 0; i < sp->port->rxq_n; i++)
+		if (sp->port->rxq[i] != NULL && sp->port->rxq[i]->lcore >= 0)
+			return true;
+	return false;
+}
+
 /* Takes it out of its bridge and of all poll sets; what memory was too short for is tried again. */
 void switch_port_leave(struct switch_port *sp)
 {
 	sp->state = SWITCH_PORT_LEAVING;
 	switch_port_sync_queues(sp);
+	/* A queue that is polled forwards into the bridge. */
+	if (is_polled(sp))
+		return; /* the retry timer runs */
 	if (sp->bridge != NULL) {
 		if (bridge_remove_port(sp->bridge->bridge, sp->port) != 0) {
 			loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);
@@ -194,12 +211,7 @@ void switch_port_leave(struct switch_port *sp)
 
 static bool has_left(const struct switch_port *sp) RUNS_ON(control_thread)
 {
-	if (sp->bridge != NULL)
-		return false;
-	for (uint16_t i = 0; i < sp->port->rxq_n; i++)
-		if (sp->port->rxq[i] != NULL && sp->port->rxq[i]->lcore >= 0)
-			return false;
-	return true;
+	return sp->bridge == NULL && !is_polled(sp);
 }
 
 static void switch_port_lcores_passed(struct rcu_wait *wait)
@@ -209,7 +221,7 @@ static void switch_port_lcores_passed(struct rcu_wait *wait)
 	role_assert_control();
 	if (sp->wait_more) {
 		sp->wait_more = false;
-		rcu_wait_start(&sp->wait, switch_port_lcores_passed);
+		begin_wait(sp);
 		return;
 	}
 	sp->waiting = false;

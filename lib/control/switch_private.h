@@ -42,7 +42,7 @@ struct switch_port {
 	enum switch_port_state state;
 	uint16_t id;
 
-	/* Queues that left a poll set may not join one before every lcore has passed: a bit for each. */
+	/* Queues that left a poll set may not join one before the lcores of the bridge have passed: a bit for each. */
 	uint32_t queues_leaving;
 	bool waiting;	/* `wait` is started */
 	bool wait_more; /* ... and something left since: one more has to follow */

@@ -20,12 +20,8 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "container_of.h"
 #include "role.h"
-
-#ifndef container_of /* DPDK has one, too */
-#define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
-#endif
 
 struct loop;
 

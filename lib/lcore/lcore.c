@@ -12,6 +12,7 @@
 #include <rte_lcore.h>
 
 #include "bridge.h"
+#include "container_of.h"
 #include "lcore_private.h"
 #include "poke.h"
 
@@ -120,6 +121,11 @@ static int lcore_main(void *arg)
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
+static void lcore_readers_of_set(const struct rcu_scope *scope, struct rcu_readers *readers) ROLE_UNCHECKED
+{
+	rcu_readers_add(readers, container_of(scope, struct lcore, scope)->ctx.index);
+}
+
 static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct doorbell *reports)
 	ROLE_UNCHECKED
 {
@@ -136,6 +142,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	error = doorbell_init(&lc->bell);
 	if (nothing != NULL)
 		nothing->all_wake = true;
+	lc->scope.readers = lcore_readers_of_set;
 	rcu_set(&lc->set, nothing);
 	if (error == 0 && (lcore_injects_init(lc) != 0 || lc->ctx.burst == NULL ||
 			   lc->ctx.reports == NULL || lc->ctx.punts == NULL || nothing == NULL))

@@ -63,7 +63,8 @@ unsigned int lcores_n(void);
 struct lcore *lcore_at(unsigned int i); /* 0 to lcores_n() - 1 */
 
 /* A queue joins the poll set of the lcore with the fewest queues, or leaves its set.
- * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set. 0 or -ENOMEM. */
+ * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set: for those of its port's
+ * scope, if the port stays. 0 or -ENOMEM. */
 int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 /* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "lcore_private.h"
+#include "lcore_readers.h"
 
 /* --- poll sets --------------------------------------------------------------------------------------------------- */
 
@@ -27,7 +28,7 @@ static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_
 		set->all_wake &= set->queue[i]->wake_fd >= 0;
 	rcu_set(&lc->set, set);
 	doorbell_ring(&lc->bell);
-	rcu_free((void *)(uintptr_t)before);
+	rcu_free_in(&lc->scope, (void *)(uintptr_t)before);
 }
 
 /* Edge-triggered: a descriptor that was written wakes once and needs no reading, so a guest that kicks without end
@@ -71,6 +72,7 @@ int lcores_add_queue(struct port_rxq *q)
 	q->lcore = (int)index;
 	q->lcore_next = 0;
 	wake_add(lc, q);
+	lcore_reads(q->port->bridge, index);
 	set_publish(lc, set);
 	return 0;
 }
@@ -94,8 +96,9 @@ int lcores_remove_queue(struct port_rxq *q)
 			set->queue[n++] = before->queue[i];
 	set->n = n;
 	wake_remove(lc, q->wake_fd);
-	q->lcore = -1;
 	set_publish(lc, set);
+	lcore_reads_less(q->port->bridge, (unsigned int)q->lcore);
+	q->lcore = -1;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "clock.h"
 #include "lcore_private.h"
+#include "lcore_readers.h"
 
 /* Frames a round sends, at most: one may be flooded to every port of a bridge. */
 enum { INJECTS_AT_ONCE = 4 };
@@ -75,7 +76,9 @@ void lcore_send_injects(struct lcore *lc)
 static int inject(unsigned int lcore, struct port *port, struct bridge *bridge, const uint8_t *bytes,
 		  uint16_t len) RUNS_ON(control_thread)
 {
-	struct lcore *lc = &lcores.lcore[lcore % lcores.n];
+	struct bridge *on = bridge != NULL ? bridge : port->bridge;
+	unsigned int index = lcore_near(on, lcore);
+	struct lcore *lc = &lcores.lcore[index];
 	struct inject *slot = slot_ring_claim(&lc->injects);
 
 	if (slot == NULL)
@@ -86,6 +89,7 @@ static int inject(unsigned int lcore, struct port *port, struct bridge *bridge, 
 	memcpy(slot->bytes, bytes, len);
 	atomic_store_explicit(&slot->state, INJECT_WAITING, memory_order_relaxed);
 	slot_ring_commit(&lc->injects);
+	lcore_is_to_send(on, index);
 	doorbell_ring(&lc->bell);
 	return 0;
 }

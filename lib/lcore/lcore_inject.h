@@ -2,8 +2,9 @@
 /* lcore_inject.h: frames that control makes and an lcore sends: out of one port, or into a bridge.
  *
  * Delivering a frame writes guest memory, which control never does: it copies the frame into a ring, and the lcore delivers
- * it in its next round, asleep or not. Frames for one port, and into one bridge, go through one lcore and stay in order. Both
- * ends are bounded: a port, or a bridge, has a rate (vus_limits.h), the ring a size, a round what it takes of it.
+ * it in its next round, asleep or not. Frames for one port, and into one bridge, go through one lcore (one that polls a queue of
+ * the bridge, if there is such) and stay in order as long as queues stay where they are. Both ends
+ * are bounded: a port, or a bridge, has a rate (vus_limits.h), the ring a size, a round what it takes of it.
  *
  * Context: control.
  * Returns: 0, or, counted at the port (inject_drop), or else at the bridge: -EMSGSIZE: longer than CONTROL_FRAME_MAX or shorter

@@ -14,6 +14,7 @@
 struct lcore {
 	/* Control publishes, the lcore reads. */
 	_Alignas(64) RCU_PTR(const struct poll_set) set;
+	struct rcu_scope scope;			/* control's: of what only this lcore reads, its poll set */
 	struct doorbell bell;			/* wakes the lcore */
 	int epoll_fd;				/* what it sleeps on; control adds and removes descriptors */
 	unsigned int id;			/* EAL's number */

@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "container_of.h"
+
+static void port_readers(const struct rcu_scope *scope, struct rcu_readers *readers)
+{
+	const struct port *port = container_of(scope, struct port, scope);
+
+	if (port->host->readers != NULL)
+		port->host->readers(port->host, port, readers);
+	else
+		rcu_readers_all(readers);
+}
+
 int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,
 	      const struct port_spec *spec, uint16_t id)
 {
@@ -21,6 +33,7 @@ int port_init(struct port *port, struct port_host *host, const struct port_ops *
 	port->host = host;
 	port->id = id;
 	port->type = spec->type;
+	port->scope.readers = port_readers;
 	snprintf(port->name, sizeof(port->name), "%s", spec->name);
 	return 0;
 }

@@ -43,6 +43,7 @@ struct port {
 	/* Punts from this port, and frames that control sends on its behalf. Written at most CONTROL_FRAMES_RATE times a
 	 * second. */
 	struct rate punts, injects;
+	struct rcu_scope scope; /* control's: of what the port publishes for lcores */
 };
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */

@@ -3,7 +3,8 @@
  *
  * A port is a place where frames enter and leave: a VM's virtio-net device, an ethdev. A driver (drivers/) makes ports
  * of one type; the switch knows them by this contract only. A port has receive queues, which the switch spreads over
- * lcores, and one way in, deliver(), which any lcore may call at any time.
+ * lcores, and one way in, deliver(), which any lcore may call at any time that polls a port of its bridge or sends a frame of
+ * control's into it (port_host.readers).
  *
  * Context: control creates, shows and destroys. An lcore calls receive(), complete(), arm() and disarm() of the queues
  * in its poll set, and deliver() of any port; one queue is in one poll set only. deliver() may run on several lcores at
@@ -31,6 +32,7 @@ struct option_entry;
 struct option_table;
 struct port;
 struct port_rxq;
+struct rcu_readers;
 
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
@@ -77,6 +79,8 @@ struct port_host {
 	/* The peer is gone, or has stopped to listen (port->cannot_receive): what was learned behind the
 	 * port holds no more. */
 	void (*peer_gone)(struct port_host *host, struct port *port);
+	/* Sets the bits of the lcores that can hold what the port has published (rcu.h). NULL: all can. */
+	void (*readers)(struct port_host *host, const struct port *port, struct rcu_readers *readers);
 	struct loop *loop;
 	const char *journal; /* folder for what ports leave to the next process, or NULL */
 	bool ending;	     /* the process ends: ports that are destroyed now are expected back */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_rcu_qsbr.h>
 
@@ -10,8 +11,10 @@
 
 static struct rte_rcu_qsbr *qsbr;
 
-/* Waits in the order of their tokens, oldest first. Writer only. */
-static struct rcu_wait *oldest, **newest = &oldest;
+/* The writer's: the waits for all, and the scopes in which there are others. */
+static struct rcu_scope everybody;
+static struct rcu_scope *scopes;
+static uint64_t scopes_oldest = UINT64_MAX; /* the lowest token among these */
 
 int rcu_init(unsigned int readers_max)
 {
@@ -19,6 +22,8 @@ int rcu_init(unsigned int readers_max)
 
 	if (qsbr != NULL)
 		return 0;
+	if (readers_max > LCORES_MAX)
+		return -EINVAL;
 	qsbr = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
 	if (qsbr == NULL)
 		return -ENOMEM;
@@ -36,8 +41,9 @@ void rcu_fini(void)
 {
 	free(qsbr);
 	qsbr = NULL;
-	oldest = NULL;
-	newest = &oldest;
+	everybody.oldest = NULL;
+	scopes = NULL;
+	scopes_oldest = UINT64_MAX;
 }
 
 void rcu_online(unsigned int reader)
@@ -55,27 +61,109 @@ void rcu_offline(unsigned int reader)
 	rte_rcu_qsbr_thread_offline(qsbr, reader);
 }
 
+uint64_t rcu_mark(void)
+{
+	return rte_rcu_qsbr_start(qsbr);
+}
+
+bool rcu_has_passed(unsigned int reader, uint64_t mark)
+{
+	/* As rte_rcu_qsbr_check() does it for all of them. Pairs with rcu_quiescent() and rcu_offline(). */
+	uint64_t seen = __atomic_load_n(&qsbr->qsbr_cnt[reader].cnt, __ATOMIC_ACQUIRE);
+
+	return seen == __RTE_QSBR_CNT_THR_OFFLINE || seen >= mark;
+}
+
+void rcu_readers_all(struct rcu_readers *readers)
+{
+	memset(readers, 0xff, sizeof(*readers));
+}
+
+static void append(struct rcu_scope *scope, struct rcu_wait *wait)
+{
+	wait->next = NULL;
+	if (scope->oldest == NULL)
+		scope->newest = &scope->oldest;
+	*scope->newest = wait;
+	scope->newest = &wait->next;
+}
+
+static void list(struct rcu_scope *scope)
+{
+	scope->next = scopes;
+	scopes = scope;
+	scope->listed = true;
+}
+
+void rcu_wait_start_in(struct rcu_scope *scope, struct rcu_wait *wait, void (*done)(struct rcu_wait *wait))
+{
+	if (scope == NULL) {
+		rcu_wait_start(wait, done);
+		return;
+	}
+	wait->done = done;
+	wait->token = rte_rcu_qsbr_start(qsbr);
+	memset(&wait->readers, 0, sizeof(wait->readers));
+	scope->readers(scope, &wait->readers);
+	append(scope, wait);
+	if (wait->token < scopes_oldest)
+		scopes_oldest = wait->token;
+	if (!scope->listed)
+		list(scope);
+}
+
 void rcu_wait_start(struct rcu_wait *wait, void (*done)(struct rcu_wait *wait))
 {
 	wait->done = done;
-	wait->next = NULL;
 	wait->token = rte_rcu_qsbr_start(qsbr);
-	*newest = wait;
-	newest = &wait->next;
+	append(&everybody, wait);
+}
+
+/* The wait is its owner's again: it may free it or start it anew. */
+static void end_oldest(struct rcu_scope *scope)
+{
+	struct rcu_wait *wait = scope->oldest;
+
+	scope->oldest = wait->next;
+	if (scope->oldest == NULL)
+		scope->newest = &scope->oldest;
+	wait->done(wait);
+}
+
+static bool have_passed(const struct rcu_wait *wait)
+{
+	for (unsigned int i = 0; i < qsbr->max_threads; i++)
+		if (rcu_readers_have(&wait->readers, i) && !rcu_has_passed(i, wait->token))
+			return false;
+	return true;
+}
+
+static void poll_scopes(void)
+{
+	struct rcu_scope *rest = scopes, *scope;
+
+	scopes = NULL;
+	while ((scope = rest) != NULL) {
+		rest = scope->next;
+		while (scope->oldest != NULL && have_passed(scope->oldest))
+			end_oldest(scope);
+		scope->listed = false;
+		if (scope->oldest != NULL)
+			list(scope);
+	}
+	scopes_oldest = UINT64_MAX;
+	for (scope = scopes; scope != NULL; scope = scope->next)
+		if (scope->oldest->token < scopes_oldest)
+			scopes_oldest = scope->oldest->token;
 }
 
 bool rcu_poll(void)
 {
-	while (oldest != NULL && rte_rcu_qsbr_check(qsbr, oldest->token, false) == 1) {
-		struct rcu_wait *wait = oldest;
-
-		oldest = wait->next;
-		if (oldest == NULL)
-			newest = &oldest;
-		/* The wait is its owner's again: it may free it or start it anew. */
-		wait->done(wait);
-	}
-	return oldest != NULL;
+	poll_scopes();
+	while (everybody.oldest != NULL && everybody.oldest->token < scopes_oldest &&
+	       rte_rcu_qsbr_check(qsbr, everybody.oldest->token, false) == 1)
+		end_oldest(&everybody);
+	return everybody.oldest != NULL || scopes != NULL;
 }
 
 struct deferred_free {
@@ -91,7 +179,7 @@ static void free_now(struct rcu_wait *wait)
 	free(deferred);
 }
 
-void rcu_free(void *object)
+void rcu_free_in(struct rcu_scope *scope, void *object)
 {
 	struct deferred_free *deferred;
 
@@ -104,5 +192,10 @@ void rcu_free(void *object)
 		return;
 	}
 	deferred->object = object;
-	rcu_wait_start(&deferred->wait, free_now);
+	rcu_wait_start_in(scope, &deferred->wait, free_now);
+}
+
+void rcu_free(void *object)
+{
+	rcu_free_in(NULL, object);
 }

@@ -79,7 +79,7 @@ static void withdraw(struct vhu_ring *ring) RUNS_ON(control_thread)
 	ring->events->ready(ring, false);
 	/* Whatever its owner does, no burst that begins from now on touches the ring. */
 	ring->left_conf = virtq_publish(&ring->q, NULL);
-	rcu_wait_start(&ring->leave, ring_passed);
+	vhu_pending_await(ring->pending, &ring->leave, ring_passed);
 }
 
 static void drain_over(struct vhu_ring *ring) RUNS_ON(control_thread)
@@ -119,7 +119,7 @@ static void lcores_ring_stop(struct vhu_ring *ring)
 	}
 	atomic_store_explicit(&ring->q.draining, true, memory_order_relaxed);
 	ring->drain_timer.fire = look_whether_drained;
-	rcu_wait_start(&ring->leave, drain_passed);
+	vhu_pending_await(ring->pending, &ring->leave, drain_passed);
 }
 
 /* --- changes in place ------------------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ static bool swap_call(struct vhu_ring *ring, int fd) RUNS_ON(control_thread)
 	swap->conf = virtq_publish(&ring->q, conf);
 	if (swap->settles)
 		vhu_pending_begin(ring->pending, VHU_STEP_LCORES);
-	rcu_wait_start(&swap->passed, call_swapped);
+	vhu_pending_await(ring->pending, &swap->passed, call_swapped);
 	return true;
 }
 
@@ -208,7 +208,7 @@ static void lcores_ring_set_log(struct vhu_ring *ring)
 	}
 	ring->swap_conf = virtq_publish(&ring->q, conf);
 	vhu_pending_begin(ring->pending, VHU_STEP_LCORES);
-	rcu_wait_start(&ring->swap, log_swapped);
+	vhu_pending_await(ring->pending, &ring->swap, log_swapped);
 }
 
 /* --- memory: the published map is all that lcores need ---------------------------------------------------------- */

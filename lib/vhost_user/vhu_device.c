@@ -74,6 +74,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	device->owner = owner;
 	device->queue_pairs = config->queue_pairs;
 	device->rings_n = 2 * config->queue_pairs;
+	device->pending.scope = config->scope;
 	device->peer_pidfd = -1;
 	device->datapath = &vhu_datapath_lcores;
 	device->name = strdup(config->name);

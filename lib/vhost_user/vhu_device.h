@@ -32,6 +32,7 @@
 #include "vus_limits.h"
 
 struct lane_link;
+struct rcu_scope;
 struct vhu_device;
 
 enum vhu_mode { VHU_SERVER, VHU_CLIENT };
@@ -45,6 +46,7 @@ struct vhu_config {
 	bool postcopy_off;	  /* postcopy migration is not offered, though it were possible */
 	bool offloads_off;	  /* nor checksum and segmentation offloads */
 	bool control_queue_off;	  /* nor what comes with a control queue (vhu_feature.h); one queue pair */
+	struct rcu_scope *scope; /* of what lcores read of the device; NULL: any lcore can. The owner's, and outlives it */
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 

@@ -47,6 +47,11 @@ void vhu_pending_drop(struct vhu_pending *pending, enum vhu_step step)
 	pending->n[step] = 0;
 }
 
+void vhu_pending_await(struct vhu_pending *pending, struct rcu_wait *wait, void (*done)(struct rcu_wait *wait))
+{
+	rcu_wait_start_in(pending->scope, wait, done);
+}
+
 bool vhu_pending_any(const struct vhu_pending *pending)
 {
 	for (unsigned int i = 0; i < VHU_STEPS; i++)

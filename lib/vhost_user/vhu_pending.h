@@ -16,8 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rcu.h"
+
 enum vhu_step {
-	VHU_STEP_LCORES,      /* every lcore passes a quiescent state */
+	VHU_STEP_LCORES,      /* every lcore that can hold something of the device passes a quiescent state */
 	VHU_STEP_ZERO_COPY,   /* devices give back frames whose bodies they read in place (frame_ref.h) */
 	VHU_STEP_MAP,	      /* a disposal thread maps what a request brings, or unmaps it again */
 	VHU_STEP_UNMAP,	      /* a disposal thread unmaps regions, or an address space */
@@ -32,6 +34,7 @@ enum vhu_step {
 /* How often each step is pending. All zero: nothing is. */
 struct vhu_pending {
 	unsigned int n[VHU_STEPS];
+	struct rcu_scope *scope; /* the lcores that VHU_STEP_LCORES is about; NULL: all */
 };
 
 void vhu_pending_begin(struct vhu_pending *pending, enum vhu_step step);
@@ -40,6 +43,9 @@ void vhu_pending_end(struct vhu_pending *pending, enum vhu_step step);
 void vhu_pending_move(struct vhu_pending *pending, enum vhu_step from, enum vhu_step to);
 /* Every one of this step is over: what would have ended it does not come any more. */
 void vhu_pending_drop(struct vhu_pending *pending, enum vhu_step step);
+
+/* What ends a step that is VHU_STEP_LCORES: `done` runs when these lcores have passed. In the order of the calls. */
+void vhu_pending_await(struct vhu_pending *pending, struct rcu_wait *wait, void (*done)(struct rcu_wait *wait));
 
 /* Whether any step is pending. */
 bool vhu_pending_any(const struct vhu_pending *pending);

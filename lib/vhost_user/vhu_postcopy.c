@@ -135,7 +135,7 @@ static void drain_look(struct loop_timer *timer)
 	device->events->lane_ended(device->owner, true);
 	pc->link = NULL;
 	vhu_pending_move(&device->pending, VHU_STEP_LANE_FRAMES, VHU_STEP_LCORES);
-	rcu_wait_start(&pc->passed, vhu_postcopy_lcores_passed);
+	vhu_pending_await(&device->pending, &pc->passed, vhu_postcopy_lcores_passed);
 }
 
 static void drain_start(struct vhu_device *device) RUNS_ON(control_thread)

@@ -167,7 +167,7 @@ int vhu_regions_add(struct vhu_regions *regions, struct vhu_mapper *mapper, stru
 	vhu_mapper_taken(mapper);
 	map->generation = ++regions->generation;
 	rcu_set(&regions->table.map, map);
-	rcu_free((void *)(uintptr_t)old);
+	rcu_free_in(regions->pending->scope, (void *)(uintptr_t)old);
 	return 0;
 }
 

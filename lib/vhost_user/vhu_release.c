@@ -150,5 +150,5 @@ void vhu_release_start(struct vhu_release *release, const void *object)
 	release->object = (void *)(uintptr_t)object;
 	release->step = VHU_STEP_LCORES;
 	vhu_pending_begin(release->pending, release->step);
-	rcu_wait_start(&release->wait, vhu_release_lcores_left);
+	vhu_pending_await(release->pending, &release->wait, vhu_release_lcores_left);
 }

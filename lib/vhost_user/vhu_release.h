@@ -2,11 +2,11 @@
 /* vhu_release.h: what lcores may still refer to, on its way out: an object that was unpublished, and mappings only it refers
  * to.
  *
- * First every lcore passes, then the object is freed, then devices that may be reading in it are waited for (a NIC
- * that sends a frame in place, frame_ref.h), then a thread that may be lost (disposal.h) unmaps, which may take long, and then
- * `done` is called on the control thread. A device that has not finished within FRAME_REF_LIMIT_MS finds other memory in
- * the place of what was there: a device behind an IOMMU none at all, one that uses our CPU empty pages, which stay. A
- * release is made before anything is withdrawn, so that nothing can fail half-way. Each of these is a pending step
+ * First the lcores pass that can hold it (vhu_pending.h), then the object is freed, then devices that may be reading in it
+ * are waited for (a NIC that sends a frame in place, frame_ref.h), then a thread that may be lost (disposal.h) unmaps, which may
+ * take long, and then `done` is called on the control thread. A device that has not finished within FRAME_REF_LIMIT_MS finds
+ * other memory in the place of what was there: a device behind an IOMMU none at all, one that uses our CPU empty pages, which
+ * stay. A release is made before anything is withdrawn, so that nothing can fail half-way. Each of these is a pending step
  * (vhu_pending.h) from the start until `done`.
  *
  * Context: control thread.
@@ -31,7 +31,7 @@ struct vhu_release *vhu_release_create(struct loop *loop, struct disposal_accoun
 /* Of a release that was not started. NULL is fine. */
 void vhu_release_destroy(struct vhu_release *release);
 
-/* What a release waits for when every lcore has passed. */
+/* What a release waits for when they have passed. */
 enum vhu_release_wait {
 	VHU_RELEASE_NOW,
 	VHU_RELEASE_ZC,	  /* a device reads still what is to go: FRAME_REF_LIMIT_MS at most */

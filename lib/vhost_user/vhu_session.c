@@ -72,7 +72,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 	device->events->gone(device->owner);
 	/* After whatever the owner waits for: the next front end comes when that is done with too. */
 	vhu_pending_begin(&device->pending, VHU_STEP_LCORES);
-	rcu_wait_start(&device->close_wait, close_passed);
+	vhu_pending_await(&device->pending, &device->close_wait, close_passed);
 }
 
 /* Further, whenever nothing is pending: rings are out, then memory goes, then the rest. */

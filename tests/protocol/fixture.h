@@ -24,7 +24,7 @@
 #include "fg_switch.h"
 #include "fg_victims.h"
 
-enum { FIXTURE_LIMIT_S = 170, GUESTS = 4, GUEST_MEMORY = 16 << 20 };
+enum { FIXTURE_LIMIT_S = 170, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
 #define GUEST_GPA (1ull << 30)
 
 /* A virtual machine: memory, front end, driver. */

@@ -119,6 +119,130 @@ static void a_wait_is_its_owners_again(void **state)
 	rcu_offline(HAND);
 }
 
+/* --- scopes ------------------------------------------------------------------------------------------------------ */
+
+enum { OTHER = 0 };
+
+static struct rcu_readers able;
+
+static void say_able(const struct rcu_scope *scope, struct rcu_readers *readers)
+{
+	*readers = able;
+}
+
+static void let_be_able(unsigned int a, unsigned int b)
+{
+	able = (struct rcu_readers){{0}};
+	rcu_readers_add(&able, a);
+	rcu_readers_add(&able, b);
+}
+
+static void start_in(struct rcu_scope *scope, struct counted_wait *wait, unsigned int number)
+{
+	wait->number = number;
+	rcu_wait_start_in(scope, &wait->wait, note_end);
+}
+
+/* HAND stands still all the time: who cannot hold the object does not delay its wait, and a wait for all waits. */
+static void a_wait_is_for_the_readers_of_its_scope(void **state)
+{
+	struct rcu_scope scope = {.readers = say_able};
+	struct counted_wait all, wait;
+
+	ended_n = 0;
+	rcu_online(HAND);
+	rcu_online(OTHER);
+	let_be_able(OTHER, OTHER);
+	start(&all, 0);
+	start_in(&scope, &wait, 1);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 0);
+	rcu_quiescent(OTHER);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 1);
+	assert_int_equal(ended[0], 1);
+	start_in(&scope, &wait, 2);
+	rcu_offline(OTHER);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 2);
+	rcu_offline(HAND);
+	assert_false(rcu_poll());
+	assert_int_equal(ended_n, 3);
+	assert_int_equal(ended[2], 0);
+}
+
+/* The second is for fewer readers than the first, and still comes second; in another scope nobody waits for either. */
+static void waits_of_a_scope_end_in_their_order(void **state)
+{
+	struct rcu_scope scope = {.readers = say_able}, elsewhere = {.readers = say_able};
+	struct counted_wait wait[5];
+
+	ended_n = 0;
+	rcu_online(HAND);
+	rcu_online(OTHER);
+	let_be_able(HAND, OTHER);
+	start_in(&scope, &wait[0], 0);
+	let_be_able(OTHER, OTHER);
+	start_in(&scope, &wait[1], 1);
+	start_in(&elsewhere, &wait[2], 2);
+	start(&wait[3], 3);
+	rcu_quiescent(OTHER);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 1);
+	assert_int_equal(ended[0], 2);
+	start_in(&elsewhere, &wait[4], 4);
+	rcu_quiescent(HAND);
+	assert_true(rcu_poll());
+	assert_int_equal(ended_n, 4); /* the one for all after what began before it */
+	assert_int_equal(ended[1], 0);
+	assert_int_equal(ended[2], 1);
+	assert_int_equal(ended[3], 3);
+	rcu_offline(HAND);
+	rcu_offline(OTHER);
+	assert_false(rcu_poll());
+	assert_int_equal(ended[4], 4);
+}
+
+static struct rcu_scope looping = {.readers = say_able};
+
+static void start_again_in_scope(struct rcu_wait *wait)
+{
+	if (++again < 5)
+		rcu_wait_start_in(&looping, wait, start_again_in_scope);
+}
+
+static void waits_of_a_scope_begin_anew(void **state)
+{
+	static struct rcu_wait wait;
+
+	again = 0;
+	rcu_online(OTHER);
+	let_be_able(OTHER, OTHER);
+	rcu_wait_start_in(&looping, &wait, start_again_in_scope);
+	rcu_free_in(&looping, malloc(8));
+	rcu_free_in(NULL, malloc(8));
+	for (int i = 0; i < 10 && rcu_poll(); i++)
+		rcu_quiescent(OTHER);
+	assert_false(rcu_poll());
+	assert_int_equal(again, 5);
+	rcu_offline(OTHER);
+}
+
+static void a_reader_has_passed_a_moment(void **state)
+{
+	uint64_t moment;
+
+	rcu_online(HAND);
+	assert_true(rcu_has_passed(HAND, 0));
+	moment = rcu_mark();
+	assert_false(rcu_has_passed(HAND, moment));
+	rcu_quiescent(HAND);
+	assert_true(rcu_has_passed(HAND, moment));
+	moment = rcu_mark();
+	rcu_offline(HAND);
+	assert_true(rcu_has_passed(HAND, moment));
+}
+
 /* --- real readers ------------------------------------------------------------------------------------------------ */
 
 enum { ALIVE = 0x600d, DEAD = 0xdead };
@@ -263,6 +387,10 @@ int main(void)
 		cmocka_unit_test(no_reader),
 		cmocka_unit_test(in_the_order_they_began),
 		cmocka_unit_test(a_wait_is_its_owners_again),
+		cmocka_unit_test(a_wait_is_for_the_readers_of_its_scope),
+		cmocka_unit_test(waits_of_a_scope_end_in_their_order),
+		cmocka_unit_test(waits_of_a_scope_begin_anew),
+		cmocka_unit_test(a_reader_has_passed_a_moment),
 		cmocka_unit_test(readers_never_see_the_dead),
 		cmocka_unit_test(objects_are_freed_in_time),
 	};
