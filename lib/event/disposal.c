@@ -485,7 +485,7 @@ void disposal_account_describe(const struct disposal_account *account, char *tex
 	text[0] = '\0';
 	if (stats.running > 0)
 		snprintf(text, size,
-			 "%u call%s on descriptors that earlier front ends gave %s not come back, the longest for %.0f s",
+			 "%u call%s on what front ends gave %s not come back, the longest for %.0f s",
 			 stats.running, stats.running == 1 ? "" : "s", stats.running == 1 ? "has" : "have",
 			 (double)stats.longest_ns / (double)NS_PER_S);
 }

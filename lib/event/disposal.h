@@ -72,7 +72,7 @@ void disposal_close(struct disposal_account *account, int fd) RUNS_ON(control_th
 bool disposal_full(struct disposal_account *account) RUNS_ON(control_thread);
 void disposal_account_stats(const struct disposal_account *account, struct disposal_stats *stats)
 	RUNS_ON(control_thread);
-/* "4 calls on descriptors that earlier front ends gave have not come back, the longest for 12 s", or "". */
+/* "4 calls on what front ends gave have not come back, the longest for 12 s", or "". */
 void disposal_account_describe(const struct disposal_account *account, char *text, size_t size)
 	RUNS_ON(control_thread);
 

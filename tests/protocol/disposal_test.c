@@ -158,7 +158,7 @@ static void a_port_that_lost_its_calls_waits(void **state)
 	}
 	switch_goes_on();
 	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
-	assert_state_says("h0", "4 calls on descriptors that earlier front ends gave have not come back");
+	assert_state_says("h0", "4 calls on what front ends gave have not come back");
 	assert_state_says("h0", "no message of a front end is read until one has");
 	guest_close(guest_run("h1", NULL));
 	for (unsigned int i = 0; i < MANY; i++) {

@@ -178,7 +178,7 @@ static void full_when_all_are_lost(void **state)
 	assert_int_equal(stats_of(account).late, DISPOSAL_THREADS);
 	assert_true(stats_of(account).longest_ns > DISPOSAL_LOST_MS * NS_PER_MS);
 	disposal_account_describe(account, text, sizeof(text));
-	assert_non_null(strstr(text, "4 calls on descriptors that earlier front ends gave have not come back"));
+	assert_non_null(strstr(text, "4 calls on what front ends gave have not come back"));
 	assert_int_equal(disposal_lost(loop, names, sizeof(names)), DISPOSAL_THREADS);
 	assert_string_equal(names, "vm1 (4)");
 	close(sleeping[1]);
