@@ -190,7 +190,7 @@ const struct hostile_case chain_cases[] = {
 	TX("tx_empty_at_a_wild_address", BOTH, "drop rx_drop.short", ONE(WILD, 0, 0, 0)),
 	TX("tx_above_every_mtu", BOTH, "drop rx_drop.long", ONE(BUFFER, 65536 + 12 + 14 + 8, 0, 0)),
 	{"tx_giant", BOTH, "drop rx_drop.long", giant, 0, 0, NULL, false},
-	{"tx_single_bytes", BOTH, "sent", single_bytes, 0, 0, NULL, false},
+	{"tx_single_bytes", BOTH, "sent 1", single_bytes, 0, 0, NULL, false},
 	RX("rx_smaller_than_a_header", BOTH, "drop tx_drop.no_buffer", ONE(RX_BUFFERS, 5, W, 0)),
 	{"rx_single_bytes", BOTH, "any", receive_pieces, 0, 0, LEN(1), true},
 	{"rx_empty_pieces", BOTH, "any", receive_pieces, 0, 0, LEN(0), true},

@@ -62,10 +62,10 @@ static void lie(struct play *play, const struct hostile_case *c)
 #define DROP "drop rx_drop.offload"
 
 const struct hostile_case lie_cases[] = {
-	L("header_buffers_ffff", "sent", .frame = PLAIN, SAYS(0, 0, 0, 0, 0, 0, 0xffff)),
-	L("header_length_ffff", "sent", .frame = PLAIN, SAYS(0, 0, 0xffff, 0, 0, 0, 0)),
-	L("header_size_without_a_type", "sent", .frame = PLAIN, SAYS(0, 0, 0, 0xffff, 0xffff, 0xffff, 0)),
-	L("header_says_it_is_valid", "sent", .frame = PLAIN, SAYS(VIRTIO_NET_HDR_F_DATA_VALID | 0xf8, 0, 0, 0, 0, 0, 0)),
+	L("header_buffers_ffff", "sent 1", .frame = PLAIN, SAYS(0, 0, 0, 0, 0, 0, 0xffff)),
+	L("header_length_ffff", "sent 1", .frame = PLAIN, SAYS(0, 0, 0xffff, 0, 0, 0, 0)),
+	L("header_size_without_a_type", "sent 1", .frame = PLAIN, SAYS(0, 0, 0, 0xffff, 0xffff, 0xffff, 0)),
+	L("header_says_it_is_valid", "sent 1", .frame = PLAIN, SAYS(VIRTIO_NET_HDR_F_DATA_VALID | 0xf8, 0, 0, 0, 0, 0, 0)),
 	{"header_checksum_not_agreed", BOTH, DROP, lie, 0, 0, LIE(.frame = TCP4, SAYS(CSUM, 0, 0, 0, TCP, 16, 0)), false},
 	{"header_segmentation_not_agreed", BOTH, DROP, lie, FEATURE(VIRTIO_NET_F_CSUM), 0,
 	 LIE(.frame = TCP4, .len = 3000, SAYS(CSUM, VIRTIO_NET_HDR_GSO_TCPV4, TCP + 20, 1000, TCP, 16, 0)), false},

@@ -17,9 +17,10 @@
 
 #include "play.h"
 
-static const struct hostile_case *const tables[] = {chain_cases, table_cases, lie_cases};
+static const struct hostile_case *const tables[] = {chain_cases, table_cases, lie_cases,
+						    shape_cases, act_cases,   race_cases};
 
-enum { TABLES = sizeof(tables) / sizeof(tables[0]), RX_POSTED = 250, ECHO_MS = 8000 };
+enum { TABLES = sizeof(tables) / sizeof(tables[0]), RX_POSTED = 250, ECHO_MS = 8000, AGAIN_MS = 100 };
 
 static const uint8_t mac_echo[6] = {0x02, 0xf6, 0, 0, 0xec, 0}, mac_here[6] = {0x52, 0x54, 0, 0, 0, 0x0a};
 
@@ -78,9 +79,11 @@ bool frame_echoed(struct play *play)
 {
 	const uint8_t *sent = (uint8_t *)memory_at(BUFFER) + HEADER_LEN;
 
-	ring_put(&play->tx, 0, (struct desc){BUFFER, HEADER_LEN + FRAME_LEN, 0, 0});
-	ring_offer(&play->tx, 1);
 	for (int ms = 0; ms < ECHO_MS; ms++) {
+		if (ms % AGAIN_MS == 0) {
+			ring_put(&play->tx, 0, (struct desc){BUFFER, HEADER_LEN + FRAME_LEN, 0, 0});
+			ring_offer(&play->tx, 1);
+		}
 		for (int i = 0; i < RX_POSTED; i++) {
 			const uint8_t *at = (uint8_t *)memory_at(RX_BUFFERS + (uint64_t)i * RX_STRIDE) + HEADER_LEN;
 

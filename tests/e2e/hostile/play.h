@@ -6,10 +6,10 @@
  *
  *	fault N TEXT    ring N of the port is broken, and this is why
  *	drop GROUP.NAME the port's counter has grown
- *	sent            the frame was taken as any other: it came back from the guest that echoes
+ *	sent N          so many frames were taken as any others, and no ring is broken
  *	idle            the ring is well, and nothing of it was taken
- *	refused TEXT    the switch does not start the ring and says this
- *	qemu TEXT       QEMU refuses it, with this in its log ("-": without a word), and the switch sees nothing of it
+ *	stopped N       ring N of the port is not in use: QEMU does not get as far as to say so
+ *	refused TEXT    the switch refused a message of QEMU's, and why
  *	any             whatever: what is written while it is read has no outcome of its own
  *
  * In every case the switch lives, its control socket answers, two other guests lose nothing, and after a reset of the card the
@@ -49,7 +49,8 @@ void stage_set(struct play *, uint64_t with, uint64_t without);
 void stage_run(struct play *);
 /* A frame to the guest that echoes, in BUFFER, behind a header of zeros; with a number that was not used before. */
 void frame_build(void);
-/* Sends it and waits for its echo in the receive buffers. */
+/* Sends it and waits for its echo in the receive buffers. QEMU throws a frame away while its connection to the switch is being
+ * made again, so it is sent again. */
 bool frame_echoed(struct play *);
 
 #endif

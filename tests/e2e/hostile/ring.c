@@ -94,7 +94,8 @@ void ring_offer_head(struct ring *ring, uint16_t head)
 
 	avail[2 + ring->offered % ring->size] = head;
 	__atomic_store_n(&avail[1], ++ring->offered, __ATOMIC_RELEASE);
-	ring_kick(ring);
+	if (!ring->quiet)
+		ring_kick(ring);
 }
 
 void ring_offer(struct ring *ring, uint16_t n)
@@ -110,7 +111,8 @@ void ring_offer(struct ring *ring, uint16_t n)
 		ring->slot -= ring->size;
 		ring->lap = !ring->lap;
 	}
-	ring_kick(ring);
+	if (!ring->quiet)
+		ring_kick(ring);
 }
 
 void ring_kick(struct ring *ring)
@@ -151,6 +153,7 @@ unsigned int ring_take(struct ring *ring, unsigned int n, unsigned int ms)
 
 void ring_post(struct ring *ring, uint16_t n)
 {
+	ring->quiet = true;
 	for (uint16_t i = 0; i < n; i++) {
 		struct desc desc = {RX_BUFFERS + (uint64_t)i * RX_STRIDE, RX_STRIDE, DESC_WRITE, 0};
 
@@ -163,4 +166,6 @@ void ring_post(struct ring *ring, uint16_t n)
 			ring_offer_head(ring, i);
 		}
 	}
+	ring->quiet = false;
+	ring_kick(ring);
 }

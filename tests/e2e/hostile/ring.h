@@ -35,6 +35,7 @@ struct ring {
 	uint16_t used_slot; /* packed: where the next used element will be */
 	bool used_lap;
 	uint16_t first_flags; /* packed: of the chain being written */
+	bool quiet;	      /* offers do not kick */
 };
 
 /* Parts at their usual places, zeroed. */

@@ -96,7 +96,7 @@ static void a_lap_ahead(struct play *play, const struct hostile_case *c)
 #define ADDRESS	  "fault 1 buffer outside of guest memory"
 
 const struct hostile_case table_cases[] = {
-	T("table_good", BOTH, "sent", .len = 64, .n = 4),
+	T("table_good", BOTH, "sent 1", .len = 64, .n = 4),
 	T("table_of_nothing", BOTH, INDIRECT, .len = 0, .n = 4),
 	T("table_less_than_an_entry", BOTH, INDIRECT, .len = 15, .n = 4),
 	T("table_no_multiple_of_16", BOTH, INDIRECT, .len = 65, .n = 5),
@@ -117,8 +117,8 @@ const struct hostile_case table_cases[] = {
 	T("table_loop", SPLIT, LOOP, .len = 64, .n = 4, .bad = 2, .with = {BUFFER, 28, N, 0}),
 	T("table_of_the_ring_itself", BOTH, "any", .len = 64, .at = RINGS + RING_STRIDE),
 	/* V3 */
-	{"packed_id_ffff", PACKED, "sent", id, 0, 0, U16(0xffff), false},
-	{"packed_id_is_the_size", PACKED, "sent", id, 0, 0, U16(RING_SIZE), false},
+	{"packed_id_ffff", PACKED, "sent 1", id, 0, 0, U16(0xffff), false},
+	{"packed_id_is_the_size", PACKED, "sent 1", id, 0, 0, U16(RING_SIZE), false},
 	{"packed_flags_of_the_next_lap", PACKED, "idle", flags, 0, 0, U16(PACKED_USED), false},
 	{"packed_flags_of_one_used", PACKED, "idle", flags, 0, 0, U16(PACKED_AVAIL | PACKED_USED), false},
 	{"packed_chain_into_the_unwritten", PACKED, "any", into_the_unwritten, 0, 0, NULL, false},
