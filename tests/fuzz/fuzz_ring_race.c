@@ -9,6 +9,7 @@
  */
 #include "fuzz.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -34,7 +35,7 @@ enum {
 /* A field of the guest's memory that is what it was one moment, and something else the next. */
 struct lie {
 	uint8_t *at;
-	unsigned int size, first, period; /* the loads, counted in a visit, before which it changes */
+	unsigned int size, first, period, next; /* the loads, counted in a call of the switch, before which it changes */
 	bool told;
 	uint64_t truth, lie;
 };
@@ -50,8 +51,8 @@ static uint64_t features;
 static struct lie lies[LIES_MAX];
 static unsigned int lies_n;
 static atomic_bool lying, at_work;
-/* The loads of a visit, and those from the guest's memory among them. */
-static unsigned int loads, guest_loads;
+/* The loads of a visit, and those from the guest's memory among them; the load before which a lie changes next. */
+static unsigned int loads, guest_loads, next_change;
 static bool loads_are_shown;
 
 /* --- the other thread -------------------------------------------------------------------------------------------- */
@@ -93,16 +94,29 @@ static bool is_guests(const void *start, uint32_t len)
 	return false;
 }
 
+static void change_lies(void)
+{
+	next_change = UINT_MAX;
+	for (unsigned int i = 0; i < lies_n; i++) {
+		struct lie *lie = &lies[i];
+
+		if (loads >= lie->next) {
+			tell(lie, !lie->told);
+			lie->next = loads + lie->period;
+		}
+		if (lie->next < next_change)
+			next_change = lie->next;
+	}
+}
+
 void fuzz_load(const void *at)
 {
 	loads_are_shown = true;
 	if (!atomic_load_explicit(&lying, memory_order_relaxed))
 		return;
-	loads++;
 	guest_loads += is_guests(at, 1);
-	for (unsigned int i = 0; i < lies_n; i++)
-		if (loads >= lies[i].first && (loads - lies[i].first) % lies[i].period == 0)
-			tell(&lies[i], !lies[i].told);
+	if (++loads >= next_change)
+		change_lies();
 }
 
 static void *liar_main(void *arg)
@@ -126,7 +140,9 @@ static void *liar_main(void *arg)
 /* The lies are told; when the other thread comes to them is its affair. */
 static void start_lies(void)
 {
-	loads = guest_loads = 0;
+	loads = guest_loads = next_change = 0;
+	for (unsigned int i = 0; i < lies_n; i++)
+		lies[i].next = lies[i].first;
 	/* Pairs with liar_main(): the lies first. */
 	atomic_store_explicit(&lying, true, memory_order_seq_cst);
 }

@@ -8,17 +8,17 @@
 #include <unistd.h>
 
 #include "mem_fetch.h"
-#include "mem_log.h"
 
 const uint64_t guest_region[REGIONS] = {0x4000, 0x8000, 0x20000};
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
 
-/* Between two pages that are nobody's: a byte beyond it is seen. */
+/* Between pages that are nobody's: a byte beyond it is seen, and a descriptor of any index. */
 static uint8_t *map_region(int fd, int number)
 {
-	uint8_t *room = mmap(NULL, REGION_SIZE + 2 * MEM_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	void *at = room + MEM_PAGE;
+	enum { NOBODYS = 2 << 20 };
+	uint8_t *room = mmap(NULL, REGION_SIZE + 2 * NOBODYS, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = room + NOBODYS;
 
 	FUZZ_CHECK(room != MAP_FAILED);
 	FUZZ_CHECK(mmap(at, REGION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, number * REGION_SIZE) == at);
