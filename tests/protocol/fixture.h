@@ -115,7 +115,7 @@ void assert_yes(enum verdict, const char *what);
 
 /* The control socket answers within ANSWER_MS, for as long as that: a machine that others use may be late by so much. A call
  * of the control thread that a peer holds up lasts longer. */
-enum { ANSWER_MS = 700 };
+enum { ANSWER_MS = 1000 };
 void assert_control_keeps_answering(const struct fg_switch *, unsigned int watched_ms);
 
 /* The switch has as many descriptors and guest mappings as when the test case began. */
