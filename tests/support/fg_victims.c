@@ -37,12 +37,12 @@ static size_t next_length(const struct fg_flow *f)
 	return 60 + f->next_tx * 97 % 1455;
 }
 
-static int send_burst(struct fg_victim *from, struct fg_victim *to)
+static int send_burst(struct fg_victim *from, struct fg_victim *to, unsigned int most)
 {
 	uint8_t frame[1514];
 	int err = fg_nic_reap(&from->nic);
 
-	for (int i = 0; err == 0 && i < BURST; i++) {
+	for (unsigned int i = 0; err == 0 && i < most; i++) {
 		size_t len = next_length(&from->flow);
 
 		if (from->flow.next_tx - from->flow.received >= WINDOW ||
@@ -80,17 +80,24 @@ static int step(struct fg_victims *v, bool send)
 	int err = 0;
 
 	for (int i = 0; err == 0 && send && i < 2; i++)
-		err = send_burst(&v->side[i], &v->side[1 - i]);
+		err = send_burst(&v->side[i], &v->side[1 - i], v->rate != 0 ? WINDOW : BURST);
 	for (int i = 0; err == 0 && i < 2; i++)
 		err = receive_all(&v->side[i], &v->side[1 - i]);
-	fg_sleep_us(PAUSE_US);
+	if (!v->eager)
+		fg_sleep_us(PAUSE_US);
 	return err;
+}
+
+static bool is_ahead(const struct fg_victims *v, uint64_t began)
+{
+	return v->rate != 0 &&
+	       v->side[0].flow.next_tx + v->side[1].flow.next_tx > (fg_now_us() - began) * v->rate / 1000000;
 }
 
 static void *traffic(void *arg)
 {
 	struct fg_victims *v = arg;
-	uint64_t arrival = fg_now_us();
+	uint64_t arrival = fg_now_us(), began = arrival;
 	uint64_t seen = 0;
 
 	while (v->error == 0) {
@@ -99,7 +106,7 @@ static void *traffic(void *arg)
 
 		if (!send && !on_the_way(v))
 			break;
-		v->error = step(v, send);
+		v->error = step(v, send && !is_ahead(v, began));
 		received = v->side[0].flow.received + v->side[1].flow.received;
 		now = fg_now_us();
 		if (now - arrival > v->longest_us)

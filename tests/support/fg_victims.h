@@ -36,6 +36,10 @@ struct fg_victims {
 	bool running;
 	atomic_bool stop;
 	int error;
+	/* Kept over a run: frames a second in both directions together (0: as they come); and without a pause between two looks,
+	 * as fast as this process can. */
+	uint64_t rate;
+	bool eager;
 	uint64_t frames;     /* since the last run */
 	uint64_t longest_us; /* between two arrivals while frames were on the way */
 };
