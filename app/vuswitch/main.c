@@ -27,6 +27,7 @@
 #include "mem_arena.h"
 #include "notify.h"
 #include "options.h"
+#include "watchdog.h"
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
@@ -192,6 +193,8 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	error = mem_arena_guard();
 	if (error == 0)
 		error = poke_watch();
+	if (error == 0)
+		error = watchdog_start();
 	poke_join();
 	if (error == 0)
 		error = doorbell_init(&vus->reports_bell);
@@ -289,6 +292,7 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	lcores_destroy();
 	loop_destroy(vus->loop);
 	rcu_fini();
+	watchdog_stop();
 	poke_leave();
 	poke_unwatch();
 	if (vus->eal) {

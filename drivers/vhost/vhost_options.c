@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "one_path.h"
 #include "vhu_device.h"
 #include "vus_limits.h"
@@ -40,6 +41,10 @@ static const struct option_row rows[] = {
 	{ROW("control-queue", OPTION_FLAG, control_queue), .normal = true,
 	 .on = "the front end serves the guest's control queue, as QEMU does",
 	 .help = "off, for crosvm and libkrun: nothing that needs the control queue is offered; one queue pair only"},
+	{ROW("memory-wait", OPTION_NUMBER, memory_wait), .value = "MS", .max = 3600000, .normal = 1500, .live = true,
+	 .help = "how long in all lcores may wait for the guest's memory, in ms, before the port goes down; 0: for ever"},
+	{ROW("memory-wait-rate", OPTION_NUMBER, memory_wait_rate), .value = "MS", .min = 1, .max = 1000, .normal = 5,
+	 .live = true, .help = "how much of that waiting is forgotten each second, in ms"},
 	{ROW("socket-owner", OPTION_USER, socket_owner), .value = "USER", .live = true, .common = true,
 	 .otherwise = "the switch's own user",
 	 .help = "the user the socket belongs to, a name or a number; in server mode"},
@@ -56,6 +61,15 @@ const struct option_table vhost_options = OPTION_TABLE(rows, struct vhost_option
 bool vhost_options_listens(const struct vhost_options *options)
 {
 	return options->mode == VHU_SERVER;
+}
+
+void vhost_options_bounds(const struct vhost_options *options, struct stall_bound bound[STALL_KINDS])
+{
+	bound[STALL_MEMORY] = (struct stall_bound){
+		.burst_ns = options->memory_wait * NS_PER_MS,
+		.rate_ns = options->memory_wait_rate * NS_PER_MS,
+	};
+	bound[STALL_INTERRUPT] = (struct stall_bound){.burst_ns = 0};
 }
 
 struct rights vhost_options_rights(const struct vhost_options *options)

@@ -9,12 +9,14 @@
 
 #include "option.h"
 #include "rights.h"
+#include "stall.h"
 
 struct vhost_options {
 	uint64_t given;
 	char *socket;
 	uint32_t mode;	 /* enum vhu_mode */
 	uint32_t queues; /* pairs offered */
+	uint32_t memory_wait, memory_wait_rate; /* milliseconds; a second */
 	bool postcopy, offloads, control_queue;
 	uint32_t socket_owner, socket_group, socket_mode; /* where given; only where we listen */
 };
@@ -26,6 +28,9 @@ bool vhost_options_listens(const struct vhost_options *options);
 
 /* The rights of the socket, as far as they are given. */
 struct rights vhost_options_rights(const struct vhost_options *options);
+
+/* How long the objects of its front end may hold lcores. */
+void vhost_options_bounds(const struct vhost_options *options, struct stall_bound bound[STALL_KINDS]);
 
 /* For struct port_driver: */
 int vhost_options_verify(void *options, const void *common, const struct option_entry *entry, struct fail *fail);

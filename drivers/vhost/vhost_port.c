@@ -166,12 +166,13 @@ static void vhost_port_destroy(struct port *port, void (*gone)(void *arg), void 
 	vhu_device_destroy(vhost->device, port->host->ending, vhost_port_device_gone, vhost);
 }
 
-/* The socket's rights are all that is live; what is not given any more is as it would be by itself. */
+/* The socket's rights and the bounds are live; what is not given any more is as it would be by itself. */
 static int reconfigure(struct port *port, const void *options, uint64_t changed, struct fail *fail)
 {
 	struct vhost_port *vhost = vhost_port_of(port);
 	const struct rights next = vhost_options_rights(options);
 	struct rights whole = next;
+	struct stall_bound bound[STALL_KINDS];
 	int error;
 
 	role_assert_control();
@@ -180,6 +181,8 @@ static int reconfigure(struct port *port, const void *options, uint64_t changed,
 	error = vhu_device_set_rights(vhost->device, &whole, fail);
 	if (error == 0)
 		vhost->rights = next;
+	vhost_options_bounds(options, bound);
+	vhu_device_set_stall_bounds(vhost->device, bound);
 	return error;
 }
 
@@ -245,6 +248,7 @@ static int vhost_port_create(struct port_host *host, const struct port_spec *spe
 	int error;
 
 	role_assert_control();
+	vhost_options_bounds(options, config.stall);
 	vhost = vhost_alloc(host, spec, id, config.queue_pairs);
 	if (vhost == NULL)
 		return fail_set(fail, -ENOMEM, "no memory for a port");

@@ -2,6 +2,7 @@
 /* What `vusctl port NAME` says of a VM's port: JSON of numbers and words. */
 #include <jansson.h>
 
+#include "clock.h"
 #include "vhost_rings.h"
 
 static json_t *names_of(uint64_t bits, const char *(*name_of)(unsigned int bit))
@@ -103,6 +104,9 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "connections_refused", number(status.refused));
 	json_object_set_new(object, "connections_replaced", number(status.replaced));
 	json_object_set_new(object, "messages", number(status.messages));
+	json_object_set_new(object, "memory_wait_ms", number(status.stalled_ns[STALL_MEMORY] / NS_PER_MS));
+	json_object_set_new(object, "sent_down", number(status.rests));
+	json_object_set_new(object, "down_for_ms", number(status.rest_ns / NS_PER_MS));
 	json_object_set_new(object, "postcopy", json_string(status.postcopy));
 	json_object_set_new(object, "last_error",
 			    status.last_error[0] != '\0' ? json_string(status.last_error)

@@ -72,12 +72,19 @@ struct burst {
 /* Writes the whole frame to `to`, which has room for frame->len bytes: the one copy of the common case. */
 static inline void frame_copy(const struct frame *frame, uint8_t *to)
 {
-	mem_copy(to, frame->head, frame->head_len);
-	to += frame->head_len;
-	for (uint16_t i = 0; i < frame->body_spans; i++) {
-		memcpy(to, frame->body[i].at, frame->body[i].len);
-		mem_fetch_body(frame->body[i].at, frame->body[i].len);
-		to += frame->body[i].len;
+	uint32_t head_len = frame->head_len, spans = frame->body_spans;
+	const struct mem_span *span;
+
+	mem_copy(to, frame->head, head_len);
+	to += head_len;
+	if (spans == 0)
+		return;
+	for (span = frame->body; spans > 0; spans--, span++) {
+		uint32_t len = span->len;
+
+		memcpy(to, span->at, len);
+		mem_fetch_body(span->at, len);
+		to += len;
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "bridge.h"
 #include "container_of.h"
 #include "lcore_private.h"
+#include "watchdog.h"
 #include "poke.h"
 
 struct lcores lcores;
@@ -96,6 +97,7 @@ static int lcore_main(void *arg)
 	role_take(ROLE_LCORE);
 	role_assert_lcore();
 	poke_join();
+	watchdog_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
 		uint32_t frames = lcore_round_over(lc, rcu_get(&lc->set), before);
@@ -115,6 +117,7 @@ static int lcore_main(void *arg)
 		}
 	}
 	rcu_offline(lc->ctx.index);
+	watchdog_leave();
 	poke_leave();
 	return 0;
 }

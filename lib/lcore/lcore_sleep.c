@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 
 #include "lcore_private.h"
+#include "watchdog.h"
 
 /* How long to sleep where a queue of the set cannot wake the lcore, or has never yet, in milliseconds. */
 enum { SLEEP_BLIND_MS = 1, SLEEP_EVENTS = 16 };
@@ -56,7 +57,9 @@ void lcore_sleep(struct lcore *lc)
 
 		/* From here to rcu_online() no published object may be touched: control does not wait for us. */
 		rcu_offline(lc->ctx.index);
+		watchdog_asleep();
 		n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, timeout_ms);
+		watchdog_awake();
 		rcu_online(lc->ctx.index);
 		count(&lc->counters.sleeps, 1);
 		set = rcu_get(&lc->set);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "stall.h"
 #include "vus_limits.h"
 
 enum {
@@ -42,6 +43,8 @@ struct mem_arena {
 	int alarm_fd;
 	atomic_bool used;
 	atomic_bool abandoned; /* a reader in it may never end */
+	pthread_mutex_t charging; /* the meter's alarm is there meanwhile; held for a write of ours */
+	struct stall_meter meter;
 };
 
 /* Every arena there ever was, for the handler. One that is destroyed is kept for the next port: the handler may look
@@ -287,6 +290,8 @@ static struct mem_arena *arena_take(void)
 			if (arena == NULL)
 				return NULL;
 			pthread_mutex_init(&arena->lock, NULL);
+			pthread_mutex_init(&arena->charging, NULL);
+			arena->meter.alarm_fd = -1;
 			atomic_store(&arenas[i], arena);
 		}
 		if (!atomic_load(&arena->used))
@@ -294,6 +299,17 @@ static struct mem_arena *arena_take(void)
 	}
 	errno = ENOSPC;
 	return NULL;
+}
+
+/* Begins or ends to take charges. */
+static void set_meter(struct mem_arena *arena, int alarm_fd)
+{
+	uint64_t before[STALL_KINDS];
+
+	pthread_mutex_lock(&arena->charging);
+	stall_take(&arena->meter, before);
+	arena->meter.alarm_fd = alarm_fd;
+	pthread_mutex_unlock(&arena->charging);
 }
 
 struct mem_arena *mem_arena_create(int alarm_fd)
@@ -305,6 +321,7 @@ struct mem_arena *mem_arena_create(int alarm_fd)
 	atomic_store(&arena->used, true);
 	arena->alarm_fd = alarm_fd;
 	atomic_store(&arena->dead, false);
+	set_meter(arena, alarm_fd);
 	return arena;
 }
 
@@ -317,7 +334,43 @@ void mem_arena_destroy(struct mem_arena *arena)
 	for (unsigned int i = 0; i < arena->chunks && !atomic_load(&arena->abandoned); i++)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
 	arena->chunks = 0;
+	set_meter(arena, -1);
 	atomic_store(&arena->abandoned, false);
 	/* Last: from now on it may be another port's. */
 	atomic_store(&arena->used, false);
+}
+
+bool mem_arena_is_dead(const struct mem_arena *arena)
+{
+	return atomic_load(&arena->dead);
+}
+
+/* --- what its pages cost ------------------------------------------------------------------------------------------ */
+
+bool mem_arena_holds(const void *at)
+{
+	struct mapping *mapping;
+
+	return arena_of((uintptr_t)at, &mapping) != NULL;
+}
+
+void mem_arena_charge(const void *at, uint64_t ns)
+{
+	struct mapping *mapping;
+	struct mem_arena *arena = arena_of((uintptr_t)at, &mapping);
+
+	if (arena == NULL)
+		return;
+	pthread_mutex_lock(&arena->charging);
+	if (arena->meter.alarm_fd >= 0)
+		stall_charge(&arena->meter, STALL_MEMORY, ns);
+	pthread_mutex_unlock(&arena->charging);
+}
+
+uint64_t mem_arena_take(struct mem_arena *arena)
+{
+	uint64_t ns[STALL_KINDS];
+
+	stall_take(&arena->meter, ns);
+	return ns[STALL_MEMORY];
 }

@@ -46,4 +46,17 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
  * empty pages that stay, beyond the arena's end. */
 void mem_arena_abandon(struct mem_arena *arena, uint8_t *at, size_t len);
 
+/* Whether SIGBUS struck in it. */
+bool mem_arena_is_dead(const struct mem_arena *arena);
+
+/* Whether an address lies in a mapping of an arena.
+ * Context: any thread. */
+bool mem_arena_holds(const void *at);
+/* Somebody waited for so long for the page at `at`: the arena's meter is charged, and its alarm is written. Nothing if it is in
+ * no arena any more.
+ * Context: any thread; waits for no longer than such a write takes. */
+void mem_arena_charge(const void *at, uint64_t ns);
+/* What was charged since the last call. Control thread. */
+uint64_t mem_arena_take(struct mem_arena *arena);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 
+#include "mem_note.h"
 #include "vus_limits.h"
 
 enum { WORD_PAGES = 64 };
@@ -17,6 +18,7 @@ void mem_log_mark(const struct mem_log *log, uint64_t gpa, uint64_t len)
 		uint64_t *word = &log->words[page / WORD_PAGES];
 		uint64_t bit = htole64(UINT64_C(1) << page % WORD_PAGES);
 
+		mem_note_single(word);
 		/* A burst writes the same pages again and again; the fence before us makes the look safe: a thread that
 		 * clears the bit after it reads the page after our bytes. */
 		if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bit) == 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "frame_ref.h"
 #include "vhu_feature.h"
 #include "vhu_session.h"
@@ -131,6 +132,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 				strerror(-error));
 	}
 	vhu_postcopy_init(device, config->postcopy_off);
+	vhu_device_set_stall_bounds(device, config->stall);
 	device->offloads = !config->offloads_off;
 	device->control_queue = !config->control_queue_off;
 	error = vhu_endpoint_open(&device->endpoint, loop, config, &endpoint_events, fail);
@@ -186,6 +188,12 @@ void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(vo
 		vhu_session_end(device, "the port is being removed", true);
 }
 
+void vhu_device_set_stall_bounds(struct vhu_device *device, const struct stall_bound bound[STALL_KINDS])
+{
+	for (int kind = 0; kind < STALL_KINDS; kind++)
+		device->stall.bound[kind] = bound[kind];
+}
+
 uint64_t vhu_device_offers(const struct vhu_device *device)
 {
 	return vhu_features_offered(device->offloads, device->control_queue);
@@ -213,7 +221,7 @@ void vhu_device_cut_off(struct vhu_device *device, unsigned int index)
 	if (device->state != VHU_TALKING)
 		return;
 	snprintf(why, sizeof(why), "ring %u has a descriptor that blocks whoever writes it", index);
-	vhu_endpoint_back_off(&device->endpoint);
+	vhu_endpoint_back_off(&device->endpoint, VHU_BACKOFF_MS * NS_PER_MS);
 	vhu_session_end(device, why, false);
 }
 
@@ -248,6 +256,14 @@ void vhu_device_lane_broken(struct vhu_device *device)
 				false);
 }
 
+/* How long no front end is let in yet. */
+static uint64_t stall_rest_left(const struct vhu_device *device)
+{
+	uint64_t now = clock_ns();
+
+	return device->endpoint.resting && device->stall.rest_until_ns > now ? device->stall.rest_until_ns - now : 0;
+}
+
 /* The reason for which a front end was hung up on stays in sight until another is there. */
 static void describe_waiting(const struct vhu_device *device, char *text, size_t size)
 {
@@ -256,7 +272,10 @@ static void describe_waiting(const struct vhu_device *device, char *text, size_t
 	vhu_endpoint_describe(&device->endpoint, text, size);
 	n = strlen(text);
 	if (device->last_error[0] != '\0')
-		snprintf(text + n, size - n, "; the last one was cut off: %s", device->last_error);
+		n += (size_t)snprintf(text + n, size - n, "; the last one was cut off: %s", device->last_error);
+	if (stall_rest_left(device) > 0 && n < size)
+		snprintf(text + n, size - n, "; none is let in for %.0f s",
+			 (double)stall_rest_left(device) / (double)NS_PER_S + 0.5);
 }
 
 static const char *what_rings_await(const struct vhu_device *device)
@@ -319,6 +338,8 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.replaced = device->replaced,
 		.messages = device->messages,
 		.pending = device->pending,
+		.rests = device->stall.rests,
+		.rest_ns = stall_rest_left(device),
 	};
 
 	if (device->answer_due)
@@ -332,5 +353,6 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		describe_calls(device->endpoint.account, ": no connection is accepted until one has", status->state,
 			       sizeof(status->state));
 	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
+	memcpy(status->stalled_ns, device->stall.total_ns, sizeof(status->stalled_ns));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
 }

@@ -27,6 +27,7 @@
 #include "mem_map.h"
 #include "rights.h"
 #include "role.h"
+#include "stall.h"
 #include "vhu_pending.h"
 #include "virtq.h"
 #include "vus_limits.h"
@@ -47,6 +48,7 @@ struct vhu_config {
 	bool offloads_off;	  /* nor checksum and segmentation offloads */
 	bool control_queue_off;	  /* nor what comes with a control queue (vhu_feature.h); one queue pair */
 	struct rcu_scope *scope; /* of what lcores read of the device; NULL: any lcore can. The owner's, and outlives it */
+	struct stall_bound stall[STALL_KINDS]; /* how long its objects may hold lcores */
 	const char *journal; /* the folder of journals (vhu_journal.h), or NULL; copied */
 };
 
@@ -91,6 +93,9 @@ struct vhu_status {
 	uint64_t messages;	 /* of all connections */
 	struct vhu_pending pending; /* what the conversation waits for */
 	const char *waiting;	 /* the request that is answered after that, or NULL */
+	uint64_t stalled_ns[STALL_KINDS]; /* how long its objects held lcores; since the start */
+	uint64_t rests;		 /* how often it was sent down for that */
+	uint64_t rest_ns;	 /* how long it still is */
 	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };
@@ -102,6 +107,10 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 
 /* Server: the socket file's rights, from now on; who is connected stays. 0 or -errno with a line in `fail`. */
 int vhu_device_set_rights(struct vhu_device *device, const struct rights *rights, struct fail *fail)
+	RUNS_ON(control_thread);
+
+/* How long its objects may hold lcores, from now on. */
+void vhu_device_set_stall_bounds(struct vhu_device *device, const struct stall_bound bound[STALL_KINDS])
 	RUNS_ON(control_thread);
 
 /* Ends the conversation, withdraws rings and memory, removes the socket file and, unless it `returns` with the next

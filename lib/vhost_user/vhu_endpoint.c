@@ -193,9 +193,9 @@ void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 				 endpoint->last_try_ns == 0 ? 0 : RETRY_FIRST_NS);
 }
 
-void vhu_endpoint_back_off(struct vhu_endpoint *endpoint)
+void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns)
 {
-	pause_listening(endpoint, VHU_BACKOFF_MS * NS_PER_MS);
+	pause_listening(endpoint, ns);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */

@@ -18,7 +18,9 @@ static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	role_assert_control();
 	if (read(source->fd, &value, sizeof(value)) < 0)
 		return;
-	regions->events->died(regions);
+	if (regions->arena != NULL && mem_arena_is_dead(regions->arena))
+		regions->events->died(regions);
+	regions->events->stalled(regions);
 }
 
 int vhu_regions_init(struct vhu_regions *regions, struct loop *loop, struct disposal_account *account,

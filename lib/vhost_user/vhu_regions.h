@@ -36,6 +36,8 @@ struct vhu_regions_events {
 	enum vhu_release_wait (*waits)(struct vhu_regions *regions, uint16_t generation);
 	/* SIGBUS struck: what lay behind a mapping is gone. */
 	void (*died)(struct vhu_regions *regions);
+	/* Lcores were held by a page of it, or by another object of the front end. */
+	void (*stalled)(struct vhu_regions *regions);
 };
 
 struct vhu_regions {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhu_session.h"
+#include "vhu_stall.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -83,6 +84,7 @@ static void close_further(struct vhu_device *device) RUNS_ON(control_thread)
 	if (vhu_pending_any(&device->pending))
 		return;
 	device->dirty = (struct vhu_log){0};
+	vhu_stall_charged(device);
 	vhu_regions_reset(&device->regions);
 	if (vhu_pending_any(&device->pending))
 		return;

@@ -13,6 +13,7 @@
 
 #include "disposal.h"
 #include "log.h"
+#include "stall.h"
 #include "vhu_connection.h"
 #include "vhu_datapath.h"
 #include "vhu_device.h"
@@ -76,6 +77,7 @@ struct vhu_device {
 	unsigned int request_ring;
 	struct rcu_wait close_wait;
 
+	struct stall_account stall; /* what its objects cost the lcores */
 	uint64_t connections, replaced, messages;
 	char last_error[256];
 	struct log_limit log;

@@ -4,6 +4,7 @@
 
 #include "frame_ref.h"
 #include "vhu_session.h"
+#include "vhu_stall.h"
 
 static void region_leaving(struct vhu_regions *regions, const uint8_t *host, uint64_t size)
 {
@@ -142,9 +143,16 @@ enum vhu_error vhu_session_map(struct vhu_device *device, struct vhu_message *ms
 	return VHU_OK;
 }
 
+static void memory_stalled(struct vhu_regions *regions)
+{
+	role_assert_control();
+	vhu_stall_charged(container_of(regions, struct vhu_device, regions));
+}
+
 const struct vhu_regions_events vhu_session_regions_events = {
 	.leaving = region_leaving,
 	.released = region_released,
 	.waits = memory_waits,
 	.died = memory_died,
+	.stalled = memory_stalled,
 };

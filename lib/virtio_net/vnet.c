@@ -320,6 +320,7 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 	       find_chain(q, view, &found, burst, counters, format));
 	burst->source = view->conf;
 	if (found.chains > 0) {
+		mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
 		read_heads(burst, view->conf, counters);
 		format->take(view, found.slots, found.chains);
 	}
@@ -334,6 +335,7 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
 {
 	struct virtq_view view;
+	uint16_t n;
 
 	burst->n = 0;
 	if (!vnet_view_open(q, &view, counters)) {
@@ -341,8 +343,11 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters
 			vnet_window_forget(q);
 		return 0;
 	}
-	return view.conf->packed ? receive_as(q, &view, burst, counters, &virtq_packed)
-				 : receive_as(q, &view, burst, counters, &virtq_split);
+	n = view.conf->packed ? receive_as(q, &view, burst, counters, &virtq_packed)
+			      : receive_as(q, &view, burst, counters, &virtq_split);
+	if (n == 0)
+		mem_note_close(MEM_NOTE_FROM);
+	return n;
 }
 
 void vnet_complete(struct virtq *q, struct burst *burst)
@@ -353,6 +358,7 @@ void vnet_complete(struct virtq *q, struct burst *burst)
 		complete_as(q, burst, &virtq_packed);
 	else
 		complete_as(q, burst, &virtq_split);
+	mem_note_close(MEM_NOTE_FROM);
 	mem_fetch_end();
 }
 
@@ -368,6 +374,7 @@ static inline __attribute__((always_inline)) bool arm_as(const struct virtq_view
 bool vnet_arm(struct virtq *q)
 {
 	struct virtq_view view;
+	bool waiting;
 
 	/* No event says when a device has read a body. */
 	if (vnet_window_open(q))
@@ -377,7 +384,9 @@ bool vnet_arm(struct virtq *q)
 		return rcu_get(&q->conf) != NULL && virtq_fault(q) == VIRTQ_OK;
 	if (!vnet_view_open(q, &view, NULL))
 		return false;
-	return view.conf->packed ? arm_as(&view, &virtq_packed) : arm_as(&view, &virtq_split);
+	waiting = view.conf->packed ? arm_as(&view, &virtq_packed) : arm_as(&view, &virtq_split);
+	mem_note_close(MEM_NOTE_TO);
+	return waiting;
 }
 
 void vnet_disarm(struct virtq *q)
@@ -390,4 +399,5 @@ void vnet_disarm(struct virtq *q)
 		virtq_packed.want_kicks(&view, false);
 	else
 		virtq_split.want_kicks(&view, false);
+	mem_note_close(MEM_NOTE_TO);
 }

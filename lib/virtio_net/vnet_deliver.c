@@ -138,11 +138,14 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 	if (!format->room(&view, n))
 		d->interrupt |= format->publish(&view, 0);
 	found = find_buffers(d, &view, frames, (uint16_t)available, slots, format);
+	mem_note_frames(frames, found);
+	mem_note_spans(MEM_NOTE_TO, slots, found);
 	for (uint16_t i = 0; i < found; i++) {
+		const struct frame *frame = frames[i];
 		uint8_t *at = slots[i].at;
 
-		header_write(at, header_len, frames[i], takes_valid, 1);
-		frame_copy(frames[i], at + header_len);
+		header_write(at, header_len, frame, takes_valid, 1);
+		frame_copy(frame, at + header_len);
 	}
 	if (found > 0) {
 		if (__builtin_expect(view.log != NULL, 0))
@@ -211,14 +214,16 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 		at += chain.slots;
 		n++;
 	}
+	mem_note_spans(MEM_NOTE_TO, spans, n_spans);
 	*buffers = n;
 	*slots = at;
 	return -1;
 }
 
 static inline __attribute__((always_inline)) int
-copy_chained_as(struct delivery *d, const struct frame *frame, const struct virtq_format *format)
+copy_chained_as(struct delivery *d, struct frame *const *frames, const struct virtq_format *format)
 {
+	const struct frame *frame = *frames;
 	struct mem_span spans[BURST_SPANS];
 	uint32_t header_len = d->view.conf->header_len;
 	struct virtio_net_hdr_mrg_rxbuf header;
@@ -232,6 +237,7 @@ copy_chained_as(struct delivery *d, const struct frame *frame, const struct virt
 		return TX_DROP_TOO_BIG;
 	if (!format->room(&d->view, VIRTQ_IN_HAND_MAX))
 		d->interrupt |= format->publish(&d->view, 0);
+	mem_note_frames(frames, 1);
 	drop = reserve(d, (uint64_t)header_len + frame->len, spans, &buffers, &slots, format);
 	if (drop >= 0)
 		return drop;
@@ -249,11 +255,11 @@ copy_chained_as(struct delivery *d, const struct frame *frame, const struct virt
 	return -1;
 }
 
-/* Copies one frame, or drops it. Returns: -1, or the reason (enum tx_drop), which is not counted yet. */
-static __attribute__((noinline)) int copy_chained(struct delivery *d, const struct frame *frame)
+/* Copies the first frame, or drops it. Returns: -1, or the reason (enum tx_drop), which is not counted yet. */
+static __attribute__((noinline)) int copy_chained(struct delivery *d, struct frame *const *frames)
 {
-	return d->view.conf->packed ? copy_chained_as(d, frame, &virtq_packed)
-				    : copy_chained_as(d, frame, &virtq_split);
+	return d->view.conf->packed ? copy_chained_as(d, frames, &virtq_packed)
+				    : copy_chained_as(d, frames, &virtq_split);
 }
 
 /* --- a burst ----------------------------------------------------------------------------------------------------- */
@@ -267,7 +273,7 @@ fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
 	struct frame *const *end = frames + n;
 
 	while ((frames += copy_burst(d, frames, (uint16_t)(end - frames), format)) < end) {
-		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, *frames);
+		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, frames);
 
 		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN) {
 			count(&d->counters->tx_drop[drop], (uint64_t)(end - frames));
@@ -331,6 +337,7 @@ void vnet_resume(struct virtq *q)
 
 	queue_take(q);
 	vnet_view_open(q, &view, NULL);
+	mem_note_close(MEM_NOTE_TO);
 	queue_leave(q);
 }
 
@@ -356,6 +363,7 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 								    : TX_DROP_NOT_READY],
 		      n);
 	}
+	mem_note_close(MEM_NOTE_TO);
 	count(&q->counters.interrupts, d.interrupt);
 	queue_leave(q);
 	if (d.interrupt)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "mem_note.h"
 #include "virtq_packed.h"
 #include "virtq_split.h"
 #include "frame_offload.h"
@@ -30,6 +31,7 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 	if (view->map == NULL)
 		return false;
 	view->log = rcu_get(&q->memory->log);
+	mem_note_open(counters != NULL ? MEM_NOTE_FROM : MEM_NOTE_TO, view->conf); /* X3 */
 	view->dp = &q->dp;
 	return __builtin_expect(!view->dp->fresh, 1) || vnet_begin(q, view, counters);
 }

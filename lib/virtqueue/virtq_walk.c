@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 
+#include "mem_note.h"
 #include "virtq_packed.h"
 #include "virtq_split.h"
 
@@ -51,6 +52,7 @@ int virtq_walk_indirect(struct virtq_walk *walk, const struct virtq_desc *indire
 		    (uintptr_t)at % sizeof(uint64_t) != 0)
 			return -VIRTQ_FAULT_ADDRESS;
 		mem_fetch_named(at, sizeof(desc));
+		mem_note_single(at);
 		desc = view->conf->packed ? packed_desc_load((const void *)at)
 					  : split_desc_load((const void *)at);
 		if ((desc.flags & VRING_DESC_F_INDIRECT) != 0)

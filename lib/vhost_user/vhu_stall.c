@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_stall.h"
+
+#include "clock.h"
+#include "vhu_session.h"
+
+void vhu_stall_charged(struct vhu_device *device)
+{
+	uint64_t now = clock_ns(), ns[STALL_KINDS] = {0};
+	char why[120];
+
+	if (device->regions.arena != NULL)
+		ns[STALL_MEMORY] = mem_arena_take(device->regions.arena);
+	stall_account_add(&device->stall, ns, now);
+	if (!stall_account_over(&device->stall, now, why, sizeof(why)))
+		return;
+	if (device->state == VHU_TALKING) {
+		vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, now));
+		vhu_session_end(device, why, false);
+	} else if (now + stall_account_owes(&device->stall, now) > device->stall.rest_until_ns) {
+		/* The lcore was not back yet when it was cut off. */
+		device->stall.rest_until_ns = now + stall_account_owes(&device->stall, now);
+		vhu_endpoint_back_off(&device->endpoint, stall_account_owes(&device->stall, now));
+	}
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A front end whose memory holds lcores: X3. A sends to B, and B punches its file while frames are delivered into it: B goes down
+ * with the reason, A stays up, and the victims lose nothing.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	MIB = 1 << 20,
+	/* What is punched in one piece: the kernel takes some hundred milliseconds for that. */
+	HOLE_MIB = 1024,
+	/* Less than the bound of h1, which holds for how long in all its memory may hold lcores. */
+	SMALL_HOLE_MIB = 8,
+	BOUND_MS = 400,
+	LIMIT_S = 30,
+	BUFFER = 2048,
+};
+#define FILE_GPA (UINT64_C(1) << 40)
+
+/* The front end that punches. */
+struct puncher {
+	int fd;
+	uint64_t bytes;
+	struct guest *g;
+	atomic_bool done;
+	uint16_t next;
+	uint64_t at;
+};
+
+static void open_file(struct puncher *puncher, struct guest *g, unsigned int mib)
+{
+	*puncher = (struct puncher){.bytes = (uint64_t)mib * MIB, .g = g};
+	puncher->fd = memfd_create("punched", MFD_CLOEXEC);
+	assert_true(puncher->fd >= 0);
+	assert_int_equal(ftruncate(puncher->fd, (off_t)puncher->bytes), 0);
+}
+
+/* Another page at the end of the file, which a punch reaches last. */
+static void place_buffer(struct puncher *puncher, uint16_t slot)
+{
+	puncher->at = (puncher->at + 4096) % (puncher->bytes / 4);
+	fg_ring_desc(puncher->g->nic.rx, slot, FILE_GPA + puncher->bytes - 4096 - puncher->at, BUFFER, FG_DESC_WRITE, 0);
+}
+
+static void give_buffers(struct puncher *puncher)
+{
+	struct fg_ring *ring = puncher->g->nic.rx;
+	uint16_t used = fg_ring_used_idx(ring);
+
+	while ((uint16_t)(puncher->next - used) < ring->num) {
+		uint16_t slot = puncher->next % ring->num;
+
+		place_buffer(puncher, slot);
+		ring->avail->ring[slot] = slot;
+		puncher->next++;
+	}
+	__atomic_store_n(&ring->avail->idx, puncher->next, __ATOMIC_RELEASE);
+}
+
+static void *punch(void *arg)
+{
+	struct puncher *puncher = arg;
+
+	fallocate(puncher->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)puncher->bytes);
+	atomic_store(&puncher->done, true);
+	return NULL;
+}
+
+static void make_frame(uint8_t *frame, const struct guest *from, const struct guest *to)
+{
+	memset(frame, 0, 64);
+	memcpy(frame, to->nic.mac, 6);
+	memcpy(frame + 6, from->nic.mac, 6);
+	frame[12] = 0x88;
+	frame[13] = 0xb5;
+}
+
+/* One punch, while `a` sends. */
+static void punch_once(struct puncher *puncher, struct guest *a)
+{
+	uint8_t frame[64];
+	pthread_t thread;
+
+	assert_int_equal(fallocate(puncher->fd, 0, 0, (off_t)puncher->bytes), 0);
+	make_frame(frame, a, puncher->g);
+	atomic_store(&puncher->done, false);
+	assert_int_equal(pthread_create(&thread, NULL, punch, puncher), 0);
+	while (!atomic_load(&puncher->done)) {
+		give_buffers(puncher);
+		if (fg_nic_room(&a->nic, 2))
+			fg_nic_send(&a->nic, frame, 60, NULL);
+		fg_nic_reap(&a->nic);
+		fg_sleep_us(500);
+	}
+	pthread_join(thread, NULL);
+}
+
+/* A on h0, and B on h1 whose second region is a file of its own; the switch knows B's address. */
+static struct guest *begin(struct puncher *puncher, unsigned int mib)
+{
+	struct guest *a = guest_open("h0", NULL), *b = guest_open("h1", NULL);
+	uint8_t frame[64], got[BUFFER];
+	int slot;
+
+	open_file(puncher, b, mib);
+	slot = fg_memory_add_file(&b->mem, FILE_GPA, puncher->bytes, puncher->fd, 0);
+	assert_true(slot > 0);
+	guest_start(a, NULL);
+	guest_start(b, &(struct fg_nic_options){.region = -1});
+	make_frame(frame, b, a);
+	OK(fg_nic_send(&b->nic, frame, 60, NULL));
+	assert_true(fg_nic_recv(&a->nic, got, sizeof(got), FG_WAIT_MS) > 0);
+	puncher->next = b->nic.rx->avail->idx;
+	for (uint16_t slot = 0; slot < b->nic.rx->num; slot++)
+		place_buffer(puncher, slot);
+	return a;
+}
+
+static int64_t number_of(const char *port, const char *key)
+{
+	return fg_counter(&fixture.sw, port, key);
+}
+
+static bool is_connected(const char *port)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
+
+	json_decref(answer);
+	return connected;
+}
+
+static void assert_reason(const char *port)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const char *error = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s", error != NULL ? error : "(none)");
+	json_decref(answer);
+	print_message("%s: %s\n", port, text);
+	if (strstr(text, "its memory kept an lcore waiting") == NULL)
+		fail_msg("%s gives as its last error: %s", port, text);
+}
+
+/* Until it is down, or the limit is over. */
+static unsigned int punch_until_down(struct puncher *puncher, struct guest *a)
+{
+	uint64_t until = fg_now_us() + LIMIT_S * UINT64_C(1000000);
+	unsigned int punches = 0;
+
+	while (is_connected("h1") && fg_now_us() < until) {
+		punch_once(puncher, a);
+		punches++;
+	}
+	return punches;
+}
+
+/* How long nobody is let in: one who comes is kept waiting, or turned away and tries again. */
+static uint64_t wait_until_let_in_ms(void)
+{
+	uint64_t from = fg_now_us();
+
+	while (number_of("h1", "down_for_ms") > 0 && fg_now_us() - from < LIMIT_S * UINT64_C(1000000))
+		fg_sleep_us(5000);
+	return (fg_now_us() - from) / 1000;
+}
+
+static void whose_memory_holds_lcores_goes_down(void **state)
+{
+	struct puncher puncher;
+	struct guest *a = begin(&puncher, HOLE_MIB);
+	unsigned int punches = punch_until_down(&puncher, a);
+
+	print_message("%u punches of %d MiB, waited %lld ms\n", punches, HOLE_MIB,
+		      (long long)number_of("h1", "memory_wait_ms"));
+	if (is_connected("h1"))
+		fail_msg("after %u punches of %d MiB h1 is still connected; the longest round of an lcore took %.0f ms", punches,
+			 HOLE_MIB, fg_longest_round_us(&fixture.sw, false) / 1e3);
+	assert_reason("h1");
+	assert_true(is_connected("h0"));
+	assert_int_equal(number_of("h0", "memory_wait_ms"), 0);
+	assert_true(number_of("h1", "memory_wait_ms") >= BOUND_MS);
+	wait_until_let_in_ms();
+	close(puncher.fd);
+}
+
+static void it_comes_back_and_its_rest_doubles(void **state)
+{
+	uint64_t rest[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct puncher puncher;
+		struct guest *a = begin(&puncher, HOLE_MIB);
+		int64_t before = number_of("h1", "sent_down");
+
+		punch_until_down(&puncher, a);
+		assert_int_equal(number_of("h1", "sent_down"), before + 1);
+		rest[i] = wait_until_let_in_ms();
+		close(puncher.fd);
+		guest_close(puncher.g);
+		guest_close(a);
+	}
+	print_message("rests: %llu ms, %llu ms\n", (unsigned long long)rest[0], (unsigned long long)rest[1]);
+	/* One second, then two, less what passed before we looked; longer where there is more to pay. */
+	assert_true(rest[0] > 0 && rest[1] > 1000);
+}
+
+/* As swap does once in a while. */
+static void a_guest_on_slow_memory_stays_up(void **state)
+{
+	struct puncher puncher;
+	struct guest *a = begin(&puncher, SMALL_HOLE_MIB);
+
+	punch_once(&puncher, a);
+	print_message("waited %lld ms\n", (long long)number_of("h1", "memory_wait_ms"));
+	assert_true(is_connected("h1"));
+	close(puncher.fd);
+}
+
+int main(void)
+{
+	static const char *const ports[] = {"v0", "v1", "h0", "h1,memory-wait=400,memory-wait-rate=200", NULL};
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_guest_on_slow_memory_stays_up),
+		TEST_CASE(it_comes_back_and_its_rest_doubles),
+		TEST_CASE(whose_memory_holds_lcores_goes_down),
+	};
+
+	fixture.with_victims = true;
+	return fixture_main_on(&(struct fg_switch_options){.ports = ports}, "stall", cases, sizeof(cases) / sizeof(cases[0]));
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whose memory holds a thread: X3. Pages of a file are kept away by a userfaultfd, as a front end can that punches its file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "clock.h"
+#include "frame.h"
+#include "mem_arena.h"
+#include "mem_note.h"
+#include "virtq.h"
+#include "watchdog.h"
+
+enum { PAGE = 4096, PAGES = 8, HELD_MS = 60, SKIP = 77 };
+
+/* A port's memory. */
+struct side {
+	struct mem_arena *arena;
+	int alarm;
+	uint8_t *at;
+	struct mem_span span;
+};
+
+static struct side a, b;
+static int uffd;
+
+static struct side side_open(void)
+{
+	struct side side = {.alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	assert_true(fd >= 0 && ftruncate(fd, PAGES * PAGE) == 0);
+	side.arena = mem_arena_create(side.alarm);
+	assert_non_null(side.arena);
+	side.at = mem_arena_map(side.arena, fd, 0, PAGES * PAGE, PAGE);
+	assert_non_null(side.at);
+	close(fd);
+	side.span = (struct mem_span){.at = side.at, .len = 100};
+	return side;
+}
+
+static void side_close(struct side *side)
+{
+	mem_arena_destroy(side->arena);
+	close(side->alarm);
+}
+
+/* All of it waits until it is given. */
+static void keep_away(const struct side *side)
+{
+	struct uffdio_register all = {.range = {.start = (uintptr_t)side->at, .len = PAGES * PAGE},
+				      .mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	assert_int_equal(ioctl(uffd, UFFDIO_REGISTER, &all), 0);
+}
+
+static void give(const struct side *side)
+{
+	struct uffdio_zeropage all = {.range = {.start = (uintptr_t)side->at, .len = PAGES * PAGE}};
+
+	assert_int_equal(ioctl(uffd, UFFDIO_ZEROPAGE, &all), 0);
+}
+
+static int begin(void **state)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) != 0)
+		return -1;
+	a = side_open();
+	b = side_open();
+	return watchdog_start();
+}
+
+static int end(void **state)
+{
+	watchdog_stop();
+	side_close(&a);
+	side_close(&b);
+	close(uffd);
+	return 0;
+}
+
+/* What a watched thread does. */
+enum deed { COPY_TO, COPY_BODY, READ_RING, SLEEP, SPIN };
+
+static struct virtq_conf ring_in(const struct side *side)
+{
+	return (struct virtq_conf){
+		.size = 4,
+		.header_len = 12,
+		.desc = (void *)(side->at + 4 * PAGE),
+		.avail = (void *)(side->at + 5 * PAGE),
+		.used = (void *)(side->at + 6 * PAGE),
+	};
+}
+
+static void *act(void *arg)
+{
+	struct virtq_conf from = ring_in(&a), to = ring_in(&b);
+	/* The head is what was read before, 50 bytes; the rest of 150 is in the source's memory. */
+	struct frame copied = {.head_len = 50, .len = 150, .body_spans = 1, .body = &a.span};
+	struct frame *frames[] = {&copied};
+	uint64_t until;
+
+	watchdog_join();
+	mem_note_open(MEM_NOTE_FROM, &from);
+	mem_note_spans(MEM_NOTE_FROM, &a.span, 1);
+	mem_note_open(MEM_NOTE_TO, &to);
+	switch (*(enum deed *)arg) {
+	case COPY_TO:
+		mem_note_spans(MEM_NOTE_TO, &b.span, 1);
+		*(volatile uint8_t *)b.at = 1;
+		break;
+	case COPY_BODY:
+		mem_note_frames(frames, 1);
+		mem_note_spans(MEM_NOTE_TO, &b.span, 1);
+		memcpy(b.at, a.at, 100);
+		break;
+	case READ_RING:
+		(void)*(volatile uint8_t *)(a.at + 5 * PAGE);
+		break;
+	case SLEEP:
+		usleep(HELD_MS * 1000);
+		break;
+	case SPIN:
+		for (until = clock_ns() + HELD_MS * NS_PER_MS; clock_ns() < until;)
+			;
+		break;
+	}
+	mem_note_close(MEM_NOTE_TO);
+	mem_note_close(MEM_NOTE_FROM);
+	watchdog_leave();
+	return NULL;
+}
+
+/* For HELD_MS: what was charged then, in milliseconds. */
+static void play(enum deed deed, unsigned int *of_a, unsigned int *of_b)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, act, &deed), 0);
+	usleep(HELD_MS * 1000);
+	if (deed == COPY_TO)
+		give(&b);
+	else if (deed == COPY_BODY || deed == READ_RING)
+		give(&a);
+	pthread_join(thread, NULL);
+	*of_a = (unsigned int)(mem_arena_take(a.arena) / NS_PER_MS);
+	*of_b = (unsigned int)(mem_arena_take(b.arena) / NS_PER_MS);
+	print_message("charged: source %u ms, destination %u ms\n", *of_a, *of_b);
+}
+
+/* On a machine that is shared the watchdog may come late, but it counts no time twice. */
+static void assert_held(unsigned int charged)
+{
+	assert_in_range(charged, HELD_MS / 4, 1000 * HELD_MS);
+}
+
+static void a_page_of_the_destination_is_the_destinations(void **state)
+{
+	unsigned int of_a, of_b;
+
+	keep_away(&b);
+	play(COPY_TO, &of_a, &of_b);
+	assert_held(of_b);
+	assert_int_equal(of_a, 0);
+}
+
+/* The destination's pages are there by then: its header was written. */
+static void a_page_of_the_source_is_the_sources(void **state)
+{
+	unsigned int of_a, of_b;
+	uint64_t rings;
+
+	memset(b.at, 1, PAGES * PAGE);
+	keep_away(&a);
+	play(COPY_BODY, &of_a, &of_b);
+	assert_held(of_a);
+	assert_int_equal(of_b, 0);
+	assert_int_equal(read(a.alarm, &rings, sizeof(rings)), sizeof(rings));
+	assert_true(read(b.alarm, &rings, sizeof(rings)) < 0);
+}
+
+/* The source is held, and the destination has never touched the buffers it gave, as after a boot. */
+static void what_is_read_comes_first(void **state)
+{
+	unsigned int of_a, of_b;
+
+	*(volatile uint8_t *)b.at = 1;
+	keep_away(&a);
+	play(COPY_BODY, &of_a, &of_b);
+	assert_held(of_a);
+	assert_int_equal(of_b, 0);
+}
+
+static void a_ring_is_memory_too(void **state)
+{
+	unsigned int of_a, of_b;
+
+	memset(b.at, 1, PAGES * PAGE);
+	keep_away(&a);
+	play(READ_RING, &of_a, &of_b);
+	assert_held(of_a);
+	assert_int_equal(of_b, 0);
+}
+
+/* Pages are absent, and the thread is not held by them: it sleeps in a system call, or computes. */
+static void what_is_not_proven_is_nobodys(void **state)
+{
+	unsigned int of_a, of_b;
+
+	play(SLEEP, &of_a, &of_b);
+	assert_int_equal(of_a + of_b, 0);
+	play(SPIN, &of_a, &of_b);
+	assert_int_equal(of_a + of_b, 0);
+}
+
+#define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_page_of_the_destination_is_the_destinations),
+		TEST_CASE(a_page_of_the_source_is_the_sources),
+		TEST_CASE(what_is_read_comes_first),
+		TEST_CASE(a_ring_is_memory_too),
+		TEST_CASE(what_is_not_proven_is_nobodys),
+	};
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0) {
+		print_message("no userfaultfd: %s\n", strerror(errno));
+		return SKIP;
+	}
+	close(fd);
+	return cmocka_run_group_tests_name("watchdog", cases, NULL, NULL);
+}
