@@ -113,8 +113,11 @@ static void kick_changed(void *owner, unsigned int index, int fd)
 {
 	struct vhost_port *vhost = owner;
 
-	if (index % 2 == 1)
-		vhost->rxq[index / 2].q.wake_fd = fd;
+	role_assert_control();
+	if (index % 2 == 0)
+		return;
+	vhost->rxq[index / 2].q.wake_fd = fd;
+	vhost->rxq[index / 2].q.account = fd >= 0 ? vhu_device_account(vhost->device) : NULL;
 }
 
 static const struct vhu_events device_events = {

@@ -151,6 +151,21 @@ void poke_leave(void)
 	mine = NULL;
 }
 
+int poke_once(int fd)
+{
+	sigset_t urgent, before;
+	int error;
+
+	sigemptyset(&urgent);
+	sigaddset(&urgent, SIGURG);
+	poke_join();
+	pthread_sigmask(SIG_UNBLOCK, &urgent, &before);
+	error = poke(fd);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	poke_leave();
+	return error;
+}
+
 int poke(int fd)
 {
 	const uint64_t one = 1;

@@ -17,8 +17,8 @@
 enum {
 	POKE_PATIENCE_MS = 1,
 	POKE_VIGIL = 20,
-	/* Threads that are watched at once: lcores and the control thread. */
-	POKE_THREADS_MAX = 129,
+	/* Threads that are watched at once: lcores, and some that poke once. */
+	POKE_THREADS_MAX = 192,
 };
 
 /* Starts the watchdog; it takes SIGURG, which has no other use here. 0 or -errno. */
@@ -33,5 +33,7 @@ void poke_leave(void);
 /* Signals `fd`: 0, also if it is signalled as much as can be, or is none (-1); -EINTR: the write waited, and was broken
  * off. */
 int poke(int fd);
+/* The same for a thread that is not watched: it is for the time of the write, and has SIGURG unblocked. */
+int poke_once(int fd);
 
 #endif

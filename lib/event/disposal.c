@@ -36,6 +36,7 @@ struct running {
 	const char *what;
 	int fd;
 	bool blocks; /* jobs about the same descriptor wait for it */
+	bool brief;
 	bool late;
 };
 
@@ -62,6 +63,11 @@ struct disposal_account {
 	struct loop_call notify;
 	void (*changed)(void *arg); /* control's, as its argument is */
 	void *changed_arg;
+	/* The brief call that took longest since `slow` was called, or 0. */
+	uint64_t slow_ns;
+	const char *slow_what;
+	void (*slow)(void *arg, const char *what, uint64_t ns); /* control's, as its argument is */
+	void *slow_arg;
 };
 
 /* It outlives the loop for as long as a lost thread does. All below is under the lock, which is held for a few
@@ -156,6 +162,8 @@ static void tell_owner(struct loop_call *call)
 	struct disposal_account *account = container_of(call, struct disposal_account, notify);
 	struct disposal *disposal = account->disposal;
 	void (*changed)(void *arg);
+	const char *slow_what;
+	uint64_t slow_ns;
 	bool full;
 
 	role_assert_control();
@@ -165,16 +173,27 @@ static void tell_owner(struct loop_call *call)
 	changed = has_changed(account, full) ? account->changed : NULL;
 	account->full = full;
 	account->waited_for &= full;
+	slow_ns = account->slow_ns;
+	slow_what = account->slow_what;
 	pthread_mutex_unlock(&disposal->lock);
 	if (changed != NULL)
 		changed(account->changed_arg);
+	if (slow_ns != 0) {
+		if (account->slow != NULL)
+			account->slow(account->slow_arg, slow_what, slow_ns);
+		pthread_mutex_lock(&disposal->lock);
+		account->slow_ns = 0;
+		pthread_cond_signal(&disposal->more);
+		pthread_mutex_unlock(&disposal->lock);
+	}
 	account_release(account);
 }
 
 /* Locked. */
-static void note_fullness(struct disposal_account *account)
+static void note_for_owner(struct disposal_account *account)
 {
-	if (account->notifying || account->disposal->loop == NULL || !has_changed(account, is_full(account)))
+	if (account->notifying || account->disposal->loop == NULL ||
+	    (account->slow_ns == 0 && !has_changed(account, is_full(account))))
 		return;
 	account->notifying = true;
 	account->refs++;
@@ -185,16 +204,31 @@ static void note_fullness(struct disposal_account *account)
 
 static bool is_blocked(const struct disposal_account *account, const struct disposal_job *job)
 {
-	for (unsigned int i = 0; job->ordered && i < DISPOSAL_THREADS; i++) {
+	/* The owner hears of a slow one first. */
+	if (job->brief && account->slow_ns != 0 && !account->disposal->ending)
+		return true;
+	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
 		const struct running *running = &account->running[i];
 
-		if (running->since_ns != 0 && running->blocks && running->fd == job->fd)
+		if (running->since_ns != 0 && ((job->brief && running->brief) ||
+					       (job->ordered && running->blocks && running->fd == job->fd)))
 			return true;
 	}
+	/* One that waits for its turn among the brief ones. */
+	for (const struct disposal_job *before = account->queue; job->ordered && before != job; before = before->next)
+		if (before->ordered && before->fd == job->fd && !before->closes)
+			return true;
 	return false;
 }
 
-/* The first job of the queue that waits for no other. One behind a blocked one about the same descriptor is blocked, too. */
+static void unlink_job(struct disposal_account *account, struct disposal_job **at)
+{
+	*at = (*at)->next;
+	if (*at == NULL)
+		account->queue_tail = at;
+}
+
+/* The first job of the queue that waits for no other. */
 static struct disposal_job *unqueue(struct disposal_account *account)
 {
 	for (struct disposal_job **at = &account->queue; *at != NULL; at = &(*at)->next) {
@@ -202,9 +236,7 @@ static struct disposal_job *unqueue(struct disposal_account *account)
 
 		if (is_blocked(account, job))
 			continue;
-		*at = job->next;
-		if (*at == NULL)
-			account->queue_tail = at;
+		unlink_job(account, at);
 		return job;
 	}
 	return NULL;
@@ -221,6 +253,7 @@ static struct running *occupy(struct disposal_account *account, const struct dis
 		.what = job->what != NULL ? job->what : "a call",
 		.fd = job->fd,
 		.blocks = job->ordered && !job->closes,
+		.brief = job->brief,
 	};
 	account->running_n++;
 	account->waiting--;
@@ -290,7 +323,7 @@ static void job_came_back(struct disposal_account *account, struct disposal_job 
 		job->call.run = call_done;
 		loop_call(disposal->loop, &job->call);
 	}
-	note_fullness(account);
+	note_for_owner(account);
 	if (disposal->ending)
 		pthread_cond_signal(&disposal->ended);
 	account_unref(account);
@@ -307,6 +340,33 @@ static bool wait_for_more(struct disposal *disposal)
 	       disposal->due >= disposal->idle;
 }
 
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Makes the call; unlocked meanwhile. The job may be gone then. */
+static void make_call(struct disposal *disposal, struct disposal_job *job, struct running *running)
+{
+	struct disposal_account *account = job->account;
+	bool has_done = job->done != NULL;
+	uint64_t cpu;
+
+	pthread_mutex_unlock(&disposal->lock);
+	cpu = own_cpu_ns();
+	job->run(job);
+	cpu = own_cpu_ns() - cpu;
+	pthread_mutex_lock(&disposal->lock);
+	if (running->brief && cpu > DISPOSAL_BRIEF_MS * NS_PER_MS && cpu > account->slow_ns) {
+		account->slow_ns = cpu;
+		account->slow_what = running->what;
+	}
+	job_came_back(account, job, has_done, running);
+}
+
 static void *disposal_main(void *arg)
 {
 	struct disposal *disposal = arg;
@@ -319,13 +379,7 @@ static void *disposal_main(void *arg)
 		struct disposal_job *job = take_job(disposal, &running);
 
 		if (job != NULL) {
-			struct disposal_account *account = job->account;
-			bool has_done = job->done != NULL;
-
-			pthread_mutex_unlock(&disposal->lock);
-			job->run(job);
-			pthread_mutex_lock(&disposal->lock);
-			job_came_back(account, job, has_done, running);
+			make_call(disposal, job, running);
 		} else if (disposal->loop == NULL || !wait_for_more(disposal)) {
 			break;
 		}
@@ -397,7 +451,7 @@ static void look_at_calls(struct loop_timer *timer)
 		next = account->next_account;
 		busy |= account->running_n > 0 || account->waiting > 0;
 		report_late(account, now);
-		note_fullness(account);
+		note_for_owner(account);
 	}
 	pthread_mutex_unlock(&disposal->lock);
 	if (busy)
@@ -436,6 +490,7 @@ void disposal_account_put(struct disposal_account *account)
 	if (account == NULL)
 		return;
 	account->changed = NULL;
+	account->slow = NULL;
 	account_release(account);
 }
 
@@ -443,6 +498,13 @@ void disposal_account_watch(struct disposal_account *account, void (*changed)(vo
 {
 	account->changed = changed;
 	account->changed_arg = arg;
+}
+
+void disposal_account_watch_brief(struct disposal_account *account,
+				  void (*slow)(void *arg, const char *what, uint64_t ns), void *arg)
+{
+	account->slow = slow;
+	account->slow_arg = arg;
 }
 
 bool disposal_full(struct disposal_account *account)
@@ -535,10 +597,49 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 		else
 			pthread_cond_signal(&disposal->more);
 	}
-	note_fullness(account);
+	note_for_owner(account);
 	pthread_mutex_unlock(&disposal->lock);
 	if (disposal->loop != NULL && disposal->look.due_ns == 0)
 		loop_timer_start(disposal->loop, &disposal->look, LOOK_NS);
+}
+
+/* Locked. It has no jobs left. */
+static void dequeue_account(struct disposal *disposal, struct disposal_account *account)
+{
+	struct disposal_account **at = &disposal->queued;
+
+	while (*at != account)
+		at = &(*at)->next_queued;
+	*at = account->next_queued;
+	if (*at == NULL)
+		disposal->queued_tail = at;
+	account->queued = false;
+}
+
+bool disposal_cancel(struct disposal_job *job)
+{
+	struct disposal_account *account = job->account;
+	struct disposal *disposal = account->disposal;
+	struct disposal_job **at = &account->queue;
+	bool waits;
+
+	pthread_mutex_lock(&disposal->lock);
+	while (*at != NULL && *at != job)
+		at = &(*at)->next;
+	waits = *at != NULL;
+	if (waits) {
+		unlink_job(account, at);
+		if (account->running_n + account->waiting <= DISPOSAL_THREADS)
+			disposal->due--;
+		account->waiting--;
+		if (account->queue == NULL)
+			dequeue_account(disposal, account);
+		note_for_owner(account);
+	}
+	pthread_mutex_unlock(&disposal->lock);
+	if (waits)
+		account_release(account);
+	return waits;
 }
 
 static void run_close(struct disposal_job *job)
@@ -620,6 +721,7 @@ void disposal_destroy(struct disposal *disposal)
 	until = (struct timespec){.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
 	pthread_mutex_lock(&disposal->lock);
 	disposal->ending = true;
+	pthread_cond_broadcast(&disposal->more);
 	while (disposal->threads > disposal->idle || disposal->due > 0) {
 		if (disposal->threads == 0)
 			make_thread(disposal);

@@ -34,6 +34,9 @@ struct disposal_job {
 	/* Jobs of one account about the same descriptor, ordered, run one after the other in the order of their start.
 	 * The last one closes it: from its start on the number may be another descriptor's, which does not wait for it. */
 	bool ordered, closes;
+	/* A call of microseconds, unless the peer has prepared it to take a CPU for long (X5). Those of an account are made one
+	 * at a time, and its owner hears of one that took more than DISPOSAL_BRIEF_MS of CPU time. */
+	bool brief;
 	int fd;
 
 	/* disposal.c's. */
@@ -61,9 +64,16 @@ void disposal_account_put(struct disposal_account *account) RUNS_ON(control_thre
 void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
 	RUNS_ON(control_thread);
 
+/* `slow` is called from the loop after a brief call that was not: with what it was, and how long it took. */
+void disposal_account_watch_brief(struct disposal_account *account,
+				  void (*slow)(void *arg, const char *what, uint64_t ns), void *arg)
+	RUNS_ON(control_thread);
+
 /* Never fails, never waits. */
 void disposal_start(struct disposal_account *account, struct disposal_job *job)
 	RUNS_ON(control_thread);
+/* Takes back a job with a done() that has not been entered: true, and it is the caller's, as its call has not begun. */
+bool disposal_cancel(struct disposal_job *job) RUNS_ON(control_thread);
 /* close() there, after the jobs about this descriptor that were started before. -1 is fine. */
 void disposal_close(struct disposal_account *account, int fd) RUNS_ON(control_thread);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "disposal.h"
 #include "lcore_private.h"
 #include "lcore_readers.h"
 
@@ -31,21 +32,102 @@ static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_
 	rcu_free_in(&lc->scope, (void *)(uintptr_t)before);
 }
 
-/* Edge-triggered: a descriptor that was written wakes once and needs no reading, so a guest that kicks without end
- * keeps its own lcore awake and does nothing else. */
-static void wake_add(const struct lcore *lc, struct port_rxq *q)
-{
-	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = q}};
+/* --- what wakes a sleeping lcore --------------------------------------------------------------------------------- */
 
-	if (q->wake_fd >= 0)
-		epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event);
+/* A change of the set on which an lcore sleeps. */
+struct wake_change {
+	struct disposal_job job;
+	struct port_rxq *q; /* control's: it knows of this change */
+	int set, change;
+	struct epoll_event event;
+};
+
+static void wake_run(struct disposal_job *job)
+{
+	struct wake_change *wake = container_of(job, struct wake_change, job);
+
+	epoll_ctl(wake->set, wake->change, job->fd, &wake->event);
 }
 
-static void wake_remove(const struct lcore *lc, int fd)
+static void wake_done(struct disposal_job *job)
 {
-	if (fd >= 0)
-		epoll_ctl(lc->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	struct wake_change *wake = container_of(job, struct wake_change, job);
+
+	role_assert_control();
+	if (wake->q != NULL)
+		wake->q->waking = NULL;
+	free(wake);
 }
+
+/* The change for a queue's descriptor, made ready: making it cannot fail. False: no memory. Edge-triggered: a descriptor that
+ * was written wakes once and needs no reading, so a guest that kicks without end keeps its own lcore awake and does nothing else.
+ *
+ * Nobody reads it either, so the kernel tells an lcore, once the descriptor is in its set, of every kick that came before: it
+ * does not matter how long it takes to get there, nor whether the lcore sleeps by then. */
+static bool wake_prepare(struct wake_change **wake, const struct lcore *lc, struct port_rxq *q, int change)
+{
+	*wake = NULL;
+	if (q->wake_fd < 0)
+		return true;
+	*wake = malloc(sizeof(**wake));
+	if (*wake == NULL)
+		return false;
+	**wake = (struct wake_change){
+		.job = {
+			.run = wake_run,
+			.done = wake_done,
+			.what = "epoll_ctl() of a kick descriptor",
+			.ordered = true,
+			.brief = true,
+			.fd = q->wake_fd,
+		},
+		.set = lc->epoll_fd,
+		.change = change,
+		.event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = q}},
+	};
+	return true;
+}
+
+/* epoll_ctl() waits for whoever writes to the descriptor, which takes as long as that wakes waiters (X5). Its close() comes
+ * after, by the account's order. */
+static void wake_commit(struct wake_change *wake, const struct port_rxq *q) RUNS_ON(control_thread)
+{
+	if (wake == NULL)
+		return;
+	if (q->account != NULL) {
+		disposal_start(q->account, &wake->job);
+		return;
+	}
+	wake_run(&wake->job);
+	wake_done(&wake->job);
+}
+
+static void wake_add(struct wake_change *wake, struct port_rxq *q) RUNS_ON(control_thread)
+{
+	if (wake != NULL && q->account != NULL) {
+		wake->q = q;
+		q->waking = &wake->job;
+	}
+	wake_commit(wake, q);
+}
+
+/* One that is not in the set yet need not be taken out. */
+static void wake_remove(struct wake_change *wake, struct port_rxq *q) RUNS_ON(control_thread)
+{
+	struct disposal_job *waking = q->waking;
+
+	q->waking = NULL;
+	if (waking != NULL)
+		container_of(waking, struct wake_change, job)->q = NULL;
+	if (waking != NULL && disposal_cancel(waking)) {
+		free(container_of(waking, struct wake_change, job));
+		free(wake);
+	} else {
+		wake_commit(wake, q);
+	}
+}
+
+/* --- queues ------------------------------------------------------------------------------------------------------ */
 
 /* Where a queue goes of which nothing is known. */
 static unsigned int fewest_queues(void)
@@ -64,14 +146,17 @@ int lcores_add_queue(struct port_rxq *q)
 	struct lcore *lc = &lcores.lcore[index];
 	const struct poll_set *before = rcu_own(&lc->set);
 	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));
+	struct wake_change *wake;
 
-	if (set == NULL)
+	if (set == NULL || !wake_prepare(&wake, lc, q, EPOLL_CTL_ADD)) {
+		free(set);
 		return -ENOMEM;
+	}
 	memcpy(set->queue, before->queue, before->n * sizeof(set->queue[0]));
 	set->queue[before->n] = q;
 	q->lcore = (int)index;
 	q->lcore_next = 0;
-	wake_add(lc, q);
+	wake_add(wake, q);
 	lcore_reads(q->port->bridge, index);
 	set_publish(lc, set);
 	return 0;
@@ -81,6 +166,7 @@ int lcores_remove_queue(struct port_rxq *q)
 {
 	struct lcore *lc;
 	const struct poll_set *before;
+	struct wake_change *wake;
 	struct poll_set *set;
 	uint16_t n = 0;
 
@@ -89,13 +175,15 @@ int lcores_remove_queue(struct port_rxq *q)
 	lc = &lcores.lcore[q->lcore];
 	before = rcu_own(&lc->set);
 	set = set_alloc(before->n);
-	if (set == NULL)
+	if (set == NULL || !wake_prepare(&wake, lc, q, EPOLL_CTL_DEL)) {
+		free(set);
 		return -ENOMEM;
+	}
 	for (uint16_t i = 0; i < before->n; i++)
 		if (before->queue[i] != q)
 			set->queue[n++] = before->queue[i];
 	set->n = n;
-	wake_remove(lc, q->wake_fd);
+	wake_remove(wake, q);
 	set_publish(lc, set);
 	lcore_reads_less(q->port->bridge, (unsigned int)q->lcore);
 	q->lcore = -1;

@@ -18,6 +18,8 @@
 #include "lines.h"
 #include "role.h"
 
+struct disposal_account;
+struct disposal_job;
 struct port;
 
 /* Private bytes of the bridge (bridge_private.h) and of the balancer (balance.h) in a queue. */
@@ -31,6 +33,8 @@ struct port_rxq {
 			 * an lcore once */
 	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
 			 * queue cannot wake an lcore, which looks again every millisecond */
+	struct disposal_account *account; /* control's: whose peer gave wake_fd, so that a call on it may sleep; NULL: ours */
+	struct disposal_job *waking; /* control's: wake_fd is on its way into an lcore's set */
 	int lcore;	/* control's: whose poll set has the queue, -1 none */
 	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
 	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to

@@ -8,7 +8,6 @@
 #include "frame_ref.h"
 #include "log.h"
 #include "loop.h"
-#include "poke.h"
 #include "vhu_datapath.h"
 #include "vhu_pending.h"
 #include "vhu_ring.h"
@@ -28,10 +27,8 @@ static void vhu_datapath_lcores_begin(struct vhu_ring *ring, const struct virtq_
 	if (virtq_record_matches(ring->q.record, setup, ring->reported, &damaged)) {
 		virtq_resume(&ring->q, conf, ring->base);
 		/* An interrupt too many is harmless, one too few is not: what the process before us returned and did
-		 * not signal is signalled now. If that write is made to wait, the ring begins broken. */
-		if (poke(ring->call_fd) != 0)
-			atomic_store_explicit(&ring->q.fault, VIRTQ_FAULT_CALL,
-					      memory_order_relaxed);
+		 * not signal is signalled now. */
+		vhu_signal_send(&ring->call, ring->account, ring->call_fd);
 		return;
 	}
 	if (damaged)
@@ -148,8 +145,7 @@ static void call_swapped(struct rcu_wait *wait)
 		vhu_pending_end(ring->pending, VHU_STEP_LCORES);
 	/* No lcore writes to the old descriptor any more; its interrupts may have been lost, so the new one gets one. An
 	 * interrupt too many is harmless, one too few is not. */
-	if (poke(ring->call_fd) != 0)
-		ring->events->held_up(ring);
+	vhu_signal_send(&ring->call, ring->account, ring->call_fd);
 	if (settles)
 		ring->events->settled(ring);
 }

@@ -59,6 +59,20 @@ static void account_changed(void *arg)
 		vhu_endpoint_next(&device->endpoint);
 }
 
+/* A call on a descriptor of the front end's that it has prepared to take long (X5). */
+static void call_was_slow(void *arg, const char *what, uint64_t ns)
+{
+	struct vhu_device *device = arg;
+	char why[120];
+
+	role_assert_control();
+	if (device->state != VHU_TALKING)
+		return;
+	snprintf(why, sizeof(why), "%s took %.0f ms", what, (double)ns / (double)NS_PER_MS);
+	vhu_endpoint_back_off(&device->endpoint);
+	vhu_session_end(device, why, false);
+}
+
 static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_config *config,
 				       const struct vhu_events *events, void *owner)
 	RUNS_ON(control_thread)
@@ -87,6 +101,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 		return NULL;
 	}
 	disposal_account_watch(device->account, account_changed, device);
+	disposal_account_watch_brief(device->account, call_was_slow, device);
 	vhu_journal_open(&device->journal, config->journal, config->name);
 	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
@@ -199,6 +214,11 @@ uint64_t vhu_device_offers(const struct vhu_device *device)
 	return vhu_features_offered(device->offloads, device->control_queue);
 }
 
+struct disposal_account *vhu_device_account(const struct vhu_device *device)
+{
+	return device->account;
+}
+
 struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index)
 {
 	return &device->ring[index].q;
@@ -240,13 +260,13 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	ring->broken_reported = true;
 	snprintf(device->last_error, sizeof(device->last_error), "ring %u is broken: %s", index,
 		 virtq_fault_text(fault));
-	if (fault != VIRTQ_FAULT_CALL) {
-		log_limited(&device->log, LOG_WARN, device->name,
-			    "%s; it is left alone until the guest resets it", device->last_error);
-		vhu_ring_signal_error(ring);
-	}
-	if (fault == VIRTQ_FAULT_CALL || ring->held_up)
+	if (fault == VIRTQ_FAULT_CALL) {
 		vhu_device_cut_off(device, index);
+		return;
+	}
+	log_limited(&device->log, LOG_WARN, device->name,
+		    "%s; it is left alone until the guest resets it", device->last_error);
+	vhu_ring_signal_error(ring);
 }
 
 void vhu_device_lane_broken(struct vhu_device *device)

@@ -118,6 +118,9 @@ void vhu_device_set_stall_bounds(struct vhu_device *device, const struct stall_b
 void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(void *arg), void *arg)
 	RUNS_ON(control_thread);
 
+/* What calls on this port's front ends' descriptors are charged to. */
+struct disposal_account *vhu_device_account(const struct vhu_device *device);
+
 /* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */
 struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index);
 bool vhu_device_virtq_ready(const struct vhu_device *device, unsigned int index)

@@ -8,12 +8,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "poke.h"
 
 static void replace_fd(struct vhu_ring *ring, int *fd, int with) RUNS_ON(control_thread)
 {
 	disposal_close(ring->account, *fd);
 	*fd = with;
+}
+
+static void call_failed(struct vhu_signal *signal)
+{
+	struct vhu_ring *ring = container_of(signal, struct vhu_ring, call);
+
+	role_assert_control();
+	ring->events->held_up(ring);
+}
+
+static void error_failed(struct vhu_signal *signal)
+{
+	struct vhu_ring *ring = container_of(signal, struct vhu_ring, error);
+
+	role_assert_control();
+	ring->events->held_up(ring);
 }
 
 void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_table *memory,
@@ -31,6 +46,8 @@ void vhu_ring_init(struct vhu_ring *ring, unsigned int index, const struct mem_t
 		.err_fd = -1,
 		.kick_next = -1,
 		.left_fd = -1,
+		.call = {.failed = call_failed},
+		.error = {.failed = error_failed},
 	};
 	virtq_init(&ring->q, memory, record);
 }
@@ -43,7 +60,7 @@ void vhu_ring_stop(struct vhu_ring *ring)
 	ring->desc = ring->avail = ring->used = 0;
 	ring->log_used = false;
 	ring->broken_reported = false;
-	ring->held_up = false;
+	vhu_signal_forget(&ring->call);
 	replace_fd(ring, &ring->kick_fd, -1);
 	replace_fd(ring, &ring->call_fd, -1);
 }
@@ -51,6 +68,7 @@ void vhu_ring_stop(struct vhu_ring *ring)
 void vhu_ring_forget(struct vhu_ring *ring)
 {
 	vhu_ring_stop(ring);
+	vhu_signal_forget(&ring->error);
 	replace_fd(ring, &ring->err_fd, -1);
 	ring->size = 0;
 	ring->base = ring->reported = 0;
@@ -189,10 +207,11 @@ void vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
 
 void vhu_ring_set_err(struct vhu_ring *ring, int fd)
 {
+	vhu_signal_forget(&ring->error);
 	replace_fd(ring, &ring->err_fd, fd);
 }
 
 void vhu_ring_signal_error(struct vhu_ring *ring)
 {
-	ring->held_up = poke(ring->err_fd) != 0;
+	vhu_signal_send(&ring->error, ring->account, ring->err_fd);
 }

@@ -28,6 +28,7 @@
 #include "role.h"
 #include "vhu_datapath.h"
 #include "vhu_pending.h"
+#include "vhu_signal.h"
 #include "virtq.h"
 
 struct vhu_ring;
@@ -39,7 +40,7 @@ struct vhu_ring_events {
 	void (*kick)(struct vhu_ring *ring, int fd);
 	/* A step that was pending for the ring has ended. */
 	void (*settled)(struct vhu_ring *ring);
-	/* A write to its call descriptor blocked and was broken off (poke.h). */
+	/* A write to its call or error descriptor blocked and was broken off (poke.h). */
 	void (*held_up)(struct vhu_ring *ring);
 };
 
@@ -73,7 +74,7 @@ struct vhu_ring {
 	int kick_next;
 	bool resets;	 /* LEAVING: the ring is reset when it is IDLE */
 	bool broken_reported;
-	bool held_up;	 /* a write to its error descriptor blocked and was broken off (poke.h) */
+	struct vhu_signal call, error; /* writes to its call and error descriptors */
 
 	/* vhu_datapath_lcores.c's. */
 	struct loop *loop;
@@ -131,6 +132,6 @@ void vhu_ring_set_log(struct vhu_ring *ring, bool log_used, uint64_t used_gpa)
 	RUNS_ON(control_thread);
 
 /* Rings the error descriptor, if there is one. */
-void vhu_ring_signal_error(struct vhu_ring *ring);
+void vhu_ring_signal_error(struct vhu_ring *ring) RUNS_ON(control_thread);
 
 #endif

@@ -105,6 +105,83 @@ static void done_on_the_loops_thread(void **state)
 	disposal_account_put(account);
 }
 
+static atomic_uint abreast, most_abreast;
+
+static void run_abreast(struct disposal_job *job)
+{
+	unsigned int n = atomic_fetch_add(&abreast, 1) + 1;
+
+	if (n > atomic_load(&most_abreast))
+		atomic_store(&most_abreast, n);
+	run_counted(job);
+	atomic_fetch_sub(&abreast, 1);
+}
+
+/* It takes a CPU for longer than a brief call may. */
+static void run_long(struct disposal_job *job)
+{
+	struct timespec now;
+	uint64_t end = 2 * DISPOSAL_BRIEF_MS * NS_PER_MS, from, ran;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	from = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	do {
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+		ran = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec - from;
+	} while (ran < end);
+	run_counted(job);
+}
+
+static void hear_of_slow(void *arg, const char *what, uint64_t ns)
+{
+	assert_string_equal(what, "a brief call");
+	assert_true(ns > DISPOSAL_BRIEF_MS * NS_PER_MS);
+	/* No other has begun before its owner hears of this one: the jobs behind it can be taken back. */
+	for (struct counted_job *job = arg; job->number != 0; job++)
+		assert_true(disposal_cancel(&job->job));
+}
+
+static void brief_calls_are_made_one_at_a_time(void **state)
+{
+	static struct counted_job job[64];
+	struct disposal_account *account;
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	atomic_store(&most_abreast, 0);
+	for (unsigned int i = 0; i < 64; i++) {
+		job[i].job = (struct disposal_job){
+			.run = run_abreast, .done = count_done, .brief = true, .ordered = true, .fd = 7 + (int)i};
+		disposal_start(account, &job[i].job);
+	}
+	TURN_UNTIL(loop, atomic_load(&dones) == 64);
+	assert_int_equal(atomic_load(&most_abreast), 1);
+	disposal_account_put(account);
+}
+
+static void a_brief_call_that_takes_long_is_told(void **state)
+{
+	static struct counted_job job[5];
+	struct disposal_account *account;
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	disposal_account_watch_brief(account, hear_of_slow, &job[1]);
+	for (unsigned int i = 0; i < 4; i++) {
+		job[i] = (struct counted_job){.job = {.run = i == 0 ? run_long : run_counted, .done = count_done,
+						      .what = "a brief call", .brief = true}, .number = i};
+		disposal_start(account, &job[i].job);
+	}
+	TURN_UNTIL(loop, atomic_load(&dones) == 1 && stats_of(account).waiting == 0);
+	assert_int_equal(atomic_load(&runs), 1);
+	disposal_account_watch_brief(account, NULL, NULL);
+	/* Others of the account go on. */
+	job[4].job = (struct disposal_job){.run = run_counted, .done = count_done, .brief = true};
+	disposal_start(account, &job[4].job);
+	TURN_UNTIL(loop, atomic_load(&dones) == 2);
+	disposal_account_put(account);
+}
+
 /* One account's calls do not come back; those of 20 others do, more than once round. */
 static void one_account_holds_no_other(void **state)
 {
@@ -401,6 +478,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(idle_threads_end),
 		CASE(done_on_the_loops_thread),
+		CASE(brief_calls_are_made_one_at_a_time),
+		CASE(a_brief_call_that_takes_long_is_told),
 		CASE(one_account_holds_no_other),
 		CASE(every_account_has_its_quota),
 		CASE(full_when_all_are_lost),

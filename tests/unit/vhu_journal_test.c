@@ -206,8 +206,7 @@ static void test_the_next_one_resumes(void **state)
 	assert_int_equal(atomic_load(&q->record->place), 0);
 }
 
-/* The control thread writes the guest's interrupt then. If a front end makes it wait, the ring begins broken,
- * and the lcore that polls it says so. */
+/* The guest gets an interrupt then. If its front end makes that write wait, it is cut off, and control has not waited. */
 static void test_a_resume_is_not_held_up(void **state)
 {
 	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);
@@ -218,7 +217,6 @@ static void test_a_resume_is_not_held_up(void **state)
 	front_hang_up(&t.front);
 	front_settle(t.loop);
 	assert_int_equal(poke_watch(), 0);
-	poke_join();
 	front_connect(&t.front, t.loop, t.path);
 	front_negotiate(&t.front);
 	vhu_rig_add_memory();
@@ -228,13 +226,9 @@ static void test_a_resume_is_not_held_up(void **state)
 	assert_int_equal(eventfd_write(call, 0xfffffffffffffffe), 0);
 	begin = clock_ns();
 	front_send(&t.front, VHU_SET_VRING_KICK, VHU_VERSION, &(uint64_t){1}, 8, &kick, 1);
-	front_settle(t.loop);
-	assert_true(clock_ns() - begin < NS_PER_S);
-	assert_int_equal(virtq_fault(vhu_device_virtq(t.device, 1)), VIRTQ_FAULT_CALL);
-	vhu_device_ring_broken(t.device, 1);
 	assert_true(front_closed(&t.front));
+	assert_true(clock_ns() - begin < NS_PER_S);
 	front_settle(t.loop);
-	poke_leave();
 	poke_unwatch();
 	close(call);
 	close(kick);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Descriptors in very many epoll sets: a call on one of them does not block and takes long, since it wakes them all (X5). The
+ * control thread answers all the same, and the victims lose nothing.
+ */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "fg_waiters.h"
+
+enum {
+	CHANGES = 24,
+	WATCHED_MS = 1500,
+};
+
+static struct fg_waiters waiters;
+
+/* CPU time of a thread so far, in ms: of the control thread of the switch, whose number is the process's, or our own. */
+static double cpu_ms(pid_t pid)
+{
+	unsigned long long ns = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%llu", &ns), 1);
+	fclose(f);
+	return (double)ns / 1e6;
+}
+
+/* What one call costs that wakes them all. */
+static double cost_ms(int fd)
+{
+	double from = cpu_ms(getpid());
+
+	eventfd_write(fd, 1);
+	return cpu_ms(getpid()) - from;
+}
+
+/* The control thread makes none of these calls: however many share its CPU, it spends less than a quarter of their time. */
+static void assert_control_answers(double before_ms, double calls_ms)
+{
+	uint64_t end = fg_now_us() + WATCHED_MS * 1000;
+	double slowest = 0, spent;
+
+	while (fg_now_us() < end) {
+		uint64_t from = fg_now_us();
+		json_t *answer = fg_switch_query(&fixture.sw, "ports", NULL);
+		double ms = (double)(fg_now_us() - from) / 1e3;
+
+		assert_non_null(answer);
+		json_decref(answer);
+		slowest = ms > slowest ? ms : slowest;
+		fg_sleep_us(5000);
+	}
+	spent = cpu_ms(fixture.sw.pid) - before_ms;
+	print_message("slowest answer %.1f ms, control ran for %.0f ms; the calls take %.0f ms\n", slowest, spent, calls_ms);
+	if (spent > calls_ms / 4)
+		fail_msg("the control thread ran for %.0f ms", spent);
+}
+
+static void send_ring_fd(struct guest *g, uint32_t request, unsigned int index, int fd)
+{
+	struct fg_msg m = {.request = request, .flags = FG_VERSION, .size = 8};
+
+	m.u64 = index;
+	OK(fg_wire_send(g->s.sock, &m, &fd, 1));
+}
+
+/* Control rings each new call descriptor once, as the old one's interrupts may have been lost. */
+static void a_call_descriptor_has_waiters(void **state)
+{
+	struct guest *g = guest_run("h0", NULL);
+	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	double cost, before;
+
+	OK(fg_waiters_open(&waiters, call));
+	cost = cost_ms(call);
+	before = cpu_ms(fixture.sw.pid);
+	for (unsigned int i = 0; i < CHANGES; i++)
+		send_ring_fd(g, FG_SET_VRING_CALL, 0, call);
+	assert_control_answers(before, CHANGES * cost);
+	guest_close(g);
+	fg_waiters_close(&waiters);
+	close(call);
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_call_descriptor_has_waiters),
+	};
+
+	return fixture_main("waiters", CASES(cases));
+}
