@@ -71,6 +71,18 @@ static json_t *waiting_of(const struct vhu_status *status)
 	return object;
 }
 
+static json_t *calls_of(const struct disposal_stats *stats)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "running", number(stats->running));
+	json_object_set_new(object, "waiting", number(stats->waiting));
+	json_object_set_new(object, "lost", number(stats->lost));
+	json_object_set_new(object, "late", number(stats->late));
+	json_object_set_new(object, "done", number(stats->done));
+	return object;
+}
+
 void vhost_show(struct port *port, struct json_t *object)
 {
 	struct vhost_port *vhost = vhost_port_of(port);
@@ -107,6 +119,8 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "memory_wait_ms", number(status.stalled_ns[STALL_MEMORY] / NS_PER_MS));
 	json_object_set_new(object, "sent_down", number(status.rests));
 	json_object_set_new(object, "down_for_ms", number(status.rest_ns / NS_PER_MS));
+	json_object_set_new(object, "calls", calls_of(&status.calls));
+	json_object_set_new(object, "calls_refused", calls_of(&status.calls_refused));
 	json_object_set_new(object, "postcopy", json_string(status.postcopy));
 	json_object_set_new(object, "last_error",
 			    status.last_error[0] != '\0' ? json_string(status.last_error)

@@ -552,14 +552,13 @@ void disposal_account_describe(const struct disposal_account *account, char *tex
 			 (double)stats.longest_ns / (double)NS_PER_S);
 }
 
-unsigned int disposal_lost(const struct loop *loop, char *text, size_t size)
+/* Locked. */
+static unsigned int name_running(const struct disposal *disposal, char *text, size_t size)
 {
-	struct disposal *disposal = loop->disposal;
-	unsigned int lost = 0;
+	unsigned int running = 0;
 	size_t n = 0;
 
 	text[0] = '\0';
-	pthread_mutex_lock(&disposal->lock);
 	for (const struct disposal_account *account = disposal->accounts; account != NULL;
 	     account = account->next_account) {
 		unsigned int calls = account->running_n;
@@ -567,12 +566,11 @@ unsigned int disposal_lost(const struct loop *loop, char *text, size_t size)
 		if (calls == 0)
 			continue;
 		if (n < size)
-			n += (size_t)snprintf(text + n, size - n, "%s%s (%u)", lost > 0 ? ", " : "",
+			n += (size_t)snprintf(text + n, size - n, "%s%s (%u)", running > 0 ? ", " : "",
 					      account->name, calls);
-		lost += calls;
+		running += calls;
 	}
-	pthread_mutex_unlock(&disposal->lock);
-	return lost;
+	return running;
 }
 
 /* --- jobs -------------------------------------------------------------------------------------------------------- */
@@ -714,6 +712,8 @@ void disposal_destroy(struct disposal *disposal)
 {
 	struct timespec until;
 	uint64_t end = clock_ns() + DISPOSAL_END_MS * NS_PER_MS;
+	unsigned int calls;
+	char names[256];
 
 	if (disposal == NULL)
 		return;
@@ -728,6 +728,10 @@ void disposal_destroy(struct disposal *disposal)
 		if (pthread_cond_timedwait(&disposal->ended, &disposal->lock, &until) == ETIMEDOUT)
 			break;
 	}
+	calls = name_running(disposal, names, sizeof(names));
+	if (calls > 0)
+		log_warn("disposal", "%u call%s on what peers gave %s not come back, and %s left behind: %s", calls,
+			 calls == 1 ? "" : "s", calls == 1 ? "has" : "have", calls == 1 ? "is" : "are", names);
 	disposal->loop = NULL;
 	pthread_cond_broadcast(&disposal->more);
 	while (disposal->idle > 0 &&

@@ -86,11 +86,8 @@ void disposal_account_stats(const struct disposal_account *account, struct dispo
 void disposal_account_describe(const struct disposal_account *account, char *text, size_t size)
 	RUNS_ON(control_thread);
 
-/* The names of all accounts that have lost calls, "vm1 (4), vm2 (1)"; returns how many calls these are. */
-unsigned int disposal_lost(const struct loop *loop, char *text, size_t size) RUNS_ON(control_thread);
-
 /* For the loop. The end waits for calls that are on their way, for no longer than DISPOSAL_END_MS, and leaves lost ones
- * behind: they touch nothing of the loop when they come back. */
+ * behind, with a line that names their accounts: they touch nothing of the loop when they come back. */
 struct disposal *disposal_create(struct loop *loop) RUNS_ON(control_thread); /* NULL and errno */
 void disposal_destroy(struct disposal *disposal) RUNS_ON(control_thread);
 

@@ -362,6 +362,9 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.rest_ns = stall_rest_left(device),
 	};
 
+	disposal_account_stats(device->account, &status->calls);
+	if (device->endpoint.account != NULL)
+		disposal_account_stats(device->endpoint.account, &status->calls_refused);
 	if (device->answer_due)
 		status->waiting = vhu_message_spec(device->request.request)->name;
 	for (unsigned int i = 0; i < device->rings_n; i++)

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "disposal.h"
 #include "fail.h"
 #include "loop.h"
 #include "mem_map.h"
@@ -92,6 +93,8 @@ struct vhu_status {
 	uint64_t replaced;	 /* connections ended because another came and they were dead or mute */
 	uint64_t messages;	 /* of all connections */
 	struct vhu_pending pending; /* what the conversation waits for */
+	struct disposal_stats calls; /* on what its front ends gave */
+	struct disposal_stats calls_refused; /* and on the connections that were turned away */
 	const char *waiting;	 /* the request that is answered after that, or NULL */
 	uint64_t stalled_ns[STALL_KINDS]; /* how long its objects held lcores; since the start */
 	uint64_t rests;		 /* how often it was sent down for that */

@@ -128,6 +128,16 @@ static void a_descriptor_lingers_on_the_control_socket(void **state)
 	close(sock);
 }
 
+static void assert_calls_lost(const char *port, const char *which, json_int_t n)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	json_t *calls = json_object_get(json_object_get(answer, "port"), which);
+
+	assert_int_equal(json_integer_value(json_object_get(calls, "lost")), n);
+	assert_true(json_integer_value(json_object_get(calls, "late")) >= n);
+	json_decref(answer);
+}
+
 static void assert_state_says(const char *port, const char *words)
 {
 	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
@@ -160,6 +170,8 @@ static void a_port_that_lost_its_calls_waits(void **state)
 	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
 	assert_state_says("h0", "4 calls on what front ends gave have not come back");
 	assert_state_says("h0", "no message of a front end is read until one has");
+	assert_calls_lost("h0", "calls", 4);
+	assert_calls_lost("h0", "calls_refused", 0);
 	guest_close(guest_run("h1", NULL));
 	for (unsigned int i = 0; i < MANY; i++) {
 		fg_linger_release(&linger[i]);
