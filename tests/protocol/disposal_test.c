@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fg_fuse.h"
 #include "fg_linger.h"
 
 enum {
@@ -179,6 +181,60 @@ static void a_port_that_lost_its_calls_waits(void **state)
 	}
 }
 
+/* Those who may connect need no VM: as many as like to come, each with a descriptor that lingers. */
+static void two_thousand_refused_connections_linger(void **state)
+{
+	enum { CONNECTIONS = 2000, LINGERING = 48 };
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct fg_linger linger[LINGERING];
+	unsigned int came = 0;
+
+	strcpy(address.sun_path, fg_switch_socket(&fixture.sw, "v0"));
+	for (unsigned int i = 0; i < LINGERING; i++)
+		OK(fg_linger_open(&linger[i], LINGER_S));
+	for (unsigned int i = 0; i < CONNECTIONS; i++) {
+		int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		assert_true(sock >= 0);
+		if (connect(sock, (struct sockaddr *)&address, sizeof(address)) == 0) {
+			/* The first ones that come in bring one each, and let go of it. */
+			if (came < LINGERING && fg_wire_send_raw(sock, &m, FG_HEADER_SIZE, &linger[came].fd, 1) == 0) {
+				close(linger[came].fd);
+				linger[came].fd = -1;
+			}
+			came++;
+		}
+		close(sock);
+		fg_sleep_us(500);
+	}
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
+	print_message("%u of %d connections found room in the queue\n", came, CONNECTIONS);
+	guest_close(guest_run("h1", NULL));
+	for (unsigned int i = 0; i < LINGERING; i++)
+		fg_linger_release(&linger[i]);
+}
+
+/* Its close() waits for the file system's server, which says nothing. */
+static void a_file_lingers_whose_server_is_mute(void **state)
+{
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	int sock = connect_to(fg_switch_socket(&fixture.sw, "h0"));
+	struct fg_fuse fuse;
+
+	if (fg_fuse_start(&fuse) < 0) {
+		close(sock);
+		skip();
+	}
+	fg_fuse_mute(&fuse, fixture.sw.pid);
+	OK(fg_wire_send_raw(sock, &m, FG_HEADER_SIZE, &fuse.file, 1));
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
+	assert_true(atomic_load(&fuse.state->left) > 0);
+	assert_calls_lost("h0", "calls", 1);
+	fg_fuse_stop(&fuse);
+	close(sock);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -188,6 +244,8 @@ int main(void)
 		TEST_CASE(the_last_of_too_many_descriptors_lingers),
 		TEST_CASE(a_descriptor_lingers_on_the_control_socket),
 		TEST_CASE(a_port_that_lost_its_calls_waits),
+		TEST_CASE(a_file_lingers_whose_server_is_mute),
+		TEST_CASE(two_thousand_refused_connections_linger),
 	};
 
 	return fixture_main("disposal", CASES(cases));
