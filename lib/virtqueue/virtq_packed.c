@@ -22,41 +22,36 @@ static bool was_used(uint16_t flags, uint16_t place)
 }
 
 /* Whether the chain that began at `last` was returned and ended before `at`. If it has several slots, the last of them is as
- * the driver wrote it: with the chain's id, nothing after it, and available in one lap or the next. */
+ * the driver wrote it: with the chain's id, and nothing after it. Or the driver, which had it back, has written another chain
+ * there that is available in the next lap. */
 static bool ended_here(const struct virtq_view *view, uint16_t at, uint16_t last, uint16_t last_id)
 {
-	uint16_t size = view->conf->size, flags;
+	uint16_t size = view->conf->size;
 	uint16_t end = packed_next(at, size - 1u, size) ^ PACKED_WRAP; /* one slot before */
+	uint16_t flags = flags_at(view, end);
 
-	if (!was_used(flags_at(view, last), last))
-		return false;
-	if (end == last)
+	if (was_used(flags, end) && packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) != lap(end))
 		return true;
-	flags = flags_at(view, end);
-	return (flags & VRING_DESC_F_NEXT) == 0 &&
+	if (end == last)
+		return was_used(flags, last);
+	return was_used(flags_at(view, last), last) && (flags & VRING_DESC_F_NEXT) == 0 &&
 	       packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) !=
 		       packed_flag(flags, VRING_PACKED_DESC_F_USED) &&
 	       guest_load16(&packed_ring(view->conf)[packed_index(end)].id) == last_id;
 }
 
-/* How many slots the list of what was in hand takes from `place` on; 0 if it cannot be. The last slot of a chain has the
- * chain's id, whether an element was written there or not. */
-static uint32_t listed_slots(const struct virtq_view *view, uint16_t place, uint16_t list,
-			     uint16_t n)
+/* How many slots the list of what was in hand takes; 0 if it cannot be. */
+static uint32_t listed_slots(const struct virtq_view *view, uint16_t list, uint16_t n)
 {
 	uint16_t size = view->conf->size;
 	uint32_t slots = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct virtq_returned chain = *virtq_record_at(view->dp->record, list, i);
-		uint16_t last;
 
 		if (chain.slots == 0 || chain.slots > size - slots)
 			return 0;
 		slots += chain.slots;
-		last = packed_next(place, slots - 1, size);
-		if (guest_load16(&packed_ring(view->conf)[packed_index(last)].id) != chain.id)
-			return 0;
 	}
 	return slots;
 }
@@ -68,6 +63,32 @@ struct found {
 	uint16_t list, n;	/* what is in hand */
 	uint32_t slots;		/* and how many it takes */
 };
+
+/* Whether the ring has the chains that are in hand, which the driver has not got back: each is available there, or its element is
+ * written already, and its last slot has its id either way. `flags` are those of the first. */
+static bool has_listed(const struct virtq_view *view, const struct found *said, uint16_t flags)
+{
+	uint16_t size = view->conf->size, place = said->at;
+	uint32_t slots = said->slots;
+
+	for (uint16_t i = 0; i < said->n; i++) {
+		struct virtq_returned chain = *virtq_record_at(view->dp->record, said->list, i);
+		uint16_t last;
+
+		if (i > 0)
+			flags = flags_at(view, place);
+		/* The list stands where others of our user may write. */
+		if (chain.slots == 0 || chain.slots > slots ||
+		    packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) != lap(place))
+			return false;
+		slots -= chain.slots;
+		last = packed_next(place, chain.slots - 1u, size);
+		if (guest_load16(&packed_ring(view->conf)[packed_index(last)].id) != chain.id)
+			return false;
+		place = packed_next(place, chain.slots, size);
+	}
+	return slots == 0;
+}
 
 /* What the record says, if the ring agrees: then true. */
 static bool resume(const struct virtq_view *view, struct found *found)
@@ -84,15 +105,17 @@ static bool resume(const struct virtq_view *view, struct found *found)
 
 	if (!dp->resumes || packed_index(said.at) >= size || packed_index(said.last) >= size)
 		return false;
-	/* Of a ring that was never used there is no last chain, and it stands where the front end says. */
-	if (said.at == said.last ? said.at != found->at
-				 : !ended_here(view, said.at, said.last, said.last_id))
-		return false;
-	said.slots = listed_slots(view, said.at, said.list, said.n);
+	said.slots = listed_slots(view, said.list, said.n);
 	if (said.n > 0 && said.slots == 0)
 		return false;
+	/* Of a ring that was never used there is no last chain, and it stands where the front end says. Where the whole ring
+	 * was in hand, what is in hand lies over the last chain. */
+	if (said.at == said.last ? said.at != found->at
+				 : said.slots != size && !ended_here(view, said.at, said.last, said.last_id))
+		return false;
 	flags = flags_at(view, said.at);
-	/* Used already: the guest has seen these, only the record does not have them yet. */
+	/* Used already: the guest has seen these, and may have made others available there; only the record does not have them
+	 * yet. */
 	while (said.n > 0 && was_used(flags, said.at)) {
 		struct virtq_returned chain = *virtq_record_at(dp->record, said.list, 0);
 
@@ -105,9 +128,11 @@ static bool resume(const struct virtq_view *view, struct found *found)
 		said.at = packed_next(said.at, chain.slots, size);
 		said.list = (said.list + 1) % VIRTQ_IN_HAND_LIST;
 		said.n--;
-		flags = flags_at(view, said.at);
+		/* A lap on, it may be a slot that was looked at. */
+		flags = guest_load16_again(&packed_ring(view->conf)[packed_index(said.at)].flags);
 	}
-	if (was_used(flags, said.at) || (said.n > 0 && !packed_is_available(flags, said.at)))
+	if (was_used(flags, said.at) || (said.n > 0 && !packed_is_available(flags, said.at)) ||
+	    !has_listed(view, &said, flags))
 		return false;
 	*found = said;
 	return true;
