@@ -104,10 +104,14 @@ static void check_frame(const struct lane_shared_ring *ring, const struct frame 
 static void receive_frames(struct fuzz *in, struct lane_consumer *consumer)
 {
 	const uint16_t max = (uint16_t)(1 + fuzz_below(in, BURST_MAX));
-	const uint64_t before = consumer->next;
+	const uint64_t before = consumer->next, head = atomic_load(&consumer->ring->head);
 	uint64_t bytes = 0;
 	uint16_t n = lane_receive(consumer, burst, max);
 
+	if (head - before > LANE_RING_BYTES)
+		FUZZ_CHECK(n == 0 && consumer->broken);
+	else
+		FUZZ_CHECK(consumer->next <= head);
 	FUZZ_CHECK(n == burst->n && n <= max);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct frame *frame = &burst->frame[i];
@@ -142,9 +146,20 @@ static uint64_t take_position(struct fuzz *in, uint64_t near)
 	}
 }
 
-static void write_record(struct fuzz *in, struct lane_shared_ring *ring, uint64_t position)
+/* A length that a frame may have, nearly has, or any. */
+static uint32_t take_any_len(struct fuzz *in)
 {
-	struct lane_record record = {.len = fuzz_chance(in, 200) ? take_len(in) : fuzz_uint32(in)};
+	unsigned int which = fuzz_below(in, 8);
+
+	return which == 0   ? fuzz_uint32(in)
+	       : which == 1 ? FRAME_LEN_MAX + 1u + fuzz_uint8(in)
+	       : which == 2 ? fuzz_below(in, FRAME_LEN_MIN)
+			    : take_len(in);
+}
+
+static void write_record(struct fuzz *in, struct lane_shared_ring *ring, uint64_t position, uint32_t len)
+{
+	struct lane_record record = {.len = len};
 
 	if (fuzz_chance(in, 128))
 		fuzz_bytes(in, &record.offload, sizeof(record.offload));
@@ -168,12 +183,13 @@ static void lane_writes(struct fuzz *in, struct lane_shared_ring *ring, const st
 		atomic_store(&ring->head, position);
 		break;
 	case 1:
-		write_record(in, ring, position);
+		write_record(in, ring, position, take_any_len(in));
 		atomic_store(&ring->head, take_position(in, position));
 		break;
 	case 2:
-		write_record(in, ring, consumer->next);
-		atomic_store(&ring->head, consumer->next + lane_record_bytes(take_len(in)));
+		n = take_any_len(in);
+		write_record(in, ring, consumer->next, n);
+		atomic_store(&ring->head, consumer->next + lane_record_bytes(n));
 		break;
 	default:
 		n = 1 + fuzz_below(in, 64);

@@ -1,64 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Plants the bugs of tests/fuzz/planted/NAME one by one in a copy of the tree, and has the target find each.
+"""Plants the bugs of tests/fuzz/planted/NAME one by one in a copy of the tree, and has the target find each."""
 
-A planted bug is a paragraph: its title, its file, and lines of that file that are there exactly once, as they are and as they
-become.
-
-    title: one byte too many is within a region
-    file: lib/memory/mem_map.c
-    -	if (offset < region->size)
-    +	if (offset <= region->size)
-"""
-
-import dataclasses
 import os
 import shutil
 import subprocess
 import sys
 
 from . import build
+from .planted import LEAST, planted
 from .run import Run
 
 TREE = build.ROOT / "build-planted" / "tree"
 FOLDER = build.ROOT / "build-planted" / "build"
 # What a bug no longer uses is no reason to stop.
 PLANTED_BUILD = "-Dwerror=false"
-
-
-@dataclasses.dataclass
-class Bug:
-    title: str = ""
-    file: str = ""
-    old: list = dataclasses.field(default_factory=list)
-    new: list = dataclasses.field(default_factory=list)
-
-    def applied(self, text):
-        """The file's text with the bug in it."""
-        old = "\n".join(self.old) + "\n"
-        if not self.old or text.count(old) != 1:
-            sys.exit(f"fuzz: the planted bug \"{self.title}\": its lines are {text.count(old) if self.old else 0} times in"
-                     f" {self.file}, not once")
-        return text.replace(old, "".join(line + "\n" for line in self.new))
-
-
-def planted(path):
-    bugs = []
-    for paragraph in path.read_text().split("\n\n"):
-        bug = Bug()
-        for line in paragraph.strip("\n").split("\n"):
-            if line.startswith("title: "):
-                bug.title = line[7:]
-            elif line.startswith("file: "):
-                bug.file = line[6:]
-            elif line.startswith("-"):
-                bug.old.append(line[1:])
-            elif line.startswith("+"):
-                bug.new.append(line[1:])
-            elif line and not line.startswith("#"):
-                sys.exit(f"fuzz: {path}: not a line of a planted bug: {line}")
-        if bug.title:
-            bugs.append(bug)
-    return bugs
 
 
 def copy_tree(tree):
@@ -118,7 +73,7 @@ def _prove_one(name, seconds):
             f"NOT FOUND in  {run.executions:>9} executions, {run.wall_s:5.1f} s"
         print(f"{name:<14} {what}  {bug.title}", flush=True)
     print(f"{name}: {len(bugs) - missed} of {len(bugs)} found", flush=True)
-    return missed + (len(bugs) < 10)
+    return missed + (len(bugs) < LEAST)
 
 
 def prove(names, seconds):

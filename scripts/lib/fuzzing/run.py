@@ -6,12 +6,14 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 
-from . import build
+from . import build, planted
 
 # An input that takes longer is a finding. Seconds of the wall: other processes use the CPUs, too.
 INPUT_LIMIT_S = 25
+SHM = "/dev/shm"
 TICK = os.sysconf("SC_CLK_TCK")
 STATUS = re.compile(r"^#(\d+)\s+(\w+).*?\bcov: (\d+)")
 EXECUTIONS = re.compile(r"^stat::number_of_executed_units:\s+(\d+)")
@@ -65,8 +67,10 @@ class Run:
         asked = False
         environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1:handle_abort=1:detect_stack_use_after_return=0",
                            UBSAN_OPTIONS="print_stacktrace=1")
-        with subprocess.Popen(["nice", *self.command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, env=environment) as child:
+        # Files of a target that is ended by a signal go with the folder.
+        with tempfile.TemporaryDirectory(prefix="vuswitch-fuzz-", dir=SHM if os.path.isdir(SHM) else None) as folder, \
+                subprocess.Popen(["nice", *self.command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, env=dict(environment, TMPDIR=folder)) as child:
             os.set_blocking(child.stderr.fileno(), False)
             rest = b""
             while True:
@@ -100,18 +104,24 @@ class Run:
         rate = self.executions / self.wall_s if self.wall_s else 0
         late = [edges for at, edges in self.edges_at if at <= 0.75 * self.cpu_s]
         new = self.edges - (late[-1] if late else 0)
-        return (f"{self.name:<18}{self.executions:>12} executions {rate:>8.0f}/s {self.edges:>6} edges"
-                f" {self.edges - self.first_edges:>5} beyond the corpus {new:>4} in the last quarter"
+        return (f"{self.name:<14}{self.executions:>11} executions {rate:>7.0f}/s {self.edges:>6} edges,"
+                f" {self.edges - self.first_edges:>4} beyond the corpus, {new:>3} in the last quarter,"
+                f" the last after {self.last_edge_s:>4.0f} of {self.cpu_s:>4.0f} s of CPU"
                 f"  {'A FINDING' if self.found else 'no finding'}")
+
+    def finding(self):
+        """One line: what, where the input is, how it is played again."""
+        what = [line for line in self.lines if re.search(r"does not hold|runtime error|ERROR: |SUMMARY: ", line)]
+        text = re.sub(r"^==\d+==", "", what[0]).strip() if what else f"ended with status {self.status}"
+        place = os.path.relpath(self.artifact) if self.artifact else "none was kept"
+        return f"fuzz: {self.name}: {text}; input: {place}; again: {os.path.relpath(self.program)} {place}"
 
     def explain(self):
         """What a person needs who reads it."""
         marks = [i for i, line in enumerate(self.lines) if re.search(r"ERROR|runtime error|does not hold|ALARM|SUMMARY", line)]
         first = max(0, (marks[0] if marks else len(self.lines) - 40) - 2)
         words = ["    " + line for line in self.lines[first:first + 60]]
-        if self.artifact:
-            words.append(f"    again: {os.path.relpath(self.program)} {os.path.relpath(self.artifact)}")
-        return "\n".join(words)
+        return "\n".join(words + [self.finding()])
 
 
 def run_one(name, program, seconds, work=None):
@@ -125,6 +135,7 @@ def run_one(name, program, seconds, work=None):
 
 
 def run_all(names, seconds, jobs, merge):
+    planted.check(names)
     programs = build.fuzzers(names)
     works = [build.FOLDER / "work" / name if merge else None for name in names]
     found = 0
