@@ -107,8 +107,7 @@ class Stage:
         assert said.endswith("played" if words[0] == "play" else "revived"), said
 
     def port(self) -> dict[str, Any]:
-        port: dict[str, Any] = self.switch.ports()["hostile"]
-        return port
+        return self.switch.port("hostile")
 
     def said(self) -> str:
         """What the switch has logged since begin()."""
@@ -169,9 +168,8 @@ def _counter(port: dict[str, Any], path: str) -> int:
     return int(port[group][name])
 
 
-def _faults(stage: Stage) -> dict[int, str]:
-    rings = stage.switch.port("hostile")["rings"]
-    return {int(ring["ring"]): ring["fault"] for ring in rings if ring["fault"] != "ok"}
+def _faults(port: dict[str, Any]) -> dict[int, str]:
+    return {int(ring["ring"]): ring["fault"] for ring in port["rings"] if ring["fault"] != "ok"}
 
 
 def _seen(stage: Stage, expect: str, before: dict[str, Any]) -> bool:
@@ -180,18 +178,19 @@ def _seen(stage: Stage, expect: str, before: dict[str, Any]) -> bool:
     now = stage.port()
     if word == "fault":
         ring, _, text = rest.partition(" ")
-        return _faults(stage) == {int(ring): text} and text in stage.switch.port("hostile")["last_error"]
+        return _faults(now) == {int(ring): text} and text in now["last_error"]
     if word == "drop":
         return _counter(now, rest) > _counter(before, rest)
     if word == "refused":
-        return f"refused: {rest}" in stage.said()
+        # Not from the log, which leaves out lines that are like others before them.
+        return now["connections"] > before["connections"] and f"refused: {rest}" in now["last_error"]
     if word == "stopped":
-        return not stage.switch.port("hostile")["rings"][int(rest)]["ready"]
+        return not now["rings"][int(rest)]["ready"]
     sent = int(now["rx_ok"]) - int(before["rx_ok"])
     if word == "sent":
-        return sent == int(rest) and not _faults(stage)
+        return sent == int(rest) and not _faults(now)
     if word == "idle":
-        return sent == 0 and now["rx_drop"] == before["rx_drop"] and not _faults(stage)
+        return sent == 0 and now["rx_drop"] == before["rx_drop"] and not _faults(now)
     assert word == "any", expect
     return True
 
@@ -202,7 +201,7 @@ def _told(stage: Stage, before: dict[str, Any]) -> str:
     grown = {f"{group}.{name}": number - before[group][name] for group in ("rx_drop", "tx_drop")
              for name, number in now[group].items() if number > before[group][name]}
     lines = {line.partition("hostile: ")[2] for line in stage.said().splitlines()}
-    return f"sent {now['rx_ok'] - before['rx_ok']}, drops {grown}, rings {_faults(stage)}, log {sorted(lines)}"
+    return f"sent {now['rx_ok'] - before['rx_ok']}, drops {grown}, rings {_faults(now)}, log {sorted(lines)}"
 
 
 def _play(stage: Stage, case: Case) -> None:
