@@ -347,8 +347,10 @@ int main(int argc, char **argv)
 	role_take(ROLE_CONTROL);
 	role_assert_control();
 	keep_standard_descriptors();
-	if (options_parse(argc, argv, &vus.options, &fail) != 0)
+	if (options_parse(argc, argv, &vus.options, &fail) != 0) {
+		options_free(&vus.options);
 		return vuswitch_fail_out(&fail, EXIT_FAILURE);
+	}
 	if (vus.options.help) {
 		options_print_help(stdout);
 		return EXIT_SUCCESS;
@@ -358,8 +360,10 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	status = read_config(&vus.options, &config);
-	if (status != EXIT_SUCCESS)
+	if (status != EXIT_SUCCESS) {
+		options_free(&vus.options);
 		return status;
+	}
 	if (vus.options.check) {
 		config_print(&config, stdout);
 		config_warn(&config, stderr);

@@ -223,9 +223,10 @@ static unsigned int change_ports(struct vus_switch *sw) RUNS_ON(control_thread)
 
 unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 {
-	bool *given_up = calloc(config->ports_n + 1, sizeof(*given_up));
+	/* That all ports go needs no memory: it is how the switch ends. */
+	bool *given_up = config->ports_n > 0 ? calloc(config->ports_n, sizeof(*given_up)) : NULL;
 
-	if (given_up == NULL) {
+	if (given_up == NULL && config->ports_n > 0) {
 		log_error("vuswitch", "no memory for the new configuration; the old one stays");
 		if (sw->settled != NULL)
 			sw->settled(sw->settled_arg, config->ports_n + 1);

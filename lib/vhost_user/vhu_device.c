@@ -69,7 +69,7 @@ static void call_was_slow(void *arg, const char *what, uint64_t ns)
 	if (device->state != VHU_TALKING)
 		return;
 	snprintf(why, sizeof(why), "%s took %.0f ms", what, (double)ns / (double)NS_PER_MS);
-	vhu_endpoint_back_off(&device->endpoint);
+	vhu_endpoint_back_off(&device->endpoint, VHU_BACKOFF_MS * NS_PER_MS);
 	vhu_session_end(device, why, false);
 }
 
