@@ -45,6 +45,10 @@ static const struct option_row rows[] = {
 	 .help = "how long in all lcores may wait for the guest's memory, in ms, before the port goes down; 0: for ever"},
 	{ROW("memory-wait-rate", OPTION_NUMBER, memory_wait_rate), .value = "MS", .min = 1, .max = 1000, .normal = 5,
 	 .live = true, .help = "how much of that waiting is forgotten each second, in ms"},
+	{ROW("interrupt-wait", OPTION_NUMBER, interrupt_wait), .value = "MS", .max = 3600000, .normal = 300, .live = true,
+	 .help = "how much of lcores' time its slow interrupts may take in all, in ms, before the port goes down; 0: any"},
+	{ROW("interrupt-wait-rate", OPTION_NUMBER, interrupt_wait_rate), .value = "MS", .min = 1, .max = 1000, .normal = 2,
+	 .live = true, .help = "how much of that time is forgotten each second, in ms"},
 	{ROW("socket-owner", OPTION_USER, socket_owner), .value = "USER", .live = true, .common = true,
 	 .otherwise = "the switch's own user",
 	 .help = "the user the socket belongs to, a name or a number; in server mode"},
@@ -69,7 +73,10 @@ void vhost_options_bounds(const struct vhost_options *options, struct stall_boun
 		.burst_ns = options->memory_wait * NS_PER_MS,
 		.rate_ns = options->memory_wait_rate * NS_PER_MS,
 	};
-	bound[STALL_INTERRUPT] = (struct stall_bound){.burst_ns = 0};
+	bound[STALL_INTERRUPT] = (struct stall_bound){
+		.burst_ns = options->interrupt_wait * NS_PER_MS,
+		.rate_ns = options->interrupt_wait_rate * NS_PER_MS,
+	};
 }
 
 struct rights vhost_options_rights(const struct vhost_options *options)

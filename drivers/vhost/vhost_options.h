@@ -17,6 +17,7 @@ struct vhost_options {
 	uint32_t mode;	 /* enum vhu_mode */
 	uint32_t queues; /* pairs offered */
 	uint32_t memory_wait, memory_wait_rate; /* milliseconds; a second */
+	uint32_t interrupt_wait, interrupt_wait_rate;
 	bool postcopy, offloads, control_queue;
 	uint32_t socket_owner, socket_group, socket_mode; /* where given; only where we listen */
 };

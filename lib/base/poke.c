@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "doorbell.h"
 #include "lines.h"
 #include "role.h"
@@ -183,5 +184,27 @@ int poke(int fd)
 	doorbell_ring(&watchdog.bell);
 	error = write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
 	atomic_store_explicit(&poker->turn, turn + 2, memory_order_relaxed);
+	return error;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+int poke_timed(int fd, bool cpu, uint64_t *took_ns)
+{
+	uint64_t before;
+	int error;
+
+	*took_ns = 0;
+	if (fd < 0)
+		return 0;
+	before = cpu ? cpu_ns() : clock_ns();
+	error = poke(fd);
+	*took_ns = (cpu ? cpu_ns() : clock_ns()) - before;
 	return error;
 }

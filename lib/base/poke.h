@@ -14,6 +14,9 @@
 #ifndef VUS_POKE_H
 #define VUS_POKE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum {
 	POKE_PATIENCE_MS = 1,
 	POKE_VIGIL = 20,
@@ -35,5 +38,7 @@ void poke_leave(void);
 int poke(int fd);
 /* The same for a thread that is not watched: it is for the time of the write, and has SIGURG unblocked. */
 int poke_once(int fd);
+/* The same; *took_ns: how long it took, or if `cpu`, how much CPU time of the calling thread. */
+int poke_timed(int fd, bool cpu, uint64_t *took_ns);
 
 #endif

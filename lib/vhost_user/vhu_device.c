@@ -148,6 +148,9 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 	}
 	vhu_postcopy_init(device, config->postcopy_off);
 	vhu_device_set_stall_bounds(device, config->stall);
+	device->meter.alarm_fd = device->regions.alarm.fd;
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		device->ring[i].q.meter = &device->meter;
 	device->offloads = !config->offloads_off;
 	device->control_queue = !config->control_queue_off;
 	error = vhu_endpoint_open(&device->endpoint, loop, config, &endpoint_events, fail);

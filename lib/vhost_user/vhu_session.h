@@ -78,6 +78,7 @@ struct vhu_device {
 	struct rcu_wait close_wait;
 
 	struct stall_account stall; /* what its objects cost the lcores */
+	struct stall_meter meter;   /* what its interrupts do, not yet in the account */
 	uint64_t connections, replaced, messages;
 	char last_error[256];
 	struct log_limit log;

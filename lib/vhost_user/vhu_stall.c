@@ -6,11 +6,13 @@
 
 void vhu_stall_charged(struct vhu_device *device)
 {
-	uint64_t now = clock_ns(), ns[STALL_KINDS] = {0};
+	uint64_t now = clock_ns(), memory = 0, ns[STALL_KINDS];
 	char why[120];
 
 	if (device->regions.arena != NULL)
-		ns[STALL_MEMORY] = mem_arena_take(device->regions.arena);
+		memory = mem_arena_take(device->regions.arena);
+	stall_take(&device->meter, ns);
+	ns[STALL_MEMORY] += memory;
 	stall_account_add(&device->stall, ns, now);
 	if (!stall_account_over(&device->stall, now, why, sizeof(why)))
 		return;

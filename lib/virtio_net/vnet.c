@@ -48,12 +48,24 @@ bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_coun
 				  : begin_as(q, view, counters, &virtq_split);
 }
 
+/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full means that the
+ * interrupt is pending already. One that makes the write wait was made to (L5).
+ *
+ * A write that takes long may have been preempted, or wakes very many waiters. Only the second costs CPU time; so after a
+ * write that took long that of the next is measured, and charged (X5). */
 void vnet_interrupt(struct virtq *q, const struct virtq_view *view)
 {
-	/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full
-	 * means that the interrupt is pending already. One that makes the write wait was made to (L5). */
-	if (__builtin_expect(poke(view->conf->call_fd) != 0, 0))
+	enum { SLOW_NS = 100000 }; /* more than an honest front end's takes */
+	bool slow = atomic_load_explicit(&q->slow, memory_order_relaxed), slow_again;
+	uint64_t took;
+
+	if (__builtin_expect(poke_timed(view->conf->call_fd, slow, &took) != 0, 0))
 		vnet_break(q, VIRTQ_FAULT_CALL);
+	slow_again = took > SLOW_NS;
+	if (__builtin_expect(slow != slow_again, 0))
+		atomic_store_explicit(&q->slow, slow_again, memory_order_relaxed);
+	if (__builtin_expect(slow && slow_again && q->meter != NULL, 0))
+		stall_charge(q->meter, STALL_INTERRUPT, took);
 }
 
 /* --- receive ----------------------------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 #include "mem_map.h"
 #include "rcu.h"
 #include "role.h"
+#include "stall.h"
 #include "virtq_record.h"
 
 /* Why a ring is broken. Names for people: virtq_fault_text(). */
@@ -112,6 +113,8 @@ struct virtq {
 	struct frame_refs *refs;	/* NULL: every body is copied; set once */
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
+	struct stall_meter *meter;	/* the device's: what slow interrupts are charged to; NULL: nobody; set once */
+	atomic_bool slow;		/* its last interrupt took long: the next one's cost is measured */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
 	_Alignas(64) struct virtq_counters counters;
 	_Alignas(64) struct virtq_record own;

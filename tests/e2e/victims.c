@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* victims FOLDER A B ECHO: three well-behaved guests at the ports A, B and ECHO, whose sockets lie in FOLDER.
  *
- * A and B exchange frames (fg_victims.h). ECHO sends every frame for it back to where it came from, and says something
- * to everybody every BROADCAST_MS. For test_hostile.py. Each line on standard input is answered by one:
+ * A and B exchange frames (fg_victims.h). ECHO sends every frame for it but jumbo frames back to where it came from, and says
+ * something to everybody every BROADCAST_MS. For test_hostile.py. Each line on standard input is answered by one:
  *
  *	check	"ok FRAMES, LONGEST us": since the last check, so many frames, none lost, twice, late or damaged
  *
@@ -18,7 +18,7 @@
 #include "fg_clock.h"
 #include "fg_victims.h"
 
-enum { ECHO_MEMORY = 16 << 20, ECHO_RING = 1024, ECHO_NUMBER = 0xec00, BROADCAST_MS = 20, FRAME_MIN = 60 };
+enum { ECHO_MEMORY = 16 << 20, ECHO_RING = 1024, ECHO_NUMBER = 0xec00, BROADCAST_MS = 20, FRAME_MIN = 60, FRAME_LONGEST = 1514 };
 
 static struct fg_victims victims;
 static struct fg_victim echo;
@@ -69,7 +69,7 @@ static void *listen_and_answer(void *arg)
 		int len = fg_nic_recv(&echo.nic, frame, sizeof(frame), 5);
 
 		must(len == -ETIMEDOUT ? 0 : len, "the echo to receive");
-		if (len >= FRAME_MIN && memcmp(frame, echo.nic.mac, 6) == 0) {
+		if (len >= FRAME_MIN && len <= FRAME_LONGEST && memcmp(frame, echo.nic.mac, 6) == 0) {
 			memcpy(frame, frame + 6, 6);
 			memcpy(frame + 6, echo.nic.mac, 6);
 			say(frame, (size_t)len);

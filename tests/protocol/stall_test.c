@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A front end whose memory holds lcores: X3. A sends to B, and B punches its file while frames are delivered into it: B goes down
- * with the reason, A stays up, and the victims lose nothing.
+/* A front end whose memory or interrupts hold lcores: X3, X5. A sends to B, and B punches its file while frames are delivered
+ * into it: B goes down with the reason, A stays up, and the victims lose nothing.
  */
 #include "fixture.h"
 
@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ enum {
 	BOUND_MS = 400,
 	LIMIT_S = 30,
 	BUFFER = 2048,
+	/* 60 000 waiters on an interrupt: a write takes some milliseconds. */
+	SIDE = 245,
 };
 #define FILE_GPA (UINT64_C(1) << 40)
 
@@ -137,7 +140,7 @@ static bool is_connected(const char *port)
 	return connected;
 }
 
-static void assert_reason(const char *port)
+static void assert_reason(const char *port, const char *reason)
 {
 	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
 	const char *error = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
@@ -146,7 +149,7 @@ static void assert_reason(const char *port)
 	snprintf(text, sizeof(text), "%s", error != NULL ? error : "(none)");
 	json_decref(answer);
 	print_message("%s: %s\n", port, text);
-	if (strstr(text, "its memory kept an lcore waiting") == NULL)
+	if (strstr(text, reason) == NULL)
 		fail_msg("%s gives as its last error: %s", port, text);
 }
 
@@ -184,7 +187,7 @@ static void whose_memory_holds_lcores_goes_down(void **state)
 	if (is_connected("h1"))
 		fail_msg("after %u punches of %d MiB h1 is still connected; the longest round of an lcore took %.0f ms", punches,
 			 HOLE_MIB, fg_longest_round_us(&fixture.sw, false) / 1e3);
-	assert_reason("h1");
+	assert_reason("h1", "its memory kept an lcore waiting");
 	assert_true(is_connected("h0"));
 	assert_int_equal(number_of("h0", "memory_wait_ms"), 0);
 	assert_true(number_of("h1", "memory_wait_ms") >= BOUND_MS);
@@ -225,13 +228,74 @@ static void a_guest_on_slow_memory_stays_up(void **state)
 	close(puncher.fd);
 }
 
+/* --- interrupts -------------------------------------------------------------------------------------------------- */
+
+/* Descriptors that wait for one: SIDE sets with SIDE duplicates of it each. */
+static int sets[SIDE], dups[SIDE];
+
+static void wait_for_it(int fd)
+{
+	for (int i = 0; i < SIDE; i++) {
+		dups[i] = dup(fd);
+		assert_true(dups[i] >= 0);
+	}
+	for (int i = 0; i < SIDE; i++) {
+		sets[i] = epoll_create1(EPOLL_CLOEXEC);
+		assert_true(sets[i] >= 0);
+		for (int j = 0; j < SIDE; j++)
+			OK(epoll_ctl(sets[i], EPOLL_CTL_ADD, dups[j], &(struct epoll_event){.events = EPOLLIN | EPOLLET}));
+	}
+}
+
+static void wait_no_more(void)
+{
+	for (int i = 0; i < SIDE; i++) {
+		close(sets[i]);
+		close(dups[i]);
+	}
+}
+
+static void whose_interrupts_take_long_goes_down(void **state)
+{
+	struct guest *a = guest_run("h0", NULL), *b = guest_run("h1", NULL);
+	uint64_t until = fg_now_us() + LIMIT_S * UINT64_C(1000000);
+	uint8_t frame[64], got[BUFFER];
+
+	make_frame(frame, b, a);
+	OK(fg_nic_send(&b->nic, frame, 60, NULL));
+	assert_true(fg_nic_recv(&a->nic, got, sizeof(got), FG_WAIT_MS) > 0);
+	wait_for_it(b->nic.rx->call);
+	make_frame(frame, a, b);
+	while (is_connected("h1") && fg_now_us() < until) {
+		if (fg_nic_room(&a->nic, 2))
+			fg_nic_send(&a->nic, frame, 60, NULL);
+		fg_nic_reap(&a->nic);
+		while (fg_nic_recv(&b->nic, got, sizeof(got), 0) > 0)
+			;
+	}
+	wait_no_more();
+	print_message("%d waiters took %lld ms\n", SIDE * SIDE, (long long)number_of("h1", "interrupt_wait_ms"));
+	if (is_connected("h1"))
+		fail_msg("with %d waiters h1 is still connected after %d s; the longest round of an lcore took %.1f ms",
+			 SIDE * SIDE, LIMIT_S, fg_longest_round_us(&fixture.sw, false) / 1e3);
+	assert_reason("h1", "in interrupts within");
+	assert_true(is_connected("h0"));
+	assert_int_equal(number_of("h0", "interrupt_wait_ms"), 0);
+	wait_until_let_in_ms();
+}
+
 int main(void)
 {
-	static const char *const ports[] = {"v0", "v1", "h0", "h1,memory-wait=400,memory-wait-rate=200", NULL};
+	static const char *const ports[] = {
+		"v0", "v1", "h0",
+		"h1,memory-wait=400,memory-wait-rate=200,interrupt-wait=100,interrupt-wait-rate=20",
+		NULL,
+	};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(a_guest_on_slow_memory_stays_up),
 		TEST_CASE(it_comes_back_and_its_rest_doubles),
 		TEST_CASE(whose_memory_holds_lcores_goes_down),
+		TEST_CASE(whose_interrupts_take_long_goes_down),
 	};
 
 	fixture.with_victims = true;
