@@ -85,8 +85,7 @@ WRAP(int, ftruncate64, -1, ENOSPC, (int fd, off_t n), (fd, n))
 WRAP(int, posix_fallocate64, ENOSPC, ENOSPC, (int fd, off_t at, off_t n), (fd, at, n))
 WRAP(int, fstat64, -1, ENOMEM, (int fd, struct stat *st), (fd, st))
 WRAP(int, flock, -1, ENOLCK, (int fd, int how), (fd, how))
-/* Eight bytes are an eventfd's: a write there fails only where it stands at its end, and then what waits for it is awake
- * anyway. */
+/* Eight bytes are an eventfd's: a write there fails only where it stands at its end, and then who waits for it is awake. */
 ssize_t __real_write(int fd, const void *from, size_t n);
 ssize_t __wrap_write(int fd, const void *from, size_t n);
 ssize_t __wrap_write(int fd, const void *from, size_t n)
@@ -108,12 +107,12 @@ WRAP(int, accept4, -1, EMFILE, (int fd, struct sockaddr *from, socklen_t *n, int
 WRAP(int, getsockopt, -1, ENOBUFS, (int fd, int level, int name, void *to, socklen_t *n), (fd, level, name, to, n))
 WRAP(int, setsockopt, -1, ENOMEM, (int fd, int level, int name, const void *from, socklen_t n), (fd, level, name, from, n))
 WRAP(int, epoll_create1, -1, EMFILE, (int flags), (flags))
-/* That a descriptor that is watched is watched no longer needs nothing, and does not fail. */
+/* To watch a descriptor otherwise, or no longer, needs no memory, and the kernel does not refuse it. */
 int __real_epoll_ctl(int fd, int how, int what, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int how, int what, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int how, int what, struct epoll_event *event)
 {
-	return how != EPOLL_CTL_DEL && FAILS(epoll_ctl, ENOSPC) ? -1 : __real_epoll_ctl(fd, how, what, event);
+	return how == EPOLL_CTL_ADD && FAILS(epoll_ctl, ENOSPC) ? -1 : __real_epoll_ctl(fd, how, what, event);
 }
 
 WRAP(int, epoll_wait, -1, EINTR, (int fd, struct epoll_event *events, int n, int ms), (fd, events, n, ms))

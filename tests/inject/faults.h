@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* faults.h: calls of the switch that fail: what the build -Dinject=enabled and a test share.
  *
- * In that build the calls of our own code that may fail (not those of DPDK or libc) go through
- * faults.c, which counts them by the place they are made from, and has one of them fail: the `at`-th from the place `armed`.
- * The file named by VUSWITCH_FAULTS is this struct, mapped by both; without it nothing fails.
+ * In that build the calls of our own code that may fail (not those of DPDK or libc) go through faults.c, which counts them by
+ * the place they are made from, and has one of them fail: the `at`-th from the place `armed`. The file named by VUSWITCH_FAULTS
+ * is this struct, mapped by both; without it nothing fails.
  *
  * Context: any thread.
  */
