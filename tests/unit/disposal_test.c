@@ -135,6 +135,7 @@ static void run_long(struct disposal_job *job)
 
 static void hear_of_slow(void *arg, const char *what, uint64_t ns)
 {
+	role_assert_control();
 	assert_string_equal(what, "a brief call");
 	assert_true(ns > DISPOSAL_BRIEF_MS * NS_PER_MS);
 	/* No other has begun before its owner hears of this one: the jobs behind it can be taken back. */

@@ -28,6 +28,7 @@ static void hold(void)
 {
 	struct disposal_stats stats;
 
+	role_assert_control();
 	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
 		stuck[i] = (struct disposal_job){.run = get_stuck};
 		disposal_start(t.device->account, &stuck[i]);
