@@ -157,6 +157,7 @@ static void receive(struct fuzz *in) RUNS_ON(lcore_thread)
 	from.used_pos = from.pos;
 	if (fuzz_chance(in, 32) && virtq_fault(&from.q) == VIRTQ_OK) {
 		vnet_arm(&from.q);
+		model_available(&from, 0, 1);
 		vnet_disarm(&from.q);
 		model_check_written(rings);
 	}

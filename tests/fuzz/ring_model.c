@@ -220,10 +220,12 @@ int model_available(struct ring *ring, uint32_t at, uint32_t max)
 	if (ring->packed)
 		return ring->size - at < max ? (int)(ring->size - at) : (int)max;
 	if (n < at + max) {
-		ring->seen = (uint16_t)guest_get(guest, ring->avail + 2, 2);
-		n = (uint16_t)(ring->seen - ring->pos);
+		uint16_t seen = (uint16_t)guest_get(guest, ring->avail + 2, 2);
+
+		n = (uint16_t)(seen - ring->pos);
 		if (n > ring->size)
 			return -1;
+		ring->seen = seen;
 	}
 	n = n > at ? (uint16_t)(n - at) : 0;
 	return n < max ? n : (int)max;
@@ -247,6 +249,8 @@ void model_allow_buffers(struct ring *ring)
 	model_begin(ring);
 	offered_n = pieces_n = 0;
 	n = ring->packed ? ring->size : (uint16_t)((uint16_t)guest_get(guest, ring->avail + 2, 2) - ring->pos);
+	/* More than a ring has: found out at the next reading of the index, or never, if enough of them are used by then. */
+	confused |= n > ring->size;
 	for (int i = 0; i < n && i < ring->size && slots < ring->size; i++) {
 		struct offered *chain_of = &offered[offered_n];
 

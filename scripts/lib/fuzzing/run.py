@@ -124,23 +124,23 @@ class Run:
         return "\n".join(words + [self.finding()])
 
 
-def run_one(name, program, seconds, work=None):
-    """`work` is where new inputs are kept."""
+def run_one(name, program, seconds, work=None, seed=None):
+    """`work` is where new inputs are kept. With a seed the inputs are the same each time, as many as there is time for."""
     corpus = [build.unpack(name, build.FOLDER / "corpus" / name)]
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
         corpus.insert(0, work)
-    run = Run(name, program, corpus, build.FINDINGS)
+    run = Run(name, program, corpus, build.FINDINGS, [f"-seed={seed}"] if seed is not None else ())
     return run.go(lambda run: run.wall_s > seconds, seconds + 60)
 
 
-def run_all(names, seconds, jobs, merge):
+def run_all(names, seconds, jobs, merge, seed=None):
     planted.check(names)
     programs = build.fuzzers(names)
     works = [build.FOLDER / "work" / name if merge else None for name in names]
     found = 0
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for run in pool.map(run_one, names, programs, [seconds] * len(names), works):
+        for run in pool.map(run_one, names, programs, [seconds] * len(names), works, [seed] * len(names)):
             print(run.row(), flush=True)
             if run.found:
                 found += 1
