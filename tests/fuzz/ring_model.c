@@ -260,8 +260,12 @@ void model_allow_buffers(struct ring *ring)
 		model_chain(ring, slots, true);
 		chain_of->n = (uint16_t)(pieces_n - chain_of->first);
 		/* Of a chain that is broken nothing is written: but what precedes the fault was allowed, which is no harm. */
-		if (chain.result != 0)
+		if (chain.result != 0) {
+			/* A chain that goes on in slots of this visit's frames, a lap on: the switch counts a ring's slots from
+			 * where it stands by then. Its guest sees its own buffers twice. */
+			confused |= ring->packed && slots > 0 && slots + chain.slots >= ring->size;
 			break;
+		}
 		chain_of->slots = chain.slots;
 		chain_of->cost = chain.cost;
 		slots += chain.slots;
