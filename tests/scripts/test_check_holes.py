@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "lib" / "check-holes"
 
 RULES = "| V1 | A chain ends. | A loop (CVE-2019-9547). | `unit/ring_test` |\n"
 HOLE = "| CVE-2019-9547 | V1 | `next` is 0 | `unit/ring_test: loops_end`, `tests/e2e/test_ring.py: test_loop` |\n"
-RAN = {"name": "vuswitch:unit / ring_test, packed rings", "result": "OK", "stdout": "[       OK ] loops_end\n"}
+RAN = {"name": "vuswitch:unit / ring, packed rings", "result": "OK", "stdout": "[       OK ] loops_end\n"}
 LOG = "tests/e2e/test_ring.py::test_loop[7.2-split] PASSED  [ 10%]\n"
 
 
