@@ -2,7 +2,6 @@
 #include "poke.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,9 +11,9 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "doorbell.h"
 #include "lines.h"
 #include "role.h"
+#include "watch_thread.h"
 
 /* A watched thread. `turn` is its own: odd inside a write. The rest is under the lock. */
 struct poker {
@@ -27,11 +26,8 @@ WHOLE_LINES(struct poker);
 static struct {
 	pthread_mutex_t lock; /* never taken by poke() */
 	struct poker poker[POKE_THREADS_MAX];
-	struct doorbell bell;
-	pthread_t thread;
-	bool watching;
-	atomic_bool end;
-} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = {.fd = -1}};
+	struct watch_thread watch;
+} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .watch = {.bell = {.fd = -1}}};
 
 static _Thread_local struct poker *mine;
 
@@ -60,40 +56,6 @@ static bool poke_look(void)
 	return busy;
 }
 
-static void wait_for_bell(int timeout_ms)
-{
-	struct pollfd bell = {.fd = watchdog.bell.fd, .events = POLLIN};
-
-	poll(&bell, 1, timeout_ms);
-}
-
-static void sleep_until_poked(void)
-{
-	doorbell_arm(&watchdog.bell);
-	if (!poke_look() && !atomic_load(&watchdog.end))
-		wait_for_bell(-1);
-	doorbell_disarm(&watchdog.bell);
-}
-
-static void *watch(void *arg)
-{
-	unsigned int quiet = 0;
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	while (!atomic_load(&watchdog.end)) {
-		quiet = poke_look() ? 0 : quiet + 1;
-		if (quiet > POKE_VIGIL) {
-			sleep_until_poked();
-			quiet = 0;
-		}
-		/* Not armed, it does not ring: this is a look each millisecond. */
-		wait_for_bell(POKE_PATIENCE_MS);
-	}
-	return arg;
-}
-
 static void interrupted(int number VUS_UNUSED)
 {
 }
@@ -101,30 +63,19 @@ static void interrupted(int number VUS_UNUSED)
 int poke_watch(void)
 {
 	struct sigaction action = {.sa_handler = interrupted};
-	int error = doorbell_init(&watchdog.bell);
 
-	if (error == 0 && sigaction(SIGURG, &action, NULL) != 0)
-		error = -errno;
-	atomic_store(&watchdog.end, false);
-	if (error == 0)
-		error = -pthread_create(&watchdog.thread, NULL, watch, NULL);
-	watchdog.watching = error == 0;
-	if (error == 0)
-		pthread_setname_np(watchdog.thread, "watchdog");
-	else
-		doorbell_fini(&watchdog.bell);
-	return error;
+	if (sigaction(SIGURG, &action, NULL) != 0)
+		return -errno;
+	watchdog.watch.look = poke_look;
+	watchdog.watch.period_ms = POKE_PATIENCE_MS;
+	watchdog.watch.vigil = POKE_VIGIL;
+	watchdog.watch.name = "watchdog";
+	return watch_thread_start(&watchdog.watch);
 }
 
 void poke_unwatch(void)
 {
-	if (!watchdog.watching)
-		return;
-	atomic_store(&watchdog.end, true);
-	doorbell_ring(&watchdog.bell);
-	pthread_join(watchdog.thread, NULL);
-	doorbell_fini(&watchdog.bell);
-	watchdog.watching = false;
+	watch_thread_stop(&watchdog.watch);
 }
 
 /* --- those who poke ----------------------------------------------------------------------------------------------- */
@@ -181,18 +132,10 @@ int poke(int fd)
 	turn = atomic_load_explicit(&poker->turn, memory_order_relaxed);
 	atomic_store_explicit(&poker->turn, turn + 1, memory_order_relaxed);
 	/* Its fence comes after that store: a watchdog who goes to sleep sees us, or we see that it sleeps. */
-	doorbell_ring(&watchdog.bell);
+	doorbell_ring(&watchdog.watch.bell);
 	error = write(fd, &one, sizeof(one)) < 0 && errno == EINTR ? -EINTR : 0;
 	atomic_store_explicit(&poker->turn, turn + 2, memory_order_relaxed);
 	return error;
-}
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 int poke_timed(int fd, bool cpu, uint64_t *took_ns)
@@ -203,8 +146,8 @@ int poke_timed(int fd, bool cpu, uint64_t *took_ns)
 	*took_ns = 0;
 	if (fd < 0)
 		return 0;
-	before = cpu ? cpu_ns() : clock_ns();
+	before = cpu ? clock_thread_cpu_ns() : clock_ns();
 	error = poke(fd);
-	*took_ns = (cpu ? cpu_ns() : clock_ns()) - before;
+	*took_ns = (cpu ? clock_thread_cpu_ns() : clock_ns()) - before;
 	return error;
 }

@@ -340,14 +340,6 @@ static bool wait_for_more(struct disposal *disposal)
 	       disposal->due >= disposal->idle;
 }
 
-static uint64_t own_cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* Makes the call; unlocked meanwhile. The job may be gone then. */
 static void make_call(struct disposal *disposal, struct disposal_job *job, struct running *running)
 {
@@ -356,9 +348,9 @@ static void make_call(struct disposal *disposal, struct disposal_job *job, struc
 	uint64_t cpu;
 
 	pthread_mutex_unlock(&disposal->lock);
-	cpu = own_cpu_ns();
+	cpu = clock_thread_cpu_ns();
 	job->run(job);
-	cpu = own_cpu_ns() - cpu;
+	cpu = clock_thread_cpu_ns() - cpu;
 	pthread_mutex_lock(&disposal->lock);
 	if (running->brief && cpu > DISPOSAL_BRIEF_MS * NS_PER_MS && cpu > account->slow_ns) {
 		account->slow_ns = cpu;

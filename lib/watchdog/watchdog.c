@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +15,6 @@
 #include <linux/virtio_ring.h>
 
 #include "clock.h"
-#include "doorbell.h"
 #include "frame.h"
 #include "lines.h"
 #include "mem_arena.h"
@@ -25,6 +22,7 @@
 #include "role.h"
 #include "virtq.h"
 #include "vus_limits.h"
+#include "watch_thread.h"
 
 /* A watched thread. `awake` is its own; the rest is under the lock. */
 struct watched {
@@ -43,11 +41,8 @@ static struct {
 	unsigned int sampled;
 	int pages;  /* /proc/self/pagemap */
 	int memory; /* /proc/self/mem */
-	struct doorbell bell;
-	pthread_t thread;
-	bool watching;
-	atomic_bool end;
-} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .pages = -1, .memory = -1, .bell = {.fd = -1}};
+	struct watch_thread watch;
+} watchdog = {.lock = PTHREAD_MUTEX_INITIALIZER, .pages = -1, .memory = -1, .watch = {.bell = {.fd = -1}}};
 
 static _Thread_local struct watched *mine;
 
@@ -255,63 +250,24 @@ static bool watch_look(void)
 	return awake > 0;
 }
 
-static void wait_for_bell(int timeout_ms)
-{
-	struct pollfd bell = {.fd = watchdog.bell.fd, .events = POLLIN};
-
-	poll(&bell, 1, timeout_ms);
-}
-
-static void *watch(void *arg)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	while (!atomic_load(&watchdog.end)) {
-		if (!watch_look()) {
-			doorbell_arm(&watchdog.bell);
-			if (!watch_look() && !atomic_load(&watchdog.end))
-				wait_for_bell(-1);
-			doorbell_disarm(&watchdog.bell);
-		}
-		/* Not armed, it does not ring: this is a look each millisecond. */
-		wait_for_bell(WATCHDOG_MS);
-	}
-	return arg;
-}
-
 int watchdog_start(void)
 {
-	int error = doorbell_init(&watchdog.bell);
-
 	watchdog.pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	watchdog.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	atomic_store(&watchdog.end, false);
-	if (error == 0)
-		error = -pthread_create(&watchdog.thread, NULL, watch, NULL);
-	watchdog.watching = error == 0;
-	if (error == 0)
-		pthread_setname_np(watchdog.thread, "memory-watchdog");
-	else
-		doorbell_fini(&watchdog.bell);
-	return error;
+	watchdog.watch.look = watch_look;
+	watchdog.watch.period_ms = WATCHDOG_MS;
+	watchdog.watch.name = "memory-watchdog";
+	return watch_thread_start(&watchdog.watch);
 }
 
 void watchdog_stop(void)
 {
-	if (!watchdog.watching)
-		return;
-	atomic_store(&watchdog.end, true);
-	doorbell_ring(&watchdog.bell);
-	pthread_join(watchdog.thread, NULL);
-	doorbell_fini(&watchdog.bell);
+	watch_thread_stop(&watchdog.watch);
 	if (watchdog.pages >= 0)
 		close(watchdog.pages);
 	if (watchdog.memory >= 0)
 		close(watchdog.memory);
 	watchdog.pages = watchdog.memory = -1;
-	watchdog.watching = false;
 }
 
 /* --- those who are watched ---------------------------------------------------------------------------------------- */
@@ -363,5 +319,5 @@ void watchdog_awake(void)
 	if (mine == NULL)
 		return;
 	atomic_store(&mine->awake, true);
-	doorbell_ring(&watchdog.bell);
+	doorbell_ring(&watchdog.watch.bell);
 }
