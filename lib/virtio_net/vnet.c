@@ -48,8 +48,8 @@ bool vnet_begin(struct virtq *q, const struct virtq_view *view, struct port_coun
 				  : begin_as(q, view, counters, &virtq_split);
 }
 
-/* The one system call of the data path. The descriptor is an eventfd and non-blocking; one that is full means that the
- * interrupt is pending already. One that makes the write wait was made to (L5).
+/* The one system call of the data path, but for what stall_charge() tells control. The descriptor is an eventfd and
+ * non-blocking; one that is full means that the interrupt is pending already. One that makes the write wait was made to (L5).
  *
  * A write that takes long may have been preempted, or wakes very many waiters. Only the second costs CPU time; so after a
  * write that took long that of the next is measured, and charged (X5). */
