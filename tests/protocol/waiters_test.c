@@ -41,11 +41,11 @@ static double cost_ms(int fd)
 	return cpu_ms(getpid()) - from;
 }
 
-/* The control thread makes none of these calls: however many share its CPU, it spends less than a quarter of their time. */
-static void assert_control_answers(double before_ms, double calls_ms)
+/* Asks control for its ports, again and again; returns how long the slowest answer took, in ms. */
+static double ask_control(void)
 {
 	uint64_t end = fg_now_us() + WATCHED_MS * 1000;
-	double slowest = 0, spent;
+	double slowest = 0;
 
 	while (fg_now_us() < end) {
 		uint64_t from = fg_now_us();
@@ -57,10 +57,7 @@ static void assert_control_answers(double before_ms, double calls_ms)
 		slowest = ms > slowest ? ms : slowest;
 		fg_sleep_us(5000);
 	}
-	spent = cpu_ms(fixture.sw.pid) - before_ms;
-	print_message("slowest answer %.1f ms, control ran for %.0f ms; the calls take %.0f ms\n", slowest, spent, calls_ms);
-	if (spent > calls_ms / 4)
-		fail_msg("the control thread ran for %.0f ms", spent);
+	return slowest;
 }
 
 static void send_ring_fd(struct guest *g, uint32_t request, unsigned int index, int fd)
@@ -71,19 +68,29 @@ static void send_ring_fd(struct guest *g, uint32_t request, unsigned int index, 
 	OK(fg_wire_send(g->s.sock, &m, &fd, 1));
 }
 
-/* Control rings each new call descriptor once, as the old one's interrupts may have been lost. */
+/* Control rings each new call descriptor once, as the old one's interrupts may have been lost. It makes none of these calls
+ * itself: however many share its CPU, it spends less than a quarter of their time beyond what the questions alone cost.
+ */
 static void a_call_descriptor_has_waiters(void **state)
 {
 	struct guest *g = guest_run("h0", NULL);
 	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	double cost, before;
+	double calls_ms, from_ms, quiet_ms, spent_ms, slowest_ms;
 
 	OK(fg_waiters_open(&waiters, call));
-	cost = cost_ms(call);
-	before = cpu_ms(fixture.sw.pid);
+	calls_ms = CHANGES * cost_ms(call);
+	from_ms = cpu_ms(fixture.sw.pid);
+	ask_control();
+	quiet_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	from_ms += quiet_ms;
 	for (unsigned int i = 0; i < CHANGES; i++)
 		send_ring_fd(g, FG_SET_VRING_CALL, 0, call);
-	assert_control_answers(before, CHANGES * cost);
+	slowest_ms = ask_control();
+	spent_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	print_message("slowest answer %.1f ms, control ran for %.0f ms, without the calls %.0f ms; the calls take %.0f ms\n",
+		      slowest_ms, spent_ms, quiet_ms, calls_ms);
+	if (spent_ms - quiet_ms > calls_ms / 4)
+		fail_msg("the control thread ran for %.0f ms, %.0f ms without the calls", spent_ms, quiet_ms);
 	guest_close(g);
 	fg_waiters_close(&waiters);
 	close(call);
