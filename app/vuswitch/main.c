@@ -33,6 +33,7 @@
 #include "rcu.h"
 #include "running.h"
 #include "signals.h"
+#include "spare_cpus.h"
 #include "switch.h"
 #include "vhost_port.h"
 #include "vus_version.h"
@@ -180,10 +181,23 @@ static void open_journal(struct vuswitch *vus) RUNS_ON(control_thread)
 		switch_set_journal(vus->sw, folder);
 }
 
+static void place_threads(struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	cpu_set_t cpus;
+	char names[64];
+	bool spare = spare_cpus_find(&cpus);
+
+	loop_place_threads(vus->loop, &cpus);
+	spare_cpus_name(&cpus, names, sizeof(names));
+	log_info("vuswitch", "calls on what front ends gave are made on CPU %s%s", names,
+		 spare ? "" : ", which is the control thread's: no other is spare");
+}
+
 static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
 {
 	int error = ctl_socket_probe(vus->options.control, fail);
 
+	spare_cpus_look();
 	if (error == 0)
 		error = eal_start(&vus->options, fail);
 	if (error != 0)
@@ -206,6 +220,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	vus->loop = loop_create();
 	if (vus->loop == NULL)
 		return fail_set(fail, -ENOMEM, "vuswitch: the event loop cannot be made");
+	place_threads(vus);
 	vus->signals =
 		(struct signals){.loop = vus->loop, .stop = vuswitch_stop, .reload = vuswitch_reload, .arg = vus};
 	error = signals_start(&vus->signals);

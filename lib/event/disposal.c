@@ -1,95 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "disposal.h"
-
 #include <errno.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "log.h"
+#include "disposal_private.h"
 #include "loop_private.h"
-#include "vus_limits.h"
 
-enum {
-	/* Closing jobs that an account brings along, so that closing needs no memory in ordinary times. */
-	OWN_CLOSES = 16,
-	STACK_BYTES = 256 * 1024,
-};
+enum { STACK_BYTES = 256 * 1024 };
 
-static const uint64_t LOST_NS = DISPOSAL_LOST_MS * NS_PER_MS;
 /* How often running calls are looked at, while there are any. */
 static const uint64_t LOOK_NS = 250 * NS_PER_MS;
 
-struct close_job {
-	struct disposal_job job;
-	struct close_job *next_free;
-	bool own; /* one of its account's OWN_CLOSES */
-};
-
-/* A call that is being made. The job itself may be gone by now. */
-struct running {
-	uint64_t since_ns; /* 0: a free place */
-	const char *what;
-	int fd;
-	bool blocks; /* jobs about the same descriptor wait for it */
-	bool brief;
-	bool late;
-};
-
-struct disposal_account {
-	struct disposal *disposal;
-	struct disposal_account *next_account;
-	struct disposal_account *next_queued;
-	unsigned int refs; /* the owner, each job, and the call of `notify` */
-	char name[64];
-	struct log_limit log;
-	struct disposal_job *queue, **queue_tail;
-	bool queued; /* in disposal->queued, as long as its queue is not empty */
-	unsigned int waiting, running_n;
-	struct running running[DISPOSAL_THREADS];
-	uint64_t done, late;
-	/* Late calls that came back since the last look. */
-	unsigned int returned;
-	uint64_t returned_ns;
-	struct close_job own[OWN_CLOSES];
-	struct close_job *free_closes;
-	bool full; /* as `changed` was told last */
-	bool waited_for; /* disposal_full() said that it is, and `changed` was not called since */
-	bool notifying;
-	struct loop_call notify;
-	void (*changed)(void *arg); /* control's, as its argument is */
-	void *changed_arg;
-	/* The brief call that took longest since `slow` was called, or 0. */
-	uint64_t slow_ns;
-	const char *slow_what;
-	void (*slow)(void *arg, const char *what, uint64_t ns); /* control's, as its argument is */
-	void *slow_arg;
-};
-
-/* It outlives the loop for as long as a lost thread does. All below is under the lock, which is held for a few
- * instructions, and never while a job runs; no lcore takes it. */
-struct disposal {
-	pthread_mutex_t lock;
-	pthread_cond_t more; /* for idle threads */
-	pthread_cond_t ended; /* for the end: a call came back, or a thread has ended */
-	struct loop *loop; /* NULL: it is gone */
-	bool ending; /* disposal_destroy() waits on `ended` */
-	unsigned int refs; /* the loop, each account, each thread */
-	unsigned int threads, idle;
-	unsigned int due; /* jobs that need a thread now: in a queue, within their account's quota */
-	struct disposal_account *accounts;
-	struct disposal_account *queued, **queued_tail;
-	struct loop_timer look;
-};
-
-/* --- references -------------------------------------------------------------------------------------------------- */
-
-/* Unlocks. */
-static void disposal_unref(struct disposal *disposal)
+void disposal_unref(struct disposal *disposal)
 {
 	bool last = --disposal->refs == 0;
 
@@ -100,104 +23,6 @@ static void disposal_unref(struct disposal *disposal)
 	pthread_cond_destroy(&disposal->more);
 	pthread_cond_destroy(&disposal->ended);
 	free(disposal);
-}
-
-/* Locked. The disposal is kept by whoever calls: the loop, or a thread. */
-static void account_unref(struct disposal_account *account)
-{
-	struct disposal *disposal = account->disposal;
-
-	if (--account->refs > 0)
-		return;
-	for (struct disposal_account **at = &disposal->accounts; *at != NULL; at = &(*at)->next_account) {
-		if (*at == account) {
-			*at = account->next_account;
-			break;
-		}
-	}
-	disposal->refs--;
-	free(account);
-}
-
-/* Unlocked, by the control thread. */
-static void account_release(struct disposal_account *account)
-{
-	struct disposal *disposal = account->disposal;
-
-	pthread_mutex_lock(&disposal->lock);
-	/* A reference of our own keeps the lock until it is released. */
-	disposal->refs++;
-	account_unref(account);
-	disposal_unref(disposal);
-}
-
-/* --- fullness ---------------------------------------------------------------------------------------------------- */
-
-static unsigned int count_lost(const struct disposal_account *account, uint64_t now)
-{
-	unsigned int lost = 0;
-
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
-		const struct running *running = &account->running[i];
-
-		lost += running->since_ns != 0 && now > running->since_ns + LOST_NS;
-	}
-	return lost;
-}
-
-static bool is_full(const struct disposal_account *account)
-{
-	return account->waiting >= DISPOSAL_WAITING_MAX ||
-	       count_lost(account, clock_ns()) == DISPOSAL_THREADS;
-}
-
-/* Whether `changed` is due: the owner was told otherwise, or waits for room that is there. */
-static bool has_changed(const struct disposal_account *account, bool full)
-{
-	return full != account->full || (account->waited_for && !full);
-}
-
-static void tell_owner(struct loop_call *call)
-{
-	struct disposal_account *account = container_of(call, struct disposal_account, notify);
-	struct disposal *disposal = account->disposal;
-	void (*changed)(void *arg);
-	const char *slow_what;
-	uint64_t slow_ns;
-	bool full;
-
-	role_assert_control();
-	pthread_mutex_lock(&disposal->lock);
-	account->notifying = false;
-	full = is_full(account);
-	changed = has_changed(account, full) ? account->changed : NULL;
-	account->full = full;
-	account->waited_for &= full;
-	slow_ns = account->slow_ns;
-	slow_what = account->slow_what;
-	pthread_mutex_unlock(&disposal->lock);
-	if (changed != NULL)
-		changed(account->changed_arg);
-	if (slow_ns != 0) {
-		if (account->slow != NULL)
-			account->slow(account->slow_arg, slow_what, slow_ns);
-		pthread_mutex_lock(&disposal->lock);
-		account->slow_ns = 0;
-		pthread_cond_signal(&disposal->more);
-		pthread_mutex_unlock(&disposal->lock);
-	}
-	account_release(account);
-}
-
-/* Locked. */
-static void note_for_owner(struct disposal_account *account)
-{
-	if (account->notifying || account->disposal->loop == NULL ||
-	    (account->slow_ns == 0 && !has_changed(account, is_full(account))))
-		return;
-	account->notifying = true;
-	account->refs++;
-	loop_call(account->disposal->loop, &account->notify);
 }
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
@@ -323,10 +148,10 @@ static void job_came_back(struct disposal_account *account, struct disposal_job 
 		job->call.run = call_done;
 		loop_call(disposal->loop, &job->call);
 	}
-	note_for_owner(account);
+	disposal_account_notify(account);
 	if (disposal->ending)
 		pthread_cond_signal(&disposal->ended);
-	account_unref(account);
+	disposal_account_unref(account);
 }
 
 /* Locked. False: nothing came for so long that the thread is not needed. */
@@ -366,6 +191,9 @@ static void *disposal_main(void *arg)
 	loop_block_signals();
 	pthread_setname_np(pthread_self(), "disposal");
 	pthread_mutex_lock(&disposal->lock);
+	/* CPUs that are gone by now leave it where the control thread is. */
+	if (disposal->placed)
+		(void)sched_setaffinity(0, sizeof(disposal->cpus), &disposal->cpus);
 	for (;;) {
 		struct running *running;
 		struct disposal_job *job = take_job(disposal, &running);
@@ -402,27 +230,6 @@ static void make_thread(struct disposal *disposal)
 
 /* --- looking after calls that do not come back ------------------------------------------------------------------- */
 
-static void report_late(struct disposal_account *account, uint64_t now)
-{
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
-		struct running *running = &account->running[i];
-
-		if (running->since_ns == 0 || running->late || now <= running->since_ns + LOST_NS)
-			continue;
-		running->late = true;
-		account->late++;
-		log_limited(&account->log, LOG_WARN, account->name,
-			    "%s has not come back for %.1f s; %d such calls may be under way at a time",
-			    running->what, (double)(now - running->since_ns) / (double)NS_PER_S, DISPOSAL_THREADS);
-	}
-	if (account->returned > 0)
-		log_limited(&account->log, LOG_INFO, account->name,
-			    "of the calls that had not come back %u have, after %.1f s at most", account->returned,
-			    (double)account->returned_ns / (double)NS_PER_S);
-	account->returned = 0;
-	account->returned_ns = 0;
-}
-
 static void look_at_calls(struct loop_timer *timer)
 {
 	struct disposal *disposal = container_of(timer, struct disposal, look);
@@ -442,127 +249,12 @@ static void look_at_calls(struct loop_timer *timer)
 	for (struct disposal_account *account = disposal->accounts; account != NULL; account = next) {
 		next = account->next_account;
 		busy |= account->running_n > 0 || account->waiting > 0;
-		report_late(account, now);
-		note_for_owner(account);
+		disposal_account_report(account, now);
+		disposal_account_notify(account);
 	}
 	pthread_mutex_unlock(&disposal->lock);
 	if (busy)
 		loop_timer_start(disposal->loop, timer, LOOK_NS);
-}
-
-/* --- accounts ---------------------------------------------------------------------------------------------------- */
-
-struct disposal_account *disposal_account_create(struct loop *loop, const char *name)
-{
-	struct disposal_account *account = calloc(1, sizeof(*account));
-	struct disposal *disposal = loop->disposal;
-
-	if (account == NULL)
-		return NULL;
-	account->disposal = disposal;
-	account->refs = 1;
-	snprintf(account->name, sizeof(account->name), "%s", name);
-	account->queue_tail = &account->queue;
-	account->notify.run = tell_owner;
-	for (unsigned int i = 0; i < OWN_CLOSES; i++) {
-		account->own[i].own = true;
-		account->own[i].next_free = account->free_closes;
-		account->free_closes = &account->own[i];
-	}
-	pthread_mutex_lock(&disposal->lock);
-	disposal->refs++;
-	account->next_account = disposal->accounts;
-	disposal->accounts = account;
-	pthread_mutex_unlock(&disposal->lock);
-	return account;
-}
-
-void disposal_account_put(struct disposal_account *account)
-{
-	if (account == NULL)
-		return;
-	account->changed = NULL;
-	account->slow = NULL;
-	account_release(account);
-}
-
-void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
-{
-	account->changed = changed;
-	account->changed_arg = arg;
-}
-
-void disposal_account_watch_brief(struct disposal_account *account,
-				  void (*slow)(void *arg, const char *what, uint64_t ns), void *arg)
-{
-	account->slow = slow;
-	account->slow_arg = arg;
-}
-
-bool disposal_full(struct disposal_account *account)
-{
-	bool full;
-
-	pthread_mutex_lock(&account->disposal->lock);
-	full = is_full(account);
-	account->waited_for |= full;
-	pthread_mutex_unlock(&account->disposal->lock);
-	return full;
-}
-
-void disposal_account_stats(const struct disposal_account *account, struct disposal_stats *stats)
-{
-	uint64_t now = clock_ns();
-
-	pthread_mutex_lock(&account->disposal->lock);
-	*stats = (struct disposal_stats){
-		.running = account->running_n,
-		.waiting = account->waiting,
-		.lost = count_lost(account, now),
-		.done = account->done,
-		.late = account->late,
-	};
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
-		uint64_t since = account->running[i].since_ns;
-
-		if (since != 0 && now > since && now - since > stats->longest_ns)
-			stats->longest_ns = now - since;
-	}
-	pthread_mutex_unlock(&account->disposal->lock);
-}
-
-void disposal_account_describe(const struct disposal_account *account, char *text, size_t size)
-{
-	struct disposal_stats stats;
-
-	disposal_account_stats(account, &stats);
-	text[0] = '\0';
-	if (stats.running > 0)
-		snprintf(text, size,
-			 "%u call%s on what front ends gave %s not come back, the longest for %.0f s",
-			 stats.running, stats.running == 1 ? "" : "s", stats.running == 1 ? "has" : "have",
-			 (double)stats.longest_ns / (double)NS_PER_S);
-}
-
-/* Locked. */
-static unsigned int name_running(const struct disposal *disposal, char *text, size_t size)
-{
-	unsigned int running = 0;
-	size_t n = 0;
-
-	text[0] = '\0';
-	for (const struct disposal_account *account = disposal->accounts; account != NULL;
-	     account = account->next_account) {
-		unsigned int calls = account->running_n;
-
-		if (calls == 0)
-			continue;
-		if (n < size)
-			n += (size_t)snprintf(text + n, size - n, "%s%s (%u)", running > 0 ? ", " : "",
-					      account->name, calls);
-		running += calls;
-	}
-	return running;
 }
 
 /* --- jobs -------------------------------------------------------------------------------------------------------- */
@@ -587,7 +279,7 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 		else
 			pthread_cond_signal(&disposal->more);
 	}
-	note_for_owner(account);
+	disposal_account_notify(account);
 	pthread_mutex_unlock(&disposal->lock);
 	if (disposal->loop != NULL && disposal->look.due_ns == 0)
 		loop_timer_start(disposal->loop, &disposal->look, LOOK_NS);
@@ -624,11 +316,11 @@ bool disposal_cancel(struct disposal_job *job)
 		account->waiting--;
 		if (account->queue == NULL)
 			dequeue_account(disposal, account);
-		note_for_owner(account);
+		disposal_account_notify(account);
 	}
 	pthread_mutex_unlock(&disposal->lock);
 	if (waits)
-		account_release(account);
+		disposal_account_release(account);
 	return waits;
 }
 
@@ -700,6 +392,14 @@ struct disposal *disposal_create(struct loop *loop)
 	return disposal;
 }
 
+void disposal_place(struct disposal *disposal, const cpu_set_t *cpus)
+{
+	pthread_mutex_lock(&disposal->lock);
+	disposal->cpus = *cpus;
+	disposal->placed = true;
+	pthread_mutex_unlock(&disposal->lock);
+}
+
 void disposal_destroy(struct disposal *disposal)
 {
 	struct timespec until;
@@ -720,7 +420,7 @@ void disposal_destroy(struct disposal *disposal)
 		if (pthread_cond_timedwait(&disposal->ended, &disposal->lock, &until) == ETIMEDOUT)
 			break;
 	}
-	calls = name_running(disposal, names, sizeof(names));
+	calls = disposal_accounts_running(disposal, names, sizeof(names));
 	if (calls > 0)
 		log_warn("disposal", "%u call%s on what peers gave %s not come back, and %s left behind: %s", calls,
 			 calls == 1 ? "" : "s", calls == 1 ? "has" : "have", calls == 1 ? "is" : "are", names);

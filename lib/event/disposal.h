@@ -18,6 +18,7 @@
 #ifndef VUS_DISPOSAL_H
 #define VUS_DISPOSAL_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -90,5 +91,7 @@ void disposal_account_describe(const struct disposal_account *account, char *tex
  * behind, with a line that names their accounts: they touch nothing of the loop when they come back. */
 struct disposal *disposal_create(struct loop *loop) RUNS_ON(control_thread); /* NULL and errno */
 void disposal_destroy(struct disposal *disposal) RUNS_ON(control_thread);
+/* Where threads run that are made from now on; before, where the control thread does. */
+void disposal_place(struct disposal *disposal, const cpu_set_t *cpus) RUNS_ON(control_thread);
 
 #endif

@@ -170,6 +170,12 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 	rcu_poll();
 }
 
+void loop_place_threads(struct loop *loop, const cpu_set_t *cpus)
+{
+	(void)pthread_setaffinity_np(loop->jobs.helper, sizeof(*cpus), cpus);
+	disposal_place(loop->disposal, cpus);
+}
+
 void loop_run(struct loop *loop)
 {
 	loop->stopping = false;

@@ -16,6 +16,7 @@
 #ifndef VUS_LOOP_H
 #define VUS_LOOP_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -32,6 +33,8 @@ void loop_destroy(struct loop *loop);
 void loop_run(struct loop *loop) RUNS_ON(control_thread);
 /* Runs what is due within `timeout_ns` (0: only what is due already). For tests and shutdown. */
 void loop_turn(struct loop *loop, uint64_t timeout_ns) RUNS_ON(control_thread);
+/* Where the threads run that the loop has beside its own: the helper of jobs, and those of disposal.h. Before, where it runs. */
+void loop_place_threads(struct loop *loop, const cpu_set_t *cpus) RUNS_ON(control_thread);
 /* Lets loop_run() return after the present turn. */
 void loop_stop(struct loop *loop) RUNS_ON(control_thread);
 
