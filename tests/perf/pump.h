@@ -28,17 +28,19 @@ enum {
 	PUMP_TCP_MIN = 128,
 	PUMP_FRAME_MIN = 60,
 	PUMP_FRAME_MAX = 65550,
-	PUMP_GUESTS_MAX = 256,
+	PUMP_GUESTS_MAX = 1024,
 	PUMP_BUFFER = 2048,   /* a receive buffer; a longer frame takes several */
 	PUMP_STRIDE = 37 * 64, /* as DPDK spaces its mbufs: no two buffers in a row use the same sets of a cache */
 };
 
 struct pump_options {
 	unsigned int ring; /* entries, a power of two up to FG_RING_MAX */
+	unsigned int pairs; /* of queues; pump_lane uses the first */
 	unsigned int regions;
 	unsigned int macs; /* addresses a guest sends from, in turn */
 	uint32_t len_max;  /* the longest frame that will be sent */
 	bool packed, huge, listen;
+	bool sparse; /* buffers are not touched before they are used */
 	bool tcp; /* frames are TCP over IPv4, to be cut into segments of 1448 bytes by who needs that (HOST_TSO4, GUEST_TSO4) */
 	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };
@@ -51,6 +53,9 @@ struct pump_ring {
 	uint64_t gpa[FG_RING_MAX];
 	uint8_t *at[FG_RING_MAX];
 	uint32_t len; /* of every descriptor */
+	uint64_t kicks;
+	uint64_t buffer_gpa[FG_RING_MAX]; /* to send from, as many as the ring has slots */
+	uint8_t *buffer_at[FG_RING_MAX];
 };
 
 struct pump_guest {
@@ -60,15 +65,14 @@ struct pump_guest {
 	uint32_t number;
 	int file, listener;
 	uint32_t number_at;
-	struct pump_ring rx, tx;
-	uint64_t buffer_gpa[FG_RING_MAX]; /* to send from, as many as tx has slots */
-	uint8_t *buffer_at[FG_RING_MAX];
+	struct pump_ring *rx, *tx; /* one of each a pair */
 };
 
 /* Lays out the memory and, if it is to listen, makes the socket. pump_guest_connect() waits for the switch and starts
- * the rings; the receive buffers are posted. */
+ * the rings, pump_guest_fill() posts the receive buffers. */
 int pump_guest_open(struct pump_guest *, const struct pump_options *, const char *path, uint32_t number);
 int pump_guest_connect(struct pump_guest *, const char *path);
+void pump_guest_fill(struct pump_guest *);
 void pump_guest_close(struct pump_guest *);
 /* How many receive buffers a frame takes. */
 uint32_t pump_buffers(uint32_t len);

@@ -91,11 +91,11 @@ void pump_guest_set_len(struct pump_guest *g, uint32_t len)
 	uint32_t to = g->number ^ 1;
 
 	for (unsigned int i = 0; i < g->opt.ring; i++) {
-		g->tx.gpa[i] = g->buffer_gpa[i % n];
-		g->tx.at[i] = g->buffer_at[i % n];
-		put_macs(g->tx.at[i] + PUMP_HEADER, to, g->number);
+		g->tx->gpa[i] = g->tx->buffer_gpa[i % n];
+		g->tx->at[i] = g->tx->buffer_at[i % n];
+		put_macs(g->tx->at[i] + PUMP_HEADER, to, g->number);
 		if (g->opt.tcp)
-			put_tcp(g->tx.at[i], len, to, g->number);
+			put_tcp(g->tx->at[i], len, to, g->number);
 	}
-	pump_ring_set_len(&g->tx, PUMP_HEADER + len);
+	pump_ring_set_len(g->tx, PUMP_HEADER + len);
 }

@@ -2,6 +2,7 @@
 /* The front end of pump.h, and where its memory lies. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static uint64_t tx_stride(const struct pump_options *opt)
 static uint64_t region_size(const struct pump_options *opt)
 {
 	uint64_t slots = (opt->ring + opt->regions - 1) / opt->regions;
-	uint64_t bytes = RINGS + SKEWS * PUMP_STRIDE + slots * (PUMP_STRIDE + tx_stride(opt));
+	uint64_t bytes = SKEWS * PUMP_STRIDE + opt->pairs * (RINGS + slots * (PUMP_STRIDE + tx_stride(opt)));
 
 	return (bytes + PIECE - 1) / PIECE * PIECE;
 }
@@ -76,7 +77,7 @@ static void shuffle(uint16_t *order, unsigned int n)
 	}
 }
 
-static int lay_out(struct pump_guest *g)
+static int lay_out(struct pump_guest *g, struct pump_ring *receive, struct pump_ring *transmit)
 {
 	uint16_t order[FG_RING_MAX];
 
@@ -89,12 +90,14 @@ static int lay_out(struct pump_guest *g)
 
 		if (rx == FG_NO_GPA || tx == FG_NO_GPA)
 			return -ENOMEM;
-		g->rx.gpa[i] = rx;
-		g->buffer_gpa[i] = tx;
-		g->rx.at[i] = fg_memory_ptr(&g->mem, rx, PUMP_STRIDE);
-		g->buffer_at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
-		memset(g->rx.at[i], 0, PUMP_STRIDE);
-		memset(g->buffer_at[i], 0, tx_stride(&g->opt));
+		receive->gpa[i] = rx;
+		transmit->buffer_gpa[i] = tx;
+		receive->at[i] = fg_memory_ptr(&g->mem, rx, PUMP_STRIDE);
+		transmit->buffer_at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
+		if (g->opt.sparse)
+			continue;
+		memset(receive->at[i], 0, PUMP_STRIDE);
+		memset(transmit->buffer_at[i], 0, tx_stride(&g->opt));
 	}
 	return 0;
 }
@@ -106,10 +109,12 @@ int pump_guest_open(struct pump_guest *g, const struct pump_options *opt, const 
 	memset(g, 0, sizeof(*g));
 	fg_memory_init(&g->mem);
 	g->opt = *opt;
+	g->rx = calloc(opt->pairs, sizeof(*g->rx));
+	g->tx = calloc(opt->pairs, sizeof(*g->tx));
 	g->number = number;
 	g->number_at = opt->tcp ? PUMP_TCP_NUMBER_AT : PUMP_NUMBER_AT;
-	g->s.sock = g->listener = -1;
-	err = make_memory(g);
+	g->s.sock = g->listener = g->file = -1;
+	err = g->rx == NULL || g->tx == NULL ? -ENOMEM : make_memory(g);
 	if (err == 0 && opt->listen) {
 		g->listener = fg_wire_listen(path);
 		err = g->listener < 0 ? g->listener : 0;
@@ -121,6 +126,8 @@ void pump_guest_close(struct pump_guest *g)
 {
 	fg_session_close(&g->s);
 	fg_memory_fini(&g->mem);
+	free(g->rx);
+	free(g->tx);
 	if (g->file >= 0)
 		close(g->file);
 	if (g->listener >= 0)
@@ -132,6 +139,7 @@ static int negotiate(struct pump_guest *g, const char *path)
 	const struct fg_options opt = {
 		.features = FEATURES | (g->opt.packed ? FG_F_PACKED : 0) | (g->opt.tcp ? TSO : 0),
 		.ring_size = (uint16_t)g->opt.ring,
+		.pairs = g->opt.pairs,
 	};
 	int sock = g->opt.listen ? fg_wire_accept(g->listener, CONNECT_MS) : fg_wire_connect(path, CONNECT_MS);
 
@@ -141,7 +149,7 @@ static int negotiate(struct pump_guest *g, const char *path)
 /* As drivers lay them out: no part of a ring shares a line, nor a page, with another. */
 static int spread_rings(struct pump_guest *g)
 {
-	for (unsigned int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < 2 * g->opt.pairs; i++) {
 		struct fg_ring *r = &g->s.ring[i];
 
 		r->desc_gpa = fg_memory_alloc_in(&g->mem, 0, 16ull * r->num, PAGE);
@@ -171,15 +179,20 @@ int pump_guest_connect(struct pump_guest *g, const char *path)
 		return -EOPNOTSUPP;
 	}
 	err = spread_rings(g);
-	if (err == 0)
-		err = lay_out(g);
+	for (unsigned int i = 0; err == 0 && i < g->opt.pairs; i++)
+		err = lay_out(g, &g->rx[i], &g->tx[i]);
 	if (err == 0)
 		err = fg_session_start(&g->s);
-	if (err < 0)
-		return complain(g, path, err);
-	pump_ring_open(&g->rx, &g->s.ring[0], true);
-	pump_ring_open(&g->tx, &g->s.ring[1], false);
-	pump_ring_set_len(&g->rx, PUMP_BUFFER);
-	pump_ring_post(&g->rx, g->opt.ring);
-	return 0;
+	for (unsigned int i = 0; err == 0 && i < g->opt.pairs; i++) {
+		pump_ring_open(&g->rx[i], &g->s.ring[2 * i], true);
+		pump_ring_open(&g->tx[i], &g->s.ring[2 * i + 1], false);
+		pump_ring_set_len(&g->rx[i], PUMP_BUFFER);
+	}
+	return complain(g, path, err);
+}
+
+void pump_guest_fill(struct pump_guest *g)
+{
+	for (unsigned int i = 0; i < g->opt.pairs; i++)
+		pump_ring_post(&g->rx[i], g->opt.ring);
 }

@@ -57,7 +57,7 @@ static uint32_t take_one(struct pump_lane *lane, const uint8_t *at, uint32_t n)
 
 int pump_lane_take(struct pump_lane *lane)
 {
-	struct pump_ring *rx = &lane->to->rx;
+	struct pump_ring *rx = lane->to->rx;
 	int n = pump_ring_look(rx);
 	uint32_t left, frames = 0;
 
@@ -101,7 +101,7 @@ static void put_number(const struct pump_lane *lane, uint8_t *at, uint64_t numbe
 
 int pump_lane_send(struct pump_lane *lane, uint32_t most)
 {
-	struct pump_ring *tx = &lane->from->tx;
+	struct pump_ring *tx = lane->from->tx;
 	uint64_t on_way = pump_lane_on_way(lane);
 	uint32_t room, n = (uint32_t)(on_way < lane->window ? lane->window - on_way : 0);
 	int back = pump_ring_look(tx);

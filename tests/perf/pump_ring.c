@@ -46,6 +46,8 @@ void pump_ring_post(struct pump_ring *p, uint32_t n)
 	else
 		fg_fast_post_again(f, n);
 	fg_fast_show(f);
-	if (fg_wants_kick(&f->v, false, 0, 0))
+	if (fg_wants_kick(&f->v, false, 0, 0)) {
+		p->kicks++;
 		eventfd_write(p->r->kick, 1);
+	}
 }

@@ -8,7 +8,6 @@
 #include "fg_clock.h"
 
 enum { DRAIN_MS = 2000, ARRIVE_MS = 1000 };
-#define ABSENT_NS	   50000.0
 #define AS_FAST_AS_IT_GOES 0.0
 #define NOTHING		   -1.0
 
@@ -30,7 +29,7 @@ static struct tally look(const struct pump *p)
 {
 	struct tally t = {.seconds = seconds_of(CLOCK_MONOTONIC), .cpu_seconds = seconds_of(CLOCK_THREAD_CPUTIME_ID)};
 
-	for (unsigned int i = 0; i < p->guests; i++) {
+	for (unsigned int i = 0; i < p->party.guests; i++) {
 		t.frames += p->lane[i].received;
 		t.lost += p->lane[i].lost;
 		t.disorder += p->lane[i].disorder;
@@ -55,19 +54,8 @@ static uint32_t allowed(const struct pump *p, unsigned int lane, double mpps, co
 
 	if (mpps <= 0)
 		return mpps < 0 ? 0 : UINT32_MAX;
-	due = (uint64_t)(((double)ticks / p->ticks_per_ns * mpps * 1e-3 + (double)lane) / p->guests);
+	due = (uint64_t)(((double)ticks / p->party.ticks_per_ns * mpps * 1e-3 + (double)lane) / p->party.guests);
 	return due > sent ? (uint32_t)(due - sent) : 0;
-}
-
-/* We are running now. If we were not for a while, what was sent before says nothing of the switch. */
-static uint64_t be_here(struct pump *p)
-{
-	uint64_t now = pump_ticks();
-
-	if ((double)(now - p->here) > ABSENT_NS * p->ticks_per_ns)
-		p->back = now;
-	p->here = now;
-	return now;
 }
 
 /* Looks at lanes whose time it is, for @ms. Adds to @busy the ticks in which there was work. */
@@ -76,14 +64,14 @@ static int run_for(struct pump *p, unsigned int ms, double mpps, uint64_t *busy)
 	uint64_t began = pump_ticks(), now = began, base[PUMP_GUESTS_MAX];
 	int64_t deadline = fg_deadline((int)ms);
 
-	for (unsigned int i = 0; i < p->guests; i++)
+	for (unsigned int i = 0; i < p->party.guests; i++)
 		base[i] = p->lane[i].sent;
 	for (unsigned int round = 1; round % 64 != 0 || fg_left_ms(deadline) > 0; round++) {
-		for (unsigned int i = 0; i < p->guests; i++) {
+		for (unsigned int i = 0; i < p->party.guests; i++) {
 			uint64_t after;
 			int did;
 
-			if (now - p->lane[i].looked < p->interval)
+			if (now - p->lane[i].looked < p->party.interval)
 				continue;
 			p->lane[i].looked = now;
 			did = serve(&p->lane[i], allowed(p, i, mpps, base, now - began));
@@ -93,7 +81,7 @@ static int run_for(struct pump *p, unsigned int ms, double mpps, uint64_t *busy)
 			*busy += did ? after - now : 0;
 			now = after;
 		}
-		now = be_here(p);
+		now = pump_watch_here(&p->watch);
 	}
 	return 0;
 }
@@ -108,35 +96,27 @@ static int drain(struct pump *p)
 	while (err == 0 && left > 0 && fg_left_ms(deadline) > 0) {
 		err = run_for(p, 1, NOTHING, &busy);
 		left = 0;
-		for (unsigned int i = 0; i < p->guests; i++)
+		for (unsigned int i = 0; i < p->party.guests; i++)
 			left += pump_lane_on_way(&p->lane[i]);
 	}
-	for (unsigned int i = 0; i < p->guests; i++)
+	for (unsigned int i = 0; i < p->party.guests; i++)
 		p->lane[i].lost += pump_lane_on_way(&p->lane[i]);
 	return err;
 }
 
 static void count_time(void *context, uint64_t sent)
 {
-	struct pump *p = context;
-	uint64_t now = pump_ticks();
-
-	if (p->times == NULL)
-		return;
-	if (sent < p->back || (double)(now - p->here) > ABSENT_NS * p->ticks_per_ns)
-		p->untimed++;
-	else
-		histogram_add(p->times, (uint64_t)((double)(now - sent) / p->ticks_per_ns));
+	pump_watch_count(context, sent);
 }
 
 /* Frames of @len bytes from now on; with @timed they carry the time. */
 static void set_lanes(struct pump *p, uint32_t len, bool timed)
 {
-	for (unsigned int i = 0; i < p->guests; i++) {
+	for (unsigned int i = 0; i < p->party.guests; i++) {
 		if (p->lane[i].len != len)
 			pump_lane_set(&p->lane[i], len);
 		p->lane[i].timed = timed ? count_time : NULL;
-		p->lane[i].context = p;
+		p->lane[i].context = &p->watch;
 	}
 }
 
@@ -153,9 +133,9 @@ static void print_window(const struct pump *p, uint32_t len, const struct tally 
 	       (unsigned long long)(after->frames - before->frames), seconds, busy,
 	       (after->cpu_seconds - before->cpu_seconds) / seconds, (unsigned long long)(end.lost - before->lost),
 	       (unsigned long long)(end.disorder - before->disorder));
-	if (p->times != NULL) {
-		printf(", \"untimed\": %llu, \"ns\": ", (unsigned long long)p->untimed);
-		histogram_print(p->times, stdout);
+	if (p->watch.times != NULL) {
+		printf(", \"untimed\": %llu, \"ns\": ", (unsigned long long)p->watch.untimed);
+		histogram_print(p->watch.times, stdout);
 	}
 	printf("}\n");
 }
@@ -170,8 +150,8 @@ static int window(struct pump *p, uint32_t len, double mpps, unsigned int warm_m
 	set_lanes(p, len, times != NULL);
 	err = run_for(p, warm_ms, mpps, &busy);
 	busy = 0;
-	p->times = times;
-	p->untimed = 0;
+	p->watch.times = times;
+	p->watch.untimed = 0;
 	ticks = pump_ticks();
 	before = look(p);
 	if (err == 0)
@@ -182,7 +162,7 @@ static int window(struct pump *p, uint32_t len, double mpps, unsigned int warm_m
 		err = drain(p);
 	if (err == 0)
 		print_window(p, len, &before, &after, (double)busy / (double)ticks);
-	p->times = NULL;
+	p->watch.times = NULL;
 	return err;
 }
 
@@ -205,14 +185,14 @@ static int one_frame(struct pump *p)
 	int64_t deadline = fg_deadline(ARRIVE_MS);
 	int taken;
 
-	be_here(p);
+	pump_watch_here(&p->watch);
 	taken = pump_lane_send(lane, 1);
 	if (taken < 1)
 		return -EPROTO;
 	for (taken = 0; taken == 0;) {
 		for (unsigned int i = 0; taken == 0 && i < 1000; i++) {
 			taken = pump_lane_take(lane);
-			be_here(p);
+			pump_watch_here(&p->watch);
 		}
 		if (taken == 0 && fg_left_ms(deadline) == 0) {
 			lane->lost += pump_lane_on_way(lane);
@@ -224,14 +204,14 @@ static int one_frame(struct pump *p)
 
 int pump_single(struct pump *p, uint32_t len, unsigned int count, unsigned int gap_us)
 {
-	uint64_t gap = (uint64_t)(gap_us * 1000.0 * p->ticks_per_ns);
+	uint64_t gap = (uint64_t)(gap_us * 1000.0 * p->party.ticks_per_ns);
 	struct histogram times = {0};
 	struct tally before, after;
 	int err = 0;
 
 	set_lanes(p, len, true);
-	p->times = &times;
-	p->untimed = 0;
+	p->watch.times = &times;
+	p->watch.untimed = 0;
 	before = look(p);
 	for (unsigned int i = 0; err == 0 && i < count; i++) {
 		uint64_t since = pump_ticks();
@@ -243,6 +223,6 @@ int pump_single(struct pump *p, uint32_t len, unsigned int count, unsigned int g
 	after = look(p);
 	if (err == 0)
 		print_window(p, len, &before, &after, 0);
-	p->times = NULL;
+	p->watch.times = NULL;
 	return err;
 }

@@ -7,20 +7,12 @@
 #ifndef PUMP_WORK_H
 #define PUMP_WORK_H
 
-#include "histogram.h"
-#include "pump.h"
+#include "pump_party.h"
 
 struct pump {
-	struct pump_options opt;
-	struct pump_guest *guest;
+	struct pump_party party;
 	struct pump_lane *lane; /* as many as guests: the one from guest i */
-	unsigned int guests;
-	uint64_t interval;
-	double ticks_per_ns;
-	struct histogram *times; /* NULL: they are not counted */
-	uint64_t here;		 /* when we were last seen to have our CPU */
-	uint64_t back;		 /* and when after an absence: frames sent before it are not timed */
-	uint64_t untimed;
+	struct pump_watch watch;
 };
 
 /* All lanes at once, as fast as it goes: what arrived in @ms, after @warm_ms. */

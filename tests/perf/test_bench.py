@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""scripts/bench: its arithmetic, what it says to mistakes, and one short measurement.
+"""scripts/bench and bench-scale: their arithmetic, what they say to mistakes, and short measurements.
 
 Run: /usr/bin/python3 -m pytest tests/perf. The measurements need two CPUs, and some a peer; the
 figures themselves are not checked here, only that every frame came through.
@@ -163,6 +163,19 @@ def test_a_short_look_at_latency(tmp_path):
     for times in windows:
         assert times["lost"] == 0
         assert times["untimed"] + sum(count for _, count in times["ns"]) >= latency.FRAMES
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two CPUs")
+@pytest.mark.parametrize("row, figure, cases", [("fan", "ticks", 3), ("queues", "ticks", 3), ("trickle", "p99", 2)])
+def test_hundreds_of_guests(tmp_path, row, figure, cases):
+    result = tmp_path / "result.json"
+    done = subprocess.run([str(BENCH) + "-scale", "--rows", row, "--quick", "--laps", "1", "--switches", "vuswitch", "--no-huge",
+                           "--json", str(result)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    windows = json.loads(result.read_text())["windows"]
+    assert len(windows) == cases
+    for taken in windows:
+        assert taken["lost"] == 0 and taken["mpps"] > 0 and taken[figure] > 0
 
 
 def test_a_picture(tmp_path):

@@ -18,6 +18,8 @@ class Setup:
     cpu: int
     hugepages: bool
     pairs: int = 1  # bridges with two guests each
+    spread: tuple = ()  # the bridge of each guest, where they are not in pairs
+    queues: int = 1  # queue pairs of a guest
     mtu: int = 1500
     macs: int = 1  # addresses a guest sends from
     sleeps: bool = False  # an idle switch may sleep, if it can
@@ -25,8 +27,13 @@ class Setup:
 
     @property
     def sockets(self):
-        """Of guest 0, 1, ...: guests 2k and 2k + 1 are on bridge k."""
-        return [str(self.directory / f"guest{i}.sock") for i in range(2 * self.pairs)]
+        """Of guest 0, 1, ..."""
+        return [str(self.directory / f"guest{i}.sock") for i in range(len(self.bridges))]
+
+    @property
+    def bridges(self):
+        """The bridge of guest 0, 1, ...: guests 2k and 2k + 1 are on bridge k, unless they are spread otherwise."""
+        return self.spread or tuple(i // 2 for i in range(2 * self.pairs))
 
 
 @dataclasses.dataclass

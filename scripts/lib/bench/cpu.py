@@ -19,9 +19,9 @@ def cpu_times(pid):
     return times
 
 
-def set_real_time(threads, real_time):
+def set_real_time(threads, real_time, rank=1):
     """Ahead of everything that is not (SCHED_FIFO), or as before; where we may, and those that are still there."""
-    policy, priority = (os.SCHED_FIFO, 1) if real_time else (os.SCHED_OTHER, 0)
+    policy, priority = (os.SCHED_FIFO, rank) if real_time else (os.SCHED_OTHER, 0)
     for thread in threads:
         with contextlib.suppress(PermissionError, ProcessLookupError):
             os.sched_setscheduler(int(thread), policy, os.sched_param(priority))

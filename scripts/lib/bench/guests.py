@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The guests of a switch under test: the contract, and those that cost almost nothing.
 
-PumpGuests are tests/perf/pump: a program that is the front end and the driver of all guests of one
+OurGuests are tests/perf/pump or crowd: a program that is the front end and the driver of all guests of one
 switch, on one thread. It waits for its next command between windows, and nothing is on its way
 then. (TestpmdGuests, in testpmd.py, are the other kind.)
 """
@@ -44,6 +44,7 @@ class Guests:
     """Base: start_traffic(), windows, stop_traffic(), for one frame size after the other. All rings run when it is made."""
 
     polls = False  # True: has to be frozen while another switch has its turn
+    helped = False  # True: the switch's other threads matter in a window, too
     process = None
 
     def start_traffic(self, size):
@@ -58,34 +59,21 @@ class Guests:
         """Nothing is on its way any more."""
 
 
-class PumpGuests(Guests):
-    """tests/perf/pump at one switch's sockets."""
+class OurGuests(Guests):
+    """A program of tests/perf at one switch's sockets, which does what it is told on its standard input."""
 
-    WARM_MS = 25
-
-    def __init__(self, setup, wishes, listen):
-        self._size = 0
-        argv = [*HURRY, programs.find("pump"), "--cpu", wishes.cpu, "--ring", wishes.ring,
-                "--regions", wishes.regions, "--macs", wishes.macs,
-                "--frame-max", wishes.frame_max, "--interval", wishes.interval]
-        argv += ["--tcp"] if wishes.tso else []
-        argv += ["--straight"] if wishes.straight else []
+    def __init__(self, program, arguments, setup, wishes, listen):
+        argv = [*HURRY, programs.find(program), "--cpu", wishes.cpu, "--ring", wishes.ring,
+                "--frame-max", wishes.frame_max, "--interval", wishes.interval, *arguments]
         argv += ["--packed"] if wishes.packed else []
         argv += ["--huge"] if setup.hugepages and wishes.regions == 1 else []
         argv += ["--listen"] if listen else []
         self.process = Process("guests", argv + setup.sockets, setup.directory / "guests.log", dialogue=True)
         try:
-            self.process.wait_for('"ready": true', 20)
+            self.process.wait_for('"ready": true', 20 + len(setup.sockets) / 10)
         except BaseException:
             self.stop()
             raise
-
-    def start_traffic(self, size):
-        self._size = size
-
-    def window(self, seconds):
-        said = self.ask(f"run {self._size} {self.WARM_MS} {int(1000 * seconds)}", 15 + seconds)
-        return Rate(said["mpps"], said["share"], said["lost"], said["disorder"], said["busy"])
 
     def ask(self, command, seconds):
         """One command, and its answer."""
@@ -97,3 +85,40 @@ class PumpGuests(Guests):
 
     def stop(self):
         self.process.stop(line="quit")
+
+
+class PumpGuests(OurGuests):
+    """tests/perf/pump."""
+
+    WARM_MS = 25
+
+    def __init__(self, setup, wishes, listen):
+        self._size = 0
+        arguments = ["--regions", wishes.regions, "--macs", wishes.macs]
+        arguments += ["--tcp"] if wishes.tso else []
+        arguments += ["--straight"] if wishes.straight else []
+        super().__init__("pump", arguments, setup, wishes, listen)
+
+    def start_traffic(self, size):
+        self._size = size
+
+    def window(self, seconds):
+        said = self.ask(f"run {self._size} {self.WARM_MS} {int(1000 * seconds)}", 15 + seconds)
+        return Rate(said["mpps"], said["share"], said["lost"], said["disorder"], said["busy"])
+
+
+class CrowdGuests(OurGuests):
+    """tests/perf/crowd: hundreds, most of them silent."""
+
+    helped = True
+
+    def __init__(self, setup, wishes, listen):
+        self._pattern = None
+        super().__init__("crowd", ["--sparse", "--pairs", setup.queues], setup, wishes, listen)
+
+    def speak(self, pattern):
+        """Who sends to whom, from now on: crowd's commands."""
+        if pattern != self._pattern:
+            for command in pattern:
+                self.ask(command, 30)
+        self._pattern = pattern

@@ -32,6 +32,7 @@ class Lab:
             raise LabError("the generator and the switch need a CPU each: --generator-cpu, "
                              "--switch-cpu")
         self.options = options
+        self.shape = {}  # of every switch: what differs from a Setup by the options
         self.guests = choose_guests(options, interval)
         self.switches = choose_switches(options, sleepers, kinds)
         self.hugepages = choose_memory(options, len(self.switches))
@@ -100,7 +101,7 @@ class Lab:
         mtu = 1500 if options.tso else max(1500, max(options.sizes) - 14)
         return dataclasses.replace(
             Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges, mtu=mtu,
-                  macs=options.macs, sleeps=kind.sleeps, tso=options.tso), **others)
+                  macs=options.macs, sleeps=kind.sleeps, tso=options.tso), **{**self.shape, **others})
 
 
 def one_line(error):

@@ -36,8 +36,8 @@ class OvsSwitch(Switch):
         }, ["unshare", "--net", "taskset", "-c", str(self.cpu), *HURRY])
         self.process = self._ovs.processes[-1]
         self.version = self._ovs.version
-        for pair in range(self.setup.pairs):
-            self._add_bridge(f"bench{pair}", (2 * pair, 2 * pair + 1))
+        for bridge in sorted(set(self.setup.bridges)):
+            self._add_bridge(f"bench{bridge}", tuple(i for i, there in enumerate(self.setup.bridges) if there == bridge))
 
     def _add_bridge(self, name, guests):
         self._ovs.add_bridge(name, {f"guest{i}": self.sockets[i] for i in guests}, self.setup.mtu)
@@ -51,8 +51,8 @@ class OvsSwitch(Switch):
 
     def counters(self):
         dropped = sum(map(int, re.findall(r"dropped:(\d+)", self._ovs.appctl("dpctl/show", "-s"))))
-        macs = sum(len(self._ovs.appctl("fdb/show", f"bench{pair}").strip().splitlines()) - 1
-                   for pair in range(self.setup.pairs))
+        macs = sum(len(self._ovs.appctl("fdb/show", f"bench{bridge}").strip().splitlines()) - 1
+                   for bridge in set(self.setup.bridges))
         return Counters(dropped=dropped, flooded=self._flooded(), macs=macs)
 
     def busy_cycles(self):

@@ -50,15 +50,19 @@ class Station:
     def window(self):
         """Awake, and the threads that move packets as if they had cores of their own: nothing else gets in between. Not
         with guests that poll between the windows: this process could not end it."""
-        threads = []
+        threads, helpers = [], []
         if not self.guests.polls:
-            threads = [self.guests.process.pid, *polling_threads(self.switch.process.pid)]
+            polling = polling_threads(self.switch.process.pid)
+            threads = [self.guests.process.pid, *polling]
+            if self.guests.helped:  # what sleeps most of the time would on a larger machine not wait for what polls
+                helpers = [tid for tid in os.listdir(f"/proc/{self.switch.process.pid}/task") if tid not in polling]
         with self.turn():
+            set_real_time(helpers, True, 2)
             set_real_time(threads, True)
             try:
                 yield self
             finally:
-                set_real_time(threads, False)
+                set_real_time(threads + helpers, False)
 
     def stop(self):
         """End both, in whatever state they are."""

@@ -107,7 +107,7 @@ class TestpmdSwitch(Switch):
             raise LabError(f"DPDK as Debian builds it knows {MAX_PORTS} ports: --bridges {MAX_PORTS // 2} at most, "
                            f"or leave testpmd out")
         tso = ",tso=1" if self.setup.tso else ""
-        vdevs = [f"net_vhost{i},iface={socket},queues=1{tso}" for i, socket in enumerate(self.sockets)]
+        vdevs = [f"net_vhost{i},iface={socket},queues={self.setup.queues}{tso}" for i, socket in enumerate(self.sockets)]
         self._testpmd = Testpmd(self.directory, self.label, vdevs, ["--forward-mode=io", "--auto-start"], HURRY,
                                 program=self.path, cpu=self.cpu, hugepages=self.hugepages)
         self.process = self._testpmd.process

@@ -15,15 +15,17 @@ class VuswitchSwitch(Switch):
 
     label = "vuswitch"
     path = ""
+    control_cpu = None  # of all threads but the lcore; None: the same
 
     def __init__(self, setup):
         super().__init__(setup)
         self._ports = [f"guest{i}" for i in range(len(self.sockets))]
         arguments = [] if setup.sleeps else ["--busy-poll"]
-        for i, (name, path) in enumerate(zip(self._ports, self.sockets)):
-            arguments += ["--vhost", f"{name}={path},bridge=br{i // 2}"]
+        for name, path, bridge in zip(self._ports, self.sockets, setup.bridges):
+            arguments += ["--vhost", f"{name}={path},bridge=br{bridge},queues={setup.queues}"]
+        control = self.cpu if self.control_cpu is None else self.control_cpu
         self._switch = Vuswitch(self.directory, arguments, memory_arguments(self.hugepages),
-                                lcores=f"0@{self.cpu},1@{self.cpu}", prefix=HURRY, binary=self.path)
+                                lcores=f"0@{control},1@{self.cpu}", prefix=HURRY, binary=self.path)
 
     @classmethod
     def missing(cls):
@@ -34,7 +36,7 @@ class VuswitchSwitch(Switch):
 
     def start(self):
         self.version = run([self.path, "--version"]).strip()
-        self._switch.start()
+        self._switch.start(60)
         self.process = self._switch.process
         wait_until(lambda: all(map(os.path.exists, self.sockets)), 20, f"{self.label} to make its sockets")
 
@@ -50,6 +52,10 @@ class VuswitchSwitch(Switch):
 
     def busy_cycles(self):
         return sum(lcore["busy_cycles"] for lcore in self._switch.ask("lcores")["lcores"])
+
+    def lcore(self):
+        """What it says of the lcore that polls."""
+        return self._switch.ask("lcores")["lcores"][0]
 
     def stop(self):
         self._switch.stop()
