@@ -63,6 +63,7 @@ void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore
 	count(&counters->tx_checksummed, finish.checksummed);
 	count(&counters->tx_segmented, finish.segmented);
 	count(&counters->tx_segments, finish.segments);
+	ctx->cost += (uint32_t)(finish.checksummed + finish.segments) * SHARE_FINISH;
 }
 
 void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf)

@@ -95,8 +95,8 @@ static void fill_queue(struct port *port, struct lcore_ctx *ctx, const struct vh
 	struct vhost_port *vhost = vhost_port_of(port);
 	struct virtq *ring = set->queue[i].ring;
 
-	vnet_deliver(ring, frames, n, atomic_load_explicit(&vhost->len_max, memory_order_relaxed),
-		     port_counters_of(port, ctx));
+	ctx->cost += vnet_deliver(ring, frames, n, atomic_load_explicit(&vhost->len_max, memory_order_relaxed),
+				  port_counters_of(port, ctx));
 	if (__builtin_expect(virtq_fault(ring) != VIRTQ_OK, 0))
 		report_broken(port, ctx, set->queue[i].index);
 }

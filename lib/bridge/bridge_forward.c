@@ -30,6 +30,7 @@ struct sorting {
 	struct frame *flood[BURST_MAX];
 	uint16_t ok;
 	uint64_t bytes, copies;
+	uint32_t cost; /* beside that of frames that leave by one port */
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -51,6 +52,7 @@ static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
 		if (__builtin_expect(verdict != VERDICT_PASS, 0))
 			drop(s, verdict, out->frame, out->n);
 	}
+	s->cost += s->outboxes * SHARE_DELIVERY;
 	s->outboxes = 0;
 	s->last_to = TO_NONE;
 }
@@ -59,7 +61,7 @@ static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
  * the others. */
 static uint64_t flood(struct sorting *s, enum rx_drop *why) RUNS_ON(lcore_thread)
 {
-	uint64_t reached = 0;
+	uint64_t reached = 0, bytes = 0;
 
 	*why = RX_DROP_ALONE;
 	for (unsigned int i = 0; i < s->members->n; i++) {
@@ -71,6 +73,9 @@ static uint64_t flood(struct sorting *s, enum rx_drop *why) RUNS_ON(lcore_thread
 		else if (verdict != RX_DROP_REFLECTION)
 			*why = verdict;
 	}
+	for (uint16_t i = 0; i < s->floods; i++)
+		bytes += s->flood[i]->len;
+	s->cost += share_cost((uint32_t)reached * s->floods, (uint32_t)reached, reached * bytes);
 	return reached;
 }
 
@@ -133,6 +138,7 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	s.last_to = TO_NONE;
 	s.outboxes = s.floods = s.ok = 0;
 	s.bytes = s.copies = 0;
+	s.cost = 0;
 	for (uint32_t i = 0; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
 		uint16_t fid;
@@ -156,4 +162,5 @@ void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	count(&s.counters->rx_ok, s.ok);
 	count(&s.counters->rx_bytes, s.bytes);
 	count(&s.counters->copies, s.copies);
+	ctx->cost += share_cost(s.ok, 0, s.bytes) + s.cost;
 }

@@ -24,6 +24,7 @@ static inline void learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 	struct fdb_mark mark;
 	bool known = fdb_lookup_inline(bridge->fdb, src, &value, &mark);
 
+	ctx->cost += SHARE_ADDRESS;
 	/* Whatever comes of a report: the same address is not reported again before its entry or the second has
 	 * changed. */
 	memo->src = src;
@@ -33,6 +34,7 @@ static inline void learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 	if (known && (value.is_static ||
 		      (value.destination == q->port->id && value.epoch == fdb_epoch(ctx->epoch))))
 		return;
+	ctx->cost += SHARE_ADDRESS;
 	report_post(ctx->reports, &(struct report){
 					  .kind = REPORT_MAC_SEEN,
 					  .key = src,

@@ -55,6 +55,8 @@ struct frame_room {
 
 struct burst {
 	uint16_t n; /* frames received */
+	/* What receive() had to do beyond a step for each frame (share.h). It adds, and the lcore's loop takes. */
+	uint32_t cost;
 	/* The guest's ring as it was when receive() took from it, for complete(), whatever control does to it
 	 * meanwhile. */
 	const void *source;

@@ -11,9 +11,9 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
-#include "bridge.h"
 #include "container_of.h"
 #include "lcore_private.h"
+#include "lcore_visit.h"
 #include "watchdog.h"
 #include "poke.h"
 
@@ -52,13 +52,10 @@ static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set 
 	}
 	for (uint16_t i = 0; i < set->n; i++) {
 		struct port_rxq *q = set->queue[i];
-		const struct port_ops *ops = q->port->ops;
-		uint16_t n = ops->receive(q, &lc->ctx);
+		uint16_t n = lcore_visit(&lc->ctx, q);
 
 		if (n == 0)
 			continue;
-		bridge_forward(&lc->ctx, q);
-		ops->complete(q, &lc->ctx);
 		count(&q->frames, n);
 		count(&q->bursts, 1);
 		now = rte_rdtsc();
@@ -70,6 +67,7 @@ static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set 
 		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
 		run_work(lc);
+	share_next(&lc->ctx.share, frames > 0);
 	return frames;
 }
 
@@ -139,6 +137,8 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	lc->id = id;
 	lc->ctx.index = index;
 	lc->ctx.burst = aligned_alloc(64, (sizeof(*lc->ctx.burst) + 63) & ~(size_t)63);
+	if (lc->ctx.burst != NULL)
+		lc->ctx.burst->cost = 0;
 	lc->ctx.reports = report_ring_create(index, reports);
 	lc->ctx.punts = punt_ring_create(reports);
 	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "share.h"
+
 struct burst;
 struct punt_ring;
 struct report_ring;
@@ -29,6 +31,8 @@ struct lcore_ctx {
 	struct punt_ring *punts;
 	struct burst *burst;
 	struct lcore_work *work;
+	struct share_round share; /* of this round */
+	uint32_t cost;		  /* of this visit, so far (share.h) */
 };
 
 static inline void lcore_work_start(struct lcore_ctx *ctx, struct lcore_work *work)

@@ -41,6 +41,7 @@ struct port_rxq {
 	 * complete, with the looks at empty queues before them. */
 	_Atomic uint64_t frames, bursts, cycles;
 	_Atomic bool woke; /* its wake_fd has woken an lcore */
+	uint32_t owed OWNED_BY(lcore_thread); /* for work that was done for it (share.h) */
 	/* Control's. */
 	_Alignas(64) uint8_t balance_priv[PORT_RXQ_BALANCE_BYTES];
 	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */

@@ -6,6 +6,7 @@
 #include "frame_ref.h"
 #include "mem_copy.h"
 #include "poke.h"
+#include "share.h"
 #include "vnet_private.h"
 #include "vnet_window.h"
 #include "vus_limits.h"
@@ -335,6 +336,8 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 		mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
 		read_heads(burst, view->conf, counters);
 		format->take(view, found.slots, found.chains);
+		if (__builtin_expect(found.cost != found.chains, 0))
+			burst->cost += (found.cost - found.chains) / SHARE_PIECES;
 	}
 	if (zero_copy)
 		vnet_window_take(q, opened, burst, found.chains);

@@ -28,8 +28,9 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters
 	RUNS_ON(lcore_thread);
 void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
 
-/* Delivers n frames in order; `len_max` is the longest frame the port takes (its MTU and the header), in bytes. */
-void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
+/* Delivers n frames in order; `len_max` is the longest frame the port takes (its MTU and the header), in bytes.
+ * Returns: what that cost beyond what the frames say (share.h). */
+uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
 		  struct port_counters *counters) RUNS_ON(lcore_thread);
 
 /* A to_guest queue that was started and not delivered to yet: what the process before us had delivered and not shown to

@@ -5,6 +5,7 @@
 
 #include "frame_finish.h"
 #include "mem_copy.h"
+#include "share.h"
 #include "vnet.h"
 #include "vnet_private.h"
 #include "vus_limits.h"
@@ -28,6 +29,7 @@ struct delivery {
 	uint16_t ok;
 	uint64_t bytes;
 	bool interrupt;
+	uint32_t cost; /* of finishing frames (share.h) */
 };
 
 /* Tells a migration what was written. */
@@ -315,6 +317,7 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 	count(&d->counters->tx_checksummed, finish.checksummed);
 	count(&d->counters->tx_segmented, finish.segmented);
 	count(&d->counters->tx_segments, finish.segments);
+	d->cost += (uint32_t)(finish.checksummed + finish.segments) * SHARE_FINISH;
 }
 
 /* lcores take turns at a guest's queue, a burst each. Only lcores wait here, and only for one another. */
@@ -341,7 +344,7 @@ void vnet_resume(struct virtq *q)
 	queue_leave(q);
 }
 
-void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
+uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
 		  struct port_counters *counters)
 {
 	struct delivery d = {.q = q, .counters = counters, .len_max = len_max};
@@ -368,4 +371,5 @@ void vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint
 	queue_leave(q);
 	if (d.interrupt)
 		vnet_interrupt(q, &d.view);
+	return d.cost;
 }

@@ -32,6 +32,7 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	struct source *from = source_of(q);
 	uint64_t waiting = atomic_load(&from->pending);
 	uint16_t n = waiting < BURST_MAX ? (uint16_t)waiting : BURST_MAX;
+	uint8_t to = atomic_load(&from->to);
 	uint64_t number;
 
 	atomic_fetch_add(&from->polls, 1);
@@ -46,8 +47,11 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 		struct frame *frame = &ctx->burst->frame[i];
 
 		*frame = (struct frame){.head = ctx->burst->room[i].head, .head_len = LEN, .len = LEN};
-		memset(frame->head, 0xff, 6);
-		memset(frame->head + 6, 0, LEN - 6);
+		memset(frame->head, 0, LEN);
+		if (to == 0)
+			memset(frame->head, 0xff, 6);
+		else
+			memcpy(frame->head, (uint8_t[6]){2, 0, 0, 0, 0, to}, 6);
 		frame->head[6] = 2;
 		frame->head[11] = (uint8_t)q->port->id;
 		number = atomic_load(&from->received) + i;
@@ -120,6 +124,13 @@ static const struct port_ops source_ops = {
 	.arm = source_arm,
 	.disarm = source_disarm,
 };
+
+fdb_key_t source_address(int i)
+{
+	const uint8_t address[6] = {2, 0, 0, 0, 0, (uint8_t)i};
+
+	return fdb_key(FID_DEFAULT, mac_key(address));
+}
 
 /* The driver: frames are there, and a kick if one is wanted. */
 void source_send(struct source *from, uint64_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lcore_rig.h: two lcores of EAL on one CPU, and queues that are real to them.
  *
- * A source is a port with one queue: frames are there when the test says so, and go to all other sources. The test's
+ * A source is a port with one queue: frames are there when the test says so, and go to all other sources, or to one. The test's
  * thread is the control thread. Waits end after ten seconds: with false, or by an assertion.
  */
 #ifndef LCORE_RIG_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bridge.h"
 #include "lcore.h"
 
 enum { SOURCES = 6, LEN = 60 };
@@ -27,6 +28,7 @@ struct source {
 	atomic_bool stays;  /* it does */
 	atomic_bool punts;  /* its frames are for control, and go nowhere else */
 	_Atomic uint8_t last[LEN]; /* the first bytes of the last frame it was given */
+	_Atomic uint8_t to; /* the source its frames are for, once that is learned; 0: all */
 	atomic_int polled_by;
 };
 
@@ -42,6 +44,8 @@ void lcore_rig_end(void);
 
 /* The driver: frames are there, and a kick if one is wanted. */
 void source_send(struct source *from, uint64_t n);
+/* Where frames of source i come from. */
+fdb_key_t source_address(int i);
 /* Joins a poll set; leaves it, and every lcore has passed. */
 void source_add(struct source *from);
 void source_take(struct source *from);
