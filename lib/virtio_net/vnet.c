@@ -216,7 +216,7 @@ find_chain(struct virtq *q, const struct virtq_view *opened, struct finding *fou
 {
 	const struct virtq_view here = *opened, *view = &here;
 	struct mem_span *spans = &burst->span[found->spans];
-	uint32_t header_len = view->conf->header_len;
+	uint32_t header_len = view->conf->header_len, left;
 	struct virtq_chain chain;
 	int error = found->error;
 
@@ -242,6 +242,10 @@ find_chain(struct virtq *q, const struct virtq_view *opened, struct finding *fou
 	found->spans += chain.spans;
 	found->cost += chain.cost;
 	found->bytes += chain.len;
+	/* Each chain takes a slot at least. Slots a lap on are those of this burst, which were read (V9). */
+	left = view->conf->size - found->slots;
+	if (found->n > found->chains + left)
+		found->n = (uint16_t)(found->chains + left);
 	return true;
 }
 

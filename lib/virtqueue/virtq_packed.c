@@ -32,8 +32,9 @@ static bool ended_here(const struct virtq_view *view, uint16_t at, uint16_t last
 
 	if (was_used(flags, end) && packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) != lap(end))
 		return true;
-	if (end == last)
-		return was_used(flags, last);
+	/* A chain that begins in that slot a lap before would be longer than the ring. */
+	if (packed_index(end) == packed_index(last))
+		return end == last && was_used(flags, last);
 	return was_used(flags_at(view, last), last) && (flags & VRING_DESC_F_NEXT) == 0 &&
 	       packed_flag(flags, VRING_PACKED_DESC_F_AVAIL) !=
 		       packed_flag(flags, VRING_PACKED_DESC_F_USED) &&

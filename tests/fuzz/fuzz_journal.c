@@ -16,6 +16,7 @@
 
 #include "burst.h"
 #include "log.h"
+#include "mem_fetch.h"
 #include "vhu_journal.h"
 #include "vnet.h"
 
@@ -358,6 +359,8 @@ static void tamper(struct fuzz *in)
 	uint16_t at;
 
 	tampered = true;
+	/* Two descriptors may have one buffer then. */
+	mem_fetch_aliases(true);
 	switch (fuzz_below(in, 6)) {
 	case 0:
 	case 1:
@@ -480,6 +483,7 @@ static void try_ring(struct fuzz *in)
 	base = packed ? 0x80008000u : fuzz_uint16(in);
 	posted = returned = 0;
 	tampered = false;
+	mem_fetch_aliases(false);
 	memset(&counters, 0, sizeof(counters));
 	memset(memory, 0, MEMORY);
 	memset(record, 0, sizeof(*record));

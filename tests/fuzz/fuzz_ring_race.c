@@ -314,6 +314,7 @@ static void check_burst(void) RUNS_ON(lcore_thread)
 	FUZZ_CHECK(spans <= BURST_SPANS && bytes < BURST_BYTES);
 	FUZZ_CHECK(virtq_fault(&from.q) != VIRTQ_OK || from.packed ||
 		   (uint16_t)(from.q.dp.avail_seen - from.q.dp.last_avail) <= from.size);
+	FUZZ_CHECK(!from.packed || (from.q.dp.last_avail & 0x7fff) < from.size);
 }
 
 static void deliver(struct ring *ring, struct port_counters *counters, struct frame *const *frames) RUNS_ON(lcore_thread)

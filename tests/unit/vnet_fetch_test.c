@@ -31,6 +31,9 @@ static struct {
 	uint64_t page[WATCHED_MAX]; /* guest-physical, below the seam */
 	unsigned int pages;
 	unsigned int open; /* bits of pages let through for this instruction */
+	/* Another thread of the guest: once eight bytes have been read from there, they are this. */
+	uint64_t change_at, change_to;
+	bool change_now;
 	struct access access[ACCESSES_MAX];
 	unsigned int n;
 	struct sigaction segv, trap;
@@ -53,6 +56,7 @@ static void on_access(int number, siginfo_t *info, void *context)
 			watch.access[watch.n++] =
 				(struct access){.gpa = gpa, .write = (reg[REG_ERR] & 2) != 0};
 		watch.open |= 1u << i;
+		watch.change_now = gpa == watch.change_at;
 		mprotect(host_of(watch.page[i]), PAGE, PROT_READ | PROT_WRITE);
 		reg[REG_EFL] |= 0x100; /* the trap flag */
 		return;
@@ -63,6 +67,11 @@ static void on_access(int number, siginfo_t *info, void *context)
 static void on_step(int number VUS_UNUSED, siginfo_t *info VUS_UNUSED, void *context)
 {
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
+	if (watch.change_now) {
+		memcpy(host_of(watch.change_at), &watch.change_to, sizeof(watch.change_to));
+		watch.change_at = 0;
+		watch.change_now = false;
+	}
 	for (unsigned int i = 0; i < watch.pages; i++)
 		if ((watch.open & 1u << i) != 0)
 			mprotect(host_of(watch.page[i]), PAGE, PROT_NONE);
@@ -128,14 +137,14 @@ static void read_once(uint64_t desc)
 /* The ring's table, an indirect table and the buffers have pages of their own. */
 static uint64_t table, buffer;
 
-static struct ring *watched_ring(void)
+static struct ring *watched_ring(uint16_t size)
 {
 	static struct ring ring;
 
 	rig_reset(&rig);
 	memset(&watch, 0, sizeof(watch));
 	memset(&counters, 0, sizeof(counters));
-	ring_open(&ring, &rig, 256, FEATURES, 0);
+	ring_open(&ring, &rig, size, FEATURES, 0);
 	table = rig_alloc(&rig, PAGE, PAGE);
 	buffer = rig_alloc(&rig, 4 * PAGE, PAGE);
 	memset(rig_at(&rig, buffer), 0, 4 * PAGE);
@@ -168,7 +177,7 @@ static void receive(struct ring *ring, uint16_t n)
 /* One descriptor a frame: the common way. The header and the head are read, the body is not looked at. */
 static void one_descriptor(void **state)
 {
-	struct ring *ring = watched_ring();
+	struct ring *ring = watched_ring(256);
 
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 8; i++) {
@@ -193,7 +202,7 @@ static void one_descriptor(void **state)
 /* Chains, direct and through a table: each descriptor once; the body is not looked at. */
 static void chains_of_many(void **state)
 {
-	struct ring *ring = watched_ring();
+	struct ring *ring = watched_ring(256);
 
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 30; i++)
@@ -227,7 +236,7 @@ static void deliver_never_reads_back(void **state)
 	struct frame frame = {
 		.head = bytes, .len = LEN, .head_len = FRAME_HEAD, .body = &body, .body_spans = 1};
 	struct frame *frames[4] = {&frame, &frame, &frame, &frame};
-	struct ring *ring = watched_ring();
+	struct ring *ring = watched_ring(256);
 
 	role_assert_lcore();
 	for (uint16_t i = 0; i < 4; i++) {
@@ -250,12 +259,45 @@ static void deliver_never_reads_back(void **state)
 	ring_close(ring);
 }
 
+/* A burst takes all of a packed ring, in chains of two slots. As their first descriptor is read, the guest makes it, and what
+ * follows the ring in its memory, available a lap on: the burst ends where the ring does. */
+static void packed_ring_is_read_once(void **state)
+{
+	enum { SIZE = 4, AT = 3, LAP = FG_DESC_AVAIL, LAP_ON = FG_DESC_USED };
+	const struct fg_packed_desc again = {.addr = buffer, .len = 100, .flags = LAP_ON};
+	struct ring *ring;
+
+	role_assert_control();
+	rig_packed = true;
+	ring = watched_ring(SIZE);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		struct fg_packed_desc desc = {.addr = buffer + i * 64, .len = 50, .flags = i % 2 == 0 ? NEXT : 0};
+
+		desc.flags |= AT + i < SIZE ? LAP : LAP_ON;
+		rig_put(&rig, ring->desc + (AT + i) % SIZE * sizeof(desc), &desc, sizeof(desc));
+		rig_put(&rig, ring->desc + (SIZE + i) * sizeof(again), &again, sizeof(again));
+	}
+	virtq_start(&ring->q, ring->conf, 0x8000 | AT);
+	watch.change_at = ring->desc + AT * sizeof(again) + 8;
+	memcpy(&watch.change_to, (const uint8_t *)&again + 8, sizeof(watch.change_to));
+	role_assert_lcore();
+	watch_begin();
+	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 2);
+	watch_end();
+	assert_int_equal(reads(ring->desc, SIZE * 16), 1 + 2 * SIZE); /* and the first flags, for whether to look */
+	assert_int_equal(reads(ring->desc + SIZE * 16, PAGE - SIZE * 16), 0);
+	vnet_complete(&ring->q, &burst);
+	ring_close(ring);
+	rig_packed = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_descriptor),
 		cmocka_unit_test(chains_of_many),
 		cmocka_unit_test(deliver_never_reads_back),
+		cmocka_unit_test(packed_ring_is_read_once),
 	};
 
 	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
