@@ -2,8 +2,9 @@
 #include "bridge_options.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 
+#include "names.h"
 #include "vus_limits.h"
 
 enum {
@@ -44,6 +45,16 @@ const struct bridge_static_mac *bridge_static_mac(const struct bridge_options *o
 	return (const struct bridge_static_mac *)options->static_macs.entries + i;
 }
 
+struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i)
+{
+	const uint8_t *mac = bridge_static_mac(options, i)->mac;
+	struct bridge_static_mac_text text;
+
+	snprintf(text.text, sizeof(text.text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
+	return text;
+}
+
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i)
 {
 	const struct tree_item *list = tree_find(bridge->node, "static-macs");
@@ -52,22 +63,35 @@ struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, u
 		.what = bridge->what, .list = "static-macs", .source = bridge->source, .node = list->value->item[i].value};
 }
 
-/* An address is behind one port: entry i has none that an earlier one has. */
-static int check_static_mac_once(const struct bridge_options *options, const struct option_entry *entry, unsigned int i,
-				 struct fail *fail)
+static int check_static_mac(const struct bridge_options *options, const struct option_entry *entry, unsigned int i,
+			    struct names *before, struct fail *fail)
 {
-	const uint8_t *mac = bridge_static_mac(options, i)->mac;
+	const struct bridge_static_mac_text mac = bridge_static_mac_text(options, i);
+	const struct option_entry inner = bridge_static_mac_entry(entry, i);
+	int error;
 
-	for (unsigned int j = 0; j < i; j++) {
-		const struct option_entry inner = bridge_static_mac_entry(entry, i);
+	if ((bridge_static_mac(options, i)->mac[0] & 1) != 0)
+		return option_fail(fail, -EINVAL, &inner, "mac",
+				   "mac %s is a group address, which lives behind no port; use one whose first byte is even",
+				   mac.text);
+	error = names_add(before, mac.text, i);
+	if (error == -EEXIST)
+		return option_fail(fail, error, &inner, "mac", "mac %s is listed twice, first at line %u; remove one", mac.text,
+				   tree_find(bridge_static_mac_entry(entry, (unsigned int)names_find(before, mac.text)).node,
+					     "mac")->line);
+	return error == 0 ? 0 : fail_set(fail, error, "mac %s: no memory", mac.text);
+}
 
-		if (memcmp(bridge_static_mac(options, j)->mac, mac, 6) == 0)
-			return option_fail(fail, -EEXIST, &inner, "mac",
-					   "mac %02x:%02x:%02x:%02x:%02x:%02x is listed twice, first at line %u; remove one",
-					   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-					   tree_find(bridge_static_mac_entry(entry, j).node, "mac")->line);
-	}
-	return 0;
+/* An address is behind one port: it is listed once. */
+static int check_static_macs(const struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	struct names before = {0};
+	int error = 0;
+
+	for (unsigned int i = 0; error == 0 && i < options->static_macs.n; i++)
+		error = check_static_mac(options, entry, i, &before, fail);
+	names_clear(&before);
+	return error;
 }
 
 int bridge_options_verify(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
@@ -79,19 +103,7 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 		return option_fail(fail, -ERANGE, entry, "mac-limit-per-port",
 				   "mac-limit-per-port: %u is out of range; use 1 to %u", options->mac_limit_per_port,
 				   options->mac_table_size);
-	for (unsigned int i = 0; i < options->static_macs.n; i++) {
-		const uint8_t *mac = bridge_static_mac(options, i)->mac;
-		const struct option_entry inner = bridge_static_mac_entry(entry, i);
-
-		if ((mac[0] & 1) != 0)
-			return option_fail(fail, -EINVAL, &inner, "mac",
-					   "mac %02x:%02x:%02x:%02x:%02x:%02x is a group address, which lives behind no "
-					   "port; use one whose first byte is even",
-					   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-		if (check_static_mac_once(options, entry, i, fail) != 0)
-			return -EEXIST;
-	}
-	return 0;
+	return check_static_macs(options, entry, fail);
 }
 
 /* --- of a port -------------------------------------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 
 /* Entry `i` of static_macs, and where it is written. */
 const struct bridge_static_mac *bridge_static_mac(const struct bridge_options *options, unsigned int i);
+struct bridge_static_mac_text {
+	char text[18];
+};
+struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
 
 /* Of a port, whatever its type. */

@@ -93,6 +93,10 @@ void config_clear_checked(struct config *config)
 	config->bridges = NULL;
 	config->ports = NULL;
 	config->bridges_n = config->ports_n = 0;
+	names_clear(&config->bridge_names);
+	names_clear(&config->port_names);
+	for (unsigned int i = 0; i < CONFIG_DRIVERS_MAX; i++)
+		names_clear(&config->takes[i]);
 	option_clear(&switch_options, &config->options);
 }
 
@@ -113,18 +117,33 @@ void config_free(struct config *config)
 
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name)
 {
-	for (unsigned int i = 0; i < config->bridges_n; i++)
-		if (config->bridges[i].name != NULL && strcmp(config->bridges[i].name, name) == 0)
-			return &config->bridges[i];
-	return NULL;
+	int i = names_find(&config->bridge_names, name);
+
+	return i >= 0 ? &config->bridges[i] : NULL;
 }
 
 const struct config_port *config_find_port(const struct config *config, const char *name)
 {
-	for (unsigned int i = 0; i < config->ports_n; i++)
-		if (config->ports[i].name != NULL && strcmp(config->ports[i].name, name) == 0)
-			return &config->ports[i];
-	return NULL;
+	int i = names_find(&config->port_names, name);
+
+	return i >= 0 ? &config->ports[i] : NULL;
+}
+
+const struct config_port *config_find_taker(const struct config *config, const struct port_driver *driver,
+					    const char *takes)
+{
+	int i = names_find(&config->takes[config_driver_index(config, driver)], takes);
+
+	return i >= 0 ? &config->ports[i] : NULL;
+}
+
+unsigned int config_driver_index(const struct config *config, const struct port_driver *driver)
+{
+	unsigned int i = 0;
+
+	while (config->drivers[i] != driver)
+		i++;
+	return i;
 }
 
 /* --- in words --------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 
 #include "bridge_options.h"
 #include "fail.h"
+#include "names.h"
 #include "option.h"
 #include "port_driver.h"
 
@@ -85,6 +86,8 @@ struct config {
 	unsigned int bridges_n;
 	struct config_port *ports;
 	unsigned int ports_n;
+	struct names bridge_names, port_names;	 /* their places in the lists */
+	struct names takes[CONFIG_DRIVERS_MAX]; /* and of ports, by what no other port of the driver can have */
 };
 
 /* Reads a file, or JSON that says the same, into a config that has neither; it is to be freed even after an error. */
@@ -108,6 +111,11 @@ void config_free(struct config *config);
 
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name);
 const struct config_port *config_find_port(const struct config *config, const char *name);
+/* The port that takes this; NULL: none does. */
+const struct config_port *config_find_taker(const struct config *config, const struct port_driver *driver,
+					    const char *takes);
+/* The driver's place in config->drivers. */
+unsigned int config_driver_index(const struct config *config, const struct port_driver *driver);
 
 /* A port's own copy, which outlives the config; `node` and `source` are NULL. */
 int config_port_copy(struct config_port *to, const struct config_port *from);

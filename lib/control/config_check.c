@@ -102,10 +102,13 @@ static int check_top(struct config *config, struct fail *fail)
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
 
+/* Room for one more, all zero: an array of `n` has room for the next power of two. */
 static int grow(void **array, unsigned int n, size_t size)
 {
-	void *more = realloc(*array, (n + 1) * size);
+	void *more = *array;
 
+	if ((n & (n - 1)) == 0)
+		more = realloc(*array, (n > 0 ? 2 * (size_t)n : 1) * size);
 	if (more == NULL)
 		return -ENOMEM;
 	*array = more;
@@ -150,8 +153,13 @@ static int read_bridge(struct config *config, const struct tree *node, struct fa
 	error = option_read(&entry, parts, 2, fail);
 	if (error == 0)
 		error = check_name("bridge", "name", bridge->name, &entry, fail);
-	if (error == 0 && config_find_bridge(config, bridge->name) != bridge)
-		error = fail_set(fail, -EEXIST, "%s: bridge %s is listed twice, first at line %u; remove or rename one",
+	if (error != 0)
+		return error;
+	error = names_add(&config->bridge_names, bridge->name, config->bridges_n - 1);
+	if (error == -ENOMEM)
+		return fail_set(fail, error, "%s: no memory", subject.text);
+	if (error != 0)
+		error = fail_set(fail, error, "%s: bridge %s is listed twice, first at line %u; remove or rename one",
 				 option_place(&entry, "name").text, bridge->name,
 				 config_find_bridge(config, bridge->name)->node->line);
 	return error == 0 ? bridge_options_verify(&bridge->options, &entry, fail) : error;
@@ -173,7 +181,7 @@ static int add_implied_bridge(struct config *config, const char *name, struct fa
 
 	if (bridge != NULL)
 		bridge->name = strdup(name);
-	if (bridge == NULL || bridge->name == NULL)
+	if (bridge == NULL || bridge->name == NULL || names_add(&config->bridge_names, name, config->bridges_n - 1) != 0)
 		return fail_set(fail, -ENOMEM, "bridge %s: no memory", name);
 	bridge->implied = true;
 	return bridge_options_verify(&bridge->options, &(struct option_entry){.source = "", .node = NULL}, fail);
@@ -264,11 +272,7 @@ static int check_foreign(const struct config *config, const struct config_port *
 
 static void *common_of(const struct config *config, const struct port_driver *driver)
 {
-	unsigned int i = 0;
-
-	while (config->drivers[i] != driver)
-		i++;
-	return config->common[i];
+	return config->common[config_driver_index(config, driver)];
 }
 
 /* By the tables: the port's, the bridge's, the driver's. */
@@ -294,26 +298,42 @@ static int init_port(struct config_port *port)
 	return option_init(&bridge_port_options, &port->member);
 }
 
-/* Its name, and what it takes, belong to no port before it. */
-static int check_unshared(const struct config *config, const struct config_port *port, const struct option_entry *entry,
-			  struct fail *fail)
+static int fail_same_name(const struct config_port *other, const struct config_port *port,
+			  const struct option_entry *entry, struct fail *fail)
+{
+	const struct option_entry before = port_entry(other, NULL);
+
+	return fail_set(fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
+			option_place(entry, "name").text, port->name, option_place(&before, "name").text);
+}
+
+static int fail_same_thing(const struct config_port *other, const struct config_port *port,
+			   const struct option_entry *entry, struct fail *fail)
 {
 	const char *made_of = port->driver->options->row[0].key;
 	char value[OPTION_TEXT_BYTES];
 
-	for (const struct config_port *other = config->ports; other < port; other++) {
-		const struct option_entry before = port_entry(other, NULL);
+	option_value_text(&port->driver->options->row[0], port->options, value, sizeof(value));
+	return option_fail(fail, -EEXIST, entry, made_of, "%s %s is port %s's already; give each port its own", made_of,
+			   value, other->name);
+}
 
-		if (strcmp(other->name, port->name) == 0)
-			return fail_set(fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
-					option_place(entry, "name").text, port->name, option_place(&before, "name").text);
-		if (other->driver != port->driver || strcmp(other->takes, port->takes) != 0)
-			continue;
-		option_value_text(&port->driver->options->row[0], port->options, value, sizeof(value));
-		return option_fail(fail, -EEXIST, entry, made_of, "%s %s is port %s's already; give each port its own",
-				   made_of, value, other->name);
-	}
-	return 0;
+/* Its name, and what it takes, belong to no port before it, and from now on to this one. */
+static int check_unshared(struct config *config, const struct config_port *port, const struct option_entry *entry,
+			  struct fail *fail)
+{
+	const unsigned int at = config->ports_n - 1;
+	const struct config_port *other;
+	int error = names_add(&config->port_names, port->name, at);
+
+	if (error == -EEXIST)
+		return fail_same_name(config_find_port(config, port->name), port, entry, fail);
+	other = config_find_taker(config, port->driver, port->takes);
+	if (other != NULL)
+		return fail_same_thing(other, port, entry, fail);
+	if (error == 0)
+		error = names_add(&config->takes[config_driver_index(config, port->driver)], port->takes, at);
+	return error == 0 ? 0 : fail_set(fail, error, "port %s: no memory", port->name);
 }
 
 static int config_check_read_port(struct config *config, const char *source, const struct tree *node, struct fail *fail)
@@ -406,6 +426,19 @@ int config_check(struct config *config, struct fail *fail)
 	return error;
 }
 
+static int fail_control(const struct config_port *port, struct fail *fail)
+{
+	const struct option_row *made_of = &port->driver->options->row[0];
+	struct subject subject = subject_of("port", port->node);
+	const struct option_entry entry = port_entry(port, subject.text);
+	char value[OPTION_TEXT_BYTES];
+
+	option_value_text(made_of, port->options, value, sizeof(value));
+	return option_fail(fail, -EEXIST, &entry, made_of->key,
+			   "%s is the control socket, where vusctl connects; give the port another path, or --control one",
+			   value);
+}
+
 int config_check_control(const struct config *config, const char *control, struct fail *fail)
 {
 	char *file = one_path(control);
@@ -413,20 +446,11 @@ int config_check_control(const struct config *config, const char *control, struc
 
 	if (file == NULL)
 		return fail_set(fail, -ENOMEM, "%s: no memory", control);
-	for (unsigned int i = 0; i < config->ports_n && error == 0; i++) {
-		const struct config_port *port = &config->ports[i];
-		const struct option_row *made_of = &port->driver->options->row[0];
-		struct subject subject = subject_of("port", port->node);
-		const struct option_entry entry = port_entry(port, subject.text);
-		char value[OPTION_TEXT_BYTES];
+	for (unsigned int i = 0; config->drivers[i] != NULL && error == 0; i++) {
+		const struct config_port *port = config_find_taker(config, config->drivers[i], file);
 
-		if (strcmp(port->takes, file) != 0)
-			continue;
-		option_value_text(made_of, port->options, value, sizeof(value));
-		error = option_fail(fail, -EEXIST, &entry, made_of->key,
-				    "%s is the control socket, where vusctl connects; give the port another path, or "
-				    "--control one",
-				    value);
+		if (port != NULL)
+			error = fail_control(port, fail);
 	}
 	free(file);
 	return error;

@@ -46,7 +46,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
 	sw->reports_pause.fire = reports_pause_over;
 	sw->second.fire = second_over;
-	sw->step.fire = switch_step;
+	switch_due_init(&sw->due);
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
 		free(sw);
@@ -65,11 +65,11 @@ void switch_destroy(struct vus_switch *sw)
 	if (sw == NULL)
 		return;
 	loop_timer_stop(sw->loop, &sw->second);
-	loop_timer_stop(sw->loop, &sw->step);
+	loop_timer_stop(sw->loop, &sw->due.step);
 	loop_timer_stop(sw->loop, &sw->reports_pause);
 	loop_fd_remove(sw->loop, &sw->reports_ready);
 	config_free(&sw->config);
-	free(sw->given_up);
+	free(sw->wanted);
 	free(sw);
 }
 
@@ -91,9 +91,8 @@ void switch_end(struct vus_switch *sw)
 
 bool switch_is_empty(const struct vus_switch *sw)
 {
-	for (unsigned int id = 0; id < PORTS_MAX; id++)
-		if (sw->port[id] != NULL)
-			return false;
+	if (sw->ports_n > 0)
+		return false;
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
 		if (sw->bridge[i] != NULL)
 			return false;
@@ -111,13 +110,9 @@ struct port *switch_port_at(const struct vus_switch *sw, unsigned int id)
 
 struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 {
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct port *port = switch_port_at(sw, id);
+	int id = names_find(&sw->port_names, name);
 
-		if (port != NULL && strcmp(port->name, name) == 0)
-			return port;
-	}
-	return NULL;
+	return id >= 0 ? switch_port_at(sw, (unsigned int)id) : NULL;
 }
 
 const struct config_port *switch_port_config(const struct vus_switch *sw, const struct port *port)

@@ -2,10 +2,11 @@
 /* switch.h: the running switch: its bridges and ports, and how they become what the configuration says.
  *
  * switch_apply() takes a configuration and starts whatever turns the running switch into it: what is the same goes on
- * undisturbed, what differs leaves, what is new comes. It returns at once; the rest happens in the event loop, because
- * a port that leaves is first taken out of its bridge and of the poll sets, then every lcore has to pass (rcu.h), and
- * then its driver may need a while to close. Something new that needs what is still leaving (the same name, socket,
- * device) comes when that is gone. A port that moves to another bridge keeps its peer.
+ * undisturbed, what differs leaves, what is new comes. It returns after a millisecond or so; the rest happens in the event
+ * loop, a millisecond at a time, so that nobody's request waits for a thousand ports. A port that leaves is first taken out of
+ * its bridge and of the poll sets, then every lcore has to pass (rcu.h), and then its driver may need a while to close.
+ * Something new that needs what is still leaving (the same name, socket, device) comes when that is gone. A port that moves to
+ * another bridge keeps its peer.
  *
  * A port that cannot be made is reported in one line and leaves the others alone; the next apply tries it again. When
  * nothing leaves any more, the switch has settled and tells its owner how much of the configuration could not be made.
@@ -50,6 +51,10 @@ void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg)
  * ports could not be made or changed so far; each was reported in a line. What waits for something to leave may fail later
  * (switch_on_settled()). */
 unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
+
+/* The same for what switch_apply() left to later turns of the loop, now: nobody waits yet. What waits for something to leave
+ * goes on doing so. */
+unsigned int switch_catch_up(struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Where ports keep what the next process needs to know; NULL (as at first): nowhere. The string stays the caller's. */
 void switch_set_journal(struct vus_switch *sw, const char *folder) RUNS_ON(control_thread);

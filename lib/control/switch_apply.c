@@ -1,11 +1,82 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* switch_apply.c: from what the switch is to what its configuration says, a step at a time. Each step looks at all there
- * is: a switch has a thousand ports at most, and steps are as rare as edits of a file. */
+/* switch_apply.c: from what the switch is to what its configuration says, a step at a time. A new configuration makes everything
+ * due that is there or is to be; from then on a step looks only at what has changed: what has left, and what waited for that. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "switch_private.h"
+
+/* A step takes no longer than this, but for what is under way, so that nobody's request waits for a thousand ports; and a few
+ * things it does however long they take. */
+static const uint64_t STEP_NS = NS_PER_MS;
+enum { STEP_LEAST = 16 };
+
+struct step {
+	uint64_t end_ns;
+	unsigned int done;
+};
+
+static bool is_over(const struct step *step)
+{
+	return step->done >= STEP_LEAST && clock_ns() >= step->end_ns;
+}
+
+/* --- what is due ------------------------------------------------------------------------------------------------ */
+
+static void step_soon(struct vus_switch *sw) RUNS_ON(control_thread)
+{
+	if (sw->due.step.due_ns == 0)
+		loop_timer_start(sw->loop, &sw->due.step, 0);
+}
+
+void switch_due_port(struct switch_port *sp)
+{
+	step_soon(sp->sw);
+	if (sp->due || sp->state == SWITCH_PORT_ENDING)
+		return;
+	sp->due = true;
+	TAILQ_INSERT_TAIL(&sp->sw->due.ports, sp, due_link);
+}
+
+void switch_due_bridges(struct vus_switch *sw)
+{
+	sw->due.bridges = true;
+	sw->due.bridges_at = 0;
+	step_soon(sw);
+}
+
+static void due_wanted(struct vus_switch *sw, const struct config_port *config) RUNS_ON(control_thread)
+{
+	struct switch_wanted *wanted;
+
+	step_soon(sw);
+	if (config == NULL)
+		return;
+	wanted = &sw->wanted[config - sw->config.ports];
+	if (wanted->due || wanted->given_up)
+		return;
+	wanted->due = true;
+	STAILQ_INSERT_TAIL(&sw->due.wanted, wanted, link);
+}
+
+void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone)
+{
+	due_wanted(sw, config_find_port(&sw->config, gone->name));
+	due_wanted(sw, config_find_taker(&sw->config, gone->driver, gone->takes));
+}
+
+unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver)
+{
+	unsigned int i = 0;
+
+	while (sw->drivers[i] != driver)
+		i++;
+	return i;
+}
+
+/* --- bridges ---------------------------------------------------------------------------------------------------- */
 
 /* A bridge that is not wanted, or not like this, goes once its ports have left. */
 static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
@@ -14,13 +85,45 @@ static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 		struct switch_bridge *bridge = sw->bridge[i];
 		const struct config_bridge *config;
 
-		if (bridge == NULL)
+		if (bridge == NULL || bridge->leaving)
 			continue;
 		config = config_find_bridge(&sw->config, bridge->name);
-		if (config == NULL || !config_bridge_is_same(&bridge->made, config))
-			bridge->leaving = true;
+		if (config != NULL && config_bridge_is_same(&bridge->made, config))
+			continue;
+		bridge->leaving = true;
+		sw->bridges_leaving++;
 	}
 }
+
+/* The name of a bridge is free again only when the last one of that name is gone. */
+static void make_bridges(struct vus_switch *sw, struct step *step) RUNS_ON(control_thread)
+{
+	struct switch_due *due = &sw->due;
+
+	if (due->bridges_at == 0) {
+		sw->bridges_failed = 0;
+		for (unsigned int i = 0; i < BRIDGES_MAX; i++)
+			if (sw->bridge[i] != NULL)
+				switch_bridge_go(sw->bridge[i]);
+	}
+	for (; due->bridges_at < sw->config.bridges_n && !is_over(step); due->bridges_at++) {
+		const struct config_bridge *config = &sw->config.bridges[due->bridges_at];
+
+		if (names_find(&sw->bridge_names, config->name) >= 0)
+			continue;
+		step->done++;
+		/* If it cannot be made, its ports stay out; when something else has left, it is tried again. */
+		if (switch_bridge_create(sw, config) != 0)
+			sw->bridges_failed++;
+	}
+	if (due->bridges_at < sw->config.bridges_n)
+		return;
+	due->bridges = false;
+	due->static_macs = true;
+	TAILQ_CONCAT(&due->ports, &due->without_bridge, due_link);
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------ */
 
 /* What the port is to be now; NULL: it goes, or another one of its name comes. */
 static const struct config_port *future_of(const struct vus_switch *sw, const struct switch_port *sp)
@@ -30,93 +133,84 @@ static const struct config_port *future_of(const struct vus_switch *sw, const st
 	return config != NULL && !config_port_change(&sp->made, config).anew ? config : NULL;
 }
 
-static void leave_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+/* One that no lcore knows: on into a bridge, or away. */
+static void place(struct switch_port *sp, const struct config_port *future) RUNS_ON(control_thread)
 {
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct switch_port *sp = sw->port[id];
-		const struct config_port *future;
+	struct vus_switch *sw = sp->sw;
+	struct switch_bridge *bridge = future != NULL ? switch_bridge_find(sw, future->member.bridge) : NULL;
 
-		if (sp == NULL || sp->state != SWITCH_PORT_IN)
-			continue;
-		future = future_of(sw, sp);
-		if (future == NULL || sp->bridge->leaving ||
-		    strcmp(future->member.bridge, sp->bridge->name) != 0)
-			switch_port_leave(sp);
+	if (future == NULL) {
+		switch_port_end(sp);
+	} else if (bridge != NULL) {
+		sw->due.static_macs = true;
+		switch_port_join(sp, bridge);
+	} else {
+		sp->due = true;
+		TAILQ_INSERT_TAIL(&sw->due.without_bridge, sp, due_link);
 	}
 }
 
-/* The name of a bridge is free again only when the last one of that name is gone. */
-static void make_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
+/* Changes what of it can change while it lives, and brings it to where it is to be. */
+static void look_at(struct switch_port *sp, struct step *step) RUNS_ON(control_thread)
 {
-	sw->bridges_failed = 0;
-	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
-		if (sw->bridge[i] != NULL)
-			switch_bridge_go(sw->bridge[i]);
-	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
-		const struct config_bridge *config = &sw->config.bridges[i];
-		bool taken = false;
+	struct vus_switch *sw = sp->sw;
+	const struct config_port *future = future_of(sw, sp);
 
-		for (unsigned int j = 0; j < BRIDGES_MAX && !taken; j++)
-			taken = sw->bridge[j] != NULL &&
-				strcmp(sw->bridge[j]->name, config->name) == 0;
-		/* If it cannot be made, its ports stay out; the next step tries again. */
-		if (!taken && switch_bridge_create(sw, config) != 0)
-			sw->bridges_failed++;
+	step->done++;
+	if (future != NULL && sp->compares && switch_port_reconfigure(sp, future) != 0)
+		sw->changes_failed++;
+	sp->compares = false;
+	if (sp->state == SWITCH_PORT_OUT)
+		place(sp, future);
+	else if (sp->state == SWITCH_PORT_IN &&
+		 (future == NULL || sp->bridge->leaving || strcmp(future->member.bridge, sp->bridge->name) != 0))
+		switch_port_leave(sp);
+}
+
+static void look_at_ports(struct vus_switch *sw, struct step *step) RUNS_ON(control_thread)
+{
+	struct switch_port *sp;
+
+	while ((sp = TAILQ_FIRST(&sw->due.ports)) != NULL && !is_over(step)) {
+		TAILQ_REMOVE(&sw->due.ports, sp, due_link);
+		sp->due = false;
+		look_at(sp, step);
 	}
 }
 
-/* Ports that no lcore knows: on into a bridge, or away. */
-static void place_ports(struct vus_switch *sw) RUNS_ON(control_thread)
-{
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct switch_port *sp = sw->port[id];
-		const struct config_port *future;
-		struct switch_bridge *bridge;
-
-		if (sp == NULL || sp->state != SWITCH_PORT_OUT)
-			continue;
-		future = future_of(sw, sp);
-		if (future == NULL) {
-			switch_port_end(sp);
-			continue;
-		}
-		bridge = switch_bridge_find(sw, future->member.bridge);
-		if (bridge != NULL)
-			switch_port_join(sp, bridge);
-	}
-}
-
-/* Its name, socket or device still belongs to one that leaves, or all numbers do: a configuration has at most as many
- * ports as there are numbers. */
+/* Its name, socket or device still belongs to one that is there: it is due again when that is gone. */
 static bool must_wait(const struct vus_switch *sw, const struct config_port *config)
 {
-	bool room = false;
-
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		const struct switch_port *sp = sw->port[id];
-
-		if (sp != NULL && (strcmp(sp->made.name, config->name) == 0 ||
-				   (sp->made.driver == config->driver && strcmp(sp->made.takes, config->takes) == 0)))
-			return true;
-		room |= sp == NULL;
-	}
-	return !room;
+	return names_find(&sw->port_names, config->name) >= 0 ||
+	       names_find(&sw->takes[switch_driver_index(sw, config->driver)], config->takes) >= 0;
 }
 
-static void make_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+/* A configuration has at most as many ports as there are numbers, but some may belong to ports that leave. */
+static void make_ports(struct vus_switch *sw, struct step *step) RUNS_ON(control_thread)
 {
-	for (unsigned int i = 0; i < sw->config.ports_n; i++) {
-		const struct config_port *config = &sw->config.ports[i];
+	struct switch_wanted *wanted;
 
-		if (sw->given_up[i] || must_wait(sw, config))
+	while ((wanted = STAILQ_FIRST(&sw->due.wanted)) != NULL && !is_over(step)) {
+		const struct config_port *config = &sw->config.ports[wanted - sw->wanted];
+		bool waits = must_wait(sw, config);
+
+		if (!waits && sw->ports_n == PORTS_MAX)
+			return;
+		STAILQ_REMOVE_HEAD(&sw->due.wanted, link);
+		wanted->due = false;
+		if (waits)
 			continue;
-		if (switch_port_create(sw, config) != 0)
-			sw->given_up[i] = true;
+		step->done++;
+		wanted->given_up = switch_port_create(sw, config) != 0;
+		sw->ports_failed += wanted->given_up;
+		if (!wanted->given_up)
+			switch_due_port(sw->port[names_find(&sw->port_names, config->name)]);
 	}
 }
 
 static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
 {
+	sw->due.static_macs = false;
 	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
 		const struct config_bridge *config = &sw->config.bridges[i];
 		struct switch_bridge *bridge = switch_bridge_find(sw, config->name);
@@ -126,107 +220,110 @@ static void set_static_macs(struct vus_switch *sw) RUNS_ON(control_thread)
 	}
 }
 
+/* --- steps ------------------------------------------------------------------------------------------------------ */
+
 /* What of the configuration could not be made or changed so far. */
 static unsigned int failed_n(const struct vus_switch *sw)
 {
-	unsigned int failed = sw->bridges_failed + sw->changes_failed;
-
-	for (unsigned int i = 0; i < sw->config.ports_n; i++)
-		failed += sw->given_up[i];
-	return failed;
+	return sw->bridges_failed + sw->changes_failed + sw->ports_failed;
 }
 
-/* Something leaves, or has left and the next step is due: what waits for that is still to be made. */
-static bool is_leaving(const struct vus_switch *sw)
+/* A step has something to do, whatever leaves meanwhile. */
+static bool has_work(const struct vus_switch *sw)
 {
-	if (sw->step.due_ns != 0)
-		return true;
-	for (unsigned int id = 0; id < PORTS_MAX; id++)
-		if (sw->port[id] != NULL && (sw->port[id]->state == SWITCH_PORT_LEAVING ||
-					     sw->port[id]->state == SWITCH_PORT_ENDING))
-			return true;
-	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
-		if (sw->bridge[i] != NULL && sw->bridge[i]->leaving)
-			return true;
-	return false;
+	return sw->due.bridges || !TAILQ_EMPTY(&sw->due.ports) ||
+	       (!STAILQ_EMPTY(&sw->due.wanted) && sw->ports_n < PORTS_MAX);
 }
 
-static void reconcile(struct vus_switch *sw) RUNS_ON(control_thread)
+static void step_on(struct vus_switch *sw) RUNS_ON(control_thread)
 {
-	leave_bridges(sw);
-	leave_ports(sw);
-	make_bridges(sw);
-	make_ports(sw);
-	place_ports(sw);
-	set_static_macs(sw);
-	if (!sw->settling || is_leaving(sw))
+	struct step step = {.end_ns = clock_ns() + STEP_NS};
+
+	loop_timer_stop(sw->loop, &sw->due.step);
+	if (sw->due.bridges)
+		make_bridges(sw, &step);
+	look_at_ports(sw, &step);
+	make_ports(sw, &step);
+	look_at_ports(sw, &step);
+	if (has_work(sw)) {
+		step_soon(sw);
+		return;
+	}
+	loop_timer_stop(sw->loop, &sw->due.step);
+	if (sw->due.static_macs)
+		set_static_macs(sw);
+	/* What leaves may make room for something that is still to be made. */
+	if (!sw->settling || sw->ports_leaving > 0 || sw->bridges_leaving > 0)
 		return;
 	sw->settling = false;
 	if (sw->settled != NULL)
 		sw->settled(sw->settled_arg, failed_n(sw));
 }
 
-void switch_reconcile(struct vus_switch *sw)
-{
-	loop_timer_start(sw->loop, &sw->step, 0);
-}
-
-void switch_step(struct loop_timer *step)
+static void switch_step(struct loop_timer *timer)
 {
 	role_assert_control();
-	reconcile(container_of(step, struct vus_switch, step));
+	step_on(container_of(timer, struct vus_switch, due.step));
 }
 
-static bool lists_mac(const struct config_bridge *config, const uint8_t mac[6])
+void switch_due_init(struct switch_due *due)
 {
-	for (unsigned int i = 0; config != NULL && i < config->options.static_macs.n; i++)
-		if (memcmp(bridge_static_mac(&config->options, i)->mac, mac, 6) == 0)
-			return true;
-	return false;
+	due->step.fire = switch_step;
+	TAILQ_INIT(&due->ports);
+	TAILQ_INIT(&due->without_bridge);
+	STAILQ_INIT(&due->wanted);
 }
 
-/* Static addresses the next configuration does not have. */
+/* --- another configuration -------------------------------------------------------------------------------------- */
+
+/* Static addresses of a bridge that `then`, which may be NULL, does not have. One for which there is no memory is set again. */
+static void forget_static_macs_of(struct switch_bridge *bridge, const struct config_bridge *now,
+				  const struct config_bridge *then) RUNS_ON(control_thread)
+{
+	struct names stay = {0};
+
+	for (unsigned int i = 0; then != NULL && i < then->options.static_macs.n; i++)
+		names_add(&stay, bridge_static_mac_text(&then->options, i).text, i);
+	for (unsigned int i = 0; i < now->options.static_macs.n; i++)
+		if (names_find(&stay, bridge_static_mac_text(&now->options, i).text) < 0)
+			fdb_remove(bridge_fdb(bridge->bridge),
+				   fdb_key(FID_DEFAULT, mac_key(bridge_static_mac(&now->options, i)->mac)));
+	names_clear(&stay);
+}
+
 static void forget_static_macs(struct vus_switch *sw, const struct config *next)
 	RUNS_ON(control_thread)
 {
 	for (unsigned int i = 0; i < sw->config.bridges_n; i++) {
 		const struct config_bridge *now = &sw->config.bridges[i];
-		const struct config_bridge *then = config_find_bridge(next, now->name);
 		struct switch_bridge *bridge = switch_bridge_find(sw, now->name);
 
-		for (unsigned int j = 0; bridge != NULL && j < now->options.static_macs.n; j++) {
-			const uint8_t *mac = bridge_static_mac(&now->options, j)->mac;
-
-			if (!lists_mac(then, mac))
-				fdb_remove(bridge_fdb(bridge->bridge), fdb_key(FID_DEFAULT, mac_key(mac)));
-		}
+		if (bridge != NULL)
+			forget_static_macs_of(bridge, now, config_find_bridge(next, now->name));
 	}
 }
 
-/* Ports that stay: what of them can change while they live. */
-static unsigned int change_ports(struct vus_switch *sw) RUNS_ON(control_thread)
+/* Everything that is there, or is to be, is looked at once. */
+static void compare_all(struct vus_switch *sw) RUNS_ON(control_thread)
 {
-	unsigned int failed = 0;
-
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct switch_port *sp = sw->port[id];
-		const struct config_port *future;
-
-		if (sp == NULL || sp->state == SWITCH_PORT_ENDING)
-			continue;
-		future = future_of(sw, sp);
-		if (future != NULL && switch_port_reconfigure(sp, future) != 0)
-			failed++;
-	}
-	return failed;
+	leave_bridges(sw);
+	switch_due_bridges(sw);
+	for (unsigned int id = 0; id < PORTS_MAX; id++)
+		if (sw->port[id] != NULL) {
+			sw->port[id]->compares = true;
+			switch_due_port(sw->port[id]);
+		}
+	STAILQ_INIT(&sw->due.wanted);
+	for (unsigned int i = 0; i < sw->config.ports_n; i++)
+		due_wanted(sw, &sw->config.ports[i]);
 }
 
 unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 {
 	/* That all ports go needs no memory: it is how the switch ends. */
-	bool *given_up = config->ports_n > 0 ? calloc(config->ports_n, sizeof(*given_up)) : NULL;
+	struct switch_wanted *wanted = config->ports_n > 0 ? calloc(config->ports_n, sizeof(*wanted)) : NULL;
 
-	if (given_up == NULL && config->ports_n > 0) {
+	if (wanted == NULL && config->ports_n > 0) {
 		log_error("vuswitch", "no memory for the new configuration; the old one stays");
 		if (sw->settled != NULL)
 			sw->settled(sw->settled_arg, config->ports_n + 1);
@@ -234,12 +331,20 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 	}
 	forget_static_macs(sw, config);
 	config_free(&sw->config);
-	free(sw->given_up);
+	free(sw->wanted);
 	sw->config = *config;
-	sw->given_up = given_up;
+	sw->wanted = wanted;
 	*config = (struct config){0};
-	sw->changes_failed = change_ports(sw);
+	sw->changes_failed = sw->ports_failed = 0;
 	sw->settling = true;
-	reconcile(sw);
+	compare_all(sw);
+	step_on(sw);
+	return failed_n(sw);
+}
+
+unsigned int switch_catch_up(struct vus_switch *sw)
+{
+	while (has_work(sw))
+		step_on(sw);
 	return failed_n(sw);
 }

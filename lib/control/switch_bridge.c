@@ -11,13 +11,9 @@
 
 struct switch_bridge *switch_bridge_find(const struct vus_switch *sw, const char *name)
 {
-	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
-		struct switch_bridge *bridge = sw->bridge[i];
+	int i = names_find(&sw->bridge_names, name);
 
-		if (bridge != NULL && !bridge->leaving && strcmp(bridge->name, name) == 0)
-			return bridge;
-	}
-	return NULL;
+	return i >= 0 && !sw->bridge[i]->leaving ? sw->bridge[i] : NULL;
 }
 
 static uint16_t free_index(const struct vus_switch *sw)
@@ -58,6 +54,10 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 		error = errno;
 		goto failed;
 	}
+	if (names_add(&sw->bridge_names, bridge->name, index) != 0) {
+		bridge_destroy(bridge->bridge);
+		goto failed;
+	}
 	sw->bridge[index] = bridge;
 	bridge_tick(bridge->bridge, sw->epoch);
 	log_info(bridge->name, "bridge for %u addresses", bridge->made.options.mac_table_size);
@@ -81,10 +81,12 @@ static void bridge_passed(struct rcu_wait *wait)
 	/* Reports that name its index are taken now, and mean nothing: the next one may have the index. */
 	switch_take_reports(sw);
 	sw->bridge[bridge->index] = NULL;
+	sw->bridges_leaving--;
+	names_remove(&sw->bridge_names, bridge->name);
 	bridge_destroy(bridge->bridge);
 	log_info(bridge->name, "bridge removed");
 	free(bridge);
-	switch_reconcile(sw);
+	switch_due_bridges(sw);
 }
 
 void switch_bridge_go(struct switch_bridge *bridge)
@@ -103,10 +105,15 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 	for (unsigned int i = 0; i < config->options.static_macs.n; i++) {
 		const struct bridge_static_mac *entry = bridge_static_mac(&config->options, i);
 		struct port *port = switch_find_port(bridge->sw, entry->port);
+		fdb_key_t key = fdb_key(FID_DEFAULT, mac_key(entry->mac));
+		struct fdb_value value;
+		struct fdb_mark mark;
 
 		if (port == NULL || port->bridge != bridge->bridge)
 			continue;
-		if (fdb_set_static(fdb, fdb_key(FID_DEFAULT, mac_key(entry->mac)), port->id) != 0)
+		if (fdb_lookup(fdb, key, &value, &mark) && value.is_static && value.destination == port->id)
+			continue;
+		if (fdb_set_static(fdb, key, port->id) != 0)
 			log_warn(bridge->name,
 				 "no room for static address %02x:%02x:%02x:%02x:%02x:%02x; make mac-table-size larger",
 				 entry->mac[0], entry->mac[1], entry->mac[2], entry->mac[3], entry->mac[4], entry->mac[5]);

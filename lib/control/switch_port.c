@@ -25,7 +25,7 @@ static void retry(struct loop_timer *timer);
 /* There is one: switch_apply.c sees to it. */
 static uint16_t free_id(const struct vus_switch *sw)
 {
-	uint16_t id = 0;
+	uint16_t id = sw->id_free;
 
 	while (id < PORTS_MAX - 1 && sw->port[id] != NULL)
 		id++;
@@ -42,6 +42,24 @@ static int set_policy(struct switch_port *sp, const struct bridge_port_options *
 	return error == 0 ? 0 : fail_set(fail, error, "no memory for its policy");
 }
 
+static void strike_out(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(control_thread)
+{
+	names_remove(&sw->port_names, sp->made.name);
+	names_remove(&sw->takes[switch_driver_index(sw, sp->made.driver)], sp->made.takes);
+}
+
+/* Its name, and what it takes, are its own. 0 or -ENOMEM. */
+static int enter(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(control_thread)
+{
+	int error = names_add(&sw->port_names, sp->made.name, sp->id);
+
+	if (error == 0)
+		error = names_add(&sw->takes[switch_driver_index(sw, sp->made.driver)], sp->made.takes, sp->id);
+	if (error != 0)
+		names_remove(&sw->port_names, sp->made.name);
+	return error;
+}
+
 int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 {
 	const struct port_spec spec = {.name = config->name, .type = config->driver->type, .options = config->options};
@@ -55,12 +73,19 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	sp->sw = sw;
 	sp->id = free_id(sw);
 	sp->retry.fire = retry;
-	error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, &fail);
+	error = enter(sw, sp);
+	if (error == 0) {
+		error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, &fail);
+		if (error != 0)
+			strike_out(sw, sp);
+	}
 	if (error != 0) {
 		config_port_free(&sp->made);
 		goto failed;
 	}
 	sw->port[sp->id] = sp;
+	sw->id_free = (uint16_t)(sp->id + 1);
+	sw->ports_n++;
 	if (set_policy(sp, &config->member, &fail) != 0) {
 		log_error(config->name, "not isolated: %s; the next reload tries again", fail.text);
 		sp->made.member.isolated = false;
@@ -193,6 +218,8 @@ static bool is_polled(const struct switch_port *sp) RUNS_ON(control_thread)
 /* Takes it out of its bridge and of all poll sets; what memory was too short for is tried again. */
 void switch_port_leave(struct switch_port *sp)
 {
+	if (sp->state == SWITCH_PORT_IN)
+		sp->sw->ports_leaving++;
 	sp->state = SWITCH_PORT_LEAVING;
 	switch_port_sync_queues(sp);
 	/* A queue that is polled forwards into the bridge. */
@@ -203,6 +230,8 @@ void switch_port_leave(struct switch_port *sp)
 			loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);
 			return;
 		}
+		if (sp->bridge->leaving && bridge_ports_n(sp->bridge->bridge) == 0)
+			switch_due_bridges(sp->sw);
 		sp->bridge = NULL;
 	}
 	lcores_forget_port(sp->port);
@@ -236,7 +265,8 @@ static void switch_port_lcores_passed(struct rcu_wait *wait)
 	switch_take_reports(sp->sw);
 	switch_take_punts(sp->sw);
 	sp->state = SWITCH_PORT_OUT;
-	switch_reconcile(sp->sw);
+	sp->sw->ports_leaving--;
+	switch_due_port(sp);
 }
 
 static void retry(struct loop_timer *timer)
@@ -249,7 +279,7 @@ static void retry(struct loop_timer *timer)
 	else if (sp->state == SWITCH_PORT_IN)
 		switch_port_sync_queues(sp);
 	else
-		switch_reconcile(sp->sw);
+		switch_due_port(sp);
 }
 
 static void port_gone(void *arg)
@@ -259,15 +289,21 @@ static void port_gone(void *arg)
 
 	role_assert_control();
 	sw->port[sp->id] = NULL;
+	if (sp->id < sw->id_free)
+		sw->id_free = sp->id;
+	sw->ports_n--;
+	sw->ports_leaving--;
+	strike_out(sw, sp);
+	switch_due_instead_of(sw, &sp->made);
 	log_info(sp->made.name, "port removed");
 	config_port_free(&sp->made);
 	free(sp);
-	switch_reconcile(sw);
 }
 
 void switch_port_end(struct switch_port *sp)
 {
 	sp->state = SWITCH_PORT_ENDING;
+	sp->sw->ports_leaving++;
 	loop_timer_stop(sp->sw->loop, &sp->retry);
 	sp->port->ops->destroy(sp->port, port_gone, sp);
 }

@@ -13,6 +13,9 @@
 #ifndef VUS_SWITCH_PRIVATE_H
 #define VUS_SWITCH_PRIVATE_H
 
+#include <sys/queue.h>
+
+#include "names.h"
 #include "rcu.h"
 #include "switch.h"
 
@@ -41,6 +44,9 @@ struct switch_port {
 	struct config_port made;      /* what it is made from, and is on */
 	enum switch_port_state state;
 	uint16_t id;
+	bool due;      /* on a list of those that a step looks at, or of those that wait for a bridge */
+	bool compares; /* ... and it may have to change */
+	TAILQ_ENTRY(switch_port) due_link;
 
 	/* Queues that left a poll set may not join one before the lcores of the bridge have passed: a bit for each. */
 	uint32_t queues_leaving;
@@ -51,20 +57,45 @@ struct switch_port {
 };
 _Static_assert(VHOST_QUEUE_PAIRS_MAX <= 32, "a bit for each receive queue");
 
+TAILQ_HEAD(switch_ports, switch_port);
+
+/* A port of the configuration that may have to be made. */
+struct switch_wanted {
+	bool due;      /* on the list of those that a step looks at */
+	bool given_up; /* it could not be made */
+	STAILQ_ENTRY(switch_wanted) link;
+};
+
+/* What steps are still to look at (switch_apply.c). */
+struct switch_due {
+	struct switch_ports ports;
+	struct switch_ports without_bridge; /* OUT, and theirs is not there; looked at again when a bridge has come */
+	STAILQ_HEAD(, switch_wanted) wanted;
+	bool bridges;		  /* one may have to go or to come: */
+	unsigned int bridges_at;  /* those of the configuration from here on */
+	bool static_macs;
+	struct loop_timer step;
+};
+
 struct vus_switch {
 	struct port_host host;
 	struct loop *loop;
 	const struct port_driver *const *drivers;
 
 	struct config config; /* what it is to be */
-	bool *given_up;	      /* [config.ports_n]: could not be made */
-	/* Of the configuration: bridges that the last step could not make, and ports that could not be changed. */
-	unsigned int bridges_failed, changes_failed;
+	struct switch_wanted *wanted; /* [config.ports_n] */
+	struct switch_due due;
+	/* Of the configuration: bridges that the last step could not make, and ports that could not be made or changed. */
+	unsigned int bridges_failed, ports_failed, changes_failed;
 	bool settling; /* the owner is still to be told that it has settled */
 	switch_settled settled;
 	void *settled_arg;
 	struct switch_bridge *bridge[BRIDGES_MAX];
 	struct switch_port *port[PORTS_MAX];
+	/* Where they are in these, by name; and for each driver, by what no other port of it can have. Those that leave, too. */
+	struct names bridge_names, port_names, takes[CONFIG_DRIVERS_MAX];
+	unsigned int ports_n, ports_leaving, bridges_leaving;
+	uint16_t id_free; /* all ids below are taken */
 
 	struct {
 		punt_handler take; /* NULL: nothing takes them */
@@ -74,16 +105,18 @@ struct vus_switch {
 	struct loop_fd reports_ready;
 	struct loop_timer reports_pause;
 	struct loop_timer second;
-	struct loop_timer step; /* switch_reconcile() */
 	uint16_t epoch;
 	unsigned int uneven_for; /* intervals in a row in which a move was worth making */
 	uint64_t moves;		 /* made */
 };
 
-/* In the loop's next turn, brings the switch a step nearer to its configuration; whatever has finished leaving calls it again.
- * A thousand ports that leave in one turn make one step. */
-void switch_reconcile(struct vus_switch *sw) RUNS_ON(control_thread);
-void switch_step(struct loop_timer *step);
+/* switch_apply.c: what steps look at, from the loop's next turn on. */
+void switch_due_init(struct switch_due *due);
+void switch_due_port(struct switch_port *sp) RUNS_ON(control_thread);
+void switch_due_bridges(struct vus_switch *sw) RUNS_ON(control_thread);
+/* Ports of the configuration that wanted the name of this one, or what it takes: it is gone. */
+void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone) RUNS_ON(control_thread);
+unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
 /* Once a second: what queues cost, and whether one should move. */
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */
@@ -108,9 +141,9 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config) 
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config) RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
-/* IN -> LEAVING, and OUT later, when switch_reconcile() is called. */
+/* IN -> LEAVING, and OUT later, when it is due again. */
 void switch_port_leave(struct switch_port *sp) RUNS_ON(control_thread);
-/* OUT -> ENDING, and switch_reconcile() when nothing is left of it. */
+/* OUT -> ENDING, and switch_due_instead_of() when nothing is left of it. */
 void switch_port_end(struct switch_port *sp) RUNS_ON(control_thread);
 /* One of its queues goes to another lcore: 0 or -errno. */
 int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)

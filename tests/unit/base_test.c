@@ -14,6 +14,7 @@
 #include "doorbell.h"
 #include "fail.h"
 #include "log.h"
+#include "names.h"
 #include "one_line.h"
 #include "role.h"
 
@@ -240,6 +241,35 @@ static void no_ring_is_lost(void **state)
 	doorbell_fini(&shop.bell);
 }
 
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+static void names_are_found(void **state)
+{
+	struct names names = {0};
+	char name[16];
+
+	assert_int_equal(names_find(&names, ""), -1);
+	for (unsigned int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "vm%u", i);
+		assert_int_equal(names_add(&names, name, i), 0);
+	}
+	assert_int_equal(names_add(&names, "vm7", 9), -EEXIST);
+	for (unsigned int i = 0; i < 5000; i += 2) {
+		snprintf(name, sizeof(name), "vm%u", i);
+		names_remove(&names, name);
+	}
+	names_remove(&names, "vm0");
+	for (unsigned int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "vm%u", i);
+		assert_int_equal(names_find(&names, name), i % 2 == 0 ? -1 : (int)i);
+	}
+	names_clear(&names);
+	assert_int_equal(names_find(&names, "vm1"), -1);
+	assert_int_equal(names_add(&names, "vm1", 3), 0);
+	assert_int_equal(names_find(&names, "vm1"), 3);
+	names_clear(&names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +282,7 @@ int main(void)
 		cmocka_unit_test(the_clock_goes_forward),
 		cmocka_unit_test(rings_only_for_a_sleeper),
 		cmocka_unit_test(no_ring_is_lost),
+		cmocka_unit_test(names_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,22 +252,96 @@ static void tells_what_failed_when_it_has_settled(void **state)
 	log_set_level(LOG_ERROR);
 }
 
+struct many_ports {
+	char option[PORTS_MAX][40];
+	const char *options[PORTS_MAX + 1];
+};
+
+static void name_many(struct many_ports *many, unsigned int n, const char *more)
+{
+	memset(many, 0, sizeof(*many));
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(many->option[i], sizeof(many->option[i]), "p%u=/%u%s", i, i, more);
+		many->options[i] = many->option[i];
+	}
+}
+
 static void numbers_are_used_again(void **state)
 {
-	char option[PORTS_MAX][24];
-	const char *options[PORTS_MAX + 1] = {NULL};
+	static struct many_ports many;
+	const char **options = many.options;
 
 	role_assert_control();
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		snprintf(option[i], sizeof(option[i]), "p%u=/%u", i, i);
-		options[i] = option[i];
-	}
-	assert_int_equal(apply(options), 0);
+	name_many(&many, PORTS_MAX, "");
+	apply(options);
+	assert_int_equal(switch_catch_up(sw), 0);
 	assert_int_equal(switch_ports_n(sw), PORTS_MAX);
 	options[0] = "q=/q";
 	apply(options);
 	TURN_UNTIL(loop, get("q") != NULL);
 	assert_int_equal(get("q")->port.id, 0);
+}
+
+/* What control spends on a change, and on the longest turn of its loop meanwhile, in which nobody's request is answered. */
+struct spent {
+	uint64_t all_ns, longest_ns;
+};
+
+static struct spent time_change(const char *const *options) RUNS_ON(control_thread)
+{
+	struct settled settled = {0};
+	struct spent spent;
+	uint64_t begin;
+	struct config config = {.drivers = drivers};
+	struct fail fail;
+
+	for (; *options != NULL; options++)
+		assert_int_equal(config_add_port(&config, "--vhost", *options, &fail), 0);
+	assert_int_equal(config_check(&config, &fail), 0);
+	switch_on_settled(sw, count_settled, &settled);
+	begin = clock_thread_cpu_ns();
+	switch_apply(sw, &config);
+	spent.all_ns = spent.longest_ns = clock_thread_cpu_ns() - begin;
+	for (uint64_t end = clock_ns() + 60 * NS_PER_S; settled.times == 0 && clock_ns() < end;) {
+		uint64_t turn;
+
+		begin = clock_thread_cpu_ns();
+		loop_turn(loop, NS_PER_MS);
+		turn = clock_thread_cpu_ns() - begin;
+		spent.all_ns += turn;
+		if (turn > spent.longest_ns)
+			spent.longest_ns = turn;
+	}
+	switch_on_settled(sw, NULL, NULL);
+	assert_int_equal(settled.times, 1);
+	assert_int_equal(settled.failed, 0);
+	return spent;
+}
+
+/* Four times as many ports that change cost four times as much, not sixteen times, and other requests are answered meanwhile. */
+static void a_thousand_ports_change_one_after_the_other(void **state)
+{
+	static const char *const ways[] = {",bridge=lan", ",queues=2"};
+	static struct many_ports many;
+
+	role_assert_control();
+	for (unsigned int way = 0; way < 2; way++) {
+		uint64_t some = 0;
+
+		for (unsigned int n = PORTS_MAX / 4; n <= PORTS_MAX; n *= 4) {
+			struct spent spent;
+
+			name_many(&many, n, "");
+			time_change(many.options);
+			name_many(&many, n, ways[way]);
+			spent = time_change(many.options);
+			print_message("%u ports%s: %.1f ms, the longest turn %.1f ms\n", n, ways[way],
+				      (double)spent.all_ns / (double)NS_PER_MS, (double)spent.longest_ns / (double)NS_PER_MS);
+			assert_true(some == 0 || spent.all_ns < 8 * some + 20 * NS_PER_MS);
+			assert_true(spent.longest_ns < 40 * NS_PER_MS);
+			some = spent.all_ns;
+		}
+	}
 }
 
 /* --- frames ----------------------------------------------------------------------------------------------------- */
@@ -539,6 +613,7 @@ int main(void)
 		CASE(one_that_fails_leaves_others_alone),
 		CASE(tells_what_failed_when_it_has_settled),
 		CASE(numbers_are_used_again),
+		CASE(a_thousand_ports_change_one_after_the_other),
 		CASE(queues_find_lcores),
 		CASE(learns_and_forwards),
 		CASE(what_left_is_forgotten),
