@@ -204,12 +204,12 @@ static const struct port_ops vhost_ops = {
 static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
 				      uint16_t id, unsigned int pairs)
 {
-	struct vhost_port *vhost =
-		aligned_alloc(_Alignof(struct vhost_port), sizeof(struct vhost_port));
+	size_t size = sizeof(struct vhost_port) + pairs * sizeof(struct vhost_rxq);
+	struct vhost_port *vhost = aligned_alloc(_Alignof(struct vhost_port), size);
 
 	if (vhost == NULL)
 		return NULL;
-	memset(vhost, 0, sizeof(*vhost));
+	memset(vhost, 0, size);
 	vhost->pairs = pairs;
 	vhost->socket = strdup(((const struct vhost_options *)spec->options)->socket);
 	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0 ||

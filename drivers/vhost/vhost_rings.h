@@ -51,7 +51,6 @@ struct vhost_port {
 	/* When a broken ring was last reported, in seconds (lcore_ctx.epoch): said again each second, because a
 	 * report may be lost. The lcore that uses the ring writes. */
 	_Atomic uint16_t reported_epoch[VHOST_RINGS_MAX];
-	struct vhost_rxq rxq[VHOST_QUEUE_PAIRS_MAX];
 
 	/* Control's. */
 	struct vhu_device *device;
@@ -69,6 +68,8 @@ struct vhost_port {
 	bool ending;
 	void (*gone)(void *arg);
 	void *gone_arg;
+
+	struct vhost_rxq rxq[]; /* [pairs] */
 };
 
 BEGINS_A_LINE(struct vhost_port, rxq);

@@ -78,12 +78,12 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	RUNS_ON(control_thread)
 {
 	/* A multiple of the alignment, since the rings inside are aligned to cache lines. */
-	struct vhu_device *device =
-		aligned_alloc(_Alignof(struct vhu_device), sizeof(struct vhu_device));
+	size_t size = sizeof(struct vhu_device) + 2 * config->queue_pairs * sizeof(struct vhu_ring);
+	struct vhu_device *device = aligned_alloc(_Alignof(struct vhu_device), size);
 
 	if (device == NULL)
 		return NULL;
-	memset(device, 0, sizeof(*device));
+	memset(device, 0, size);
 	device->loop = loop;
 	device->events = events;
 	device->owner = owner;
@@ -102,14 +102,14 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	}
 	disposal_account_watch(device->account, account_changed, device);
 	disposal_account_watch_brief(device->account, call_was_slow, device);
-	vhu_journal_open(&device->journal, config->journal, config->name);
-	for (unsigned int i = 0; i < VHOST_RINGS_MAX; i++) {
+	vhu_journal_open(&device->journal, config->journal, config->name, device->rings_n);
+	for (unsigned int i = 0; i < device->rings_n; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
 			      vhu_journal_record(&device->journal, i), &device->pending,
 			      device->account, &vhu_session_ring_events);
 		device->ring[i].loop = loop;
 		/* Without a table every frame is copied. */
-		if (i < device->rings_n && i % 2 == 1)
+		if (i % 2 == 1)
 			device->ring[i].q.refs = frame_refs_create();
 	}
 	vhu_connection_init(&device->connection, loop, device->account, &vhu_session_connection_events);

@@ -123,10 +123,12 @@ static bool makes_sense(const struct vhu_journal_file *file)
 	       file->size == sizeof(*file);
 }
 
-/* An empty file is a new one. Any other that is not as we leave them (another version's, damaged) is begun anew. */
-static int map_file(struct vhu_journal *journal, const char *name)
+/* An empty file is a new one. Any other that is not as we leave them (another version's, damaged) is begun anew. All files have
+ * one size, but pages only where records are used. */
+static int map_file(struct vhu_journal *journal, const char *name, unsigned int rings)
 {
 	struct vhu_journal_file *file;
+	off_t used = (off_t)offsetof(struct vhu_journal_file, record) + (off_t)(rings * sizeof(file->record[0]));
 	struct stat st;
 	bool old;
 
@@ -135,17 +137,18 @@ static int map_file(struct vhu_journal *journal, const char *name)
 	old = st.st_size != 0;
 	if (st.st_size != sizeof(*file) && ftruncate(journal->fd, sizeof(*file)) != 0)
 		return -errno;
-	errno = posix_fallocate(journal->fd, 0, sizeof(*file));
+	errno = posix_fallocate(journal->fd, 0, used);
 	if (errno != 0)
 		return -errno;
 	file = mmap(NULL, sizeof(*file), PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
 	if (file == MAP_FAILED)
 		return -errno;
 	if (st.st_size != sizeof(*file) || !makes_sense(file)) {
-		if (old)
+		if (old) {
 			log_warn(name, "journal %s is damaged or of another version: begun anew",
 				 journal->path);
-		memset(file, 0, sizeof(*file));
+			memset(file, 0, (size_t)used);
+		}
 		memcpy(file->magic, magic, sizeof(magic));
 		file->version = VERSION;
 		file->size = sizeof(*file);
@@ -162,7 +165,7 @@ static void vhu_journal_forget(struct vhu_journal *journal)
 	*journal = (struct vhu_journal){.fd = -1};
 }
 
-void vhu_journal_open(struct vhu_journal *journal, const char *folder, const char *name)
+void vhu_journal_open(struct vhu_journal *journal, const char *folder, const char *name, unsigned int rings)
 {
 	int error;
 
@@ -176,7 +179,7 @@ void vhu_journal_open(struct vhu_journal *journal, const char *folder, const cha
 	error = open_and_lock(journal->path);
 	if (error >= 0) {
 		journal->fd = error;
-		error = map_file(journal, name);
+		error = map_file(journal, name, rings);
 	}
 	if (error == 0)
 		return;

@@ -32,12 +32,13 @@ struct vhu_journal {
 	int fd;
 };
 
-/* Opens or makes the file of the port `name`; `folder` NULL: there is to be none. */
-void vhu_journal_open(struct vhu_journal *journal, const char *folder, const char *name);
+/* Opens or makes the file of the port `name`, with memory for the records of its first `rings` rings; `folder` NULL: there is to
+ * be none. */
+void vhu_journal_open(struct vhu_journal *journal, const char *folder, const char *name, unsigned int rings);
 /* No lcore writes any more. `keep`: the file is for the next process, else it goes. */
 void vhu_journal_close(struct vhu_journal *journal, bool keep);
 
-/* The record of a ring, or NULL. */
+/* The record of one of these rings, or NULL. */
 struct virtq_record *vhu_journal_record(struct vhu_journal *journal, unsigned int ring);
 
 #endif

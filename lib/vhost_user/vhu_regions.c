@@ -46,6 +46,9 @@ void vhu_regions_fini(struct vhu_regions *regions)
 	loop_fd_remove(regions->loop, &regions->alarm);
 	close(regions->alarm.fd);
 	regions->alarm.fd = -1;
+	free(regions->mapping);
+	regions->mapping = NULL;
+	regions->room = 0;
 }
 
 /* --- one region ------------------------------------------------------------------------------------------------- */
@@ -134,6 +137,22 @@ static void vhu_regions_publish(struct vhu_regions *regions, struct mem_map *map
 	vhu_release_start(release, before);
 }
 
+/* Room for `n` mappings: what it takes is given back with the last of them. 0 or -ENOMEM. */
+static int make_room(struct vhu_regions *regions, uint32_t n)
+{
+	struct vhu_mapping *mapping;
+
+	if (n <= regions->room)
+		return 0;
+	n = n > 2 * regions->room ? n : 2 * regions->room;
+	mapping = realloc(regions->mapping, n * sizeof(*mapping));
+	if (mapping == NULL)
+		return -ENOMEM;
+	regions->mapping = mapping;
+	regions->room = n;
+	return 0;
+}
+
 /* --- changes ---------------------------------------------------------------------------------------------------- */
 
 static int add_error(struct fail *fail, int error, const struct vhu_memory_region *wire)
@@ -160,6 +179,10 @@ int vhu_regions_add(struct vhu_regions *regions, struct vhu_mapper *mapper, stru
 	map = mem_map_with(old, &region);
 	if (map == NULL)
 		return add_error(fail, errno, &piece->wire);
+	if (make_room(regions, regions->n + 1) != 0) {
+		mem_map_free(map);
+		return add_error(fail, ENOMEM, &piece->wire);
+	}
 	while (map->region[i].gpa != piece->wire.gpa)
 		i++;
 	memmove(&regions->mapping[i + 1], &regions->mapping[i],
@@ -228,7 +251,7 @@ int vhu_regions_replace(struct vhu_regions *regions, struct vhu_mapper *mapper, 
 	map = mem_map_of(region, mapper->n);
 	error = errno;
 	release = vhu_regions_release(regions, regions->n, VHU_STEP_UNMAP);
-	if (map == NULL || release == NULL) {
+	if (map == NULL || release == NULL || make_room(regions, mapper->n) != 0) {
 		vhu_release_destroy(release);
 		mem_map_free(map);
 		return map == NULL ? add_error(fail, error, &mapper->piece[0].wire)
@@ -286,6 +309,9 @@ static void arena_gone(struct disposal_job *job)
 	role_assert_control();
 	regions->arena = NULL;
 	regions->stranded = 0;
+	free(regions->mapping);
+	regions->mapping = NULL;
+	regions->room = 0;
 	vhu_pending_end(regions->pending, VHU_STEP_UNMAP);
 	regions->events->released(regions);
 }

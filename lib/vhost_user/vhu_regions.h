@@ -52,7 +52,8 @@ struct vhu_regions {
 	struct loop_fd alarm;
 	uint16_t generation; /* of the map */
 	uint32_t n;
-	struct vhu_mapping mapping[MEM_SLOTS_MAX]; /* in the order of the map's regions */
+	uint32_t room;		     /* for so many mappings: */
+	struct vhu_mapping *mapping; /* [n], in the order of the map's regions */
 };
 
 /* 0 or -errno. */

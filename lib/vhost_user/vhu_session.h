@@ -68,7 +68,6 @@ struct vhu_device {
 	struct vhu_log_base log_base; /* as it was last given */
 	const struct vhu_datapath *datapath; /* of rings that start now, and of the memory */
 	struct vhu_postcopy postcopy;
-	struct vhu_ring ring[VHOST_RINGS_MAX];
 	struct vhu_journal journal;
 
 	struct vhu_pending pending;
@@ -87,6 +86,8 @@ struct vhu_device {
 	bool returns; /* ... and the journal stays for the next process */
 	void (*gone)(void *arg);
 	void *gone_arg;
+
+	struct vhu_ring ring[]; /* [rings_n] */
 };
 
 /* What a request does: `handle` changes the device (NULL: nothing), `mapped` does so once the files are mapped that `handle`

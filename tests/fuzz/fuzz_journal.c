@@ -104,10 +104,10 @@ static void try_file(struct fuzz *in)
 	uint32_t size;
 	bool usable = make_file(in, &head, &size, mark), keep = fuzz_chance(in, 128);
 
-	vhu_journal_open(&journal, folder, "p");
+	vhu_journal_open(&journal, folder, "p", VHOST_RINGS_MAX);
 	check_file(usable, &head, size, mark);
 	if (usable) {
-		vhu_journal_open(&second, folder, "p");
+		vhu_journal_open(&second, folder, "p", VHOST_RINGS_MAX);
 		FUZZ_CHECK(vhu_journal_record(&second, 0) == NULL && second.fd < 0);
 	}
 	vhu_journal_close(&journal, keep);

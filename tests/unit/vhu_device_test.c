@@ -4,6 +4,7 @@
 #include "fg_socket.h"
 #include "vhu_rig.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -281,6 +282,19 @@ static void test_call_is_acknowledged_before_lcores_pass(void **state)
 	close(call);
 }
 
+/* A device is as large as what is configured: one of a thousand has one queue pair, and no memory before its guest gives some.
+ * (A sanitizer's own malloc() says nothing, and passes.) */
+static void test_is_as_large_as_its_queues(void **state)
+{
+	struct vhu_config config = {.name = "vm1", .socket = t.path, .mode = VHU_SERVER, .queue_pairs = 1};
+	size_t before = mallinfo2().uordblks;
+	struct fail fail;
+
+	assert_int_equal(vhu_rig_make_of(&config, &fail), 0);
+	print_message("%zu bytes\n", mallinfo2().uordblks - before);
+	assert_true(mallinfo2().uordblks - before < 40 * 1024);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +313,7 @@ int main(void)
 		RIG_TEST_CONNECTED(test_only_eventfds),
 		RIG_TEST_CONNECTED(test_call_is_swapped_on_a_live_ring),
 		RIG_TEST_CONNECTED(test_call_is_acknowledged_before_lcores_pass),
+		RIG_TEST(test_is_as_large_as_its_queues),
 	};
 
 	return cmocka_run_group_tests_name("vhu_device", tests, NULL, NULL);

@@ -46,7 +46,7 @@ static void test_kept_or_removed(void **state)
 	struct stat st;
 
 	path_of("p");
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_true(st.st_blocks * 512 >= st.st_size); /* no store finds the file system full */
@@ -54,7 +54,7 @@ static void test_kept_or_removed(void **state)
 	leave_a_mark(&journal);
 	vhu_journal_close(&journal, true);
 	assert_null(vhu_journal_record(&journal, 3));
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_true(has_mark(&journal));
 	vhu_journal_close(&journal, false);
 	assert_int_equal(size_of_file(), -1);
@@ -69,7 +69,7 @@ static void test_damaged_is_begun_anew(void **state)
 	off_t whole;
 
 	path_of("p");
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	whole = size_of_file();
 	for (off_t at = -4; at < 16; at++) {
 		int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -85,7 +85,7 @@ static void test_damaged_is_begun_anew(void **state)
 		else if (at >= 0)
 			assert_int_equal(pwrite(fd, junk + 2, 1, at), 1);
 		close(fd);
-		vhu_journal_open(&journal, t.folder, "p");
+		vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 		assert_int_equal(has_mark(&journal), at == -1);
 		assert_int_equal(size_of_file(), whole);
 	}
@@ -98,14 +98,14 @@ static void test_not_ours_is_left_alone(void **state)
 	struct vhu_journal journal, second;
 	char target[96];
 
-	vhu_journal_open(&journal, NULL, "p");
+	vhu_journal_open(&journal, NULL, "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
-	vhu_journal_open(&journal, "/proc/nowhere", "p");
+	vhu_journal_open(&journal, "/proc/nowhere", "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
 
 	path_of("p");
-	vhu_journal_open(&journal, t.folder, "p");
-	vhu_journal_open(&second, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
+	vhu_journal_open(&second, t.folder, "p", VHOST_RINGS_MAX);
 	assert_non_null(journal.file);
 	assert_null(second.file);
 	vhu_journal_close(&second, false);
@@ -113,27 +113,27 @@ static void test_not_ours_is_left_alone(void **state)
 	vhu_journal_close(&journal, true);
 
 	assert_int_equal(chmod(path, 0620), 0);
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
 	assert_int_equal(chmod(path, 0600), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown(path, 65534, 65534), 0);
-		vhu_journal_open(&journal, t.folder, "p");
+		vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 		assert_null(journal.file);
 	}
 	snprintf(target, sizeof(target), "%s/target", t.folder);
 	assert_int_equal(rename(path, target), 0);
 	assert_int_equal(symlink(target, path), 0);
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
 	unlink(path);
 	unlink(target);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	vhu_journal_open(&journal, t.folder, "p");
+	vhu_journal_open(&journal, t.folder, "p", VHOST_RINGS_MAX);
 	assert_null(journal.file);
 	rmdir(path);
 }
