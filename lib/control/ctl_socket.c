@@ -69,15 +69,18 @@ static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thr
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
-			return loop_fd_change(client->ctl->loop, &client->source, EPOLLOUT) == 0;
+		if (n < 0 && errno == EAGAIN) {
+			loop_fd_change(client->ctl->loop, &client->source, EPOLLOUT);
+			return true;
+		}
 		if (n <= 0)
 			return false;
 		client->reply_sent += (size_t)n;
 	}
 	free(client->reply);
 	client->reply = NULL;
-	return loop_fd_change(client->ctl->loop, &client->source, EPOLLIN) == 0;
+	loop_fd_change(client->ctl->loop, &client->source, EPOLLIN);
+	return true;
 }
 
 /* Makes the reply to the first line of what was received. False: no memory. */

@@ -14,6 +14,8 @@
  * shares its CPU with us, in which case it needs us to sleep. */
 static const uint64_t RCU_LOOK_FIRST_NS = 10 * NS_PER_US;
 static const uint64_t RCU_LOOK_LAST_NS = NS_PER_MS;
+/* How soon to try again what the kernel did not do. */
+static const uint64_t CHANGE_AGAIN_NS = NS_PER_MS;
 
 struct loop *loop_create(void)
 {
@@ -58,15 +60,41 @@ int loop_fd_add(struct loop *loop, struct loop_fd *source, uint32_t events)
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) == 0 ? 0 : -errno;
 }
 
-int loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
+static void forget_change(struct loop *loop, const struct loop_fd *source)
+{
+	for (struct loop_fd **at = &loop->behind; *at != NULL; at = &(*at)->behind) {
+		if (*at == source) {
+			*at = source->behind;
+			return;
+		}
+	}
+}
+
+void loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.ptr = source};
 
-	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0 ? 0 : -errno;
+	forget_change(loop, source);
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0)
+		return;
+	source->wanted = events;
+	source->behind = loop->behind;
+	loop->behind = source;
+}
+
+static void change_again(struct loop *loop) RUNS_ON(control_thread)
+{
+	struct loop_fd *source = loop->behind, *next;
+
+	for (loop->behind = NULL; source != NULL; source = next) {
+		next = source->behind;
+		loop_fd_change(loop, source, source->wanted);
+	}
 }
 
 void loop_fd_remove(struct loop *loop, struct loop_fd *source)
 {
+	forget_change(loop, source);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 	for (int i = loop->events_at; i < loop->events_n; i++)
 		if (loop->events[i].data.ptr == source)
@@ -150,6 +178,8 @@ static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
 	} else {
 		loop->rcu_looks = 0;
 	}
+	if (loop->behind != NULL && sleep > CHANGE_AGAIN_NS)
+		sleep = CHANGE_AGAIN_NS;
 	return sleep;
 }
 
@@ -166,6 +196,7 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 		loop->rcu_looks = 0;
 		run_events(loop, events, n);
 	}
+	change_again(loop);
 	run_timers(loop);
 	rcu_poll();
 }

@@ -43,13 +43,16 @@ void loop_stop(struct loop *loop) RUNS_ON(control_thread);
 struct loop_fd {
 	int fd; /* the owner's; must be removed before it is closed */
 	void (*ready)(struct loop_fd *source, uint32_t events); /* EPOLLIN, EPOLLOUT, EPOLLHUP ... */
+	uint32_t wanted;	/* of a change that is not made yet */
+	struct loop_fd *behind; /* the next one of these */
 };
 
 /* Level-triggered. 0 or -errno. A source may be removed inside any callback, its own included; a source that was
  * removed is not called again, not even for an event of the same turn. */
 int loop_fd_add(struct loop *loop, struct loop_fd *source, uint32_t events)
 	RUNS_ON(control_thread);
-int loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
+/* A change that the kernel does not make now is tried again in each turn, a millisecond later at most. */
+void loop_fd_change(struct loop *loop, struct loop_fd *source, uint32_t events)
 	RUNS_ON(control_thread);
 void loop_fd_remove(struct loop *loop, struct loop_fd *source) RUNS_ON(control_thread);
 

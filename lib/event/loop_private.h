@@ -34,6 +34,7 @@ struct loop {
 	/* The turn's events that are still to be handled, so that a removal can strike out later ones. */
 	struct epoll_event *events;
 	int events_at, events_n;
+	struct loop_fd *behind; /* sources with a change that is not made yet */
 	unsigned int rcu_looks; /* fruitless looks in a row: how long to sleep until the next */
 	struct loop_jobs jobs;
 	struct disposal *disposal; /* disposal.c */

@@ -204,15 +204,55 @@ static void level_triggered_until_read(void **state)
 	loop_turn(loop, 0);
 	assert_int_equal(atomic_load(&bells[3].calls), 2);
 	assert_int_equal(atomic_load(&bells[4].calls), 0);
-	assert_int_equal(loop_fd_change(loop, &bells[4].source, EPOLLOUT), 0);
+	loop_fd_change(loop, &bells[4].source, EPOLLOUT);
 	loop_turn(loop, 0);
 	assert_int_equal(bells[4].events, EPOLLOUT);
 	twice.fd = bells[0].source.fd;
 	assert_int_equal(loop_fd_add(loop, &twice, EPOLLIN), -EEXIST);
 	twice.fd = -1;
 	assert_int_equal(loop_fd_add(loop, &twice, EPOLLIN), -EBADF);
-	assert_int_equal(loop_fd_change(loop, &twice, EPOLLIN), -EBADF);
 	bells_close();
+}
+
+/* The kernel does not know the descriptor for a while, for it stands for another file then. */
+static void a_change_is_made_later(void **state)
+{
+	int fd, kept, other = eventfd(0, EFD_CLOEXEC);
+
+	role_assert_control();
+	bells_open();
+	fd = bells[2].source.fd;
+	kept = dup(fd);
+	assert_int_equal(dup2(other, fd), fd);
+	loop_fd_change(loop, &bells[2].source, 0);
+	loop_fd_change(loop, &bells[2].source, EPOLLOUT);
+	loop_fd_change(loop, &bells[3].source, EPOLLOUT);
+	loop_turn(loop, 0);
+	assert_int_equal(atomic_load(&bells[2].calls), 0);
+	assert_int_equal(dup2(kept, fd), fd);
+	TURN_UNTIL(loop, atomic_load(&bells[2].calls) > 0);
+	assert_int_equal(bells[2].events, EPOLLOUT);
+	assert_int_equal(bells[3].events, EPOLLOUT);
+	close(kept);
+	close(other);
+	bells_close();
+}
+
+/* What is removed is not changed later, and the memory it was in may be another's. */
+static void a_change_ends_with_its_source(void **state)
+{
+	struct loop_fd *source = calloc(1, sizeof(*source));
+
+	role_assert_control();
+	assert_non_null(source);
+	source->ready = bell_ready;
+	source->fd = -1;
+	loop_fd_change(loop, source, EPOLLIN);
+	loop_turn(loop, 0);
+	loop_fd_remove(loop, source);
+	free(source);
+	loop_turn(loop, 0);
+	loop_turn(loop, 0);
 }
 
 static void remove_everybody(struct bell *bell)
@@ -491,6 +531,8 @@ int main(void)
 		cmocka_unit_test(a_timer_stops_another),
 		cmocka_unit_test(a_timer_that_starts_itself),
 		cmocka_unit_test(level_triggered_until_read),
+		cmocka_unit_test(a_change_is_made_later),
+		cmocka_unit_test(a_change_ends_with_its_source),
 		cmocka_unit_test(removed_inside_a_callback),
 		cmocka_unit_test(the_same_memory_again),
 		cmocka_unit_test(calls_from_threads_in_their_order),
