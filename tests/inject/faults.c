@@ -19,10 +19,14 @@
 #include <sys/socket.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct rte_ring;
 struct rte_mempool;
+struct rte_eth_conf;
+struct rte_eth_rxconf;
+struct rte_eth_txconf;
 struct rte_tel_data;
 
 extern const char __executable_start[];
@@ -107,12 +111,12 @@ WRAP(int, accept4, -1, EMFILE, (int fd, struct sockaddr *from, socklen_t *n, int
 WRAP(int, getsockopt, -1, ENOBUFS, (int fd, int level, int name, void *to, socklen_t *n), (fd, level, name, to, n))
 WRAP(int, setsockopt, -1, ENOMEM, (int fd, int level, int name, const void *from, socklen_t n), (fd, level, name, from, n))
 WRAP(int, epoll_create1, -1, EMFILE, (int flags), (flags))
-/* To watch a descriptor otherwise, or no longer, needs no memory, and the kernel does not refuse it. */
+/* To watch a descriptor no longer is not refused. */
 int __real_epoll_ctl(int fd, int how, int what, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int how, int what, struct epoll_event *event);
 int __wrap_epoll_ctl(int fd, int how, int what, struct epoll_event *event)
 {
-	return how == EPOLL_CTL_ADD && FAILS(epoll_ctl, ENOSPC) ? -1 : __real_epoll_ctl(fd, how, what, event);
+	return how != EPOLL_CTL_DEL && FAILS(epoll_ctl, ENOSPC) ? -1 : __real_epoll_ctl(fd, how, what, event);
 }
 
 WRAP(int, epoll_wait, -1, EINTR, (int fd, struct epoll_event *events, int n, int ms), (fd, events, n, ms))
@@ -126,12 +130,26 @@ WRAP(int, posix_spawn, EAGAIN, EAGAIN,
      (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
       char *const *argv, char *const *env),
      (pid, path, actions, attributes, argv, env))
+WRAP(FILE *, fdopen, NULL, ENOMEM, (int fd, const char *mode), (fd, mode))
+WRAP(int, fsync, -1, EIO, (int fd), (fd))
+WRAP(int, rename, -1, ENOSPC, (const char *from, const char *to), (from, to))
 WRAP(FILE *, fopen64, NULL, EMFILE, (const char *path, const char *mode), (path, mode))
 WRAP(struct rte_ring *, rte_ring_create_elem, NULL, ENOMEM,
      (const char *name, unsigned int size, unsigned int n, int socket, unsigned int flags), (name, size, n, socket, flags))
 WRAP(struct rte_mempool *, rte_pktmbuf_pool_create, NULL, ENOMEM,
      (const char *name, unsigned int n, unsigned int cache, uint16_t priv, uint16_t room, int socket),
      (name, n, cache, priv, room, socket))
+WRAP(int, rte_dev_probe, -ENOMEM, ENOMEM, (const char *args), (args))
+WRAP(int, rte_eth_dev_configure, -ENOMEM, ENOMEM, (uint16_t port, uint16_t rx, uint16_t tx, const struct rte_eth_conf *conf),
+     (port, rx, tx, conf))
+WRAP(int, rte_eth_rx_queue_setup, -ENOMEM, ENOMEM,
+     (uint16_t port, uint16_t queue, uint16_t n, unsigned int socket, const struct rte_eth_rxconf *conf,
+      struct rte_mempool *pool),
+     (port, queue, n, socket, conf, pool))
+WRAP(int, rte_eth_tx_queue_setup, -ENOMEM, ENOMEM,
+     (uint16_t port, uint16_t queue, uint16_t n, unsigned int socket, const struct rte_eth_txconf *conf),
+     (port, queue, n, socket, conf))
+WRAP(int, rte_eth_dev_start, -EIO, EIO, (uint16_t port), (port))
 WRAP(struct rte_tel_data *, rte_tel_data_alloc, NULL, ENOMEM, (void), ())
 WRAP(json_t *, json_object, NULL, ENOMEM, (void), ())
 WRAP(json_t *, json_array, NULL, ENOMEM, (void), ())
@@ -153,6 +171,23 @@ WRAP(char *, json_dumps, NULL, ENOMEM, (const json_t *json, size_t flags), (json
 		va_end(ap); \
 		return FAILS(name, error) ? -1 : __real_##name arguments; \
 	}
+
+/* Of those without a function of their own, what makes a descriptor. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+	va_list ap;
+	long argument[4];
+
+	va_start(ap, number);
+	for (int i = 0; i < 4; i++)
+		argument[i] = va_arg(ap, long);
+	va_end(ap);
+	if ((number == SYS_userfaultfd || number == SYS_pidfd_open) && FAILS(syscall, EMFILE))
+		return -1;
+	return __real_syscall(number, argument[0], argument[1], argument[2], argument[3]);
+}
 
 WRAP_MORE(fcntl64, EBUSY, (int fd, int how, ...), how, long, (fd, how, argument))
 WRAP_MORE(ioctl, ENOMEM, (int fd, unsigned long how, ...), how, void *, (fd, how, argument))

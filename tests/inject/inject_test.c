@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Each call of the switch that may fail does, once: while guests attach, talk, get memory, migrate and leave, and at the switch's
- * start and end. Whatever the guests are told then, the switch goes on: every request is answered or hung up on,
- * nothing is kept, two other guests lose nothing, and what failed works the next time. A start that fails says why in a line.
+/* Each call of the switch that may fail does, once: in each of the stories (stories.h), and at the switch's start and end.
+ * Whatever the guests are told then, the switch goes on: every request is answered or hung up on, nothing is kept,
+ * two other guests lose nothing, and what failed works the next time. A start that fails says why in a line.
  *
- *	inject_test [runs | starts]
+ *	inject_test [guests | arrival | reload | starts]
  *
  *	INJECT_SITES   how many places to try, spread evenly over all of them; 0: all. Of a place the first, the second and the
  *		       last call fail; INJECT_EVERY=1: every one of them, up to 100.
@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +25,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fixture.h"
+#include "migration.h"
+#include "stories.h"
 
-enum { MANY = 100, MEMORY = 4 << 20, MORE = 2 << 20, ARRIVE_MS = 2000 };
-#define MORE_GPA (GUEST_GPA + (1ull << 28))
-#define PROTOCOL (FG_PROTOCOL_DEFAULT | FG_P_LOG_SHMFD)
+enum { MANY = 100 };
 
 static struct faults *faults;
-static unsigned int bad;
+static int (*story)(void);
 
 /* --- a site, and its name ------------------------------------------------------------------------------------------ */
 
@@ -128,153 +126,6 @@ static void counts(uint64_t *to)
 		to[i] = atomic_load(&faults->site[i].count);
 }
 
-/* --- what guests do ------------------------------------------------------------------------------------------------ */
-
-struct machine {
-	struct fg_memory mem;
-	struct fg_session s;
-	struct fg_nic nic;
-};
-
-static struct machine one, two;
-static uint32_t serial;
-
-static int power_on(struct machine *m, const char *port)
-{
-	const struct fg_options opt = {.protocol = PROTOCOL};
-	int64_t deadline = fg_deadline(FG_WAIT_MS);
-	int err;
-
-	memset(m, 0, sizeof(*m));
-	m->s.sock = -1;
-	fg_memory_init(&m->mem);
-	err = fg_memory_add(&m->mem, GUEST_GPA, MEMORY);
-	if (err < 0)
-		return err;
-	do { /* the switch may not have seen yet that the guest before is gone */
-		m->mem.region[0].used = 0;
-		err = fg_session_open(&m->s, fg_switch_socket(&fixture.sw, port), &m->mem, &opt);
-		if (err != 0)
-			fg_sleep_us(2000);
-	} while ((err == -ECONNRESET || err == -EPIPE) && fg_left_ms(deadline) > 0);
-	if (err == 0)
-		err = fg_session_start(&m->s);
-	if (err == 0)
-		err = fg_nic_init(&m->nic, &m->s, 0, 0x4000 + ++serial, NULL);
-	return err == 0 ? fg_nic_fill(&m->nic) : err;
-}
-
-static void power_off(struct machine *m)
-{
-	fg_session_close(&m->s);
-	fg_memory_fini(&m->mem);
-}
-
-static int send_and_receive(struct machine *from, struct machine *to, size_t len)
-{
-	static uint8_t frame[2048], got[FG_FRAME_MAX];
-	struct fg_flow flow = {.id = ++serial};
-	int err = 0;
-
-	for (int i = 0; err == 0 && i < 3; i++) {
-		int n;
-
-		fg_flow_build(&flow, to->nic.mac, from->nic.mac, frame, len);
-		err = fg_nic_send(&from->nic, frame, len, NULL);
-		do
-			n = err == 0 ? fg_nic_recv(&to->nic, got, sizeof(got), ARRIVE_MS) : err;
-		while (n > 0 && !fg_flow_check(&flow, got, (size_t)n));
-		err = n < 0 ? n : 0;
-	}
-	if (err == 0)
-		err = fg_nic_drain_tx(&from->nic, ARRIVE_MS);
-	/* The lost frame is another matter than the lost answer. */
-	return err == -ETIMEDOUT ? -ENODATA : err;
-}
-
-static int traffic(void)
-{
-	int err = send_and_receive(&one, &two, 100);
-
-	return err == 0 ? send_and_receive(&two, &one, 1514) : err;
-}
-
-static int hotplug(struct machine *m)
-{
-	int slot = fg_memory_add(&m->mem, MORE_GPA, MORE);
-	int err = slot < 0 ? slot : fg_add_region(&m->s, (unsigned int)slot);
-
-	if (err == 0)
-		err = traffic();
-	return err == 0 ? fg_remove_region(&m->s, (unsigned int)slot) : err;
-}
-
-static int log_addresses(struct machine *m, uint32_t flags)
-{
-	int err = 0;
-
-	for (unsigned int i = 0; err == 0 && i < m->s.n_rings; i++) {
-		const struct fg_ring *r = &m->s.ring[i];
-		struct fg_msg msg = {.request = FG_SET_VRING_ADDR, .size = 40};
-
-		msg.addr.index = i;
-		msg.addr.flags = flags;
-		msg.addr.desc = fg_memory_user(&m->mem, r->desc_gpa);
-		msg.addr.avail = fg_memory_user(&m->mem, r->avail_gpa);
-		msg.addr.used = fg_memory_user(&m->mem, r->used_gpa);
-		msg.addr.log = r->used_gpa;
-		err = fg_request(&m->s, &msg, NULL, 0);
-	}
-	return err;
-}
-
-static int migrate(struct machine *m)
-{
-	struct fg_msg msg = {.request = FG_SET_LOG_BASE, .flags = FG_VERSION, .size = 16};
-	uint64_t size = (GUEST_GPA + MEMORY) / 4096 / 8;
-	int fd = fg_memory_file(size);
-	int err;
-
-	msg.log.size = size;
-	err = fg_wire_send(m->s.sock, &msg, &fd, 1);
-	if (err == 0)
-		err = fg_wire_recv(m->s.sock, &msg, NULL, FG_WAIT_MS);
-	close(fd);
-	if (err == 0)
-		err = fg_request_u64(&m->s, FG_SET_FEATURES, m->s.features | FG_F_LOG_ALL);
-	if (err == 0)
-		err = log_addresses(m, 1);
-	if (err == 0)
-		err = traffic();
-	if (err == 0)
-		err = fg_session_stop(&m->s);
-	return err;
-}
-
-/* 0, or what went wrong first: -ETIMEDOUT of a request that nobody answers, -ENODATA of a frame that does not arrive. */
-static int scenario(void)
-{
-	int err = power_on(&one, "h0"), other;
-	json_t *answer;
-
-	other = power_on(&two, "h1");
-	if (err == 0)
-		err = other;
-	if (err == 0)
-		err = traffic();
-	if (err == 0)
-		err = hotplug(&one);
-	answer = fg_switch_query(&fixture.sw, "ports", NULL);
-	if (err == 0 && answer == NULL)
-		err = -ENOMSG;
-	json_decref(answer);
-	if (err == 0)
-		err = migrate(&one);
-	power_off(&one);
-	power_off(&two);
-	return err;
-}
-
 /* --- the switch runs ----------------------------------------------------------------------------------------------- */
 
 static bool holds_as_before(const struct fg_usage *then, char *text, size_t room)
@@ -283,12 +134,13 @@ static bool holds_as_before(const struct fg_usage *then, char *text, size_t room
 	struct fg_usage now;
 
 	do {
-		if (fg_switch_usage(&fixture.sw, &now) == 0 && now.fds <= then->fds && now.guest_maps <= then->guest_maps)
+		if (fg_switch_usage(&fixture.sw, &now) == 0 && now.fds <= then->fds && now.guest_maps <= then->guest_maps &&
+		    lanes(NULL) == 0)
 			return true;
 		fg_sleep_us(5000);
 	} while (fg_left_ms(deadline) > 0);
-	snprintf(text, room, "BAD: %u descriptors instead of %u, %u mappings instead of %u", now.fds, then->fds, now.guest_maps,
-		 then->guest_maps);
+	snprintf(text, room, "BAD: %u descriptors instead of %u, %u mappings instead of %u, %u lanes", now.fds, then->fds,
+		 now.guest_maps, then->guest_maps, lanes(NULL));
 	return false;
 }
 
@@ -300,14 +152,14 @@ static bool one_fault(const struct plan *plan, uint64_t n, const struct fg_usage
 
 	fg_victims_run(&fixture.victims);
 	arm(plan->from, atomic_load(&faults->site[plan->site].count) + n);
-	err = scenario();
+	err = story();
 	disarm();
 	fired = atomic_load(&faults->fired);
 	if (!fg_switch_alive(&fixture.sw)) {
 		snprintf(text, room, "BAD: the switch ended");
 		return false;
 	}
-	again = scenario();
+	again = story();
 	victims = fg_victims_pause(&fixture.victims);
 	if (victims != 0)
 		snprintf(text, room, "BAD: other guests: %s", strerror(-victims));
@@ -330,7 +182,7 @@ static void start_again(struct fg_usage *then)
 	fg_switch_stop(&fixture.sw);
 	OK(fg_switch_start(&fixture.sw, &fixture.opt));
 	OK(fg_victims_start(&fixture.victims, &fixture.sw, "v0", "v1"));
-	OK(scenario());
+	OK(story());
 	fg_sleep_us(200000);
 	OK(fg_switch_usage(&fixture.sw, then));
 }
@@ -351,20 +203,21 @@ static bool one_fault_or_two(const struct plan *plan, uint64_t n, struct fg_usag
 	return good;
 }
 
-static void calls_that_fail_while_it_runs(void **state)
+static void calls_of_a_story_fail(const char *name, int (*tell_it)(void))
 {
 	static struct plan plan[FAULT_SITES];
 	static uint64_t before[FAULT_SITES];
 	struct fg_usage then;
-	unsigned int n, tried = 0, fired = 0;
+	unsigned int n, tried = 0, fired = 0, bad = 0;
 
+	story = tell_it;
 	fg_victims_pause(&fixture.victims);
 	for (int i = 0; i < 3; i++)
-		OK(scenario());
+		OK(story());
 	fg_sleep_us(200000);
 	OK(fg_switch_usage(&fixture.sw, &then));
 	counts(before);
-	OK(scenario());
+	OK(story());
 	fg_sleep_us(50000);
 	n = make_plan(plan, before);
 	for (unsigned int i = 0; i < n; i++)
@@ -376,8 +229,23 @@ static void calls_that_fail_while_it_runs(void **state)
 			if (strcmp(faults->site[plan[i].site].name, "munmap") == 0)
 				OK(fg_switch_usage(&fixture.sw, &then));
 		}
-	printf("while it runs: %u places, %u calls tried, %u failed, %u bad\n", n, tried, fired, bad);
+	printf("%s: %u places, %u calls tried, %u failed, %u bad\n", name, n, tried, fired, bad);
 	assert_int_equal(bad, 0);
+}
+
+static void calls_fail_under_guests(void **state)
+{
+	calls_of_a_story_fail("guests", story_of_guests);
+}
+
+static void calls_fail_under_an_arrival(void **state)
+{
+	calls_of_a_story_fail("an arrival", story_of_an_arrival);
+}
+
+static void calls_fail_under_a_reload(void **state)
+{
+	calls_of_a_story_fail("a reload", story_of_a_reload);
 }
 
 /* --- it starts and ends -------------------------------------------------------------------------------------------- */
@@ -486,16 +354,42 @@ static void calls_that_fail_as_it_starts_and_ends(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+static const struct {
+	const char *word;
+	struct CMUnitTest test;
+} told[] = {
+	{"guests", cmocka_unit_test(calls_fail_under_guests)},
+	{"arrival", cmocka_unit_test(calls_fail_under_an_arrival)},
+	{"reload", cmocka_unit_test(calls_fail_under_a_reload)},
+};
+
+static int run_stories(const char *word)
+{
+	static const char *const ports[] = {"v0", "v1", "h0,queues=4,postcopy=on", "h1", NULL};
+	const char *file = stories_begin(), *const args[] = {"--config", file, "--last-good", stories_kept(), NULL};
+	const struct fg_switch_options opt = {.ports = ports, .args = args};
+	struct CMUnitTest cases[sizeof(told) / sizeof(told[0])];
+	size_t n = 0;
+	int failed = 1;
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (word == NULL || strcmp(word, told[i].word) == 0)
+			cases[n++] = told[i].test;
+	fixture.with_victims = true;
+	if (file != NULL && n > 0)
+		failed = fixture_main_on(&opt, "stories", cases, n);
+	stories_end();
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(calls_that_fail_while_it_runs),
-	};
 	const struct CMUnitTest starts[] = {
 		cmocka_unit_test(calls_that_fail_as_it_starts_and_ends),
 	};
+	const char *word = argc > 1 ? argv[1] : NULL;
 	char path[] = "/tmp/vus-faults-XXXXXX";
-	int fd = mkstemp(path), failed;
+	int fd = mkstemp(path), failed = 0;
 
 	if (fd < 0 || ftruncate(fd, sizeof(*faults)) < 0)
 		return 2;
@@ -504,8 +398,9 @@ int main(int argc, char **argv)
 	if (faults == MAP_FAILED)
 		return 2;
 	setenv("VUSWITCH_FAULTS", path, 1);
-	failed = argc < 2 || strcmp(argv[1], "runs") == 0 ? fixture_main("while it runs", CASES(cases)) : 0;
-	if (argc < 2 || strcmp(argv[1], "starts") == 0)
+	if (word == NULL || strcmp(word, "starts") != 0)
+		failed = run_stories(word);
+	if (word == NULL || strcmp(word, "starts") == 0)
 		failed += cmocka_run_group_tests_name("as it starts and ends", starts, NULL, NULL);
 	unlink(path);
 	return failed;
