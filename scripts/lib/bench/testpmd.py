@@ -108,8 +108,9 @@ class TestpmdSwitch(Switch):
                            f"or leave testpmd out")
         tso = ",tso=1" if self.setup.tso else ""
         vdevs = [f"net_vhost{i},iface={socket},queues={self.setup.queues}{tso}" for i, socket in enumerate(self.sockets)]
+        # What it says of each guest would fill the pipe that nobody reads while they connect.
         self._testpmd = Testpmd(self.directory, self.label, vdevs, ["--forward-mode=io", "--auto-start"], HURRY,
-                                program=self.path, cpu=self.cpu, hugepages=self.hugepages)
+                                program=self.path, cpu=self.cpu, hugepages=self.hugepages, eal=["--log-level=lib.vhost.*:error"])
         self.process = self._testpmd.process
         self.version = self._testpmd.version
 

@@ -30,12 +30,13 @@ class Testpmd:
     __test__ = False  # the name means something else to pytest
 
     def __init__(self, folder: Path, name: str, vdevs: Sequence[str], arguments: Sequence[str] = (),
-                 prefix: Sequence[str] = (), *, program: str = "dpdk-testpmd", cpu: int = 0, hugepages: bool = False) -> None:
+                 prefix: Sequence[str] = (), *, program: str = "dpdk-testpmd", cpu: int = 0, hugepages: bool = False,
+                 eal: Sequence[str] = ()) -> None:
         self.name = name
         runtime = folder / f"{name}.run"
         runtime.mkdir(exist_ok=True)
         argv = [*prefix, "stdbuf", "-o0", program, "-v", "--lcores", f"0@{cpu},1@{cpu}", "--no-pci",
-                *memory_arguments(hugepages), "--file-prefix", f"{folder.name}-{name}"]
+                *memory_arguments(hugepages), "--file-prefix", f"{folder.name}-{name}", *eal]
         for vdev in vdevs:
             argv += ["--vdev", vdev]
         argv += ["--", "-i", "--nb-cores=1", "--total-num-mbufs=16384", *arguments]
