@@ -147,7 +147,7 @@ static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
 			list, json_pack("{s:s, s:i, s:I, s:f}", "port", set->queue[i]->port->name,
 					"queue", (int)set->queue[i]->index, "busy_cycles",
 					(json_int_t)counted(&set->queue[i]->cycles), "load_percent",
-					balance_load_of(set->queue[i])->share / 10.0));
+					balance_load_of(set->queue[i])->share / (double)BALANCE_PERCENT));
 	return list;
 }
 
@@ -158,8 +158,9 @@ json_t *ctl_show_move(const struct lcores_move *move)
 	return json_pack("{s:s, s:i, s:i, s:i, s:f, s:f, s:f}", "port", move->queue->port->name,
 			 "queue", (int)move->queue->index, "from",
 			 (int)lcore_id(lcore_at(gain->from)), "to", (int)lcore_id(lcore_at(gain->to)),
-			 "load_percent", gain->load / 10.0, "before_percent", gain->before / 10.0,
-			 "after_percent", gain->after / 10.0);
+			 "load_percent", gain->load / (double)BALANCE_PERCENT,
+			 "before_percent", gain->before / (double)BALANCE_PERCENT,
+			 "after_percent", gain->after / (double)BALANCE_PERCENT);
 }
 
 json_t *ctl_show_lcore(const struct lcore *lcore)
@@ -178,7 +179,7 @@ json_t *ctl_show_lcore(const struct lcore *lcore)
 	set_count(object, "busy_cycles", busy);
 	set_count(object, "idle_cycles", idle);
 	set_count(object, "asleep_cycles", asleep);
-	json_object_set_new(object, "load_percent", json_real(lcore_load(lcore) / 10.0));
+	json_object_set_new(object, "load_percent", json_real(lcore_load(lcore) / (double)BALANCE_PERCENT));
 	json_object_set_new(object, "busy_percent", percent(busy, all));
 	json_object_set_new(object, "asleep_percent", percent(asleep, all));
 	json_object_set_new(object, "cycles_per_packet",

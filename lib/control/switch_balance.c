@@ -21,8 +21,8 @@ static int move(struct vus_switch *sw, const struct lcores_move *what) RUNS_ON(c
 	log_info("vuswitch",
 		 "queue %u of %s moves from lcore %u (busy %u %%) to lcore %u: the busier of them will be "
 		 "at %u %%",
-		 what->queue->index, port->name, lcore_id(lcore_at(gain->from)), gain->before / 10,
-		 lcore_id(lcore_at(gain->to)), gain->after / 10);
+		 what->queue->index, port->name, lcore_id(lcore_at(gain->from)), gain->before / BALANCE_PERCENT,
+		 lcore_id(lcore_at(gain->to)), gain->after / BALANCE_PERCENT);
 	return 0;
 }
 
@@ -49,15 +49,15 @@ unsigned int switch_rebalance(struct vus_switch *sw, struct lcores_move *moves, 
 
 void switch_balance_tick(struct vus_switch *sw)
 {
-	struct lcores_move best;
+	struct lcores_move moves[BALANCE_MOVES];
 
 	lcores_measure();
-	if (!switch_rebalances(sw) || lcores_plan(&best, 1) == 0) {
+	if (!switch_rebalances(sw) || lcores_plan(moves, 1) == 0) {
 		sw->uneven_for = 0;
 		return;
 	}
 	if (++sw->uneven_for < BALANCE_PATIENCE)
 		return;
 	sw->uneven_for = 0;
-	move(sw, &best); /* without memory: another time */
+	switch_rebalance(sw, moves, BALANCE_MOVES, true); /* without memory: another time */
 }

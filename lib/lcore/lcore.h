@@ -92,7 +92,7 @@ struct lcores_move {
 void lcores_measure(void) RUNS_ON(control_thread);
 /* What should move, best first: their number, at most `max`. */
 unsigned int lcores_plan(struct lcores_move *moves, unsigned int max) RUNS_ON(control_thread);
-/* The sum over the queues it polls, in permille of its time. */
+/* The sum over the queues it polls, in millionths of its time (balance.h). */
 uint32_t lcore_load(const struct lcore *lcore) RUNS_ON(control_thread);
 
 /* --- to look at --- */

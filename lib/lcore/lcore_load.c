@@ -59,7 +59,7 @@ static struct known take_stock(void) RUNS_ON(control_thread)
 
 			known.queue[known.n] = q;
 			known.facts[known.n++] = (struct balance_queue){
-				.load = balance_load_of(q)->share,
+				.load = balance_weight(balance_load_of(q)),
 				.lcore = (uint16_t)i,
 				.backs_off = balance_backs_off(balance_load_of(q)),
 			};

@@ -7,7 +7,7 @@
 #include "cases.h"
 #include "dice.h"
 
-enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000 };
+enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000, PERMILLE = BALANCE_WHOLE / 1000 };
 
 static uint32_t load_of(const struct balance_queue *q, unsigned int n, unsigned int lcore)
 {
@@ -29,16 +29,16 @@ static uint32_t busiest(const struct balance_queue *q, unsigned int n, unsigned 
 
 static void two_that_share_are_parted(void **state)
 {
-	struct balance_queue q[] = {{400, 0, false}, {430, 0, false}, {10, 1, false}};
+	struct balance_queue q[] = {{400 * PERMILLE, 0, false}, {430 * PERMILLE, 0, false}, {10 * PERMILLE, 1, false}};
 	struct balance_move move;
 
 	assert_true(balance_find(q, 3, 2, &move));
 	assert_int_equal(move.queue, 0);
 	assert_int_equal(move.from, 0);
 	assert_int_equal(move.to, 1);
-	assert_int_equal(move.load, 400);
-	assert_int_equal(move.before, 830);
-	assert_int_equal(move.after, 430);
+	assert_int_equal(move.load, 400 * PERMILLE);
+	assert_int_equal(move.before, 830 * PERMILLE);
+	assert_int_equal(move.after, 430 * PERMILLE);
 	/* The third lcore has nothing at all. */
 	assert_true(balance_find(q, 3, 3, &move));
 	assert_int_equal(move.to, 2);
@@ -52,11 +52,11 @@ static void two_that_share_are_parted(void **state)
 
 static void what_is_not_worth_it(void **state)
 {
-	struct balance_queue elephant[] = {{1000, 0, false}};
-	struct balance_queue light[] = {{120, 0, false}, {120, 0, false}};
+	struct balance_queue elephant[] = {{1000 * PERMILLE, 0, false}};
+	struct balance_queue light[] = {{120 * PERMILLE, 0, false}, {120 * PERMILLE, 0, false}};
 	struct balance_queue even[] = {
-		{500, 0, false}, {300, 0, false}, {450, 1, false}, {290, 1, false}};
-	struct balance_queue crumbs[] = {{900, 0, false}, {BALANCE_GAIN - 1, 0, false}};
+		{500 * PERMILLE, 0, false}, {300 * PERMILLE, 0, false}, {450 * PERMILLE, 1, false}, {290 * PERMILLE, 1, false}};
+	struct balance_queue crumbs[] = {{900 * PERMILLE, 0, false}, {40 * PERMILLE, 0, false}};
 	struct balance_move move;
 
 	assert_false(balance_find(elephant, 1, 4, &move));
@@ -70,14 +70,14 @@ static void what_is_not_worth_it(void **state)
 /* What shares an lcore with an elephant gets one of its own, or the elephant does. */
 static void an_elephant_is_alone_at_the_end(void **state)
 {
-	struct balance_queue q[] = {{620, 0, false}, {190, 0, false}, {190, 0, false}};
+	struct balance_queue q[] = {{620 * PERMILLE, 0, false}, {190 * PERMILLE, 0, false}, {190 * PERMILLE, 0, false}};
 	struct balance_move move;
 	unsigned int moves = 0;
 
 	while (balance_foresee(q, 3, 3, &move))
 		moves++;
 	assert_int_equal(moves, 2);
-	assert_int_equal(busiest(q, 3, 3), 620);
+	assert_int_equal(busiest(q, 3, 3), 620 * PERMILLE);
 	assert_int_not_equal(q[0].lcore, q[1].lcore);
 	assert_int_not_equal(q[0].lcore, q[2].lcore);
 	assert_int_not_equal(q[1].lcore, q[2].lcore);
@@ -93,7 +93,7 @@ static void no_lcore_is_worse_off(void **state)
 		struct balance_move move, again;
 
 		for (unsigned int i = 0; i < n; i++)
-			q[i] = (struct balance_queue){.load = dice(2000 / n + 1),
+			q[i] = (struct balance_queue){.load = dice(2000 / n + 1) * PERMILLE,
 						      .lcore = (uint16_t)dice(lcores)};
 		while (balance_find(q, n, lcores, &move)) {
 			uint32_t from = load_of(q, n, move.from), to = load_of(q, n, move.to);
@@ -102,8 +102,8 @@ static void no_lcore_is_worse_off(void **state)
 			assert_int_equal(move.before, from);
 			q[move.queue].lcore = move.to;
 			assert_true(busiest(q, n, lcores) <= most);
-			assert_true(load_of(q, n, move.from) <= from - BALANCE_GAIN);
-			assert_true(load_of(q, n, move.to) <= from - BALANCE_GAIN);
+			assert_true(load_of(q, n, move.from) < from);
+			assert_true(load_of(q, n, move.to) < from);
 			assert_int_equal(load_of(q, n, move.to), to + move.load);
 			back = q[move.queue];
 			if (balance_find(q, n, lcores, &again))
@@ -114,6 +114,19 @@ static void no_lcore_is_worse_off(void **state)
 	}
 }
 
+/* Light queues, none of which is worth a move: together they are. */
+static void light_queues_even_out(void **state)
+{
+	struct balance_queue q[200];
+	struct balance_move move;
+
+	for (unsigned int i = 0; i < 200; i++)
+		q[i] = (struct balance_queue){.load = 3 * PERMILLE, .lcore = i < 150 ? 0 : 1};
+	while (balance_foresee(q, 200, 2, &move))
+		assert_int_equal(move.from, 0);
+	assert_in_range(load_of(q, 200, 0), 300 * PERMILLE, 330 * PERMILLE);
+}
+
 /* Eight equal queues on one lcore of four end up as two on each. */
 static void all_lcores_are_used(void **state)
 {
@@ -122,12 +135,12 @@ static void all_lcores_are_used(void **state)
 	unsigned int moves = 0;
 
 	for (unsigned int i = 0; i < 8; i++)
-		q[i] = (struct balance_queue){.load = 125};
+		q[i] = (struct balance_queue){.load = 125 * PERMILLE};
 	while (balance_foresee(q, 8, 4, &move))
 		moves++;
 	assert_int_equal(moves, 6);
 	for (unsigned int i = 0; i < 4; i++)
-		assert_int_equal(load_of(q, 8, i), 250);
+		assert_int_equal(load_of(q, 8, i), 250 * PERMILLE);
 }
 
 /* --- in time ----------------------------------------------------------------------------------------------------- */
@@ -138,16 +151,16 @@ static void a_load_is_smoothed(void **state)
 	uint64_t cycles = 77;
 
 	balance_measure(&load, cycles += INTERVAL, INTERVAL);
-	assert_int_equal(load.share, 500);
+	assert_int_equal(load.share, BALANCE_WHOLE / 2);
 	for (int i = 0; i < 12; i++)
 		balance_measure(&load, cycles += INTERVAL, INTERVAL);
-	assert_in_range(load.share, 998, 1000);
+	assert_in_range(load.share, 998 * PERMILLE, BALANCE_WHOLE);
 	/* The interval was longer than it was thought to be. */
 	balance_measure(&load, cycles += 5 * INTERVAL, INTERVAL);
-	assert_in_range(load.share, 998, 1000);
+	assert_in_range(load.share, 998 * PERMILLE, BALANCE_WHOLE);
 	for (int i = 0; i < 12; i++)
 		balance_measure(&load, cycles, INTERVAL);
-	assert_int_equal(load.share, 0);
+	assert_in_range(load.share, 0, PERMILLE);
 }
 
 static unsigned int backs_off_for(struct balance_load *load)
@@ -180,7 +193,7 @@ static void a_queue_that_moved_rests(void **state)
 static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int second))
 {
 	struct balance_load load[4];
-	struct balance_queue q[4];
+	struct balance_queue q[4], plan[4];
 	unsigned int uneven = 0, moves = 0;
 	uint64_t cycles[4] = {0};
 	struct balance_move move;
@@ -190,18 +203,21 @@ static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int seco
 		q[i].lcore = (uint16_t)(i / 2);
 	for (unsigned int second = 0; second < 3600; second++) {
 		for (unsigned int i = 0; i < 4; i++) {
-			cycles[i] += share(i, second) * (INTERVAL / BALANCE_WHOLE);
+			cycles[i] += share(i, second) * (INTERVAL / 1000);
 			balance_measure(&load[i], cycles[i], INTERVAL);
-			q[i].load = load[i].share;
+			q[i].load = balance_weight(&load[i]);
 			q[i].backs_off = balance_backs_off(&load[i]);
 		}
+		memcpy(plan, q, sizeof(plan));
 		uneven = balance_find(q, 4, 2, &move) ? uneven + 1 : 0;
 		if (uneven < BALANCE_PATIENCE)
 			continue;
-		q[move.queue].lcore = move.to;
-		balance_moved(&load[move.queue]);
 		uneven = 0;
-		moves++;
+		for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, 4, 2, &move); i++) {
+			q[move.queue].lcore = move.to;
+			balance_moved(&load[move.queue]);
+			moves++;
+		}
 	}
 	return moves;
 }
@@ -245,6 +261,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_worth_it),
 		cmocka_unit_test(an_elephant_is_alone_at_the_end),
 		cmocka_unit_test(no_lcore_is_worse_off),
+		cmocka_unit_test(light_queues_even_out),
 		cmocka_unit_test(all_lcores_are_used),
 		cmocka_unit_test(a_load_is_smoothed),
 		cmocka_unit_test(a_queue_that_moved_rests),
