@@ -17,6 +17,7 @@
 
 #include "frame_offload.h"
 #include "ring_guest.h"
+#include "virtq_packed.h"
 #include "vnet.h"
 #include "vus_limits.h"
 
@@ -162,6 +163,8 @@ static void stop_lies(void)
 /* A field of a descriptor. */
 static void lie_in_desc(struct fuzz *in, uint64_t gpa, uint64_t *at, struct lie *lie)
 {
+	uint16_t change;
+
 	switch (fuzz_below(in, 4)) {
 	case 0:
 		*at = gpa;
@@ -176,8 +179,12 @@ static void lie_in_desc(struct fuzz *in, uint64_t gpa, uint64_t *at, struct lie 
 		break;
 	default:
 		*at = gpa + 12 + fuzz_below(in, 2) * 2;
+		change = fuzz_uint16(in);
 		lie->size = 2;
-		lie->lie = guest_get(&guest, *at, 2) ^ fuzz_uint16(in);
+		lie->lie = guest_get(&guest, *at, 2) ^ change;
+		/* Of a packed ring: available in the next lap, by itself. */
+		if (change >= 0xc000)
+			lie->lie = (guest_get(&guest, *at, 2) ^ 0x8080) & ~(uint64_t)FLAG_NEXT;
 	}
 }
 
@@ -314,7 +321,11 @@ static void check_burst(void) RUNS_ON(lcore_thread)
 	FUZZ_CHECK(spans <= BURST_SPANS && bytes < BURST_BYTES);
 	FUZZ_CHECK(virtq_fault(&from.q) != VIRTQ_OK || from.packed ||
 		   (uint16_t)(from.q.dp.avail_seen - from.q.dp.last_avail) <= from.size);
-	FUZZ_CHECK(!from.packed || (from.q.dp.last_avail & 0x7fff) < from.size);
+	if (!from.packed)
+		return;
+	/* No slot is taken twice. */
+	FUZZ_CHECK(packed_index(from.q.dp.last_avail) < from.size);
+	FUZZ_CHECK(packed_distance(from.q.dp.published, from.q.dp.last_avail, from.size) <= from.size);
 }
 
 static void deliver(struct ring *ring, struct port_counters *counters, struct frame *const *frames) RUNS_ON(lcore_thread)
