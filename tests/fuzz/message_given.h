@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* message_given.h: what the front ends of a fuzz target hand over: memory, which its holder changes, eventfds, and descriptors that
- * are no use to anybody.
+/* message_given.h: what the front ends of a fuzz target hand over: memory, which its holder changes, eventfds, and descriptors
+ * of no use to anybody.
  */
 #ifndef MESSAGE_GIVEN_H
 #define MESSAGE_GIVEN_H

@@ -11,7 +11,7 @@
 #define TAKE_GPA (UINT64_C(1) << 32)
 #define TAKE_UVA UINT64_C(0x7f0000000000)
 
-/* A message of the conversation, and its descriptors. Returns: whether the front end's own end of the connection, `front`, is one. */
+/* A message of the conversation, and its descriptors. Returns: whether `front`, its own end of the connection, is among them. */
 bool take_message(struct fuzz *in, const struct model *model, int front, struct sent *sent, int fds[MODEL_FDS_MAX]);
 
 #endif
