@@ -195,6 +195,7 @@ static const struct port_ops vhost_ops = {
 	.deliver = vhost_deliver,
 	.arm = vhost_arm,
 	.disarm = vhost_disarm,
+	.watch = vhost_watch,
 	.ring_broken = ring_broken,
 	.show = vhost_show,
 	.reconfigure = reconfigure,

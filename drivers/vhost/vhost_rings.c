@@ -68,6 +68,12 @@ void vhost_complete(struct port_rxq *q, struct lcore_ctx *ctx)
 		vnet_complete(rxq_of(q)->ring, ctx->burst);
 }
 
+bool vhost_watch(struct port_rxq *q, struct port_word *word)
+{
+	role_assert_lcore();
+	return rcu_get(&rxq_of(q)->lane) == NULL && vnet_watch(rxq_of(q)->ring, word);
+}
+
 bool vhost_arm(struct port_rxq *q)
 {
 	struct lane_link *lane = rcu_get(&rxq_of(q)->lane);

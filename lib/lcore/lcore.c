@@ -7,17 +7,19 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
 #include "container_of.h"
+#include "lcore_bell.h"
 #include "lcore_private.h"
-#include "lcore_visit.h"
 #include "watchdog.h"
 #include "poke.h"
 
 struct lcores lcores;
+
+/* Awake for longer than a wake-up and a few frames take: the bell listens, for two system calls. */
+enum { BELL_AFTER_US = 50 };
 
 /* --- the loop ---------------------------------------------------------------------------------------------------- */
 
@@ -37,32 +39,35 @@ static __attribute__((noinline)) void run_work(struct lcore *lc) RUNS_ON(lcore_t
 	}
 }
 
-/* Once over the poll set, from the moment `at` on: the number of frames moved. */
+/* Once over what may have frames, from the moment `at` on: the number of frames moved. */
 static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
 {
-	uint32_t frames = 0;
-	uint64_t now;
+	struct lcore_tiers *tiers = &lc->tiers;
+	uint32_t frames = 0, i = 0;
 
-	/* A queue may have been armed by the lcore it was with, and would have its driver kick for nothing until we
-	 * sleep, which a busy lcore never does. */
-	if (__builtin_expect(set->generation != lc->generation_seen, 0)) {
-		lc->generation_seen = set->generation;
-		lcore_disarm(set);
-	}
-	for (uint16_t i = 0; i < set->n; i++) {
-		struct port_rxq *q = set->queue[i];
-		uint16_t n = lcore_visit(&lc->ctx, q);
+	if (__builtin_expect(set->generation != tiers->generation, 0))
+		lcore_take_set(lc, set, at);
+	/* Pairs with lcores_remove_queue(): seen before the ring is withdrawn, or control waits for this round. */
+	if (__builtin_expect(atomic_load_explicit(&lc->rung.given_up, memory_order_acquire) != tiers->given_up, 0))
+		lcore_give_up_words(lc, at);
+	while (i < tiers->hot_n) {
+		struct lcore_hot *hot = &tiers->hot[i];
+		uint16_t n = lcore_poll(lc, hot->q, &at);
 
-		if (n == 0)
+		if (n > 0) {
+			frames += n;
+			hot->moved = at;
+			hot->cool_at = at + TIER_HOT_US * lcores.us;
+		} else if (at > hot->cool_at && lcore_cool(lc, i, at)) {
 			continue;
-		count(&q->frames, n);
-		count(&q->bursts, 1);
-		now = rte_rdtsc();
-		count(&q->cycles, now - at);
-		at = now;
-		frames += n;
+		}
+		i++;
 	}
+	if (__builtin_expect(atomic_load_explicit(&lc->rung.any, memory_order_relaxed), 0))
+		frames += lcore_answer(lc, &at);
+	if (tiers->warm_n > 0 && (frames == 0 || at > tiers->scan_at))
+		frames += lcore_scan(lc, &at);
 	if (__builtin_expect(slot_ring_waiting(&lc->injects), 0))
 		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
@@ -87,6 +92,20 @@ static inline void account(struct lcore *lc, uint32_t frames, uint64_t ticks) RU
 	}
 }
 
+/* What it does between two rounds, of which the last one ended `now` and moved nothing: whether it has slept. */
+static inline bool lcore_idle(struct lcore *lc, uint64_t now, uint64_t *moved) RUNS_ON(lcore_thread)
+{
+	uint64_t since = now - *moved;
+
+	if (lcores.busy_poll || since <= VIGIL_LEAST_US * lcores.us || since <= lcore_vigil(&lc->rest))
+		return false;
+	if (lcore_sleep(lc))
+		return true;
+	/* Something is waiting: another vigil. */
+	*moved = now;
+	return false;
+}
+
 static int lcore_main(void *arg)
 {
 	struct lcore *lc = arg;
@@ -105,13 +124,15 @@ static int lcore_main(void *arg)
 		account(lc, frames, now - before);
 		before = now;
 		lc->ctx.epoch = atomic_load_explicit(&lcores.epoch, memory_order_relaxed);
+		if (__builtin_expect(!lc->rest.bell_on, 0) && lc->tiers.cold_n > 0 &&
+		    now - lc->rest.woke > BELL_AFTER_US * lcores.us)
+			bell_listen(lc, true);
 		if (frames > 0) {
+			lcore_note_gap(&lc->rest, now - moved);
 			moved = now;
-		} else if (!lcores.busy_poll && now - moved > lcores.idle_limit) {
-			lcore_sleep(lc);
-			moved = rte_rdtsc();
-			count(&lc->counters.asleep, moved - before);
-			before = moved;
+		} else if (lcore_idle(lc, now, &moved)) {
+			before = lc->rest.woke = rte_rdtsc();
+			count(&lc->counters.asleep, before - now);
 		}
 	}
 	rcu_offline(lc->ctx.index);
@@ -131,7 +152,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	ROLE_UNCHECKED
 {
 	struct poll_set *nothing = calloc(1, sizeof(*nothing));
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = BELL_OF_LCORE}};
 	int error;
 
 	lc->id = id;
@@ -143,22 +164,22 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	lc->ctx.punts = punt_ring_create(reports);
 	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	error = doorbell_init(&lc->bell);
-	if (nothing != NULL)
-		nothing->all_wake = true;
 	lc->scope.readers = lcore_readers_of_set;
 	rcu_set(&lc->set, nothing);
-	if (error == 0 && (lcore_injects_init(lc) != 0 || lc->ctx.burst == NULL ||
+	lc->rest = (struct lcore_rest){.soon = VIGIL_ALL, .later = VIGIL_ALL};
+	if (error == 0 && (lcore_injects_init(lc) != 0 || lcore_tiers_init(&lc->tiers) != 0 || lc->ctx.burst == NULL ||
 			   lc->ctx.reports == NULL || lc->ctx.punts == NULL || nothing == NULL))
 		error = -ENOMEM;
 	if (error == 0 && (lc->epoll_fd < 0 ||
 			   epoll_ctl(lc->epoll_fd, EPOLL_CTL_ADD, lc->bell.fd, &event) != 0))
 		error = -errno;
-	return error;
+	return error == 0 ? bell_add(lc) : error;
 }
 
 static void lcore_fini(struct lcore *lc) ROLE_UNCHECKED
 {
 	lcore_injects_fini(lc);
+	lcore_tiers_fini(&lc->tiers);
 	free((void *)(uintptr_t)rcu_own(&lc->set));
 	report_ring_destroy(lc->ctx.reports);
 	punt_ring_destroy(lc->ctx.punts);
@@ -181,6 +202,8 @@ int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fa
 		return fail_set(fail, -E2BIG, "%u lcores are more than the %d this build knows: "
 				"give EAL fewer with `-l`", n, LCORES_MAX);
 	error = rcu_init(n);
+	if (error == 0)
+		error = bell_init();
 	if (error == 0) {
 		lcores.lcore = aligned_alloc(64, n * sizeof(*lcores.lcore));
 		error = lcores.lcore == NULL ? -ENOMEM : 0;
@@ -190,7 +213,7 @@ int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fa
 	memset(lcores.lcore, 0, n * sizeof(*lcores.lcore));
 	lcores.busy_poll = busy_poll;
 	lcores.hz = rte_get_tsc_hz();
-	lcores.idle_limit = lcores.hz / 1000;
+	lcores.us = lcores.hz / 1000000;
 	atomic_store(&lcores.stop, false);
 	RTE_LCORE_FOREACH_WORKER(id)
 	{
@@ -213,13 +236,17 @@ void lcores_destroy(void)
 	free(lcores.lcore);
 	lcores.lcore = NULL;
 	lcores.n = 0;
+	bell_fini();
 }
 
 int lcores_start(void)
 {
-	for (unsigned int i = 0; i < lcores.n; i++) {
-		int error = rte_eal_remote_launch(lcore_main, &lcores.lcore[i], lcores.lcore[i].id);
+	int error = bell_start();
 
+	if (error != 0)
+		return error;
+	for (unsigned int i = 0; i < lcores.n; i++) {
+		error = rte_eal_remote_launch(lcore_main, &lcores.lcore[i], lcores.lcore[i].id);
 		if (error != 0)
 			return error;
 	}
@@ -232,6 +259,7 @@ void lcores_stop(void)
 	for (unsigned int i = 0; i < lcores.n; i++)
 		doorbell_ring(&lcores.lcore[i].bell);
 	rte_eal_mp_wait_lcore();
+	bell_stop();
 }
 
 /* --- to look at -------------------------------------------------------------------------------------------------- */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lcore.h: the threads that move frames: poll sets, the loop, sleeping, and where the time goes.
  *
- * Each EAL worker runs lcore_main(): an endless round over the receive queues in its poll set. The poll set is an
- * immutable array published by RCU; the control thread makes a new one whenever a queue appears, goes or moves.
+ * Each EAL worker runs lcore_main(): an endless round over those of its receive queues in which something goes on. Its poll
+ * set, all of them, is an immutable array published by RCU; the control thread makes a new one whenever a queue appears, goes
+ * or moves. What is quiet is looked at less and less, and then not at all until it rings (lcore_tiers.h).
  *
- * Idle. After a millisecond without a frame an lcore arms every queue of its set, looks once more, goes offline for RCU
- * and sleeps on the queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
+ * Idle. After a while without a frame, which is a millisecond where frames have come that often lately and ten
+ * microseconds where they have not, an lcore arms the queues that it still looks at, looks once more, goes offline for RCU
+ * and sleeps on all queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
  * the control thread rings when the set has changed. A queue that cannot wake its lcore limits the sleep to a millisecond.
  * busy_poll turns sleeping off.
  *
@@ -44,6 +46,7 @@ struct lcore_counters {
 	_Atomic uint64_t idle;	  /* cycles of rounds that found nothing */
 	_Atomic uint64_t asleep;  /* cycles spent waiting in the kernel */
 	_Atomic uint64_t sleeps;
+	_Atomic uint64_t rings;	  /* kicks of queues that were not polled */
 	_Atomic uint64_t longest; /* longest round, since the last reset */
 	_Atomic uint64_t reset;	  /* bumped by control: forget `longest` */
 };

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "disposal.h"
+#include "lcore_bell.h"
 #include "lcore_private.h"
 #include "lcore_readers.h"
 
@@ -32,9 +33,30 @@ static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_
 	rcu_free_in(&lc->scope, (void *)(uintptr_t)before);
 }
 
-/* --- what wakes a sleeping lcore --------------------------------------------------------------------------------- */
+/* A place for a queue that joins. False: all are taken. */
+static bool place_take(struct lcore *lc, struct port_rxq *q) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < LCORE_QUEUES_MAX / 64; i++) {
+		if (~lc->places[i] == 0)
+			continue;
+		q->slot = (uint16_t)(64 * i + (unsigned int)__builtin_ctzll(~lc->places[i]));
+		lc->places[i] |= UINT64_C(1) << q->slot % 64;
+		if (++lc->joined == 0)
+			lc->joined = 1;
+		q->joined = lc->joined;
+		return true;
+	}
+	return false;
+}
 
-/* A change of the set on which an lcore sleeps. */
+static void place_give_back(struct lcore *lc, const struct port_rxq *q) RUNS_ON(control_thread)
+{
+	lc->places[q->slot / 64] &= ~(UINT64_C(1) << q->slot % 64);
+}
+
+/* --- what its queues ring ---------------------------------------------------------------------------------------- */
+
+/* A change of an lcore's set of kick descriptors. */
 struct wake_change {
 	struct disposal_job job;
 	struct port_rxq *q; /* control's: it knows of this change */
@@ -83,7 +105,7 @@ static bool wake_prepare(struct wake_change **wake, const struct lcore *lc, stru
 		},
 		.set = lc->epoll_fd,
 		.change = change,
-		.event = {.events = EPOLLIN | EPOLLET, .data = {.ptr = q}},
+		.event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = bell_tag(q->slot, q->joined)}},
 	};
 	return true;
 }
@@ -148,7 +170,12 @@ int lcores_add_queue(struct port_rxq *q)
 	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));
 	struct wake_change *wake;
 
-	if (set == NULL || !wake_prepare(&wake, lc, q, EPOLL_CTL_ADD)) {
+	if (set == NULL || !place_take(lc, q)) {
+		free(set);
+		return -ENOMEM;
+	}
+	if (!wake_prepare(&wake, lc, q, EPOLL_CTL_ADD)) {
+		place_give_back(lc, q);
 		free(set);
 		return -ENOMEM;
 	}
@@ -156,10 +183,22 @@ int lcores_add_queue(struct port_rxq *q)
 	set->queue[before->n] = q;
 	q->lcore = (int)index;
 	q->lcore_next = 0;
+	atomic_store_explicit(&q->withdrawn, false, memory_order_relaxed);
 	wake_add(wake, q);
 	lcore_reads(q->port->bridge, index);
 	set_publish(lc, set);
 	return 0;
+}
+
+/* The queue stays in the poll set for now, and its ring and memory do not stay with it. */
+static void words_give_up(struct lcore *lc, struct port_rxq *q) RUNS_ON(control_thread)
+{
+	atomic_store_explicit(&q->withdrawn, true, memory_order_relaxed);
+	/* Pairs with lcore_round_over(): whoever sees this sees `withdrawn`, too; and before the ring is withdrawn. */
+	atomic_fetch_add_explicit(&lc->rung.given_up, 1, memory_order_release);
+	/* It may run again without having left: cold, it would not be armed. */
+	bell_mark(lc, q->slot);
+	doorbell_ring(&lc->bell);
 }
 
 int lcores_remove_queue(struct port_rxq *q)
@@ -177,6 +216,7 @@ int lcores_remove_queue(struct port_rxq *q)
 	set = set_alloc(before->n);
 	if (set == NULL || !wake_prepare(&wake, lc, q, EPOLL_CTL_DEL)) {
 		free(set);
+		words_give_up(lc, q);
 		return -ENOMEM;
 	}
 	for (uint16_t i = 0; i < before->n; i++)
@@ -185,6 +225,7 @@ int lcores_remove_queue(struct port_rxq *q)
 	set->n = n;
 	wake_remove(wake, q);
 	set_publish(lc, set);
+	place_give_back(lc, q);
 	lcore_reads_less(q->port->bridge, (unsigned int)q->lcore);
 	q->lcore = -1;
 	return 0;

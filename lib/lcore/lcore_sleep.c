@@ -1,70 +1,75 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <sys/epoll.h>
 
+#include "lcore_bell.h"
 #include "lcore_private.h"
 #include "watchdog.h"
 
-/* How long to sleep where a queue of the set cannot wake the lcore, or has never yet, in milliseconds. */
-enum { SLEEP_BLIND_MS = 1, SLEEP_EVENTS = 16 };
+enum {
+	/* How long to sleep where a queue of the set cannot wake the lcore, or has never yet. */
+	SLEEP_BLIND_MS = 1,
+	SLEEP_EVENTS = 64,
+	/* Turns of as many events that a wake-up takes; the bell hears of the rest. */
+	SLEEP_TURNS = 16,
+};
 
-static int timeout_of(const struct poll_set *set)
+/* Whether nothing has come since the doorbell was armed, but for what queues have. */
+static bool nothing_to_do(struct lcore *lc) RUNS_ON(lcore_thread)
 {
-	bool all_wake = set->all_wake;
-
-	for (uint16_t i = 0; i < set->n; i++)
-		all_wake &= port_rxq_wakes(set->queue[i]);
-	return all_wake ? -1 : SLEEP_BLIND_MS;
+	return rcu_get(&lc->set)->generation == lc->tiers.generation && !atomic_load(&lc->rung.any) &&
+	       lc->ctx.work == NULL && !slot_ring_waiting(&lc->injects) && !atomic_load(&lcores.stop);
 }
 
-/* What has woken us once will again. An event names a queue that may have left meanwhile, so it is looked for and not
- * looked at. */
-static void note_wakers(const struct poll_set *set, const struct epoll_event *events, int n)
+/* Queues that rang are received from in the next round. What has woken us once will again. */
+static void take_events(struct lcore *lc, const struct epoll_event *events, int n) RUNS_ON(lcore_thread)
 {
-	for (int event = 0; event < n; event++)
-		for (uint16_t i = 0; i < set->n; i++)
-			if (events[event].data.ptr == set->queue[i] &&
-			    !port_rxq_wakes(set->queue[i]))
-				atomic_store_explicit(&set->queue[i]->woke, true,
-						      memory_order_relaxed);
+	for (int i = 0; i < n; i++) {
+		uint64_t tag = events[i].data.u64;
+		const struct lcore_place *place = &lc->tiers.place[(uint16_t)tag % LCORE_QUEUES_MAX];
+
+		/* It may name a queue that has left meanwhile. */
+		if (tag == BELL_OF_LCORE || place->tier == TIER_NONE || place->joined != tag >> 16)
+			continue;
+		if (!port_rxq_wakes(place->q))
+			atomic_store_explicit(&place->q->woke, true, memory_order_relaxed);
+		bell_mark(lc, (uint16_t)tag);
+	}
 }
 
-/* Whether the thread may sleep: nothing has come since the doorbell and the queues were armed. */
-static bool nothing_to_do(struct lcore *lc, const struct poll_set *set) RUNS_ON(lcore_thread)
-{
-	bool waiting = false;
-
-	/* Every queue is armed, even when an earlier one has work: disarming is symmetric and cheap. */
-	for (uint16_t i = 0; i < set->n; i++)
-		waiting |= set->queue[i]->port->ops->arm(set->queue[i]);
-	return !waiting && rcu_get(&lc->set) == set && lc->ctx.work == NULL &&
-	       !slot_ring_waiting(&lc->injects) && !atomic_load(&lcores.stop);
-}
-
-void lcore_disarm(const struct poll_set *set)
-{
-	for (uint16_t i = 0; i < set->n; i++)
-		set->queue[i]->port->ops->disarm(set->queue[i]);
-}
-
-void lcore_sleep(struct lcore *lc)
+static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread)
 {
 	struct epoll_event events[SLEEP_EVENTS];
-	const struct poll_set *set = rcu_get(&lc->set);
+	const struct poll_set *set;
+	int n;
+
+	/* From here to rcu_online() no published object may be touched: control does not wait for us. */
+	rcu_offline(lc->ctx.index);
+	watchdog_asleep();
+	n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, all_wake ? -1 : SLEEP_BLIND_MS);
+	watchdog_awake();
+	rcu_online(lc->ctx.index);
+	count(&lc->counters.sleeps, 1);
+	set = rcu_get(&lc->set);
+	if (set->generation != lc->tiers.generation)
+		lcore_take_set(lc, set, rte_rdtsc());
+	take_events(lc, events, n);
+	for (int turn = 0; n == SLEEP_EVENTS && turn < SLEEP_TURNS; turn++) {
+		n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, 0);
+		take_events(lc, events, n);
+	}
+}
+
+bool lcore_sleep(struct lcore *lc)
+{
+	bool all_wake, sleeps;
 
 	doorbell_arm(&lc->bell);
-	if (nothing_to_do(lc, set)) {
-		int timeout_ms = timeout_of(set), n;
-
-		/* From here to rcu_online() no published object may be touched: control does not wait for us. */
-		rcu_offline(lc->ctx.index);
-		watchdog_asleep();
-		n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, timeout_ms);
-		watchdog_awake();
-		rcu_online(lc->ctx.index);
-		count(&lc->counters.sleeps, 1);
-		set = rcu_get(&lc->set);
-		note_wakers(set, events, n);
-	}
+	sleeps = lcore_cool_all(lc, &all_wake) && nothing_to_do(lc);
+	if (sleeps && lc->rest.bell_on)
+		bell_listen(lc, false);
+	if (sleeps)
+		wait_in_kernel(lc, all_wake);
 	doorbell_disarm(&lc->bell);
-	lcore_disarm(set);
+	lcore_warm_up(lc);
+	return sleeps;
 }

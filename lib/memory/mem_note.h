@@ -51,6 +51,12 @@ static inline void mem_note_open(enum mem_note_side side, const struct virtq_con
 	MEM_NOTE_SET(turn, mem_note.turn + 1);
 }
 
+/* A look at words of several rings begins; each is noted by itself, as a single one. */
+static inline void mem_note_turn(void)
+{
+	MEM_NOTE_SET(turn, mem_note.turn + 1);
+}
+
 /* These pieces are touched next. They stay where they are until the note is changed. */
 static inline void mem_note_spans(enum mem_note_side side, const struct mem_span *spans, uint32_t n)
 {

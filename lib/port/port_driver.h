@@ -32,6 +32,7 @@ struct option_entry;
 struct option_table;
 struct port;
 struct port_rxq;
+struct port_word;
 struct rcu_readers;
 
 struct port_ops {
@@ -42,11 +43,15 @@ struct port_ops {
 	void (*complete)(struct port_rxq *q, struct lcore_ctx *ctx);
 	/* Sends n frames (1 to BURST_MAX) out of the port, in order. */
 	void (*deliver)(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
-	/* The lcore is about to sleep: from now on the queue wakes it through wake_fd. Returns true if frames are
-	 * waiting already, in which case the lcore stays awake. */
+	/* The lcore polls the queue no more: from now on wake_fd tells of frames. Returns true if frames are waiting already,
+	 * in which case the lcore goes on polling. An armed queue may be received from, and armed again. */
 	bool (*arm)(struct port_rxq *q);
-	/* The lcore is awake and polls: no wake-ups needed. */
+	/* The lcore polls: no wake-ups needed. */
 	void (*disarm)(struct port_rxq *q);
+	/* The word of memory that changes when frames come, for as long as the queue is in this poll set and is not received
+	 * from. False: frames are waiting already, or no word says so for now. NULL: never; such a queue is polled in each round
+	 * of an lcore that is awake. */
+	bool (*watch)(struct port_rxq *q, struct port_word *word);
 
 	/* Control thread. An lcore reported that ring `index` broke (REPORT_RING_BROKEN). NULL: the type has none. */
 	void (*ring_broken)(struct port *port, unsigned int index);

@@ -25,17 +25,26 @@ struct port;
 /* Private bytes of the bridge (bridge_private.h) and of the balancer (balance.h) in a queue. */
 enum { PORT_RXQ_BRIDGE_BYTES = 32, PORT_RXQ_BALANCE_BYTES = 24 };
 
+/* A word that a guest writes: (*at & mask) differs from `idle` once frames have come. */
+struct port_word {
+	const uint16_t *at;
+	uint16_t mask, idle;
+};
+
 struct port_rxq {
 	struct port *port;
 	uint16_t index;
+	uint16_t slot;	 /* its place with the lcore that polls it, as long as that does; set before it is in the poll set */
+	uint32_t joined; /* when it got there: no other queue of that place, and no other time, has this number */
 	bool ready;	/* control's: the queue wants to be polled */
 	bool unproven;	/* wake_fd may never be heard of (a device's interrupt): not relied on before it has woken
 			 * an lcore once */
-	int wake_fd;	/* readable or edge-triggered when frames come while the lcore sleeps (after arm()); -1: the
-			 * queue cannot wake an lcore, which looks again every millisecond */
+	int wake_fd;	/* readable or edge-triggered when frames come after arm(); -1: none, an lcore that sleeps looks
+			 * again every millisecond */
 	struct disposal_account *account; /* control's: whose peer gave wake_fd, so that a call on it may sleep; NULL: ours */
 	struct disposal_job *waking; /* control's: wake_fd is on its way into an lcore's set */
 	int lcore;	/* control's: whose poll set has the queue, -1 none */
+	_Atomic bool withdrawn; /* it could not be taken out of the poll set yet: it is hot until it can */
 	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
 	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
 	 * complete, with the looks at empty queues before them. */

@@ -381,7 +381,41 @@ void vnet_complete(struct virtq *q, struct burst *burst)
 	mem_fetch_end();
 }
 
-/* --- sleeping ---------------------------------------------------------------------------------------------------- */
+/* --- a ring that is not polled ------------------------------------------------------------------------------------ */
+
+/* The driver's index, which moves on with the next chain. */
+static bool split_watch(const struct virtq_view *view, struct port_word *word)
+{
+	const uint16_t *at = &view->conf->avail->idx;
+
+	/* Each value is compared with one that led to nothing, and what it says is read anew by receive(). */
+	*word = (struct port_word){.at = at, .mask = UINT16_MAX, .idle = guest_load16_again(at)};
+	return word->idle == view->dp->last_avail;
+}
+
+/* The flags of the next descriptor: two bits of them say whether it is available. */
+static bool packed_watch(const struct virtq_view *view, struct port_word *word)
+{
+	const uint16_t *at = &packed_ring(view->conf)[packed_index(view->dp->last_avail)].flags;
+	uint16_t mask = 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
+
+	/* As above. */
+	*word = (struct port_word){.at = at, .mask = mask, .idle = guest_load16_again(at) & mask};
+	return !packed_is_available(word->idle, view->dp->last_avail);
+}
+
+bool vnet_watch(struct virtq *q, struct port_word *word)
+{
+	struct virtq_view view;
+	bool nothing;
+
+	/* What devices have read, and the place of a ring that was not looked at yet, no word tells. */
+	if (vnet_window_open(q) || q->dp.fresh || !vnet_view_open(q, &view, NULL))
+		return false;
+	nothing = view.conf->packed ? packed_watch(&view, word) : split_watch(&view, word);
+	mem_note_close(MEM_NOTE_TO);
+	return nothing;
+}
 
 static inline __attribute__((always_inline)) bool arm_as(const struct virtq_view *view,
 	const struct virtq_format *format)

@@ -20,6 +20,7 @@
 
 #include "frame.h"
 #include "port_counters.h"
+#include "port_rxq.h"
 #include "role.h"
 #include "virtq.h"
 
@@ -42,6 +43,9 @@ static inline bool vnet_is_fresh(const struct virtq *q) RUNS_ON(lcore_thread)
 	return q->dp.fresh;
 }
 
+/* What changes when the driver makes chains available, until the next receive. False: there are some already, or the ring
+ * has to be looked at for another reason. */
+bool vnet_watch(struct virtq *q, struct port_word *word) RUNS_ON(lcore_thread);
 /* Asks for a kick (true: chains are waiting already), or says that none is needed. */
 bool vnet_arm(struct virtq *q) RUNS_ON(lcore_thread);
 void vnet_disarm(struct virtq *q) RUNS_ON(lcore_thread);

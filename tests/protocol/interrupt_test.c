@@ -307,7 +307,7 @@ static void an_error_descriptor_that_blocks_ends_its_port(void **state)
 
 	make_it_block(a->s.ring[1].err);
 	a->nic.tx->avail->idx = (uint16_t)(a->nic.tx->avail->idx + 30000);
-	fg_ring_kick(a->nic.tx);
+	fg_ring_kick_now(a->nic.tx);
 	began = fg_now_ms();
 	assert_cut_off(a);
 	print_message("cut off within %d ms\n", (int)(fg_now_ms() - began));
