@@ -118,6 +118,7 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "messages", number(status.messages));
 	json_object_set_new(object, "memory_wait_ms", number(status.stalled_ns[STALL_MEMORY] / NS_PER_MS));
 	json_object_set_new(object, "interrupt_wait_ms", number(status.stalled_ns[STALL_INTERRUPT] / NS_PER_MS));
+	json_object_set_new(object, "control_wait_ms", number(status.stalled_ns[STALL_CONTROL] / NS_PER_MS));
 	json_object_set_new(object, "sent_down", number(status.rests));
 	json_object_set_new(object, "down_for_ms", number(status.rest_ns / NS_PER_MS));
 	json_object_set_new(object, "calls", calls_of(&status.calls));

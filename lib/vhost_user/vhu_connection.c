@@ -32,7 +32,7 @@ int vhu_connection_open(struct vhu_connection *connection, int fd)
 	connection->source.fd = fd;
 	connection->in_n = connection->out_n = 0;
 	connection->in.fds.n = 0;
-	connection->suspended = connection->spoken = false;
+	connection->suspended = connection->slowed = connection->spoken = false;
 	error = loop_fd_add(connection->loop, &connection->source, EPOLLIN);
 	if (error != 0) {
 		disposal_close(connection->account, fd);
@@ -64,9 +64,15 @@ void vhu_connection_close(struct vhu_connection *connection)
 	connection->in_n = connection->out_n = 0;
 }
 
+/* Nothing is to be read. */
+static bool is_held(const struct vhu_connection *connection) RUNS_ON(control_thread)
+{
+	return connection->suspended || connection->slowed || disposal_full(connection->account);
+}
+
 static void vhu_connection_watch(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
-	uint32_t in = connection->suspended || disposal_full(connection->account) ? 0 : EPOLLIN;
+	uint32_t in = is_held(connection) ? 0 : EPOLLIN;
 	uint32_t out = connection->out_n > 0 ? EPOLLOUT : 0;
 
 	if (connection->source.fd >= 0)
@@ -98,17 +104,40 @@ void vhu_connection_room_changed(struct vhu_connection *connection)
 	vhu_connection_watch(connection);
 }
 
+void vhu_connection_go_on(struct vhu_connection *connection)
+{
+	connection->slowed = false;
+	vhu_connection_watch(connection);
+}
+
+/* Each call that wakes who waits on the peer's end is between these two (X5). */
+static uint64_t call_begins(const struct vhu_connection *connection)
+{
+	return connection->meter != NULL ? stall_call_begin() : 0;
+}
+
+static void call_ends(struct vhu_connection *connection, uint64_t begun) RUNS_ON(control_thread)
+{
+	if (connection->meter == NULL || !stall_call_end(connection->meter, begun))
+		return;
+	connection->slowed = true;
+	vhu_connection_watch(connection);
+}
+
 /* Sends what is queued as far as the socket takes it. */
-static int flush(struct vhu_connection *connection)
+static int flush(struct vhu_connection *connection) RUNS_ON(control_thread)
 {
 	while (connection->out_n > 0) {
+		uint64_t begun = call_begins(connection);
 		ssize_t n = send(connection->source.fd, connection->out, connection->out_n,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		int error = errno;
 
-		if (n < 0 && errno == EINTR)
+		call_ends(connection, begun);
+		if (n < 0 && error == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? 0 : -errno;
+			return error == EAGAIN ? 0 : -error;
 		connection->out_n -= (uint32_t)n;
 		memmove(connection->out, connection->out + n, connection->out_n);
 	}
@@ -148,6 +177,9 @@ int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_h
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&hdr);
+	uint64_t begun;
+	ssize_t sent;
+	int error;
 
 	/* A well-behaved front end sends this when no reply is waiting to be sent. */
 	if (connection->out_n > 0)
@@ -156,10 +188,13 @@ int vhu_connection_send_fd(struct vhu_connection *connection, const struct vhu_h
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-	if (sendmsg(connection->source.fd, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) ==
-	    (ssize_t)sizeof(*header))
+	begun = call_begins(connection);
+	sent = sendmsg(connection->source.fd, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
+	error = errno;
+	call_ends(connection, begun);
+	if (sent == (ssize_t)sizeof(*header))
 		return 0;
-	return errno == EAGAIN ? -ENOBUFS : -errno;
+	return error == EAGAIN ? -ENOBUFS : -error;
 }
 
 static void vhu_connection_end(struct vhu_connection *connection, const char *why, bool orderly)
@@ -198,8 +233,10 @@ static int vhu_connection_receive(struct vhu_connection *connection) RUNS_ON(con
 	struct vhu_fds *fds = &connection->in.fds;
 	size_t len;
 	void *at = missing(connection, &len);
+	uint64_t begun = call_begins(connection);
 	ssize_t n = socket_read(connection->source.fd, at, len, fds->fd, &fds->n, VHU_FDS_MAX, connection->account);
 
+	call_ends(connection, begun);
 	if (n == -EAGAIN)
 		return 0;
 	if (n <= 0)
@@ -265,7 +302,7 @@ static bool read_message(struct vhu_connection *connection) RUNS_ON(control_thre
 	connection->events->message(connection, &connection->in);
 	/* The socket may be gone, and what was not taken goes the same way. */
 	close_fds(connection);
-	return connection->source.fd >= 0 && !connection->suspended;
+	return connection->source.fd >= 0 && !is_held(connection);
 }
 
 static void socket_ready(struct loop_fd *source, uint32_t events)
@@ -282,7 +319,7 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 		end_for(connection, error);
 		return;
 	}
-	if (connection->suspended || disposal_full(connection->account)) {
+	if (is_held(connection)) {
 		if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 			end_for(connection, -ECONNRESET);
 		else
@@ -291,7 +328,7 @@ static void socket_ready(struct loop_fd *source, uint32_t events)
 	}
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0)
 		return;
-	while (left > 0 && !disposal_full(connection->account) && read_message(connection))
+	while (left > 0 && read_message(connection))
 		left--;
 	if (connection->source.fd < 0)
 		return;

@@ -7,6 +7,9 @@
  * read are queued up to a bound; beyond it the conversation ends. What the peer gave is closed by threads that may be lost
  * (disposal.h); while all that it may hold of them are, nothing more is read from it.
  *
+ * Reading and sending wake who waits on the peer's end, and it may have put that into very many epoll sets (X5). What a call took
+ * beyond the ordinary is charged to the meter, and nothing more is read until the owner has acted upon it.
+ *
  * Context: control thread, in its loop. `message` and `ended` of the events may close the connection; the struct itself must
  * outlive the callback. After `ended` the connection is closed already.
  */
@@ -17,6 +20,7 @@
 #include "disposal.h"
 #include "loop.h"
 #include "role.h"
+#include "stall.h"
 #include "vhu_message.h"
 
 #define VHU_MESSAGE_DEADLINE (5 * NS_PER_S)
@@ -41,6 +45,8 @@ struct vhu_connection {
 	const struct vhu_connection_events *events;
 	struct loop_fd source; /* fd is -1 while there is no connection */
 	struct loop_timer deadline;
+	struct stall_meter *meter; /* the owner's, or NULL: it does not count */
+	bool slowed;		   /* a call was charged, and vhu_connection_go_on() has not been called since */
 	bool suspended;
 	bool spoken;   /* a message came */
 	uint32_t in_n; /* bytes of the message that have come, header included */
@@ -66,6 +72,9 @@ void vhu_connection_suspend(struct vhu_connection *connection) RUNS_ON(control_t
 void vhu_connection_resume(struct vhu_connection *connection) RUNS_ON(control_thread);
 /* The account has become full, and nothing more is read, or has room again. */
 void vhu_connection_room_changed(struct vhu_connection *connection) RUNS_ON(control_thread);
+
+/* What was charged to the meter has been looked at. */
+void vhu_connection_go_on(struct vhu_connection *connection) RUNS_ON(control_thread);
 
 /* Sends a header and header->size bytes. 0, or -errno if the connection has to end (-ENOBUFS: the peer does not read). */
 int vhu_connection_send(struct vhu_connection *connection, const struct vhu_header *header,

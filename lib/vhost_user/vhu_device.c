@@ -69,7 +69,7 @@ static void call_was_slow(void *arg, const char *what, uint64_t ns)
 	if (device->state != VHU_TALKING)
 		return;
 	snprintf(why, sizeof(why), "%s took %.0f ms", what, (double)ns / (double)NS_PER_MS);
-	vhu_endpoint_back_off(&device->endpoint, VHU_BACKOFF_MS * NS_PER_MS);
+	vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, clock_ns()));
 	vhu_session_end(device, why, false);
 }
 
@@ -113,6 +113,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 			device->ring[i].q.refs = frame_refs_create();
 	}
 	vhu_connection_init(&device->connection, loop, device->account, &vhu_session_connection_events);
+	device->connection.meter = &device->meter;
 	return device;
 }
 
@@ -159,6 +160,7 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		device_free(device);
 		return error;
 	}
+	device->endpoint.meter = &device->meter;
 	vhu_endpoint_next(&device->endpoint);
 	*made = device;
 	return 0;

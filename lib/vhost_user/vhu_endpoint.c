@@ -152,9 +152,13 @@ static void still_alone(struct loop_timer *timer)
 
 static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
+	uint64_t begun = stall_call_begin();
 	int fd;
 
 	endpoint->last_error = -unix_connect(endpoint->path, &fd);
+	/* It wakes who waits on the front end's listener. */
+	if (endpoint->meter != NULL)
+		(void)stall_call_end(endpoint->meter, begun);
 	endpoint->last_try_ns = clock_ns();
 	if (endpoint->last_error == EACCES)
 		vhu_hint_refused(&endpoint->hint, endpoint->name, endpoint->path);

@@ -42,6 +42,7 @@ struct vhu_endpoint {
 	struct loop *loop;
 	struct disposal_account *account; /* what connections cost that are not the owner's */
 	const struct vhu_endpoint_events *events;
+	struct stall_meter *meter; /* the owner's: what connecting takes of the control thread; or NULL */
 	enum vhu_mode mode;
 	char *name; /* for log lines */
 	char *path;

@@ -14,8 +14,11 @@ void vhu_stall_charged(struct vhu_device *device)
 	stall_take(&device->meter, ns);
 	ns[STALL_MEMORY] += memory;
 	stall_account_add(&device->stall, ns, now);
-	if (!stall_account_over(&device->stall, now, why, sizeof(why)))
+	if (!stall_account_over(&device->stall, now, why, sizeof(why))) {
+		if (device->state == VHU_TALKING)
+			vhu_connection_go_on(&device->connection);
 		return;
+	}
 	if (device->state == VHU_TALKING) {
 		vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, now));
 		vhu_session_end(device, why, false);

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -12,7 +13,11 @@
 
 enum {
 	CHANGES = 24,
+	/* Each is read, and answered: two calls. */
+	QUESTIONS = 200,
 	WATCHED_MS = 1500,
+	/* What such calls may take of control until it hangs up. */
+	BOUND_MS = 50,
 };
 
 static struct fg_waiters waiters;
@@ -96,10 +101,68 @@ static void a_call_descriptor_has_waiters(void **state)
 	close(call);
 }
 
+static json_int_t number_of(const char *port, const char *key)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	json_int_t number = json_integer_value(json_object_get(json_object_get(answer, "port"), key));
+
+	json_decref(answer);
+	return number;
+}
+
+static bool is_connected(const char *port)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
+
+	json_decref(answer);
+	return connected;
+}
+
+static void assert_last_error(const char *port, const char *words)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const char *why = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
+
+	if (why == NULL || strstr(why, words) == NULL)
+		fail_msg("%s: \"%s\", not \"%s\"", port, why != NULL ? why : "", words);
+	json_decref(answer);
+}
+
+/* Control's reads and replies wake them all. It makes them itself, but no more than its bound allows, and then hangs up. */
+static void a_connection_has_waiters(void **state)
+{
+	const struct fg_msg question = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct guest *g = guest_run("h0", NULL);
+	double from_ms, quiet_ms, spent_ms, slowest_ms;
+
+	OK(fg_waiters_open(&waiters, g->s.sock));
+	from_ms = cpu_ms(fixture.sw.pid);
+	ask_control();
+	quiet_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	from_ms += quiet_ms;
+	for (unsigned int i = 0; i < QUESTIONS && fg_wire_send_raw(g->s.sock, &question, FG_HEADER_SIZE, NULL, 0) == 0; i++)
+		;
+	slowest_ms = ask_control();
+	spent_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	print_message("slowest answer %.1f ms, control ran for %.0f ms, without the calls %.0f ms; charged %lld ms\n",
+		      slowest_ms, spent_ms, quiet_ms, (long long)number_of("h0", "control_wait_ms"));
+	if (is_connected("h0"))
+		fail_msg("h0 is still connected after %d questions, for which the control thread ran for %.0f ms", QUESTIONS,
+			 spent_ms - quiet_ms);
+	assert_last_error("h0", "its connection kept the control thread busy for");
+	assert_in_range(number_of("h0", "control_wait_ms"), BOUND_MS, 3 * BOUND_MS);
+	guest_close(g);
+	fg_waiters_close(&waiters);
+	while (number_of("h0", "down_for_ms") > 0)
+		fg_sleep_us(20000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(a_call_descriptor_has_waiters),
+		TEST_CASE(a_connection_has_waiters),
 	};
 
 	return fixture_main("waiters", CASES(cases));

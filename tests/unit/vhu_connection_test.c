@@ -115,6 +115,25 @@ static void test_many_in_one_piece(void **state)
 	assert_int_equal(t.messages, 101);
 }
 
+/* After a call that was charged nothing is read until the owner has looked at it; that the peer leaves is noticed. */
+static void test_slowed(void **state)
+{
+	role_assert_control();
+	write_bytes(&num, sizeof(num));
+	assert_int_equal(t.messages, 1);
+	t.connection.slowed = true;
+	write_bytes(&num, sizeof(num));
+	assert_int_equal(t.messages, 1);
+	vhu_connection_go_on(&t.connection);
+	front_settle(t.loop);
+	assert_int_equal(t.messages, 2);
+	t.connection.slowed = true;
+	close(t.front.fd);
+	t.front.fd = -1;
+	front_settle(t.loop);
+	assert_int_equal(t.ends, 1);
+}
+
 static void test_deadline(void **state)
 {
 	uint64_t due;
@@ -296,6 +315,7 @@ int main(void)
 		TEST(test_byte_by_byte),
 		TEST(test_many_in_one_piece),
 		TEST(test_deadline),
+		TEST(test_slowed),
 		TEST(test_nothing_remains_of_the_message_before),
 		TEST(test_descriptors),
 		TEST(test_bad_headers),
