@@ -75,11 +75,8 @@ static json_t *calls_of(const struct disposal_stats *stats)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "running", number(stats->running));
-	json_object_set_new(object, "waiting", number(stats->waiting));
-	json_object_set_new(object, "lost", number(stats->lost));
-	json_object_set_new(object, "late", number(stats->late));
-	json_object_set_new(object, "done", number(stats->done));
+#define CALLS_SHOWN(name, help) json_object_set_new(object, #name, number(stats->name));
+	CALLS_ROWS(CALLS_SHOWN)
 	return object;
 }
 

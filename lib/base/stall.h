@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stall.h: what the kernel objects of one port cost the lcores and the control thread: who adds to it, and when it is too much (X3).
+/* stall.h: what the kernel objects of one port cost lcores and the control thread: who adds to it, when it is too much (X3).
  *
- * An lcore touches two things that are a peer's: guest memory, where a page fault may wait for what the peer does to its file,
- * and the interrupt's descriptor, a write to which takes as long as the peer has prepared. Control's reads and writes at its end of
- * a connection wake who waits at the peer's (X5). None can be broken off by us. So the time is added up: a *meter* takes charges from any thread and rings the control thread, an *account* is control's, and
- * holds the sums against two token buckets.
+ * An lcore touches two things that are a peer's: guest memory, where a page fault may wait for what the peer does to its
+ * file, and the interrupt's descriptor, a write to which takes as long as the peer has prepared. Control's reads and writes
+ * at its end of a connection wake who waits at the peer's (X5). None can be broken off by us. So the time is added up: a *meter*
+ * takes charges from any thread and rings the control thread, an *account* is control's, and holds the sums against two buckets.
  *
  * A bucket holds `burst` and is filled at `rate`. While it is empty the port is down; it comes back when its debt has been paid
  * at that rate, but not before a rest that doubles from STALL_REST_S to STALL_REST_MAX_S with each time it is sent down soon

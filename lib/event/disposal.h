@@ -46,13 +46,19 @@ struct disposal_job {
 	struct loop_call call;
 };
 
+/* What an account says of its calls, by the names of JSON, vusctl and the documentation (`scripts/lib/counters`).
+ * ROW(name, help) */
+#define CALLS_ROWS(ROW)                                                                          \
+	ROW(running, "calls that are being made now")                                            \
+	ROW(waiting, "calls that wait for one of these to come back")                            \
+	ROW(lost, "of those being made: how many have not come back for more than a second")     \
+	ROW(late, "calls since the start that had not come back after a second; some may have since") \
+	ROW(done, "calls since the start that have come back")
+
+#define CALLS_MEMBER(name, help) uint64_t name;
 struct disposal_stats {
-	unsigned int running; /* calls that are being made */
-	unsigned int waiting; /* jobs in the queue */
-	unsigned int lost;    /* of those running: for more than DISPOSAL_LOST_MS */
-	uint64_t longest_ns;  /* how long the oldest of those running has been */
-	uint64_t done;	      /* calls that came back */
-	uint64_t late;	      /* calls that had not come back after DISPOSAL_LOST_MS, since the start */
+	CALLS_ROWS(CALLS_MEMBER)
+	uint64_t longest_ns; /* how long the oldest of those running has been */
 };
 
 /* `name` is for the log, and copied. NULL and errno. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -214,7 +215,7 @@ void disposal_account_describe(const struct disposal_account *account, char *tex
 	text[0] = '\0';
 	if (stats.running > 0)
 		snprintf(text, size,
-			 "%u call%s on what front ends gave %s not come back, the longest for %.0f s",
+			 "%" PRIu64 " call%s on what front ends gave %s not come back, the longest for %.0f s",
 			 stats.running, stats.running == 1 ? "" : "s", stats.running == 1 ? "has" : "have",
 			 (double)stats.longest_ns / (double)NS_PER_S);
 }

@@ -6,17 +6,18 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fg_linger.h"
 
-enum { HOSTILE = 16, EACH = 4, LINGER_S = 60, WATCHED_MS = 2000 };
+enum { HOSTILE = 16, EACH = 4, LINGER_S = 60, WATCHED_MS = 2000, ENDS_WITHIN_MS = 2000 };
 
 static struct fg_linger linger[HOSTILE * EACH];
 static int sock[HOSTILE * EACH];
 
-static void pass_all(void)
+static void pass_all(const struct fg_switch *sw)
 {
 	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
 	siginfo_t info;
@@ -24,29 +25,37 @@ static void pass_all(void)
 	for (unsigned int i = 0; i < HOSTILE * EACH; i++)
 		OK(fg_linger_open(&linger[i], LINGER_S));
 	/* Stopped once for all of them: a signal would wake a close() that sleeps. */
-	kill(fixture.sw.pid, SIGSTOP);
-	assert_int_equal(waitid(P_PID, (id_t)fixture.sw.pid, &info, WSTOPPED), 0);
+	kill(sw->pid, SIGSTOP);
+	assert_int_equal(waitid(P_PID, (id_t)sw->pid, &info, WSTOPPED), 0);
 	for (unsigned int i = 0; i < HOSTILE * EACH; i++) {
 		char port[8];
 
 		snprintf(port, sizeof(port), "h%u", i / EACH);
-		sock[i] = fg_wire_connect(fg_switch_socket(&fixture.sw, port), FG_WAIT_MS);
+		sock[i] = fg_wire_connect(fg_switch_socket(sw, port), FG_WAIT_MS);
 		assert_true(sock[i] >= 0);
 		OK(fg_wire_send_raw(sock[i], &m, FG_HEADER_SIZE, &linger[i].fd, 1));
 		close(linger[i].fd);
 		linger[i].fd = -1;
 	}
-	kill(fixture.sw.pid, SIGCONT);
+	kill(sw->pid, SIGCONT);
 }
 
-static json_int_t calls_lost(unsigned int number)
+static void release_all(void)
+{
+	for (unsigned int i = 0; i < HOSTILE * EACH; i++) {
+		fg_linger_release(&linger[i]);
+		close(sock[i]);
+	}
+}
+
+static json_int_t calls_lost(const struct fg_switch *sw, unsigned int number)
 {
 	char port[8];
 	json_int_t lost;
 	json_t *answer;
 
 	snprintf(port, sizeof(port), "h%u", number);
-	answer = fg_switch_query(&fixture.sw, "port", port);
+	answer = fg_switch_query(sw, "port", port);
 	lost = json_integer_value(json_object_get(json_object_get(json_object_get(answer, "port"), "calls"), "lost"));
 	json_decref(answer);
 	return lost;
@@ -57,20 +66,39 @@ static void sixteen_ports_lose_their_calls(void **state)
 	static struct fg_victims victims;
 
 	OK(fg_victims_start(&victims, &fixture.sw, "v0", "v1"));
-	pass_all();
+	pass_all(&fixture.sw);
 	OK(fg_victims_run(&victims));
 	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
 	OK(fg_victims_pause(&victims));
 	print_message("%llu frames, longest silence %llu us\n", (unsigned long long)victims.frames,
 		      (unsigned long long)victims.longest_us);
 	for (unsigned int i = 0; i < HOSTILE; i++)
-		assert_int_equal(calls_lost(i), EACH);
+		assert_int_equal(calls_lost(&fixture.sw, i), EACH);
 	guest_close(guest_run("g0", NULL));
 	fg_victims_stop(&victims);
-	for (unsigned int i = 0; i < HOSTILE * EACH; i++) {
-		fg_linger_release(&linger[i]);
-		close(sock[i]);
-	}
+	release_all();
+}
+
+/* It leaves them behind, and ends all the same. */
+static void the_switch_ends_while_calls_are_lost(void **state)
+{
+	struct fg_switch sw;
+	uint64_t from;
+
+	/* It leaves accounts behind, and is not to wait for them. */
+	setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
+	OK(fg_switch_start(&sw, &fixture.opt));
+	unsetenv("LSAN_OPTIONS");
+	pass_all(&sw);
+	for (unsigned int i = 0; i < HOSTILE; i++)
+		while (calls_lost(&sw, i) < EACH)
+			fg_sleep_us(10000);
+	from = fg_now_us();
+	OK(fg_switch_stop(&sw));
+	print_message("%d lost calls, ended after %.0f ms\n", HOSTILE * EACH, (double)(fg_now_us() - from) / 1e3);
+	if (fg_now_us() - from > ENDS_WITHIN_MS * 1000ull)
+		fail_msg("it has not ended %d ms after SIGTERM", ENDS_WITHIN_MS);
+	release_all();
 }
 
 int main(void)
@@ -80,6 +108,7 @@ int main(void)
 	const struct fg_switch_options opt = {.ports = ports};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(sixteen_ports_lose_their_calls),
+		TEST_CASE(the_switch_ends_while_calls_are_lost),
 	};
 
 	return fixture_main_on(&opt, "lost", CASES(cases));
