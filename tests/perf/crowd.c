@@ -14,6 +14,8 @@
  *
  *	run BYTES WARM_MS MS		as fast as the switch takes it: frames that arrived in MS, after WARM_MS
  *	paced BYTES PPS WARM_MS MS	so many a second in all (not those of a flood), and how long frames were on their way
+ *	macs N				beside what there is: frames come from N addresses in turn, those of no guest
+ *	ask MS				guest 0's front end asks something for MS, and how long it waited at most
  *	quit				or the end of the input
  *
  * Between commands it waits and nothing is on its way. Exit status 1: a guest cannot be connected, or the switch broke a ring.
@@ -41,6 +43,8 @@ static int obey_pattern(struct crowd *c, const char *line)
 
 	if (sscanf(line, "flood %u %u", &a, &b) == 2)
 		return agree(crowd_flood(c, a, b));
+	if (sscanf(line, "macs %u", &c->macs) == 1)
+		return agree(0);
 	crowd_hush(c);
 	if (sscanf(line, "pair %u %u %u", &a, &b, &n) == 3)
 		return agree(crowd_pair(c, a, b, n));
@@ -67,6 +71,8 @@ static int obey(struct crowd *c, const char *line)
 	if (sscanf(line, "paced %u %lf %u %u", &len, &pps, &a, &b) == 4 && pps > 0 && len >= PUMP_FRAME_MIN &&
 	    len <= PUMP_BUFFER - PUMP_HEADER)
 		return crowd_paced(c, len, pps, a, b);
+	if (sscanf(line, "ask %u", &a) == 1)
+		return crowd_ask(c, a);
 	return obey_pattern(c, line);
 }
 

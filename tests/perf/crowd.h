@@ -47,6 +47,7 @@ struct crowd {
 	unsigned int sink; /* whose turn it is */
 	uint64_t floods;
 	bool timed; /* frames carry their time */
+	uint32_t macs; /* addresses that each lane's frames come from, in turn; 0: its guest's */
 };
 
 /* --- frames (crowd_lane.c) --------------------------------------------------------------------- */
@@ -76,6 +77,8 @@ int crowd_fan(struct crowd *, uint32_t n);
 int crowd_star(struct crowd *, uint32_t n);
 /* Beside what there is, guest @from sends to everybody; guests @from + 1 to @from + @n are sinks. */
 int crowd_flood(struct crowd *, uint32_t from, uint32_t n);
+/* For @ms guest 0 asks GET_FEATURES, twice a millisecond at most: how often, and how long it waited at most. */
+int crowd_ask(struct crowd *, unsigned int ms);
 /* Nobody sends. */
 void crowd_hush(struct crowd *);
 

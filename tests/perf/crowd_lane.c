@@ -82,6 +82,12 @@ static bool number(struct crowd *c, const struct crowd_sender *s, uint32_t slot)
 		return false;
 	lane->sent++;
 	memcpy(at + NUMBER_AT, &n, 4);
+	if (c->macs > 0) {
+		const uint32_t mac = n % c->macs;
+
+		at[PUMP_HEADER + 7] = 1; /* no guest has it */
+		memcpy(at + PUMP_HEADER + 8, &mac, 4);
+	}
 	if (c->timed) {
 		uint64_t now = pump_ticks();
 

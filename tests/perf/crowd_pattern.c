@@ -6,12 +6,13 @@
 #include "crowd.h"
 #include "fg_clock.h"
 
-enum { WINDOW_MIN = 4, FLOWS_MAX = 1 << 14, SETTLE_US = 200000 };
+enum { WINDOW_MIN = 4, FLOWS_MAX = 1 << 14, SETTLE_US = 200000, ASK_US = 500 };
 
 void crowd_hush(struct crowd *c)
 {
 	c->lanes = c->senders = c->receivers = 0;
 	c->prepared = false;
+	c->macs = 0;
 }
 
 static int complain(const char *what)
@@ -84,6 +85,25 @@ int crowd_introduce(struct crowd *c)
 	fg_sleep_us(SETTLE_US); /* it learns on a thread of its own */
 	for (uint32_t i = 0; i < c->party.guests; i++)
 		pump_guest_fill(&c->party.guest[i]);
+	return 0;
+}
+
+int crowd_ask(struct crowd *c, unsigned int ms)
+{
+	int64_t deadline = fg_deadline((int)ms);
+	uint64_t asked = 0, longest = 0;
+
+	while (fg_left_ms(deadline) > 0) {
+		uint64_t began = fg_now_us(), features;
+		int err = fg_ask_u64(&c->party.guest[0].s, FG_GET_FEATURES, &features);
+
+		if (err < 0)
+			return err;
+		asked++;
+		longest = fg_now_us() - began > longest ? fg_now_us() - began : longest;
+		fg_sleep_us(ASK_US);
+	}
+	printf("{\"asked\": %llu, \"longest_us\": %llu}\n", (unsigned long long)asked, (unsigned long long)longest);
 	return 0;
 }
 

@@ -13,7 +13,8 @@ report    the table and the JSON
 latency   the same for how long a frame is on its way
 tcp       virtual machines and iperf3
 programs  what comes with tests/perf; scripts/bench-memory, bench-cores and bench-stages have no more than that
-scale     the windows of scripts/bench-scale; scale_rows and scale_cli have its cases and its command line
+scale     the windows of scripts/bench-scale; scale_rows has its cases, scale_control those of the control thread,
+          scale_cli the command line
 plot      one picture of it
 lab       what all measurements begin with
 options, cli   the command line

@@ -17,12 +17,14 @@ from .lab import Lab, one_line
 from .measure import same_distance
 from .ovs import OvsSwitch
 from .report import distances, write_json
+from .scale_control import CONTROL_ROWS, take
 from .scale_rows import ROWS
 from .testpmd import TestpmdSwitch
 from .vuswitch import VuswitchSwitch
 
 DESCRIPTION = """\
-What hundreds of guests and queues cost, most of which are idle: guests on one CPU (tests/perf/crowd), the switch on another.
+What hundreds of guests and queues cost, most of which are idle: guests on one CPU (tests/perf/crowd), the switch on another; and what
+changes and questions cost the control thread of 1000 ports.
 Each row is a table; where several switches are measured they take their windows in turn, and `ratio` is the first column's figure
 to that of the first switch, a ratio of medians of windows at the same distance of the two CPUs."""
 
@@ -38,7 +40,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/bench-scale", description=DESCRIPTION, epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--rows", default=",".join(ROWS), metavar="LIST", help="of %(default)s (default: all)")
+    add("--rows", default=",".join([*ROWS, *CONTROL_ROWS]), metavar="LIST", help="of %(default)s (default: all)")
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: the one in $VUSWITCH_BUILD, or in "
         "build/); repeatable, to compare builds: the first is the reference, the others are vuswitch:2, ...")
     add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs (default: those that are installed)")
@@ -58,8 +60,8 @@ def parse(arguments):
     options.rows = options.rows.split(",")
     options.laps = options.laps or (5 if options.quick else 9)
     for name in options.rows:
-        if name not in ROWS:
-            parser.error(f"--rows: '{name}' is none of {', '.join(ROWS)}")
+        if name not in ROWS and name not in CONTROL_ROWS:
+            parser.error(f"--rows: '{name}' is none of {', '.join([*ROWS, *CONTROL_ROWS])}")
     return options
 
 
@@ -81,10 +83,10 @@ def main(arguments):
 def scale(options):
     """All rows; prints each as soon as it is there."""
     VuswitchSwitch.control_cpu = options.control_cpu
-    rows = {name: ROWS[name](options.quick) for name in options.rows}
+    rows = {name: ROWS[name](options.quick) for name in options.rows if name in ROWS}
     measured, number = [], 0
     with contextlib.ExitStack() as ends:
-        if not options.no_huge:
+        if rows and not options.no_huge:
             most = max(case.guests * memory_mib(case.queues) for row in rows.values() for case in row.cases)
             options.no_huge = not ends.enter_context(huge_pages(len(options.vuswitch or [0]) * (most + 384) + 1536))
         lab = ends.enter_context(Lab(options, kinds=(VuswitchSwitch, TestpmdSwitch, OvsSwitch)))
@@ -101,6 +103,9 @@ def scale(options):
                 taken = measure(lab, case, number, options.laps)
                 measured += taken
                 print_case(row, case, taken)
+        for name in options.rows:
+            if name in CONTROL_ROWS:
+                measured += control(lab, name, CONTROL_ROWS[name])
         print("\n" + ", ".join(f"{name} {version}" for name, version in lab.versions.items()))
     if options.json:
         write_json(options.json, {"machine": lab.facts, "versions": lab.versions, "windows": measured})
@@ -130,6 +135,33 @@ def measure(lab, case, number, laps):
     finally:
         lab.switches = everybody
     return taken
+
+
+def control(lab, name, row):
+    """A table of the control thread: each vuswitch in turn, lap after lap."""
+    options, measured = lab.options, []
+    kinds = [kind for kind in lab.switches if issubclass(kind, VuswitchSwitch)]
+    for lap in range(1 if options.quick else 3):
+        for kind in kinds:
+            try:
+                measured += [{"case": label, "switch": kind.label, "lap": lap, **figures} for label, figures in take(
+                    row, kind, lab.directory / f"{name}-{kind.label.replace(':', '-')}-{lap}",
+                    (options.generator_cpu, options.switch_cpu))]
+            except LabError as error:
+                lab.fail(lap + 1, kind.label, error)
+    print(f"\n{row.title} (--rows {name})\n")
+    programs.table_head(["", "switch", *(heading for _, heading, _ in row.columns), "ratio"])
+    for label in dict.fromkeys(window["case"] for window in measured):
+        reference = None
+        for kind in kinds:
+            here = [window for window in measured if (window["case"], window["switch"]) == (label, kind.label)]
+            if not here:
+                continue
+            main = _value(here, row.columns[0][0])
+            reference = reference or main
+            programs.table_row([label, kind.label, *(_median(here, figure, digits) for figure, _, digits in row.columns),
+                                f"{main / reference:.3f}" if main and reference else ""])
+    return measured
 
 
 class _Trip:
