@@ -132,7 +132,8 @@ const struct config_port *config_find_port(const struct config *config, const ch
 const struct config_port *config_find_taker(const struct config *config, const struct port_driver *driver,
 					    const char *takes)
 {
-	int i = names_find(&config->takes[config_driver_index(config, driver)], takes);
+	/* An empty one may have no drivers. */
+	int i = config->ports_n > 0 ? names_find(&config->takes[config_driver_index(config, driver)], takes) : -1;
 
 	return i >= 0 ? &config->ports[i] : NULL;
 }
