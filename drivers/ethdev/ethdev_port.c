@@ -103,6 +103,7 @@ static const struct port_ops ops = {
 	.deliver = deliver,
 	.arm = ethdev_arm,
 	.disarm = ethdev_disarm,
+	.state = ethdev_state,
 	.show = ethdev_show,
 	.destroy = ethdev_port_destroy,
 };

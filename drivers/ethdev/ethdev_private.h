@@ -27,6 +27,7 @@ static inline struct ethdev_port *ethdev_port_of(struct port *port)
 
 /* The link in words: "up, 10 Gbit/s" or "down: ...". */
 void ethdev_link_text(uint16_t id, char *text, size_t size);
+void ethdev_state(struct port *port, struct port_state *state);
 void ethdev_show(struct port *port, struct json_t *object);
 
 #endif

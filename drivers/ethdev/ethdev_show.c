@@ -156,6 +156,16 @@ static void show_xstats(uint16_t id, json_t *object)
 	json_object_set_new(object, "xstats", xstats);
 }
 
+void ethdev_state(struct port *port, struct port_state *state)
+{
+	struct rte_eth_link link = {0};
+	uint16_t id = ethdev_port_of(port)->dev.id;
+
+	role_assert_control();
+	state->up = rte_eth_link_get_nowait(id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+	ethdev_link_text(id, state->text, sizeof(state->text));
+}
+
 void ethdev_show(struct port *port, struct json_t *object)
 {
 	struct ethdev_port *ep = ethdev_port_of(port);

@@ -197,6 +197,7 @@ static const struct port_ops vhost_ops = {
 	.disarm = vhost_disarm,
 	.watch = vhost_watch,
 	.ring_broken = ring_broken,
+	.state = vhost_state,
 	.show = vhost_show,
 	.reconfigure = reconfigure,
 	.destroy = vhost_port_destroy,

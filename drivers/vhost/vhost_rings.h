@@ -105,7 +105,8 @@ bool vhost_lane_begins(void *owner, struct lane_link *link);
 void vhost_lane_ends(void *owner, bool orderly);
 void vhost_lane_retire(struct vhost_port *vhost) RUNS_ON(control_thread);
 
-/* vhost_show.c: port_ops.show. */
+/* vhost_show.c: port_ops.state and .show. */
+void vhost_state(struct port *port, struct port_state *state);
 void vhost_show(struct port *port, struct json_t *object);
 
 #endif

@@ -80,6 +80,12 @@ static json_t *calls_of(const struct disposal_stats *stats)
 	return object;
 }
 
+void vhost_state(struct port *port, struct port_state *state)
+{
+	role_assert_control();
+	state->up = vhu_device_state(vhost_port_of(port)->device, state->text, sizeof(state->text)) > 0;
+}
+
 void vhost_show(struct port *port, struct json_t *object)
 {
 	struct vhost_port *vhost = vhost_port_of(port);

@@ -8,6 +8,8 @@
 
 #include "bridge_private.h"
 
+enum { AGED_AT_ONCE = 256 };
+
 struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 {
 	struct fdb_config fdb = {
@@ -135,5 +137,9 @@ void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port)
 void bridge_tick(struct bridge *bridge, uint16_t epoch)
 {
 	bridge->epoch = epoch;
-	fdb_age(bridge->fdb, epoch);
+}
+
+bool bridge_age(struct bridge *bridge)
+{
+	return fdb_age(bridge->fdb, bridge->epoch, AGED_AT_ONCE);
 }

@@ -68,6 +68,8 @@ struct bridge_readers *bridge_readers(struct bridge *bridge) RUNS_ON(control_thr
 void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
 /* Once a second; `epoch` is that of lcore_ctx. */
 void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
+/* Then, until it returns false: forgets some of the addresses that are too old, in a fraction of a millisecond. */
+bool bridge_age(struct bridge *bridge) RUNS_ON(control_thread);
 
 /* --- lcores ----------------------------------------------------------------------------------------------------- */
 

@@ -314,20 +314,24 @@ void fdb_flush(struct fdb *fdb, uint32_t destination, bool all)
 		flush_static(fdb, destination);
 }
 
-void fdb_age(struct fdb *fdb, uint16_t epoch)
+bool fdb_age(struct fdb *fdb, uint16_t epoch, uint32_t most)
 {
 	if (fdb->config.aging == 0)
-		return;
-	for (unsigned int i = 0; i < FDB_OWNERS; i++) {
-		struct fdb_list *entries = &fdb->owner[i].entries;
+		return false;
+	for (; fdb->ages < FDB_OWNERS; fdb->ages++) {
+		struct fdb_list *entries = &fdb->owner[fdb->ages].entries;
 		struct fdb_entry *entry;
 
 		while ((entry = TAILQ_FIRST(entries)) != NULL &&
 		       (uint16_t)(epoch - entry->value.epoch) > fdb->config.aging) {
+			if (most-- == 0)
+				return true;
 			entry_remove(fdb, entry);
 			fdb->stats.aged++;
 		}
 	}
+	fdb->ages = 0;
+	return false;
 }
 
 void fdb_stats(const struct fdb *fdb, struct fdb_stats *stats)
@@ -335,12 +339,18 @@ void fdb_stats(const struct fdb *fdb, struct fdb_stats *stats)
 	*stats = fdb->stats;
 }
 
-void fdb_each(const struct fdb *fdb,
+bool fdb_each(const struct fdb *fdb, uint32_t *from, uint32_t places,
 	      bool (*entry)(void *arg, fdb_key_t key, const struct fdb_value *value), void *arg)
 {
-	for (uint32_t i = 0; i < positions(fdb); i++)
+	uint32_t all = positions(fdb);
+
+	while (*from < all && places-- > 0) {
+		uint32_t i = (*from)++;
+
 		if (place_is_used(fdb, i) && !entry(arg, fdb->entry[i].key, &fdb->entry[i].value))
-			return;
+			break;
+	}
+	return *from < all;
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */

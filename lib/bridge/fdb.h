@@ -97,16 +97,17 @@ int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination) RUNS_ON
 int fdb_remove(struct fdb *fdb, fdb_key_t key) RUNS_ON(control_thread);
 /* Removes what is at a destination, static entries included if `all`. */
 void fdb_flush(struct fdb *fdb, uint32_t destination, bool all) RUNS_ON(control_thread);
-/* Once a second. */
-void fdb_age(struct fdb *fdb, uint16_t epoch) RUNS_ON(control_thread);
+/* Once a second, and then until it returns false: removes `most` entries, and returns whether there are more to be removed. */
+bool fdb_age(struct fdb *fdb, uint16_t epoch, uint32_t most) RUNS_ON(control_thread);
 
 struct fdb_stats {
 	uint32_t entries;
 	uint64_t learned, moved, aged, evicted, refused;
 };
 void fdb_stats(const struct fdb *fdb, struct fdb_stats *stats) RUNS_ON(control_thread);
-/* Calls back for each entry until it returns false. */
-void fdb_each(const struct fdb *fdb,
+/* Calls back for each entry in the next `places` places from *from on, which is 0 at first, until it returns false. Whether there
+ * are more places; *from is the next. */
+bool fdb_each(const struct fdb *fdb, uint32_t *from, uint32_t places,
 	      bool (*entry)(void *arg, fdb_key_t key, const struct fdb_value *value), void *arg)
 	RUNS_ON(control_thread);
 

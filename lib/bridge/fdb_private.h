@@ -66,6 +66,7 @@ struct fdb {
 	_Alignas(LINE_BYTES) struct fdb_config config;
 	struct fdb_entry *entry; /* [(mask + 1) * FDB_LINE_ENTRIES] */
 	struct fdb_owner *owner; /* [FDB_OWNERS] */
+	unsigned int ages;	 /* the owner whose entries fdb_age() looks at next */
 	struct fdb_stats stats;
 };
 

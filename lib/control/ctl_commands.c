@@ -12,17 +12,16 @@
 #include <rte_version.h>
 
 #include "clock.h"
+#include "ctl_list.h"
 #include "ctl_show.h"
 #include "one_line.h"
 #include "vus_version.h"
 
-enum { MACS_LIMIT_DEFAULT = 10000, MOVES_SHOWN = 8 };
+enum { MOVES_SHOWN = 8 };
 
 typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
 
-static json_t *show_ports(struct vus_switch *sw, const json_t *request);
 static json_t *show_port(struct vus_switch *sw, const json_t *request);
-static json_t *show_macs(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
@@ -34,10 +33,8 @@ static const struct {
 	const char *name;
 	command_fn run;
 } commands[] = {
-	{"ports", show_ports},	   {"port", show_port},	    {"macs", show_macs},
-	{"bridges", show_bridges}, {"lcores", show_lcores}, {"lcore", show_lcore},
-	{"rebalance", rebalance}, {"version", show_version},
-	{"config", show_config},
+	{"port", show_port},	  {"bridges", show_bridges}, {"lcores", show_lcores}, {"lcore", show_lcore},
+	{"rebalance", rebalance}, {"version", show_version}, {"config", show_config},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -64,6 +61,8 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 
 	if (name == NULL)
 		return ctl_error("the request names no command, as in {\"command\": \"ports\"}");
+	if (ctl_list_is(name))
+		return ctl_list_whole(sw, request);
 	for (unsigned int i = 0; i < COMMANDS; i++) {
 		json_t *reply;
 
@@ -81,20 +80,6 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
-static json_t *show_ports(struct vus_switch *sw, const json_t *request VUS_UNUSED)
-{
-	json_t *list = json_array();
-
-	role_assert_control();
-	for (unsigned int id = 0; id < PORTS_MAX; id++) {
-		struct port *port = switch_port_at(sw, id);
-
-		if (port != NULL)
-			json_array_append_new(list, ctl_show_port_short(sw, port));
-	}
-	return json_pack("{s:o}", "ports", list);
-}
-
 static json_t *show_port(struct vus_switch *sw, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
@@ -110,71 +95,6 @@ static json_t *show_port(struct vus_switch *sw, const json_t *request)
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
-
-struct mac_list {
-	const struct vus_switch *sw;
-	const char *bridge;
-	json_t *list;
-	json_int_t first, limit; /* of those shown */
-	json_int_t total;
-};
-
-static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
-{
-	struct mac_list *macs = arg;
-	mac_key_t mac = fdb_key_mac(key);
-	const struct port *port;
-	char text[18];
-
-	role_assert_control();
-	if (macs->total++ < macs->first ||
-	    (json_int_t)json_array_size(macs->list) >= macs->limit)
-		return true;
-	port = value->destination < PORTS_MAX ? switch_port_at(macs->sw, value->destination) : NULL;
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff),
-		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff),
-		 (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
-		 (unsigned int)(mac >> 40 & 0xff));
-	json_array_append_new(
-		macs->list,
-		json_pack("{s:s, s:s, s:s, s:b, s:i}", "mac", text, "bridge", macs->bridge, "port",
-			  port != NULL ? port->name : "?", "static", value->is_static, "age",
-			  value->is_static ? 0
-					   : (uint16_t)(switch_epoch(macs->sw) - value->epoch)));
-	return true;
-}
-
-static json_t *show_macs(struct vus_switch *sw, const json_t *request)
-{
-	const char *only = json_string_value(json_object_get(request, "bridge"));
-	const json_t *limit = json_object_get(request, "limit");
-	struct mac_list macs = {
-		.sw = sw,
-		.list = json_array(),
-		.first = json_integer_value(json_object_get(request, "first")),
-		.limit = json_is_integer(limit) ? json_integer_value(limit) : MACS_LIMIT_DEFAULT,
-	};
-	bool found = only == NULL;
-
-	role_assert_control();
-	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
-		struct bridge *bridge = switch_bridge_at(sw, i);
-
-		if (bridge == NULL || (only != NULL && strcmp(bridge_name(bridge), only) != 0))
-			continue;
-		found = true;
-		macs.bridge = bridge_name(bridge);
-		fdb_each(bridge_fdb(bridge), add_mac, &macs);
-	}
-	if (found)
-		return json_pack("{s:o, s:I, s:I}", "macs", macs.list, "total", macs.total, "more",
-				 macs.total > macs.first + (json_int_t)json_array_size(macs.list)
-					 ? macs.total - macs.first -
-						   (json_int_t)json_array_size(macs.list)
-					 : (json_int_t)0);
-	json_decref(macs.list);
-	return ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
-}
 
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {

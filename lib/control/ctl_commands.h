@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl_commands.h: what there is to look at, as JSON; for the control socket and for telemetry.
  *
- *	ports			  every port: what it is, its link and state, its counters
+ *	ports {first, limit}	  every port: what it is, its link and state, its counters; first and limit as below
  *	port {name}		  one port: that, its queues, and what its driver has to say
  *	macs {bridge, first, limit}  the addresses, of one bridge or of all, "total"; shown are those from `first` (0), at
  *				  most `limit` (10000), and "more" are left out

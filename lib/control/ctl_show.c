@@ -92,18 +92,6 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 	return object;
 }
 
-json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port)
-{
-	json_t *object = show_common(sw, port), *all = json_object();
-
-	port->ops->show(port, all);
-	json_object_set(object, "link", json_object_get(all, "link"));
-	json_object_set(object, "state", json_object_get(all, "state"));
-	json_decref(all);
-	set_counters(object, port);
-	return object;
-}
-
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
 
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)

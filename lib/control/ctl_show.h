@@ -14,8 +14,6 @@
 #include "switch.h"
 
 json_t *ctl_show_port(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread);
-/* Without queues and without what only its driver knows. */
-json_t *ctl_show_port_short(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread);
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index) RUNS_ON(control_thread);
 json_t *ctl_show_lcore(const struct lcore *lcore) RUNS_ON(control_thread);
 json_t *ctl_show_move(const struct lcores_move *move) RUNS_ON(control_thread);

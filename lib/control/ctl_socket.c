@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl_commands.h"
+#include "ctl_list.h"
 #include "disposal.h"
 #include "log.h"
 #include "socket_read.h"
@@ -28,6 +29,7 @@ struct ctl_client {
 	struct ctl_socket *ctl;
 	struct loop_fd source; /* fd -1: a free place */
 	uint64_t turn;	       /* ctl->turns when it was last heard of */
+	struct ctl_list *list; /* the rest of the reply, still to be made */
 	char *reply;	       /* being sent; nothing is read meanwhile */
 	size_t reply_len, reply_sent;
 	size_t request_len;
@@ -57,10 +59,33 @@ static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
 	loop_fd_remove(client->ctl->loop, &client->source);
 	disposal_close(client->ctl->account, client->source.fd);
 	free(client->reply);
+	ctl_list_end(client->list);
 	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
 }
 
-/* Sends what fits. False: the client is gone. */
+/* A reply is on its way to it. */
+static bool is_answered(const struct ctl_client *client)
+{
+	return client->reply != NULL || client->list != NULL;
+}
+
+/* Makes the next piece of a list. False: no memory. */
+static bool next_piece(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	struct ctl_text text = {0};
+
+	if (!ctl_list_next(client->list, &text)) {
+		ctl_list_end(client->list);
+		client->list = NULL;
+		ctl_text_add(&text, "\n", 1);
+	}
+	client->reply = text.bytes;
+	client->reply_len = text.n;
+	client->reply_sent = 0;
+	return !text.failed;
+}
+
+/* Sends what fits; of a list, a piece at a time, so that others' requests have their turn. False: the client is gone. */
 static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	while (client->reply_sent < client->reply_len) {
@@ -79,21 +104,16 @@ static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thr
 	}
 	free(client->reply);
 	client->reply = NULL;
-	loop_fd_change(client->ctl->loop, &client->source, EPOLLIN);
-	return true;
+	loop_fd_change(client->ctl->loop, &client->source, client->list != NULL ? EPOLLOUT : EPOLLIN);
+	return client->list == NULL || next_piece(client);
 }
 
-/* Makes the reply to the first line of what was received. False: no memory. */
-static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
+/* A reply that is made at once. False: no memory. */
+static bool set_reply(struct ctl_client *client, json_t *reply) RUNS_ON(control_thread)
 {
-	json_error_t error;
-	json_t *request = json_loadb(client->request, line_len, JSON_REJECT_DUPLICATES, &error);
-	json_t *reply = request != NULL ? ctl_command(client->ctl->sw, request)
-					: ctl_error("the request is not JSON: %s", error.text);
 	char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
 	size_t len = text != NULL ? strlen(text) : 0;
 
-	json_decref(request);
 	json_decref(reply);
 	if (text == NULL)
 		return false;
@@ -102,15 +122,41 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 	client->reply = text;
 	client->reply_len = len + 1;
 	client->reply_sent = 0;
+	return true;
+}
+
+static bool begin_list(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
+{
+	json_t *error;
+
+	client->list = ctl_list_begin(client->ctl->sw, request, &error);
+	return client->list != NULL ? next_piece(client) : set_reply(client, error);
+}
+
+/* Makes the reply to the first line of what was received. False: no memory. */
+static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
+{
+	json_error_t error;
+	json_t *request = json_loadb(client->request, line_len, JSON_REJECT_DUPLICATES, &error);
+	const char *command = json_string_value(json_object_get(request, "command"));
+	bool made;
+
+	if (request == NULL)
+		made = set_reply(client, ctl_error("the request is not JSON: %s", error.text));
+	else if (command != NULL && ctl_list_is(command))
+		made = begin_list(client, request);
+	else
+		made = set_reply(client, ctl_command(client->ctl->sw, request));
+	json_decref(request);
 	client->request_len -= line_len + 1;
 	memmove(client->request, client->request + line_len + 1, client->request_len);
-	return true;
+	return made;
 }
 
 /* Answers what has come, a line at a time, as long as the client takes the replies. */
 static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
 {
-	while (client->reply == NULL) {
+	while (!is_answered(client)) {
 		char *end = memchr(client->request, '\n', client->request_len);
 
 		if (end == NULL)
@@ -143,7 +189,7 @@ static void client_ready(struct loop_fd *source, uint32_t events)
 
 	role_assert_control();
 	client->turn = ++client->ctl->turns;
-	if (alive && client->reply != NULL)
+	if (alive && is_answered(client))
 		alive = ctl_socket_send_reply(client) && answer_lines(client);
 	else if (alive)
 		alive = ctl_socket_receive(client);

@@ -204,7 +204,7 @@ static int ctl_telemetry_ask(json_t *request, struct ctl_page *page, struct rte_
 	question_release(question);
 	if (reply == NULL)
 		return tell_error(data, "the switch did not answer within a second; ask again");
-	/* Addresses come a page at a time. */
+	/* Ports and addresses come a page at a time. */
 	page->total = (size_t)json_integer_value(json_object_get(reply, "total"));
 	json_object_del(reply, "more");
 	put_page(data, reply, page);
@@ -258,7 +258,13 @@ static int ask_list(const char *command, const char *ask_next, const char *singl
 
 static int tel_ports(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)
 {
-	return ask_list("ports", "/vuswitch/ports,", "/vuswitch/port,", params, data);
+	struct ctl_page page = {.part = "ports", .ask = "/vuswitch/ports,", .single = "/vuswitch/port,"};
+
+	if (!parse_range(params, &page))
+		return tell_range(data);
+	return ctl_telemetry_ask(json_pack("{s:s, s:I, s:i}", "command", "ports", "first", (json_int_t)page.first, "limit",
+					   CTL_PAGE_ENTRIES),
+				 &page, data);
 }
 
 static int tel_bridges(const char *cmd VUS_UNUSED, const char *params, struct rte_tel_data *data)

@@ -12,6 +12,7 @@
 #include "switch_private.h"
 
 static const uint64_t REPORTS_PAUSE_NS = NS_PER_MS;
+static const uint64_t AGING_NS = NS_PER_MS / 2;
 enum { REPORTS_AT_ONCE = 256 };
 
 static void host_queues_changed(struct port_host *host, struct port *port);
@@ -21,6 +22,7 @@ static void host_readers(struct port_host *host, const struct port *port, struct
 static void reports_ready(struct loop_fd *source, uint32_t events);
 static void reports_pause_over(struct loop_timer *timer);
 static void second_over(struct loop_timer *timer);
+static void age_on(struct loop_timer *timer);
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
@@ -46,6 +48,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
 	sw->reports_pause.fire = reports_pause_over;
 	sw->second.fire = second_over;
+	sw->aging.fire = age_on;
 	switch_due_init(&sw->due);
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
@@ -65,6 +68,7 @@ void switch_destroy(struct vus_switch *sw)
 	if (sw == NULL)
 		return;
 	loop_timer_stop(sw->loop, &sw->second);
+	loop_timer_stop(sw->loop, &sw->aging);
 	loop_timer_stop(sw->loop, &sw->due.step);
 	loop_timer_stop(sw->loop, &sw->reports_pause);
 	loop_fd_remove(sw->loop, &sw->reports_ready);
@@ -262,6 +266,22 @@ static void reports_pause_over(struct loop_timer *timer)
 
 /* --- time ------------------------------------------------------------------------------------------------------- */
 
+/* A sweep that a second does not suffice for goes on where it is. */
+static void age_on(struct loop_timer *timer)
+{
+	struct vus_switch *sw = container_of(timer, struct vus_switch, aging);
+	uint64_t end = clock_ns() + AGING_NS;
+
+	role_assert_control();
+	for (; sw->ages < BRIDGES_MAX; sw->ages++)
+		while (sw->bridge[sw->ages] != NULL && bridge_age(sw->bridge[sw->ages]->bridge))
+			if (clock_ns() >= end) {
+				loop_timer_start(sw->loop, timer, 0);
+				return;
+			}
+	sw->ages = 0;
+}
+
 static void second_over(struct loop_timer *timer)
 {
 	struct vus_switch *sw = container_of(timer, struct vus_switch, second);
@@ -272,5 +292,6 @@ static void second_over(struct loop_timer *timer)
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
 		if (sw->bridge[i] != NULL)
 			bridge_tick(sw->bridge[i]->bridge, sw->epoch);
+	loop_timer_start(sw->loop, &sw->aging, 0);
 	switch_balance_tick(sw);
 }

@@ -105,6 +105,8 @@ struct vus_switch {
 	struct loop_fd reports_ready;
 	struct loop_timer reports_pause;
 	struct loop_timer second;
+	struct loop_timer aging; /* addresses too old to be kept are forgotten, a millisecond at a time: */
+	unsigned int ages;	 /* the bridge that is next */
 	uint16_t epoch;
 	unsigned int uneven_for; /* intervals in a row in which a move was worth making */
 	uint64_t moves;		 /* made */

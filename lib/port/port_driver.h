@@ -35,6 +35,14 @@ struct port_rxq;
 struct port_word;
 struct rcu_readers;
 
+enum { PORT_STATE_BYTES = 512 };
+
+/* What a port is up to, for lists. */
+struct port_state {
+	bool up;
+	char text[PORT_STATE_BYTES]; /* one line in plain words */
+};
+
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
 	 * back already. Every receive() that returned frames is followed by one complete(). */
@@ -55,6 +63,8 @@ struct port_ops {
 
 	/* Control thread. An lcore reported that ring `index` broke (REPORT_RING_BROKEN). NULL: the type has none. */
 	void (*ring_broken)(struct port *port, unsigned int index);
+	/* Control thread. */
+	void (*state)(struct port *port, struct port_state *state);
 	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
 	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
 	void (*show)(struct port *port, struct json_t *object);

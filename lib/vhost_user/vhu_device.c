@@ -349,6 +349,19 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 		snprintf(text, size, "connected: the guest's driver has not started the device");
 }
 
+unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_t size)
+{
+	unsigned int ready = 0;
+
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		ready += vhu_device_virtq_ready(device, i);
+	describe(device, ready, text, size);
+	describe_calls(device->account, ": no message of a front end is read until one has", text, size);
+	if (device->endpoint.account != NULL)
+		describe_calls(device->endpoint.account, ": no connection is accepted until one has", text, size);
+	return ready;
+}
+
 void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
 {
 	*status = (struct vhu_status){
@@ -372,14 +385,7 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		disposal_account_stats(device->endpoint.account, &status->calls_refused);
 	if (device->answer_due)
 		status->waiting = vhu_message_spec(device->request.request)->name;
-	for (unsigned int i = 0; i < device->rings_n; i++)
-		status->rings_ready += vhu_device_virtq_ready(device, i);
-	describe(device, status->rings_ready, status->state, sizeof(status->state));
-	describe_calls(device->account, ": no message of a front end is read until one has", status->state,
-		       sizeof(status->state));
-	if (device->endpoint.account != NULL)
-		describe_calls(device->endpoint.account, ": no connection is accepted until one has", status->state,
-			       sizeof(status->state));
+	status->rings_ready = vhu_device_state(device, status->state, sizeof(status->state));
 	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
 	memcpy(status->stalled_ns, device->stall.total_ns, sizeof(status->stalled_ns));
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));

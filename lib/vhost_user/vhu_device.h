@@ -140,6 +140,8 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 /* The lane wrote into its link what makes no sense. */
 void vhu_device_lane_broken(struct vhu_device *device) RUNS_ON(control_thread);
 
+/* What it is up to, in words (vhu_status.state); how many rings are ready. */
+unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_t size) RUNS_ON(control_thread);
 void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
 	RUNS_ON(control_thread);
 

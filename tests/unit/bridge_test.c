@@ -172,6 +172,7 @@ static void ages_and_floods_again(void **state)
 		port[1].n = port[2].n = 0;
 		ctx[0].epoch = second;
 		bridge_tick(bridge, second);
+		assert_false(bridge_age(bridge));
 		put(&ctx[0], home(1), home(0));
 		forward(&port[0]);
 		learn();

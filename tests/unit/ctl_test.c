@@ -125,6 +125,45 @@ static void lists_addresses(void **state)
 	json_decref(reply);
 }
 
+/* A long list is made while it is read, so that it delays nobody: what control spends on its longest turn. */
+static void a_long_list_delays_nobody(void **state)
+{
+	enum { ADDRESSES = 30000, REPLY_BYTES = ADDRESSES * 128 };
+	int fd = fg_socket_connect(path, SOCK_NONBLOCK);
+	char *reply = malloc(REPLY_BYTES);
+	size_t n = 0;
+	uint64_t longest_ns = 0, end = clock_ns() + 20 * NS_PER_S;
+	struct fdb_stats stats;
+	json_t *json;
+
+	role_assert_control();
+	for (uint64_t i = 0; i < ADDRESSES; i++)
+		bridge_learn(switch_bridge_at(sw, 0), 2 | i << 16, 1);
+	fdb_stats(bridge_fdb(switch_bridge_at(sw, 0)), &stats);
+	ctl_say(fd, "{\"command\": \"macs\", \"first\": 1, \"limit\": 100000}\n");
+	while ((n == 0 || reply[n - 1] != '\n') && clock_ns() < end) {
+		uint64_t begin = clock_thread_cpu_ns();
+		ssize_t more;
+
+		loop_turn(loop, 0);
+		begin = clock_thread_cpu_ns() - begin;
+		longest_ns = begin > longest_ns ? begin : longest_ns;
+		more = read(fd, reply + n, REPLY_BYTES - n);
+		n += more > 0 ? (size_t)more : 0;
+	}
+	close(fd);
+	json = json_loadb(reply, n, 0, NULL);
+	free(reply);
+	assert_int_equal(json_array_size(json_object_get(json, "macs")), stats.entries - 1);
+	assert_int_equal(json_integer_value(json_object_get(json, "total")), stats.entries);
+	assert_int_equal(json_integer_value(json_object_get(json, "more")), 0);
+	json_decref(json);
+	print_message("the longest turn took %.2f ms\n", (double)longest_ns / (double)NS_PER_MS);
+	assert_true(longest_ns < 20 * NS_PER_MS);
+	bridge_forget_port(switch_bridge_at(sw, 0), switch_find_port(sw, "b"));
+	loop_turn(loop, 0);
+}
+
 static void one_conversation_many_questions(void **state)
 {
 	int fd;
@@ -344,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(lists_addresses),
+		cmocka_unit_test(a_long_list_delays_nobody),
 		cmocka_unit_test(one_conversation_many_questions),
 		cmocka_unit_test(nonsense_is_answered),
 		cmocka_unit_test(an_endless_line_is_cut),

@@ -69,6 +69,11 @@ static void fake_ring_broken(struct port *port, unsigned int index VUS_UNUSED)
 	fake_of(port)->broken++;
 }
 
+static void fake_state(struct port *port VUS_UNUSED, struct port_state *state)
+{
+	*state = (struct port_state){.up = true, .text = "fake"};
+}
+
 static void fake_show(struct port *port, struct json_t *object)
 {
 	fake_of(port)->shown++;
@@ -125,6 +130,7 @@ static const struct port_ops fake_ops = {
 	.arm = fake_arm,
 	.disarm = fake_disarm,
 	.ring_broken = fake_ring_broken,
+	.state = fake_state,
 	.show = fake_show,
 	.reconfigure = fake_reconfigure,
 	.destroy = fake_destroy,

@@ -189,6 +189,7 @@ static bool stop_at_once(void *arg, fdb_key_t key VUS_UNUSED,
 static void same(const struct fdb *fdb, struct model *model)
 {
 	struct fdb_stats stats;
+	uint32_t from = 0;
 	uint32_t n = 0;
 
 	role_assert_control();
@@ -214,10 +215,11 @@ static void same(const struct fdb *fdb, struct model *model)
 	assert_int_equal(stats.aged, model->stats.aged);
 	assert_int_equal(stats.evicted, model->stats.evicted);
 	assert_int_equal(stats.refused, model->stats.refused);
-	fdb_each(fdb, count_entry, &n);
+	assert_false(fdb_each(fdb, &from, UINT32_MAX, count_entry, &n));
 	assert_int_equal(n, stats.entries);
 	n = 0;
-	fdb_each(fdb, stop_at_once, &n);
+	from = 0;
+	fdb_each(fdb, &from, UINT32_MAX, stop_at_once, &n);
 	assert_int_equal(n, stats.entries > 0);
 }
 
@@ -245,7 +247,7 @@ static void live(struct fdb *fdb, struct model *model, uint16_t epoch)
 		fdb_flush(fdb, port, what % 2);
 		model_flush(model, port, what % 2);
 	} else {
-		fdb_age(fdb, epoch);
+		fdb_age(fdb, epoch, UINT32_MAX);
 		model_age(model, epoch);
 	}
 }
@@ -262,7 +264,7 @@ static void like_the_model(void **state)
 		seconds += dice(12) == 0 ? dice(60) : 0; /* several turns of the epoch */
 		if (dice(50) == 0) {
 			/* Once a second in truth: never so late that an epoch comes around. */
-			fdb_age(fdb, (uint16_t)seconds);
+			fdb_age(fdb, (uint16_t)seconds, UINT32_MAX);
 			model_age(&model, (uint16_t)seconds);
 		}
 		live(fdb, &model, (uint16_t)seconds);
@@ -290,10 +292,10 @@ static void a_renewal_is_not_a_change(void **state)
 	assert_true(fdb_mark_holds(fdb, mark));
 	assert_true(known_at(fdb, 7, &value));
 	assert_int_equal(value.epoch, fdb_epoch(101));
-	fdb_age(fdb, 111);
+	fdb_age(fdb, 111, UINT32_MAX);
 	assert_true(known_at(fdb, 7, &value));
 	assert_true(fdb_mark_holds(fdb, mark));
-	fdb_age(fdb, 112);
+	fdb_age(fdb, 112, UINT32_MAX);
 	assert_false(known_at(fdb, 7, &value));
 	assert_false(fdb_mark_holds(fdb, mark));
 	fdb_destroy(fdb);
@@ -378,7 +380,7 @@ static void destinations_that_are_not_ports(void **state)
 	fdb_flush(fdb, 0xfffff, true);
 	for (uint32_t i = 0; i < 41; i++)
 		assert_int_equal(known_at(fdb, mac_of(i), &value), i < 40 && i % 4 != 2);
-	fdb_age(fdb, 20);
+	fdb_age(fdb, 20, UINT32_MAX);
 	assert_false(known_at(fdb, mac_of(1), &value));
 	fdb_destroy(fdb);
 }
@@ -433,11 +435,11 @@ static void a_full_line_gives_way(void **state)
 	fdb_stats(fdb, &stats);
 	assert_int_equal(stats.entries, 11);
 	assert_int_equal(stats.refused, 1);
-	fdb_age(fdb, 20); /* all but key[3] and key[10] */
+	fdb_age(fdb, 20, UINT32_MAX); /* all but key[3] and key[10] */
 	fdb_stats(fdb, &stats);
 	assert_int_equal(stats.entries, 2);
 	assert_true(known_at(fdb, key[3], &value) && known_at(fdb, key[10], &value));
-	fdb_age(fdb, 21);
+	fdb_age(fdb, 21, UINT32_MAX);
 	assert_false(known_at(fdb, key[3], &value));
 	assert_true(known_at(fdb, key[10], &value));
 	fdb_destroy(fdb);
@@ -451,18 +453,49 @@ static void aging_over_the_wrap_and_never(void **state)
 	role_assert_control();
 	fdb_learn(fdb, 7, 1, 65500);
 	fdb_learn(never, 7, 1, 65500);
-	fdb_age(fdb, (uint16_t)(65500 + 300));
+	fdb_age(fdb, (uint16_t)(65500 + 300), UINT32_MAX);
 	assert_true(known_at(fdb, 7, &value));
-	fdb_age(fdb, (uint16_t)(65500 + 301));
+	fdb_age(fdb, (uint16_t)(65500 + 301), UINT32_MAX);
 	assert_false(known_at(fdb, 7, &value));
 	for (uint32_t epoch = 0; epoch < 70000; epoch += 100)
-		fdb_age(never, (uint16_t)epoch);
+		fdb_age(never, (uint16_t)epoch, UINT32_MAX);
 	assert_true(known_at(never, 7, &value));
 	fdb_destroy(fdb);
 	fdb_destroy(never);
 }
 
 /* A VM that moves to another port while a third fills the table is followed. */
+/* A sweep that has much to do does it in pieces, and misses nothing in between. */
+static void ages_in_pieces(void **state)
+{
+	enum { ADDRESSES = 50000, PIECE = 256 };
+	struct fdb *fdb = fdb_of(2 * ADDRESSES, 0, 10);
+	struct fdb_stats stats;
+	struct fdb_value value;
+	uint64_t before = 0;
+
+	(void)state;
+	role_assert_control();
+	for (uint64_t i = 0; i < ADDRESSES; i++)
+		assert_int_equal(fdb_learn(fdb, 1000 + i, (uint16_t)(i % 7), 100), 0);
+	while (fdb_age(fdb, 111, PIECE)) {
+		fdb_stats(fdb, &stats);
+		assert_int_equal(stats.aged - before, PIECE);
+		before = stats.aged;
+		/* One that is renewed meanwhile stays, one that is new as well. */
+		if (before == 2 * PIECE) {
+			assert_int_equal(fdb_learn(fdb, 1000 + ADDRESSES - 1, (ADDRESSES - 1) % 7, 111), 0);
+			assert_int_equal(fdb_learn(fdb, 1, 0, 111), 0);
+		}
+	}
+	fdb_stats(fdb, &stats);
+	assert_int_equal(stats.aged, ADDRESSES - 1);
+	assert_int_equal(stats.entries, 2);
+	assert_true(known_at(fdb, 1000 + ADDRESSES - 1, &value));
+	assert_true(known_at(fdb, 1, &value));
+	fdb_destroy(fdb);
+}
+
 static void moves_while_the_table_is_full(void **state)
 {
 	struct fdb *fdb = fdb_of(64, 0, 300);
@@ -589,6 +622,7 @@ int main(void)
 		cmocka_unit_test(moves_within_one_limit),
 		cmocka_unit_test(a_full_line_gives_way),
 		cmocka_unit_test(aging_over_the_wrap_and_never),
+		cmocka_unit_test(ages_in_pieces),
 		cmocka_unit_test(moves_while_the_table_is_full),
 		cmocka_unit_test(a_million_addresses),
 		cmocka_unit_test(addresses_made_to_collide),

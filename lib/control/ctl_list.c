@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "ctl_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "ctl_commands.h"
+
+enum {
+	MACS_LIMIT_DEFAULT = 10000,
+	/* A piece: so long, or so many bytes; looked at after so many places of an FDB. */
+	PIECE_US = 500,
+	PIECE_BYTES = 64 * 1024,
+	PLACES_AT_ONCE = 4096,
+};
+
+struct ctl_list {
+	const struct vus_switch *sw;
+	const struct ctl_list_kind *kind;
+	bool begun;
+	uint64_t first, limit; /* of those shown */
+	uint64_t seen, shown;
+	unsigned int at;		/* the port, or the bridge, that is next, */
+	uint32_t place;			/* and where in its FDB */
+	char only[NAME_LEN_MAX + 1];	/* this bridge's addresses; "": those of all */
+	const char *bridge;		/* whose addresses are being added */
+	struct ctl_text *text;
+};
+
+/* A kind of list: adds entries for a while; whether there may be more. */
+struct ctl_list_kind {
+	const char *name;
+	uint64_t limit;
+	bool (*add)(struct ctl_list *list);
+	uint64_t (*total)(const struct ctl_list *list);
+};
+
+/* Whether the next entry is among those asked for. */
+static bool takes_next(struct ctl_list *list)
+{
+	return list->seen++ >= list->first && list->shown < list->limit;
+}
+
+static void entry_begins(struct ctl_list *list)
+{
+	ctl_text_put(list->text, list->shown++ > 0 ? ",{" : "{");
+}
+
+static void add_key(struct ctl_text *text, const char *key)
+{
+	ctl_text_put(text, ",\"");
+	ctl_text_put(text, key);
+	ctl_text_put(text, "\":");
+}
+
+static void add_string(struct ctl_text *text, const char *key, const char *value)
+{
+	add_key(text, key);
+	ctl_text_string(text, value);
+}
+
+static void add_number(struct ctl_text *text, const char *key, uint64_t value)
+{
+	add_key(text, key);
+	ctl_text_number(text, value);
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------ */
+
+/* Reasons stand in their group's object, and their sum beside that. */
+static int add_reasons(struct ctl_text *text, const struct port_counters *sum, int i)
+{
+	const struct port_counter_group *group = port_counter_table[i].group;
+	uint64_t total = 0;
+
+	add_key(text, group->name);
+	ctl_text_put(text, "{");
+	for (int first = i; i < PORT_COUNTERS && port_counter_table[i].group == group; i++) {
+		uint64_t value = counted(&sum->value[i]);
+
+		ctl_text_put(text, i > first ? ",\"" : "\"");
+		ctl_text_put(text, port_counter_table[i].name);
+		ctl_text_put(text, "\":");
+		ctl_text_number(text, value);
+		total += value;
+	}
+	ctl_text_put(text, "}");
+	add_number(text, group->total, total);
+	return i;
+}
+
+static void add_counters(struct ctl_text *text, const struct port *port)
+{
+	struct port_counters sum;
+
+	port_counters_sum(port, &sum);
+	for (int i = 0; i < PORT_COUNTERS;) {
+		if (port_counter_table[i].group != NULL) {
+			i = add_reasons(text, &sum, i);
+			continue;
+		}
+		add_number(text, port_counter_table[i].name, counted(&sum.value[i]));
+		i++;
+	}
+}
+
+static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_thread)
+{
+	const struct config_port *config = switch_port_config(list->sw, port);
+	struct ctl_text *text = list->text;
+	struct port_state state;
+
+	port->ops->state(port, &state);
+	entry_begins(list);
+	ctl_text_put(text, "\"name\":");
+	ctl_text_string(text, port->name);
+	add_string(text, "type", config->type);
+	add_string(text, "bridge", config->member.bridge);
+	add_number(text, "id", port->id);
+	add_string(text, "link", state.up ? "up" : "down");
+	add_string(text, "state", state.text);
+	add_counters(text, port);
+	ctl_text_put(text, "}");
+}
+
+static bool add_next_port(struct ctl_list *list)
+{
+	struct port *port;
+
+	role_assert_control();
+	port = switch_port_at(list->sw, list->at);
+	if (port != NULL && takes_next(list))
+		add_port(list, port);
+	return ++list->at < PORTS_MAX && list->shown < list->limit;
+}
+
+static uint64_t ports_total(const struct ctl_list *list)
+{
+	role_assert_control();
+	return switch_ports_n(list->sw);
+}
+
+/* --- addresses -------------------------------------------------------------------------------------------------- */
+
+static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
+{
+	struct ctl_list *list = arg;
+	mac_key_t mac = fdb_key_mac(key);
+	const struct port *port;
+	char text[32];
+
+	role_assert_control();
+	if (!takes_next(list))
+		return list->shown < list->limit;
+	port = value->destination < PORTS_MAX ? switch_port_at(list->sw, value->destination) : NULL;
+	snprintf(text, sizeof(text), "\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"", (unsigned int)(mac & 0xff),
+		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff), (unsigned int)(mac >> 24 & 0xff),
+		 (unsigned int)(mac >> 32 & 0xff), (unsigned int)(mac >> 40 & 0xff));
+	entry_begins(list);
+	ctl_text_put(list->text, text);
+	add_string(list->text, "bridge", list->bridge);
+	add_string(list->text, "port", port != NULL ? port->name : "?");
+	add_key(list->text, "static");
+	ctl_text_put(list->text, value->is_static ? "true" : "false");
+	add_number(list->text, "age", value->is_static ? 0 : (uint16_t)(switch_epoch(list->sw) - value->epoch));
+	ctl_text_put(list->text, "}");
+	return list->shown < list->limit;
+}
+
+/* A bridge whose addresses are asked for, or NULL. */
+static struct bridge *bridge_listed(const struct ctl_list *list, unsigned int index) RUNS_ON(control_thread)
+{
+	struct bridge *bridge = switch_bridge_at(list->sw, index);
+
+	return bridge != NULL && (list->only[0] == '\0' || strcmp(bridge_name(bridge), list->only) == 0) ? bridge : NULL;
+}
+
+static bool add_macs(struct ctl_list *list)
+{
+	struct bridge *bridge;
+
+	role_assert_control();
+	bridge = bridge_listed(list, list->at);
+	if (bridge != NULL) {
+		list->bridge = bridge_name(bridge);
+		if (fdb_each(bridge_fdb(bridge), &list->place, PLACES_AT_ONCE, add_mac, list))
+			return list->shown < list->limit;
+	}
+	list->place = 0;
+	return ++list->at < BRIDGES_MAX && list->shown < list->limit;
+}
+
+static uint64_t macs_total(const struct ctl_list *list)
+{
+	struct fdb_stats stats;
+	uint64_t total = 0;
+
+	role_assert_control();
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		struct bridge *bridge = bridge_listed(list, i);
+
+		if (bridge == NULL)
+			continue;
+		fdb_stats(bridge_fdb(bridge), &stats);
+		total += stats.entries;
+	}
+	return total;
+}
+
+/* --- any list --------------------------------------------------------------------------------------------------- */
+
+static const struct ctl_list_kind kinds[] = {
+	{"ports", PORTS_MAX, add_next_port, ports_total},
+	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total},
+};
+
+static const struct ctl_list_kind *kind_of(const char *command)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, command) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+bool ctl_list_is(const char *command)
+{
+	return kind_of(command) != NULL;
+}
+
+/* A number of the request that is not negative; 0 where there is none. */
+static uint64_t number_of(const json_t *request, const char *key)
+{
+	json_int_t number = json_integer_value(json_object_get(request, key));
+
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+struct ctl_list *ctl_list_begin(struct vus_switch *sw, const json_t *request, json_t **error)
+{
+	const char *only = json_string_value(json_object_get(request, "bridge"));
+	struct ctl_list *list = calloc(1, sizeof(*list));
+	bool found = only == NULL;
+
+	*error = NULL;
+	if (list == NULL)
+		return NULL;
+	list->sw = sw;
+	list->kind = kind_of(json_string_value(json_object_get(request, "command")));
+	list->first = number_of(request, "first");
+	list->limit = json_is_integer(json_object_get(request, "limit")) ? number_of(request, "limit") : list->kind->limit;
+	if (only != NULL)
+		snprintf(list->only, sizeof(list->only), "%s", only);
+	for (unsigned int i = 0; i < BRIDGES_MAX && !found; i++)
+		found = switch_bridge_at(sw, i) != NULL && strcmp(bridge_name(switch_bridge_at(sw, i)), only) == 0;
+	if (found)
+		return list;
+	*error = ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
+	free(list);
+	return NULL;
+}
+
+static void end_text(struct ctl_list *list) RUNS_ON(control_thread)
+{
+	uint64_t total = list->kind->total(list), end = list->first + list->shown;
+
+	ctl_text_put(list->text, "]");
+	add_number(list->text, "total", total);
+	add_number(list->text, "more", list->shown == list->limit && total > end ? total - end : 0);
+	add_number(list->text, "time_ns", clock_ns());
+	ctl_text_put(list->text, "}");
+}
+
+bool ctl_list_next(struct ctl_list *list, struct ctl_text *text)
+{
+	uint64_t end_ns = clock_ns() + PIECE_US * NS_PER_US;
+	bool more = true;
+
+	list->text = text;
+	if (!list->begun) {
+		list->begun = true;
+		ctl_text_put(text, "{\"");
+		ctl_text_put(text, list->kind->name);
+		ctl_text_put(text, "\":[");
+		more = list->limit > 0;
+	}
+	while (more) {
+		more = list->kind->add(list);
+		if (more && (text->n >= PIECE_BYTES || clock_ns() >= end_ns))
+			return true;
+	}
+	end_text(list);
+	return false;
+}
+
+void ctl_list_end(struct ctl_list *list)
+{
+	free(list);
+}
+
+json_t *ctl_list_whole(struct vus_switch *sw, const json_t *request)
+{
+	struct ctl_text text = {0};
+	json_t *reply = NULL;
+	struct ctl_list *list = ctl_list_begin(sw, request, &reply);
+
+	if (list == NULL)
+		return reply;
+	while (ctl_list_next(list, &text))
+		;
+	ctl_list_end(list);
+	if (!text.failed)
+		reply = json_loadb(text.bytes, text.n, 0, NULL);
+	free(text.bytes);
+	return reply;
+}
