@@ -20,6 +20,7 @@ At the moves that are not held back, pings are lost only while the guest runs no
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -40,6 +41,7 @@ INTERVAL = 0.05
 # Pings that may be lost in a row beyond those of the time in which the guest ran nowhere: a machine
 # that is short of CPU takes a moment more at either end.
 EDGES = 3
+_serial = itertools.count(1)
 
 
 def boot(homes: list[Home], peer: Guest) -> None:
@@ -215,11 +217,21 @@ def test_between_two_switches(lab: Lab, qemu: Path, image: Path) -> None:
 # --- what happens on the way ---------------------------------------------------------------------------
 
 
+def stop_many(*guests: Guest) -> None:
+    """Ends what start_many() began: programs that were waiting for a moment do not begin anew."""
+    for guest in guests:
+        guest.run("rm -f /tmp/many.*; sleep 0.2; killall -q nc || true")
+
+
 def start_many(peer: Guest, guest: Guest) -> None:
-    """Several TCP flows, each again and again, so that every queue has something to do."""
-    guest.run("touch /tmp/many; for port in 1 2 3 4 5 6; do (while [ -e /tmp/many ]; do "
+    """Several TCP flows, each again and again, so that every queue has something to do; those of the time before end. Otherwise
+    they would be twice and three times as many, and one emulated CPU has enough with these.
+    """
+    stop_many(peer, guest)
+    mark = f"/tmp/many.{next(_serial)}"
+    guest.run(f"touch {mark}; for port in 1 2 3 4 5 6; do (while [ -e {mark} ]; do "
               "nc -l -p 600$port -e /tmp/drop >/dev/null 2>&1; done) & done")
-    peer.run("touch /tmp/many; for port in 1 2 3 4 5 6; do (while [ -e /tmp/many ]; do "
+    peer.run(f"touch {mark}; for port in 1 2 3 4 5 6; do (while [ -e {mark} ]; do "
              f"nc -w 2 {guest.ip} 600$port </tmp/part >/dev/null 2>&1; usleep 50000; done) & done")
 
 
@@ -257,8 +269,7 @@ def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> No
         moved = migration.finish(held=True)
         await_found(there)
         wait_until(lambda: peer.ping(there.guest.ip, 3) == 3, 20, "the guest to answer", 0.2)
-        for guest in (peer, there.guest):
-            guest.run("rm -f /tmp/many; sleep 0.2; killall -q nc || true")
+        stop_many(peer, there.guest)
         assert there.guest.send_file(peer, 4) > 0 and peer.send_file(there.guest, 4) > 0
         print(f"memory equal, {moved.rounds} harvests, {moved.sent >> 20} MiB")
 

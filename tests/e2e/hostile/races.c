@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory that a second thread rewrites while the switch reads it (V8, V9). What comes of it depends on the moment. */
+/* Memory that a second thread rewrites while the switch reads it (V8, V9). What comes of it depends on the moment. $RACE_MS is
+ * how long each goes on. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "play.h"
 
-enum { RACE_MS = 80, AGAIN_MS = 20, RESETS_MS = 5, TABLE_LEN = 8 };
+enum { RACE_MS = 40, AGAIN_MS = 20, RESETS_MS = 5, TABLE_LEN = 8 };
 
 struct race {
 	/* What is rewritten, with a random number each time; `where`: 0 rx, 1 tx. */
@@ -168,6 +170,8 @@ static void race(struct play *play, const struct hostile_case *c)
 {
 	const struct race *race = c->data;
 	struct rewriter writer = {.play = play, .race = race};
+	const char *longer = getenv("RACE_MS");
+	int race_ms = longer != NULL ? atoi(longer) : RACE_MS;
 	pthread_t thread;
 
 	again(play);
@@ -175,7 +179,7 @@ static void race(struct play *play, const struct hostile_case *c)
 	errno = pthread_create(&thread, NULL, rewrite, &writer);
 	if (errno != 0)
 		give_up("a second thread");
-	for (int ms = 0; ms < RACE_MS; ms++) {
+	for (int ms = 0; ms < race_ms; ms++) {
 		struct desc desc = {BUFFER, HEADER_LEN + FRAME_LEN, 0, 0};
 
 		if (race->table)
