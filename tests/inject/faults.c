@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Linked into the switch in the build -Dinject=enabled: the linker sends each call of NAME to __wrap_NAME (--wrap; the names are
- * in app/vuswitch/meson.build, too).
+/* Linked into the switch and its lanes (FAULTS_LANE) in the build -Dinject=enabled: the linker sends each call of NAME to
+ * __wrap_NAME (--wrap; the names are in app/meson.build, too).
  */
 #include "faults.h"
 
@@ -22,12 +22,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct rte_ring;
-struct rte_mempool;
-struct rte_eth_conf;
-struct rte_eth_rxconf;
-struct rte_eth_txconf;
-struct rte_tel_data;
+#ifdef FAULTS_LANE
+static const uint64_t PROGRAM = FAULTS_OF_LANE;
+#else
+static const uint64_t PROGRAM = 0;
+#endif
 
 extern const char __executable_start[];
 static struct faults *faults;
@@ -50,7 +49,7 @@ static struct fault_site *site_of(uint64_t from, const char *name)
 
 static bool fails(const char *name, const void *returns_to, int error)
 {
-	uint64_t from = (uint64_t)((const char *)returns_to - __executable_start);
+	uint64_t from = PROGRAM + (uint64_t)((const char *)returns_to - __executable_start);
 	uint64_t n;
 
 	if (faults == NULL)
@@ -134,6 +133,16 @@ WRAP(FILE *, fdopen, NULL, ENOMEM, (int fd, const char *mode), (fd, mode))
 WRAP(int, fsync, -1, EIO, (int fd), (fd))
 WRAP(int, rename, -1, ENOSPC, (const char *from, const char *to), (from, to))
 WRAP(FILE *, fopen64, NULL, EMFILE, (const char *path, const char *mode), (path, mode))
+
+/* What a lane has not: DPDK and jansson. */
+#ifndef FAULTS_LANE
+struct rte_ring;
+struct rte_mempool;
+struct rte_eth_conf;
+struct rte_eth_rxconf;
+struct rte_eth_txconf;
+struct rte_tel_data;
+
 WRAP(struct rte_ring *, rte_ring_create_elem, NULL, ENOMEM,
      (const char *name, unsigned int size, unsigned int n, int socket, unsigned int flags), (name, size, n, socket, flags))
 WRAP(struct rte_mempool *, rte_pktmbuf_pool_create, NULL, ENOMEM,
@@ -157,6 +166,7 @@ WRAP(json_t *, json_string, NULL, ENOMEM, (const char *s), (s))
 WRAP(json_t *, json_integer, NULL, ENOMEM, (json_int_t n), (n))
 WRAP(json_t *, json_real, NULL, ENOMEM, (double x), (x))
 WRAP(char *, json_dumps, NULL, ENOMEM, (const json_t *json, size_t flags), (json, flags))
+#endif
 
 /* Those with a last argument that is not always there. */
 #define WRAP_MORE(name, error, parameters, last, more, arguments) \

@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 enum { FAULT_SITES = 1024, FAULT_NAME = 24 };
+/* Added to the places in vuswitch-lane. */
+#define FAULTS_OF_LANE (UINT64_C(1) << 40)
 
 struct fault_site {
 	_Atomic uint64_t from; /* where the call returns to, from the beginning of the program; 0: none yet */

@@ -56,10 +56,12 @@ static void disarm(void)
 static const char *place(uint64_t from)
 {
 	static char text[256];
+	const char *lane = from < FAULTS_OF_LANE ? "" : "/../../lane/vuswitch-lane";
 	char command[256], line[2][120] = {"?", "?"};
 	FILE *pipe;
 
-	snprintf(command, sizeof(command), "addr2line -f -s -e '%s' 0x%" PRIx64, getenv("VUSWITCH"), from - 1);
+	snprintf(command, sizeof(command), "addr2line -f -s -e $(realpath -m '%s%s') 0x%" PRIx64, getenv("VUSWITCH"), lane,
+		 from % FAULTS_OF_LANE - 1);
 	pipe = popen(command, "r");
 	for (int i = 0; pipe != NULL && i < 2; i++)
 		if (fgets(line[i], sizeof(line[i]), pipe) != NULL)
