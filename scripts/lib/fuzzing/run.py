@@ -97,8 +97,8 @@ class Run:
 
     @property
     def found(self):
-        """libFuzzer's status of an interrupted run is 0, too."""
-        return self.status != 0
+        """libFuzzer's status of an interrupted run is 0, too; None: it still runs."""
+        return self.status not in (None, 0)
 
     def row(self):
         rate = self.executions / self.wall_s if self.wall_s else 0
