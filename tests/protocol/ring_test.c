@@ -355,12 +355,66 @@ static void a_bad_head_breaks_one_ring(void **state)
 	assert_traffic(c.g, c.peer, 5, 500);
 }
 
+/* A packed ring that is full of chains of two descriptors, from a place on. */
+static void fill_packed(struct fg_ring *r, uint16_t first)
+{
+	const struct fg_vring v = fg_ring_v(r);
+
+	for (uint16_t i = 0; i < r->num; i++) {
+		const struct fg_packed_desc desc = {.addr = BUFFER, .len = 10, .flags = i % 2 == 0 ? NEXT : 0};
+
+		fg_packed_put(&v, fg_place_after(&v, first, i), desc, i == 0);
+	}
+}
+
+static void flip(const struct fg_vring *v, uint16_t place)
+{
+	volatile uint16_t *flags = &fg_packed_at(v, place)->flags;
+
+	for (int i = 0; i < 1000; i++) {
+		*flags = NEXT | fg_available(place);
+		*flags = fg_available(place ^ FG_WRAP);
+	}
+}
+
+/* V3 and V9. A burst takes all of a packed ring at the end of the guest's memory, while the first descriptor is now available
+ * and now available in the next lap: no slot is taken twice, and nothing is read behind the ring. */
+static void packed_rings_have_an_end(void **state)
+{
+	enum { SIZE = 4, LASTS_MS = 4000 };
+	const int64_t end = fg_deadline(LASTS_MS);
+	const uint16_t first = FG_WRAP | (SIZE - 1);
+	const struct fg_options opt = {.features = (FG_FEATURES_DEFAULT & ~FG_F_IN_ORDER) | FG_F_PACKED, .ring_size = SIZE};
+	struct guest *g = guest_open("h0", &opt);
+	struct fg_ring *r = &g->s.ring[1];
+	struct fg_vring v;
+	int64_t deadline;
+	uint16_t base;
+
+	r->desc_gpa = GUEST_GPA + GUEST_MEMORY - SIZE * sizeof(*r->desc);
+	r->desc = fg_memory_ptr(&g->mem, r->desc_gpa, SIZE * sizeof(*r->desc));
+	OK(fg_session_start(&g->s));
+	assert_true(r->packed);
+	v = fg_ring_v(r);
+	while (fg_left_ms(end) > 0) {
+		OK(fg_stop_ring(&g->s, 1, &base));
+		fill_packed(r, first);
+		OK(fg_start_ring(&g->s, 1, (uint32_t)first << 16 | first));
+		fg_ring_kick_now(r);
+		deadline = fg_deadline(FG_WAIT_MS);
+		while (!fg_packed_is_used(&v, fg_place_after(&v, first, 2)) && fg_left_ms(deadline) > 0)
+			flip(&v, first);
+		assert_true(fg_packed_is_used(&v, fg_place_after(&v, first, 2)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(loops_end),
 		TEST_CASE(endless_chains_are_bounded),
 		TEST_CASE(indexes_stay_in_the_ring),
+		TEST_CASE(packed_rings_have_an_end),
 		TEST_CASE(indirect_tables_keep_the_rules),
 		TEST_CASE(indirect_must_be_agreed),
 		TEST_CASE(the_available_index_moves_forward),
