@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "mem_touch.h"
 #include "stall.h"
 #include "vus_limits.h"
 
@@ -26,6 +27,7 @@ static const size_t SPACE_MAX = (size_t)MEM_SPACE_MAX_GIB << 30;
 struct mapping {
 	_Atomic uintptr_t at; /* 0: free */
 	_Atomic size_t len;
+	_Atomic size_t huge; /* the size of its file's pages, if they are huge; 0 */
 };
 
 /* Reserved address space. */
@@ -45,6 +47,9 @@ struct mem_arena {
 	atomic_bool abandoned; /* a reader in it may never end */
 	pthread_mutex_t charging; /* the meter's alarm is there meanwhile; held for a write of ours */
 	struct stall_meter meter;
+	struct mem_touch touch;
+	const uint8_t *touched; /* where a byte is being read, or NULL; under the lock */
+	pthread_cond_t touch_ends;
 };
 
 /* Every arena there ever was, for the handler. One that is destroyed is kept for the next port: the handler may look
@@ -225,6 +230,7 @@ static uint8_t *map_locked(struct mem_arena *arena, int fd, uint64_t offset, siz
 	if (at == 0 || map_over(at, fd, offset, len, page) != 0)
 		return NULL;
 	madvise((void *)at, len, MADV_DONTDUMP);
+	atomic_store(&mapping->huge, 0);
 	atomic_store(&mapping->len, len);
 	atomic_store(&mapping->at, at);
 	return (uint8_t *)at;
@@ -262,11 +268,14 @@ void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len)
 
 	/* The slow part first and without the lock. The place stays taken until the mapping is struck out below. */
 	forget_pages(at, len);
-	mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	pthread_mutex_lock(&arena->lock);
+	while (arena->touched != NULL && (size_t)(arena->touched - at) < len)
+		pthread_cond_wait(&arena->touch_ends, &arena->lock);
+	mmap(at, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	mapping = mapping_find(arena, (uintptr_t)at);
 	if (mapping != NULL)
 		atomic_store(&mapping->at, 0);
+	mem_touch_clear(&arena->touch, (uintptr_t)at, len);
 	pthread_mutex_unlock(&arena->lock);
 }
 
@@ -277,6 +286,77 @@ void mem_arena_abandon(struct mem_arena *arena, uint8_t *at, size_t len)
 	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	/* The place stays taken. */
 	atomic_store(&arena->abandoned, true);
+}
+
+/* --- huge pages ---------------------------------------------------------------------------------------------------- */
+
+static const struct chunk *chunk_of(const struct mem_arena *arena, uintptr_t at)
+{
+	const struct chunk *chunk = arena->chunk;
+
+	while (at - chunk->at >= chunk->len)
+		chunk++;
+	return chunk;
+}
+
+int mem_arena_huge(struct mem_arena *arena, const uint8_t *at, size_t page, bool known)
+{
+	struct mapping *mapping;
+	const struct chunk *chunk;
+	int error;
+
+	pthread_mutex_lock(&arena->lock);
+	mapping = mapping_find(arena, (uintptr_t)at);
+	chunk = chunk_of(arena, (uintptr_t)at);
+	error = mem_touch_area(&arena->touch, chunk->at, chunk->len);
+	if (error == 0) {
+		atomic_store(&mapping->huge, page);
+		if (!known)
+			mem_touch_mark(&arena->touch, (uintptr_t)at, atomic_load(&mapping->len));
+	}
+	pthread_mutex_unlock(&arena->lock);
+	return error;
+}
+
+struct mem_touch *mem_arena_touch(struct mem_arena *arena)
+{
+	return atomic_load(&arena->touch.areas) > 0 ? &arena->touch : NULL;
+}
+
+/* A byte is read, which maps the page for writing, too. A mapping does not go meanwhile. One that has gone took its bits along,
+ * but for those of a charge that came too late. */
+static void touch_page(struct mem_arena *arena, const uint8_t *at)
+{
+	size_t huge = 0;
+	struct mapping *mapping;
+
+	pthread_mutex_lock(&arena->lock);
+	if (arena_of((uintptr_t)at, &mapping) == arena) {
+		huge = atomic_load(&mapping->huge);
+		arena->touched = at;
+	}
+	pthread_mutex_unlock(&arena->lock);
+	if (arena->touched != NULL)
+		(void)__atomic_load_n(at, __ATOMIC_RELAXED);
+	huge = huge > MEM_GRANULE ? huge : MEM_GRANULE;
+	mem_touch_clear(&arena->touch, (uintptr_t)at & ~(uintptr_t)(huge - 1), huge);
+	pthread_mutex_lock(&arena->lock);
+	arena->touched = NULL;
+	pthread_cond_broadcast(&arena->touch_ends);
+	pthread_mutex_unlock(&arena->lock);
+}
+
+void mem_arena_touch_asked(struct mem_arena *arena)
+{
+	do {
+		mem_touch_begin(&arena->touch);
+		for (unsigned int i = 0; i < MEM_TOUCH_ASKED; i++) {
+			const uint8_t *at = mem_touch_take(&arena->touch, i);
+
+			if (at != NULL)
+				touch_page(arena, at);
+		}
+	} while (mem_touch_asked(&arena->touch));
 }
 
 /* A place of the table and the arena in it, new or used before. */
@@ -291,6 +371,7 @@ static struct mem_arena *arena_take(void)
 				return NULL;
 			pthread_mutex_init(&arena->lock, NULL);
 			pthread_mutex_init(&arena->charging, NULL);
+			pthread_cond_init(&arena->touch_ends, NULL);
 			arena->meter.alarm_fd = -1;
 			atomic_store(&arenas[i], arena);
 		}
@@ -319,7 +400,7 @@ struct mem_arena *mem_arena_create(int alarm_fd)
 	if (arena == NULL)
 		return NULL;
 	atomic_store(&arena->used, true);
-	arena->alarm_fd = alarm_fd;
+	arena->alarm_fd = arena->touch.alarm_fd = alarm_fd;
 	atomic_store(&arena->dead, false);
 	set_meter(arena, alarm_fd);
 	return arena;
@@ -335,6 +416,7 @@ void mem_arena_destroy(struct mem_arena *arena)
 		munmap((void *)arena->chunk[i].at, arena->chunk[i].len);
 	arena->chunks = 0;
 	set_meter(arena, -1);
+	mem_touch_fini(&arena->touch);
 	atomic_store(&arena->abandoned, false);
 	/* Last: from now on it may be another port's. */
 	atomic_store(&arena->used, false);
@@ -362,8 +444,11 @@ void mem_arena_charge(const void *at, uint64_t ns)
 	if (arena == NULL)
 		return;
 	pthread_mutex_lock(&arena->charging);
-	if (arena->meter.alarm_fd >= 0)
+	if (arena->meter.alarm_fd >= 0) {
 		stall_charge(&arena->meter, STALL_MEMORY, ns);
+		if (atomic_load(&mapping->huge) != 0)
+			mem_touch_mark(&arena->touch, atomic_load(&mapping->at), atomic_load(&mapping->len));
+	}
 	pthread_mutex_unlock(&arena->charging);
 }
 

@@ -39,6 +39,14 @@ void mem_arena_destroy(struct mem_arena *arena);
  * vm.max_map_count reached). */
 uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t len, size_t page);
 
+/* The file of a mapping has huge pages of `page` bytes. `known`: it has all of them; otherwise who touches them first may have to
+ * clear them (mem_touch.h). 0 or -errno. */
+int mem_arena_huge(struct mem_arena *arena, const uint8_t *at, size_t page, bool known);
+/* What is known of huge pages; NULL: no mapping has ever had any. */
+struct mem_touch *mem_arena_touch(struct mem_arena *arena);
+/* Touches the pages that were asked for, and returns when no more are. A page may take as long as the front end likes. */
+void mem_arena_touch_asked(struct mem_arena *arena);
+
 /* Gives a mapping back: the range becomes reserved again and may be handed out anew. No reader may hold it. */
 void mem_arena_release(struct mem_arena *arena, uint8_t *at, size_t len);
 
@@ -52,8 +60,8 @@ bool mem_arena_is_dead(const struct mem_arena *arena);
 /* Whether an address lies in a mapping of an arena.
  * Context: any thread. */
 bool mem_arena_holds(const void *at);
-/* Somebody waited for so long for the page at `at`: the arena's meter is charged, and its alarm is written. Nothing if it is in
- * no arena any more.
+/* Somebody waited for so long for the page at `at`: the arena's meter is charged, and its alarm is written. If it is a huge one,
+ * none of its mapping is known any more. Nothing if it is in no arena any more.
  * Context: any thread; waits for no longer than such a write takes. */
 void mem_arena_charge(const void *at, uint64_t ns);
 /* What was charged since the last call. Control thread. */

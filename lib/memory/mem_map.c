@@ -17,6 +17,7 @@ static struct mem_map *map_alloc(uint32_t n)
 	map->n = n;
 	map->generation = 0;
 	map->base = 0;
+	map->touch = NULL;
 	map->region[n] = (struct mem_region){0};
 	return map;
 }

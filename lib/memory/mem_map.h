@@ -23,6 +23,8 @@
 #include "rcu.h"
 #include "vus_limits.h"
 
+struct mem_touch;
+
 struct mem_region {
 	uint64_t gpa;  /* guest-physical address of the first byte */
 	uint64_t size; /* bytes; not 0 */
@@ -34,6 +36,7 @@ struct mem_map {
 	uint32_t n;
 	uint16_t generation; /* of its device's memory: one more with each change; wraps */
 	uint64_t base; /* where the first begins */
+	struct mem_touch *touch; /* mem_touch.h; NULL: no region has huge pages */
 	struct mem_region region[]; /* by ascending gpa, disjoint */
 };
 

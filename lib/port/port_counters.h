@@ -77,6 +77,9 @@
 	ROW(REFUSED, refused,                                                                                 \
 	    "a NIC's driver said that its device cuts up or sums TCP and UDP, and would not do it with this " \
 	    "frame")                                                                                          \
+	ROW(UNTOUCHED, untouched,                                                                             \
+	    "the guest's buffer lies in a huge page that nobody has touched yet; it is cleared first, and "   \
+	    "not by an lcore")                                                                                \
 	ROW(LANE, lane,                                                                                       \
 	    "the guest's memory is still arriving (postcopy), and more than a mebibyte of frames waits for "  \
 	    "it; or the migration broke off")

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 
 #include "clock.h"
+#include "mem_touch.h"
 #include "vus_limits.h"
 
 /* How often the lock of a file on hugetlbfs is tried, and how soon one gets a lock that nobody else wants. */
@@ -64,9 +65,24 @@ static bool seal(int fd, uint64_t page)
 	return false;
 }
 
-static int map_file(struct vhu_mapping *mapping, struct mem_arena *arena, const struct vhu_memory_region *wire, int fd,
-		    uint64_t page, struct fail *fail)
+/* The size of the pages that the kernel clears at the first touch, if they are huge, or 0: those of hugetlbfs, and of a tmpfs
+ * that is told to have some. */
+static size_t huge_page(const struct stat *st, uint64_t page)
 {
+	size_t size = page != MEM_PAGE ? page : (size_t)st->st_blksize;
+
+	return size >= MEM_GRANULE ? size : 0;
+}
+
+static int map_file(struct vhu_mapping *mapping, struct mem_arena *arena, const struct vhu_memory_region *wire, int fd,
+		    uint64_t page, const struct stat *st, struct fail *fail)
+{
+	size_t huge = huge_page(st, page);
+	/* Nothing is missing, and then nothing has to be cleared. */
+	bool whole = (uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size;
+	int error;
+
+
 	if (!seal(fd, page))
 		return fail_set(fail, -EBUSY,
 				"memory region of %#llx bytes: huge pages of its file are allocated or given back all "
@@ -81,7 +97,12 @@ static int map_file(struct vhu_mapping *mapping, struct mem_arena *arena, const 
 	if (mapping->at == NULL)
 		return fail_set(fail, -errno, "memory region of %#llx bytes cannot be mapped: %s",
 				(unsigned long long)wire->size, strerror(errno));
-	return VHU_MAPPING_MADE;
+	error = huge != 0 ? mem_arena_huge(arena, mapping->at, huge, whole) : 0;
+	if (error == 0)
+		return VHU_MAPPING_MADE;
+	mem_arena_release(arena, mapping->at, mapping->len);
+	return fail_set(fail, error, "no memory to remember which pages of a region of %#llx bytes are there: %s",
+			(unsigned long long)wire->size, strerror(-error));
 }
 
 int vhu_mapping_make(struct vhu_mapping *mapping, const struct vhu_mapping *before, struct mem_arena *arena,
@@ -107,5 +128,5 @@ int vhu_mapping_make(struct vhu_mapping *mapping, const struct vhu_mapping *befo
 		.delta = wire->mmap_offset - first,
 		.len = (last | (page - 1)) - first + 1,
 	};
-	return map_file(mapping, arena, wire, fd, page, fail);
+	return map_file(mapping, arena, wire, fd, page, &st, fail);
 }

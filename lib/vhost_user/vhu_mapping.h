@@ -9,6 +9,8 @@
  * the whole process's address space locked, so the lock is taken before, with nothing else held, and a file whose lock is
  * busy every time is refused. mmap() of a tmpfs file does not take it.
  *
+ * Huge pages that the file does not have yet are cleared by whoever touches them first: the arena is told (mem_touch.h).
+ *
  * Context: a thread that may be lost (disposal.h); nothing here touches what is mapped.
  */
 #ifndef VUS_VHU_MAPPING_H

@@ -8,7 +8,43 @@
 #include <unistd.h>
 
 #include "dma.h"
+#include "mem_touch.h"
 #include "vhu_release.h"
+
+static void touch_asked(struct vhu_regions *regions) RUNS_ON(control_thread);
+
+/* --- pages that lcores asked for ---------------------------------------------------------------------------------- */
+
+static void touch_pages(struct disposal_job *job)
+{
+	mem_arena_touch_asked(container_of(job, struct vhu_regions, touching)->arena);
+}
+
+static void pages_touched(struct disposal_job *job)
+{
+	struct vhu_regions *regions = container_of(job, struct vhu_regions, touching);
+
+	role_assert_control();
+	regions->is_touching = false;
+	if (regions->reset_due)
+		vhu_regions_reset(regions);
+	else
+		touch_asked(regions);
+}
+
+static void touch_asked(struct vhu_regions *regions)
+{
+	if (regions->arena == NULL || regions->is_touching || regions->reset_due || mem_arena_touch(regions->arena) == NULL ||
+	    !mem_touch_asked(mem_arena_touch(regions->arena)))
+		return;
+	regions->is_touching = true;
+	regions->touching = (struct disposal_job){
+		.run = touch_pages,
+		.done = pages_touched,
+		.what = "first touch of memory that its front end gave",
+	};
+	disposal_start(regions->account, &regions->touching);
+}
 
 static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 {
@@ -20,6 +56,7 @@ static void alarm_rang(struct loop_fd *source, uint32_t events VUS_UNUSED)
 		return;
 	if (regions->arena != NULL && mem_arena_is_dead(regions->arena))
 		regions->events->died(regions);
+	touch_asked(regions);
 	regions->events->stalled(regions);
 }
 
@@ -130,8 +167,10 @@ static void vhu_regions_publish(struct vhu_regions *regions, struct mem_map *map
 	const struct mem_map *before = vhu_regions_map(regions);
 
 	regions->generation++;
-	if (map != NULL)
+	if (map != NULL) {
 		map->generation = regions->generation;
+		map->touch = mem_arena_touch(regions->arena);
+	}
 	rcu_set(&regions->table.map, map);
 	vhu_release_after(release, waits);
 	vhu_release_start(release, before);
@@ -191,6 +230,7 @@ int vhu_regions_add(struct vhu_regions *regions, struct vhu_mapper *mapper, stru
 	regions->n++;
 	vhu_mapper_taken(mapper);
 	map->generation = ++regions->generation;
+	map->touch = mem_arena_touch(regions->arena);
 	rcu_set(&regions->table.map, map);
 	rcu_free_in(regions->pending->scope, (void *)(uintptr_t)old);
 	return 0;
@@ -312,6 +352,7 @@ static void arena_gone(struct disposal_job *job)
 	free(regions->mapping);
 	regions->mapping = NULL;
 	regions->room = 0;
+	regions->reset_due = false;
 	vhu_pending_end(regions->pending, VHU_STEP_UNMAP);
 	regions->events->released(regions);
 }
@@ -320,12 +361,17 @@ void vhu_regions_reset(struct vhu_regions *regions)
 {
 	if (regions->arena == NULL)
 		return;
+	if (!regions->reset_due)
+		vhu_pending_begin(regions->pending, VHU_STEP_UNMAP);
+	regions->reset_due = true;
+	/* It may be in a page of it; then this is called again. */
+	if (regions->is_touching)
+		return;
 	regions->ending = (struct disposal_job){
 		.run = unmap_arena,
 		.done = arena_gone,
 		.what = "unmapping of what its front end had given",
 	};
-	vhu_pending_begin(regions->pending, VHU_STEP_UNMAP);
 	disposal_start(regions->account, &regions->ending);
 }
 

@@ -47,6 +47,8 @@ struct vhu_regions {
 	struct vhu_pending *pending; /* the device's */
 	struct mem_table table;	 /* what lcores read */
 	struct mem_arena *arena; /* made with the first region, destroyed by vhu_regions_reset() */
+	struct disposal_job touching; /* of pages that lcores asked for (mem_touch.h) */
+	bool is_touching, reset_due;
 	struct disposal_job ending;
 	uint32_t stranded; /* mappings that the arena's end unmaps, for want of memory */
 	struct loop_fd alarm;

@@ -5,6 +5,7 @@
 
 #include "frame_ref.h"
 #include "mem_copy.h"
+#include "mem_touch.h"
 #include "poke.h"
 #include "share.h"
 #include "vnet_private.h"
@@ -148,6 +149,7 @@ struct finding {
 	uint16_t chains;
 	uint32_t slots, spans, cost;
 	uint64_t bytes;
+	uint16_t too_short, too_long; /* chains that hold no frame */
 	/* What ended the last run: its first descriptor, where it stands, and what is wrong with it. */
 	struct virtq_desc desc;
 	uint16_t place;
@@ -212,7 +214,7 @@ find_singles(const struct virtq_view *view, struct finding *found, struct burst 
 /* The chain that ended a run, in the general way; false if that ends the burst. */
 static inline __attribute__((always_inline)) bool
 find_chain(struct virtq *q, const struct virtq_view *opened, struct finding *found,
-	   struct burst *burst, struct port_counters *counters, const struct virtq_format *format)
+	   struct burst *burst, const struct virtq_format *format)
 {
 	const struct virtq_view here = *opened, *view = &here;
 	struct mem_span *spans = &burst->span[found->spans];
@@ -234,9 +236,7 @@ find_chain(struct virtq *q, const struct virtq_view *opened, struct finding *fou
 		frame_found(&burst->frame[burst->n++], spans, chain.spans,
 			    (uint32_t)chain.len - header_len);
 	else
-		count(&counters->rx_drop[chain.len < header_len + FRAME_LEN_MIN ? RX_DROP_SHORT
-										: RX_DROP_LONG],
-		      1);
+		(*(chain.len < header_len + FRAME_LEN_MIN ? &found->too_short : &found->too_long))++;
 	found->chains++;
 	found->slots += chain.slots;
 	found->spans += chain.spans;
@@ -327,15 +327,25 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 		return 0;
 	}
 	found.n = (uint16_t)n;
-	found.chains = 0;
+	found.chains = found.too_short = found.too_long = 0;
 	found.slots = found.spans = found.cost = 0;
 	found.bytes = 0;
 	format->look(view, found.n, found.heads);
 	do
 		find_singles(view, &found, burst, format);
 	while (__builtin_expect(found.chains < found.n && found.bytes < BURST_BYTES, 0) &&
-	       find_chain(q, view, &found, burst, counters, format));
+	       find_chain(q, view, &found, burst, format));
 	burst->source = view->conf;
+	/* A page has to be cleared first: all of them stay in the ring, and are found again. */
+	if (__builtin_expect(view->map->touch != NULL, 0) &&
+	    mem_touch_ready(view->map->touch, burst->span, found.spans) < found.spans) {
+		burst->n = 0;
+		return 0;
+	}
+	if (__builtin_expect(found.chains > burst->n, 0)) {
+		count(&counters->rx_drop[RX_DROP_SHORT], found.too_short);
+		count(&counters->rx_drop[RX_DROP_LONG], found.too_long);
+	}
 	if (found.chains > 0) {
 		mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
 		read_heads(burst, view->conf, counters);

@@ -5,6 +5,7 @@
 
 #include "frame_finish.h"
 #include "mem_copy.h"
+#include "mem_touch.h"
 #include "share.h"
 #include "vnet.h"
 #include "vnet_private.h"
@@ -119,6 +120,18 @@ find_buffers(struct delivery *d, const struct virtq_view *view, struct frame *co
 	return (uint16_t)i;
 }
 
+/* Of the buffers that were found, how many of the first lie in pages that are there; the others are found again. */
+static __attribute__((noinline)) uint16_t
+touched_buffers(struct delivery *d, struct frame *const *frames, const struct mem_span *slots, uint16_t found)
+{
+	uint16_t n = (uint16_t)mem_touch_ready(d->view.map->touch, slots, found);
+
+	for (uint16_t i = n; i < found; i++)
+		d->bytes -= frames[i]->len;
+	d->ok = (uint16_t)(d->ok - (found - n));
+	return n;
+}
+
 /* Copies the first frames while the simple case holds. Returns: the number of frames copied. */
 static inline __attribute__((always_inline)) uint16_t
 copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
@@ -140,6 +153,8 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 	if (!format->room(&view, n))
 		d->interrupt |= format->publish(&view, 0);
 	found = find_buffers(d, &view, frames, (uint16_t)available, slots, format);
+	if (__builtin_expect(view.map->touch != NULL, 0))
+		found = touched_buffers(d, frames, slots, found);
 	mem_note_frames(frames, found);
 	mem_note_spans(MEM_NOTE_TO, slots, found);
 	for (uint16_t i = 0; i < found; i++) {
@@ -216,6 +231,8 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 		at += chain.slots;
 		n++;
 	}
+	if (d->view.map->touch != NULL && mem_touch_ready(d->view.map->touch, spans, n_spans) < n_spans)
+		return TX_DROP_UNTOUCHED;
 	mem_note_spans(MEM_NOTE_TO, spans, n_spans);
 	*buffers = n;
 	*slots = at;
@@ -267,7 +284,7 @@ static __attribute__((noinline)) int copy_chained(struct delivery *d, struct fra
 /* --- a burst ----------------------------------------------------------------------------------------------------- */
 
 /* The simple case for as long as it holds, the general one for the frame that ended it, and so on. A ring that is full or
- * broken ends the burst: what is left of it is dropped for the same reason. */
+ * broken, or whose next buffer is not to be touched yet, ends the burst: what is left of it is dropped for the same reason. */
 static inline __attribute__((always_inline)) void
 fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
 	const struct virtq_format *format)
@@ -277,7 +294,7 @@ fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
 	while ((frames += copy_burst(d, frames, (uint16_t)(end - frames), format)) < end) {
 		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, frames);
 
-		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN) {
+		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN || drop == TX_DROP_UNTOUCHED) {
 			count(&d->counters->tx_drop[drop], (uint64_t)(end - frames));
 			count(&d->q->counters.full, drop == TX_DROP_NO_BUFFER);
 			break;
@@ -334,12 +351,39 @@ static void queue_leave(struct virtq *q)
 	atomic_flag_clear_explicit(&q->busy, memory_order_release);
 }
 
+/* Asks for the pages of buffers that frames come to later: so they are there in time. Of the furthest that the guest has given,
+ * AHEAD at most from here, or of each up to there. */
+static __attribute__((noinline)) void ask_ahead(const struct virtq_view *view, bool each)
+{
+	enum { AHEAD = 256 };
+	const struct virtq_format *format = view->conf->packed ? &virtq_packed : &virtq_split;
+	const struct mem_region *near = view->map->region;
+	struct virtq_desc desc;
+	struct mem_span span;
+	int n;
+
+	/* Nothing that is read here is used for a frame. */
+	mem_fetch_begin(MEM_FETCH_TO_GUEST);
+	n = mem_touch_left(view->map->touch) ? format->available(view, 0, AHEAD) : 0;
+	while (n > 0) {
+		uint32_t at = (uint32_t)n - 1;
+		bool there = format->load(view, format->head(view, at), &desc) == 0;
+
+		if (there && virtq_single(view, &desc, true, &near, &span))
+			mem_touch_ready(view->map->touch, &span, 1);
+		if (there && !each)
+			break;
+		n = each ? n - 1 : n / 2;
+	}
+}
+
 void vnet_resume(struct virtq *q)
 {
 	struct virtq_view view;
 
 	queue_take(q);
-	vnet_view_open(q, &view, NULL);
+	if (vnet_view_open(q, &view, NULL) && view.map->touch != NULL)
+		ask_ahead(&view, true);
 	mem_note_close(MEM_NOTE_TO);
 	queue_leave(q);
 }
@@ -358,6 +402,8 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 			fill_finished(&d, frames, n);
 		else
 			fill_ring(&d, frames, n);
+		if (__builtin_expect(d.view.map->touch != NULL, 0))
+			ask_ahead(&d.view, false);
 		count(&q->counters.frames, d.ok);
 		count(&counters->tx_ok, d.ok);
 		count(&counters->tx_bytes, d.bytes);

@@ -68,8 +68,8 @@ struct virtq_format {
 	/* What the guest knows a chain by that is one descriptor. */
 	uint16_t (*id)(uint16_t place, const struct virtq_desc *desc);
 	/* Resolves the chain that begins with `desc`, `at` slots from the next one, into `spans`, at a cost of at most
-	 * `max`; all of it must be writable by the device, or none. The general way, for what virtq_single() is not: 0 or
-	 * -(enum virtq_fault). */
+	 * `max`; all of it must be writable by the device, or none. The general way, for what virtq_single() is not: 0,
+	 * VIRTQ_NONE (not yet) or -(enum virtq_fault). */
 	int (*chain)(const struct virtq_view *view, uint32_t at, uint16_t place,
 		     struct virtq_desc desc, bool writable, struct virtq_chain *chain,
 		     struct mem_span *spans, uint32_t max);
@@ -116,7 +116,8 @@ struct virtq_walk {
 	uint32_t max;
 };
 
-/* One buffer more for the chain; the table an indirect descriptor names: 0 or -(enum virtq_fault). */
+/* One buffer more for the chain; the table an indirect descriptor names: 0 or -(enum virtq_fault), or VIRTQ_NONE for a table in a
+ * page that is not to be touched yet (mem_touch.h). */
 int virtq_walk_buffer(struct virtq_walk *walk, const struct virtq_desc *desc);
 int virtq_walk_indirect(struct virtq_walk *walk, const struct virtq_desc *indirect);
 

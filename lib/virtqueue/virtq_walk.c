@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "mem_note.h"
+#include "mem_touch.h"
 #include "virtq_packed.h"
 #include "virtq_split.h"
 
@@ -51,6 +52,9 @@ int virtq_walk_indirect(struct virtq_walk *walk, const struct virtq_desc *indire
 		if (at == NULL || here < sizeof(struct vring_desc) ||
 		    (uintptr_t)at % sizeof(uint64_t) != 0)
 			return -VIRTQ_FAULT_ADDRESS;
+		if (view->map->touch != NULL &&
+		    mem_touch_ready(view->map->touch, &(struct mem_span){(uint8_t *)(uintptr_t)at, sizeof(desc)}, 1) == 0)
+			return VIRTQ_NONE;
 		mem_fetch_named(at, sizeof(desc));
 		mem_note_single(at);
 		desc = view->conf->packed ? packed_desc_load((const void *)at)
