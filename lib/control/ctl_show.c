@@ -164,6 +164,7 @@ json_t *ctl_show_lcore(const struct lcore *lcore)
 	set_count(object, "frames", frames);
 	set_count(object, "loops", counted(&counters->loops));
 	set_count(object, "sleeps", counted(&counters->sleeps));
+	set_count(object, "rings", counted(&counters->rings));
 	set_count(object, "busy_cycles", busy);
 	set_count(object, "idle_cycles", idle);
 	set_count(object, "asleep_cycles", asleep);

@@ -4,7 +4,7 @@
  * A queue is in one of three tiers.
  * - Hot: received from in each round. A queue that joins is hot.
  * - Warm: nothing came for TIER_HOT_US. Only the word that changes with its next frame (port_ops.watch) is looked at: those
- *   of all warm queues stand in one array, and are read in each round that has nothing else to do, and for at most a
+ *   of all warm queues stand in one array, and some are read in each round that has nothing else to do, and for at most a
  *   fifth of the time of a busy lcore.
  * - Cold: nothing came for TIER_WARM_US, or the lcore is about to sleep. The queue is armed, so its driver kicks, and
  *   nothing of it is looked at. A queue without a kick does not become cold; one without a word becomes so from hot,
@@ -47,13 +47,14 @@ enum {
 	/* Queues of one lcore: all of all ports, twice. */
 	LCORE_QUEUES_MAX = 32768,
 	/* A few rounds of a busy lcore: it is worth looking at the whole queue again. */
-	TIER_HOT_US = 20,
-	/* A guest that sends 10 000 frames a second is far from it, one that sends 100 just so: it does not kick while its lcore
-	 * is awake. */
-	TIER_WARM_US = 20000,
+	TIER_HOT_US = 10,
+	/* A guest that sends 100 frames a second, at any moments, is far from it: it does not kick while its lcore is awake. */
+	TIER_WARM_US = 50000,
 	/* A broken ring is reported for as long (vhost_rings.c). */
 	TIER_SILENT_US = 2000000,
-	/* Between two looks at the words of a busy lcore's warm queues, at least. */
+	/* Words of warm queues that are looked at in a round, so that hot ones do not wait for long. */
+	TIER_SCAN_WORDS = 64,
+	/* Between two rounds of a busy lcore that look at some, at least. */
 	TIER_SCAN_US = 2,
 	/* And for each tick of a look, so many without. */
 	TIER_SCAN_PART = 4,
@@ -101,7 +102,8 @@ struct lcore_tiers {
 	uint32_t generation;	 /* of the poll set that they are of */
 	uint32_t given_up;	 /* as last seen in lcore_rung */
 	uint32_t turn;		 /* of warm queues, to see whether they can be cold */
-	uint64_t scan_at;	 /* when a busy lcore looks at the words again */
+	uint32_t scanned;	 /* warm queues whose words have been looked at, in this turn of all of them */
+	uint64_t scan_at;	 /* when a busy lcore looks at some again */
 };
 
 int lcore_tiers_init(struct lcore_tiers *tiers);
@@ -114,7 +116,7 @@ void lcore_give_up_words(struct lcore *lc, uint64_t at) RUNS_ON(lcore_thread);
 
 /* The i-th hot queue is silent: it becomes warm or cold if it can. True: another one is i-th now. */
 bool lcore_cool(struct lcore *lc, uint32_t i, uint64_t at) RUNS_ON(lcore_thread);
-/* Looks at the words, and receives from those that changed: frames moved. */
+/* Looks at some of the words, and receives from those that changed: frames moved. */
 uint32_t lcore_scan(struct lcore *lc, uint64_t *at) RUNS_ON(lcore_thread);
 /* Receives from what was rung: frames moved. */
 uint32_t lcore_answer(struct lcore *lc, uint64_t *at) RUNS_ON(lcore_thread);

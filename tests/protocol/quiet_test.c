@@ -25,7 +25,7 @@ enum { FORMS_N = sizeof(FORMS) / sizeof(FORMS[0]) };
 /* Close to one of the thresholds, on either side; in microseconds. */
 static uint32_t pause_us(void)
 {
-	static const uint32_t at[] = {0, 10, 20, 50, 100, 1000, 2000, 20000};
+	static const uint32_t at[] = {0, 5, 10, 50, 100, 1000, 2000, 50000};
 	uint32_t which = dice(64), base = at[which < 63 ? which % 7 : 7];
 
 	return base - base / 8 + dice(base / 4 + 8);
