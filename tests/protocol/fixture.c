@@ -311,13 +311,28 @@ void assert_held_as(const struct fg_usage *then, unsigned int fewer)
 			 (unsigned long long)now.rss_kib);
 }
 
+/* For how long the victims get nothing while nobody attacks: what the machine makes of it. */
+static int fixture_measure_quiet(void)
+{
+	int err = fg_victims_run(&fixture.victims);
+
+	if (err < 0)
+		return err;
+	fg_sleep_us(QUIET_MS * 1000);
+	err = fg_victims_pause(&fixture.victims);
+	fixture.quiet_us = fixture.victims.longest_us;
+	return err;
+}
+
 static int fixture_start(void **state)
 {
 	if (fg_switch_start(&fixture.sw, &fixture.opt) < 0)
 		return -1;
 	if (!fixture.with_victims)
 		return 0;
-	return fg_victims_start(&fixture.victims, &fixture.sw, "v0", "v1");
+	if (fg_victims_start(&fixture.victims, &fixture.sw, "v0", "v1") < 0)
+		return -1;
+	return fixture_measure_quiet();
 }
 
 static int fixture_stop(void **state)
@@ -358,6 +373,7 @@ static void assert_control_answers(void)
 int fixture_check(void **state)
 {
 	struct guest *a, *b;
+	int err;
 
 	assert_true(fg_switch_alive(&fixture.sw));
 	assert_control_answers();
@@ -373,7 +389,10 @@ int fixture_check(void **state)
 	guest_close(a);
 	guest_close(b);
 	assert_nothing_held();
-	return fg_victims_pause(&fixture.victims);
+	err = fg_victims_pause(&fixture.victims);
+	print_message("victims: longest gap %.1f ms, %.1f when quiet\n", (double)fixture.victims.longest_us / 1e3,
+		      (double)fixture.quiet_us / 1e3);
+	return err;
 }
 
 void assert_control_keeps_answering(const struct fg_switch *sw, unsigned int watched_ms)

@@ -24,7 +24,7 @@
 #include "fg_switch.h"
 #include "fg_victims.h"
 
-enum { FIXTURE_LIMIT_S = 170, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
+enum { FIXTURE_LIMIT_S = 170, QUIET_MS = 200, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
 #define GUEST_GPA (1ull << 30)
 
 /* A virtual machine: memory, front end, driver. */
@@ -41,6 +41,7 @@ struct fixture {
 	struct fg_switch_options opt;
 	bool with_victims;
 	struct fg_victims victims;
+	uint64_t quiet_us; /* their longest gap while nobody attacked */
 	struct fg_usage before;
 	struct guest guest[GUESTS];
 };

@@ -147,10 +147,10 @@ static void assert_victims_beside(const char *what)
 	rate = victims_rate(&flood_us);
 	atomic_store(&stops, true);
 	pthread_join(thread, NULL);
-	print_message("%s: %.0f a second; victims %.0f frames a second, %.0f without; longest silence %.1f ms, %.1f without; "
-		      "longest round in the median %.2f ms, %.2f without\n",
+	print_message("%s: %.0f a second; %.0f frames a second of the victims, %.0f without; longest round in the median "
+		      "%.2f ms, %.2f without\nvictims: longest gap %.1f ms, %.1f when quiet\n",
 		      what, (double)flooded / ((double)(fg_now_us() - from) / 1e6), rate, quiet,
-		      (double)victims.longest_us / 1e3, (double)quiet_gap_us / 1e3, flood_us / 1e3, quiet_us / 1e3);
+		      flood_us / 1e3, quiet_us / 1e3, (double)victims.longest_us / 1e3, (double)quiet_gap_us / 1e3);
 	assert_true(flooded > 0);
 	if (flood_us > ROUND_US)
 		fail_msg("%s: rounds of an lcore took %.1f ms in the median", what, flood_us / 1e3);
