@@ -40,6 +40,8 @@
 
 /* SIGTERM to the end: under a second, whatever a device's close may take. */
 static const uint64_t STOP_NS = 700 * NS_PER_MS;
+/* Descriptors that the process has room for from the start: 128 KiB of the kernel's memory. */
+enum { DESCRIPTORS_ROOM = 16384 };
 
 const struct port_driver *const port_drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
 
@@ -156,15 +158,23 @@ static void vuswitch_reload(void *arg)
 	config_free(&config);
 }
 
-/* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. */
+/* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. The kernel's table of them
+ * grows with the highest number, and where a process has several threads whoever needs a larger one waits for an RCU grace
+ * period: tens of milliseconds, for 253 descriptors of one message. So it grows now, while there is one thread. */
 static void raise_descriptor_limit(void)
 {
 	struct rlimit limit;
+	int last = DESCRIPTORS_ROOM - 1, fd;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
+		if (limit.rlim_max < DESCRIPTORS_ROOM)
+			last = (int)limit.rlim_max - 1;
 	}
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* A switch without a journal is better than none. */

@@ -117,6 +117,36 @@ static void the_last_of_too_many_descriptors_lingers(void **state)
 	fg_linger_release(&linger);
 }
 
+/* Slots in the kernel's table of the switch's descriptors. While it grows whoever takes a descriptor waits for other CPUs. */
+static unsigned int descriptor_slots(void)
+{
+	unsigned int slots = 0;
+	char path[64], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)fixture.sw.pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (slots == 0 && fgets(line, sizeof(line), f) != NULL)
+		sscanf(line, "FDSize: %u", &slots);
+	fclose(f);
+	return slots;
+}
+
+static void many_descriptors_find_room(void **state)
+{
+	const struct fg_msg m = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
+	struct guest *g = guest_open("h0", NULL);
+	unsigned int slots = descriptor_slots();
+	int fds[253];
+
+	for (unsigned int i = 0; i < 253; i++)
+		fds[i] = STDERR_FILENO;
+	OK(fg_wire_send_raw(g->s.sock, &m, FG_HEADER_SIZE, fds, 253));
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS / 4);
+	assert_int_equal(descriptor_slots(), slots);
+}
+
 static void a_descriptor_lingers_on_the_control_socket(void **state)
 {
 	static const char line[] = "{\"command\": \"lcores\"}\n";
@@ -238,6 +268,7 @@ static void a_file_lingers_whose_server_is_mute(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
+		TEST_CASE(many_descriptors_find_room),
 		TEST_CASE(a_descriptor_of_a_refused_message_lingers),
 		TEST_CASE(a_descriptor_of_a_refused_connection_lingers),
 		TEST_CASE(an_unread_descriptor_lingers),
