@@ -19,6 +19,7 @@
 #define VUS_ETHDEV_ZC_H
 
 #include "ethdev_queues.h"
+#include "lines.h"
 #include "rcu.h"
 
 enum { ETHDEV_LEDGER = 1024 }; /* frames of two descriptors at least: more than fit in a queue of 1024 */
@@ -44,6 +45,8 @@ struct ethdev_zc {
 	_Atomic bool stuck;		   /* the lcore writes, control shows it */
 	struct ethdev_zc_frame ledger[ETHDEV_LEDGER];
 };
+BEGINS_A_LINE(struct ethdev_zc, out);
+WHOLE_LINES(struct ethdev_zc);
 
 /* What deliver() remembers of an mbuf it is about to send. */
 struct ethdev_note {

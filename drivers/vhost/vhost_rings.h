@@ -50,10 +50,10 @@ struct vhost_port {
 	_Atomic uint32_t len_max; /* longest frame the guest takes, bytes; control writes */
 	/* When a broken ring was last reported, in seconds (lcore_ctx.epoch): said again each second, because a
 	 * report may be lost. The lcore that uses the ring writes. */
-	_Atomic uint16_t reported_epoch[VHOST_RINGS_MAX];
+	_Alignas(LINE_BYTES) _Atomic uint16_t reported_epoch[VHOST_RINGS_MAX];
 
 	/* Control's. */
-	struct vhu_device *device;
+	_Alignas(LINE_BYTES) struct vhu_device *device;
 	unsigned int pairs;
 	uint32_t tx_ready; /* one bit for each of the guest's receive queues */
 	uint16_t mtu;	   /* 0: not said */
@@ -72,6 +72,8 @@ struct vhost_port {
 	struct vhost_rxq rxq[]; /* [pairs] */
 };
 
+BEGINS_A_LINE(struct vhost_port, reported_epoch);
+BEGINS_A_LINE(struct vhost_port, device);
 BEGINS_A_LINE(struct vhost_port, rxq);
 
 static inline struct vhost_port *vhost_port_of(struct port *port)

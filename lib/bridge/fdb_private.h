@@ -69,6 +69,9 @@ struct fdb {
 	unsigned int ages;	 /* the owner whose entries fdb_age() looks at next */
 	struct fdb_stats stats;
 };
+BEGINS_A_LINE(struct fdb, generation);
+BEGINS_A_LINE(struct fdb, config);
+WHOLE_LINES(struct fdb_line);
 
 static inline uint64_t fdb_folded(uint64_t a, uint64_t b)
 {

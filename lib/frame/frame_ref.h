@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "lines.h"
 #include "role.h"
 #include "vus_limits.h"
 
@@ -36,6 +37,9 @@ struct frame_refs {
 	_Alignas(64) bool zc[VIRTQ_IN_HAND_LIST] OWNED_BY(lcore_thread);
 	uint64_t since_ns OWNED_BY(lcore_thread); /* when the oldest chain in hand became the oldest */
 };
+BEGINS_A_LINE(struct frame_refs, ref);
+BEGINS_A_LINE(struct frame_refs, zc);
+WHOLE_LINES(struct frame_refs);
 
 /* How many ports take them: while there are none, every body is copied. Control writes. */
 extern _Atomic unsigned int frame_ref_users;

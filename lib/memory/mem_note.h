@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lines.h"
 #include "mem_map.h"
 
 struct frame;
@@ -35,6 +36,7 @@ struct mem_note {
 		uint32_t n;
 	} side[MEM_NOTE_SIDES];
 };
+WHOLE_LINES(struct mem_note);
 
 /* The calling thread's. */
 extern _Thread_local __attribute__((tls_model("local-exec"))) struct mem_note mem_note;

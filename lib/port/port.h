@@ -13,6 +13,7 @@
 
 #include "frame.h"
 #include "lcore_ctx.h"
+#include "lines.h"
 #include "port_counters.h"
 #include "port_driver.h"
 #include "port_rxq.h"
@@ -40,11 +41,13 @@ struct port {
 	struct port_host *host;
 	char name[NAME_LEN_MAX + 1];
 	const char *type;
-	/* Punts from this port, and frames that control sends on its behalf. Written at most CONTROL_FRAMES_RATE times a
-	 * second. */
-	struct rate punts, injects;
 	struct rcu_scope scope; /* control's: of what the port publishes for lcores */
+	/* Punts from this port, and frames that control sends on its behalf. Any lcore writes, CONTROL_FRAMES_RATE times a
+	 * second at most. */
+	_Alignas(LINE_BYTES) struct rate punts, injects;
 };
+BEGINS_A_LINE(struct port, punts);
+WHOLE_LINES(struct port);
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */
 int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,

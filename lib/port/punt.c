@@ -15,6 +15,7 @@ struct punt_ring {
 	struct slot_ring slots;
 	struct doorbell *bell;
 };
+WHOLE_LINES(struct punt_ring);
 
 _Static_assert(sizeof(struct punt) % LINE_BYTES == 0, "a slot is whole lines");
 

@@ -9,6 +9,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "lines.h"
 #include "port_counters.h"
 #include "vus_limits.h"
 
@@ -17,6 +18,8 @@ struct report_ring {
 	struct doorbell *bell;
 	_Alignas(64) _Atomic uint64_t lost; /* the posting lcore's */
 };
+BEGINS_A_LINE(struct report_ring, lost);
+WHOLE_LINES(struct report_ring);
 
 struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell)
 {
