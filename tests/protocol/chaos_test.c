@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHAOS_MS = 4000, KINDS = 6, TABLE_MAX = 32, TABLE_REGION = 1 << 20 };
+enum { CHAOS_MS = 2500, KINDS = 6, TABLE_MAX = 32, TABLE_REGION = 1 << 20 };
 
 static uint64_t seed;
 

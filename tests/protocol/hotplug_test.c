@@ -155,7 +155,7 @@ static void a_fuzzy_removal_removes_nothing(void **state)
 /* T11, M10. Regions come and go under traffic, a great many times: nothing wears out. */
 static void regions_come_and_go_under_traffic(void **state)
 {
-	enum { ROUNDS = 100000, LIMIT_MS = 8000, AT_LEAST = 1000 };
+	enum { ROUNDS = 100000, LIMIT_MS = 3000, AT_LEAST = 1000 };
 	struct guest *g = guest_run("h0", NULL);
 	struct guest *peer = guest_run("h1", NULL);
 	int64_t deadline = fg_deadline(LIMIT_MS);
