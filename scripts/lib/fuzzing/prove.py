@@ -49,7 +49,7 @@ def _try(name, bug, seconds):
 def _expect_nothing(name, program, inputs):
     """What is found with the bug has to be the bug: without it these inputs are harmless."""
     extra = ["-runs=0"] if os.path.isdir(inputs[0]) else []
-    run = Run(name, program, inputs, FOLDER / "findings", extra).go(lambda run: False, 120)
+    run = Run(name, program, inputs, FOLDER / "findings", extra).go(lambda run: False, 900)
     if run.found:
         sys.exit(f"fuzz: {name} finds something where nothing is planted:\n{run.explain()}")
 
