@@ -69,12 +69,14 @@ bool lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
  * come so soon lately. */
 enum { VIGIL_LEAST_US = 10, VIGIL_SOON_US = 100, VIGIL_LATER_US = 1000, VIGIL_PARTS = 8 };
 
-/* Learns from a round that moved frames, `gap` ticks after the one before. */
+/* Learns from a round that moved frames, `gap` ticks after the one before; what any vigil bridges teaches nothing. */
 static inline void lcore_note_gap(struct lcore_rest *rest, uint64_t gap)
 {
 	uint32_t soon = gap < VIGIL_SOON_US * lcores.us ? VIGIL_ALL : 0;
 	uint32_t later = gap < VIGIL_LATER_US * lcores.us ? VIGIL_ALL : 0;
 
+	if (__builtin_expect(gap <= VIGIL_LEAST_US * lcores.us, 1))
+		return;
 	rest->soon = (rest->soon * (VIGIL_PARTS - 1) + soon) / VIGIL_PARTS;
 	rest->later = (rest->later * (VIGIL_PARTS - 1) + later) / VIGIL_PARTS;
 }
