@@ -25,8 +25,8 @@ static inline void learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 	bool known = fdb_lookup_inline(bridge->fdb, src, &value, &mark);
 
 	ctx->cost += SHARE_ADDRESS;
-	/* Whatever comes of a report: the same address is not reported again before its entry or the second has
-	 * changed. */
+	/* Whatever comes of a report that control gets: the same address is not reported again before its entry or the second
+	 * has changed. */
 	memo->src = src;
 	memo->src_generation = mark.generation;
 	memo->src_bucket = mark.bucket;
@@ -35,12 +35,13 @@ static inline void learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 		      (value.destination == q->port->id && value.epoch == fdb_epoch(ctx->epoch))))
 		return;
 	ctx->cost += SHARE_ADDRESS;
-	report_post(ctx->reports, &(struct report){
-					  .kind = REPORT_MAC_SEEN,
-					  .key = src,
-					  .port = q->port->id,
-					  .bridge = bridge->index,
-				  });
+	if (!report_address(ctx->reports, &(struct report){
+						  .kind = REPORT_MAC_SEEN,
+						  .key = src,
+						  .port = q->port->id,
+						  .bridge = bridge->index,
+					  }))
+		memo->src = BRIDGE_MEMO_NONE;
 }
 
 static inline uint32_t find(struct port_rxq *q, fdb_key_t dst) RUNS_ON(lcore_thread)

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include <rte_errno.h>
 #include <rte_ring.h>
@@ -13,10 +15,28 @@
 #include "port_counters.h"
 #include "vus_limits.h"
 
+/* What was posted lately, so that what waits is not posted again: a table of lines, in each the last addresses that fell into it.
+ * A full ring takes up half of the places. */
+enum { LINE_REPORTS = 4, LINES = 2 * REPORTS_MAX / LINE_REPORTS };
+
+struct posted {
+	uint64_t key;
+	uint32_t number; /* of ring.posted, when it was posted */
+	uint16_t bridge, port;
+};
+
+struct posted_line {
+	_Alignas(LINE_BYTES) struct posted posted[LINE_REPORTS];
+};
+_Static_assert(sizeof(struct posted_line) == LINE_BYTES, "an address has one line");
+
 struct report_ring {
 	struct rte_ring *ring;
 	struct doorbell *bell;
-	_Alignas(64) _Atomic uint64_t lost; /* the posting lcore's */
+	struct posted_line *lines; /* [LINES] */
+	uint64_t secret;	   /* who makes up addresses does not choose their lines */
+	_Alignas(LINE_BYTES) _Atomic uint64_t lost; /* the posting lcore's, like */
+	uint32_t posted; /* how many so far */
 };
 BEGINS_A_LINE(struct report_ring, lost);
 WHOLE_LINES(struct report_ring);
@@ -34,13 +54,18 @@ struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell
 	snprintf(name, sizeof(name), "reports_%u", index);
 	ring->ring = rte_ring_create_elem(name, sizeof(struct report), REPORTS_MAX, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
-	if (!ring->ring) {
-		int error = rte_errno;
+	ring->lines = aligned_alloc(LINE_BYTES, LINES * sizeof(*ring->lines));
+	if (!ring->ring || ring->lines == NULL || getrandom(&ring->secret, sizeof(ring->secret), 0) != sizeof(ring->secret)) {
+		int error = ring->ring ? ENOMEM : rte_errno;
 
-		free(ring);
+		report_ring_destroy(ring);
 		errno = error;
 		return NULL;
 	}
+	ring->secret |= 1;
+	memset(ring->lines, 0, LINES * sizeof(*ring->lines));
+	/* What no report has been is long taken. */
+	ring->posted = 2 * REPORTS_MAX;
 	return ring;
 }
 
@@ -49,18 +74,47 @@ void report_ring_destroy(struct report_ring *ring)
 	if (!ring)
 		return;
 	rte_ring_free(ring->ring);
+	free(ring->lines);
 	free(ring);
 }
 
-void report_post(struct report_ring *ring, const struct report *report)
+static bool post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread)
 {
 	struct report copy = *report; /* rte_ring takes no const */
 
 	if (rte_ring_sp_enqueue_elem(ring->ring, &copy, sizeof(copy)) != 0) {
 		count(&ring->lost, 1);
-		return;
+		return false;
 	}
+	ring->posted++;
 	doorbell_ring(ring->bell);
+	return true;
+}
+
+void report_post(struct report_ring *ring, const struct report *report)
+{
+	post(ring, report);
+}
+
+bool report_address(struct report_ring *ring, const struct report *report)
+{
+	uint64_t hash = (report->key ^ (uint64_t)report->bridge << 56) * ring->secret;
+	struct posted *line = ring->lines[(hash >> 40) % LINES].posted, *oldest = line;
+	uint32_t waiting = rte_ring_count(ring->ring);
+
+	for (unsigned int i = 0; i < LINE_REPORTS; i++) {
+		/* The last `waiting` of all that were posted are in the ring. */
+		if (line[i].key == report->key && line[i].bridge == report->bridge &&
+		    ring->posted - line[i].number <= waiting)
+			return line[i].port == report->port;
+		if (ring->posted - line[i].number > ring->posted - oldest->number)
+			oldest = &line[i];
+	}
+	if (!post(ring, report))
+		return false;
+	*oldest = (struct posted){
+		.key = report->key, .number = ring->posted - 1, .bridge = report->bridge, .port = report->port};
+	return true;
 }
 
 unsigned int report_drain(struct report_ring *ring, struct report *reports, unsigned int max)

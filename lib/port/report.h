@@ -2,7 +2,8 @@
 /* report.h: what an lcore reports to the control thread: small records through a ring of its own.
  *
  * A full ring drops the record and counts it: whatever still matters is reported again (an unknown address floods and is
- * reported by its next packet). The doorbell wakes the control thread, which drains every ring at most once a millisecond and
+ * reported by its next packet). While control is late, an address has one record in a ring at most, however often and at however
+ * many ports it is seen: few addresses do not fill it, so that new ones find room. The doorbell wakes the control thread, which drains every ring at most once a millisecond and
  * leaves the doorbell disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
  *
  * Context: one lcore posts, the control thread drains; neither waits.
@@ -11,6 +12,7 @@
 #define VUS_REPORT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "doorbell.h"
@@ -37,6 +39,9 @@ struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell
 void report_ring_destroy(struct report_ring *ring);
 
 void report_post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
+/* A REPORT_MAC_SEEN. Returns: whether control gets to know; false: the ring is full, or another port's record of this address is
+ * still in it, and the address has to be reported again. */
+bool report_address(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
 /* Takes up to `max` records: their number. */
 unsigned int report_drain(struct report_ring *ring, struct report *reports, unsigned int max)
 	RUNS_ON(control_thread);

@@ -182,6 +182,21 @@ static void ages_and_floods_again(void **state)
 	close_bridge(3);
 }
 
+/* Control does not come, and some addresses go on sending from behind one port, by turns. */
+static void takes_turns_while_control_is_late(void **state)
+{
+	role_assert_control();
+	open_bridge(3, 300);
+	for (unsigned int round = 0; round < 2 * REPORTS_MAX / 8; round++) {
+		for (unsigned int i = 0; i < 8; i++)
+			put(&ctx[0], EVERYBODY, home(0) + ((uint64_t)(1 + i) << 40));
+		forward(&port[0]);
+	}
+	assert_int_equal(report_lost_n(ctx[0].reports), 0);
+	assert_int_equal(learn(), 8);
+	close_bridge(3);
+}
+
 /* --- order and accounts ------------------------------------------------------------------------------------------ */
 
 /* What each port must be given, one frame after the other. */
@@ -446,6 +461,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_told_once_a_second),
 		cmocka_unit_test(moves_are_followed),
 		cmocka_unit_test(ages_and_floods_again),
+		cmocka_unit_test(takes_turns_while_control_is_late),
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(an_injected_frame),
 		cmocka_unit_test(a_port_that_left_is_forgotten),

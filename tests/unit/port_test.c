@@ -131,6 +131,50 @@ static void full_ring_drops_and_counts(void **state)
 	doorbell_fini(&bell);
 }
 
+/* Control is late: what a few addresses do over and over has room in the ring, and so have new ones. */
+static void few_addresses_do_not_fill_it(void **state)
+{
+	struct report report = {.kind = REPORT_MAC_SEEN, .port = 3, .bridge = 1};
+	struct doorbell bell;
+	struct report_ring *ring;
+	struct report got[REPORTS_MAX];
+
+	role_assert_lcore(); /* one thread plays both */
+	role_assert_control();
+	assert_int_equal(doorbell_init(&bell), 0);
+	ring = report_ring_create(0, &bell);
+	assert_non_null(ring);
+	for (unsigned int i = 0; i < 100 * REPORTS_MAX; i++) {
+		report.key = 1 + i % 500;
+		assert_true(report_address(ring, &report));
+	}
+	/* The other port it flaps to has its turn when control has read of the first; another bridge is another address. */
+	report.port = 4;
+	for (unsigned int i = 0; i < REPORTS_MAX; i++)
+		assert_false(report_address(ring, &report));
+	report.bridge = 2;
+	assert_true(report_address(ring, &report));
+	assert_int_equal(report_lost_n(ring), 0);
+	assert_int_equal(report_drain(ring, got, REPORTS_MAX), 501);
+	for (unsigned int i = 0; i < 500; i++)
+		assert_int_equal(got[i].key, 1 + i);
+	report.bridge = 1;
+	assert_true(report_address(ring, &report));
+	assert_int_equal(report_drain(ring, got, REPORTS_MAX), 1);
+	assert_int_equal(got[0].port, 4);
+	/* One that found the ring full is not taken for one that is in it. */
+	for (unsigned int i = 0; i < REPORTS_MAX; i++) {
+		report.key = 1000 + i;
+		assert_true(report_address(ring, &report));
+	}
+	report.key = 7;
+	assert_false(report_address(ring, &report));
+	assert_int_equal(report_drain(ring, got, REPORTS_MAX), REPORTS_MAX);
+	assert_true(report_address(ring, &report));
+	report_ring_destroy(ring);
+	doorbell_fini(&bell);
+}
+
 static bool readable(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
@@ -209,6 +253,7 @@ int main(void)
 		cmocka_unit_test(rows_are_whole),	    cmocka_unit_test(adds_what_is_new),
 		cmocka_unit_test(sums_over_threads),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
+		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(few_addresses_do_not_fill_it),
 		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
 	};
 
