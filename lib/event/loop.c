@@ -101,45 +101,6 @@ void loop_fd_remove(struct loop *loop, struct loop_fd *source)
 			loop->events[i].data.ptr = NULL;
 }
 
-void loop_timer_stop(struct loop *loop, struct loop_timer *timer)
-{
-	if (timer->due_ns == 0)
-		return;
-	for (struct loop_timer **at = &loop->timers; *at != NULL; at = &(*at)->next) {
-		if (*at == timer) {
-			*at = timer->next;
-			break;
-		}
-	}
-	timer->due_ns = 0;
-}
-
-void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ns)
-{
-	struct loop_timer **at = &loop->timers;
-
-	loop_timer_stop(loop, timer);
-	timer->due_ns = clock_ns() + delay_ns;
-	while (*at != NULL && (*at)->due_ns <= timer->due_ns)
-		at = &(*at)->next;
-	timer->next = *at;
-	*at = timer;
-}
-
-static void run_timers(struct loop *loop)
-{
-	uint64_t now = clock_ns();
-
-	/* A timer started by one that fires is due after `now`, unless its delay was 0: bounded by `now` either way. */
-	while (loop->timers != NULL && loop->timers->due_ns < now) {
-		struct loop_timer *timer = loop->timers;
-
-		loop->timers = timer->next;
-		timer->due_ns = 0;
-		timer->fire(timer);
-	}
-}
-
 static void run_events(struct loop *loop, struct epoll_event *events, int n)
 {
 	loop->events = events;
@@ -197,7 +158,7 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 		run_events(loop, events, n);
 	}
 	change_again(loop);
-	run_timers(loop);
+	loop_run_timers(loop);
 	rcu_poll();
 }
 

@@ -61,7 +61,8 @@ void loop_fd_remove(struct loop *loop, struct loop_fd *source) RUNS_ON(control_t
 struct loop_timer {
 	void (*fire)(struct loop_timer *timer);
 	uint64_t due_ns; /* 0: not running */
-	struct loop_timer *next;
+	/* The loop's: none of those behind one is due before it. */
+	struct loop_timer *child, *next, *before;
 };
 
 /* Fires once, `delay_ns` from now; a running timer is moved. */

@@ -30,7 +30,7 @@ struct loop_jobs {
 struct loop {
 	int epoll_fd;
 	bool stopping;
-	struct loop_timer *timers; /* soonest first */
+	struct loop_timer *timers; /* the next that is due; the others are behind it (loop_timers.c) */
 	/* The turn's events that are still to be handled, so that a removal can strike out later ones. */
 	struct epoll_event *events;
 	int events_at, events_n;
@@ -42,6 +42,9 @@ struct loop {
 
 /* For threads that we make: a signal is the control thread's. */
 void loop_block_signals(void);
+
+/* Fires those that are due. */
+void loop_run_timers(struct loop *loop) RUNS_ON(control_thread);
 
 int loop_jobs_init(struct loop *loop) RUNS_ON(control_thread);
 /* Runs every job and call that waits, then ends the helper thread. */

@@ -105,6 +105,60 @@ static void stop_the_other(struct loop_timer *timer)
 	order[atomic_fetch_add(&fired, 1)] = -1;
 }
 
+/* Of many timers each costs the same, whatever the others are: ten times as many cost ten times as much, not a hundred times.
+ * They fire in their order. */
+static uint64_t last_due_ns;
+static unsigned int many_fired;
+
+static void in_order(struct loop_timer *timer)
+{
+	const uint64_t *due = (const uint64_t *)(const void *)(timer + 1);
+
+	assert_true(*due >= last_due_ns);
+	last_due_ns = *due;
+	many_fired++;
+}
+
+static uint64_t time_timers(struct loop *loop, unsigned int n) RUNS_ON(control_thread)
+{
+	struct {
+		struct loop_timer timer;
+		uint64_t due_ns;
+	} *many = calloc(n, sizeof(*many));
+	uint64_t begin = clock_thread_cpu_ns(), seed = 1;
+
+	last_due_ns = many_fired = 0;
+	for (unsigned int round = 0; round < 3; round++)
+		for (unsigned int i = 0; i < n; i++) {
+			seed = seed * 6364136223846793005 + 1442695040888963407;
+			many[i].timer.fire = in_order;
+			loop_timer_start(loop, &many[i].timer, (seed >> 40) % (5 * NS_PER_MS));
+			many[i].due_ns = many[i].timer.due_ns;
+			if (round == 2 && i % 4 == 0)
+				loop_timer_stop(loop, &many[i].timer);
+		}
+	for (uint64_t end = clock_ns() + 20 * NS_PER_S; many_fired < n - (n + 3) / 4 && clock_ns() < end;)
+		loop_turn(loop, NS_PER_MS);
+	begin = clock_thread_cpu_ns() - begin;
+	assert_int_equal(many_fired, n - (n + 3) / 4);
+	free(many);
+	return begin;
+}
+
+static void many_timers(void **state)
+{
+	struct loop *loop = loop_create();
+	uint64_t some, more;
+
+	role_assert_control();
+	some = time_timers(loop, 2000);
+	more = time_timers(loop, 20000);
+	print_message("2000 timers: %.2f ms, 20000: %.2f ms\n", (double)some / (double)NS_PER_MS,
+		      (double)more / (double)NS_PER_MS);
+	assert_true(more < 30 * some + 20 * NS_PER_MS);
+	loop_destroy(loop);
+}
+
 /* Two are due in one turn, and the first stops the second. */
 static void a_timer_stops_another(void **state)
 {
@@ -528,6 +582,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order_and_not_early),
 		cmocka_unit_test(timers_are_moved_and_stopped),
+		cmocka_unit_test(many_timers),
 		cmocka_unit_test(a_timer_stops_another),
 		cmocka_unit_test(a_timer_that_starts_itself),
 		cmocka_unit_test(level_triggered_until_read),
