@@ -3,8 +3,9 @@
  *
  * A full ring drops the record and counts it: whatever still matters is reported again (an unknown address floods and is
  * reported by its next packet). While control is late, an address has one record in a ring at most, however often and at however
- * many ports it is seen: few addresses do not fill it, so that new ones find room. The doorbell wakes the control thread, which drains every ring at most once a millisecond and
- * leaves the doorbell disarmed in between: a guest that makes up addresses cannot make an lcore ring for each of them.
+ * many ports it is seen: few addresses do not fill it, so that new ones find room. The doorbell wakes the control thread, which
+ * drains every ring at most once a millisecond and leaves the doorbell disarmed in between: a guest that makes up addresses
+ * cannot make an lcore ring for each of them.
  *
  * Context: one lcore posts, the control thread drains; neither waits.
  */
