@@ -18,7 +18,7 @@ enum {
 	MAPPINGS_MAX = MEM_SLOTS_MAX + 3,
 	CHUNKS_MAX = 16,
 };
-static const size_t CHUNK_FIRST = (size_t)64 << 30;
+static const size_t CHUNK_FIRST = (size_t)1 << 30;
 /* Of a mapping that goes: some 80 ms if each of its small pages was touched; 64 calls for 64 GiB of which none was. */
 static const size_t RELEASE_PIECE = (size_t)1 << 30;
 static const size_t SPACE_MAX = (size_t)MEM_SPACE_MAX_GIB << 30;

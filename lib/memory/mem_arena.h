@@ -8,8 +8,8 @@
  * further fault follows, marks the arena dead and rings its alarm. The port is then torn down by the control thread;
  * no other port notices. A SIGBUS anywhere else is a bug or broken hardware and ends the process as before.
  *
- * Address space is taken in growing pieces, so that a port costs what it uses: 128 ports of 64 GiB or a few of many TiB,
- * and of those no more than MEM_SPACE_MAX_GIB each.
+ * Address space is taken in growing pieces, so that a port costs a few times what it uses, or 1 GiB: a thousand ports of a few
+ * GiB or a few of many TiB, and of those no more than MEM_SPACE_MAX_GIB each.
  *
  * Context: the control thread creates; all else runs on threads that may be lost (disposal.h), since the front end decides how
  * long it takes (X2). The handler runs on any thread. An arena is destroyed only after every lcore has left its maps.

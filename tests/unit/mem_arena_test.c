@@ -184,6 +184,34 @@ static void five_hundred_and_nine_slots(void **state)
 	close(fd);
 }
 
+/* Pages of address space that this process has. */
+static unsigned long space(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	assert_non_null(statm);
+	assert_int_equal(fscanf(statm, "%lu", &pages), 1);
+	fclose(statm);
+	return pages;
+}
+
+/* A thousand small guests take a few TiB of the 128 that a process has, not half of them. */
+static void a_small_guest_takes_little(void **state)
+{
+	const size_t guest = (size_t)2 << 30, most = (size_t)6 << 30;
+	struct mem_arena *arena = mem_arena_create(alarm_fd);
+	int fd = file_of(guest, 0);
+	unsigned long before = space();
+
+	assert_true(fd >= 0);
+	assert_non_null(mem_arena_map(arena, fd, 0, guest, PAGE));
+	assert_true((space() - before) * PAGE <= most);
+	mem_arena_destroy(arena);
+	assert_int_equal(space(), before);
+	close(fd);
+}
+
 /* More than was reserved at first: a guest of 120 GiB, of which it has touched four pages. */
 static void grows(void **state)
 {
@@ -504,6 +532,7 @@ int main(void)
 		cmocka_unit_test(places_are_used_again),
 		cmocka_unit_test(space_stays_reserved),
 		cmocka_unit_test(five_hundred_and_nine_slots),
+		cmocka_unit_test(a_small_guest_takes_little),
 		cmocka_unit_test(grows),
 		cmocka_unit_test(space_has_a_bound),
 		cmocka_unit_test(huge_pages_are_aligned),
