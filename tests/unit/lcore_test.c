@@ -268,9 +268,10 @@ static void reports_come_through(void **state)
 			assert_true(await_equal(&source[4].pending, 0));
 			usleep(1000);
 		}
+		/* One that still waits is not posted again. */
+		while (n < epoch - 99u && clock_ns() < deadline)
+			n += lcores_take_reports(got + n, REPORTS_MAX - n);
 	}
-	while (n < 3 && clock_ns() < deadline)
-		n += lcores_take_reports(got + n, REPORTS_MAX - n);
 	assert_in_range(n, 3, 6);
 	for (unsigned int i = 0; i < n; i++) {
 		assert_int_equal(got[i].port, 4);
