@@ -100,6 +100,8 @@ static void ethdev_port_destroy(struct port *port, void (*gone)(void *arg), void
 static const struct port_ops ops = {
 	.receive = ethdev_receive,
 	.complete = ethdev_complete,
+	.set_aside = ethdev_set_aside,
+	.take_up = ethdev_take_up,
 	.deliver = deliver,
 	.arm = ethdev_arm,
 	.disarm = ethdev_disarm,

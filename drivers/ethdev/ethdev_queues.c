@@ -141,6 +141,19 @@ void ethdev_complete(struct port_rxq *rxq, struct lcore_ctx *ctx VUS_UNUSED)
 	q->mine.held = 0;
 }
 
+/* The mbufs are ours for as long as that takes. */
+bool ethdev_set_aside(struct port_rxq *rxq VUS_UNUSED, struct lcore_ctx *ctx VUS_UNUSED)
+{
+	return true;
+}
+
+/* What ethdev_rxq_drain() freed is no burst any more. */
+enum port_taken ethdev_take_up(struct port_rxq *rxq, struct lcore_ctx *ctx VUS_UNUSED)
+{
+	role_assert_lcore();
+	return queue_of(rxq)->mine.held > 0 ? PORT_TAKEN : PORT_LOST;
+}
+
 /* net_tap reads its descriptor only after a signal, which goes to some thread of the process and is handled when that
  * one gets a CPU. An lcore that is about to sleep does not wait for it: the packet would lie there until the next. */
 static bool signal_is_late(const struct ethdev_rxq *q)
@@ -155,6 +168,8 @@ bool ethdev_arm(struct port_rxq *rxq)
 	struct ethdev_rxq *q = queue_of(rxq);
 
 	role_assert_lcore();
+	if (q->mine.held > 0) /* set aside */
+		return true;
 	if (rxq->wake_fd < 0)
 		return false;
 	if (q->intr_switch && rte_eth_dev_rx_intr_enable(q->device, rxq->index) != 0)

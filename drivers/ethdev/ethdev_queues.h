@@ -81,6 +81,8 @@ uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx);
 void ethdev_complete(struct port_rxq *rxq, struct lcore_ctx *ctx);
 bool ethdev_arm(struct port_rxq *rxq);
 void ethdev_disarm(struct port_rxq *rxq);
+bool ethdev_set_aside(struct port_rxq *rxq, struct lcore_ctx *ctx);
+enum port_taken ethdev_take_up(struct port_rxq *rxq, struct lcore_ctx *ctx);
 
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n);

@@ -404,8 +404,11 @@ void ethdev_stop(struct ethdev *dev)
 
 void ethdev_free(struct ethdev *dev)
 {
-	for (uint16_t i = 0; i < dev->rxq_n; i++)
+	for (uint16_t i = 0; i < dev->rxq_n; i++) {
+		if (dev->rxq[i] != NULL)
+			port_rxq_fini(&dev->rxq[i]->rxq);
 		free(dev->rxq[i]);
+	}
 	free(dev->txq);
 	ethdev_zc_free(dev);
 	ethdev_pool_put(dev->pool);

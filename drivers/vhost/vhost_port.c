@@ -140,6 +140,8 @@ static void ring_broken(struct port *port, unsigned int index)
 
 static void vhost_free(struct vhost_port *vhost)
 {
+	for (unsigned int i = 0; i < vhost->pairs; i++)
+		port_rxq_fini(&vhost->rxq[i].q);
 	port_fini(&vhost->port);
 	free(vhost->socket);
 	free(vhost);
@@ -196,6 +198,8 @@ static const struct port_ops vhost_ops = {
 	.arm = vhost_arm,
 	.disarm = vhost_disarm,
 	.watch = vhost_watch,
+	.set_aside = vhost_set_aside,
+	.take_up = vhost_take_up,
 	.ring_broken = ring_broken,
 	.state = vhost_state,
 	.show = vhost_show,

@@ -2,6 +2,7 @@
 #include "vhost_rings.h"
 
 #include "vnet.h"
+#include "vnet_aside.h"
 
 static struct vhost_rxq *rxq_of(struct port_rxq *q)
 {
@@ -72,6 +73,26 @@ bool vhost_watch(struct port_rxq *q, struct port_word *word)
 {
 	role_assert_lcore();
 	return rcu_get(&rxq_of(q)->lane) == NULL && vnet_watch(rxq_of(q)->ring, word);
+}
+
+/* What came out of a lane is not kept: that is there for as long as memory arrives. */
+bool vhost_set_aside(struct port_rxq *q, struct lcore_ctx *ctx VUS_UNUSED)
+{
+	role_assert_lcore();
+	return rxq_of(q)->held == NULL && vnet_set_aside(rxq_of(q)->ring);
+}
+
+enum port_taken vhost_take_up(struct port_rxq *q, struct lcore_ctx *ctx)
+{
+	role_assert_lcore();
+	switch (vnet_take_up(rxq_of(q)->ring, ctx->burst)) {
+	case VNET_ASIDE_THERE:
+		return PORT_TAKEN;
+	case VNET_ASIDE_LATER:
+		return PORT_LATER;
+	default:
+		return PORT_LOST;
+	}
 }
 
 bool vhost_arm(struct port_rxq *q)

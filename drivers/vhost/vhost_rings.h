@@ -88,6 +88,8 @@ void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 bool vhost_watch(struct port_rxq *q, struct port_word *word);
 bool vhost_arm(struct port_rxq *q);
 void vhost_disarm(struct port_rxq *q);
+bool vhost_set_aside(struct port_rxq *q, struct lcore_ctx *ctx);
+enum port_taken vhost_take_up(struct port_rxq *q, struct lcore_ctx *ctx);
 
 /* Delivers to the guest's queues, which are ready; several: a flow stays in one. */
 void vhost_fill_queues(struct port *port, struct lcore_ctx *ctx, const struct vhost_tx_set *set,

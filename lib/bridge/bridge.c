@@ -95,10 +95,13 @@ static void members_publish(struct bridge *bridge, const struct bridge_members *
 int bridge_add_port(struct bridge *bridge, struct port *port)
 {
 	struct bridge_members *members = members_copy(bridge);
+	unsigned int i;
 
 	if (members == NULL)
 		return -ENOMEM;
-	members->port[members->n++] = port;
+	for (i = members->n++; i > 0 && members->port[i - 1]->id > port->id; i--)
+		members->port[i] = members->port[i - 1];
+	members->port[i] = port;
 	members->by_id[port->id] = port;
 	port->bridge = bridge;
 	members_publish(bridge, members);
@@ -115,7 +118,7 @@ int bridge_remove_port(struct bridge *bridge, struct port *port)
 	while (i < members->n && members->port[i] != port)
 		i++;
 	if (i < members->n)
-		members->port[i] = members->port[--members->n];
+		memmove(&members->port[i], &members->port[i + 1], (--members->n - i) * sizeof(members->port[0]));
 	members->by_id[port->id] = NULL;
 	members_publish(bridge, members);
 	fdb_flush(bridge->fdb, port->id, true);

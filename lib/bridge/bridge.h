@@ -74,8 +74,14 @@ bool bridge_age(struct bridge *bridge) RUNS_ON(control_thread);
 /* --- lcores ----------------------------------------------------------------------------------------------------- */
 
 /* Forwards ctx->burst, which was received from `q`: each frame is delivered, copied to several ports, or dropped and
- * counted. The frames are the source's again on return. */
-void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+ * counted. The frames are the source's again on return.
+ * Returns: false: a flood was left at the receiver it had come to, because it had cost ctx->bound; bridge_go_on() is called
+ * with the same burst later. What is remembered is the number of a port and not a port. */
+bool bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+/* Goes on where it was left, with the members that the bridge has by now. Returns: as bridge_forward(). */
+bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+/* Instead: counts those frames as dropped that were not looked at. */
+void bridge_give_up(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
 /* Sends a frame of the switch's own (lcore_inject.h) to where one from `from` would go, or, if that is NULL, one from no port of
  * the bridge. Counts it as injected at each port that it leaves by: their number. */

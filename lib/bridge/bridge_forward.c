@@ -31,6 +31,7 @@ struct sorting {
 	uint16_t ok;
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
+	bool left;     /* a flood, for a later visit: and the burst with it */
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -57,40 +58,87 @@ static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
 	s->last_to = TO_NONE;
 }
 
-/* Sends what is held back for a flood to every member it may leave by: how many there were, and in *why what kept it from
- * the others. */
-static uint64_t flood(struct sorting *s, enum rx_drop *why) RUNS_ON(lcore_thread)
+/* The first member whose id is not below `from`. */
+static unsigned int member_from(const struct bridge_members *members, uint32_t from)
 {
-	uint64_t reached = 0, bytes = 0;
+	unsigned int low = 0, high = members->n;
 
-	*why = RX_DROP_ALONE;
-	for (unsigned int i = 0; i < s->members->n; i++) {
-		verdict_t verdict =
-			bridge_egress(&s->in, s->members->port[i], s->flood, s->floods);
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
 
-		if (verdict == VERDICT_PASS)
-			reached++;
-		else if (verdict != RX_DROP_REFLECTION)
-			*why = verdict;
+		if (members->port[middle]->id < from)
+			low = middle + 1;
+		else
+			high = middle;
 	}
+	return low;
+}
+
+/* What came of a flood, or of a part of one. */
+struct flooding {
+	uint64_t reached; /* members */
+	enum rx_drop why; /* what kept it from the others */
+	uint32_t next;	  /* the id of the member that it was left at; PORTS_MAX: all were asked */
+};
+
+/* Sends what is held back for a flood to every member that it may leave by, of those whose ids are not below `from`; after
+ * one of them at least it may have cost enough. */
+static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thread)
+{
+	struct flooding flooding = {.why = RX_DROP_ALONE, .next = PORTS_MAX};
+	const struct bridge_members *members = s->members;
+	uint32_t each, bound = s->in.ctx->bound;
+	uint64_t bytes = 0;
+
 	for (uint16_t i = 0; i < s->floods; i++)
 		bytes += s->flood[i]->len;
-	s->cost += share_cost((uint32_t)reached * s->floods, (uint32_t)reached, reached * bytes);
-	return reached;
+	each = share_cost(s->floods, 1, bytes);
+	for (unsigned int i = member_from(members, from); i < members->n; i++) {
+		struct port *port = members->port[i];
+		verdict_t verdict;
+
+		if (port == s->in.port)
+			continue;
+		if (flooding.reached > 0 && bound != 0 && s->cost >= bound) {
+			flooding.next = port->id;
+			break;
+		}
+		verdict = bridge_egress(&s->in, port, s->flood, s->floods);
+		if (verdict == VERDICT_PASS) {
+			flooding.reached++;
+			s->cost += each;
+		} else {
+			flooding.why = verdict;
+		}
+	}
+	return flooding;
+}
+
+/* Remembers what is being flooded, and where it was left. */
+static __attribute__((noinline)) void leave(struct sorting *s, uint32_t at)
+{
+	struct burst *burst = s->in.ctx->burst;
+
+	burst->flooded = 0;
+	for (uint16_t i = 0; i < s->floods; i++)
+		burst->flooded |= UINT32_C(1) << (s->flood[i] - burst->frame);
+	burst->port = (uint16_t)at;
+	s->left = true;
 }
 
 static void send_floods(struct sorting *s) RUNS_ON(lcore_thread)
 {
-	enum rx_drop why;
-	uint64_t reached;
+	struct flooding flooding;
 
 	if (s->floods == 0)
 		return;
-	reached = flood(s, &why);
-	if (reached > 0)
-		s->copies += (reached - 1) * s->floods;
+	flooding = flood(s, 0);
+	if (flooding.reached > 0)
+		s->copies += (flooding.reached - 1) * s->floods;
 	else
-		drop(s, why, s->flood, s->floods);
+		drop(s, flooding.why, s->flood, s->floods);
+	if (flooding.next < PORTS_MAX)
+		leave(s, flooding.next);
 	s->floods = 0;
 }
 
@@ -109,13 +157,16 @@ static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 	s->last = &s->outbox[i];
 }
 
-static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame *frame, uint32_t to)
+/* False: a flood before it was left, and so is the frame. */
+static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame *frame, uint32_t to)
 	RUNS_ON(lcore_thread)
 {
 	struct port *port = to < PORTS_MAX ? s->members->by_id[to] : NULL;
 
 	if (port != NULL) {
 		send_floods(s);
+		if (s->left)
+			return false;
 		add_known(s, port, frame);
 		s->last_to = to;
 	} else {
@@ -123,44 +174,94 @@ static __attribute__((noinline)) void sort_frame(struct sorting *s, struct frame
 		send_known(s);
 		s->flood[s->floods++] = frame;
 	}
+	return true;
 }
 
-void bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
+static inline __attribute__((always_inline)) void sorting_begin(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q)
+	RUNS_ON(lcore_thread)
 {
-	const struct bridge *bridge = q->port->bridge;
-	struct burst *burst = ctx->burst;
-	struct sorting s;
-
 	bridge_lookup_begin(ctx, q);
-	s.in = ingress_of(ctx, q->port);
-	s.counters = port_counters_of(q->port, ctx);
-	s.members = rcu_get(&bridge->members);
-	s.last_to = TO_NONE;
-	s.outboxes = s.floods = s.ok = 0;
-	s.bytes = s.copies = 0;
-	s.cost = 0;
-	for (uint32_t i = 0; i < burst->n; i++) {
+	s->in = ingress_of(ctx, q->port);
+	s->counters = port_counters_of(q->port, ctx);
+	s->members = rcu_get(&q->port->bridge->members);
+	s->last_to = TO_NONE;
+	s->outboxes = s->floods = s->ok = 0;
+	s->bytes = s->copies = 0;
+	s->cost = 0;
+	s->left = false;
+}
+
+/* The frames of the burst from number `i` on. */
+static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
+							     uint32_t i) RUNS_ON(lcore_thread)
+{
+	struct burst *burst = ctx->burst;
+
+	for (; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
 		uint16_t fid;
 		uint32_t to;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
-			count(&s.counters->rx_drop[verdict], 1);
+			count(&s->counters->rx_drop[verdict], 1);
 			continue;
 		}
 		to = bridge_lookup(ctx, q, fid, frame);
-		if (to == s.last_to)
-			s.last->frame[s.last->n++] = frame;
-		else
-			sort_frame(&s, frame, to);
-		s.ok++;
-		s.bytes += frame->len;
+		if (to == s->last_to)
+			s->last->frame[s->last->n++] = frame;
+		else if (__builtin_expect(!sort_frame(s, frame, to), 0))
+			break;
+		s->ok++;
+		s->bytes += frame->len;
 	}
-	send_known(&s);
-	send_floods(&s);
-	count(&s.counters->rx_ok, s.ok);
-	count(&s.counters->rx_bytes, s.bytes);
-	count(&s.counters->copies, s.copies);
-	ctx->cost += share_cost(s.ok, 0, s.bytes) + s.cost;
+	burst->next = (uint16_t)i;
+	send_known(s);
+	send_floods(s);
+}
+
+/* Whether the burst is done. */
+static inline __attribute__((always_inline)) bool sorting_end(struct sorting *s, struct lcore_ctx *ctx) RUNS_ON(lcore_thread)
+{
+	count(&s->counters->rx_ok, s->ok);
+	count(&s->counters->rx_bytes, s->bytes);
+	count(&s->counters->copies, s->copies);
+	ctx->cost += share_cost(0, 0, s->bytes) + s->cost;
+	return !s->left;
+}
+
+bool bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
+{
+	struct sorting s;
+
+	sorting_begin(&s, ctx, q);
+	sort_burst(&s, ctx, q, 0);
+	return sorting_end(&s, ctx);
+}
+
+/* Its frames have been counted as sent on their way. */
+bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
+{
+	struct burst *burst = ctx->burst;
+	struct flooding flooding;
+	struct sorting s;
+
+	sorting_begin(&s, ctx, q);
+	for (uint32_t left = burst->flooded; left != 0; left &= left - 1)
+		s.flood[s.floods++] = &burst->frame[__builtin_ctz(left)];
+	flooding = flood(&s, burst->port);
+	s.copies = flooding.reached * s.floods;
+	s.floods = 0;
+	if (flooding.next < PORTS_MAX) {
+		burst->port = (uint16_t)flooding.next;
+		s.left = true;
+	} else {
+		sort_burst(&s, ctx, q, burst->next);
+	}
+	return sorting_end(&s, ctx);
+}
+
+void bridge_give_up(struct lcore_ctx *ctx, struct port_rxq *q)
+{
+	count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_WITHDRAWN], (uint64_t)(ctx->burst->n - ctx->burst->next));
 }

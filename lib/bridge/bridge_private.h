@@ -11,7 +11,7 @@
 /* The ports of a bridge: published, never changed. */
 struct bridge_members {
 	unsigned int n;
-	struct port *port[PORTS_MAX];  /* the n members, for floods */
+	struct port *port[PORTS_MAX];  /* the n members by ascending id, for floods */
 	struct port *by_id[PORTS_MAX]; /* NULL: not, or no longer, a member */
 };
 

@@ -39,8 +39,8 @@ static __attribute__((noinline)) void run_work(struct lcore *lc) RUNS_ON(lcore_t
 	}
 }
 
-/* Once over what may have frames, from the moment `at` on: the number of frames moved. */
-static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
+/* Once over what may have frames, from the moment `at` on: whether there was anything to do. */
+static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
@@ -66,24 +66,23 @@ static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set 
 	}
 	if (__builtin_expect(atomic_load_explicit(&lc->rung.any, memory_order_relaxed), 0))
 		frames += lcore_answer(lc, &at);
-	if (tiers->warm_n > 0 && (frames == 0 || at > tiers->scan_at))
+	/* A round in which queues were passed over for what they owe is not idle. */
+	if (tiers->warm_n > 0 && ((frames == 0 && lc->ctx.share.least == 0) || at > tiers->scan_at))
 		frames += lcore_scan(lc, &at);
 	if (__builtin_expect(slot_ring_waiting(&lc->injects), 0))
 		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
 		run_work(lc);
 	share_next(&lc->ctx.share, frames > 0);
-	return frames;
+	return frames > 0;
 }
 
-static inline void account(struct lcore *lc, uint32_t frames, uint64_t ticks) RUNS_ON(lcore_thread)
+static inline void account(struct lcore *lc, bool busy, uint64_t ticks) RUNS_ON(lcore_thread)
 {
 	struct lcore_counters *counters = &lc->counters;
 
 	count(&counters->loops, 1);
-	count(frames > 0 ? &counters->busy : &counters->idle, ticks);
-	if (frames > 0)
-		count(&counters->frames, frames);
+	count(busy ? &counters->busy : &counters->idle, ticks);
 	if (__builtin_expect(ticks > counted(&counters->longest), 0))
 		atomic_store_explicit(&counters->longest, ticks, memory_order_relaxed);
 	if (__builtin_expect(counted(&counters->reset) != lc->reset_seen, 0)) {
@@ -117,17 +116,17 @@ static int lcore_main(void *arg)
 	watchdog_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
-		uint32_t frames = lcore_round_over(lc, rcu_get(&lc->set), before);
+		bool busy = lcore_round_over(lc, rcu_get(&lc->set), before);
 		uint64_t now = rte_rdtsc();
 
 		rcu_quiescent(lc->ctx.index);
-		account(lc, frames, now - before);
+		account(lc, busy, now - before);
 		before = now;
 		lc->ctx.epoch = atomic_load_explicit(&lcores.epoch, memory_order_relaxed);
 		if (__builtin_expect(!lc->rest.bell_on, 0) && lc->tiers.cold_n > 0 &&
 		    now - lc->rest.woke > BELL_AFTER_US * lcores.us)
 			bell_listen(lc, true);
-		if (frames > 0) {
+		if (busy) {
 			lcore_note_gap(&lc->rest, now - moved);
 			moved = now;
 		} else if (lcore_idle(lc, now, &moved)) {
@@ -160,6 +159,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	lc->ctx.burst = aligned_alloc(64, (sizeof(*lc->ctx.burst) + 63) & ~(size_t)63);
 	if (lc->ctx.burst != NULL)
 		lc->ctx.burst->cost = 0;
+	lc->ctx.bound = SHARE_VISIT;
 	lc->ctx.reports = report_ring_create(index, reports);
 	lc->ctx.punts = punt_ring_create(reports);
 	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

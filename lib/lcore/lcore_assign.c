@@ -170,7 +170,7 @@ int lcores_add_queue(struct port_rxq *q)
 	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));
 	struct wake_change *wake;
 
-	if (set == NULL || !place_take(lc, q)) {
+	if (set == NULL || port_rxq_room(q) != 0 || !place_take(lc, q)) {
 		free(set);
 		return -ENOMEM;
 	}

@@ -90,20 +90,22 @@ static inline uint64_t lcore_vigil(const struct lcore_rest *rest)
 	return (rest->soon >= VIGIL_ALL * 3 / 8 ? VIGIL_SOON_US : VIGIL_LEAST_US) * lcores.us;
 }
 
-/* Visits a queue: the number of frames. `at` is when the last thing ended, and then when this did. */
+/* Visits a queue: the number of frames, and 1 if it had something else to do. `at` is when the last thing ended, and then when
+ * this did. */
 static inline uint16_t lcore_poll(struct lcore *lc, struct port_rxq *q, uint64_t *at) RUNS_ON(lcore_thread)
 {
 	uint16_t n = lcore_visit(&lc->ctx, q);
 	uint64_t now;
 
-	if (n == 0)
+	if (lc->ctx.cost == 0)
 		return 0;
+	count(&lc->counters.frames, n);
 	count(&q->frames, n);
-	count(&q->bursts, 1);
+	count(&q->bursts, n > 0);
 	now = rte_rdtsc();
 	count(&q->cycles, now - *at);
 	*at = now;
-	return n;
+	return n > 0 ? n : 1;
 }
 
 /* lcore_inject.c. Sends some of what control has for this lcore. */

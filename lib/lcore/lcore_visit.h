@@ -9,26 +9,34 @@
 
 #include "bridge.h"
 
-/* Returns: the number of frames received. */
+/* lcore_aside.c. Keeps a burst whose flood was left in the middle for the queue's next turn. False: that cannot be, and the rest
+ * was done at once. */
+bool lcore_set_aside(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+/* Goes on with it. */
+void lcore_take_up(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
+
+/* Returns: the number of frames received; ctx->cost is 0 if nothing was done. */
 static inline uint16_t lcore_visit(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread)
 {
 	const struct port_ops *ops = q->port->ops;
-	uint32_t cost;
 	uint16_t n;
 
+	ctx->cost = 0;
 	if (__builtin_expect(q->owed != 0, 0) && !share_turn(&ctx->share, &q->owed))
 		return 0;
-	n = ops->receive(q, ctx);
-	ctx->cost = 0;
-	if (n > 0) {
-		bridge_forward(ctx, q);
-		ops->complete(q, ctx);
-	} else if (__builtin_expect(ctx->burst->cost == 0, 1)) {
+	if (__builtin_expect(q->waits, 0)) {
+		lcore_take_up(ctx, q);
+		q->owed = share_visited(q->owed, ctx->cost);
 		return 0;
 	}
-	cost = ctx->cost + ctx->burst->cost;
+	n = ops->receive(q, ctx);
+	if (n == 0 && __builtin_expect(ctx->burst->cost == 0, 1))
+		return 0;
+	ctx->cost = n + ctx->burst->cost;
 	ctx->burst->cost = 0;
-	q->owed = share_visited(q->owed, cost);
+	if (n > 0 && (__builtin_expect(bridge_forward(ctx, q), 1) || !lcore_set_aside(ctx, q)))
+		ops->complete(q, ctx);
+	q->owed = share_visited(q->owed, ctx->cost);
 	return n;
 }
 

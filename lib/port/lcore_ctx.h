@@ -33,6 +33,7 @@ struct lcore_ctx {
 	struct lcore_work *work;
 	struct share_round share; /* of this round */
 	uint32_t cost;		  /* of this visit, so far (share.h) */
+	uint32_t bound;		  /* the cost at which a flood is left for the next visit; 0: never */
 };
 
 static inline void lcore_work_start(struct lcore_ctx *ctx, struct lcore_work *work)

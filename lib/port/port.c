@@ -47,6 +47,34 @@ int port_alloc_rxqs(struct port *port, uint16_t n)
 	return 0;
 }
 
+int port_rxq_room(struct port_rxq *q)
+{
+	struct burst **aside;
+
+	if (q->aside != NULL || q->port->ops->set_aside == NULL)
+		return 0;
+	aside = malloc(sizeof(*aside));
+	if (aside == NULL)
+		return -ENOMEM;
+	/* The pages are there when they are used. */
+	*aside = aligned_alloc(_Alignof(struct burst), sizeof(**aside));
+	if (*aside == NULL) {
+		free(aside);
+		return -ENOMEM;
+	}
+	(*aside)->cost = 0;
+	q->aside = aside;
+	return 0;
+}
+
+void port_rxq_fini(struct port_rxq *q)
+{
+	if (q->aside != NULL)
+		free(*q->aside);
+	free(q->aside);
+	q->aside = NULL;
+}
+
 void port_fini(struct port *port)
 {
 	free(port->rxq);

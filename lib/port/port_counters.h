@@ -61,6 +61,8 @@
 	ROW(REFLECTION, reflection, "its destination is behind the port it came from")                          \
 	ROW(ALONE, alone, "to be flooded, and the bridge has no other port")                                    \
 	ROW(ISOLATED, isolated, "the port is isolated, and so is every port it is for")                         \
+	ROW(WITHDRAWN, withdrawn,                                                                               \
+	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \
 	    "the guest had sent it while its memory was arriving (postcopy), and the migration broke off "      \
 	    "before it was passed on")

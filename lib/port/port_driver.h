@@ -43,6 +43,13 @@ struct port_state {
 	char text[PORT_STATE_BYTES]; /* one line in plain words */
 };
 
+/* What has become of frames that were set aside. */
+enum port_taken {
+	PORT_TAKEN, /* they are there */
+	PORT_LATER, /* the source is not to be touched for now */
+	PORT_LOST,  /* the memory they lay in is gone, or the ring has begun anew; they are given back as far as that can be */
+};
+
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
 	 * back already. Every receive() that returned frames is followed by one complete(). */
@@ -60,6 +67,12 @@ struct port_ops {
 	 * from. False: frames are waiting already, or no word says so for now. NULL: never; such a queue is polled in each round
 	 * of an lcore that is awake. */
 	bool (*watch)(struct port_rxq *q, struct port_word *word);
+	/* The frames of the last receive() are not done with, and the lcore goes on with other queues: they stay in hand, and
+	 * the burst is put where the queue keeps it (port_rxq.aside). False: not now, the lcore does the rest at once. NULL:
+	 * never. */
+	bool (*set_aside)(struct port_rxq *q, struct lcore_ctx *ctx);
+	/* The burst is ctx->burst again. If its frames are there, complete() or set_aside() follows. */
+	enum port_taken (*take_up)(struct port_rxq *q, struct lcore_ctx *ctx);
 
 	/* Control thread. An lcore reported that ring `index` broke (REPORT_RING_BROKEN). NULL: the type has none. */
 	void (*ring_broken)(struct port *port, unsigned int index);

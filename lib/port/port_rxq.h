@@ -18,6 +18,7 @@
 #include "lines.h"
 #include "role.h"
 
+struct burst;
 struct disposal_account;
 struct disposal_job;
 struct port;
@@ -45,11 +46,13 @@ struct port_rxq {
 	struct disposal_job *waking; /* control's: wake_fd is on its way into an lcore's set */
 	int lcore;	/* control's: whose poll set has the queue, -1 none */
 	_Atomic bool withdrawn; /* it could not be taken out of the poll set yet: it is hot until it can */
+	struct burst **aside; /* where its lcore keeps a burst that it has set aside, and a spare one else; port_rxq_room() */
 	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
 	/* What the lcore that polls this queue counts; anyone reads. Cycles are TSC ticks of its bursts, from receive to
 	 * complete, with the looks at empty queues before them. */
 	_Atomic uint64_t frames, bursts, cycles;
 	_Atomic bool woke; /* its wake_fd has woken an lcore */
+	bool waits OWNED_BY(lcore_thread); /* a burst is set aside: it comes first */
 	uint32_t owed OWNED_BY(lcore_thread); /* for work that was done for it (share.h) */
 	/* Control's. */
 	_Alignas(64) uint8_t balance_priv[PORT_RXQ_BALANCE_BYTES];
@@ -70,6 +73,13 @@ static inline void port_rxq_init(struct port_rxq *q, struct port *port, uint16_t
 	q->wake_fd = -1;
 	q->lcore = -1;
 }
+
+/* Room for a burst that is set aside, of a driver that can do so. Once is enough. 0 or -ENOMEM.
+ * Context: control, before the queue is in a poll set. */
+int port_rxq_room(struct port_rxq *q);
+/* Frees it.
+ * Context: control, after every lcore has left the queue. */
+void port_rxq_fini(struct port_rxq *q);
 
 /* Whether an lcore may sleep until the queue wakes it.
  * Context: any thread. */

@@ -35,6 +35,9 @@ enum {
 	SHARE_FINISH = 4,
 	/* What a queue may have done in a round: a burst of frames of 64 bytes for one receiver. */
 	SHARE_QUANTUM = BURST_MAX + SHARE_DELIVERY + BURST_MAX * 64 / SHARE_BYTES,
+	/* What a visit may cost before a flood is left at the receiver that it has come to, for the next visit: some receivers of
+	 * a whole burst, so that finding the place again is little beside them. */
+	SHARE_VISIT = 4 * SHARE_QUANTUM,
 	/* No visit is counted as more, so that what is owed stays far below 2^32. */
 	SHARE_COST_MAX = 1 << 24,
 };

@@ -110,11 +110,13 @@ static void lcores_ring_stop(struct vhu_ring *ring)
 {
 	role_assert_control();
 	vhu_pending_begin(ring->pending, VHU_STEP_LCORES);
+	atomic_store_explicit(&ring->q.draining, true, memory_order_relaxed);
+	/* Pairs with vnet_set_aside(): from now on no burst is set aside, or we see that one is. */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (!frame_ref_wanted() && !virtq_is_referenced(&ring->q)) {
 		withdraw(ring);
 		return;
 	}
-	atomic_store_explicit(&ring->q.draining, true, memory_order_relaxed);
 	ring->drain_timer.fire = look_whether_drained;
 	vhu_pending_await(ring->pending, &ring->leave, drain_passed);
 }

@@ -8,6 +8,7 @@
 #include "mem_touch.h"
 #include "poke.h"
 #include "share.h"
+#include "vnet_aside.h"
 #include "vnet_private.h"
 #include "vnet_window.h"
 #include "vus_limits.h"
@@ -387,6 +388,8 @@ void vnet_complete(struct virtq *q, struct burst *burst)
 		complete_as(q, burst, &virtq_packed);
 	else
 		complete_as(q, burst, &virtq_split);
+	if (__builtin_expect(q->dp.aside, 0))
+		vnet_aside_over(q);
 	mem_note_close(MEM_NOTE_FROM);
 	mem_fetch_end();
 }
@@ -419,8 +422,8 @@ bool vnet_watch(struct virtq *q, struct port_word *word)
 	struct virtq_view view;
 	bool nothing;
 
-	/* What devices have read, and the place of a ring that was not looked at yet, no word tells. */
-	if (vnet_window_open(q) || q->dp.fresh || !vnet_view_open(q, &view, NULL))
+	/* What devices have read, a burst that was set aside, the place of a ring that was not looked at: no word tells. */
+	if (vnet_window_open(q) || q->dp.aside || q->dp.fresh || !vnet_view_open(q, &view, NULL))
 		return false;
 	nothing = view.conf->packed ? packed_watch(&view, word) : split_watch(&view, word);
 	mem_note_close(MEM_NOTE_TO);
@@ -439,8 +442,8 @@ bool vnet_arm(struct virtq *q)
 	struct virtq_view view;
 	bool waiting;
 
-	/* No event says when a device has read a body. */
-	if (vnet_window_open(q))
+	/* No event says when a device has read a body, or when a burst that was set aside has its turn. */
+	if (vnet_window_open(q) || q->dp.aside)
 		return true;
 	/* A ring that was not looked at yet is looked at first: there may be something to be done. */
 	if (q->dp.fresh)

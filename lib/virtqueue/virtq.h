@@ -83,6 +83,7 @@ struct virtq_dp {
 	bool packed;
 	bool fresh;		/* the place is still to be found in the ring (at the first use) */
 	bool kicks_wanted;	/* as last written for the guest */
+	bool aside;		/* the last burst is set aside: its chains are in hand (virtio_net's) */
 	bool resumes;		/* fresh, and the record is about this ring: `found` is what it said */
 	/* Chains in hand whose bodies devices may be reading (virtio_net's): the number of the oldest, and of the next
 	 * one that will be taken; the same: none. */
