@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Floods that are left in the middle, for other queues of the lcore, while something else happens: the flooder's ring stops,
+ * its receivers hang up and come back, its address is another one with each frame. Each frame is accounted for once for each
+ * receiver, no buffer is lost, and two victims on another bridge lose nothing.
+ */
+#include <string.h>
+
+#include "account.h"
+
+/* Receivers beside those that a test case connects: nobody is there, which costs the flood as much. */
+enum { RECEIVERS = 14, DEPTH = 128, ROUNDS = 40 };
+
+static const char *const ports[] = {
+	"v0", "v1", "f,bridge=br1", "r0,bridge=br1", "r1,bridge=br1", "r2,bridge=br1", "r3,bridge=br1", "r4,bridge=br1",
+	"r5,bridge=br1", "r6,bridge=br1", "r7,bridge=br1", "r8,bridge=br1", "r9,bridge=br1", "r10,bridge=br1", "r11,bridge=br1",
+	"r12,bridge=br1", "r13,bridge=br1", NULL,
+};
+static const struct fg_switch_options share_fixture = {.ports = ports};
+
+/* As many frames at once as there is room for: their number. */
+static unsigned int flood(struct guest *f, const uint8_t dst[6], unsigned int *source)
+{
+	uint8_t frame[60] = {0};
+	unsigned int n = 0;
+
+	memcpy(frame, dst, 6);
+	for (; n < DEPTH && fg_nic_room(&f->nic, 1); n++) {
+		memcpy(frame + 6, f->nic.mac, 6);
+		if (source != NULL)
+			memcpy(frame + 8, &(uint32_t){++*source}, 4);
+		OK(fg_nic_queue(&f->nic, frame, sizeof(frame), NULL));
+	}
+	fg_nic_flush(&f->nic);
+	return n;
+}
+
+static void read_all(struct account accounts[RECEIVERS])
+{
+	char name[16];
+
+	for (int i = 0; i < RECEIVERS; i++) {
+		snprintf(name, sizeof(name), "r%d", i);
+		read_account(name, &accounts[i]);
+	}
+}
+
+/* Since then the flooder's port took `sent` frames, and each of them was delivered or counted once at each receiver. */
+static void expect_all(const struct account *f0, const struct account r0[RECEIVERS], int64_t sent)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS / 2);
+	struct account f;
+	char name[16];
+
+	do
+		f = since("f", f0);
+	while ((taken(&f) != sent || f.rx_ok + f.copies != RECEIVERS * sent) && fg_left_ms(deadline) > 0);
+	assert_int_equal(taken(&f), sent);
+	assert_int_equal(f.rx_ok, sent);
+	assert_int_equal(f.copies, (RECEIVERS - 1) * sent);
+	for (int i = 0; i < RECEIVERS; i++) {
+		struct account r;
+
+		snprintf(name, sizeof(name), "r%d", i);
+		r = since(name, &r0[i]);
+		assert_int_equal(given(&r), sent);
+	}
+}
+
+static void victims_begin(struct fg_victims *victims)
+{
+	OK(fg_victims_start(victims, &fixture.sw, "v0", "v1"));
+	OK(fg_victims_run(victims));
+}
+
+static void victims_end(struct fg_victims *victims)
+{
+	OK(fg_victims_pause(victims));
+	assert_true(victims->frames > 0);
+	fg_victims_stop(victims);
+}
+
+/* GET_VRING_BASE in the middle: the front end is told of a place up to which all is back, and flooded. */
+static void the_ring_stops_in_the_middle(void **state)
+{
+	struct guest *f = guest_run("f", NULL), *r = guest_run("r3", NULL);
+	static struct fg_victims victims;
+	struct account f0, r0[RECEIVERS];
+	int64_t sent = 0;
+
+	victims_begin(&victims);
+	read_account("f", &f0);
+	read_all(r0);
+	for (int round = 0; round < ROUNDS; round++) {
+		uint16_t base;
+
+		flood(f, everybody, NULL);
+		fg_sleep_us((unsigned int)(round * 7 % 50));
+		OK(fg_stop_ring(&f->s, 1, &base));
+		assert_int_equal(base, fg_ring_used_idx(f->nic.tx));
+		sent += base;
+		guest_close(f);
+		f = guest_run("f", NULL);
+	}
+	expect_all(&f0, r0, sent);
+	print_message("%d frames of %d were flooded before the ring stopped\n", (int)sent, ROUNDS * DEPTH);
+	victims_end(&victims);
+	guest_close(r);
+}
+
+/* Receivers that hang up, and come back, in the middle of it. */
+static void receivers_come_and_go(void **state)
+{
+	struct guest *f = guest_run("f", NULL);
+	static struct fg_victims victims;
+	struct account f0, r0[RECEIVERS];
+	int64_t sent = 0;
+
+	victims_begin(&victims);
+	read_account("f", &f0);
+	read_all(r0);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct guest *a, *b;
+
+		sent += flood(f, everybody, NULL);
+		a = guest_run("r2", NULL);
+		sent += flood(f, everybody, NULL);
+		b = guest_run("r9", NULL);
+		OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+		sent += flood(f, everybody, NULL);
+		guest_close(a);
+		guest_close(b);
+		OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+	}
+	expect_all(&f0, r0, sent);
+	victims_end(&victims);
+}
+
+/* Every frame has another source, and nobody has its destination. */
+static void addresses_that_change_with_each_frame(void **state)
+{
+	static const uint8_t nobody[6] = {2, 0, 0, 0, 9, 9};
+	struct guest *f = guest_run("f", NULL);
+	static struct fg_victims victims;
+	struct account f0, r0[RECEIVERS];
+	unsigned int source = 0;
+	int64_t sent = 0;
+
+	victims_begin(&victims);
+	read_account("f", &f0);
+	read_all(r0);
+	for (int round = 0; round < ROUNDS; round++) {
+		sent += flood(f, nobody, &source);
+		OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+	}
+	expect_all(&f0, r0, sent);
+	victims_end(&victims);
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(the_ring_stops_in_the_middle),
+		TEST_CASE(receivers_come_and_go),
+		TEST_CASE(addresses_that_change_with_each_frame),
+	};
+
+	return fixture_main_on(&share_fixture, "share", CASES(cases));
+}
