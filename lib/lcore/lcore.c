@@ -92,16 +92,15 @@ static inline void account(struct lcore *lc, bool busy, uint64_t ticks) RUNS_ON(
 }
 
 /* What it does between two rounds, of which the last one ended `now` and moved nothing: whether it has slept. */
-static inline bool lcore_idle(struct lcore *lc, uint64_t now, uint64_t *moved) RUNS_ON(lcore_thread)
+static inline bool lcore_idle(struct lcore *lc, uint64_t now, uint64_t since) RUNS_ON(lcore_thread)
 {
-	uint64_t since = now - *moved;
-
-	if (lcores.busy_poll || since <= VIGIL_LEAST_US * lcores.us || since <= lcore_vigil(&lc->rest))
+	if (lcores.busy_poll || since <= VIGIL_LEAST_US * lcores.us || now < lc->rest.sleep_at ||
+	    since <= lcore_vigil(&lc->rest))
 		return false;
 	if (lcore_sleep(lc))
 		return true;
-	/* Something is waiting: another vigil. */
-	*moved = now;
+	/* Something is waiting. */
+	lc->rest.sleep_at = now + VIGIL_LEAST_US * lcores.us;
 	return false;
 }
 
@@ -129,7 +128,7 @@ static int lcore_main(void *arg)
 		if (busy) {
 			lcore_note_gap(&lc->rest, now - moved);
 			moved = now;
-		} else if (lcore_idle(lc, now, &moved)) {
+		} else if (lcore_idle(lc, now, now - moved)) {
 			before = lc->rest.woke = rte_rdtsc();
 			count(&lc->counters.asleep, before - now);
 		}

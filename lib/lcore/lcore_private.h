@@ -19,6 +19,7 @@
 struct lcore_rest {
 	uint32_t soon, later; /* of the last gaps, how many were over within VIGIL_SOON_US, VIGIL_LATER_US; VIGIL_ALL: all */
 	uint64_t woke;	      /* TSC when it woke up last */
+	uint64_t sleep_at;    /* not before: it has just found out that it could not */
 	bool bell_on;	      /* the bell listens for it */
 };
 enum { VIGIL_ALL = 4096 };

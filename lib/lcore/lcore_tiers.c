@@ -97,6 +97,8 @@ static bool become_cold(struct lcore *lc, uint16_t slot) RUNS_ON(lcore_thread)
 		q->port->ops->disarm(q);
 		return false;
 	}
+	/* While it had nothing, or its lcore nothing to do, what it owed has been paid (share.h). */
+	q->owed = 0;
 	lcore_leave_tier(tiers, slot);
 	tiers->place[slot].tier = TIER_COLD;
 	tiers->cold_n++;
