@@ -40,7 +40,7 @@ struct pump_options {
 	unsigned int macs; /* addresses a guest sends from, in turn */
 	uint32_t len_max;  /* the longest frame that will be sent */
 	bool packed, huge, listen;
-	bool sparse; /* buffers are not touched before they are used */
+	bool sparse; /* buffers in small pages are not touched before they are used */
 	bool tcp; /* frames are TCP over IPv4, to be cut into segments of 1448 bytes by who needs that (HOST_TSO4, GUEST_TSO4) */
 	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };

@@ -94,7 +94,7 @@ static int lay_out(struct pump_guest *g, struct pump_ring *receive, struct pump_
 		transmit->buffer_gpa[i] = tx;
 		receive->at[i] = fg_memory_ptr(&g->mem, rx, PUMP_STRIDE);
 		transmit->buffer_at[i] = fg_memory_ptr(&g->mem, tx, tx_stride(&g->opt));
-		if (g->opt.sparse)
+		if (g->opt.sparse && !g->opt.huge) /* a guest has touched its huge pages long ago */
 			continue;
 		memset(receive->at[i], 0, PUMP_STRIDE);
 		memset(transmit->buffer_at[i], 0, tx_stride(&g->opt));

@@ -126,8 +126,13 @@ def measure(lab, case, number, laps):
         with lab.stations(number) as stations:
             before = lab.trip()
             for lap in range(laps):
-                for station in stations:
-                    figures = case.take(station, case.seconds)
+                for station in list(stations):
+                    try:
+                        figures = case.take(station, case.seconds)
+                    except LabError as error:
+                        lab.fail(number, f"{station.label}, {case.label}", error)
+                        stations.remove(station)
+                        continue
                     after = lab.trip()
                     taken.append({"case": case.label, "switch": station.label, "lap": lap, "trip_ns": (before * after) ** 0.5,
                                   "moved": not same_distance(before, after), **figures})
