@@ -127,6 +127,7 @@ static void what_had_not_begun_is_counted(void **state)
 {
 	uint32_t first;
 
+	role_assert_lcore();
 	put(&ctx[0], EVERYBODY, home(1));
 	whole(&port[1]);
 	learn();
