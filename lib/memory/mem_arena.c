@@ -436,6 +436,13 @@ bool mem_arena_holds(const void *at)
 	return arena_of((uintptr_t)at, &mapping) != NULL;
 }
 
+bool mem_arena_is_huge(const void *at)
+{
+	struct mapping *mapping;
+
+	return arena_of((uintptr_t)at, &mapping) != NULL && atomic_load(&mapping->huge) != 0;
+}
+
 void mem_arena_charge(const void *at, uint64_t ns)
 {
 	struct mapping *mapping;

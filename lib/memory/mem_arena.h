@@ -60,6 +60,9 @@ bool mem_arena_is_dead(const struct mem_arena *arena);
 /* Whether an address lies in a mapping of an arena.
  * Context: any thread. */
 bool mem_arena_holds(const void *at);
+/* Whether it lies in a mapping whose file has huge pages.
+ * Context: any thread. */
+bool mem_arena_is_huge(const void *at);
 /* Somebody waited for so long for the page at `at`: the arena's meter is charged, and its alarm is written. If it is a huge one,
  * none of its mapping is known any more. Nothing if it is in no arena any more.
  * Context: any thread; waits for no longer than such a write takes. */

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,6 +31,7 @@ struct watched {
 	_Alignas(64) atomic_bool awake;
 	const struct mem_note *note; /* NULL: the place is free */
 	int where;		     /* /proc/self/task/TID/syscall */
+	clockid_t cpu;		     /* its CPU time */
 	uint32_t turn;
 	bool held; /* at the last look */
 	uint64_t looked_ns;
@@ -203,6 +206,43 @@ static bool sleeps_in_a_fault(const struct watched *watched)
 	return pread(watched->where, text, sizeof(text), 0) >= 3 && memcmp(text, "-1 ", 3) == 0;
 }
 
+static uint64_t cpu_ns(const struct watched *watched)
+{
+	struct timespec time = {0};
+
+	clock_gettime(watched->cpu, &time);
+	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+static bool stays_in(const struct watched *watched, uint32_t turn)
+{
+	return __atomic_load_n(&watched->note->turn, __ATOMIC_RELAXED) == turn;
+}
+
+/* The huge page that a thread is clearing. It runs, in one turn all the while, and the page that is absent stays the same one;
+ * most threads are in another turn after the first pause, which is then all that they cost. */
+static const uint8_t *cleared_page(const struct watched *watched, uint32_t turn, struct evidence *evidence)
+{
+	enum { PAUSE_NS = 60000 };
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	uint64_t before = cpu_ns(watched);
+	const uint8_t *absent;
+
+	ppoll(NULL, 0, &pause, NULL);
+	if (!stays_in(watched, turn) || cpu_ns(watched) - before < PAUSE_NS / 2)
+		return NULL;
+	take_evidence(evidence, watched->note);
+	absent = absent_page(evidence);
+	if (absent == NULL || !mem_arena_is_huge(absent))
+		return NULL;
+	before = cpu_ns(watched);
+	ppoll(NULL, 0, &pause, NULL);
+	if (!stays_in(watched, turn) || cpu_ns(watched) - before < PAUSE_NS / 2)
+		return NULL;
+	take_evidence(evidence, watched->note);
+	return absent_page(evidence) == absent ? absent : NULL;
+}
+
 /* A thread that stays in its turn is asked at each look, and the time since the last is charged. Of all others one is asked, and
  * stands for the time until it is its turn again. */
 static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, bool sample)
@@ -215,13 +255,15 @@ static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, 
 	if ((stays || sample) && sleeps_in_a_fault(watched)) {
 		take_evidence(&evidence, watched->note);
 		absent = absent_page(&evidence);
+	} else if (stays || sample) {
+		absent = cleared_page(watched, turn, &evidence);
 	}
 	if (!stays)
 		ns *= awake;
 	else if (watched->held)
 		ns = now - watched->looked_ns;
 	/* Still in that turn, now that the page is known. */
-	if (absent != NULL && turn == __atomic_load_n(&watched->note->turn, __ATOMIC_RELAXED))
+	if (absent != NULL && stays_in(watched, turn))
 		mem_arena_charge(absent, ns);
 	watched->held = absent != NULL;
 	watched->turn = turn;
@@ -288,6 +330,7 @@ void watchdog_join(void)
 		mine = &watchdog.watched[i];
 		mine->note = &mem_note;
 		mine->where = where;
+		pthread_getcpuclockid(pthread_self(), &mine->cpu);
 		mine->held = false;
 	}
 	pthread_mutex_unlock(&watchdog.lock);

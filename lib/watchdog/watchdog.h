@@ -7,6 +7,9 @@
  * the order in which they are touched, that is absent from our page tables. The time goes to the meter of the arena in which
  * that page lies (mem_arena_charge()).
  *
+ * A thread that runs is held, too, while it clears a huge page: in one turn all the while, and the first absent page stays the
+ * same and is a huge one. Those that a guest named for the first time an lcore does not meet (mem_touch.h).
+ *
  * What is not proven is nobody's: a thread that is runnable and does not get its CPU does not sleep; one whose noted pages are
  * all there sleeps for another reason. To look into the page tables takes the lock of our address space. If that is held, the
  * proof comes late or not at all, and only this thread waits.

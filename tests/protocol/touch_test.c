@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -109,6 +110,11 @@ static uint64_t lcore_faults(void)
 static int64_t dropped(void)
 {
 	return fg_counter(&fixture.sw, "h1", "tx_drop.untouched");
+}
+
+static int64_t memory_wait_ms(void)
+{
+	return fg_counter(&fixture.sw, "h1", "memory_wait_ms");
 }
 
 /* h0 and h1 run, the switch knows both, and h1 has a second region: pages that are not there yet. */
@@ -331,6 +337,32 @@ static void a_frame_lies_in_pieces_in_untouched_pages(void **state)
 	end(&play);
 }
 
+/* The pages were there, and have been given back behind the switch's back. An lcore meets that now and then, and the port pays.
+ */
+static void pages_that_are_given_back_are_charged(void **state)
+{
+	uint16_t used = 0;
+	struct play play;
+	unsigned int turns = 0;
+
+	begin(&play, &two_mib, PAGES, false);
+	while (memory_wait_ms() == 0 && in_time(&play)) {
+		fallocate(play.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)(PAGES * play.pool->page));
+		for (uint16_t i = 0; i < PAGES; i++) {
+			fg_ring_desc(play.b->nic.rx, i, page_at(&play, i), BUFFER, FG_DESC_WRITE, 0);
+			fg_ring_avail(play.b->nic.rx, i);
+		}
+		used = (uint16_t)(used + PAGES);
+		send_until_used(&play, used, HEAD);
+		turns++;
+	}
+	print_message("after %u turns %lld ms are charged\n", turns, (long long)memory_wait_ms());
+	assert_true(memory_wait_ms() > 0);
+	/* From here on they are asked for again. */
+	play.faults = lcore_faults();
+	end(&play);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -338,6 +370,7 @@ int main(void)
 		TEST_CASE(a_buffer_lies_in_pieces_in_untouched_pages),
 		TEST_CASE(bodies_lie_in_untouched_pages),
 		TEST_CASE(a_frame_lies_in_pieces_in_untouched_pages),
+		TEST_CASE(pages_that_are_given_back_are_charged),
 		TEST_CASE(a_buffer_lies_in_an_untouched_page_of_a_gibibyte),
 	};
 

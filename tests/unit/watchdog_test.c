@@ -17,6 +17,7 @@
 #include "frame.h"
 #include "mem_arena.h"
 #include "mem_note.h"
+#include "mem_touch.h"
 #include "virtq.h"
 #include "watchdog.h"
 
@@ -134,7 +135,7 @@ static void *act(void *arg)
 		usleep(HELD_MS * 1000);
 		break;
 	case SPIN:
-		for (until = clock_ns() + HELD_MS * NS_PER_MS; clock_ns() < until;)
+		for (until = clock_thread_cpu_ns() + HELD_MS * NS_PER_MS; clock_thread_cpu_ns() < until;)
 			;
 		break;
 	}
@@ -226,6 +227,19 @@ static void what_is_not_proven_is_nobodys(void **state)
 	assert_int_equal(of_a + of_b, 0);
 }
 
+/* It computes as before, but the page that is absent is a huge one: that is what it computes on. */
+static void a_huge_page_that_is_cleared_is_charged(void **state)
+{
+	unsigned int of_a, of_b;
+
+	assert_int_equal(mem_arena_huge(b.arena, b.at, MEM_GRANULE, true), 0);
+	play(SPIN, &of_a, &of_b);
+	assert_true(of_b > 0);
+	assert_int_equal(of_a, 0);
+	/* And no other page of it is known any more. */
+	assert_true(mem_touch_left(mem_arena_touch(b.arena)));
+}
+
 #define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -236,6 +250,7 @@ int main(void)
 		TEST_CASE(what_is_read_comes_first),
 		TEST_CASE(a_ring_is_memory_too),
 		TEST_CASE(what_is_not_proven_is_nobodys),
+		TEST_CASE(a_huge_page_that_is_cleared_is_charged),
 	};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
