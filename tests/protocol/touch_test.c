@@ -185,6 +185,8 @@ static void begin(struct play *play, struct pool *pool, unsigned int pages, bool
 	OK(fg_nic_send(&play->b->nic, frame, HEAD, NULL));
 	assert_true(fg_nic_recv(&play->a->nic, frame, sizeof(frame), FG_WAIT_MS) > 0);
 	OK(fg_nic_drain_tx(&play->b->nic, FG_WAIT_MS));
+	/* What is sent to B from here on is flooded to nobody. */
+	await_known(play->b);
 	warm_up(play, fill);
 	play->dropped = dropped();
 	fg_longest_round_us(&fixture.sw, true);
