@@ -14,12 +14,14 @@
 enum { FILES = 5 };
 
 static int file[FILES];
-static struct vhu_regions regions;
+static struct vhu_mapping mappings[MEM_SLOTS_MAX];
+static struct vhu_regions regions = {.mapping = mappings};
 static struct vhu_partial partial;
 
 static int begin(void **state)
 {
-	memset(&regions, 0, sizeof(regions));
+	memset(mappings, 0, sizeof(mappings));
+	regions.n = 0;
 	memset(&partial, 0, sizeof(partial));
 	for (int i = 0; i < FILES; i++)
 		file[i] = memfd_create("guest", MFD_CLOEXEC);
