@@ -89,7 +89,7 @@ static bool is_answered(struct guest *g, int ms)
 	return fg_wire_recv(g->s.sock, &answer, NULL, ms) >= 0;
 }
 
-/* The first lcore stands in a burst, and a request to a port it delivers to waits: it is not asleep. */
+/* The first lcore stands in a round, and a request to a port it delivers to waits. */
 static void halt(void)
 {
 	uint8_t frame[1500];
@@ -194,7 +194,9 @@ int main(void)
 {
 	static const char *const ports[] = {"v0,bridge=v",     "v1,bridge=v",	 "h0,bridge=held", "h2,bridge=held",
 					    "h3,bridge=held", "good,bridge=own", "x,bridge=own",   "h1,bridge=held", NULL};
-	const struct fg_switch_options opt = {.ports = ports, .lcores = "0@0,1@0,2@1"};
+	/* An lcore that sleeps is waited for by nobody, and one that may sleep is asleep soon after its last frame. */
+	static const char *const args[] = {"--busy-poll", NULL};
+	const struct fg_switch_options opt = {.ports = ports, .args = args, .lcores = "0@0,1@0,2@1"};
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test_setup_teardown(requests_wait_for_no_other_lcore, guests_spread, fixture_check),
 		cmocka_unit_test_setup_teardown(rings_and_connections_wait_for_no_other_lcore, guests_spread, fixture_check),
