@@ -59,10 +59,20 @@ static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread
 	}
 }
 
+/* Whether the tiers are of the poll set as it is, and no word was given up. We have passed since the last round: what a set
+ * before had may be gone, its queues and what words point to. What leaves from here on waits for us. */
+static bool tiers_hold(struct lcore *lc) RUNS_ON(lcore_thread)
+{
+	return rcu_get(&lc->set)->generation == lc->tiers.generation &&
+	       atomic_load_explicit(&lc->rung.given_up, memory_order_acquire) == lc->tiers.given_up;
+}
+
 bool lcore_sleep(struct lcore *lc)
 {
 	bool all_wake, sleeps;
 
+	if (!tiers_hold(lc))
+		return false;
 	doorbell_arm(&lc->bell);
 	sleeps = lcore_cool_all(lc, &all_wake) && nothing_to_do(lc);
 	if (sleeps && lc->rest.bell_on)
