@@ -63,6 +63,7 @@ static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread
  * before had may be gone, its queues and what words point to. What leaves from here on waits for us. */
 static bool tiers_hold(struct lcore *lc) RUNS_ON(lcore_thread)
 {
+	/* Pairs with words_give_up(): queues that are withdrawn are seen to be. */
 	return rcu_get(&lc->set)->generation == lc->tiers.generation &&
 	       atomic_load_explicit(&lc->rung.given_up, memory_order_acquire) == lc->tiers.given_up;
 }
