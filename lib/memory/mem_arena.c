@@ -311,6 +311,8 @@ int mem_arena_huge(struct mem_arena *arena, const uint8_t *at, size_t page, bool
 	error = mem_touch_area(&arena->touch, chunk->at, chunk->len);
 	if (error == 0) {
 		atomic_store(&mapping->huge, page);
+		if (page > MEM_GRANULE)
+			atomic_store(&arena->touch.large, true);
 		if (!known)
 			mem_touch_mark(&arena->touch, (uintptr_t)at, atomic_load(&mapping->len));
 	}

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "vus_limits.h"
 
 enum { WORD = 64, HEADER_MAX = 12 };
@@ -52,6 +53,8 @@ void mem_touch_fini(struct mem_touch *touch)
 		munmap((void *)touch->area[i].bit, bytes_of_bits(touch->area[i].len));
 	atomic_store(&touch->areas, 0);
 	atomic_store(&touch->left, 0);
+	atomic_store(&touch->large, false);
+	atomic_store(&touch->own_at, 0);
 	atomic_store(&touch->asked, false);
 	for (unsigned int i = 0; i < MEM_TOUCH_ASKED; i++)
 		atomic_store(&touch->at[i], 0);
@@ -108,8 +111,24 @@ static void ask(struct mem_touch *touch, uintptr_t at)
 		return;
 }
 
-/* Whether the page is known; if not, it is asked for. */
-static bool is_known(struct mem_touch *touch, uintptr_t at)
+/* Whether the caller may clear one more page. */
+static bool may_clear(struct mem_touch *touch)
+{
+	const uint64_t rest = MEM_TOUCH_OWN_MS * NS_PER_MS;
+	uint64_t at = atomic_load(&touch->own_at), now = clock_ns(), from;
+
+	if (atomic_load_explicit(&touch->large, memory_order_relaxed))
+		return false;
+	do {
+		if (at > now + (MEM_TOUCH_OWN - 1) * rest)
+			return false;
+		from = at > now ? at : now;
+	} while (!atomic_compare_exchange_weak(&touch->own_at, &at, from + rest));
+	return true;
+}
+
+/* Whether the page is known, or the caller may clear it; if not, it is asked for. */
+static bool is_ready(struct mem_touch *touch, uintptr_t at, bool writes)
 {
 	const struct mem_touch_area *area = area_of(touch, at);
 	size_t nth;
@@ -119,11 +138,15 @@ static bool is_known(struct mem_touch *touch, uintptr_t at)
 	nth = (at - area->at) >> MEM_GRANULE_BITS;
 	if ((atomic_load_explicit(&area->bit[nth / WORD], memory_order_relaxed) >> nth % WORD & 1) == 0)
 		return true;
+	if (writes && may_clear(touch)) {
+		set_bits(touch, at, 1, false);
+		return true;
+	}
 	ask(touch, at);
 	return false;
 }
 
-uint32_t mem_touch_ready(struct mem_touch *touch, const struct mem_span *spans, uint32_t n)
+static uint32_t ready_spans(struct mem_touch *touch, const struct mem_span *spans, uint32_t n, bool writes)
 {
 	uint32_t ready = n;
 
@@ -133,11 +156,23 @@ uint32_t mem_touch_ready(struct mem_touch *touch, const struct mem_span *spans, 
 		uintptr_t at = (uintptr_t)spans[i].at, len = spans[i].len, last;
 
 		last = at + (len < FRAME_LEN_MAX + HEADER_MAX ? len : FRAME_LEN_MAX + HEADER_MAX) - 1;
-		/* A piece lies in two granules at most. */
-		if (!is_known(touch, at) || (at >> MEM_GRANULE_BITS != last >> MEM_GRANULE_BITS && !is_known(touch, last)))
-			ready = i < ready ? i : ready;
+		/* A piece lies in two granules at most. What stands behind one that is not ready is not written. */
+		if (is_ready(touch, at, writes && ready == n) &&
+		    (at >> MEM_GRANULE_BITS == last >> MEM_GRANULE_BITS || is_ready(touch, last, writes && ready == n)))
+			continue;
+		ready = i < ready ? i : ready;
 	}
 	return ready;
+}
+
+uint32_t mem_touch_ready(struct mem_touch *touch, const struct mem_span *spans, uint32_t n)
+{
+	return ready_spans(touch, spans, n, false);
+}
+
+uint32_t mem_touch_ready_to_write(struct mem_touch *touch, const struct mem_span *spans, uint32_t n)
+{
+	return ready_spans(touch, spans, n, true);
 }
 
 /* --- and a thread of the port touches ------------------------------------------------------------------------------ */

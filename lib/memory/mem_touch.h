@@ -7,11 +7,14 @@
  * all of it is; what is not it asks for, and leaves the chain in the ring, or drops the frame. The alarm tells control, which
  * starts the thread. Only pages that a guest has named in its ring are touched: a hole that it never uses stays one.
  *
+ * So that the first frames to a guest are not lost, an lcore that delivers clears a few pages of 2 MiB of each port itself:
+ * MEM_TOUCH_OWN at once and one more each MEM_TOUCH_OWN_MS, which is a thousandth of its time. Larger pages it never does.
+ *
  * A page that was known and is a hole again (a balloon, a hole punched) is cleared by the lcore that meets it. The watchdog
  * notices, charges the port, and nothing of that mapping is known any more.
  *
- * Context: mem_touch_ready() and mem_touch_left() any reader of a map; mem_touch_take() the one thread that touches; mark, clear
- * and area the arena's (mem_arena.c).
+ * Context: mem_touch_ready(), mem_touch_ready_to_write() and mem_touch_left() any reader of a map; mem_touch_take() the one thread
+ * that touches; mark, clear and area the arena's (mem_arena.c).
  */
 #ifndef VUS_MEM_TOUCH_H
 #define VUS_MEM_TOUCH_H
@@ -28,12 +31,17 @@ enum {
 	/* Pages asked for and not touched yet; more of them are asked for again. */
 	MEM_TOUCH_ASKED = 64,
 	MEM_TOUCH_AREAS = 16,
+	/* Pages that an lcore clears itself: at once, and another one each. */
+	MEM_TOUCH_OWN = 4,
+	MEM_TOUCH_OWN_MS = 200,
 };
 #define MEM_GRANULE ((size_t)1 << MEM_GRANULE_BITS)
 
 struct mem_touch {
 	_Atomic uint64_t left; /* bits that are set */
 	int alarm_fd;	       /* the arena's */
+	atomic_bool large;     /* some pages are larger than a granule */
+	_Atomic uint64_t own_at; /* when no page is owed for those that lcores cleared, ns */
 	atomic_bool asked;     /* since mem_touch_begin() */
 	_Atomic uintptr_t at[MEM_TOUCH_ASKED];
 	_Atomic unsigned int areas;
@@ -53,6 +61,8 @@ static inline bool mem_touch_left(const struct mem_touch *touch)
 /* How many of the first pieces lie in pages that are all there. All that are not are asked for. Of a piece no more counts than
  * the longest frame with its header. */
 uint32_t mem_touch_ready(struct mem_touch *touch, const struct mem_span *spans, uint32_t n);
+/* The same for what is written at once: of the pages that are not there the caller clears a few by writing. */
+uint32_t mem_touch_ready_to_write(struct mem_touch *touch, const struct mem_span *spans, uint32_t n);
 
 /* Whether somebody has asked. */
 static inline bool mem_touch_asked(struct mem_touch *touch)

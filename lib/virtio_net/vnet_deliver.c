@@ -120,11 +120,11 @@ find_buffers(struct delivery *d, const struct virtq_view *view, struct frame *co
 	return (uint16_t)i;
 }
 
-/* Of the buffers that were found, how many of the first lie in pages that are there; the others are found again. */
+/* Of the buffers that were found, how many of the first can be written; the others are found again. */
 static __attribute__((noinline)) uint16_t
 touched_buffers(struct delivery *d, struct frame *const *frames, const struct mem_span *slots, uint16_t found)
 {
-	uint16_t n = (uint16_t)mem_touch_ready(d->view.map->touch, slots, found);
+	uint16_t n = (uint16_t)mem_touch_ready_to_write(d->view.map->touch, slots, found);
 
 	for (uint16_t i = n; i < found; i++)
 		d->bytes -= frames[i]->len;
@@ -231,7 +231,7 @@ reserve(struct delivery *d, uint64_t need, struct mem_span *spans, uint16_t *buf
 		at += chain.slots;
 		n++;
 	}
-	if (d->view.map->touch != NULL && mem_touch_ready(d->view.map->touch, spans, n_spans) < n_spans)
+	if (d->view.map->touch != NULL && mem_touch_ready_to_write(d->view.map->touch, spans, n_spans) < n_spans)
 		return TX_DROP_UNTOUCHED;
 	mem_note_spans(MEM_NOTE_TO, spans, n_spans);
 	*buffers = n;

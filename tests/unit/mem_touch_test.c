@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cases.h"
+#include "clock.h"
 #include "mem_arena.h"
 #include "mem_touch.h"
 
@@ -65,6 +66,38 @@ static bool is_there(size_t offset)
 
 	assert_int_equal(mincore(at + offset / 4096 * 4096, 4096, &in_core), 0);
 	return (in_core & 1) != 0;
+}
+
+static bool ready_to_write(size_t nth)
+{
+	return mem_touch_ready_to_write(touch, &(struct mem_span){at + nth * MEM_GRANULE, 100}, 1) == 1;
+}
+
+static void few_pages_are_the_writers(void **state)
+{
+	struct mem_span spans[3];
+
+	make_huge(MEM_GRANULE, false);
+	for (size_t i = 0; i < MEM_TOUCH_OWN; i++)
+		assert_true(ready_to_write(i));
+	assert_int_equal(touch->left, GRANULES - MEM_TOUCH_OWN);
+	assert_int_equal(alarms(), 0);
+	assert_false(ready_to_write(MEM_TOUCH_OWN));
+	assert_int_equal(alarms(), 1);
+	/* One more each time that the rest is over. What stands behind a page that is not there is not the writer's. */
+	touch->own_at -= MEM_TOUCH_OWN_MS * NS_PER_MS;
+	for (size_t i = 0; i < 3; i++)
+		spans[i] = (struct mem_span){at + (10 + i) * MEM_GRANULE, 100};
+	assert_int_equal(mem_touch_ready_to_write(touch, spans, 3), 1);
+	assert_int_equal(touch->left, GRANULES - MEM_TOUCH_OWN - 1);
+	assert_false(ready_to_write(11));
+}
+
+static void large_pages_are_never_the_writers(void **state)
+{
+	make_huge((size_t)1 << 30, false);
+	assert_false(ready_to_write(0));
+	assert_int_equal(alarms(), 1);
 }
 
 static void a_page_is_asked_for_once_and_touched(void **state)
@@ -194,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_page_is_asked_for_once_and_touched, open_arena, close_arena),
+		cmocka_unit_test_setup_teardown(few_pages_are_the_writers, open_arena, close_arena),
+		cmocka_unit_test_setup_teardown(large_pages_are_never_the_writers, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(a_piece_over_an_edge_wants_both, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(the_first_pieces_that_are_there, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(a_page_of_a_gibibyte_is_touched_once, open_arena, close_arena),
