@@ -13,8 +13,8 @@
  * A page that was known and is a hole again (a balloon, a hole punched) is cleared by the lcore that meets it. The watchdog
  * notices, charges the port, and nothing of that mapping is known any more.
  *
- * Context: mem_touch_ready(), mem_touch_ready_to_write() and mem_touch_left() any reader of a map; mem_touch_take() the one thread
- * that touches; mark, clear and area the arena's (mem_arena.c).
+ * Context: mem_touch_ready(), mem_touch_ready_to_write() and mem_touch_left() any reader of a map; mem_touch_take() the one
+ * thread that touches; mark, clear and area the arena's (mem_arena.c).
  */
 #ifndef VUS_MEM_TOUCH_H
 #define VUS_MEM_TOUCH_H
