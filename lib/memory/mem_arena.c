@@ -320,6 +320,11 @@ int mem_arena_huge(struct mem_arena *arena, const uint8_t *at, size_t page, bool
 	return error;
 }
 
+void mem_arena_whole(struct mem_arena *arena, const uint8_t *at, size_t len)
+{
+	mem_touch_clear(&arena->touch, (uintptr_t)at, len);
+}
+
 struct mem_touch *mem_arena_touch(struct mem_arena *arena)
 {
 	return atomic_load(&arena->touch.areas) > 0 ? &arena->touch : NULL;

@@ -42,6 +42,8 @@ uint8_t *mem_arena_map(struct mem_arena *arena, int fd, uint64_t offset, size_t 
 /* The file of a mapping has huge pages of `page` bytes. `known`: it has all of them; otherwise who touches them first may have to
  * clear them (mem_touch.h). 0 or -errno. */
 int mem_arena_huge(struct mem_arena *arena, const uint8_t *at, size_t page, bool known);
+/* All of the mapping at `at` is there by now. */
+void mem_arena_whole(struct mem_arena *arena, const uint8_t *at, size_t len);
 /* What is known of huge pages; NULL: no mapping has ever had any. */
 struct mem_touch *mem_arena_touch(struct mem_arena *arena);
 /* Touches the pages that were asked for, and returns when no more are. A page may take as long as the front end likes. */

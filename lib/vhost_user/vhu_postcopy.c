@@ -73,6 +73,7 @@ enum vhu_error vhu_postcopy_end(struct vhu_device *device, struct vhu_message *m
 	if (pc->state == VHU_POSTCOPY_LISTENING)
 		vhu_lane_ask(device, &(struct lane_message){.request = LANE_HALT}, -1);
 	pc->state = VHU_POSTCOPY_ENDING;
+	vhu_regions_arrived(&device->regions);
 	device->datapath = &vhu_datapath_lcores;
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_leave(&device->ring[i]);

@@ -142,6 +142,12 @@ static void retire(struct vhu_regions *regions, uint32_t i, struct vhu_release *
 	vhu_release_piece(release, &regions->mapping[i]);
 }
 
+void vhu_regions_arrived(struct vhu_regions *regions)
+{
+	for (uint32_t i = 0; i < regions->n; i++)
+		mem_arena_whole(regions->arena, regions->mapping[i].at, regions->mapping[i].len);
+}
+
 void vhu_regions_offer(struct vhu_regions *regions)
 {
 	for (uint32_t i = 0; i < regions->n; i++) {

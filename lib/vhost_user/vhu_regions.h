@@ -100,6 +100,8 @@ static inline const struct mem_map *vhu_regions_map(const struct vhu_regions *re
 	return rcu_own(&regions->table.map);
 }
 
+/* The guest's memory has arrived by postcopy, says its front end; where it has not, its lcores' waiting is charged (X3, X4). */
+void vhu_regions_arrived(struct vhu_regions *regions) RUNS_ON(control_thread);
 /* What is mapped may be read by devices from now on (dma.h): not while it is still arriving. */
 void vhu_regions_offer(struct vhu_regions *regions) RUNS_ON(control_thread);
 

@@ -400,10 +400,11 @@ static void packed_rings_have_an_end(void **state)
 		OK(fg_stop_ring(&g->s, 1, &base));
 		fill_packed(r, first);
 		OK(fg_start_ring(&g->s, 1, (uint32_t)first << 16 | first));
-		fg_ring_kick_now(r);
 		deadline = fg_deadline(FG_WAIT_MS);
-		while (!fg_packed_is_used(&v, fg_place_after(&v, first, 2)) && fg_left_ms(deadline) > 0)
+		while (!fg_packed_is_used(&v, fg_place_after(&v, first, 2)) && fg_left_ms(deadline) > 0) {
+			fg_ring_kick_now(r);
 			flip(&v, first);
+		}
 		assert_true(fg_packed_is_used(&v, fg_place_after(&v, first, 2)));
 	}
 }
