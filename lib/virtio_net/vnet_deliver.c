@@ -353,10 +353,10 @@ static void queue_leave(struct virtq *q)
 
 /* Asks for the pages of buffers that frames come to later: so they are there in time. Of the furthest that the guest has given,
  * AHEAD at most from here, or of each up to there. */
-static __attribute__((noinline)) void ask_ahead(const struct virtq_view *view, bool each)
+static inline __attribute__((always_inline)) void
+ask_ahead_as(const struct virtq_view *view, bool each, const struct virtq_format *format)
 {
 	enum { AHEAD = 256 };
-	const struct virtq_format *format = view->conf->packed ? &virtq_packed : &virtq_split;
 	const struct mem_region *near = view->map->region;
 	struct virtq_desc desc;
 	struct mem_span span;
@@ -375,6 +375,14 @@ static __attribute__((noinline)) void ask_ahead(const struct virtq_view *view, b
 			break;
 		n = each ? n - 1 : n / 2;
 	}
+}
+
+static __attribute__((noinline)) void ask_ahead(const struct virtq_view *view, bool each)
+{
+	if (view->conf->packed)
+		ask_ahead_as(view, each, &virtq_packed);
+	else
+		ask_ahead_as(view, each, &virtq_split);
 }
 
 void vnet_resume(struct virtq *q)
