@@ -30,7 +30,7 @@ def refused(lab: Lab, *arguments: str, eal: Sequence[str] = EAL, prefix: Sequenc
                           env={**os.environ, "RUNTIME_DIRECTORY": str(runtime)}, text=True, capture_output=True,
                           timeout=60, check=False)
     assert done.returncode == 1 and done.stdout == ""
-    known = ("free in huge pages", "bridge for", "error: ends, because 1 of its ports")
+    known = ("free in huge pages", "bridge for", "calls on what front ends gave", "error: ends, because 1 of its ports")
     return [line for line in done.stderr.splitlines() if not any(words in line for words in known)]
 
 

@@ -27,14 +27,24 @@ def set_real_time(threads, real_time, rank=1):
             os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
 
 
-def polling_threads(pid):
-    """The threads of a process that move packets, by their names: an lcore's of DPDK, a PMD thread of Open vSwitch."""
+def threads_named(pid, pattern):
+    """The threads of a process whose names begin so."""
     found = []
     for tid in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii") as file:
-            if re.match(r"(lcore|rte)-worker|pmd-c", file.read()):
+            if re.match(pattern, file.read()):
                 found.append(tid)
     return found
+
+
+def polling_threads(pid):
+    """Those that move packets: an lcore's of DPDK, a PMD thread of Open vSwitch."""
+    return threads_named(pid, r"(lcore|rte)-worker|pmd-c")
+
+
+def waking_threads(pid):
+    """Those that hear kicks for them: what polls in front of them would keep a quiet queue from its frames."""
+    return threads_named(pid, r"vus-bell")
 
 
 def busiest_share(before, after, seconds):

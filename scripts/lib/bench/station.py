@@ -12,7 +12,7 @@ import signal
 
 from vulab.process import LabError
 
-from .cpu import polling_threads, set_real_time
+from .cpu import polling_threads, set_real_time, waking_threads
 
 
 class Station:
@@ -54,6 +54,7 @@ class Station:
         if not self.guests.polls:
             polling = polling_threads(self.switch.process.pid)
             threads = [self.guests.process.pid, *polling]
+            helpers = waking_threads(self.switch.process.pid)
             if self.guests.helped:  # what sleeps most of the time would on a larger machine not wait for what polls
                 helpers = [tid for tid in os.listdir(f"/proc/{self.switch.process.pid}/task") if tid not in polling]
         with self.turn():
