@@ -19,7 +19,7 @@ enum {
 	PAGES = 96,
 	LIMIT_S = 30,
 	/* Of an lcore, in what is measured: stacks, tables. */
-	OTHER_FAULTS = 8,
+	OTHER_FAULTS = 24,
 	BUFFER = 2048,
 	HEAD = 60,
 	PIECE = 8,
