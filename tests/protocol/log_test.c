@@ -160,24 +160,6 @@ static void set_log(uint64_t end)
 	m.used_before = fg_ring_used_idx(m.guest->nic.rx);
 }
 
-/* Everything is logged: payload by LOG_ALL, the used ring by the flag of its addresses. */
-static void begin_logging(struct guest *g)
-{
-	OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features | FG_F_LOG_ALL));
-	for (unsigned int i = 0; i < g->s.n_rings; i++) {
-		const struct fg_ring *r = &g->s.ring[i];
-		struct fg_msg msg = {.request = FG_SET_VRING_ADDR, .size = 40};
-
-		msg.addr.index = i;
-		msg.addr.flags = 1;
-		msg.addr.desc = fg_memory_user(&g->mem, r->desc_gpa);
-		msg.addr.avail = fg_memory_user(&g->mem, r->avail_gpa);
-		msg.addr.used = fg_memory_user(&g->mem, r->used_gpa);
-		msg.addr.log = r->used_gpa;
-		OK(fg_request(&g->s, &msg, NULL, 0));
-	}
-}
-
 /* --- the test case ------------------------------------------------------------------------------------------------ */
 
 static void cast(void)
@@ -236,7 +218,7 @@ static void no_bit_is_lost_when_the_log_grows_and_shrinks(void **state)
 
 	cast();
 	set_log(PLAIN_GPA + PLAIN_SIZE);
-	begin_logging(m.guest);
+	OK(fg_log_begin(&m.guest->s));
 	OK(pthread_create(&thread, NULL, traffic, NULL));
 	rounds = plug_and_unplug();
 	atomic_store(&m.over, true);

@@ -64,19 +64,7 @@ static void log_all(struct guest *g)
 	OK(fg_wire_send(g->s.sock, &msg, &fd, 1));
 	OK(fg_wire_recv(g->s.sock, &msg, NULL, FG_WAIT_MS));
 	close(fd);
-	OK(fg_request_u64(&g->s, FG_SET_FEATURES, g->s.features | FG_F_LOG_ALL));
-	for (unsigned int i = 0; i < g->s.n_rings; i++) {
-		const struct fg_ring *r = &g->s.ring[i];
-
-		msg = (struct fg_msg){.request = FG_SET_VRING_ADDR, .size = 40};
-		msg.addr.index = i;
-		msg.addr.flags = 1;
-		msg.addr.desc = fg_memory_user(&g->mem, r->desc_gpa);
-		msg.addr.avail = fg_memory_user(&g->mem, r->avail_gpa);
-		msg.addr.used = fg_memory_user(&g->mem, r->used_gpa);
-		msg.addr.log = r->used_gpa;
-		OK(fg_request(&g->s, &msg, NULL, 0));
-	}
+	OK(fg_log_begin(&g->s));
 }
 
 static void every_form(bool awake, bool logged)

@@ -195,6 +195,25 @@ int fg_session_start(struct fg_session *s)
 	return err < 0 ? err : fg_barrier(s);
 }
 
+int fg_log_begin(struct fg_session *s)
+{
+	int error = fg_request_u64(s, FG_SET_FEATURES, s->features | FG_F_LOG_ALL);
+
+	for (unsigned int i = 0; error == 0 && i < s->n_rings; i++) {
+		const struct fg_ring *r = &s->ring[i];
+		struct fg_msg msg = {.request = FG_SET_VRING_ADDR, .size = 40};
+
+		msg.addr.index = i;
+		msg.addr.flags = 1;
+		msg.addr.desc = fg_memory_user(s->mem, r->desc_gpa);
+		msg.addr.avail = fg_memory_user(s->mem, r->avail_gpa);
+		msg.addr.used = fg_memory_user(s->mem, r->used_gpa);
+		msg.addr.log = r->used_gpa;
+		error = fg_request(s, &msg, NULL, 0);
+	}
+	return error;
+}
+
 int fg_stop_ring(struct fg_session *s, unsigned int index, uint16_t *base)
 {
 	return fg_ask_base(s, index, base);

@@ -84,6 +84,8 @@ int fg_add_region(struct fg_session *, unsigned int slot);
 int fg_remove_region(struct fg_session *, unsigned int slot); /* the guest keeps it */
 int fg_send_addr(struct fg_session *, unsigned int index);
 int fg_send_kick(struct fg_session *, unsigned int index);
+/* Everything is logged from now on: payload by LOG_ALL, the used rings by the flag of their addresses. */
+int fg_log_begin(struct fg_session *);
 int fg_send_call(struct fg_session *, unsigned int index);
 
 /* Fills in a message about region @slot (ADD_MEM_REG, REM_MEM_REG). */
