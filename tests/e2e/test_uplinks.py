@@ -276,7 +276,8 @@ def test_says_what_is_wrong(lab: Lab) -> None:
              "number": ([f"--ethdev=p{i}=net_null{i}" for i in range(33)], "room for 32 ethdevs"),
              "folder": (["--vhost", f"g0={lab.folder}/no/such/g0.sock"], "no/such")}
     for name, (arguments, place) in cases.items():
-        switch = lab.switch(arguments, name=f"wrong-{name}")
+        # the devices' buffers fit into this, however few huge pages the machine has to spare
+        switch = lab.switch(arguments, ["--no-huge", "--no-shconf", "-m", "512"], name=f"wrong-{name}")
         switch.runtime.mkdir()
         status, said = _run_to_the_end(switch.command(), switch.log, switch.runtime)
         assert status == 1, f"{name}: {said}"
