@@ -65,6 +65,8 @@ enum {
 	FRAME_LEN_MIN = 14,
 	/* Longest frame that is switched: the largest MTU virtio can name, with an Ethernet header and two tags. */
 	FRAME_LEN_MAX = 65535 + 14 + 2 * 4,
+	/* Bytes of one piece of guest memory that a frame is read from or written to at most: with its virtio-net header. */
+	FRAME_PIECE_MAX = FRAME_LEN_MAX + 12,
 	/* Bytes of payload in a piece of a frame that is to be cut up: the least Linux knows (TCP_MIN_GSO_SIZE). */
 	FRAME_GSO_SIZE_MIN = 8,
 	/* Pieces it is cut up into: 64 KiB where a path takes packets of 576 bytes (RFC 791: at least), and what Linux

@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "vus_limits.h"
 
-enum { WORD = 64, HEADER_MAX = 12 };
+enum { WORD = 64 };
 
 /* --- bits --------------------------------------------------------------------------------------------------------- */
 
@@ -155,7 +155,7 @@ static uint32_t ready_spans(struct mem_touch *touch, const struct mem_span *span
 	for (uint32_t i = 0; i < n; i++) {
 		uintptr_t at = (uintptr_t)spans[i].at, len = spans[i].len, last;
 
-		last = at + (len < FRAME_LEN_MAX + HEADER_MAX ? len : FRAME_LEN_MAX + HEADER_MAX) - 1;
+		last = at + (len < FRAME_PIECE_MAX ? len : FRAME_PIECE_MAX) - 1;
 		/* A piece lies in two granules at most. What stands behind one that is not ready is not written. */
 		if (is_ready(touch, at, writes && ready == n) &&
 		    (at >> MEM_GRANULE_BITS == last >> MEM_GRANULE_BITS || is_ready(touch, last, writes && ready == n)))

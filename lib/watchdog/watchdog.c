@@ -122,12 +122,11 @@ static const uint8_t *absent_in(const void *at, uint64_t len)
  * header, whatever the guest says its length is. */
 static const uint8_t *absent_of(const struct mem_span *spans, uint32_t n, uint64_t *before)
 {
-	enum { TOUCHED_MAX = FRAME_LEN_MAX + 64 };
 	const uint8_t *absent;
 
 	*before = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		absent = absent_in(spans[i].at, spans[i].len < TOUCHED_MAX ? spans[i].len : TOUCHED_MAX);
+		absent = absent_in(spans[i].at, spans[i].len < FRAME_PIECE_MAX ? spans[i].len : FRAME_PIECE_MAX);
 		if (absent != NULL) {
 			*before += (uint64_t)(absent - spans[i].at);
 			return absent;

@@ -411,6 +411,24 @@ void ring_show(struct ring *ring)
 	ring->shown = ring->avail_idx;
 }
 
+void ring_post(struct ring *ring, uint32_t from, uint32_t n, uint32_t len, uint16_t *heads)
+{
+	enum { HEADER = 12 };
+	uint8_t *bytes = calloc(1, HEADER + len);
+
+	assert_non_null(bytes);
+	for (uint32_t i = from; i < from + n; i++) {
+		struct piece piece = {RIG_GPA + 0x20000 + i % ring->size * (HEADER + len), HEADER + len};
+
+		pattern_fill(bytes + HEADER, i, len);
+		rig_put(ring->rig, piece.gpa, bytes, piece.len);
+		heads[i] = ring_chain(ring, &piece, 1, false, CHAIN_DIRECT);
+		ring_offer(ring, heads[i]);
+	}
+	free(bytes);
+	ring_show(ring);
+}
+
 /* Whether the chain number `used_idx` of a packed ring, which lies at `place`, has come back. */
 static bool packed_is_used(struct ring *ring, uint16_t used_idx, uint16_t place)
 {

@@ -131,6 +131,9 @@ uint16_t ring_chain(struct ring *ring, const struct piece *pieces, uint32_t n, b
 /* Makes a head available, unseen yet; shows the device everything offered. */
 void ring_offer(struct ring *ring, uint16_t head);
 void ring_show(struct ring *ring);
+/* Offers and shows n frames of `len` bytes, each with a buffer and a pattern of its own: from number `from` on, whose heads go
+ * into heads[from] and what follows. */
+void ring_post(struct ring *ring, uint32_t from, uint32_t n, uint32_t len, uint16_t *heads);
 /* Takes a used entry. */
 bool ring_take(struct ring *ring, uint32_t *id, uint32_t *len);
 uint16_t ring_used_index(struct ring *ring);

@@ -10,7 +10,7 @@
 #include "vnet.h"
 #include "vnet_aside.h"
 
-enum { SIZE = 64, LEN = 300, HEADER = 12, N = 5 };
+enum { SIZE = 64, LEN = 300, N = 5 };
 
 static struct ring *ring;
 static uint16_t heads[4 * SIZE];
@@ -18,17 +18,8 @@ static uint32_t posted, returned;
 
 static void post(uint32_t n)
 {
-	static uint8_t bytes[HEADER + LEN];
-
-	for (uint32_t i = 0; i < n; i++, posted++) {
-		struct piece piece = {RIG_GPA + 0x20000 + posted % SIZE * (HEADER + LEN), sizeof(bytes)};
-
-		pattern_fill(bytes + HEADER, posted, LEN);
-		rig_put(&rig, piece.gpa, bytes, sizeof(bytes));
-		heads[posted] = ring_chain(ring, &piece, 1, false, CHAIN_DIRECT);
-		ring_offer(ring, heads[posted]);
-	}
-	ring_show(ring);
+	ring_post(ring, posted, n, LEN, heads);
+	posted += n;
 }
 
 /* A burst of N frames is in hand, of more that wait. */

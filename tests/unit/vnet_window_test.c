@@ -14,7 +14,7 @@
 #include "rig.h"
 #include "vnet.h"
 
-enum { SIZE = 256, LEN = 300, HEADER = 12 };
+enum { SIZE = 256, LEN = 300 };
 
 static struct ring ring;
 static struct frame_refs *refs;
@@ -23,17 +23,8 @@ static uint32_t posted, returned;
 
 static void post(uint32_t n)
 {
-	static uint8_t bytes[HEADER + LEN];
-
-	for (uint32_t i = 0; i < n; i++, posted++) {
-		struct piece piece = {RIG_GPA + 0x20000 + posted % SIZE * (HEADER + LEN), sizeof(bytes)};
-
-		pattern_fill(bytes + HEADER, posted, LEN);
-		rig_put(&rig, piece.gpa, bytes, sizeof(bytes));
-		heads[posted] = ring_chain(&ring, &piece, 1, false, CHAIN_DIRECT);
-		ring_offer(&ring, heads[posted]);
-	}
-	ring_show(&ring);
+	ring_post(&ring, posted, n, LEN, heads);
+	posted += n;
 }
 
 static int scene_open(void **state)
