@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -12,8 +13,10 @@
 #include "mem_touch.h"
 #include "vus_limits.h"
 
-/* How often the lock of a file on hugetlbfs is tried, and how soon one gets a lock that nobody else wants. */
-enum { LOCK_TRIES = 32 };
+/* How often the lock of a file on hugetlbfs is tried, how long others have to take it in between, and how soon one gets a lock
+ * that nobody else wants. Who gives it back and asks at once has it before those that wait have woken up; so once it was not
+ * free, it has to be several times in a row. */
+enum { LOCK_TRIES = 32, LOCK_FREE_TIMES = 4, LOCK_PAUSE_US = 200 };
 static const uint64_t LOCK_FREE_NS = NS_PER_MS / 10;
 
 static int unfit(struct fail *fail)
@@ -52,15 +55,27 @@ static int check_file(const struct vhu_memory_region *wire, int fd, struct stat 
 }
 
 /* A memfd that allows it can shrink no more; holes may still be punched. Others: SIGBUS is contained. Takes the file's lock and
- * gives it back, whether it allows it or not: false if that had to be waited for each time. */
+ * gives it back, whether it allows it or not: false if others have it again and again. */
 static bool seal(int fd, uint64_t page)
 {
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_US * 1000};
+	unsigned int free = 0, wanted = 1;
+
 	for (unsigned int i = 0; i < LOCK_TRIES; i++) {
 		uint64_t from = clock_ns();
 
 		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-		if (page == MEM_PAGE || clock_ns() - from < LOCK_FREE_NS)
+		if (page == MEM_PAGE)
 			return true;
+		if (clock_ns() - from < LOCK_FREE_NS) {
+			free++;
+		} else {
+			free = 0;
+			wanted = LOCK_FREE_TIMES;
+		}
+		if (free == wanted)
+			return true;
+		ppoll(NULL, 0, &pause, NULL);
 	}
 	return false;
 }

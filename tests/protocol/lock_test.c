@@ -12,11 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { LOCKERS = 2, WATCHED_MS = 3000, MANY = 16, ENDS_WITHIN_MS = 2000 };
+#include "fg_huge.h"
+
+enum { LOCKERS = 2, LOCKERS_MAX = 12, HUGE_PAGES = 8, REFUSED = 2, WATCHED_MS = 3000, MANY = 16, ENDS_WITHIN_MS = 2000 };
 #define LARGE	 (2ull << 30)
 #define SMALL	 (128ull << 20)
 #define OWN_GPA	 (1ull << 40)
@@ -26,12 +29,12 @@ struct hostile {
 	struct fg_memory mem;
 	struct fg_session s;
 	uint64_t size;
-	int fd, slot;
+	int fd, slot, nice;
 	unsigned int lockers;
-	pthread_t front, locker[LOCKERS];
+	pthread_t front, locker[LOCKERS_MAX];
 	atomic_bool front_stops, lockers_stop;
-	atomic_uint added, threads;
-	_Atomic pid_t thread[LOCKERS]; /* of those that keep the lock */
+	atomic_uint added, refused, threads;
+	_Atomic pid_t thread[LOCKERS_MAX]; /* of those that keep the lock */
 	int error;
 };
 
@@ -39,8 +42,7 @@ static void *keep_lock(void *arg)
 {
 	struct hostile *h = arg;
 
-	/* It is to keep the lock, and not the CPUs. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), h->nice);
 	h->thread[atomic_fetch_add(&h->threads, 1)] = (pid_t)syscall(SYS_gettid);
 	while (!h->lockers_stop) {
 		fallocate(h->fd, 0, 0, (off_t)h->size);
@@ -62,21 +64,33 @@ static void *add_and_remove(void *arg)
 	return NULL;
 }
 
+/* Its file is there. */
+static void hostile_open(struct hostile *h, const struct fg_switch *sw, const char *port, uint64_t size)
+{
+	h->size = size;
+	fg_memory_init(&h->mem);
+	assert_true(fg_memory_add(&h->mem, GUEST_GPA, GUEST_MEMORY) >= 0);
+	h->slot = fg_memory_add_file(&h->mem, OWN_GPA, size, h->fd, 0);
+	assert_true(h->slot >= 0);
+	OK(fg_session_open(&h->s, fg_switch_socket(sw, port), &h->mem, NULL));
+}
+
+static void lockers_start(struct hostile *h, unsigned int n, int nice)
+{
+	h->nice = nice;
+	for (h->lockers = 0; h->lockers < n; h->lockers++)
+		assert_int_equal(pthread_create(&h->locker[h->lockers], NULL, keep_lock, h), 0);
+}
+
 static void hostile_start(struct hostile *h, const struct fg_switch *sw, const char *port, uint64_t size,
 			  unsigned int lockers)
 {
 	memset(h, 0, sizeof(*h));
-	h->size = size;
-	h->lockers = lockers;
-	fg_memory_init(&h->mem);
-	assert_true(fg_memory_add(&h->mem, GUEST_GPA, GUEST_MEMORY) >= 0);
 	h->fd = fg_memory_file(size);
 	assert_true(h->fd >= 0);
-	h->slot = fg_memory_add_file(&h->mem, OWN_GPA, size, h->fd, 0);
-	assert_true(h->slot >= 0);
-	OK(fg_session_open(&h->s, fg_switch_socket(sw, port), &h->mem, NULL));
-	for (unsigned int i = 0; i < lockers; i++)
-		assert_int_equal(pthread_create(&h->locker[i], NULL, keep_lock, h), 0);
+	hostile_open(h, sw, port, size);
+	/* They are to keep the lock, and not the CPUs. */
+	lockers_start(h, lockers, 10);
 	assert_int_equal(pthread_create(&h->front, NULL, add_and_remove, h), 0);
 }
 
@@ -103,14 +117,19 @@ static void release_lock(struct hostile *h)
 	h->lockers = 0;
 }
 
+static void hostile_close(struct hostile *h)
+{
+	fg_session_close(&h->s);
+	close(h->fd);
+	fg_memory_fini(&h->mem);
+}
+
 static void hostile_stop(struct hostile *h)
 {
 	h->front_stops = true;
 	release_lock(h);
 	pthread_join(h->front, NULL);
-	fg_session_close(&h->s);
-	close(h->fd);
-	fg_memory_fini(&h->mem);
+	hostile_close(h);
 }
 
 /* Until the port says that it waits for memory to be mapped. */
@@ -233,12 +252,82 @@ static void sixteen_front_ends_keep_the_locks_of_their_files(void **state)
 	OK(fg_switch_stop(&sw));
 }
 
+/* Asks for the region all the time, and takes no for an answer. */
+static void *add_or_be_refused(void *arg)
+{
+	struct hostile *h = arg;
+
+	while (!h->front_stops && h->error == 0) {
+		int error = fg_add_region(&h->s, (unsigned int)h->slot);
+
+		if (error == -EREMOTEIO) {
+			h->refused++;
+			continue;
+		}
+		h->error = error == 0 ? fg_remove_region(&h->s, (unsigned int)h->slot) : error;
+		h->added++;
+	}
+	return NULL;
+}
+
+/* Why the port has refused something last is that. */
+static void assert_last_error(const char *port, const char *words)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const char *why = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
+
+	if (why == NULL || strstr(why, words) == NULL)
+		fail_msg("%s: \"%s\", not \"%s\"", port, why != NULL ? why : "", words);
+	json_decref(answer);
+}
+
+static void await_refusals(struct hostile *h)
+{
+	int64_t deadline = fg_deadline(2 * FG_WAIT_MS);
+
+	while (h->refused < REFUSED && h->error == 0 && fg_left_ms(deadline) > 0)
+		fg_sleep_us(5000);
+	print_message("%u times mapped, %u times refused\n", h->added, h->refused);
+	assert_int_equal(h->error, 0);
+	assert_true(h->refused >= REFUSED);
+}
+
+/* To map such a file waits for its lock with the whole address space locked: it is refused while others have it all the time,
+ * and taken as soon as they have not. So many have it that one of them always waits for it. */
+static void a_file_of_huge_pages_is_refused_while_it_is_locked(void **state)
+{
+	unsigned int added = fg_huge_add(FG_HUGE_2M, HUGE_PAGES);
+	static struct hostile h;
+
+	if (fg_huge_pages(FG_HUGE_2M, "free_hugepages") < HUGE_PAGES) {
+		fg_huge_give_back(FG_HUGE_2M, added);
+		print_message("not told: it takes %d free huge pages of 2 MiB\n", HUGE_PAGES);
+		skip();
+	}
+	memset(&h, 0, sizeof(h));
+	h.fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | fg_huge_memfd(FG_HUGE_2M));
+	assert_true(h.fd >= 0);
+	hostile_open(&h, &fixture.sw, "h0", HUGE_PAGES * FG_HUGE_2M);
+	lockers_start(&h, LOCKERS_MAX, 0);
+	assert_int_equal(pthread_create(&h.front, NULL, add_or_be_refused, &h), 0);
+	assert_control_keeps_answering(&fixture.sw, WATCHED_MS);
+	await_refusals(&h);
+	assert_last_error("h0", "huge pages of its file are allocated or given back all the time");
+	h.front_stops = true;
+	pthread_join(h.front, NULL);
+	release_lock(&h);
+	OK(fg_add_region(&h.s, (unsigned int)h.slot));
+	hostile_close(&h);
+	fg_huge_give_back(FG_HUGE_2M, added);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(a_front_end_keeps_the_lock_of_its_file),
 		TEST_CASE(a_front_end_leaves_while_its_file_is_locked),
 		TEST_CASE(the_switch_ends_while_a_file_is_locked),
+		TEST_CASE(a_file_of_huge_pages_is_refused_while_it_is_locked),
 		TEST_CASE(sixteen_front_ends_keep_the_locks_of_their_files),
 	};
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/memfd.h>
+#include "fg_huge.h"
 
 enum {
 	PAGES = 96,
@@ -28,55 +28,6 @@ enum {
 	PIECE = 8,
 };
 #define FILE_GPA (UINT64_C(1) << 40)
-
-/* A pool of huge pages that is larger by some as long as a case runs. */
-struct pool {
-	const char *path;
-	uint64_t page;
-	unsigned int flags, added;
-};
-static struct pool two_mib = {
-	"/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", UINT64_C(1) << 21, MFD_HUGETLB | MFD_HUGE_2MB, 0};
-static struct pool one_gib = {
-	"/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", UINT64_C(1) << 30, MFD_HUGETLB | MFD_HUGE_1GB, 0};
-
-static unsigned int pool_size(const struct pool *pool)
-{
-	FILE *f = fopen(pool->path, "r");
-	unsigned int n = 0;
-
-	if (f != NULL && fscanf(f, "%u", &n) != 1)
-		n = 0;
-	if (f != NULL)
-		fclose(f);
-	return n;
-}
-
-static void pool_resize(const struct pool *pool, unsigned int n)
-{
-	FILE *f = fopen(pool->path, "w");
-
-	if (f == NULL)
-		return;
-	fprintf(f, "%u", n);
-	fclose(f);
-}
-
-static bool pool_add(struct pool *pool, unsigned int n)
-{
-	unsigned int before = pool_size(pool);
-
-	pool_resize(pool, before + n);
-	pool->added = pool_size(pool) - before;
-	return pool->added >= n;
-}
-
-static void pool_give_back(struct pool *pool)
-{
-	if (pool->added > 0)
-		pool_resize(pool, pool_size(pool) - pool->added);
-	pool->added = 0;
-}
 
 /* Page faults of all lcores so far. */
 static uint64_t lcore_faults(void)
@@ -123,9 +74,10 @@ static int64_t memory_wait_ms(void)
 /* h0 and h1 run, the switch knows both, and h1 has a second region: pages that are not there yet. */
 struct play {
 	struct guest *a, *b;
-	struct pool *pool;
+	uint64_t page; /* size of one */
 	uint64_t faults, from_us;
 	int64_t dropped;
+	unsigned int added; /* to the pool */
 	int fd;
 };
 
@@ -147,10 +99,10 @@ static void warm_up(struct play *play, bool filled)
 }
 
 /* A host may have to find the memory behind a page the first time, too; it keeps it when the page goes back to the pool. */
-static void back_pages(const struct pool *pool, unsigned int pages)
+static void back_pages(uint64_t page, unsigned int pages)
 {
-	int fd = memfd_create("backed", MFD_CLOEXEC | pool->flags);
-	size_t len = pages * pool->page;
+	int fd = memfd_create("backed", MFD_CLOEXEC | fg_huge_memfd(page));
+	size_t len = pages * page;
 	volatile uint8_t *at;
 
 	assert_true(fd >= 0);
@@ -158,26 +110,28 @@ static void back_pages(const struct pool *pool, unsigned int pages)
 	at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(at, MAP_FAILED);
 	for (unsigned int i = 0; i < pages; i++)
-		at[i * pool->page] = 1;
+		at[i * page] = 1;
 	munmap((void *)(uintptr_t)at, len);
 	close(fd);
 }
 
-static void begin(struct play *play, struct pool *pool, unsigned int pages, bool fill)
+static void begin(struct play *play, uint64_t page, unsigned int pages, bool fill)
 {
 	static uint8_t frame[BUFFER];
 
-	if (!pool_add(pool, pages)) {
-		pool_give_back(pool);
-		print_message("no pool of huge pages: %s\n", pool->path);
+	*play = (struct play){.page = page, .added = fg_huge_add(page, pages)};
+	if (play->added < pages) {
+		fg_huge_give_back(page, play->added);
+		print_message("not told: it takes %u more huge pages of %llu MiB\n", pages, (unsigned long long)page >> 20);
 		skip();
 	}
-	back_pages(pool, pages);
-	*play = (struct play){.a = guest_open("h0", NULL), .b = guest_open("h1", NULL), .pool = pool};
-	play->fd = memfd_create("untouched", MFD_CLOEXEC | pool->flags);
+	back_pages(page, pages);
+	play->a = guest_open("h0", NULL);
+	play->b = guest_open("h1", NULL);
+	play->fd = memfd_create("untouched", MFD_CLOEXEC | fg_huge_memfd(page));
 	assert_true(play->fd >= 0);
-	assert_int_equal(ftruncate(play->fd, (off_t)(pages * pool->page)), 0);
-	assert_true(fg_memory_add_file(&play->b->mem, FILE_GPA, pages * pool->page, play->fd, 0) > 0);
+	assert_int_equal(ftruncate(play->fd, (off_t)(pages * page)), 0);
+	assert_true(fg_memory_add_file(&play->b->mem, FILE_GPA, pages * page, play->fd, 0) > 0);
 	guest_start(play->a, NULL);
 	OK(fg_session_start(&play->b->s));
 	OK(fg_nic_init(&play->b->nic, &play->b->s, 0, 4711, NULL));
@@ -207,21 +161,22 @@ static void end(struct play *play)
 	uint64_t faults = lcore_faults() - play->faults, us = fg_now_us() - play->from_us;
 	uint64_t may = OTHER_FAULTS + OWN_FAULTS + us * OWN_FAULTS_RATE / 1000000;
 
-	print_message("lcores had %llu page faults, which may be %llu, longest round %.1f ms, %lld frames dropped, %.0f ms in all\n",
+	print_message("lcores had %llu page faults, which may be %llu, longest round %.1f ms, %lld frames dropped, "
+		      "%.0f ms in all\n",
 		      (unsigned long long)faults, (unsigned long long)may, fg_longest_round_us(&fixture.sw, false) / 1e3,
 		      (long long)(dropped() - play->dropped),
 		      (double)us / 1e3);
 	close(play->fd);
 	guest_close(play->b);
 	guest_close(play->a);
-	pool_give_back(play->pool);
+	fg_huge_give_back(play->page, play->added);
 	if (faults > may)
 		fail_msg("lcores had %llu page faults", (unsigned long long)faults);
 }
 
 static uint64_t page_at(const struct play *play, unsigned int i)
 {
-	return FILE_GPA + i * play->pool->page;
+	return FILE_GPA + i * play->page;
 }
 
 /* A sends until B has `n` buffers back. */
@@ -242,11 +197,11 @@ static void send_until_used(struct play *play, uint16_t n, size_t len)
 	assert_true(fg_ring_used_idx(play->b->nic.rx) >= n);
 }
 
-static void buffers_in_a_page_each(struct pool *pool, unsigned int pages)
+static void buffers_in_a_page_each(uint64_t page, unsigned int pages)
 {
 	struct play play;
 
-	begin(&play, pool, pages, false);
+	begin(&play, page, pages, false);
 	for (uint16_t i = 0; i < pages; i++) {
 		fg_ring_desc(play.b->nic.rx, i, page_at(&play, i), BUFFER, FG_DESC_WRITE, 0);
 		fg_ring_avail(play.b->nic.rx, i);
@@ -257,12 +212,12 @@ static void buffers_in_a_page_each(struct pool *pool, unsigned int pages)
 
 static void buffers_lie_in_untouched_pages(void **state)
 {
-	buffers_in_a_page_each(&two_mib, PAGES);
+	buffers_in_a_page_each(FG_HUGE_2M, PAGES);
 }
 
 static void a_buffer_lies_in_an_untouched_page_of_a_gibibyte(void **state)
 {
-	buffers_in_a_page_each(&one_gib, 1);
+	buffers_in_a_page_each(FG_HUGE_1G, 1);
 }
 
 /* One after the other: head and tail of each chain are written as they are. */
@@ -277,7 +232,7 @@ static void a_buffer_lies_in_pieces_in_untouched_pages(void **state)
 {
 	struct play play;
 
-	begin(&play, &two_mib, PAGES, false);
+	begin(&play, FG_HUGE_2M, PAGES, false);
 	pieces_of(&play, play.b->nic.rx, 0, FG_DESC_WRITE);
 	fg_ring_avail(play.b->nic.rx, 0);
 	send_until_used(&play, 1, (PAGES - 3) * PIECE);
@@ -315,7 +270,7 @@ static void bodies_lie_in_untouched_pages(void **state)
 	struct fg_ring *tx;
 	uint64_t head;
 
-	begin(&play, &two_mib, PAGES, true);
+	begin(&play, FG_HUGE_2M, PAGES, true);
 	head = make_head(&play);
 	tx = play.b->nic.tx;
 	for (uint16_t i = 0; i < PAGES; i++) {
@@ -334,7 +289,7 @@ static void a_frame_lies_in_pieces_in_untouched_pages(void **state)
 {
 	struct play play;
 
-	begin(&play, &two_mib, PAGES, true);
+	begin(&play, FG_HUGE_2M, PAGES, true);
 	fg_ring_desc(play.b->nic.tx, 0, make_head(&play), play.b->nic.header + HEAD, FG_DESC_NEXT, 1);
 	pieces_of(&play, play.b->nic.tx, 1, 0);
 	fg_ring_avail(play.b->nic.tx, 0);
@@ -351,9 +306,9 @@ static void pages_that_are_given_back_are_charged(void **state)
 	struct play play;
 	unsigned int turns = 0;
 
-	begin(&play, &two_mib, PAGES, false);
+	begin(&play, FG_HUGE_2M, PAGES, false);
 	while (memory_wait_ms() == 0 && in_time(&play)) {
-		fallocate(play.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)(PAGES * play.pool->page));
+		fallocate(play.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)(PAGES * play.page));
 		for (uint16_t i = 0; i < PAGES; i++) {
 			fg_ring_desc(play.b->nic.rx, i, page_at(&play, i), BUFFER, FG_DESC_WRITE, 0);
 			fg_ring_avail(play.b->nic.rx, i);

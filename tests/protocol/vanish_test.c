@@ -17,8 +17,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fg_huge.h"
+
 #define HIGH (GUEST_GPA + (1ull << 32))
-#define HUGE (2ull << 20)
 
 enum { SIZE = 4 << 20, FRAMES = 32, HUGE_PAGES = 8 };
 
@@ -205,50 +206,17 @@ static void files_are_punched(void **state)
 
 /* --- huge pages --------------------------------------------------------------------------------- */
 
-static long pool(const char *kib, const char *what)
-{
-	char path[96];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%skB/%s", kib, what);
-	f = fopen(path, "r");
-	if (f == NULL || fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f != NULL)
-		fclose(f);
-	return n;
-}
-
-/* More pages of 2 MiB for everybody, or fewer. */
-static void pool_change(long by)
-{
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%ld\n", pool("2048", "nr_hugepages") + by);
-	int fd = open("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", O_WRONLY);
-
-	if (fd < 0 || write(fd, text, (size_t)len) < 0)
-		print_message("no more huge pages: %s\n", strerror(errno));
-	if (fd >= 0)
-		close(fd);
-}
-
 static void huge_files_go(enum act act)
 {
-	long before = pool("2048", "nr_hugepages");
-	long added;
+	unsigned int added = fg_huge_add(FG_HUGE_2M, HUGE_PAGES);
 
-	if (pool("2048", "free_hugepages") < HUGE_PAGES)
-		pool_change(HUGE_PAGES);
-	added = pool("2048", "nr_hugepages") - before;
-	if (pool("2048", "free_hugepages") < HUGE_PAGES) {
+	if (fg_huge_pages(FG_HUGE_2M, "free_hugepages") < HUGE_PAGES) {
 		print_message("not told: it takes %d free huge pages of 2 MiB\n", HUGE_PAGES);
-		pool_change(-added);
+		fg_huge_give_back(FG_HUGE_2M, added);
 		skip();
 	}
 	all_go(huge_files, HUGE_FILES, act);
-	if (added > 0)
-		pool_change(-added);
+	fg_huge_give_back(FG_HUGE_2M, added);
 }
 
 static void huge_files_are_truncated(void **state)
@@ -270,28 +238,24 @@ static void huge_files_are_punched(void **state)
  * at all, which the guest has mapped and never touched either. */
 static void the_pool_is_empty(void **state)
 {
-	static const struct {
-		const char *kib;
-		uint64_t size;
-		unsigned int memfd;
-	} sizes[] = {{"2048", HUGE, 21u << 26}, {"1048576", 1ull << 30, 30u << 26}}; /* MFD_HUGE_* */
+	static const uint64_t sizes[] = {FG_HUGE_2M, FG_HUGE_1G};
 	unsigned int i = 0;
 	struct file file = {.name = "huge pages that are not there"};
 
-	while (i < 2 && (pool(sizes[i].kib, "free_hugepages") != 0 ||
-			 pool(sizes[i].kib, "nr_overcommit_hugepages") != 0))
+	while (i < 2 && (fg_huge_pages(sizes[i], "free_hugepages") != 0 ||
+			 fg_huge_pages(sizes[i], "nr_overcommit_hugepages") != 0))
 		i++;
 	if (i == 2) {
 		print_message("not told: no pool of huge pages is empty\n");
 		skip();
 	}
-	file.memfd = MFD_HUGETLB | sizes[i].memfd;
+	file.memfd = fg_huge_memfd(sizes[i]);
 	for (enum part part = RECEIVED; part < RINGS; part++) {
 		struct guest *peer = guest_run("h1", NULL);
-		int fd = file_open(&file, 2 * sizes[i].size);
-		struct guest *g = guest_on(fd, 2 * sizes[i].size, part);
+		int fd = file_open(&file, 2 * sizes[i]);
+		struct guest *g = guest_on(fd, 2 * sizes[i], part);
 		const struct fg_buf buf = {
-			.gpa = HIGH + sizes[i].size + 100,
+			.gpa = HIGH + sizes[i] + 100,
 			.len = 2000,
 			.write = part == RECEIVED,
 		};
