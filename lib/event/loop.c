@@ -116,7 +116,7 @@ static void run_events(struct loop *loop, struct epoll_event *events, int n)
 }
 
 /* The time this turn may sleep: until the first timer, and not long while an rcu_wait is pending. */
-static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
+static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, enum rcu_rest rest)
 {
 	uint64_t sleep = timeout_ns;
 
@@ -128,7 +128,11 @@ static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
 		if (left < sleep)
 			sleep = left;
 	}
-	if (waiting) {
+	if (rest == RCU_MORE) {
+		loop->rcu_looks = 0;
+		return 0;
+	}
+	if (rest == RCU_WAITS) {
 		uint64_t look = RCU_LOOK_FIRST_NS << (loop->rcu_looks < 8 ? loop->rcu_looks : 8);
 
 		if (look > RCU_LOOK_LAST_NS)
@@ -147,8 +151,7 @@ static uint64_t sleep_ns(struct loop *loop, uint64_t timeout_ns, bool waiting)
 void loop_turn(struct loop *loop, uint64_t timeout_ns)
 {
 	struct epoll_event events[LOOP_EVENTS_MAX];
-	bool waiting = rcu_poll();
-	uint64_t sleep = sleep_ns(loop, timeout_ns, waiting);
+	uint64_t sleep = sleep_ns(loop, timeout_ns, rcu_poll());
 	struct timespec ts = {.tv_sec = (time_t)(sleep / NS_PER_S),
 			      .tv_nsec = (long)(sleep % NS_PER_S)};
 	int n = epoll_pwait2(loop->epoll_fd, events, LOOP_EVENTS_MAX, &ts, NULL);

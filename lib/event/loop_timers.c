@@ -4,6 +4,10 @@
 #include "clock.h"
 #include "loop_private.h"
 
+/* Descriptors get a turn after this, and a few timers. */
+static const uint64_t RUN_NS = NS_PER_MS;
+enum { RUN_LEAST = 16 };
+
 /* Either may be NULL. Of two that are due at once, `first` stays in front. */
 static struct loop_timer *meld(struct loop_timer *first, struct loop_timer *second)
 {
@@ -86,9 +90,11 @@ void loop_run_timers(struct loop *loop)
 	uint64_t now = clock_ns();
 
 	/* A timer started by one that fires is due after `now`, unless its delay was 0: bounded by `now` either way. */
-	while (loop->timers != NULL && loop->timers->due_ns < now) {
+	for (unsigned int run = 0; loop->timers != NULL && loop->timers->due_ns < now; run++) {
 		struct loop_timer *timer = loop->timers;
 
+		if (run >= RUN_LEAST && clock_ns() >= now + RUN_NS)
+			return;
 		take_out(loop, timer);
 		timer->fire(timer);
 	}

@@ -7,7 +7,12 @@
 
 #include <rte_rcu_qsbr.h>
 
+#include "clock.h"
 #include "role.h"
+
+/* A poll takes no longer than this, but for the continuation under way; and a few it runs however long they take. */
+static const uint64_t POLL_NS = NS_PER_MS;
+enum { POLL_LEAST = 32 };
 
 static struct rte_rcu_qsbr *qsbr;
 
@@ -138,32 +143,64 @@ static bool have_passed(const struct rcu_wait *wait)
 	return true;
 }
 
-static void poll_scopes(void)
+struct poll {
+	uint64_t end_ns;
+	unsigned int ended;
+};
+
+static bool is_over(const struct poll *poll)
+{
+	return poll->ended >= POLL_LEAST && clock_ns() >= poll->end_ns;
+}
+
+/* Those that were not looked at are the first next time. */
+static void list_again(struct rcu_scope *rest)
+{
+	struct rcu_scope *last = rest;
+
+	if (rest == NULL)
+		return;
+	while (last->next != NULL)
+		last = last->next;
+	last->next = scopes;
+	scopes = rest;
+}
+
+static void poll_scopes(struct poll *poll)
 {
 	struct rcu_scope *rest = scopes, *scope;
 
 	scopes = NULL;
-	while ((scope = rest) != NULL) {
+	while ((scope = rest) != NULL && !is_over(poll)) {
 		rest = scope->next;
-		while (scope->oldest != NULL && have_passed(scope->oldest))
+		for (; scope->oldest != NULL && !is_over(poll) && have_passed(scope->oldest); poll->ended++)
 			end_oldest(scope);
 		scope->listed = false;
 		if (scope->oldest != NULL)
 			list(scope);
 	}
+	list_again(rest);
 	scopes_oldest = UINT64_MAX;
 	for (scope = scopes; scope != NULL; scope = scope->next)
 		if (scope->oldest->token < scopes_oldest)
 			scopes_oldest = scope->oldest->token;
 }
 
-bool rcu_poll(void)
+enum rcu_rest rcu_poll(void)
 {
-	poll_scopes();
-	while (everybody.oldest != NULL && everybody.oldest->token < scopes_oldest &&
-	       rte_rcu_qsbr_check(qsbr, everybody.oldest->token, false) == 1)
+	struct poll poll = {0};
+
+	if (scopes == NULL && everybody.oldest == NULL)
+		return RCU_NOTHING;
+	poll.end_ns = clock_ns() + POLL_NS;
+	poll_scopes(&poll);
+	for (; everybody.oldest != NULL && everybody.oldest->token < scopes_oldest && !is_over(&poll) &&
+	       rte_rcu_qsbr_check(qsbr, everybody.oldest->token, false) == 1;
+	     poll.ended++)
 		end_oldest(&everybody);
-	return everybody.oldest != NULL || scopes != NULL;
+	if (scopes == NULL && everybody.oldest == NULL)
+		return RCU_NOTHING;
+	return is_over(&poll) ? RCU_MORE : RCU_WAITS;
 }
 
 struct deferred_free {

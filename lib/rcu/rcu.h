@@ -77,8 +77,13 @@ void rcu_offline(unsigned int reader);
  * scope is NULL) ends after all that were started before it, and no wait in a scope waits for it. */
 void rcu_wait_start(struct rcu_wait *wait, void (*done)(struct rcu_wait *wait));
 void rcu_wait_start_in(struct rcu_scope *scope, struct rcu_wait *wait, void (*done)(struct rcu_wait *wait));
-/* Writer: runs what is safe; returns whether waits remain (the caller looks again soon). */
-bool rcu_poll(void);
+/* Writer: runs what is safe, for a millisecond or so: who else wants the writer's thread gets a turn. */
+enum rcu_rest {
+	RCU_NOTHING, /* no wait remains */
+	RCU_WAITS,   /* the caller looks again soon */
+	RCU_MORE,    /* its time was over: the caller looks again at once */
+};
+enum rcu_rest rcu_poll(void);
 
 /* Writer: free(object) once no reader can hold it. `object` may be NULL; never fails (if no memory is left for the
  * record, it waits for the readers on the spot). */

@@ -95,6 +95,37 @@ static void timers_are_moved_and_stopped(void **state)
 	assert_int_equal(watch[1].fired, 0);
 }
 
+static unsigned int slow_fired;
+
+static void fire_slowly(struct loop_timer *timer VUS_UNUSED)
+{
+	uint64_t end = clock_ns() + NS_PER_MS / 10;
+
+	while (clock_ns() < end)
+		;
+	slow_fired++;
+}
+
+/* Descriptors get a turn between the timers that are due at once. */
+static void many_timers_give_way(void **state)
+{
+	enum { TIMERS = 400 };
+	static struct loop_timer timer[TIMERS];
+	unsigned int before = 0;
+
+	role_assert_control();
+	for (unsigned int i = 0; i < TIMERS; i++) {
+		timer[i].fire = fire_slowly;
+		loop_timer_start(loop, &timer[i], 0);
+	}
+	for (uint64_t end = clock_ns() + 20 * NS_PER_S; slow_fired < TIMERS && clock_ns() < end;) {
+		loop_turn(loop, NS_PER_S);
+		assert_true(slow_fired - before <= 64);
+		before = slow_fired;
+	}
+	assert_int_equal(slow_fired, TIMERS);
+}
+
 static struct watch victim;
 
 static void stop_the_other(struct loop_timer *timer)
@@ -582,6 +613,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order_and_not_early),
 		cmocka_unit_test(timers_are_moved_and_stopped),
+		cmocka_unit_test(many_timers_give_way),
 		cmocka_unit_test(many_timers),
 		cmocka_unit_test(a_timer_stops_another),
 		cmocka_unit_test(a_timer_that_starts_itself),

@@ -347,6 +347,40 @@ static void readers_never_see_the_dead(void **state)
 	free(rcu_own(&published));
 }
 
+static unsigned int slow_n;
+
+static void be_slow(struct rcu_wait *wait)
+{
+	uint64_t end = clock_ns() + NS_PER_MS / 10;
+
+	while (clock_ns() < end)
+		;
+	slow_n++;
+}
+
+/* Those that are left are no reason to sleep; waits for all come behind those of a scope that were started before. */
+static void a_poll_gives_way(void **state)
+{
+	enum { WAITS = 600 };
+	static struct rcu_wait wait[WAITS];
+	static struct rcu_scope scope = {.readers = say_able};
+	unsigned int polls = 0, before = 0;
+
+	for (unsigned int i = 0; i < WAITS; i++)
+		rcu_wait_start_in(i < WAITS / 2 ? &scope : NULL, &wait[i], be_slow);
+	while (slow_n < WAITS) {
+		enum rcu_rest rest = rcu_poll();
+
+		assert_true(slow_n > before);
+		/* Alone on its CPU it does 32. */
+		assert_true(slow_n - before <= 64);
+		assert_int_equal(rest, slow_n < WAITS ? RCU_MORE : RCU_NOTHING);
+		before = slow_n;
+		polls++;
+	}
+	assert_true(polls >= WAITS / 64);
+}
+
 /* A sanitizer checks this one: nothing leaks, nothing is freed too soon. */
 static void objects_are_freed_in_time(void **state)
 {
@@ -392,6 +426,7 @@ int main(void)
 		cmocka_unit_test(waits_of_a_scope_begin_anew),
 		cmocka_unit_test(a_reader_has_passed_a_moment),
 		cmocka_unit_test(readers_never_see_the_dead),
+		cmocka_unit_test(a_poll_gives_way),
 		cmocka_unit_test(objects_are_freed_in_time),
 	};
 
