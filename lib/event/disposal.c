@@ -233,7 +233,7 @@ static void make_thread(struct disposal *disposal)
 static void look_at_calls(struct loop_timer *timer)
 {
 	struct disposal *disposal = container_of(timer, struct disposal, look);
-	struct disposal_account *next;
+	struct disposal_account *account;
 	uint64_t now = clock_ns();
 	bool busy = false;
 
@@ -246,8 +246,7 @@ static void look_at_calls(struct loop_timer *timer)
 		if (disposal->idle == before)
 			break;
 	}
-	for (struct disposal_account *account = disposal->accounts; account != NULL; account = next) {
-		next = account->next_account;
+	LIST_FOREACH (account, &disposal->accounts, account_link) {
 		busy |= account->running_n > 0 || account->waiting > 0;
 		disposal_account_report(account, now);
 		disposal_account_notify(account);

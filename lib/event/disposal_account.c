@@ -16,12 +16,7 @@ void disposal_account_unref(struct disposal_account *account)
 
 	if (--account->refs > 0)
 		return;
-	for (struct disposal_account **at = &disposal->accounts; *at != NULL; at = &(*at)->next_account) {
-		if (*at == account) {
-			*at = account->next_account;
-			break;
-		}
-	}
+	LIST_REMOVE(account, account_link);
 	disposal->refs--;
 	free(account);
 }
@@ -147,8 +142,7 @@ struct disposal_account *disposal_account_create(struct loop *loop, const char *
 	}
 	pthread_mutex_lock(&disposal->lock);
 	disposal->refs++;
-	account->next_account = disposal->accounts;
-	disposal->accounts = account;
+	LIST_INSERT_HEAD(&disposal->accounts, account, account_link);
 	pthread_mutex_unlock(&disposal->lock);
 	return account;
 }
@@ -222,12 +216,12 @@ void disposal_account_describe(const struct disposal_account *account, char *tex
 
 unsigned int disposal_accounts_running(const struct disposal *disposal, char *text, size_t size)
 {
+	const struct disposal_account *account;
 	unsigned int running = 0;
 	size_t n = 0;
 
 	text[0] = '\0';
-	for (const struct disposal_account *account = disposal->accounts; account != NULL;
-	     account = account->next_account) {
+	LIST_FOREACH (account, &disposal->accounts, account_link) {
 		unsigned int calls = account->running_n;
 
 		if (calls == 0)

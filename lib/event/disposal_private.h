@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/queue.h>
 
 #include "clock.h"
 #include "disposal.h"
@@ -37,7 +38,7 @@ struct running {
 
 struct disposal_account {
 	struct disposal *disposal;
-	struct disposal_account *next_account;
+	LIST_ENTRY(disposal_account) account_link;
 	struct disposal_account *next_queued;
 	unsigned int refs; /* the owner, each job, and the call of `notify` */
 	char name[64];
@@ -76,7 +77,7 @@ struct disposal {
 	unsigned int refs; /* the loop, each account, each thread */
 	unsigned int threads, idle;
 	unsigned int due; /* jobs that need a thread now: in a queue, within their account's quota */
-	struct disposal_account *accounts;
+	LIST_HEAD(, disposal_account) accounts;
 	struct disposal_account *queued, **queued_tail;
 	struct loop_timer look;
 	bool placed; /* threads move to `cpus` as they begin */
