@@ -2,7 +2,7 @@
 /* lane_program.h: whether this machine can have lanes (lane_process.h): the program, and a kernel that tells it of missing
  * pages.
  *
- * Context: any thread but an lcore; nothing is kept.
+ * Context: any thread but an lcore. What is kept is that the kernel was found to do its part.
  */
 #ifndef VUS_LANE_PROGRAM_H
 #define VUS_LANE_PROGRAM_H

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -195,9 +196,30 @@ static void its_descriptors_are_closed(void **state)
 	end();
 }
 
+/* A port more costs no userfaultfd, the end of which takes the longer the more is mapped: without a descriptor the answer is
+ * what it was. */
+static void the_kernel_is_asked_once(void **state)
+{
+	struct rlimit before, none;
+	struct fail fail;
+	int error = lane_program_possible(&fail);
+
+	if (error != 0) {
+		print_message("no lanes here: %s\n", fail.text);
+		return;
+	}
+	OK(getrlimit(RLIMIT_NOFILE, &before));
+	none = (struct rlimit){.rlim_max = before.rlim_max};
+	OK(setrlimit(RLIMIT_NOFILE, &none));
+	error = lane_program_possible(&fail);
+	OK(setrlimit(RLIMIT_NOFILE, &before));
+	assert_int_equal(error, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_kernel_is_asked_once),
 		cmocka_unit_test(it_has_nothing_of_ours),
 		cmocka_unit_test(everything_can_be_asked_at_once),
 		cmocka_unit_test(a_broken_ring_is_heard),
