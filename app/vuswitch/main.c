@@ -31,6 +31,7 @@
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
+#include "reload.h"
 #include "running.h"
 #include "signals.h"
 #include "spare_cpus.h"
@@ -53,6 +54,7 @@ struct vuswitch {
 	struct signals signals;
 	struct vus_switch *sw;
 	struct ctl_socket *ctl;
+	struct reload reload;
 	struct last_good last_good;
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
 	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
@@ -89,8 +91,8 @@ static void vuswitch_kept(void *arg)
 	struct vuswitch *vus = arg;
 
 	role_assert_control();
-	/* The file before may have been on its way to the disk still. */
-	if (!vus->settled)
+	/* The file before may have been on its way to the disk still, or another one is being read. */
+	if (!vus->settled || reload_is_due(&vus->reload))
 		return;
 	if (vus->reloading)
 		vuswitch_tell_state(vus);
@@ -135,27 +137,33 @@ static void vuswitch_tell_change(void *arg, const char *line)
 	log_info("vuswitch", "%s", line);
 }
 
+static void vuswitch_take_config(void *arg, struct config *config, const struct fail *fail)
+{
+	struct vuswitch *vus = arg;
+
+	role_assert_control();
+	if (config == NULL) {
+		log_error("vuswitch", "nothing was changed: %s", fail->text);
+		if (!reload_is_due(&vus->reload))
+			notify("READY=1\nSTATUS=nothing was changed: %s", fail->text);
+		return;
+	}
+	config_tell_changes(switch_config(vus->sw), config, vuswitch_tell_change, NULL);
+	vus->reloading = true;
+	vus->settled = false;
+	take_text(vus, config);
+	switch_apply(vus->sw, config);
+}
+
 /* Notifies the service manager when it begins and ends: `systemctl reload` returns when the new configuration is in force,
  * and on the disk as the last good one. */
 static void vuswitch_reload(void *arg)
 {
 	struct vuswitch *vus = arg;
-	struct config config;
-	struct fail fail;
 
 	role_assert_control();
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / NS_PER_US);
-	if (options_read_config(&vus->options, &config, &fail) != 0) {
-		log_error("vuswitch", "nothing was changed: %s", fail.text);
-		notify("READY=1\nSTATUS=nothing was changed: %s", fail.text);
-		return;
-	}
-	config_tell_changes(switch_config(vus->sw), &config, vuswitch_tell_change, NULL);
-	vus->reloading = true;
-	vus->settled = false;
-	take_text(vus, &config);
-	switch_apply(vus->sw, &config);
-	config_free(&config);
+	reload_start(&vus->reload);
 }
 
 /* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. The kernel's table of them
@@ -244,6 +252,8 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		return error;
 	switch_on_settled(vus->sw, vuswitch_settled, vus);
 	open_journal(vus);
+	vus->reload = (struct reload){
+		.loop = vus->loop, .options = &vus->options, .taken = vuswitch_take_config, .arg = vus};
 	vus->last_good = (struct last_good){
 		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
 	return 0;
@@ -295,6 +305,7 @@ static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 	take_text(vus, NULL);
 	switch_end(vus->sw);
 	switch_apply(vus->sw, &nothing);
+	config_free(&nothing);
 	while (!switch_is_empty(vus->sw) && clock_ns() < end)
 		loop_turn(vus->loop, NS_PER_MS);
 	if (!switch_is_empty(vus->sw))
@@ -305,6 +316,7 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
+	reload_end(&vus->reload);
 	ctl_telemetry_stop();
 	ctl_socket_destroy(vus->ctl);
 	if (vus->sw != NULL)

@@ -47,9 +47,9 @@ typedef void (*switch_settled)(void *arg, unsigned int failed);
 /* NULL, as at first: it is not told. */
 void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg) RUNS_ON(control_thread);
 
-/* Takes over what is in `config`, which passed config_check(), and leaves it empty. Returns how many bridges and
- * ports could not be made or changed so far; each was reported in a line. What waits for something to leave may fail later
- * (switch_on_settled()). */
+/* Takes over what is in `config`, which passed config_check(), and leaves the configuration before in it. Returns how many
+ * bridges and ports could not be made or changed so far; each was reported in a line. What waits for something to leave may
+ * fail later (switch_on_settled()). */
 unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
 
 /* The same for what switch_apply() left to later turns of the loop, now: nobody waits yet. What waits for something to leave

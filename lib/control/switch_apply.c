@@ -322,6 +322,7 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 {
 	/* That all ports go needs no memory: it is how the switch ends. */
 	struct switch_wanted *wanted = config->ports_n > 0 ? calloc(config->ports_n, sizeof(*wanted)) : NULL;
+	struct config before;
 
 	if (wanted == NULL && config->ports_n > 0) {
 		log_error("vuswitch", "no memory for the new configuration; the old one stays");
@@ -330,11 +331,11 @@ unsigned int switch_apply(struct vus_switch *sw, struct config *config)
 		return config->ports_n + 1;
 	}
 	forget_static_macs(sw, config);
-	config_free(&sw->config);
+	before = sw->config;
 	free(sw->wanted);
 	sw->config = *config;
 	sw->wanted = wanted;
-	*config = (struct config){0};
+	*config = before;
 	sw->changes_failed = sw->ports_failed = 0;
 	sw->settling = true;
 	compare_all(sw);

@@ -373,6 +373,7 @@ static int tear_down(void **state)
 	assert_int_equal(stat(path, &file), -1);
 	rmdir(folder);
 	switch_apply(sw, &nothing);
+	config_free(&nothing);
 	TURN_UNTIL(loop, switch_is_empty(sw));
 	switch_destroy(sw);
 	return 0;

@@ -28,11 +28,14 @@ static unsigned int apply(const char *const *ports) RUNS_ON(control_thread)
 {
 	struct config config = {.drivers = drivers};
 	struct fail fail;
+	unsigned int failed;
 
 	for (; *ports != NULL; ports++)
 		assert_int_equal(config_add_port(&config, "--vhost", *ports, &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
-	return switch_apply(sw, &config);
+	failed = switch_apply(sw, &config);
+	config_free(&config);
+	return failed;
 }
 #define APPLY(...) apply((const char *const[]){__VA_ARGS__, NULL})
 
@@ -302,6 +305,7 @@ static struct spent time_change(const char *const *options) RUNS_ON(control_thre
 	begin = clock_thread_cpu_ns();
 	switch_apply(sw, &config);
 	spent.all_ns = spent.longest_ns = clock_thread_cpu_ns() - begin;
+	config_free(&config);
 	for (uint64_t end = clock_ns() + 60 * NS_PER_S; settled.times == 0 && clock_ns() < end;) {
 		uint64_t turn;
 
@@ -560,6 +564,7 @@ static void static_addresses(void **state)
 	config_add_port(&config, "--vhost", "b=/b", &fail);
 	assert_int_equal(config_check(&config, &fail), 0);
 	switch_apply(sw, &config);
+	config_free(&config);
 	assert_string_equal(where(7, 0), "a");
 	/* It does not move. */
 	fake_port_ready(get("b"), 0, true);
