@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -125,6 +126,48 @@ static const struct port_ops source_ops = {
 	.disarm = source_disarm,
 };
 
+/* What has been received so far has been counted before. */
+static bool source_word(struct port_rxq *q, struct port_word *word)
+{
+	struct source *from = source_of(q);
+
+	if (from->word == NULL)
+		return false;
+	*word = (struct port_word){
+		.at = from->word,
+		.mask = UINT16_MAX,
+		.idle = (uint16_t)atomic_load(&from->received),
+	};
+	return true;
+}
+
+static const struct port_ops watched_ops = {
+	.receive = source_receive,
+	.complete = source_complete,
+	.deliver = source_deliver,
+	.arm = source_arm,
+	.disarm = source_disarm,
+	.watch = source_word,
+};
+
+void source_watch(struct source *from, bool word)
+{
+	from->port.ops = &watched_ops;
+	if (!word)
+		return;
+	from->word = mmap(NULL, MEM_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(from->word, MAP_FAILED);
+	*from->word = (uint16_t)atomic_load(&from->received);
+}
+
+void source_unwatch(struct source *from)
+{
+	from->port.ops = &source_ops;
+	if (from->word != NULL)
+		munmap(from->word, MEM_PAGE);
+	from->word = NULL;
+}
+
 fdb_key_t source_address(int i)
 {
 	const uint8_t address[6] = {2, 0, 0, 0, 0, (uint8_t)i};
@@ -132,10 +175,17 @@ fdb_key_t source_address(int i)
 	return fdb_key(FID_DEFAULT, mac_key(address));
 }
 
+void source_put(struct source *from, uint64_t n)
+{
+	atomic_fetch_add(&from->pending, n);
+	if (from->word != NULL)
+		__atomic_fetch_add(from->word, (uint16_t)n, __ATOMIC_SEQ_CST);
+}
+
 /* The driver: frames are there, and a kick if one is wanted. */
 void source_send(struct source *from, uint64_t n)
 {
-	atomic_fetch_add(&from->pending, n);
+	source_put(from, n);
 	if (atomic_load(&from->armed))
 		eventfd_write(from->rxq.wake_fd, 1);
 }

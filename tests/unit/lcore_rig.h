@@ -29,6 +29,7 @@ struct source {
 	atomic_bool punts;  /* its frames are for control, and go nowhere else */
 	_Atomic uint8_t last[LEN]; /* the first bytes of the last frame it was given */
 	_Atomic uint8_t to; /* the source its frames are for, once that is learned; 0: all */
+	uint16_t *word; /* changes with each frame that is there; a page of its own. NULL: none */
 	atomic_int polled_by;
 };
 
@@ -46,6 +47,12 @@ void lcore_rig_end(void);
 void source_send(struct source *from, uint64_t n);
 /* Where frames of source i come from. */
 fdb_key_t source_address(int i);
+/* Frames are there, and nobody kicks. */
+void source_put(struct source *from, uint64_t n);
+/* From its next joining on its lcore need not receive from it to know whether frames are there, by a word or else by a kick; or
+ * it does again. */
+void source_watch(struct source *from, bool word);
+void source_unwatch(struct source *from);
 /* Joins a poll set; leaves it, and every lcore has passed. */
 void source_add(struct source *from);
 void source_take(struct source *from);
