@@ -15,7 +15,8 @@
 
 enum { ACCEPTS_A_TURN = 8 };
 static const uint64_t PAUSE_NS = 100 * NS_PER_MS;
-static const uint64_t RETRY_NS = 500 * NS_PER_MS;
+static const uint64_t RETRY_NS = 450 * NS_PER_MS;
+static const uint64_t TOGETHER_NS = VHU_FOLDER_LOOKS_MS * NS_PER_MS;
 /* The first try after a connection was lost: soon, but not in a tight loop with a peer that hangs up at once. */
 static const uint64_t RETRY_FIRST_NS = 50 * NS_PER_MS;
 
@@ -150,22 +151,54 @@ static void still_alone(struct loop_timer *timer)
 
 /* --- client ----------------------------------------------------------------------------------------------------- */
 
+/* Those of all ports in one turn of the loop, more or less. */
+static void try_again_later(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
+{
+	uint64_t due = endpoint->last_try_ns + RETRY_NS;
+
+	loop_timer_start(endpoint->loop, &endpoint->timer, RETRY_NS + (TOGETHER_NS - due % TOGETHER_NS));
+}
+
+/* The last try found nobody, and nobody can have come since: there is still no file, or one on which nobody listens. Who makes
+ * a socket gives it a name first, and then listens. */
+static bool still_nobody(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
+{
+	struct vhu_folder folder = vhu_folder_of(endpoint->path);
+	uint64_t now = clock_ns();
+	bool same = vhu_folder_is_same(&endpoint->folder, &folder);
+
+	endpoint->folder = folder;
+	if (!same)
+		endpoint->changed_ns = now;
+	if (!same || now >= endpoint->connect_ns + VHU_SURE_MS * NS_PER_MS)
+		return false;
+	return endpoint->last_error == ENOENT || (endpoint->last_error == ECONNREFUSED &&
+						  now >= endpoint->changed_ns + VHU_SURE_MS * NS_PER_MS);
+}
+
 static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
-	uint64_t begun = stall_call_begin();
+	bool nobody = still_nobody(endpoint);
+	uint64_t begun;
 	int fd;
 
+	endpoint->last_try_ns = clock_ns();
+	if (nobody) {
+		try_again_later(endpoint);
+		return;
+	}
+	endpoint->connect_ns = endpoint->last_try_ns;
+	begun = stall_call_begin();
 	endpoint->last_error = -unix_connect(endpoint->path, &fd);
 	/* It wakes who waits on the front end's listener. */
 	if (endpoint->meter != NULL)
 		(void)stall_call_end(endpoint->meter, begun);
-	endpoint->last_try_ns = clock_ns();
 	if (endpoint->last_error == EACCES)
 		vhu_hint_refused(&endpoint->hint, endpoint->name, endpoint->path);
 	else
 		endpoint->hint.text[0] = '\0';
 	if (endpoint->last_error != 0) {
-		loop_timer_start(endpoint->loop, &endpoint->timer, RETRY_NS);
+		try_again_later(endpoint);
 		return;
 	}
 	endpoint->searching = false;

@@ -7,7 +7,8 @@
  * (disposal.h); while too many such calls are under way, none is accepted. When the process runs out of
  * descriptors, a spare one is given up to accept and close what waits, instead of being woken for ever.
  * When no front end has connected for a while after the start, one line says who may.
- * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which.
+ * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which. While
+ * nothing changes in the socket's folder (vhu_folder.h), it connects every VHU_SURE_MS only.
  *
  * Context: control thread; nothing blocks (connecting a unix socket is immediate).
  */
@@ -19,6 +20,7 @@
 #include "loop.h"
 #include "role.h"
 #include "vhu_device.h"
+#include "vhu_folder.h"
 #include "vhu_hint.h"
 #include "vhu_socket.h"
 #include "vhu_waiting.h"
@@ -26,6 +28,8 @@
 struct vhu_endpoint;
 
 enum { VHU_BACKOFF_MS = 1000 };
+/* Client: what has changed unseen is found out by then; and a socket that somebody has made is listened on. */
+enum { VHU_SURE_MS = 10000 };
 
 enum vhu_room {
 	VHU_TAKEN,    /* the descriptor is the owner's now */
@@ -57,6 +61,9 @@ struct vhu_endpoint {
 	bool refusal_reported;	     /* since the present front end came */
 	int last_error;	  /* client: errno of the last try */
 	uint64_t last_try_ns;
+	/* Client: the last try at which we did connect, and the folder then; the first try at which it was like this. */
+	uint64_t connect_ns, changed_ns;
+	struct vhu_folder folder;
 	bool resting;
 	bool searching; /* client: no front end at present */
 };

@@ -451,6 +451,106 @@ static void test_server_says_who_may_connect(void **state)
 	vhu_endpoint_close(&endpoint);
 }
 
+/* How often a client connects within `ns`. */
+static unsigned int connects(const struct vhu_endpoint *endpoint, uint64_t ns) RUNS_ON(control_thread)
+{
+	uint64_t last = endpoint->connect_ns, end = clock_ns() + ns;
+	unsigned int n = 0;
+
+	while (clock_ns() < end) {
+		loop_turn(t.loop, NS_PER_MS);
+		n += endpoint->connect_ns != last;
+		last = endpoint->connect_ns;
+	}
+	return n;
+}
+
+static void is_taken_soon(void) RUNS_ON(control_thread)
+{
+	uint64_t began = clock_ns();
+
+	TURN_UNTIL(t.loop, taken >= 0);
+	assert_true(clock_ns() - began < 3 * NS_PER_S);
+	close(taken);
+	taken = -1;
+}
+
+/* While nobody makes anything in the folder, nobody can listen: ports that wait cost next to nothing. Who comes is found as soon
+ * as ever: in a folder that is new, too, and long after the socket has got its name. */
+static void test_client_connects_when_something_is_new(void **state)
+{
+	static const struct vhu_endpoint_events events = {.connected = take_it};
+	static struct vhu_endpoint endpoint;
+	char folder[80], path[96], other[96];
+	const struct vhu_config config = {.name = "vm1", .socket = path, .mode = VHU_CLIENT};
+	struct fail fail;
+	int listener, file;
+
+	role_assert_control();
+	snprintf(folder, sizeof(folder), "%s.d", t.path);
+	snprintf(path, sizeof(path), "%s/vm1.sock", folder);
+	snprintf(other, sizeof(other), "%s/vm2.sock", folder);
+	taken = -1;
+	OK(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail));
+	vhu_endpoint_next(&endpoint);
+	assert_true(connects(&endpoint, 1700 * NS_PER_MS) <= 2);
+	OK(mkdir(folder, 0700));
+	/* What is new may be new twice within a tick of the clock. */
+	assert_true(connects(&endpoint, 1200 * NS_PER_MS) >= 1);
+	assert_int_equal(connects(&endpoint, 1200 * NS_PER_MS), 0);
+	file = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(connects(&endpoint, 1200 * NS_PER_MS) >= 1);
+	close(file);
+
+	listener = fg_socket_listen(path, 0, 1);
+	assert_true(listener >= 0);
+	is_taken_soon();
+	close(listener);
+	OK(unlink(path));
+	vhu_endpoint_next(&endpoint);
+	listener = fg_socket_bind(path, 0);
+	assert_true(connects(&endpoint, 1200 * NS_PER_MS) >= 2);
+	OK(listen(listener, 1));
+	is_taken_soon();
+	vhu_endpoint_close(&endpoint);
+	close(listener);
+	unlink(path);
+	unlink(other);
+	OK(rmdir(folder));
+}
+
+/* What has changed behind a link, it finds all the same. */
+static void test_client_looks_where_a_link_leads(void **state)
+{
+	static const struct vhu_endpoint_events events = {.connected = take_it};
+	static struct vhu_endpoint endpoint;
+	char folder[80], path[96];
+	const struct vhu_config config = {.name = "vm1", .socket = path, .mode = VHU_CLIENT};
+	struct fail fail;
+	int listener;
+
+	role_assert_control();
+	snprintf(folder, sizeof(folder), "%s.d", t.path);
+	snprintf(path, sizeof(path), "%s/vm1.sock", folder);
+	OK(mkdir(folder, 0700));
+	OK(symlink(t.path, path));
+	taken = -1;
+	OK(vhu_endpoint_open(&endpoint, t.loop, &config, &events, &fail));
+	vhu_endpoint_next(&endpoint);
+	(void)connects(&endpoint, 1200 * NS_PER_MS);
+	listener = fg_socket_listen(t.path, 0, 1);
+	assert_true(listener >= 0);
+	endpoint.connect_ns -= (VHU_SURE_MS - 2000) * NS_PER_MS;
+	TURN_UNTIL(t.loop, taken >= 0);
+	close(taken);
+	taken = -1;
+	vhu_endpoint_close(&endpoint);
+	close(listener);
+	OK(unlink(t.path));
+	OK(unlink(path));
+	OK(rmdir(folder));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +568,8 @@ int main(void)
 		RIG_TEST_CONNECTED(test_reason_stays_in_sight),
 		RIG_TEST(test_client_names_the_missing_right),
 		RIG_TEST(test_server_says_who_may_connect),
+		RIG_TEST(test_client_connects_when_something_is_new),
+		RIG_TEST(test_client_looks_where_a_link_leads),
 	};
 
 	return cmocka_run_group_tests_name("vhu_endpoint", tests, NULL, NULL);
