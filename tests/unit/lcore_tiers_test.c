@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How often an lcore looks at a queue that is silent, and that it finds its frames all the same (lcore_tiers.h): by its word, by its
- * kick, or by neither. And that nothing of a queue is touched once it has left, whatever it was: A7, A8.
+/* How often an lcore looks at a queue that is silent, and that it finds its frames all the same (lcore_tiers.h): by its word, by
+ * its kick, or by neither. And that nothing of a queue is touched once it has left, whatever it was: A7, A8.
  */
 #include <errno.h>
 #include <stdlib.h>
