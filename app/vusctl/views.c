@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "views.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -202,12 +203,15 @@ void view_lcores(const json_t *before, const json_t *after)
 	static const char *const titles[] = {"LCORE",	 ">CPU",	  ">BUSY",
 					     ">ASLEEP",	 ">CYCLES/FRAME", ">FRAMES/s",
 					     ">LONGEST", "POLLS",	  NULL};
+	static const char *const numa_titles[] = {"LCORE",	   ">CPU",     ">NODE",	   ">CROSS", ">BUSY", ">ASLEEP",
+						  ">CYCLES/FRAME", ">FRAMES/s", ">LONGEST", "POLLS",  NULL};
 	double seconds = seconds_between(before, after);
 	double cycles = seconds * number_of(after, "cycles_per_second");
+	bool numa = json_object_get(json_array_get(json_object_get(after, "lcores"), 0), "node") != NULL;
 	const json_t *lcore;
 	size_t i;
 
-	table_begin(titles);
+	table_begin(numa ? numa_titles : titles);
 	EACH(json_object_get(after, "lcores"), i, lcore)
 	{
 		const json_t *then = same_in(json_object_get(before, "lcores"), lcore, "lcore");
@@ -219,6 +223,11 @@ void view_lcores(const json_t *before, const json_t *after)
 		polls_text(lcore, polls, sizeof(polls));
 		table_cell("%.0f", number_of(lcore, "lcore"));
 		table_cell("%.0f", number_of(lcore, "cpu"));
+		if (numa) {
+			/* Queues that it polls and whose memory lies on another node, of how many. */
+			table_cell("%.0f", number_of(lcore, "node"));
+			table_cell("%.0f/%zu", number_of(lcore, "crossing"), json_array_size(json_object_get(lcore, "polls")));
+		}
 		table_cell("%.0f %%", busy > cycles ? 100 : 100 * busy / cycles);
 		/* A sleep is counted when it ends: what is not accounted for yet is one that goes on. */
 		table_cell("%.0f %%",

@@ -321,20 +321,21 @@ static uint16_t burst_of(uint32_t frame_max)
 
 static int make_queues(struct ethdev *dev, struct port *port, const struct plan *plan)
 {
+	int node = rte_eth_dev_socket_id(dev->id) < NODES_MAX ? rte_eth_dev_socket_id(dev->id) : NODE_UNKNOWN;
 	bool sums = plan->conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 
-	dev->txq = aligned_alloc(_Alignof(struct ethdev_txq), sizeof(*dev->txq) * dev->txq_n);
+	dev->txq = node_alloc(sizeof(*dev->txq) * dev->txq_n, node);
 	if (dev->txq == NULL || port_alloc_rxqs(port, dev->rxq_n) != 0)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < dev->txq_n; i++)
 		rte_spinlock_init(&dev->txq[i].lock);
 	for (uint16_t i = 0; i < dev->rxq_n; i++) {
-		struct ethdev_rxq *q = aligned_alloc(_Alignof(struct ethdev_rxq), sizeof(*q));
+		struct ethdev_rxq *q = node_alloc(sizeof(*q), node);
 
 		if (q == NULL)
 			return -ENOMEM;
-		memset(q, 0, sizeof(*q));
 		port_rxq_init(&q->rxq, port, i);
+		q->rxq.node = node;
 		q->device = dev->id;
 		q->burst = burst_of(dev->frame_max);
 		q->checksums = sums ? RTE_MBUF_F_RX_L4_CKSUM_MASK : 0;
@@ -407,9 +408,9 @@ void ethdev_free(struct ethdev *dev)
 	for (uint16_t i = 0; i < dev->rxq_n; i++) {
 		if (dev->rxq[i] != NULL)
 			port_rxq_fini(&dev->rxq[i]->rxq);
-		free(dev->rxq[i]);
+		node_free(dev->rxq[i], sizeof(*dev->rxq[i]));
 	}
-	free(dev->txq);
+	node_free(dev->txq, sizeof(*dev->txq) * dev->txq_n);
 	ethdev_zc_free(dev);
 	ethdev_pool_put(dev->pool);
 }

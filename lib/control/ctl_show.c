@@ -43,6 +43,12 @@ static void set_counters(json_t *object, const struct port *port)
 	}
 }
 
+/* null: not known. */
+static json_t *show_node(int node)
+{
+	return node == NODE_UNKNOWN ? json_null() : json_integer(node);
+}
+
 static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_thread)
 {
 	const struct port_rxq *q = port->rxq[i];
@@ -60,6 +66,11 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 	set_count(object, "bursts", counted(&q->bursts));
 	set_count(object, "busy_cycles", counted(&q->cycles));
 	set_count(object, "moves", q->moves);
+	if (nodes_several()) {
+		json_object_set_new(object, "node", show_node(q->node));
+		json_object_set_new(object, "crosses",
+				    json_boolean(q->lcore >= 0 && lcore_crosses(lcore_at((unsigned int)q->lcore), q)));
+	}
 	return object;
 }
 
@@ -130,13 +141,28 @@ static json_t *show_polled(const struct lcore *lcore) RUNS_ON(control_thread)
 	const struct poll_set *set = lcore_poll_set(lcore);
 	json_t *list = json_array();
 
-	for (uint16_t i = 0; i < set->n; i++)
-		json_array_append_new(
-			list, json_pack("{s:s, s:i, s:I, s:f}", "port", set->queue[i]->port->name,
-					"queue", (int)set->queue[i]->index, "busy_cycles",
-					(json_int_t)counted(&set->queue[i]->cycles), "load_percent",
-					balance_load_of(set->queue[i])->share / (double)BALANCE_PERCENT));
+	for (uint16_t i = 0; i < set->n; i++) {
+		const struct port_rxq *q = set->queue[i];
+		json_t *object = json_pack("{s:s, s:i, s:I, s:f}", "port", q->port->name, "queue", (int)q->index, "busy_cycles",
+					   (json_int_t)counted(&q->cycles), "load_percent",
+					   balance_load_of(set->queue[i])->share / (double)BALANCE_PERCENT);
+
+		if (nodes_several())
+			json_object_set_new(object, "node", show_node(q->node));
+		json_array_append_new(list, object);
+	}
 	return list;
+}
+
+/* How many of its queues have their memory on another node. */
+static unsigned int crossing_of(const struct lcore *lcore) RUNS_ON(control_thread)
+{
+	const struct poll_set *set = lcore_poll_set(lcore);
+	unsigned int n = 0;
+
+	for (uint16_t i = 0; i < set->n; i++)
+		n += lcore_crosses(lcore, set->queue[i]);
+	return n;
 }
 
 json_t *ctl_show_move(const struct lcores_move *move)
@@ -176,6 +202,10 @@ json_t *ctl_show_lcore(const struct lcore *lcore)
 	json_object_set_new(object, "longest_us",
 			    json_real((double)counted(&counters->longest) * 1e6 /
 				      (double)lcore_cycles_per_second()));
+	if (nodes_several()) {
+		json_object_set_new(object, "node", show_node(lcore_node(lcore)));
+		set_count(object, "crossing", crossing_of(lcore));
+	}
 	json_object_set_new(object, "polls", show_polled(lcore));
 	return object;
 }

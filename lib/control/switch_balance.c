@@ -19,10 +19,10 @@ static int move(struct vus_switch *sw, const struct lcores_move *what) RUNS_ON(c
 		return error;
 	sw->moves++;
 	log_info("vuswitch",
-		 "queue %u of %s moves from lcore %u (busy %u %%) to lcore %u: the busier of them will be "
+		 "queue %u of %s moves from lcore %u (busy %u %%) to lcore %u%s: the busier of them will be "
 		 "at %u %%",
 		 what->queue->index, port->name, lcore_id(lcore_at(gain->from)), gain->before / BALANCE_PERCENT,
-		 lcore_id(lcore_at(gain->to)), gain->after / BALANCE_PERCENT);
+		 lcore_id(lcore_at(gain->to)), gain->home ? ", nearer to its memory" : "", gain->after / BALANCE_PERCENT);
 	return 0;
 }
 

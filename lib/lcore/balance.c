@@ -6,9 +6,20 @@
 /* An lcore, with what would relieve it. */
 struct busy {
 	uint32_t load;
-	uint32_t light;	   /* of all queues that are too light to be worth a move each */
-	uint32_t best;	   /* the busier of the two lcores after the best move */
-	unsigned int queue; /* the best; none while `best` is `load` */
+	uint32_t light;	    /* of all queues that are too light to be worth a move each */
+	uint32_t best;	    /* the busier of the two lcores after the best move */
+	unsigned int queue; /* the best, */
+	unsigned int to;    /* and where it goes; none while `best` is `load` */
+};
+
+/* All lcores, and where queues could go. */
+struct field {
+	const struct balance_queue *queues;
+	const struct place *place;
+	struct busy lcore[LCORES_MAX];
+	unsigned int targets, target[LCORES_MAX]; /* of each node, the lcore with least to do */
+	uint64_t all;
+	uint32_t mean, gain;
 };
 
 static uint32_t larger(uint32_t a, uint32_t b)
@@ -16,31 +27,101 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static unsigned int least_busy(const struct busy *lcore, unsigned int lcores)
+static uint32_t gain_of(uint32_t mean)
 {
-	unsigned int least = 0;
-
-	for (unsigned int i = 1; i < lcores; i++)
-		if (lcore[i].load < lcore[least].load)
-			least = i;
-	return least;
+	return larger(mean / 10, BALANCE_GAIN);
 }
 
-/* What a queue's move to an lcore with `to` to do would be for the one it is on. */
-static void consider(struct busy *from, const struct balance_queue *queues, unsigned int queue, uint32_t to, uint32_t mean,
-		     uint32_t gain)
+/* With less to do than this an lcore has room for the queues of its node. */
+static uint32_t bound_of(uint32_t mean)
 {
-	const struct balance_queue *q = &queues[queue];
-	uint32_t after = larger(from->load - q->load, to + q->load), best = larger(after, mean);
+	return larger(BALANCE_ROOM, mean + gain_of(mean));
+}
 
-	if (q->backs_off || after >= from->load)
-		return;
-	if (q->load < gain)
-		from->light += q->load;
-	if (best < from->best || (best == from->best && q->load < queues[from->queue].load)) {
+/* What a queue would take there. */
+static uint32_t load_at(const struct field *field, const struct balance_queue *q, unsigned int lcore)
+{
+	uint32_t here = place_price(field->place, q->node, q->lcore);
+	uint32_t there = place_price(field->place, q->node, lcore);
+
+	return here == there ? q->load : (uint32_t)((uint64_t)q->load * (100 + there) / (100 + here));
+}
+
+static void find_targets(struct field *field)
+{
+	const int8_t *node = field->place->node;
+
+	for (unsigned int i = 0; i < field->place->lcores; i++) {
+		unsigned int t = 0;
+
+		while (t < field->targets && node[field->target[t]] != node[i])
+			t++;
+		if (t == field->targets)
+			field->target[field->targets++] = i;
+		else if (field->lcore[i].load < field->lcore[field->target[t]].load)
+			field->target[t] = i;
+	}
+}
+
+/* Of the lcores from which the queue costs least, the one with least to do. */
+static unsigned int home_of(const struct field *field, const struct balance_queue *q)
+{
+	unsigned int home = field->target[0];
+
+	for (unsigned int t = 1; t < field->targets; t++) {
+		unsigned int i = field->target[t];
+		uint32_t price = place_price(field->place, q->node, i), least = place_price(field->place, q->node, home);
+
+		if (price < least || (price == least && field->lcore[i].load < field->lcore[home].load))
+			home = i;
+	}
+	return home;
+}
+
+/* What a queue's move would be for the lcore it is on. False: nothing. */
+static bool consider_there(struct field *field, unsigned int queue, unsigned int to)
+{
+	const struct balance_queue *q = &field->queues[queue];
+	struct busy *from = &field->lcore[q->lcore];
+	uint32_t after = larger(from->load - q->load, field->lcore[to].load + load_at(field, q, to));
+	uint32_t best = larger(after, field->mean);
+
+	if (after >= from->load)
+		return false;
+	if (best < from->best || (best == from->best && q->load < field->queues[from->queue].load)) {
 		from->best = best;
 		from->queue = queue;
+		from->to = to;
 	}
+	return true;
+}
+
+/* Whether an lcore of the queue's node has room for it: the one where it is, or the one with least to do. */
+static bool has_room(const struct field *field, const struct balance_queue *q, unsigned int home)
+{
+	uint32_t bound = bound_of(field->mean);
+	bool is_there = place_price(field->place, q->node, q->lcore) <= place_price(field->place, q->node, home);
+
+	return (is_there && field->lcore[q->lcore].load < bound) ||
+	       (home != q->lcore && field->lcore[home].load + load_at(field, q, home) < bound);
+}
+
+/* It leaves its node only if there is no room for it. */
+static void consider(struct field *field, unsigned int queue)
+{
+	const struct balance_queue *q = &field->queues[queue];
+	unsigned int home;
+	bool relieves;
+
+	if (q->backs_off)
+		return;
+	home = home_of(field, q);
+	relieves = consider_there(field, queue, home);
+	if (field->targets > 1 && !has_room(field, q, home))
+		for (unsigned int t = 0; t < field->targets; t++)
+			relieves |= consider_there(field, queue, field->target[t]);
+	if (relieves && q->load < field->gain)
+		field->lcore[q->lcore].light += q->load;
 }
 
 static bool worth_it(const struct busy *lcore, uint32_t mean, uint32_t gain)
@@ -49,50 +130,95 @@ static bool worth_it(const struct busy *lcore, uint32_t mean, uint32_t gain)
 	       (lcore->load - lcore->best >= gain || lcore->light >= gain);
 }
 
-/* Of the busiest lcore that it is worth it for. */
-bool balance_find(const struct balance_queue *queues, unsigned int n, unsigned int lcores,
+static struct balance_move move_of(const struct field *field, unsigned int queue, unsigned int to)
+{
+	const struct balance_queue *q = &field->queues[queue];
+	uint32_t before = field->lcore[q->lcore].load;
+
+	return (struct balance_move){
+		.queue = queue,
+		.from = q->lcore,
+		.to = (uint16_t)to,
+		.load = q->load,
+		.before = before,
+		.after = larger(before - q->load, field->lcore[to].load + load_at(field, q, to)),
+		.home = place_price(field->place, q->node, to) < place_price(field->place, q->node, q->lcore),
+	};
+}
+
+/* Whether a queue that is polled from another node would find room on an lcore of its own, in *to. */
+static bool has_room_at_home(const struct field *field, const struct balance_queue *q, unsigned int *to)
+{
+	uint32_t here = place_price(field->place, q->node, q->lcore), there;
+
+	if (here == 0 || q->backs_off || q->load < BALANCE_HOME)
+		return false;
+	*to = home_of(field, q);
+	if (place_price(field->place, q->node, *to) >= here)
+		return false;
+	there = load_at(field, q, *to);
+	return field->lcore[*to].load + there < bound_of((uint32_t)((field->all - q->load + there) / field->place->lcores));
+}
+
+/* Of those that have room at home, the one to which it brings most. */
+static bool find_home(const struct field *field, unsigned int n, struct balance_move *move)
+{
+	uint32_t most = 0;
+
+	for (unsigned int i = 0; i < n && field->place->several; i++) {
+		const struct balance_queue *q = &field->queues[i];
+		unsigned int to;
+
+		if (!has_room_at_home(field, q, &to) || q->load - load_at(field, q, to) <= most)
+			continue;
+		most = q->load - load_at(field, q, to);
+		*move = move_of(field, i, to);
+	}
+	return most > 0;
+}
+
+/* Of the busiest lcore that it is worth it for; or home. */
+bool balance_find(const struct balance_queue *queues, unsigned int n, const struct place *place,
 		  struct balance_move *move)
 {
-	struct busy lcore[LCORES_MAX] = {0}, *from = NULL;
-	unsigned int to;
-	uint64_t all = 0;
-	uint32_t mean, gain;
+	struct field field = {.queues = queues, .place = place};
+	const struct busy *from = NULL;
 
 	for (unsigned int i = 0; i < n; i++) {
-		lcore[queues[i].lcore].load += queues[i].load;
-		all += queues[i].load;
+		field.lcore[queues[i].lcore].load += queues[i].load;
+		field.all += queues[i].load;
 	}
-	mean = (uint32_t)(all / lcores);
-	gain = larger(mean / 10, BALANCE_GAIN);
-	to = least_busy(lcore, lcores);
-	for (unsigned int i = 0; i < lcores; i++)
-		lcore[i].best = lcore[i].load;
+	field.mean = (uint32_t)(field.all / place->lcores);
+	field.gain = gain_of(field.mean);
+	find_targets(&field);
+	for (unsigned int i = 0; i < place->lcores; i++)
+		field.lcore[i].best = field.lcore[i].load;
 	for (unsigned int i = 0; i < n; i++)
-		if (lcore[queues[i].lcore].load >= mean + gain)
-			consider(&lcore[queues[i].lcore], queues, i, lcore[to].load, mean, gain);
-	for (unsigned int i = 0; i < lcores; i++)
-		if (worth_it(&lcore[i], mean, gain) && (from == NULL || lcore[i].load > from->load))
-			from = &lcore[i];
+		if (field.lcore[queues[i].lcore].load >= field.mean + field.gain)
+			consider(&field, i);
+	for (unsigned int i = 0; i < place->lcores; i++)
+		if (worth_it(&field.lcore[i], field.mean, field.gain) && (from == NULL || field.lcore[i].load > from->load))
+			from = &field.lcore[i];
 	if (from == NULL)
-		return false;
-	*move = (struct balance_move){
-		.queue = from->queue,
-		.from = (uint16_t)(from - lcore),
-		.to = (uint16_t)to,
-		.load = queues[from->queue].load,
-		.before = from->load,
-		.after = larger(from->load - queues[from->queue].load, lcore[to].load + queues[from->queue].load),
-	};
+		return find_home(&field, n, move);
+	*move = move_of(&field, from->queue, from->to);
 	return true;
 }
 
-bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int lcores,
+bool balance_foresee(struct balance_queue *queues, unsigned int n, const struct place *place,
 		     struct balance_move *move)
 {
-	if (!balance_find(queues, n, lcores, move))
+	struct balance_queue *q;
+	uint32_t here, there;
+
+	if (!balance_find(queues, n, place, move))
 		return false;
-	queues[move->queue].lcore = move->to;
-	queues[move->queue].backs_off = true;
+	q = &queues[move->queue];
+	here = place_price(place, q->node, q->lcore);
+	there = place_price(place, q->node, move->to);
+	q->load = (uint32_t)((uint64_t)q->load * (100 + there) / (100 + here));
+	q->lcore = move->to;
+	q->backs_off = true;
 	return true;
 }
 

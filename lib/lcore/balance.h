@@ -8,6 +8,11 @@
  * are, and there is an end. What brings less than that tenth, all light queues together, stays: one queue that fills an lcore
  * alone moves nowhere, and what shares the lcore with it moves if it is worth it.
  *
+ * On a machine with several NUMA nodes (place.h) a queue that is polled from another node than that of its memory takes longer,
+ * and counts with what it would take where it goes. It leaves its node only if no lcore there has room for it, which would have
+ * less than BALANCE_ROOM to do then, or less than a tenth more than the mean; and it goes back when one has, if it takes
+ * BALANCE_HOME at least.
+ *
  * Loads do not stay as they are. A queue counts with what it took over BALANCE_LASTING intervals, so that the bursts of
  * hundreds of light queues move nothing; one that takes BALANCE_SUDDEN more or less of an lcore than it did counts with what
  * it takes now. Something has to be gained in BALANCE_PATIENCE intervals in a row before anything moves; then up to
@@ -23,6 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "place.h"
 #include "port_rxq.h"
 
 enum {
@@ -30,6 +36,8 @@ enum {
 	BALANCE_PERCENT = BALANCE_WHOLE / 100,
 	BALANCE_BUSY = 25 * BALANCE_PERCENT, /* an lcore with less to do needs no relief */
 	BALANCE_GAIN = BALANCE_BUSY / 10,
+	BALANCE_ROOM = 60 * BALANCE_PERCENT,
+	BALANCE_HOME = BALANCE_PERCENT,
 	BALANCE_MOVES = 16,   /* at once */
 	BALANCE_PATIENCE = 3, /* intervals */
 	BALANCE_LASTING = 32, /* intervals */
@@ -57,6 +65,7 @@ struct balance_queue {
 	uint32_t load;
 	uint16_t lcore; /* index */
 	bool backs_off; /* stays where it is */
+	int8_t node;	/* of its memory, or NODE_UNKNOWN */
 };
 
 struct balance_move {
@@ -64,13 +73,14 @@ struct balance_move {
 	uint16_t from, to;
 	uint32_t load;		/* the queue's */
 	uint32_t before, after; /* load of `from`, and of the busier of the two afterwards */
+	bool home;		/* to the node of its memory */
 };
 
-/* The move that brings most, if one is worth it. `lcores` is at most LCORES_MAX. */
-bool balance_find(const struct balance_queue *queues, unsigned int n, unsigned int lcores,
+/* The move that brings most, if one is worth it. */
+bool balance_find(const struct balance_queue *queues, unsigned int n, const struct place *place,
 		  struct balance_move *move);
 /* The same, and `queues` says afterwards what would be if loads stay as they are: called again it finds the next move. */
-bool balance_foresee(struct balance_queue *queues, unsigned int n, unsigned int lcores,
+bool balance_foresee(struct balance_queue *queues, unsigned int n, const struct place *place,
 		     struct balance_move *move);
 
 /* What to count a queue with. */

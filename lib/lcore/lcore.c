@@ -188,6 +188,19 @@ static void lcore_fini(struct lcore *lc) ROLE_UNCHECKED
 		close(lc->epoll_fd);
 }
 
+/* On which node each lcore is, and how far that is from the others. */
+static void find_places(void)
+{
+	unsigned int id;
+
+	memset(&lcores.place, 0, sizeof(lcores.place));
+	RTE_LCORE_FOREACH_WORKER(id)
+	place_add(&lcores.place, (int)rte_lcore_to_socket_id(id));
+	for (int a = 0; a < PLACE_NODES && nodes_several(); a++)
+		for (int b = 0; b < a; b++)
+			place_set_distance(&lcores.place, a, b, node_distance(a, b));
+}
+
 int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fail)
 {
 	unsigned int id, n = rte_lcore_count() - 1;
@@ -214,6 +227,7 @@ int lcores_create(bool busy_poll, struct doorbell *reports_bell, struct fail *fa
 	lcores.hz = rte_get_tsc_hz();
 	lcores.us = lcores.hz / 1000000;
 	atomic_store(&lcores.stop, false);
+	find_places();
 	RTE_LCORE_FOREACH_WORKER(id)
 	{
 		uint16_t index = (uint16_t)lcores.n;
@@ -286,6 +300,16 @@ int lcore_cpu(const struct lcore *lcore)
 		if (CPU_ISSET(cpu, &cpus))
 			return cpu;
 	return -1;
+}
+
+int lcore_node(const struct lcore *lcore)
+{
+	return lcores.place.node[lcore - lcores.lcore];
+}
+
+bool lcore_crosses(const struct lcore *lcore, const struct port_rxq *q)
+{
+	return nodes_several() && q->node != NODE_UNKNOWN && lcore_node(lcore) != NODE_UNKNOWN && q->node != lcore_node(lcore);
 }
 
 const struct lcore_counters *lcore_counters(const struct lcore *lcore)

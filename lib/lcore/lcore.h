@@ -65,7 +65,7 @@ void lcores_stop(void) RUNS_ON(control_thread);
 unsigned int lcores_n(void);
 struct lcore *lcore_at(unsigned int i); /* 0 to lcores_n() - 1 */
 
-/* A queue joins the poll set of the lcore with the fewest queues, or leaves its set.
+/* A queue joins the poll set of the lcore with the fewest queues, of those on the node of its memory, or leaves its set.
  * After leaving, the caller waits for the lcores (rcu.h) before the queue may go or join another set: for those of its port's
  * scope, if the port stays. 0 or -ENOMEM. */
 int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
@@ -73,6 +73,8 @@ int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 /* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.
  * 0, -ENOMEM, or -ENOENT: it is in no set. */
 int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
+/* Whether a queue that is polled should be so by another lcore, *to, now that the node of its memory is known. */
+bool lcores_nearer(const struct port_rxq *q, unsigned int *to) RUNS_ON(control_thread);
 
 /* Takes what lcores reported, lcore by lcore: the number written to `reports`, at most `max`. */
 unsigned int lcores_take_reports(struct report *reports, unsigned int max) RUNS_ON(control_thread);
@@ -101,6 +103,9 @@ uint32_t lcore_load(const struct lcore *lcore) RUNS_ON(control_thread);
 /* --- to look at --- */
 unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */
 int lcore_cpu(const struct lcore *lcore);	   /* first CPU it may run on */
+int lcore_node(const struct lcore *lcore) RUNS_ON(control_thread); /* NUMA node of that, or NODE_UNKNOWN */
+/* Its memory lies on another node. */
+bool lcore_crosses(const struct lcore *lcore, const struct port_rxq *q) RUNS_ON(control_thread);
 const struct lcore_counters *lcore_counters(const struct lcore *lcore);
 const struct poll_set *lcore_poll_set(const struct lcore *lcore) RUNS_ON(control_thread);
 void lcore_reset_longest(struct lcore *lcore) RUNS_ON(control_thread);

@@ -151,20 +151,26 @@ static void wake_remove(struct wake_change *wake, struct port_rxq *q) RUNS_ON(co
 
 /* --- queues ------------------------------------------------------------------------------------------------------ */
 
-/* Where a queue goes of which nothing is known. */
-static unsigned int fewest_queues(void)
+/* Where a queue goes of whose load nothing is known. */
+static unsigned int first_lcore_of(const struct port_rxq *q) RUNS_ON(control_thread)
 {
-	unsigned int best = 0;
+	uint16_t queues[LCORES_MAX];
 
-	for (unsigned int i = 1; i < lcores.n; i++)
-		if (rcu_own(&lcores.lcore[i].set)->n < rcu_own(&lcores.lcore[best].set)->n)
-			best = i;
-	return best;
+	for (unsigned int i = 0; i < lcores.n; i++)
+		queues[i] = rcu_own(&lcores.lcore[i].set)->n;
+	return place_choose(&lcores.place, queues, q->node);
+}
+
+bool lcores_nearer(const struct port_rxq *q, unsigned int *to)
+{
+	*to = first_lcore_of(q);
+	return q->lcore >= 0 &&
+	       place_price(&lcores.place, q->node, *to) < place_price(&lcores.place, q->node, (unsigned int)q->lcore);
 }
 
 int lcores_add_queue(struct port_rxq *q)
 {
-	unsigned int index = q->lcore_next > 0 ? q->lcore_next - 1 : fewest_queues();
+	unsigned int index = q->lcore_next > 0 ? q->lcore_next - 1 : first_lcore_of(q);
 	struct lcore *lc = &lcores.lcore[index];
 	const struct poll_set *before = rcu_own(&lc->set);
 	struct poll_set *set = set_alloc((uint16_t)(before->n + 1));

@@ -62,6 +62,7 @@ static struct known take_stock(void) RUNS_ON(control_thread)
 				.load = balance_weight(balance_load_of(q)),
 				.lcore = (uint16_t)i,
 				.backs_off = balance_backs_off(balance_load_of(q)),
+				.node = (int8_t)q->node,
 			};
 		}
 	}
@@ -74,7 +75,7 @@ unsigned int lcores_plan(struct lcores_move *moves, unsigned int max)
 	struct known known = take_stock();
 	unsigned int n = 0;
 
-	while (n < max && balance_foresee(known.facts, known.n, lcores.n, &moves[n].gain)) {
+	while (n < max && balance_foresee(known.facts, known.n, &lcores.place, &moves[n].gain)) {
 		moves[n].queue = known.queue[moves[n].gain.queue];
 		n++;
 	}

@@ -55,6 +55,7 @@ struct lcores {
 	struct lcore *lcore; /* [n] */
 	unsigned int n;
 	bool busy_poll;
+	struct place place;  /* control's */
 	uint64_t hz;	    /* TSC ticks a second */
 	uint64_t us;	     /* ticks of a microsecond */
 	uint64_t measured;   /* TSC when load was measured last; 0: never. Control's */

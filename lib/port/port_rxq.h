@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lines.h"
+#include "node.h"
 #include "role.h"
 
 struct burst;
@@ -57,6 +58,7 @@ struct port_rxq {
 	/* Control's. */
 	_Alignas(64) uint8_t balance_priv[PORT_RXQ_BALANCE_BYTES];
 	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
+	int node;		 /* where its memory lies; NODE_UNKNOWN */
 	uint64_t moves;		 /* from one lcore to another, since the start */
 };
 BEGINS_A_LINE(struct port_rxq, bridge_priv);
@@ -72,6 +74,7 @@ static inline void port_rxq_init(struct port_rxq *q, struct port *port, uint16_t
 	q->index = index;
 	q->wake_fd = -1;
 	q->lcore = -1;
+	q->node = NODE_UNKNOWN;
 }
 
 /* Room for a burst that is set aside, of a driver that can do so. Once is enough. 0 or -ENOMEM.

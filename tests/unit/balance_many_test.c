@@ -9,6 +9,9 @@
 #include "cases.h"
 #include "dice.h"
 
+/* So many on one NUMA node. */
+#define LCORES_OF(n) (&(const struct place){.lcores = (n)})
+
 enum { QUEUES = 4096, LCORES = 128, SECONDS = 3600, SETTLED = 1800, INTERVAL = 1000000, BACK_S = 600 };
 
 static struct queue {
@@ -106,12 +109,12 @@ static void decide(unsigned int lcores, unsigned int second, unsigned int *uneve
 {
 	struct balance_move move;
 
-	*uneven = balance_find(facts, QUEUES, lcores, &move) ? *uneven + 1 : 0;
+	*uneven = balance_find(facts, QUEUES, LCORES_OF(lcores), &move) ? *uneven + 1 : 0;
 	if (*uneven < BALANCE_PATIENCE)
 		return;
 	*uneven = 0;
 	memcpy(plan, facts, sizeof(plan));
-	for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, QUEUES, lcores, &move); i++)
+	for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, QUEUES, LCORES_OF(lcores), &move); i++)
 		move_queue(&move, second, o);
 }
 

@@ -7,6 +7,9 @@
 #include "cases.h"
 #include "dice.h"
 
+/* So many on one NUMA node. */
+#define LCORES_OF(n) (&(const struct place){.lcores = (n)})
+
 enum { QUEUES = 24, LCORES = 8, INTERVAL = 1000000, PERMILLE = BALANCE_WHOLE / 1000 };
 
 static uint32_t load_of(const struct balance_queue *q, unsigned int n, unsigned int lcore)
@@ -29,10 +32,10 @@ static uint32_t busiest(const struct balance_queue *q, unsigned int n, unsigned 
 
 static void two_that_share_are_parted(void **state)
 {
-	struct balance_queue q[] = {{400 * PERMILLE, 0, false}, {430 * PERMILLE, 0, false}, {10 * PERMILLE, 1, false}};
+	struct balance_queue q[] = {{400 * PERMILLE, 0, false, 0}, {430 * PERMILLE, 0, false, 0}, {10 * PERMILLE, 1, false, 0}};
 	struct balance_move move;
 
-	assert_true(balance_find(q, 3, 2, &move));
+	assert_true(balance_find(q, 3, LCORES_OF(2), &move));
 	assert_int_equal(move.queue, 0);
 	assert_int_equal(move.from, 0);
 	assert_int_equal(move.to, 1);
@@ -40,41 +43,42 @@ static void two_that_share_are_parted(void **state)
 	assert_int_equal(move.before, 830 * PERMILLE);
 	assert_int_equal(move.after, 430 * PERMILLE);
 	/* The third lcore has nothing at all. */
-	assert_true(balance_find(q, 3, 3, &move));
+	assert_true(balance_find(q, 3, LCORES_OF(3), &move));
 	assert_int_equal(move.to, 2);
 	/* The larger one would do as well, but may not move. */
 	q[0].backs_off = true;
-	assert_true(balance_find(q, 3, 2, &move));
+	assert_true(balance_find(q, 3, LCORES_OF(2), &move));
 	assert_int_equal(move.queue, 1);
 	q[1].backs_off = true;
-	assert_false(balance_find(q, 3, 2, &move));
+	assert_false(balance_find(q, 3, LCORES_OF(2), &move));
 }
 
 static void what_is_not_worth_it(void **state)
 {
-	struct balance_queue elephant[] = {{1000 * PERMILLE, 0, false}};
-	struct balance_queue light[] = {{120 * PERMILLE, 0, false}, {120 * PERMILLE, 0, false}};
+	struct balance_queue elephant[] = {{1000 * PERMILLE, 0, false, 0}};
+	struct balance_queue light[] = {{120 * PERMILLE, 0, false, 0}, {120 * PERMILLE, 0, false, 0}};
 	struct balance_queue even[] = {
-		{500 * PERMILLE, 0, false}, {300 * PERMILLE, 0, false}, {450 * PERMILLE, 1, false}, {290 * PERMILLE, 1, false}};
-	struct balance_queue crumbs[] = {{900 * PERMILLE, 0, false}, {40 * PERMILLE, 0, false}};
+		{500 * PERMILLE, 0, false, 0}, {300 * PERMILLE, 0, false, 0},
+		{450 * PERMILLE, 1, false, 0}, {290 * PERMILLE, 1, false, 0}};
+	struct balance_queue crumbs[] = {{900 * PERMILLE, 0, false, 0}, {40 * PERMILLE, 0, false, 0}};
 	struct balance_move move;
 
-	assert_false(balance_find(elephant, 1, 4, &move));
-	assert_false(balance_find(light, 2, 2, &move));
-	assert_false(balance_find(even, 4, 2, &move));
-	assert_false(balance_find(crumbs, 2, 2, &move));
-	assert_false(balance_find(elephant, 0, 4, &move));
-	assert_false(balance_find(light, 2, 1, &move));
+	assert_false(balance_find(elephant, 1, LCORES_OF(4), &move));
+	assert_false(balance_find(light, 2, LCORES_OF(2), &move));
+	assert_false(balance_find(even, 4, LCORES_OF(2), &move));
+	assert_false(balance_find(crumbs, 2, LCORES_OF(2), &move));
+	assert_false(balance_find(elephant, 0, LCORES_OF(4), &move));
+	assert_false(balance_find(light, 2, LCORES_OF(1), &move));
 }
 
 /* What shares an lcore with an elephant gets one of its own, or the elephant does. */
 static void an_elephant_is_alone_at_the_end(void **state)
 {
-	struct balance_queue q[] = {{620 * PERMILLE, 0, false}, {190 * PERMILLE, 0, false}, {190 * PERMILLE, 0, false}};
+	struct balance_queue q[] = {{620 * PERMILLE, 0, false, 0}, {190 * PERMILLE, 0, false, 0}, {190 * PERMILLE, 0, false, 0}};
 	struct balance_move move;
 	unsigned int moves = 0;
 
-	while (balance_foresee(q, 3, 3, &move))
+	while (balance_foresee(q, 3, LCORES_OF(3), &move))
 		moves++;
 	assert_int_equal(moves, 2);
 	assert_int_equal(busiest(q, 3, 3), 620 * PERMILLE);
@@ -95,7 +99,7 @@ static void no_lcore_is_worse_off(void **state)
 		for (unsigned int i = 0; i < n; i++)
 			q[i] = (struct balance_queue){.load = dice(2000 / n + 1) * PERMILLE,
 						      .lcore = (uint16_t)dice(lcores)};
-		while (balance_find(q, n, lcores, &move)) {
+		while (balance_find(q, n, LCORES_OF(lcores), &move)) {
 			uint32_t from = load_of(q, n, move.from), to = load_of(q, n, move.to);
 			uint32_t most = busiest(q, n, lcores);
 
@@ -106,7 +110,7 @@ static void no_lcore_is_worse_off(void **state)
 			assert_true(load_of(q, n, move.to) < from);
 			assert_int_equal(load_of(q, n, move.to), to + move.load);
 			back = q[move.queue];
-			if (balance_find(q, n, lcores, &again))
+			if (balance_find(q, n, LCORES_OF(lcores), &again))
 				assert_false(again.queue == move.queue && again.to == move.from);
 			assert_int_equal(back.lcore, move.to);
 			assert_in_range(++moves, 1, 4 * QUEUES);
@@ -122,7 +126,7 @@ static void light_queues_even_out(void **state)
 
 	for (unsigned int i = 0; i < 200; i++)
 		q[i] = (struct balance_queue){.load = 3 * PERMILLE, .lcore = i < 150 ? 0 : 1};
-	while (balance_foresee(q, 200, 2, &move))
+	while (balance_foresee(q, 200, LCORES_OF(2), &move))
 		assert_int_equal(move.from, 0);
 	assert_in_range(load_of(q, 200, 0), 300 * PERMILLE, 330 * PERMILLE);
 }
@@ -136,7 +140,7 @@ static void all_lcores_are_used(void **state)
 
 	for (unsigned int i = 0; i < 8; i++)
 		q[i] = (struct balance_queue){.load = 125 * PERMILLE};
-	while (balance_foresee(q, 8, 4, &move))
+	while (balance_foresee(q, 8, LCORES_OF(4), &move))
 		moves++;
 	assert_int_equal(moves, 6);
 	for (unsigned int i = 0; i < 4; i++)
@@ -209,11 +213,11 @@ static unsigned int hour(uint32_t (*share)(unsigned int queue, unsigned int seco
 			q[i].backs_off = balance_backs_off(&load[i]);
 		}
 		memcpy(plan, q, sizeof(plan));
-		uneven = balance_find(q, 4, 2, &move) ? uneven + 1 : 0;
+		uneven = balance_find(q, 4, LCORES_OF(2), &move) ? uneven + 1 : 0;
 		if (uneven < BALANCE_PATIENCE)
 			continue;
 		uneven = 0;
-		for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, 4, 2, &move); i++) {
+		for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, 4, LCORES_OF(2), &move); i++) {
 			q[move.queue].lcore = move.to;
 			balance_moved(&load[move.queue]);
 			moves++;
