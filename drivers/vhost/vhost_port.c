@@ -61,6 +61,8 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 	unsigned int pair = index / 2;
 
 	role_assert_control();
+	if (ready)
+		vhost_home_begin(vhost);
 	if (ready) /* a fresh start: the next fault is news, however soon it comes */
 		atomic_store_explicit(&vhost->reported_epoch[index], 0, memory_order_relaxed);
 	if (index % 2 == 0) {
@@ -144,7 +146,7 @@ static void vhost_free(struct vhost_port *vhost)
 		port_rxq_fini(&vhost->rxq[i].q);
 	port_fini(&vhost->port);
 	free(vhost->socket);
-	free(vhost);
+	node_free(vhost, vhost_size(vhost->pairs));
 }
 
 /* The device is gone, and with it every lcore that could see its queues. */
@@ -168,6 +170,7 @@ static void vhost_port_destroy(struct port *port, void (*gone)(void *arg), void 
 	vhost->gone = gone;
 	vhost->gone_arg = arg;
 	vhost_lane_retire(vhost);
+	vhost_home_end(vhost);
 	vhu_device_destroy(vhost->device, port->host->ending, vhost_port_device_gone, vhost);
 }
 
@@ -210,12 +213,10 @@ static const struct port_ops vhost_ops = {
 static struct vhost_port *vhost_alloc(struct port_host *host, const struct port_spec *spec,
 				      uint16_t id, unsigned int pairs)
 {
-	size_t size = sizeof(struct vhost_port) + pairs * sizeof(struct vhost_rxq);
-	struct vhost_port *vhost = aligned_alloc(_Alignof(struct vhost_port), size);
+	struct vhost_port *vhost = node_alloc(vhost_size(pairs), NODE_UNKNOWN);
 
 	if (vhost == NULL)
 		return NULL;
-	memset(vhost, 0, size);
 	vhost->pairs = pairs;
 	vhost->socket = strdup(((const struct vhost_options *)spec->options)->socket);
 	if (vhost->socket == NULL || port_init(&vhost->port, host, &vhost_ops, spec, id) != 0 ||
@@ -272,6 +273,7 @@ static int vhost_port_create(struct port_host *host, const struct port_spec *spe
 		return error;
 	}
 	add_queues(vhost);
+	vhost_home_init(vhost);
 	*port = &vhost->port;
 	return 0;
 }

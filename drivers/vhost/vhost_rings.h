@@ -20,6 +20,7 @@
 #include "rcu.h"
 #include "vhu_device.h"
 #include "virtq.h"
+#include "vhost_home.h"
 #include "vus_limits.h"
 
 /* The guest's receive queues that take frames now. */
@@ -65,6 +66,7 @@ struct vhost_port {
 	struct loop_timer lane_timer;
 	uint64_t rest_until_ns;
 	struct rcu_wait lane_wait;
+	struct vhost_home home;
 	bool ending;
 	void (*gone)(void *arg);
 	void *gone_arg;
@@ -75,6 +77,11 @@ struct vhost_port {
 BEGINS_A_LINE(struct vhost_port, reported_epoch);
 BEGINS_A_LINE(struct vhost_port, device);
 BEGINS_A_LINE(struct vhost_port, rxq);
+
+static inline size_t vhost_size(unsigned int pairs)
+{
+	return sizeof(struct vhost_port) + pairs * sizeof(struct vhost_rxq);
+}
 
 static inline struct vhost_port *vhost_port_of(struct port *port)
 {

@@ -112,6 +112,12 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "slots_used", number(status.slots_used));
 	json_object_set_new(object, "slots_max", number(MEM_SLOTS_MAX));
 	json_object_set_new(object, "memory_bytes", number(status.memory_bytes));
+	if (nodes_several()) {
+		char memory[128];
+
+		vhost_home_describe(vhost, memory, sizeof(memory));
+		json_object_set_new(object, "numa_memory", json_string(memory));
+	}
 	json_object_set_new(object, "mtu", vhost->mtu != 0 ? number(vhost->mtu) : json_null());
 	json_object_set_new(object, "queue_pairs", number(status.queue_pairs));
 	json_object_set_new(object, "rings_ready", number(status.rings_ready));

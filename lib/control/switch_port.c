@@ -205,6 +205,29 @@ int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned 
 	return 0;
 }
 
+void switch_port_place_queues(struct switch_port *sp)
+{
+	for (uint16_t i = 0; i < sp->port->rxq_n; i++) {
+		struct port_rxq *q = sp->port->rxq[i];
+		const struct lcore *lcore;
+		unsigned int to;
+
+		if (q == NULL || q->lcore < 0 || !lcore_crosses(lcore_at((unsigned int)q->lcore), q))
+			continue;
+		if (!lcores_nearer(q, &to)) {
+			lcore = lcore_at((unsigned int)q->lcore);
+			log_info(sp->made.name,
+				 "queue %u: its memory lies on NUMA node %d, and no lcore is nearer to that than %u, on node %d",
+				 i, q->node, lcore_id(lcore), lcore_node(lcore));
+		} else if (switch_port_move_queue(sp, q, to) == 0) {
+			lcore = lcore_at(to);
+			log_info(sp->made.name,
+				 "queue %u: its memory lies on NUMA node %d: lcore %u, on node %d, polls it from now on", i,
+				 q->node, lcore_id(lcore), lcore_node(lcore));
+		}
+	}
+}
+
 /* --- going ------------------------------------------------------------------------------------------------------ */
 
 static bool is_polled(const struct switch_port *sp) RUNS_ON(control_thread)

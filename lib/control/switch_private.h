@@ -150,6 +150,8 @@ void switch_port_end(struct switch_port *sp) RUNS_ON(control_thread);
 /* One of its queues goes to another lcore: 0 or -errno. */
 int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)
 	RUNS_ON(control_thread);
+/* Its queues' memory lies elsewhere, or is known to now: those that an lcore of another node polls go to a nearer one. */
+void switch_port_place_queues(struct switch_port *sp) RUNS_ON(control_thread);
 /* Its queues' readiness has changed. */
 void switch_port_sync_queues(struct switch_port *sp) RUNS_ON(control_thread);
 /* Floods a RARP from the port and learns the address. */

@@ -2,7 +2,8 @@
 #include "frame_ref.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "node.h"
 
 _Atomic unsigned int frame_ref_users;
 
@@ -15,11 +16,7 @@ static struct kept *kept OWNED_BY(control_thread);
 
 struct frame_refs *frame_refs_create(void)
 {
-	struct frame_refs *refs = aligned_alloc(_Alignof(struct frame_refs), sizeof(*refs));
-
-	if (refs != NULL)
-		memset(refs, 0, sizeof(*refs));
-	return refs;
+	return node_alloc(sizeof(struct frame_refs), NODE_UNKNOWN);
 }
 
 void frame_refs_destroy(struct frame_refs *refs)
@@ -40,7 +37,7 @@ void frame_refs_destroy(struct frame_refs *refs)
 		}
 		return;
 	}
-	free(refs);
+	node_free(refs, sizeof(*refs));
 }
 
 bool frame_refs_before(const struct frame_refs *refs, uint16_t generation)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "container_of.h"
+#include "node.h"
 
 static void port_readers(const struct rcu_scope *scope, struct rcu_readers *readers)
 {
@@ -21,13 +22,10 @@ static void port_readers(const struct rcu_scope *scope, struct rcu_readers *read
 int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,
 	      const struct port_spec *spec, uint16_t id)
 {
-	size_t size = sizeof(struct port_counters) * (host->lcores + 1);
-
 	memset(port, 0, sizeof(*port));
-	port->counters = aligned_alloc(_Alignof(struct port_counters), size);
+	port->counters = node_alloc(sizeof(struct port_counters) * (host->lcores + 1), NODE_UNKNOWN);
 	if (!port->counters)
 		return -ENOMEM;
-	memset(port->counters, 0, size);
 	port->counters_n = host->lcores + 1;
 	port->ops = ops;
 	port->host = host;
@@ -82,7 +80,7 @@ void port_fini(struct port *port)
 	port->rxq_n = 0;
 	free((void *)(uintptr_t)rcu_own(&port->policy));
 	rcu_set(&port->policy, NULL);
-	free(port->counters);
+	node_free(port->counters, sizeof(struct port_counters) * port->counters_n);
 	port->counters = NULL;
 	port->counters_n = 0;
 }

@@ -102,6 +102,9 @@ struct port_host {
 	/* The set of receive queues that want polling has changed (a ring started, a link came): port->rxqs of
 	 * `port` is to be read again. */
 	void (*queues_changed)(struct port_host *host, struct port *port);
+	/* The nodes of the queues' memory (port_rxq.node) have changed: those that are polled from another one move to an
+	 * lcore that is nearer. */
+	void (*queues_placed)(struct port_host *host, struct port *port);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
 	/* The peer is gone, or has stopped to listen (port->cannot_receive): what was learned behind the

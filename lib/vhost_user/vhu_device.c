@@ -73,17 +73,19 @@ static void call_was_slow(void *arg, const char *what, uint64_t ns)
 	vhu_session_end(device, why, false);
 }
 
+static size_t size_of(unsigned int rings)
+{
+	return sizeof(struct vhu_device) + rings * sizeof(struct vhu_ring);
+}
+
 static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_config *config,
 				       const struct vhu_events *events, void *owner)
 	RUNS_ON(control_thread)
 {
-	/* A multiple of the alignment, since the rings inside are aligned to cache lines. */
-	size_t size = sizeof(struct vhu_device) + 2 * config->queue_pairs * sizeof(struct vhu_ring);
-	struct vhu_device *device = aligned_alloc(_Alignof(struct vhu_device), size);
+	struct vhu_device *device = node_alloc(size_of(2 * config->queue_pairs), NODE_UNKNOWN);
 
 	if (device == NULL)
 		return NULL;
-	memset(device, 0, size);
 	device->loop = loop;
 	device->events = events;
 	device->owner = owner;
@@ -97,7 +99,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 	if (device->name == NULL || device->account == NULL) {
 		disposal_account_put(device->account);
 		free(device->name);
-		free(device);
+		node_free(device, size_of(device->rings_n));
 		return NULL;
 	}
 	disposal_account_watch(device->account, account_changed, device);
@@ -125,7 +127,7 @@ static void device_free(struct vhu_device *device) RUNS_ON(control_thread)
 		frame_refs_destroy(device->ring[i].q.refs);
 	disposal_account_put(device->account);
 	free(device->name);
-	free(device);
+	node_free(device, size_of(device->rings_n));
 }
 
 int vhu_device_create(struct loop *loop, const struct vhu_config *config,
@@ -222,6 +224,22 @@ uint64_t vhu_device_offers(const struct vhu_device *device)
 struct disposal_account *vhu_device_account(const struct vhu_device *device)
 {
 	return device->account;
+}
+
+const struct mem_map *vhu_device_memory(const struct vhu_device *device)
+{
+	return vhu_regions_map(&device->regions);
+}
+
+unsigned int vhu_device_own(const struct vhu_device *device, struct node_span span[VHU_DEVICE_SPANS])
+{
+	unsigned int n = 1;
+
+	span[0] = (struct node_span){.at = (void *)(uintptr_t)device, .size = size_of(device->rings_n)};
+	for (unsigned int i = 0; i < device->rings_n; i++)
+		if (device->ring[i].q.refs != NULL)
+			span[n++] = (struct node_span){.at = device->ring[i].q.refs, .size = sizeof(struct frame_refs)};
+	return n;
 }
 
 struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index)
@@ -349,12 +367,19 @@ static void describe(const struct vhu_device *device, unsigned int ready, char *
 		snprintf(text, size, "connected: the guest's driver has not started the device");
 }
 
-unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_t size)
+unsigned int vhu_device_rings_ready(const struct vhu_device *device)
 {
 	unsigned int ready = 0;
 
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		ready += vhu_device_virtq_ready(device, i);
+	return ready;
+}
+
+unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_t size)
+{
+	unsigned int ready = vhu_device_rings_ready(device);
+
 	describe(device, ready, text, size);
 	describe_calls(device->account, ": no message of a front end is read until one has", text, size);
 	if (device->endpoint.account != NULL)

@@ -26,6 +26,7 @@
 #include "fail.h"
 #include "loop.h"
 #include "mem_map.h"
+#include "node.h"
 #include "rights.h"
 #include "role.h"
 #include "stall.h"
@@ -124,6 +125,13 @@ void vhu_device_destroy(struct vhu_device *device, bool returns, void (*gone)(vo
 /* What calls on this port's front ends' descriptors are charged to. */
 struct disposal_account *vhu_device_account(const struct vhu_device *device);
 
+/* The guest's memory, or NULL. */
+const struct mem_map *vhu_device_memory(const struct vhu_device *device) RUNS_ON(control_thread);
+/* The memory of ours that the device is made of (node.h): how many pieces. */
+enum { VHU_DEVICE_SPANS = 1 + VHOST_QUEUE_PAIRS_MAX };
+unsigned int vhu_device_own(const struct vhu_device *device, struct node_span span[VHU_DEVICE_SPANS])
+	RUNS_ON(control_thread);
+
 /* The ring, for the data path: valid as long as the device. index < 2 * queue_pairs. */
 struct virtq *vhu_device_virtq(struct vhu_device *device, unsigned int index);
 bool vhu_device_virtq_ready(const struct vhu_device *device, unsigned int index)
@@ -140,6 +148,7 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 /* The lane wrote into its link what makes no sense. */
 void vhu_device_lane_broken(struct vhu_device *device) RUNS_ON(control_thread);
 
+unsigned int vhu_device_rings_ready(const struct vhu_device *device) RUNS_ON(control_thread);
 /* What it is up to, in words (vhu_status.state); how many rings are ready. */
 unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_t size) RUNS_ON(control_thread);
 void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
