@@ -11,12 +11,9 @@ It takes a minute, most of it emulation: set VUSWITCH_NIC=1.
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
-import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +21,9 @@ from pathlib import Path
 import pytest
 from vulab.flow import flow_frame
 from vulab.guest import Guest, qemu_version
+from vulab.inside import image_with_switch
 from vulab.lab import Lab
-from vulab.paths import build_folder
-from vulab.process import run, wait_until
+from vulab.process import wait_until
 
 pytestmark = pytest.mark.skipif(os.environ.get("VUSWITCH_NIC") != "1",
                                 reason="takes a minute: set VUSWITCH_NIC=1")
@@ -35,51 +32,6 @@ MODULES = ("irqbypass", "vfio", "vfio_virqfd", "vfio_iommu_type1", "vfio-pci-cor
 DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_e1000", "net_null")
 CARD = "0000:00:05.0"
 COUNT = 300
-
-
-def _copy_program(program: Path, root: Path) -> None:
-    """A program, or a driver, with the libraries it names; links stay links."""
-    files = [program]
-    files += [Path(word) for word in re.findall(r"/\S+", run(["ldd", program]))]
-    for file in files:
-        real = file.resolve()
-        at = root / real.relative_to("/")
-        at.parent.mkdir(parents=True, exist_ok=True)
-        if not at.exists():
-            shutil.copy(real, at)
-        link = root / file.relative_to("/")
-        if file != real and not link.exists():
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(real)
-
-
-def _image_with_switch(image: Path, folder: Path) -> Path:
-    """The guest's image, and behind its files the switch, drivers for NICs and VFIO's modules."""
-    more, made = folder / "root", folder / "image"
-    made.mkdir()
-    shutil.copy(image / "vmlinuz", made)
-    release = (image / "release").read_text().strip()
-    modules = more / "lib/modules"
-    modules.mkdir(parents=True)
-    places = [Path("/lib/modules") / release,
-              image.parent / "kernel/lib/modules" / release]
-    tree = next((place for place in places if place.exists()), None)
-    assert tree, f"no modules of {release}"
-    for name in MODULES:
-        shutil.copy(next(tree.rglob(f"{name}.ko")), modules)
-    for program in ("app/vuswitch/vuswitch", "app/vusctl/vusctl", "tests/e2e/nic_guest"):
-        _copy_program(build_folder() / program, more)
-        (more / "bin").mkdir(exist_ok=True)
-        shutil.copy(build_folder() / program, more / "bin")
-    for name in DRIVERS:
-        for file in Path("/usr/lib/x86_64-linux-gnu/dpdk").glob(f"pmds-*/librte_{name}.so*"):
-            _copy_program(file, more)
-    archive = subprocess.run("find . -print0 | cpio --quiet --null -o -H newc -R 0:0", shell=True,
-                             cwd=more, check=True, capture_output=True).stdout
-    # The kernel unpacks one archive after the other.
-    (made / "initrd").write_bytes((image / "initrd").read_bytes() + gzip.compress(archive, 1))
-    shutil.rmtree(more)
-    return made
 
 
 class _Outside:
@@ -121,7 +73,7 @@ def _machine(lab: Lab, qemu: Path, image: Path, outside: _Outside, card: str) ->
     folder.mkdir()
     netdev = (f"dgram,id=n0,local.type=unix,local.path={outside.near},"
               f"remote.type=unix,remote.path={outside.far}")
-    machine = Guest("machine", [], "10.9.0.1/24", qemu, _image_with_switch(image, lab.folder),
+    machine = Guest("machine", [], "10.9.0.1/24", qemu, image_with_switch(image, lab.folder, ("tests/e2e/nic_guest",), DRIVERS, MODULES),
                     cpus=2, memory="768M", folder=folder, kernel="intel_iommu=on",
                     extra=["-device", "intel-iommu,aw-bits=48", "-netdev", netdev,
                            "-device", f"{card},netdev=n0,addr=5,romfile="])

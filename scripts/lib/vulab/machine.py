@@ -25,6 +25,7 @@ class Machine:
     console: str = "ttyS0,115200"
     shell: str = "ttyS1"
     bus: str = "pci"  # where virtio devices are: `pci`, `ccw`, or `device` for virtio-mmio
+    memory: str = "memory-backend=ram0"  # which object all memory is; empty: `options` say it
 
     @property
     def native(self) -> bool:
@@ -32,8 +33,8 @@ class Machine:
         return self.arch == "amd64"
 
     def arguments(self) -> list[str]:
-        """QEMU's arguments for the machine and its CPU, with its memory in the object ram0."""
-        return ["-machine", f"{self.name},memory-backend=ram0",
+        """QEMU's arguments for the machine and its CPU."""
+        return ["-machine", ",".join(filter(None, (self.name, self.memory))),
                 *(["-cpu", self.cpu] if self.cpu else []), *self.options]
 
     def kernel_words(self, accel: str) -> str:
@@ -54,6 +55,10 @@ class Machine:
 
 
 Q35 = Machine()
+# Two NUMA nodes with a CPU each, and 256 MiB each: ram0 and another object. Both together are said with `-m`.
+TWO_NODES = Machine(memory="", options=(
+    "-object", "memory-backend-memfd,id=ram1,size=256M,share=on",
+    "-numa", "node,nodeid=0,cpus=0,memdev=ram0", "-numa", "node,nodeid=1,cpus=1,memdev=ram1"))
 # No PCI and so no MSI-X. virtio-mmio before its version 2 gives the rings as page numbers, 2 as addresses.
 MICROVM = Machine("microvm", shell="hvc0", bus="device",
                   options=("-global", "virtio-mmio.force-legacy=false"))
