@@ -24,7 +24,12 @@
 #include "fg_switch.h"
 #include "fg_victims.h"
 
-enum { FIXTURE_LIMIT_S = 170, QUIET_MS = 200, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
+#if defined(__SANITIZE_ADDRESS__)
+enum { FIXTURE_LIMIT_S = 510 };
+#else
+enum { FIXTURE_LIMIT_S = 170 };
+#endif
+enum { QUIET_MS = 200, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
 #define GUEST_GPA (1ull << 30)
 
 /* A virtual machine: memory, front end, driver. */

@@ -19,7 +19,7 @@
 
 #include "fg_huge.h"
 
-enum { LOCKERS = 2, LOCKERS_MAX = 12, HUGE_PAGES = 8, REFUSED = 2, WATCHED_MS = 3000, MANY = 16, ENDS_WITHIN_MS = 6000 };
+enum { LOCKERS = 2, LOCKERS_MAX = 12, HUGE_PAGES = 8, REFUSED = 2, WATCHED_MS = 3000, MANY = 16, ENDS_WITHIN_MS = 10000 };
 #define LARGE	 (2ull << 30)
 #define SMALL	 (128ull << 20)
 #define OWN_GPA	 (1ull << 40)

@@ -17,8 +17,8 @@ enum {
 	EACH = 4,
 	LINGER_S = 60,
 	WATCHED_MS = 2000,
-	/* A tenth of what it takes where such calls are waited for. A sanitizer's own end takes seconds on a busy machine. */
-	ENDS_WITHIN_MS = 6000,
+	/* A sixth of what it takes where such calls are waited for. With a sanitizer the end takes seconds on a busy machine. */
+	ENDS_WITHIN_MS = 10000,
 };
 
 static struct fg_linger linger[HOSTILE * EACH];

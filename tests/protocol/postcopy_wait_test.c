@@ -16,7 +16,8 @@ enum {
 	/* What is to take 100 ms, on a machine that has other things to do. */
 	SOON_MS = 2000,
 	/* Less than the longest page takes: an lcore that waits for one is silent for longer. */
-	SILENCE_US = 800000,
+	SLOW_US = 2500000,
+	SILENCE_US = 2000000,
 	FEW = 3,
 };
 
@@ -65,7 +66,7 @@ static void victims_never_wait(void **state)
 	wait_for_pages(10000, 20);
 	migration_close();
 	guest_close(migration.peer);
-	wait_for_pages(SECOND_US, 4);
+	wait_for_pages(SLOW_US, 2);
 }
 
 /* No fault is answered. Much is sent to the guest meanwhile: its lane fills up, and frames are dropped there. */
@@ -86,7 +87,7 @@ static void victims_never_wait_for_what_never_comes(void **state)
 			OK(fg_ring_wait(peer->nic.tx, FG_WAIT_MS));
 	}
 	OK(fg_nic_drain_tx(&peer->nic, FG_WAIT_MS)); /* the sender is not held up either */
-	fg_sleep_us(SECOND_US);
+	fg_sleep_us(SLOW_US);
 	assert_victims_went_on();
 	migration_close();
 	await_lanes(0);
