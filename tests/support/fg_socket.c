@@ -117,3 +117,12 @@ int fg_open_fds_settled(void)
 {
 	return fg_fds_settled(getpid(), 50) - 1;
 }
+
+int fg_open_fds_await(int n)
+{
+	uint64_t end = fg_now_us() + 10 * UINT64_C(1000000);
+
+	while (fg_open_fds() != n && fg_now_us() < end)
+		fg_sleep_us(1000);
+	return fg_open_fds();
+}

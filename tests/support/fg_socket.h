@@ -29,5 +29,7 @@ int fg_open_fds(void);
 int fg_fds_settled(pid_t pid, unsigned int quiet_ms);
 /* fg_open_fds() in this way. */
 int fg_open_fds_settled(void);
+/* ... once they are as many as that, or after ten seconds. */
+int fg_open_fds_await(int n);
 
 #endif

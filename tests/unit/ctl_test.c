@@ -258,7 +258,7 @@ static void a_crowd_leaves_room(void **state)
 			close(crowd[i]);
 	for (int i = 0; i < 50; i++)
 		loop_turn(loop, 0);
-	assert_int_equal(fg_open_fds_settled(), before);
+	assert_int_equal(fg_open_fds_await((int)before), before);
 }
 
 /* With no descriptor left a caller is turned away at once; the loop does not spin on it, and no other client notices. */
@@ -309,7 +309,7 @@ static void hangs_up_anywhere(void **state)
 		loop_turn(loop, 0);
 	}
 	loop_turn(loop, NS_PER_MS);
-	assert_int_equal(fg_open_fds_settled(), before);
+	assert_int_equal(fg_open_fds_await((int)before), before);
 }
 
 /* --- the file --------------------------------------------------------------------------------------------------- */

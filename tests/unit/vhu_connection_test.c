@@ -78,7 +78,7 @@ static int tear_down(void **state)
 		close(t.front.fd);
 	disposal_account_put(t.account);
 	loop_destroy(t.loop);
-	assert_int_equal(fg_open_fds_settled(), t.fds);
+	assert_int_equal(fg_open_fds_await((int)t.fds), t.fds);
 	return 0;
 }
 
@@ -181,7 +181,7 @@ static void test_descriptors(void **state)
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, 3);
 	front_settle(t.loop);
 	assert_int_equal(t.last.fds.n, 3);
-	assert_int_equal(fg_open_fds_settled(), before + VHU_FDS_MAX + 1);
+	assert_int_equal(fg_open_fds_await((int)(before + VHU_FDS_MAX + 1)), before + VHU_FDS_MAX + 1);
 	front_send(&t.front, VHU_SET_OWNER, 0, NULL, 0, fds, VHU_FDS_MAX + 1);
 	front_settle(t.loop);
 	assert_int_equal(t.ends, 1);
@@ -189,7 +189,7 @@ static void test_descriptors(void **state)
 	for (unsigned int i = 0; i <= VHU_FDS_MAX; i++)
 		close(fds[i]);
 	/* Our end of the connection. */
-	assert_int_equal(fg_open_fds_settled(), before - 1);
+	assert_int_equal(fg_open_fds_await((int)(before - 1)), before - 1);
 }
 
 static void test_bad_headers(void **state)

@@ -109,7 +109,7 @@ static void test_a_migration_begins_and_is_cancelled(void **state)
 		set_log_all(false);
 		assert_null(published());
 		assert_int_equal(mappings(), 0);
-		assert_int_equal(fg_open_fds_settled(), fds);
+		assert_int_equal(fg_open_fds_await((int)fds), fds);
 		assert_int_equal(t.ready, 3);
 	}
 }
@@ -310,7 +310,7 @@ static void test_bad_logs(void **state)
 		assert_int_equal(mappings(), 0);
 		front_connect(&t.front, t.loop, t.path);
 		front_negotiate(&t.front);
-		assert_int_equal(fg_open_fds_settled(), fds);
+		assert_int_equal(fg_open_fds_await((int)fds), fds);
 	}
 	send_log(LOG_SIZE, 0, t.front.fd);
 	assert_true(front_closed(&t.front));
