@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One guest sends as fast as it can what costs the switch most: broadcast to 16, unicast that nobody has, TCP in large pieces
- * to guests that take none. Two victims on another bridge, of the same lcore, lose nothing and are never kept waiting for long;
- * what is left to them is printed.
+ * to guests that take none; and what costs least, to one, from a ring that is never empty. Two victims on another bridge, of the
+ * same lcore, lose nothing and are never kept waiting for long; what is left to them is printed.
  */
 #include "fixture.h"
 
@@ -91,18 +91,18 @@ static void *flood(void *arg)
 	return NULL;
 }
 
-/* The same frame in every slot of the sender's ring: its header, and what is said before it. */
-static void prepare(const struct fg_vnet *header, const uint8_t *frame, size_t len)
+/* The same frame in every slot of its ring: its header, and what is said before it. */
+static void prepare(struct flooded *f, const struct fg_vnet *header, const uint8_t *frame, size_t len)
 {
-	uint8_t *at = fg_memory_ptr(&sender.mem, buffer_gpa(0), HEADER + len);
+	uint8_t *at = fg_memory_ptr(&f->mem, buffer_gpa(RING), HEADER + len);
 
 	assert_non_null(at);
 	memset(at, 0, HEADER);
 	memcpy(at, header, sizeof(*header));
 	memcpy(at + HEADER, frame, len);
 	for (uint16_t i = 0; i < RING; i++) {
-		fg_ring_desc(sender.tx, i, buffer_gpa(0), (uint32_t)(HEADER + len), 0, 0);
-		sender.tx->avail->ring[i] = i;
+		fg_ring_desc(f->tx, i, buffer_gpa(RING), (uint32_t)(HEADER + len), 0, 0);
+		f->tx->avail->ring[i] = i;
 	}
 }
 
@@ -156,7 +156,24 @@ static void assert_victims_beside(const char *what)
 		fail_msg("%s: rounds of an lcore took %.1f ms in the median", what, flood_us / 1e3);
 }
 
-static void flood_with(const char *what, const struct fg_vnet *header, const uint8_t *frame, size_t len)
+/* It sends one frame, so the switch knows its address. */
+static void introduce(struct flooded *f, const uint8_t address[6])
+{
+	uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+
+	memcpy(frame + 6, address, 6);
+	prepare(f, &(struct fg_vnet){.flags = 0}, frame, sizeof(frame));
+	__atomic_store_n(&f->tx->avail->idx, 1, __ATOMIC_RELEASE);
+	fg_ring_kick_now(f->tx);
+	while (fg_ring_used_idx(f->tx) != 1) {
+		assert_true(fg_left_ms(deadline) > 0);
+		fg_sleep_us(1000);
+	}
+}
+
+/* `from`: an address that the first of the takers has told before, or NULL. */
+static void flood_with(const char *what, const struct fg_vnet *header, const uint8_t *frame, size_t len, const uint8_t *from)
 {
 	char port[8];
 
@@ -166,7 +183,9 @@ static void flood_with(const char *what, const struct fg_vnet *header, const uin
 		flooded_open(&taker[i], port, FG_F_VERSION_1);
 		give_buffers(&taker[i]);
 	}
-	prepare(header, frame, len);
+	prepare(&sender, header, frame, len);
+	if (from != NULL)
+		introduce(&taker[0], from);
 	assert_victims_beside(what);
 	fg_session_close(&sender.s);
 	fg_memory_fini(&sender.mem);
@@ -180,14 +199,22 @@ static void broadcast(void **state)
 {
 	uint8_t frame[1514] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0x77, 1, 0x88, 0xb5};
 
-	flood_with("broadcast to 16", &(struct fg_vnet){.flags = 0}, frame, sizeof(frame));
+	flood_with("broadcast to 16", &(struct fg_vnet){.flags = 0}, frame, sizeof(frame), NULL);
 }
 
 static void unicast_that_nobody_has(void **state)
 {
 	uint8_t frame[60] = {2, 0, 0, 0, 0x99, 9, 2, 0, 0, 0, 0x77, 2, 0x88, 0xb5};
 
-	flood_with("unknown unicast to 16", &(struct fg_vnet){.flags = 0}, frame, sizeof(frame));
+	flood_with("unknown unicast to 16", &(struct fg_vnet){.flags = 0}, frame, sizeof(frame), NULL);
+}
+
+static void a_ring_that_is_always_full(void **state)
+{
+	static const uint8_t address[6] = {2, 0, 0, 0, 0x77, 9};
+	uint8_t frame[60] = {2, 0, 0, 0, 0x77, 9, 2, 0, 0, 0, 0x77, 4, 0x88, 0xb5};
+
+	flood_with("a ring that is always full, to one", &(struct fg_vnet){.flags = 0}, frame, sizeof(frame), address);
 }
 
 static void large_tcp_to_plain_guests(void **state)
@@ -198,7 +225,7 @@ static void large_tcp_to_plain_guests(void **state)
 	const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, own[6] = {2, 0, 0, 0, 0x77, 3};
 	uint32_t len = fg_packet_build(&packet, all, own, frame, &header);
 
-	flood_with("TCP of 60 000 bytes to 16 plain guests", &header, frame, len);
+	flood_with("TCP of 60 000 bytes to 16 plain guests", &header, frame, len, NULL);
 }
 
 static int begin(void **state)
@@ -222,6 +249,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test_setup_teardown(broadcast, begin, end),
 		cmocka_unit_test_setup_teardown(unicast_that_nobody_has, begin, end),
+		cmocka_unit_test_setup_teardown(a_ring_that_is_always_full, begin, end),
 		cmocka_unit_test_setup_teardown(large_tcp_to_plain_guests, begin, end),
 	};
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Floods that are left in the middle, for other queues of the lcore, while something else happens: the flooder's ring stops,
- * its receivers hang up and come back, its address is another one with each frame. Each frame is accounted for once for each
- * receiver, no buffer is lost, and two victims on another bridge lose nothing.
+ * its receivers hang up and come back, its address is another one with each frame, the switch is killed. Each frame is accounted
+ * for once for each receiver, no buffer is lost, and two victims on another bridge lose nothing.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "account.h"
 
 /* Receivers beside those that a test case connects: nobody is there, which costs the flood as much. */
-enum { RECEIVERS = 14, DEPTH = 128, ROUNDS = 40 };
+enum { RECEIVERS = 14, DEPTH = 128, ROUNDS = 40, KILLS = 8 };
 
 static const char *const ports[] = {
 	"v0", "v1", "f,bridge=br1", "r0,bridge=br1", "r1,bridge=br1", "r2,bridge=br1", "r3,bridge=br1", "r4,bridge=br1",
@@ -156,12 +157,93 @@ static void addresses_that_change_with_each_frame(void **state)
 	victims_end(&victims);
 }
 
+/* Goes on where its rings stand, with the switch that is there now. */
+static void come_back(struct guest *g)
+{
+	fg_session_drop(&g->s);
+	OK(fg_session_reopen(&g->s, fg_switch_socket(&fixture.sw, g->port)));
+}
+
+static void take_arrivals(struct guest *r, struct fg_flow *flow)
+{
+	uint8_t frame[2048];
+	int len;
+
+	while ((len = fg_nic_recv(&r->nic, frame, sizeof(frame), 0)) > 0)
+		fg_flow_check(flow, frame, (size_t)len);
+	assert_int_equal(len, -ETIMEDOUT);
+}
+
+/* The flooder's port, once it has taken so many frames. */
+static struct account await_taken(int64_t n)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	struct account now;
+
+	do
+		read_account("f", &now);
+	while (taken(&now) < n && fg_left_ms(deadline) > 0);
+	assert_int_equal(taken(&now), n);
+	return now;
+}
+
+/* One switch is killed in the middle and the next one goes on: no receiver has a frame twice or in disorder, and misses no more
+ * than the flooder's port says were in hand. Each frame that the next one took is accounted for at each receiver. */
+static void the_switch_is_killed_in_the_middle(void **state)
+{
+	struct guest *f = guest_run("f", NULL), *r[2] = {guest_run("r3", NULL), guest_run("r9", NULL)};
+	struct fg_flow sent = {.id = 870}, got[2] = {{.id = 870}, {.id = 870}};
+	uint64_t lost[2] = {0, 0};
+	unsigned int in_hand = 0;
+
+	for (int round = 0; round < KILLS; round++) {
+		struct account now;
+		uint8_t frame[60];
+		uint16_t left;
+
+		for (unsigned int n = 0; n < DEPTH; n++) {
+			fg_flow_build(&sent, everybody, f->nic.mac, frame, sizeof(frame));
+			OK(fg_nic_queue(&f->nic, frame, sizeof(frame), NULL));
+		}
+		fg_nic_flush(&f->nic);
+		fg_sleep_us((unsigned int)(round * 13 % 80));
+		fg_switch_kill(&fixture.sw);
+		OK(fg_nic_reap(&f->nic));
+		left = (uint16_t)(f->nic.sent - f->nic.returned);
+		for (int i = 0; i < 2; i++)
+			take_arrivals(r[i], &got[i]);
+		OK(fg_switch_restart(&fixture.sw));
+		for (int i = 0; i < 2; i++)
+			come_back(r[i]);
+		come_back(f);
+		OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+		now = await_taken(left);
+		assert_int_equal(now.rx_ok + now.copies, RECEIVERS * now.rx_ok);
+		in_hand += now.rx_drop[RX_DROP_RESTART] > 0;
+		for (int i = 0; i < 2; i++) {
+			take_arrivals(r[i], &got[i]);
+			assert_int_equal(got[i].duplicate + got[i].reordered + got[i].damaged, 0);
+			assert_true(sent.next_tx - got[i].received <= lost[i] + (uint64_t)now.rx_drop[RX_DROP_RESTART]);
+			lost[i] = sent.next_tx - got[i].received;
+			got[i].next_rx = sent.next_tx;
+		}
+	}
+	print_message("%d kills, %u with frames in hand, of which %u and %u were lost\n", KILLS, in_hand, (unsigned int)lost[0],
+		      (unsigned int)lost[1]);
+	guest_close(f);
+	guest_close(r[0]);
+	guest_close(r[1]);
+	fg_sleep_us(200000);
+	OK(fg_switch_usage(&fixture.sw, &fixture.before));
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(the_ring_stops_in_the_middle),
 		TEST_CASE(receivers_come_and_go),
 		TEST_CASE(addresses_that_change_with_each_frame),
+		TEST_CASE(the_switch_is_killed_in_the_middle),
 	};
 
 	return fixture_main_on(&share_fixture, "share", CASES(cases));
