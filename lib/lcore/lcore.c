@@ -44,7 +44,7 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 	RUNS_ON(lcore_thread)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
-	uint32_t frames = 0, i = 0;
+	uint32_t movers = 0, others = 0, i = 0;
 
 	if (__builtin_expect(set->generation != tiers->generation, 0))
 		lcore_take_set(lc, set, at);
@@ -53,10 +53,9 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 		lcore_give_up_words(lc, at);
 	while (i < tiers->hot_n) {
 		struct lcore_hot *hot = &tiers->hot[i];
-		uint16_t n = lcore_poll(lc, hot->q, &at);
 
-		if (n > 0) {
-			frames += n;
+		if (lcore_poll(lc, hot->q, &at) > 0) {
+			movers++;
 			hot->moved = at;
 			hot->cool_at = at + TIER_HOT_US * lcores.us;
 		} else if (at > hot->cool_at && lcore_cool(lc, i, at)) {
@@ -65,16 +64,16 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 		i++;
 	}
 	if (__builtin_expect(atomic_load_explicit(&lc->rung.any, memory_order_relaxed), 0))
-		frames += lcore_answer(lc, &at);
+		others = lcore_answer(lc, &at);
 	/* A round in which queues were passed over for what they owe is not idle. */
-	if (tiers->warm_n > 0 && ((frames == 0 && lc->ctx.share.least == 0) || at > tiers->scan_at))
-		frames += lcore_scan(lc, &at);
+	if (tiers->warm_n > 0 && ((movers + others == 0 && lc->ctx.share.least == 0) || at > tiers->scan_at))
+		others += lcore_scan(lc, &at);
 	if (__builtin_expect(slot_ring_waiting(&lc->injects), 0))
 		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
 		run_work(lc);
-	share_next(&lc->ctx.share, frames > 0);
-	return frames > 0;
+	share_next(&lc->ctx.share, movers + (others > 0));
+	return movers + others > 0;
 }
 
 static inline void account(struct lcore *lc, bool busy, uint64_t ticks) RUNS_ON(lcore_thread)

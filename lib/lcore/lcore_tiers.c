@@ -210,7 +210,8 @@ uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 	enum { AHEAD = 24, INTO_SECOND_LEVEL = 2 };
 	struct lcore_tiers *tiers = &lc->tiers;
 	uint32_t frames = 0, i = tiers->scanned < tiers->warm_n ? tiers->scanned : 0;
-	uint64_t start = *at, end, took;
+	uint64_t start = *at, end = start, took;
+	bool few = tiers->warm_n <= TIER_SCAN_FEW;
 
 	mem_note_turn();
 	for (uint32_t n = 0; n < TIER_SCAN_WORDS && i < tiers->warm_n; n++) {
@@ -228,7 +229,8 @@ uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 	tiers->scanned = i;
 	if (tiers->warm_n > 0)
 		lcore_chill_one(lc, *at);
-	end = rte_rdtsc();
+	if (!few)
+		end = rte_rdtsc();
 	took = end - start;
 	tiers->scan_at = end + (took * TIER_SCAN_PART > TIER_SCAN_US * lcores.us ? took * TIER_SCAN_PART
 										 : TIER_SCAN_US * lcores.us);

@@ -55,7 +55,9 @@ enum {
 	/* Words of warm queues that are looked at in a round, so that hot ones do not wait for long. */
 	TIER_SCAN_WORDS = 64,
 	/* Between two rounds of a busy lcore that look at some, at least. */
-	TIER_SCAN_US = 2,
+	TIER_SCAN_US = 4,
+	/* A look at so few takes less time than it takes to measure it. */
+	TIER_SCAN_FEW = 8,
 	/* And for each tick of a look, so many without. */
 	TIER_SCAN_PART = 4,
 };

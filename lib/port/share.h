@@ -6,7 +6,8 @@
  * receiver. A visit takes what is there, a burst, and may cost more: many receivers, long frames, frames that are cut up. Then
  * the queue owes the rest, pays a quantum in each round, and is not visited before it owes less than one. A queue without
  * frames, or with few, has nothing owed and nothing to its credit. While no other queue of the lcore has frames, nobody is made
- * to wait: a round in which nothing was moved pays what the least indebted queue owes.
+ * to wait: a round in which one queue alone moved frames, and none was passed over, pays for all of it; one in which nothing was
+ * moved pays what the least indebted queue owes.
  *
  * Work is what the switch did, never how long it took: a receiver that is slow to read or write would be billed to those that
  * send to it.
@@ -85,10 +86,14 @@ static inline bool share_turn(struct share_round *round, uint32_t *owed)
 	return false;
 }
 
-/* After a round in which frames were moved, or not. */
-static inline void share_next(struct share_round *round, bool moved)
+/* After a round in which so many queues moved frames. */
+static inline void share_next(struct share_round *round, uint32_t movers)
 {
-	round->pays = moved || round->least < SHARE_QUANTUM ? SHARE_QUANTUM : round->least;
+	round->pays = SHARE_QUANTUM;
+	if (movers == 0 && round->least > SHARE_QUANTUM)
+		round->pays = round->least;
+	else if (movers == 1 && round->least == 0)
+		round->pays = UINT32_MAX;
 	round->least = 0;
 }
 
