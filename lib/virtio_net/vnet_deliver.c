@@ -92,13 +92,12 @@ _Static_assert(offsetof(struct virtio_net_hdr, flags) == 0, "where header_write(
 /* Finds a buffer, as long as the frame needs, for each of the first frames while the simple case holds: a buffer of one
  * descriptor in one region. Returns: the number of buffers found. */
 static inline __attribute__((always_inline)) uint16_t
-find_buffers(struct delivery *d, const struct virtq_view *view, struct frame *const *frames,
+find_buffers(const struct virtq_view *view, uint32_t len_max, struct frame *const *frames,
 	     uint16_t n, struct mem_span *slots, const struct virtq_format *format)
 {
-	uint32_t header_len = view->conf->header_len, len_max = d->len_max;
+	uint32_t header_len = view->conf->header_len;
 	const struct mem_region *near = view->map->region;
 	uint16_t heads[BURST_MAX];
-	uint64_t bytes = 0;
 	uint32_t i;
 
 	format->look(view, n, heads);
@@ -113,23 +112,8 @@ find_buffers(struct delivery *d, const struct virtq_view *view, struct frame *co
 		__builtin_prefetch(slots[i].at, 1);
 		__builtin_prefetch(slots[i].at + 64, 1);
 		format->stage(view, (uint16_t)i, format->id(place, &desc), 1, header_len + len);
-		bytes += len;
 	}
-	d->ok = (uint16_t)(d->ok + i);
-	d->bytes += bytes;
 	return (uint16_t)i;
-}
-
-/* Of the buffers that were found, how many of the first can be written; the others are found again. */
-static __attribute__((noinline)) uint16_t
-touched_buffers(struct delivery *d, struct frame *const *frames, const struct mem_span *slots, uint16_t found)
-{
-	uint16_t n = (uint16_t)mem_touch_ready_to_write(d->view.map->touch, slots, found);
-
-	for (uint16_t i = n; i < found; i++)
-		d->bytes -= frames[i]->len;
-	d->ok = (uint16_t)(d->ok - (found - n));
-	return n;
 }
 
 /* Copies the first frames while the simple case holds. Returns: the number of frames copied. */
@@ -142,6 +126,7 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 	uint8_t takes_valid = d->takes_valid;
 	struct mem_span slots[BURST_MAX];
 	int available = format->available(&view, 0, n);
+	uint64_t bytes = 0;
 	uint16_t found;
 
 	/* Of buffers that were looked at before and not taken, nothing that was read is used. */
@@ -152,9 +137,10 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 	}
 	if (!format->room(&view, n))
 		d->interrupt |= format->publish(&view, 0);
-	found = find_buffers(d, &view, frames, (uint16_t)available, slots, format);
+	found = find_buffers(&view, d->len_max, frames, (uint16_t)available, slots, format);
+	/* Where a page has to be cleared first, the buffers from there on are found again. */
 	if (__builtin_expect(view.map->touch != NULL, 0))
-		found = touched_buffers(d, frames, slots, found);
+		found = (uint16_t)mem_touch_ready_to_write(view.map->touch, slots, found);
 	mem_note_frames(frames, found);
 	mem_note_spans(MEM_NOTE_TO, slots, found);
 	for (uint16_t i = 0; i < found; i++) {
@@ -163,7 +149,10 @@ copy_burst(struct delivery *d, struct frame *const *frames, uint16_t n,
 
 		header_write(at, header_len, frame, takes_valid, 1);
 		frame_copy(frame, at + header_len);
+		bytes += frame->len;
 	}
+	d->ok = (uint16_t)(d->ok + found);
+	d->bytes += bytes;
 	if (found > 0) {
 		if (__builtin_expect(view.log != NULL, 0))
 			log_frames(&d->view, slots, frames, found);
