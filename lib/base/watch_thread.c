@@ -4,18 +4,13 @@
 #include <poll.h>
 #include <signal.h>
 
-static void wait_for_bell(struct watch_thread *watch, int timeout_ms)
+static void sleep_until_rung(struct watch_thread *watch)
 {
 	struct pollfd bell = {.fd = watch->bell.fd, .events = POLLIN};
 
-	poll(&bell, 1, timeout_ms);
-}
-
-static void sleep_until_rung(struct watch_thread *watch)
-{
 	doorbell_arm(&watch->bell);
 	if (!watch->look() && !atomic_load(&watch->end))
-		wait_for_bell(watch, -1);
+		poll(&bell, 1, -1);
 	doorbell_disarm(&watch->bell);
 }
 
@@ -33,8 +28,7 @@ static void *run(void *arg)
 			sleep_until_rung(watch);
 			quiet = 0;
 		}
-		/* Not armed, it does not ring: this is the time between two looks. */
-		wait_for_bell(watch, watch->period_ms);
+		poll(NULL, 0, watch->period_ms);
 	}
 	return NULL;
 }

@@ -299,6 +299,7 @@ int watchdog_start(void)
 	watchdog.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	watchdog.watch.look = watch_look;
 	watchdog.watch.period_ms = WATCHDOG_MS;
+	watchdog.watch.vigil = WATCHDOG_VIGIL;
 	watchdog.watch.name = "memory-watchdog";
 	return watch_thread_start(&watchdog.watch);
 }

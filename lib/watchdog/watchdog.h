@@ -22,6 +22,8 @@
 
 enum {
 	WATCHDOG_MS = 4,
+	/* Looks in vain after which it sleeps: a second. Threads that wake up now and then do not have to wake it as well. */
+	WATCHDOG_VIGIL = 250,
 	/* Threads that are watched at once. */
 	WATCHDOG_THREADS_MAX = 128,
 };
@@ -36,7 +38,7 @@ void watchdog_stop(void);
 void watchdog_join(void);
 void watchdog_leave(void);
 
-/* Around a sleep of its own: the watchdog sleeps when all do. */
+/* Around a sleep of its own: the watchdog sleeps when all have for WATCHDOG_VIGIL looks. */
 void watchdog_asleep(void);
 void watchdog_awake(void);
 
