@@ -41,7 +41,7 @@ def machine(lab: Lab, qemu: Path, image: Path) -> Guest:
     # On a bridge each: the others have the same addresses.
     ports = " ".join(f"--vhost {port}=/tmp/v/{port}.sock,bridge=br{group}" for group, ports in enumerate(PORTS) for port in ports)
     made.run("mkdir -p /tmp/v; echo 0 >/proc/sys/kernel/numa_balancing; cat /sys/devices/system/node/online")
-    made.run(f"RUNTIME_DIRECTORY=/tmp/v vuswitch --lcores {LCORES} --no-huge -m 64 -- {ports} >/tmp/v/log 2>&1 &")
+    made.run(f"RUNTIME_DIRECTORY=/tmp/v vuswitch --lcores {LCORES} --no-huge --no-pci -m 64 -- {ports} >/tmp/v/log 2>&1 &")
     wait_until(lambda: "a1" in _vusctl(made, "ports"), 30, "the switch to answer")
     return made
 
