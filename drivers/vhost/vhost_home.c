@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "vhost_rings.h"
 
@@ -17,7 +18,7 @@ struct vhost_look {
 	int node[RING_PAGES + SAMPLES];
 	struct node_span own[OWN_MAX];
 	int own_node[OWN_MAX];
-	int before, home;
+	int before, home, error;
 };
 
 /* --- which node --------------------------------------------------------------------------------------------------- */
@@ -47,11 +48,11 @@ static void look_run(struct disposal_job *job)
 
 	for (unsigned int i = 0; i < look->own_n; i++)
 		own[i] = look->own[i].at;
-	if (nodes_of_pages(look->page, look->n, look->node) != 0 ||
-	    nodes_of_pages(own, look->own_n, look->own_node) != 0) {
-		look->n = look->own_n = 0;
+	look->error = nodes_of_pages(look->page, look->n, look->node);
+	if (look->error == 0)
+		look->error = nodes_of_pages(own, look->own_n, look->own_node);
+	if (look->error != 0)
 		return;
-	}
 	look->home = vhost_home_of(look->node, look->n, look->before);
 	if (look->home == NODE_UNKNOWN)
 		return;
@@ -113,6 +114,7 @@ static void look_done(struct disposal_job *job)
 		struct vhost_home *home = &vhost->home;
 
 		home->look = NULL;
+		home->error = look->error;
 		if (look->home != NODE_UNKNOWN) {
 			home->node = look->home;
 			home->own = in_one_place(look->own_node, look->own_n);
@@ -229,7 +231,9 @@ void vhost_home_describe(const struct vhost_port *vhost, char *text, size_t size
 
 	if (home->own != NODE_UNKNOWN)
 		snprintf(own, sizeof(own), "node %d", home->own);
-	if (home->node == NODE_UNKNOWN)
+	if (home->error != 0)
+		snprintf(text, size, "not known: move_pages(): %s", strerror(-home->error));
+	else if (home->node == NODE_UNKNOWN)
 		snprintf(text, size, "not known: no page of it has been used yet");
 	else
 		snprintf(text, size, "node %d (%u of %u pages that were looked at); the switch's own for it: %s",

@@ -39,6 +39,7 @@ struct vhost_home {
 	uint64_t next_ns;	    /* ... and how long it was waited for it */
 	struct vhost_look *look;    /* being made; NULL: none */
 	uint64_t looks;
+	int error; /* of the last one */
 };
 
 void vhost_home_init(struct vhost_port *vhost) RUNS_ON(control_thread);

@@ -6,11 +6,7 @@
 #include <numaif.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-
-#include "lines.h"
 
 /* A batch of pages; bits for any node that a kernel may have. */
 enum { BATCH = 64, PAGE = 4096, MASK_BITS = 1024, WORD_BITS = 8 * sizeof(unsigned long) };
@@ -69,14 +65,10 @@ static void bring_in(void *at, size_t size, int node)
 		set_mempolicy(mode, before, MASK_BITS);
 }
 
-void *node_alloc(size_t size, int node)
+void *node_alloc_pages(size_t size, int node)
 {
 	void *at;
 
-	if (!nodes_several()) {
-		at = aligned_alloc(LINE_BYTES, rounded(size, LINE_BYTES));
-		return at != NULL ? memset(at, 0, size) : NULL;
-	}
 	size = rounded(size, PAGE);
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)

@@ -15,6 +15,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lines.h"
 
 /* Nodes with higher numbers are NODE_UNKNOWN to us. */
 enum { NODE_UNKNOWN = -1, NODES_MAX = 64 };
@@ -28,8 +32,20 @@ unsigned int node_distance(int from, int to);
 /* Where each of n pages lies: NODE_UNKNOWN if our address space does not have it yet. Brings none in, and touches none. */
 int nodes_of_pages(void *const *page, unsigned int n, int *node);
 
-/* Zeroed, begins a line; on this node if it has room and there are several. NULL and errno. */
-void *node_alloc(size_t size, int node);
+/* node_alloc() where there are several nodes. */
+void *node_alloc_pages(size_t size, int node);
+/* Zeroed, begins a line; on this node if it has room and there are several. NULL and errno. Inline, so that each caller is a
+ * place of its own where it is made to fail (scripts/inject). */
+static inline void *node_alloc(size_t size, int node)
+{
+	void *at;
+
+	if (nodes_several())
+		return node_alloc_pages(size, node);
+	size = (size + LINE_BYTES - 1) & ~(size_t)(LINE_BYTES - 1);
+	at = aligned_alloc(LINE_BYTES, size);
+	return at != NULL ? memset(at, 0, size) : NULL;
+}
 void node_free(void *at, size_t size);
 struct node_span {
 	void *at;
