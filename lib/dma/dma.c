@@ -3,11 +3,21 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "rcu.h"
+
+/* Memory that is short is the caller's to deal with. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(entry) ((entry)->failed = true)
+#include <uthash.h>
+
+/* Pieces that are mapped one after the other become reached together. */
+static const uint64_t PUBLISH_NS = NS_PER_MS;
 
 /* What devices reach: sorted, disjoint. */
 struct table {
@@ -21,11 +31,12 @@ struct table {
 enum state { OFFERED, MAPPING, MAPPED, REFUSED };
 
 struct piece {
-	struct piece *next;
+	UT_hash_handle hh;
+	bool failed; /* no memory to find it by its address */
 	uint8_t *at;
 	size_t len;
 	enum state state;
-	bool withdrawn;	      /* while MAPPING */
+	atomic_bool withdrawn; /* while MAPPING */
 	unsigned int generation; /* of the devices, for which it is being mapped */
 	int error;
 	struct loop_job job;
@@ -38,7 +49,9 @@ struct ending {
 };
 
 static RCU_PTR(const struct table) reached;
-static struct piece *pieces OWNED_BY(control_thread);
+static struct piece *pieces OWNED_BY(control_thread); /* by address, in the order of their offers */
+static bool stale OWNED_BY(control_thread); /* what is reached has changed since it was published */
+static struct loop_timer publishing OWNED_BY(control_thread);
 static struct loop *loop OWNED_BY(control_thread);
 static unsigned int devices OWNED_BY(control_thread), generation OWNED_BY(control_thread);
 static struct log_limit refusals OWNED_BY(control_thread);
@@ -47,27 +60,33 @@ static struct log_limit refusals OWNED_BY(control_thread);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const struct dma_ops *ops;
 static struct mapped {
-	struct mapped *next;
+	UT_hash_handle hh;
+	bool failed;
 	uint8_t *at;
 	size_t len;
-} *mapped;
+} *mapped; /* by address */
 
 /* --- mapping: the helper ----------------------------------------------------------------------------------------- */
 
 static void map_piece(struct loop_job *job)
 {
 	struct piece *piece = container_of(job, struct piece, job);
-	struct mapped *made = malloc(sizeof(*made));
+	struct mapped *made = calloc(1, sizeof(*made));
 
 	piece->error = -ENOMEM;
 	if (made == NULL)
 		return;
+	made->at = piece->at;
+	made->len = piece->len;
 	pthread_mutex_lock(&lock);
-	piece->error = ops->map(piece->at, piece->len);
-	if (piece->error == 0) {
-		*made = (struct mapped){.next = mapped, .at = piece->at, .len = piece->len};
-		mapped = made;
-		made = NULL;
+	HASH_ADD_PTR(mapped, at, made);
+	if (!made->failed) {
+		/* Who withdrew it may have called dma_unmap() by now, and the memory be gone. */
+		piece->error = atomic_load(&piece->withdrawn) ? -ECANCELED : ops->map(piece->at, piece->len);
+		if (piece->error == 0)
+			made = NULL;
+		else
+			HASH_DEL(mapped, made);
 	}
 	pthread_mutex_unlock(&lock);
 	free(made);
@@ -75,14 +94,12 @@ static void map_piece(struct loop_job *job)
 
 void dma_unmap(const uint8_t *at)
 {
-	struct mapped **link = &mapped, *gone;
+	struct mapped *gone = NULL;
 
 	pthread_mutex_lock(&lock);
-	while (*link != NULL && (*link)->at != at)
-		link = &(*link)->next;
-	gone = *link;
+	HASH_FIND_PTR(mapped, &at, gone);
 	if (gone != NULL) {
-		*link = gone->next;
+		HASH_DEL(mapped, gone);
 		ops->unmap(gone->at, gone->len);
 	}
 	pthread_mutex_unlock(&lock);
@@ -111,18 +128,27 @@ static void dma_publish(void) RUNS_ON(control_thread)
 	struct table *table;
 	uint32_t n = 0;
 
-	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+	stale = false;
+	if (loop != NULL)
+		loop_timer_stop(loop, &publishing);
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->hh.next)
 		n += piece->state == MAPPED;
 	table = n > 0 ? malloc(sizeof(*table) + n * sizeof(table->piece[0])) : NULL;
 	if (table != NULL) {
 		table->n = 0;
-		for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+		for (struct piece *piece = pieces; piece != NULL; piece = piece->hh.next)
 			if (piece->state == MAPPED)
 				table->piece[table->n++] = (struct reach){piece->at, piece->len};
 		qsort(table->piece, table->n, sizeof(table->piece[0]), by_address);
 	}
 	rcu_set(&reached, table);
 	rcu_free((void *)(uintptr_t)before);
+}
+
+static void dma_publish_now(struct loop_timer *timer VUS_UNUSED)
+{
+	role_assert_control();
+	dma_publish();
 }
 
 bool dma_reaches(const uint8_t *at, size_t len)
@@ -158,7 +184,7 @@ static void mapping_done(struct loop_job *job)
 	struct piece *piece = container_of(job, struct piece, job);
 
 	role_assert_control();
-	if (piece->withdrawn) {
+	if (atomic_load(&piece->withdrawn)) {
 		free(piece); /* the one who withdrew it unmaps */
 	} else if (devices == 0) {
 		piece->state = OFFERED;
@@ -171,7 +197,10 @@ static void mapping_done(struct loop_job *job)
 				    "%zu MiB of a guest's memory cannot be mapped for devices (%s): what "
 				    "lies there is copied",
 				    piece->len >> 20, strerror(-piece->error));
-		dma_publish();
+		stale = true;
+		publishing.fire = dma_publish_now;
+		if (publishing.due_ns == 0)
+			loop_timer_start(loop, &publishing, PUBLISH_NS);
 	}
 }
 
@@ -183,29 +212,33 @@ void dma_offer(uint8_t *at, size_t len)
 		return;
 	piece->at = at;
 	piece->len = len;
-	piece->next = pieces;
-	pieces = piece;
+	HASH_ADD_PTR(pieces, at, piece);
+	if (piece->failed) {
+		free(piece);
+		return;
+	}
 	if (devices > 0)
 		map_start(piece);
 }
 
 void dma_withdraw(const uint8_t *at)
 {
-	struct piece **link = &pieces, *piece;
-	bool was_reached;
+	struct piece *piece = NULL;
 
-	while (*link != NULL && (*link)->at != at)
-		link = &(*link)->next;
-	piece = *link;
+	HASH_FIND_PTR(pieces, &at, piece);
 	if (piece == NULL)
 		return;
-	*link = piece->next;
-	was_reached = piece->state == MAPPED;
+	HASH_DEL(pieces, piece);
+	stale |= piece->state == MAPPED;
 	if (piece->state == MAPPING)
-		piece->withdrawn = true;
+		atomic_store(&piece->withdrawn, true);
 	else
 		free(piece);
-	if (was_reached)
+}
+
+void dma_withdrawn(void)
+{
+	if (stale)
 		dma_publish();
 }
 
@@ -220,7 +253,7 @@ void dma_start(struct loop *of, const struct dma_ops *with)
 	pthread_mutex_lock(&lock);
 	ops = with;
 	pthread_mutex_unlock(&lock);
-	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->hh.next)
 		if (piece->state != MAPPING)
 			map_start(piece);
 }
@@ -243,7 +276,7 @@ void dma_stop(void (*done)(void *arg), void *arg)
 		done(arg);
 		return;
 	}
-	for (struct piece *piece = pieces; piece != NULL; piece = piece->next)
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->hh.next)
 		if (piece->state != MAPPING)
 			piece->state = OFFERED;
 	dma_publish();
@@ -263,7 +296,7 @@ struct dma_status dma_status(void)
 {
 	struct dma_status status = {0};
 
-	for (struct piece *piece = pieces; piece != NULL; piece = piece->next) {
+	for (struct piece *piece = pieces; piece != NULL; piece = piece->hh.next) {
 		status.mapped += piece->state == MAPPED;
 		status.waiting += piece->state == MAPPING;
 		status.refused += piece->state == REFUSED;

@@ -37,8 +37,10 @@ struct dma_status {
 
 /* Whole pages from `at` on are guest memory now. No memory for the record: they are not reached. */
 void dma_offer(uint8_t *at, size_t len) RUNS_ON(control_thread);
-/* They will not be for long: `at` as it was offered, or not. */
+/* They will not be for long: `at` as it was offered, or not. To be followed by dma_withdrawn(), once for all that goes together:
+ * from then on they are reached by those lcores only that have not passed since. */
 void dma_withdraw(const uint8_t *at) RUNS_ON(control_thread);
+void dma_withdrawn(void) RUNS_ON(control_thread);
 /* It is not read any more: takes it from the devices, if they had it. */
 void dma_unmap(const uint8_t *at);
 

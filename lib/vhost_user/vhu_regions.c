@@ -172,6 +172,7 @@ static void vhu_regions_publish(struct vhu_regions *regions, struct mem_map *map
 {
 	const struct mem_map *before = vhu_regions_map(regions);
 
+	dma_withdrawn();
 	regions->generation++;
 	if (map != NULL) {
 		map->generation = regions->generation;
@@ -327,6 +328,7 @@ void vhu_regions_clear(struct vhu_regions *regions)
 
 		for (uint32_t i = 0; i < regions->n; i++)
 			dma_withdraw(regions->mapping[i].at);
+		dma_withdrawn();
 		rcu_set(&regions->table.map, NULL);
 		rcu_free((void *)(uintptr_t)map);
 		regions->stranded = regions->n;

@@ -19,7 +19,7 @@ enum { PIECES = 64, LIMIT = 40 };
 static struct loop *loop;
 /* The helper's: what the IOMMU maps. */
 static uint8_t *mapped[PIECES];
-static _Atomic unsigned int n_mapped, mistakes;
+static _Atomic unsigned int n_mapped, n_begun, mistakes;
 static _Atomic unsigned int slow_ms;
 
 static uint8_t *place(unsigned int i)
@@ -32,6 +32,7 @@ static int map(uint8_t *at, size_t len)
 {
 	const struct timespec pause = {.tv_nsec = slow_ms * 1000000};
 
+	n_begun++;
 	nanosleep(&pause, NULL);
 	mistakes += len != PIECE;
 	if (n_mapped == LIMIT)
@@ -62,10 +63,19 @@ static void count_call(void *arg)
 	++*(int *)arg;
 }
 
+static unsigned int reached_n(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < PIECES; i++)
+		n += dma_reaches(place(i), PIECE);
+	return n;
+}
+
 /* The loop turns until so many pieces are reached. */
 static void await(unsigned int n)
 {
-	TURN_UNTIL(loop, dma_status().mapped == n && dma_status().waiting == 0);
+	TURN_UNTIL(loop, dma_status().mapped == n && dma_status().waiting == 0 && reached_n() == n);
 	assert_int_equal(mistakes, 0);
 }
 
@@ -82,6 +92,7 @@ static void withdraw(unsigned int i)
 {
 	role_assert_control();
 	dma_withdraw(place(i));
+	dma_withdrawn();
 	assert_false(dma_reaches(place(i), 1));
 	dma_unmap(place(i));
 }
@@ -160,14 +171,16 @@ static void in_the_middle(void **state)
 
 	role_assert_control();
 	slow_ms = 20;
+	n_begun = 0;
 	dma_start(loop, &ops);
 	for (unsigned int i = 0; i < 4; i++)
 		dma_offer(place(i), PIECE);
-	dma_withdraw(place(1));
+	TURN_UNTIL(loop, n_begun > 0);
+	dma_withdraw(place(0));
 	await(3);
 	assert_int_equal(n_mapped, 4);
-	assert_false(dma_reaches(place(1), PIECE));
-	dma_unmap(place(1)); /* the one who withdrew it, on the helper */
+	assert_false(dma_reaches(place(0), PIECE));
+	dma_unmap(place(0)); /* the one who withdrew it, on the helper */
 	dma_offer(place(5), PIECE);
 	dma_stop(count_call, &done);
 	dma_start(loop, &ops);
@@ -181,9 +194,58 @@ static void in_the_middle(void **state)
 	assert_int_equal(n_mapped, 0);
 }
 
+/* What waits for the helper may be withdrawn, and its memory be something else's when its turn comes. */
+static void nothing_is_mapped_too_late(void **state)
+{
+	role_assert_control();
+	slow_ms = 20;
+	dma_start(loop, &ops);
+	for (unsigned int i = 0; i < 4; i++)
+		dma_offer(place(i), PIECE);
+	withdraw(3);
+	await(3);
+	assert_int_equal(n_mapped, 3);
+	slow_ms = 0;
+	for (unsigned int i = 0; i < 3; i++)
+		withdraw(i);
+	stop();
+	assert_int_equal(n_mapped, 0);
+}
+
+/* The CPU time of a thousand withdrawals among `n` pieces. */
+static uint64_t time_withdrawals(unsigned int n) RUNS_ON(control_thread)
+{
+	uint64_t begin;
+
+	for (unsigned int i = 0; i < n; i++)
+		dma_offer(place(i), PIECE);
+	begin = clock_thread_cpu_ns();
+	for (unsigned int i = 0; i < 1000; i++)
+		dma_withdraw(place(i));
+	dma_withdrawn();
+	begin = clock_thread_cpu_ns() - begin;
+	for (unsigned int i = 1000; i < n; i++)
+		dma_withdraw(place(i));
+	return begin;
+}
+
+/* A guest of hundreds of regions leaves, among a hundred like it: others' memory is nothing to it. */
+static void pieces_of_others_cost_nothing(void **state)
+{
+	uint64_t few, many;
+
+	role_assert_control();
+	few = time_withdrawals(2000);
+	many = time_withdrawals(60000);
+	print_message("1000 withdrawals among 2000, among 60000: %.0f, %.0f us\n", (double)few / 1e3, (double)many / 1e3);
+	assert_true(many < 10 * few + NS_PER_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pieces_of_others_cost_nothing),
+		cmocka_unit_test(nothing_is_mapped_too_late),
 		cmocka_unit_test(memory_comes_and_goes),
 		cmocka_unit_test(devices_come_and_go),
 		cmocka_unit_test(a_limit),
