@@ -17,10 +17,12 @@ from vulab.guest import Guest, Nic, boot_all, qemu_version
 from vulab.host import available_mib, huge_pages
 from vulab.lab import Lab
 from vulab.memory import Dimms, VirtioMem, online_as, plugged_buffers
+from vulab.paging import MemoryGroup, swap_file, swapped_in
 from vulab.process import wait_until
 from vulab.switch import Switch
 
 DIMMS = int(os.environ.get("VUSWITCH_DIMMS", "24"))
+PAGED_OUT = 4  # times all that is there
 KEPT = 4  # DIMMs for the kernel: the guest's packet buffers lie there
 HOST = "10.6.0.254"
 
@@ -110,6 +112,62 @@ def test_virtio_mem_grows_and_shrinks(lab: Lab, qemu: Path, image: Path) -> None
         switch.wait_link("a", "b")
         first.reach(second.ip)
         grow_and_shrink(switch, first, second, growing, dynamic)
+        for guest in (first, second):
+            guest.stop()
+
+
+def test_a_guest_on_huge_pages_stays_up(lab: Lab, qemu: Path, image: Path) -> None:
+    """Pages that take the kernel long to clear, the longest this machine has, are no reason to blame the guest whose they are."""
+    with huge_pages(2048, 1024) as largest, huge_pages(0 if largest else 2048) as enough:
+        if not enough:
+            pytest.skip("this machine has no 2 GiB in huge pages")
+        page = 1024 if largest else 2
+        switch = lab.switch(lab.vhost("a", "b"), ["--no-huge", "--no-shconf"])
+        switch.start()
+        first = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:02:0a"), "10.6.0.1/24", memory="2G", page=page)
+        second = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:02:0b"), "10.6.0.2/24")
+        boot_all([first, second])
+        switch.wait_link("a", "b")
+        longest_ms(switch)
+        first.reach(second.ip)
+        first.send_file(second, 8)
+        second.send_file(first, 8)
+        port = switch.port("a")
+        print(f"pages of {page} MiB: waited {port['memory_wait_ms']} ms for memory, {port['tx_drop']['untouched']} frames "
+              f"dropped, longest round {longest_ms(switch):.1f} ms")
+        assert port["connected"] and port["sent_down"] == 0
+        assert port["memory_wait_ms"] < 100
+        for guest in (first, second):
+            guest.stop()
+
+
+def test_a_guest_on_swap_stays_up(lab: Lab, qemu: Path, image: Path) -> None:
+    """All of a guest's memory is paged out again and again: lcores wait for its pages, and nobody blames the guest."""
+    with swap_file(512, lab.folder) as can_swap:
+        if not can_swap:
+            pytest.skip("this machine cannot swap")
+        group = MemoryGroup(f"vuswitch-test-{os.getpid()}")
+        lab.keep(group)
+        switch = lab.switch(lab.vhost("a", "b"), ["--no-huge", "--no-shconf"])
+        switch.start()
+        first = lab.guest("a", qemu, image, Nic(lab.socket("a"), "52:54:00:00:02:0a"), "10.6.0.1/24")
+        second = lab.guest("b", qemu, image, Nic(lab.socket("b"), "52:54:00:00:02:0b"), "10.6.0.2/24")
+        first.prefix = group.prefix()
+        boot_all([first, second])
+        switch.wait_link("a", "b")
+        first.reach(second.ip)
+        before = swapped_in()
+        longest_ms(switch)
+        for _ in range(PAGED_OUT):
+            group.page_out()
+            first.send_file(second, 1)
+            group.page_out()
+            second.send_file(first, 1)
+        pages, port = swapped_in() - before, switch.port("a")
+        print(f"{pages} pages came back from swap; waited {port['memory_wait_ms']} ms for memory, longest round "
+              f"{longest_ms(switch):.1f} ms")
+        assert pages > 0
+        assert port["connected"] and port["sent_down"] == 0
         for guest in (first, second):
             guest.stop()
 

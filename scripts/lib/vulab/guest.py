@@ -148,6 +148,7 @@ class Guest:
     cpus: int = 1
     memory: str = "192M"
     hotplug: str = ""  # what may come: "slots=4,maxmem=2G"
+    page: int = 0  # MiB of a page of its memory, if that is on hugetlbfs
     mtu: int | None = None
     ipv6: bool = False
     extra: Sequence[str] = ()
@@ -289,8 +290,9 @@ class Guest:
         """Sends random bytes to peer (or to another address of its) over TCP and compares checksums; returns MB/s."""
         wanted = self.run(f"[ -f /tmp/data.{mib} ] || {{ rm -f /tmp/data.*; dd if=/dev/urandom bs=1M count={mib} 2>/dev/null | "
                           f"tee /tmp/data.{mib} | md5sum >/tmp/data.{mib}.md5; }}; cat /tmp/data.{mib}.md5", 120)
-        peer.run("killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & sleep 0.3; "
-                 "netstat -ltn | grep -q :5001")
+        listens = "netstat -ltn 2>/dev/null | grep -q :5001"
+        peer.run(f"killall -q nc; nc -l -p 5001 -e md5sum >/dev/null & for i in $(seq 30); do sleep 0.3; {listens} && break; done; "
+                 f"{listens}")
         begin = time.monotonic()
         got = self.run(f"nc {address or peer.ip} 5001 </tmp/data.{mib}", seconds)
         took = time.monotonic() - begin
@@ -374,7 +376,8 @@ class Guest:
                 "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
                 "-smp", str(self.cpus),
                 "-m", self.memory + (f",{self.hotplug}" if self.hotplug else ""),
-                "-object", f"memory-backend-memfd,id=ram0,size={self.memory},share=on",
+                "-object", f"memory-backend-memfd,id=ram0,size={self.memory},share=on"
+                + (f",hugetlb=on,hugetlbsize={self.page}M" if self.page else ""),
                 "-kernel", str(self.image / "vmlinuz"), "-initrd", str(self.image / "initrd"),
                 "-append", self.kernel_line(),
                 "-serial", f"file:{self.folder}/console.log",

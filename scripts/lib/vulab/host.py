@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .process import LabError
 
-POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+POOLS = Path("/sys/kernel/mm/hugepages")
 
 
 def _field(path: str, pattern: str) -> str:
@@ -46,27 +46,31 @@ def available_mib() -> int:
     return int(_field("/proc/meminfo", r"^MemAvailable: *(\d+) kB") or 0) // 1024
 
 
+def _pool(page: int) -> Path:
+    return POOLS / f"hugepages-{page * 1024}kB"
+
+
 def free_huge_mib() -> int:
     """What is free in pages of 2 MiB."""
     try:
-        return int((POOL / "free_hugepages").read_text()) * 2
+        return int((_pool(2) / "free_hugepages").read_text()) * 2
     except OSError:
         return 0
 
 
 @contextlib.contextmanager
-def huge_pages(mib: int) -> Iterator[bool]:
-    """Sees to it that so much is free in pages of 2 MiB; afterwards the pool is as it was.
+def huge_pages(mib: int, page: int = 2) -> Iterator[bool]:
+    """Sees to it that so much is free in pages of so many MiB; afterwards the pool is as it was.
 
     False: this machine does not have them.
     """
-    wanted, added = mib // 2, 0
+    pool, wanted, added = _pool(page), mib // page, 0
     try:
-        free, total = (int((POOL / name).read_text()) for name in ("free_hugepages", "nr_hugepages"))
+        free, total = (int((pool / name).read_text()) for name in ("free_hugepages", "nr_hugepages"))
         if free < wanted:
-            (POOL / "nr_hugepages").write_text(str(total + wanted - free))
-            added = int((POOL / "nr_hugepages").read_text()) - total
-        enough = free_huge_mib() >= mib
+            (pool / "nr_hugepages").write_text(str(total + wanted - free))
+            added = int((pool / "nr_hugepages").read_text()) - total
+        enough = int((pool / "free_hugepages").read_text()) >= wanted
     except OSError:
         enough = False
     try:
@@ -74,5 +78,5 @@ def huge_pages(mib: int) -> Iterator[bool]:
     finally:
         if added:
             # others may have asked for more meanwhile
-            (POOL / "nr_hugepages").write_text(
-                str(max(0, int((POOL / "nr_hugepages").read_text()) - added)))
+            (pool / "nr_hugepages").write_text(
+                str(max(0, int((pool / "nr_hugepages").read_text()) - added)))

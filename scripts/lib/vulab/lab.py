@@ -65,13 +65,13 @@ class Lab:
 
     def guest(self, name: str, qemu: Path, image: Path, nic: Nic | Sequence[Nic], address: str, *,
               machine: Machine = Q35, cpus: int = 1, mtu: int | None = None, memory: str = "192M",
-              hotplug: str = "", ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
+              hotplug: str = "", page: int = 0, ipv6: bool = False, extra: Sequence[str] = ()) -> Guest:
         """A guest that is not started yet."""
         folder = self.folder / name
         folder.mkdir()
         nics = [nic] if isinstance(nic, Nic) else nic
         guest = Guest(name, nics, address, qemu, image, machine, cpus=cpus, mtu=mtu, memory=memory,
-                      hotplug=hotplug, ipv6=ipv6, extra=extra, folder=folder)
+                      hotplug=hotplug, page=page, ipv6=ipv6, extra=extra, folder=folder)
         self.guests.append(guest)
         return guest
 
