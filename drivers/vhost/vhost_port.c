@@ -198,6 +198,7 @@ static const struct port_ops vhost_ops = {
 	.receive = vhost_receive,
 	.complete = vhost_complete,
 	.deliver = vhost_deliver,
+	.ahead = vhost_ahead,
 	.arm = vhost_arm,
 	.disarm = vhost_disarm,
 	.watch = vhost_watch,

@@ -2,6 +2,7 @@
 #include "vhost_rings.h"
 
 #include "vnet.h"
+#include "vnet_ahead.h"
 #include "vnet_aside.h"
 
 static struct vhost_rxq *rxq_of(struct port_rxq *q)
@@ -151,6 +152,26 @@ static void spread(struct port *port, struct lcore_ctx *ctx, const struct vhost_
 				part[parts++] = frames[i];
 		fill_queue(port, ctx, set, which, part, parts);
 	}
+}
+
+/* Of several queues, the one of the first frame. */
+static struct virtq *queue_ahead(struct vhost_port *vhost, struct frame *const *frames)
+{
+	const struct vhost_tx_set *set = rcu_get(&vhost->tx);
+
+	if (set == NULL || rcu_get(&vhost->lane) != NULL)
+		return NULL;
+	return set->queue[set->n == 1 ? 0 : frame_flow_hash(frames[0]) % set->n].ring;
+}
+
+void vhost_ahead(struct port *port, enum port_ahead_step step, struct frame *const *frames, uint16_t n,
+		 struct port_ahead *ahead)
+{
+	role_assert_lcore();
+	if (step == PORT_AHEAD_QUEUE)
+		ahead->queue = queue_ahead(vhost_port_of(port), frames);
+	if (ahead->queue != NULL)
+		vnet_ahead(ahead->queue, step, n, ahead);
 }
 
 void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)

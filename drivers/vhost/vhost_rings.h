@@ -92,6 +92,8 @@ static inline struct vhost_port *vhost_port_of(struct port *port)
 uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx);
 void vhost_complete(struct port_rxq *q, struct lcore_ctx *ctx);
 void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
+void vhost_ahead(struct port *port, enum port_ahead_step step, struct frame *const *frames, uint16_t n,
+		 struct port_ahead *ahead);
 bool vhost_watch(struct port_rxq *q, struct port_word *word);
 bool vhost_arm(struct port_rxq *q);
 void vhost_disarm(struct port_rxq *q);

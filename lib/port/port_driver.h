@@ -50,6 +50,17 @@ enum port_taken {
 	PORT_LOST,  /* the memory they lay in is gone, or the ring has begun anew; they are given back as far as that can be */
 };
 
+/* Before a port has its turn among many that frames are delivered to, what deliver() will touch is fetched into the cache, step
+ * by step: where the next lies is said by what the one before has fetched. */
+enum port_ahead_step { PORT_AHEAD_QUEUE, PORT_AHEAD_RING, PORT_AHEAD_DESCS, PORT_AHEAD_BUFFERS, PORT_AHEAD_STEPS };
+enum { PORT_AHEAD_FRAMES = 4 }; /* of a burst, at most */
+
+/* What a driver remembers from one step to the next; nothing has to be undone. */
+struct port_ahead {
+	void *queue;
+	uint64_t step[3];
+};
+
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
 	 * back already. Every receive() that returned frames is followed by one complete(). */
@@ -58,6 +69,11 @@ struct port_ops {
 	void (*complete)(struct port_rxq *q, struct lcore_ctx *ctx);
 	/* Sends n frames (1 to BURST_MAX) out of the port, in order. */
 	void (*deliver)(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
+	/* A step towards the delivery of these frames, with other ports' turns before the next one: each step comes once, in
+	 * order, and then deliver(), without a quiescent state in between. `ahead` is the same in all of them. NULL: there is
+	 * nothing to be gained. */
+	void (*ahead)(struct port *port, enum port_ahead_step step, struct frame *const *frames, uint16_t n,
+		      struct port_ahead *ahead);
 	/* The lcore polls the queue no more: from now on wake_fd tells of frames. Returns true if frames are waiting already,
 	 * in which case the lcore goes on polling. An armed queue may be received from, and armed again. */
 	bool (*arm)(struct port_rxq *q);

@@ -326,18 +326,11 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 	d->cost += (uint32_t)(finish.checksummed + finish.segments) * SHARE_FINISH;
 }
 
-/* lcores take turns at a guest's queue, a burst each. Only lcores wait here, and only for one another. */
+/* Only lcores wait here, and only for one another. */
 static void queue_take(struct virtq *q)
 {
-	/* Pairs with queue_leave(): the position as the lcore before us left it. */
-	while (atomic_flag_test_and_set_explicit(&q->busy, memory_order_acquire))
+	while (!vnet_queue_try(q))
 		__builtin_ia32_pause();
-}
-
-/* Pairs with queue_take(). */
-static void queue_leave(struct virtq *q)
-{
-	atomic_flag_clear_explicit(&q->busy, memory_order_release);
 }
 
 /* Asks for the pages of buffers that frames come to later: so they are there in time. Of the furthest that the guest has given,
@@ -382,7 +375,7 @@ void vnet_resume(struct virtq *q)
 	if (vnet_view_open(q, &view, NULL) && view.map->touch != NULL)
 		ask_ahead(&view, true);
 	mem_note_close(MEM_NOTE_TO);
-	queue_leave(q);
+	vnet_queue_leave(q);
 }
 
 uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
@@ -411,7 +404,7 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 	}
 	mem_note_close(MEM_NOTE_TO);
 	count(&q->counters.interrupts, d.interrupt);
-	queue_leave(q);
+	vnet_queue_leave(q);
 	if (d.interrupt)
 		vnet_interrupt(q, &d.view);
 	return d.cost;

@@ -52,7 +52,7 @@ void recorder_open(struct recorder *recorder, uint16_t id)
 static struct doorbell bell;
 struct lcore_ctx ctx[THREADS];
 struct bridge *bridge;
-struct recorder port[PORTS];
+struct recorder port[PORTS_MANY];
 static uint32_t next_number;
 
 mac_key_t home(uint32_t i)
