@@ -52,8 +52,8 @@ static int make_memory(struct pump_guest *g)
 
 		if (slot < 0)
 			return slot;
-		/* Buffers of many regions do not all use the same sets of a cache. */
-		g->mem.region[slot].used = i * 37 % SKEWS * PUMP_STRIDE;
+		/* Buffers of many regions, and rings and buffers of many guests, do not all use the same sets of a cache. */
+		g->mem.region[slot].used = (i + g->number) * 37 % SKEWS * PUMP_STRIDE;
 	}
 	return 0;
 }
