@@ -107,6 +107,11 @@ static void no_frame_waits_with_a_dirty_log(void **state)
 	every_form(true, true);
 }
 
+static void no_frame_waits_while_it_sleeps_with_a_dirty_log(void **state)
+{
+	every_form(false, true);
+}
+
 /* A queue that goes and comes back in any of its states. */
 static void a_ring_that_stops_and_starts(void **state)
 {
@@ -189,6 +194,7 @@ int main(void)
 		TEST_CASE(no_frame_waits_while_the_lcore_is_awake),
 		TEST_CASE(no_frame_waits_while_it_sleeps),
 		TEST_CASE(no_frame_waits_with_a_dirty_log),
+		TEST_CASE(no_frame_waits_while_it_sleeps_with_a_dirty_log),
 		TEST_CASE(a_ring_that_stops_and_starts),
 		TEST_CASE(a_queue_without_a_kick),
 		TEST_CASE(a_steady_sender_does_not_kick),
