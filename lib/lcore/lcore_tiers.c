@@ -205,9 +205,6 @@ static void lcore_chill_one(struct lcore *lc, uint64_t at) RUNS_ON(lcore_thread)
 
 uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 {
-	/* Words of several rings lie at the same place of their pages, so they fall into few sets of a cache: a first-level cache
-	 * does not hold so many. */
-	enum { AHEAD = 24, INTO_SECOND_LEVEL = 2 };
 	struct lcore_tiers *tiers = &lc->tiers;
 	uint32_t frames = 0, i = tiers->scanned < tiers->warm_n ? tiers->scanned : 0;
 	uint64_t start = *at, end = start, took;
@@ -217,7 +214,6 @@ uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 	for (uint32_t n = 0; n < TIER_SCAN_WORDS && i < tiers->warm_n; n++) {
 		const struct port_word *word = &tiers->warm[i].word;
 
-		__builtin_prefetch(tiers->warm[i + AHEAD < tiers->warm_n ? i + AHEAD : n].word.at, 0, INTO_SECOND_LEVEL);
 		mem_note_single(word->at);
 		/* A word that changed is all that it says: what the ring holds is read and checked by receive(). */
 		if (__builtin_expect((guest_load16_again(word->at) & word->mask) == word->idle, 1))
