@@ -7,6 +7,7 @@
 struct busy {
 	uint32_t load;
 	uint32_t light;	    /* of all queues that are too light to be worth a move each */
+	uint32_t away;	    /* of all queues whose memory is nearer to another */
 	uint32_t best;	    /* the busier of the two lcores after the best move */
 	unsigned int queue; /* the best, */
 	unsigned int to;    /* and where it goes; none while `best` is `load` */
@@ -151,7 +152,7 @@ static bool has_room_at_home(const struct field *field, const struct balance_que
 {
 	uint32_t here = place_price(field->place, q->node, q->lcore), there;
 
-	if (here == 0 || q->backs_off || q->load < BALANCE_HOME)
+	if (here == 0 || q->backs_off || (q->load < BALANCE_HOME && field->lcore[q->lcore].away < BALANCE_HOME))
 		return false;
 	*to = home_of(field, q);
 	if (place_price(field->place, q->node, *to) >= here)
@@ -161,10 +162,13 @@ static bool has_room_at_home(const struct field *field, const struct balance_que
 }
 
 /* Of those that have room at home, the one to which it brings most. */
-static bool find_home(const struct field *field, unsigned int n, struct balance_move *move)
+static bool find_home(struct field *field, unsigned int n, struct balance_move *move)
 {
 	uint32_t most = 0;
 
+	for (unsigned int i = 0; i < n && field->place->several; i++)
+		if (place_price(field->place, field->queues[i].node, field->queues[i].lcore) > 0)
+			field->lcore[field->queues[i].lcore].away += field->queues[i].load;
 	for (unsigned int i = 0; i < n && field->place->several; i++) {
 		const struct balance_queue *q = &field->queues[i];
 		unsigned int to;

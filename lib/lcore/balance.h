@@ -10,8 +10,8 @@
  *
  * On a machine with several NUMA nodes (place.h) a queue that is polled from another node than that of its memory takes longer,
  * and counts with what it would take where it goes. It leaves its node only if no lcore there has room for it, which would have
- * less than BALANCE_ROOM to do then, or less than a tenth more than the mean; and it goes back when one has, if it takes
- * BALANCE_HOME at least.
+ * less than BALANCE_ROOM to do then, or less than a tenth more than the mean; and it goes back when one has, if all such
+ * queues of an lcore together take BALANCE_HOME at least.
  *
  * Loads do not stay as they are. A queue counts with what it took over BALANCE_LASTING intervals, so that the bursts of
  * hundreds of light queues move nothing; one that takes BALANCE_SUDDEN more or less of an lcore than it did counts with what

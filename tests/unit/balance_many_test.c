@@ -9,10 +9,7 @@
 #include "cases.h"
 #include "dice.h"
 
-/* So many on one NUMA node. */
-#define LCORES_OF(n) (&(const struct place){.lcores = (n)})
-
-enum { QUEUES = 4096, LCORES = 128, SECONDS = 3600, SETTLED = 1800, INTERVAL = 1000000, BACK_S = 600 };
+enum { QUEUES = 4096, LCORES = 128, SECONDS = 3600, SETTLED = 1800, INTERVAL = 1000000, BACK_S = 600, DISTANCE = 21 };
 
 static struct queue {
 	double share; /* of an lcore, on the average */
@@ -24,9 +21,11 @@ static struct queue {
 	unsigned int moved;
 } queue[QUEUES];
 static struct balance_queue facts[QUEUES], plan[QUEUES];
+static struct place place;
 
 struct outcome {
 	double mean, busiest, heaviest; /* shares; of the lcores in the second half, and of one queue */
+	double crossing;		/* of all that was done in the second half, on another node than that of its memory */
 	unsigned int moves, late, back; /* late: in the second half; back: to where it was not long ago */
 };
 
@@ -77,16 +76,32 @@ static void lay_out(double (*kind)(unsigned int, unsigned int), unsigned int lco
 	}
 }
 
+/* Lcores in turns on as many nodes, and so are queues that know of none yet: half of them are elsewhere at the beginning. */
+static void lay_out_nodes(unsigned int lcores, unsigned int nodes)
+{
+	memset(&place, 0, sizeof(place));
+	for (unsigned int i = 0; i < lcores; i++)
+		place_add(&place, (int)(i % nodes));
+	for (int a = 0; a < (int)nodes; a++)
+		for (int b = 0; b < a; b++)
+			place_set_distance(&place, a, b, DISTANCE);
+	for (unsigned int i = 0; i < QUEUES; i++)
+		facts[i].node = (int8_t)dice(nodes);
+}
+
 /* What a queue takes in this second. */
 static double now(struct queue *q, unsigned int second, bool bursts)
 {
+	uint32_t price = place_price(&place, facts[q - queue].node, facts[q - queue].lcore);
+	double share = q->share * (100 + price) / 100;
+
 	if (!bursts)
-		return q->share * (0.8 + dice(400) / 1000.0);
+		return share * (0.8 + dice(400) / 1000.0);
 	if (second >= q->until) {
 		q->on = dice(4) == 0;
 		q->until = second + 1 + dice(20);
 	}
-	return q->on ? lesser(1, 4 * q->share) : 0;
+	return q->on ? lesser(1, 4 * share) : 0;
 }
 
 /* --- the hour ---------------------------------------------------------------------------------------------------- */
@@ -105,26 +120,27 @@ static void move_queue(const struct balance_move *move, unsigned int second, str
 }
 
 /* The decision of switch_balance.c. */
-static void decide(unsigned int lcores, unsigned int second, unsigned int *uneven, struct outcome *o)
+static void decide(unsigned int second, unsigned int *uneven, struct outcome *o)
 {
 	struct balance_move move;
 
-	*uneven = balance_find(facts, QUEUES, LCORES_OF(lcores), &move) ? *uneven + 1 : 0;
+	*uneven = balance_find(facts, QUEUES, &place, &move) ? *uneven + 1 : 0;
 	if (*uneven < BALANCE_PATIENCE)
 		return;
 	*uneven = 0;
 	memcpy(plan, facts, sizeof(plan));
-	for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, QUEUES, LCORES_OF(lcores), &move); i++)
+	for (unsigned int i = 0; i < BALANCE_MOVES && balance_foresee(plan, QUEUES, &place, &move); i++)
 		move_queue(&move, second, o);
 }
 
-static struct outcome hour(double (*kind)(unsigned int, unsigned int), unsigned int lcores, bool bursts)
+static struct outcome hour(double (*kind)(unsigned int, unsigned int), unsigned int lcores, unsigned int nodes, bool bursts)
 {
 	double sum[LCORES] = {0};
 	struct outcome o = {0};
 	unsigned int uneven = 0;
 
 	lay_out(kind, lcores, &o);
+	lay_out_nodes(lcores, nodes);
 	for (unsigned int second = 0; second < SECONDS; second++) {
 		for (unsigned int i = 0; i < QUEUES; i++) {
 			struct queue *q = &queue[i];
@@ -135,13 +151,16 @@ static struct outcome hour(double (*kind)(unsigned int, unsigned int), unsigned 
 			facts[i].load = balance_weight(&q->load);
 			facts[i].backs_off = balance_backs_off(&q->load);
 			sum[facts[i].lcore] += second >= SETTLED ? share : 0;
+			if (second >= SETTLED && place_price(&place, facts[i].node, facts[i].lcore) > 0)
+				o.crossing += share;
 		}
-		decide(lcores, second, &uneven, &o);
+		decide(second, &uneven, &o);
 	}
 	for (unsigned int i = 0; i < lcores; i++) {
 		o.mean += sum[i] / (SECONDS - SETTLED) / lcores;
 		o.busiest = greater(o.busiest, sum[i] / (SECONDS - SETTLED));
 	}
+	o.crossing /= o.mean * lcores * (SECONDS - SETTLED);
 	return o;
 }
 
@@ -150,7 +169,7 @@ static void check(const char *name, double (*kind)(unsigned int, unsigned int), 
 	static const unsigned int sizes[] = {1, 2, 3, 8, 32, LCORES};
 
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct outcome o = hour(kind, sizes[i], bursts);
+		struct outcome o = hour(kind, sizes[i], 1, bursts);
 		double bound = 1.1 * greater(o.mean, o.heaviest);
 
 		print_message("%s, %3u lcores: mean %.3f, busiest %.3f (at most %.3f), %u moves, %u late, %u back\n", name,
@@ -185,6 +204,28 @@ static void bursts_do_not_swing_queues(void **state)
 	check("bursts", even, true, QUEUES);
 }
 
+/* On two and four nodes, with loads that are constant or in bursts: next to nothing crosses in the end, and nothing swings. */
+static void queues_are_polled_where_their_memory_is(void **state)
+{
+	static const struct {
+		unsigned int lcores, nodes;
+		bool bursts;
+	} cases[] = {{8, 2, false}, {8, 4, true}, {LCORES, 2, true}, {LCORES, 4, false}};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct outcome o = hour(even, cases[i].lcores, cases[i].nodes, cases[i].bursts);
+
+		print_message("%s, %3u lcores on %u nodes: mean %.3f, busiest %.3f, %.1f %% cross, %u moves, %u late, %u back\n",
+			      cases[i].bursts ? "bursts" : "even", cases[i].lcores, cases[i].nodes, o.mean, o.busiest,
+			      100 * o.crossing, o.moves, o.late, o.back);
+		assert_true(o.busiest <= 1.1 * o.mean);
+		assert_true(o.crossing <= 0.05);
+		assert_in_range(o.moves, QUEUES / 4, 4 * QUEUES);
+		assert_in_range(o.late, 0, cases[i].bursts ? 3 * QUEUES / 2 : 10);
+		assert_in_range(o.back, 0, cases[i].bursts ? QUEUES / 25 : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +233,7 @@ int main(void)
 		cmocka_unit_test(a_few_heavy_queues_are_spread),
 		cmocka_unit_test(an_lcore_with_all_the_traffic_is_relieved),
 		cmocka_unit_test(bursts_do_not_swing_queues),
+		cmocka_unit_test(queues_are_polled_where_their_memory_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
