@@ -111,11 +111,6 @@ enum {
 	/* Milliseconds that the end of the process waits for such calls. */
 	DISPOSAL_END_MS = 500,
 
-	/* What control's reads and writes at a port's connections may take of its CPU, in milliseconds, and what of that is
-	 * forgotten each second (stall.h). */
-	CONTROL_WAIT_MS = 50,
-	CONTROL_WAIT_RATE_MS = 5,
-
 	/* Records an lcore may have waiting for the control thread; more are dropped and counted. */
 	REPORTS_MAX = 4096,
 

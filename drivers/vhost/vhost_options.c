@@ -77,10 +77,6 @@ void vhost_options_bounds(const struct vhost_options *options, struct stall_boun
 		.burst_ns = options->interrupt_wait * NS_PER_MS,
 		.rate_ns = options->interrupt_wait_rate * NS_PER_MS,
 	};
-	bound[STALL_CONTROL] = (struct stall_bound){
-		.burst_ns = CONTROL_WAIT_MS * NS_PER_MS,
-		.rate_ns = CONTROL_WAIT_RATE_MS * NS_PER_MS,
-	};
 }
 
 struct rights vhost_options_rights(const struct vhost_options *options)

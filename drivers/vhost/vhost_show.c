@@ -125,11 +125,8 @@ void vhost_show(struct port *port, struct json_t *object)
 	json_object_set_new(object, "connections_refused", number(status.refused));
 	json_object_set_new(object, "connections_replaced", number(status.replaced));
 	json_object_set_new(object, "messages", number(status.messages));
-	json_object_set_new(object, "memory_wait_ms", number(status.stalled_ns[STALL_MEMORY] / NS_PER_MS));
-	json_object_set_new(object, "interrupt_wait_ms", number(status.stalled_ns[STALL_INTERRUPT] / NS_PER_MS));
-	json_object_set_new(object, "control_wait_ms", number(status.stalled_ns[STALL_CONTROL] / NS_PER_MS));
-	json_object_set_new(object, "sent_down", number(status.rests));
-	json_object_set_new(object, "down_for_ms", number(status.rest_ns / NS_PER_MS));
+#define STALL_SHOWN(name, help) json_object_set_new(object, #name, number(status.stalls.name));
+	STALL_ROWS(STALL_SHOWN)
 	json_object_set_new(object, "calls", calls_of(&status.calls));
 	json_object_set_new(object, "calls_refused", calls_of(&status.calls_refused));
 	json_object_set_new(object, "postcopy", json_string(status.postcopy));

@@ -17,22 +17,6 @@ void stall_charge(struct stall_meter *meter, enum stall_kind kind, uint64_t ns)
 		return;
 }
 
-uint64_t stall_call_begin(void)
-{
-	return clock_thread_cpu_ns();
-}
-
-bool stall_call_end(struct stall_meter *meter, uint64_t begun)
-{
-	enum { FREE_NS = 100000 };
-	uint64_t took = clock_thread_cpu_ns() - begun;
-
-	if (took <= FREE_NS)
-		return false;
-	stall_charge(meter, STALL_CONTROL, took);
-	return true;
-}
-
 void stall_take(struct stall_meter *meter, uint64_t ns[STALL_KINDS])
 {
 	/* Pairs with stall_charge(). */
@@ -93,8 +77,6 @@ static void describe(const struct stall_account *account, int kind, uint64_t now
 	within = within < 1 ? 1 : within;
 	if (kind == STALL_MEMORY)
 		snprintf(text, size, "its memory kept an lcore waiting %s within %.0f s", time, within);
-	else if (kind == STALL_CONTROL)
-		snprintf(text, size, "its connection kept the control thread busy for %s within %.0f s", time, within);
 	else
 		snprintf(text, size, "took %s in interrupts within %.0f s", time, within);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stall.h: what the kernel objects of one port cost lcores and the control thread: who adds to it, when it is too much (X3).
+/* stall.h: what the kernel objects of one port cost lcores: who adds to it, when it is too much (X3).
  *
  * An lcore touches two things that are a peer's: guest memory, where a page fault may wait for what the peer does to its
- * file, and the interrupt's descriptor, a write to which takes as long as the peer has prepared. Control's reads and writes
- * at its end of a connection wake who waits at the peer's (X5). None can be broken off by us. So the time is added up: a *meter*
- * takes charges from any thread and rings the control thread, an *account* is control's, and holds the sums against two buckets.
+ * file, and the interrupt's descriptor, a write to which takes as long as the peer has prepared. Neither can be broken off by
+ * us. So the time is added up: a *meter* takes charges from any thread and rings the control thread, an *account* is control's,
+ * and holds the sums against two buckets.
  *
  * A bucket holds `burst` and is filled at `rate`. While it is empty the port is down; it comes back when its debt has been paid
  * at that rate, but not before a rest that doubles from STALL_REST_S to STALL_REST_MAX_S with each time it is sent down soon
@@ -26,7 +26,6 @@
 enum stall_kind {
 	STALL_MEMORY,	 /* page faults in guest memory: waited, or cleared pages */
 	STALL_INTERRUPT, /* writes to an interrupt's descriptor */
-	STALL_CONTROL,	 /* control's calls that wake who waits on the peer's end of a connection; CPU time */
 	STALL_KINDS,
 };
 
@@ -45,9 +44,6 @@ struct stall_meter {
 
 /* Adds a stall, and rings. */
 void stall_charge(struct stall_meter *meter, enum stall_kind kind, uint64_t ns);
-/* Around a call of the control thread's: what it took of a CPU is charged, if no honest peer makes one take so long (true). */
-uint64_t stall_call_begin(void);
-bool stall_call_end(struct stall_meter *meter, uint64_t begun);
 /* What was charged since the last call. */
 void stall_take(struct stall_meter *meter, uint64_t ns[STALL_KINDS]);
 

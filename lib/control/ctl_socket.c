@@ -169,14 +169,17 @@ static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
 
 static bool ctl_socket_receive(struct ctl_client *client) RUNS_ON(control_thread)
 {
+	int fd[SOCKET_READ_FDS_MAX];
 	unsigned int fds_n = 0;
-	/* No request has a descriptor: one that comes ends the conversation. */
 	ssize_t n = socket_read(client->source.fd, client->request + client->request_len,
-				REQUEST_BYTES_MAX - client->request_len, NULL, &fds_n, 0, client->ctl->account);
+				REQUEST_BYTES_MAX - client->request_len, fd, &fds_n);
 
+	/* No request has a descriptor: one that comes ends the conversation. */
+	for (unsigned int i = 0; i < fds_n; i++)
+		disposal_close(client->ctl->account, fd[i]);
 	if (n == -EAGAIN)
 		return true;
-	if (n <= 0)
+	if (n <= 0 || fds_n > 0)
 		return false;
 	client->request_len += (size_t)n;
 	return answer_lines(client);

@@ -20,7 +20,7 @@ void disposal_unref(struct disposal *disposal)
 	if (!last)
 		return;
 	pthread_mutex_destroy(&disposal->lock);
-	pthread_cond_destroy(&disposal->more);
+	sem_destroy(&disposal->more);
 	pthread_cond_destroy(&disposal->ended);
 	free(disposal);
 }
@@ -30,13 +30,14 @@ void disposal_unref(struct disposal *disposal)
 static bool is_blocked(const struct disposal_account *account, const struct disposal_job *job)
 {
 	/* The owner hears of a slow one first. */
-	if (job->brief && account->slow_ns != 0 && !account->disposal->ending)
+	if (job->brief && account->slow.ns != 0 && !account->disposal->ending)
 		return true;
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+	if (job->brief ? account->running[BRIEF].since_ns != 0 : account->running_n == DISPOSAL_THREADS)
+		return true;
+	for (unsigned int i = 0; i <= BRIEF; i++) {
 		const struct running *running = &account->running[i];
 
-		if (running->since_ns != 0 && ((job->brief && running->brief) ||
-					       (job->ordered && running->blocks && running->fd == job->fd)))
+		if (running->since_ns != 0 && job->ordered && running->blocks && running->fd == job->fd)
 			return true;
 	}
 	/* One that waits for its turn among the brief ones. */
@@ -69,19 +70,24 @@ static struct disposal_job *unqueue(struct disposal_account *account)
 
 static struct running *occupy(struct disposal_account *account, const struct disposal_job *job)
 {
-	struct running *running = account->running;
+	struct running *running = job->brief ? &account->running[BRIEF] : account->running;
 
 	while (running->since_ns != 0)
 		running++;
+	if (job->brief) {
+		account->brief_waiting--;
+	} else {
+		account->running_n++;
+		account->waiting--;
+	}
 	*running = (struct running){
 		.since_ns = clock_ns(),
 		.what = job->what != NULL ? job->what : "a call",
 		.fd = job->fd,
 		.blocks = job->ordered && !job->closes,
-		.brief = job->brief,
+		.weighed = job->brief || job->weighed,
+		.closes = job->closes,
 	};
-	account->running_n++;
-	account->waiting--;
 	return running;
 }
 
@@ -98,8 +104,7 @@ static struct disposal_job *take_job(struct disposal *disposal, struct running *
 {
 	for (struct disposal_account **at = &disposal->queued; *at != NULL; at = &(*at)->next_queued) {
 		struct disposal_account *account = *at;
-		struct disposal_job *job =
-			account->running_n < DISPOSAL_THREADS ? unqueue(account) : NULL;
+		struct disposal_job *job = unqueue(account);
 
 		if (job == NULL)
 			continue;
@@ -138,11 +143,14 @@ static void job_came_back(struct disposal_account *account, struct disposal_job 
 		if (took > account->returned_ns)
 			account->returned_ns = took;
 	}
-	/* One that waited for a place is due. */
-	if (account->waiting > DISPOSAL_THREADS - account->running_n)
-		disposal->due++;
+	/* One that waited for the place is due. */
+	if (running == &account->running[BRIEF]) {
+		disposal->due += account->brief_waiting > 0;
+	} else {
+		disposal->due += account->waiting > DISPOSAL_THREADS - account->running_n;
+		account->running_n--;
+	}
 	running->since_ns = 0;
-	account->running_n--;
 	disposal->idle++;
 	if (has_done && disposal->loop != NULL) {
 		job->call.run = call_done;
@@ -158,11 +166,14 @@ static void job_came_back(struct disposal_account *account, struct disposal_job 
 static bool wait_for_more(struct disposal *disposal)
 {
 	struct timespec until;
+	bool woken;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += DISPOSAL_IDLE_S;
-	return pthread_cond_timedwait(&disposal->more, &disposal->lock, &until) != ETIMEDOUT ||
-	       disposal->due >= disposal->idle;
+	pthread_mutex_unlock(&disposal->lock);
+	woken = sem_clockwait(&disposal->more, CLOCK_MONOTONIC, &until) == 0 || errno != ETIMEDOUT;
+	pthread_mutex_lock(&disposal->lock);
+	return woken || disposal->due >= disposal->idle;
 }
 
 /* Makes the call; unlocked meanwhile. The job may be gone then. */
@@ -177,11 +188,24 @@ static void make_call(struct disposal *disposal, struct disposal_job *job, struc
 	job->run(job);
 	cpu = clock_thread_cpu_ns() - cpu;
 	pthread_mutex_lock(&disposal->lock);
-	if (running->brief && cpu > DISPOSAL_BRIEF_MS * NS_PER_MS && cpu > account->slow_ns) {
-		account->slow_ns = cpu;
-		account->slow_what = running->what;
-	}
+	if (running->weighed && cpu > DISPOSAL_BRIEF_MS * NS_PER_MS && cpu > account->slow.ns)
+		account->slow = (struct disposal_slow){running->what, cpu, running->closes};
 	job_came_back(account, job, has_done, running);
+}
+
+/* Not with the lock: another's call may have the CPUs it moves to. Such as are gone by now leave it where the control thread
+ * is. */
+static void move_to_its_cpus(struct disposal *disposal)
+{
+	cpu_set_t cpus;
+	bool placed;
+
+	pthread_mutex_lock(&disposal->lock);
+	placed = disposal->placed;
+	cpus = disposal->cpus;
+	pthread_mutex_unlock(&disposal->lock);
+	if (placed)
+		(void)sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 static void *disposal_main(void *arg)
@@ -190,10 +214,8 @@ static void *disposal_main(void *arg)
 
 	loop_block_signals();
 	pthread_setname_np(pthread_self(), "disposal");
+	move_to_its_cpus(disposal);
 	pthread_mutex_lock(&disposal->lock);
-	/* CPUs that are gone by now leave it where the control thread is. */
-	if (disposal->placed)
-		(void)sched_setaffinity(0, sizeof(disposal->cpus), &disposal->cpus);
 	for (;;) {
 		struct running *running;
 		struct disposal_job *job = take_job(disposal, &running);
@@ -247,7 +269,7 @@ static void look_at_calls(struct loop_timer *timer)
 			break;
 	}
 	LIST_FOREACH (account, &disposal->accounts, account_link) {
-		busy |= account->running_n > 0 || account->waiting > 0;
+		busy |= disposal_account_busy(account);
 		disposal_account_report(account, now);
 		disposal_account_notify(account);
 	}
@@ -257,6 +279,14 @@ static void look_at_calls(struct loop_timer *timer)
 }
 
 /* --- jobs -------------------------------------------------------------------------------------------------------- */
+
+/* Whether it is among those of the queue for which there are places. */
+static bool has_place(const struct disposal_account *account, const struct disposal_job *job)
+{
+	if (job->brief)
+		return account->brief_waiting == 1 && account->running[BRIEF].since_ns == 0;
+	return account->running_n + account->waiting <= DISPOSAL_THREADS;
+}
 
 void disposal_start(struct disposal_account *account, struct disposal_job *job)
 {
@@ -268,15 +298,18 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 	account->refs++;
 	*account->queue_tail = job;
 	account->queue_tail = &job->next;
-	account->waiting++;
+	if (job->brief)
+		account->brief_waiting++;
+	else
+		account->waiting++;
 	if (!account->queued)
 		enqueue_account(disposal, account);
-	if (account->running_n + account->waiting <= DISPOSAL_THREADS) {
+	if (has_place(account, job)) {
 		disposal->due++;
 		if (disposal->due > disposal->idle)
 			make_thread(disposal);
 		else
-			pthread_cond_signal(&disposal->more);
+			sem_post(&disposal->more);
 	}
 	disposal_account_notify(account);
 	pthread_mutex_unlock(&disposal->lock);
@@ -310,9 +343,12 @@ bool disposal_cancel(struct disposal_job *job)
 	waits = *at != NULL;
 	if (waits) {
 		unlink_job(account, at);
-		if (account->running_n + account->waiting <= DISPOSAL_THREADS)
+		if (has_place(account, job))
 			disposal->due--;
-		account->waiting--;
+		if (job->brief)
+			account->brief_waiting--;
+		else
+			account->waiting--;
 		if (account->queue == NULL)
 			dequeue_account(disposal, account);
 		disposal_account_notify(account);
@@ -341,7 +377,7 @@ static void run_close(struct disposal_job *job)
 	close(fd);
 }
 
-void disposal_close(struct disposal_account *account, int fd)
+static void start_close(struct disposal_account *account, int fd, const char *what, bool weighed) RUNS_ON(control_thread)
 {
 	struct close_job *closing;
 
@@ -361,12 +397,23 @@ void disposal_close(struct disposal_account *account, int fd)
 	}
 	closing->job = (struct disposal_job){
 		.run = run_close,
-		.what = "close() of a descriptor that its front end gave",
+		.what = what,
 		.ordered = true,
 		.closes = true,
+		.weighed = weighed,
 		.fd = fd,
 	};
 	disposal_start(account, &closing->job);
+}
+
+void disposal_close(struct disposal_account *account, int fd)
+{
+	start_close(account, fd, "close() of a descriptor that its front end gave", false);
+}
+
+void disposal_close_socket(struct disposal_account *account, int fd)
+{
+	start_close(account, fd, "close() of a connection", true);
 }
 
 /* --- beginning and end ------------------------------------------------------------------------------------------- */
@@ -385,7 +432,7 @@ struct disposal *disposal_create(struct loop *loop)
 	pthread_mutex_init(&disposal->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&disposal->more, &attr);
+	sem_init(&disposal->more, 0, 0);
 	pthread_cond_init(&disposal->ended, &attr);
 	pthread_condattr_destroy(&attr);
 	return disposal;
@@ -397,6 +444,13 @@ void disposal_place(struct disposal *disposal, const cpu_set_t *cpus)
 	disposal->cpus = *cpus;
 	disposal->placed = true;
 	pthread_mutex_unlock(&disposal->lock);
+}
+
+/* Locked. */
+static void wake_threads(struct disposal *disposal)
+{
+	for (unsigned int i = 0; i < disposal->threads; i++)
+		sem_post(&disposal->more);
 }
 
 void disposal_destroy(struct disposal *disposal)
@@ -412,7 +466,7 @@ void disposal_destroy(struct disposal *disposal)
 	until = (struct timespec){.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
 	pthread_mutex_lock(&disposal->lock);
 	disposal->ending = true;
-	pthread_cond_broadcast(&disposal->more);
+	wake_threads(disposal);
 	while (disposal->threads > disposal->idle || disposal->due > 0) {
 		if (disposal->threads == 0)
 			make_thread(disposal);
@@ -424,7 +478,7 @@ void disposal_destroy(struct disposal *disposal)
 		log_warn("disposal", "%u call%s on what peers gave %s not come back, and %s left behind: %s", calls,
 			 calls == 1 ? "" : "s", calls == 1 ? "has" : "have", calls == 1 ? "is" : "are", names);
 	disposal->loop = NULL;
-	pthread_cond_broadcast(&disposal->more);
+	wake_threads(disposal);
 	while (disposal->idle > 0 &&
 	       pthread_cond_timedwait(&disposal->ended, &disposal->lock, &until) != ETIMEDOUT)
 		;

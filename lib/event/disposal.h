@@ -6,8 +6,9 @@
  * a call is a job for one of these threads. If it does not come back, its thread is lost until it does, and so is a part of the
  * account that it is charged to: nobody else's.
  *
- * An account is what one port, with all its sessions, or one listener may hold: DISPOSAL_THREADS calls at a time. More
- * jobs wait in the account's queue, in the order of their start. No other bound exists, so no account waits for another.
+ * An account is what one port, with all its sessions, or one listener may hold: DISPOSAL_THREADS calls at a time, and one brief
+ * one (below), so that a conversation goes on while others do not come back. More jobs wait in the account's queue, in the order
+ * of their start. No other bound exists, so no account waits for another.
  * Threads are made on demand, are shared while they are idle, and end after DISPOSAL_IDLE_S of idleness.
  *
  * Context: control thread, unless said otherwise. run() of a job is on a disposal thread, which is neither control nor an lcore.
@@ -35,9 +36,9 @@ struct disposal_job {
 	/* Jobs of one account about the same descriptor, ordered, run one after the other in the order of their start.
 	 * The last one closes it: from its start on the number may be another descriptor's, which does not wait for it. */
 	bool ordered, closes;
-	/* A call of microseconds, unless the peer has prepared it to take a CPU for long (X5). Those of an account are made one
-	 * at a time, and its owner hears of one that took more than DISPOSAL_BRIEF_MS of CPU time. */
-	bool brief;
+	/* A call of microseconds, unless the peer has prepared it to take a CPU for long (X5): its owner hears of one that took
+	 * more than DISPOSAL_BRIEF_MS of CPU time. Brief ones of an account are made one at a time; weighed ones are not. */
+	bool brief, weighed;
 	int fd;
 
 	/* disposal.c's. */
@@ -66,14 +67,24 @@ struct disposal_account *disposal_account_create(struct loop *loop, const char *
 	RUNS_ON(control_thread);
 /* The owner leaves. NULL is fine. */
 void disposal_account_put(struct disposal_account *account) RUNS_ON(control_thread);
+/* Somebody else keeps it, and lets go of it. */
+void disposal_account_hold(struct disposal_account *account) RUNS_ON(control_thread);
+void disposal_account_release(struct disposal_account *account) RUNS_ON(control_thread);
 
 /* `changed` is called from the loop when the account has become full, or has room again. */
 void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
 	RUNS_ON(control_thread);
 
-/* `slow` is called from the loop after a brief call that was not: with what it was, and how long it took. */
-void disposal_account_watch_brief(struct disposal_account *account,
-				  void (*slow)(void *arg, const char *what, uint64_t ns), void *arg)
+/* A brief or weighed call that was not one of microseconds. */
+struct disposal_slow {
+	const char *what;
+	uint64_t ns; /* of a CPU */
+	bool closed; /* it was the last on its descriptor */
+};
+
+/* `slow` is called from the loop after such a call. */
+void disposal_account_watch_slow(struct disposal_account *account,
+				 void (*slow)(void *arg, const struct disposal_slow *slow), void *arg)
 	RUNS_ON(control_thread);
 
 /* Never fails, never waits. */
@@ -83,6 +94,8 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 bool disposal_cancel(struct disposal_job *job) RUNS_ON(control_thread);
 /* close() there, after the jobs about this descriptor that were started before. -1 is fine. */
 void disposal_close(struct disposal_account *account, int fd) RUNS_ON(control_thread);
+/* The same, of our end of a connection: weighed. */
+void disposal_close_socket(struct disposal_account *account, int fd) RUNS_ON(control_thread);
 
 /* The quota is used up: all its calls are lost, or too many jobs wait. Nothing more is to be taken from this peer, until
  * `changed` is called. */

@@ -32,13 +32,24 @@ void disposal_account_release(struct disposal_account *account)
 	disposal_unref(disposal);
 }
 
+static unsigned int running_calls(const struct disposal_account *account)
+{
+	return account->running_n + (account->running[BRIEF].since_ns != 0);
+}
+
+bool disposal_account_busy(const struct disposal_account *account)
+{
+	return running_calls(account) + account->waiting + account->brief_waiting > 0;
+}
+
 /* --- fullness ---------------------------------------------------------------------------------------------------- */
 
-static unsigned int count_lost(const struct disposal_account *account, uint64_t now)
+/* Of the first n places. */
+static unsigned int count_lost(const struct disposal_account *account, unsigned int n, uint64_t now)
 {
 	unsigned int lost = 0;
 
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		const struct running *running = &account->running[i];
 
 		lost += running->since_ns != 0 && now > running->since_ns + LOST_NS;
@@ -48,8 +59,8 @@ static unsigned int count_lost(const struct disposal_account *account, uint64_t 
 
 static bool is_full(const struct disposal_account *account)
 {
-	return account->waiting >= DISPOSAL_WAITING_MAX ||
-	       count_lost(account, clock_ns()) == DISPOSAL_THREADS;
+	return account->waiting + account->brief_waiting >= DISPOSAL_WAITING_MAX ||
+	       count_lost(account, DISPOSAL_THREADS, clock_ns()) == DISPOSAL_THREADS;
 }
 
 /* Whether `changed` is due: the owner was told otherwise, or waits for room that is there. */
@@ -63,8 +74,7 @@ static void tell_owner(struct loop_call *call)
 	struct disposal_account *account = container_of(call, struct disposal_account, notify);
 	struct disposal *disposal = account->disposal;
 	void (*changed)(void *arg);
-	const char *slow_what;
-	uint64_t slow_ns;
+	struct disposal_slow slow;
 	bool full;
 
 	role_assert_control();
@@ -74,17 +84,16 @@ static void tell_owner(struct loop_call *call)
 	changed = has_changed(account, full) ? account->changed : NULL;
 	account->full = full;
 	account->waited_for &= full;
-	slow_ns = account->slow_ns;
-	slow_what = account->slow_what;
+	slow = account->slow;
 	pthread_mutex_unlock(&disposal->lock);
 	if (changed != NULL)
 		changed(account->changed_arg);
-	if (slow_ns != 0) {
-		if (account->slow != NULL)
-			account->slow(account->slow_arg, slow_what, slow_ns);
+	if (slow.ns != 0) {
+		if (account->tell_slow != NULL)
+			account->tell_slow(account->slow_arg, &slow);
 		pthread_mutex_lock(&disposal->lock);
-		account->slow_ns = 0;
-		pthread_cond_signal(&disposal->more);
+		account->slow.ns = 0;
+		sem_post(&disposal->more);
 		pthread_mutex_unlock(&disposal->lock);
 	}
 	disposal_account_release(account);
@@ -93,7 +102,7 @@ static void tell_owner(struct loop_call *call)
 void disposal_account_notify(struct disposal_account *account)
 {
 	if (account->notifying || account->disposal->loop == NULL ||
-	    (account->slow_ns == 0 && !has_changed(account, is_full(account))))
+	    (account->slow.ns == 0 && !has_changed(account, is_full(account))))
 		return;
 	account->notifying = true;
 	account->refs++;
@@ -102,7 +111,7 @@ void disposal_account_notify(struct disposal_account *account)
 
 void disposal_account_report(struct disposal_account *account, uint64_t now)
 {
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+	for (unsigned int i = 0; i <= BRIEF; i++) {
 		struct running *running = &account->running[i];
 
 		if (running->since_ns == 0 || running->late || now <= running->since_ns + LOST_NS)
@@ -152,7 +161,7 @@ void disposal_account_put(struct disposal_account *account)
 	if (account == NULL)
 		return;
 	account->changed = NULL;
-	account->slow = NULL;
+	account->tell_slow = NULL;
 	disposal_account_release(account);
 }
 
@@ -162,10 +171,17 @@ void disposal_account_watch(struct disposal_account *account, void (*changed)(vo
 	account->changed_arg = arg;
 }
 
-void disposal_account_watch_brief(struct disposal_account *account,
-				  void (*slow)(void *arg, const char *what, uint64_t ns), void *arg)
+void disposal_account_hold(struct disposal_account *account)
 {
-	account->slow = slow;
+	pthread_mutex_lock(&account->disposal->lock);
+	account->refs++;
+	pthread_mutex_unlock(&account->disposal->lock);
+}
+
+void disposal_account_watch_slow(struct disposal_account *account,
+				 void (*slow)(void *arg, const struct disposal_slow *slow), void *arg)
+{
+	account->tell_slow = slow;
 	account->slow_arg = arg;
 }
 
@@ -186,13 +202,13 @@ void disposal_account_stats(const struct disposal_account *account, struct dispo
 
 	pthread_mutex_lock(&account->disposal->lock);
 	*stats = (struct disposal_stats){
-		.running = account->running_n,
-		.waiting = account->waiting,
-		.lost = count_lost(account, now),
+		.running = running_calls(account),
+		.waiting = account->waiting + account->brief_waiting,
+		.lost = count_lost(account, BRIEF + 1, now),
 		.done = account->done,
 		.late = account->late,
 	};
-	for (unsigned int i = 0; i < DISPOSAL_THREADS; i++) {
+	for (unsigned int i = 0; i <= BRIEF; i++) {
 		uint64_t since = account->running[i].since_ns;
 
 		if (since != 0 && now > since && now - since > stats->longest_ns)
@@ -222,7 +238,7 @@ unsigned int disposal_accounts_running(const struct disposal *disposal, char *te
 
 	text[0] = '\0';
 	LIST_FOREACH (account, &disposal->accounts, account_link) {
-		unsigned int calls = account->running_n;
+		unsigned int calls = running_calls(account);
 
 		if (calls == 0)
 			continue;

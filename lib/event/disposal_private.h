@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <sys/queue.h>
 
 #include "clock.h"
@@ -16,6 +17,8 @@
 #include "vus_limits.h"
 
 enum {
+	/* Where the brief call of an account is among those that run. */
+	BRIEF = DISPOSAL_THREADS,
 	/* Closing jobs that an account brings along, so that closing needs no memory in ordinary times. */
 	OWN_CLOSES = 16,
 };
@@ -32,7 +35,7 @@ struct running {
 	const char *what;
 	int fd;
 	bool blocks; /* jobs about the same descriptor wait for it */
-	bool brief;
+	bool weighed, closes;
 	bool late;
 };
 
@@ -40,13 +43,14 @@ struct disposal_account {
 	struct disposal *disposal;
 	LIST_ENTRY(disposal_account) account_link;
 	struct disposal_account *next_queued;
-	unsigned int refs; /* the owner, each job, and the call of `notify` */
+	unsigned int refs; /* the owner, who holds it, each job, and the call of `notify` */
 	char name[64];
 	struct log_limit log;
 	struct disposal_job *queue, **queue_tail;
 	bool queued; /* in disposal->queued, as long as its queue is not empty */
-	unsigned int waiting, running_n;
-	struct running running[DISPOSAL_THREADS];
+	unsigned int waiting, running_n; /* without the brief ones */
+	unsigned int brief_waiting;
+	struct running running[DISPOSAL_THREADS + 1];
 	uint64_t done, late;
 	/* Late calls that came back since the last look. */
 	unsigned int returned;
@@ -59,10 +63,9 @@ struct disposal_account {
 	struct loop_call notify;
 	void (*changed)(void *arg); /* control's, as its argument is */
 	void *changed_arg;
-	/* The brief call that took longest since `slow` was called, or 0. */
-	uint64_t slow_ns;
-	const char *slow_what;
-	void (*slow)(void *arg, const char *what, uint64_t ns); /* control's, as its argument is */
+	/* The brief or weighed call that took longest since `tell_slow` was called; ns 0: none did. */
+	struct disposal_slow slow;
+	void (*tell_slow)(void *arg, const struct disposal_slow *slow); /* control's, as its argument is */
 	void *slow_arg;
 };
 
@@ -70,7 +73,8 @@ struct disposal_account {
  * instructions, and never while a job runs; no lcore takes it. */
 struct disposal {
 	pthread_mutex_t lock;
-	pthread_cond_t more; /* for idle threads */
+	/* For idle threads. Not a condition variable: there, waking one may wait for another that was woken and has no CPU. */
+	sem_t more;
 	pthread_cond_t ended; /* for the end: a call came back, or a thread has ended */
 	struct loop *loop; /* NULL: it is gone */
 	bool ending; /* disposal_destroy() waits on `ended` */
@@ -88,10 +92,10 @@ struct disposal {
 void disposal_unref(struct disposal *disposal);
 /* The disposal is kept by whoever calls: the loop, or a thread. */
 void disposal_account_unref(struct disposal_account *account);
-/* Unlocked, by the control thread. */
-void disposal_account_release(struct disposal_account *account);
 
-/* The owner is told if there is something to tell: fullness that changed, a brief call that took long. */
+/* Calls are made, or wait. */
+bool disposal_account_busy(const struct disposal_account *account);
+/* The owner is told if there is something to tell: fullness that changed, a call that took long. */
 void disposal_account_notify(struct disposal_account *account);
 /* Logs calls that have not come back for too long, each once, and those that have after all. */
 void disposal_account_report(struct disposal_account *account, uint64_t now);

@@ -5,15 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What one message of a unix socket may carry (unix(7)). */
-enum { FDS_A_MESSAGE = 253 };
-
-ssize_t socket_read(int fd, void *bytes, size_t len, int *fds, unsigned int *n, unsigned int max,
-		    struct disposal_account *account)
+ssize_t socket_read(int fd, void *bytes, size_t len, int *fds, unsigned int *n)
 {
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(FDS_A_MESSAGE * sizeof(int))];
+		char room[CMSG_SPACE(SOCKET_READ_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = {.iov_base = bytes, .iov_len = len};
 	struct msghdr hdr = {
@@ -30,17 +26,8 @@ ssize_t socket_read(int fd, void *bytes, size_t len, int *fds, unsigned int *n, 
 
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < came; i++) {
-			int one;
-
-			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*n < max) {
-				fds[(*n)++] = one;
-				continue;
-			}
-			disposal_close(account, one);
-			got = -EMSGSIZE;
-		}
+		memcpy(fds + *n, CMSG_DATA(c), came * sizeof(int));
+		*n += (unsigned int)came;
 	}
 	/* The process has no descriptors left, and the kernel has let go of some. */
 	return (hdr.msg_flags & MSG_CTRUNC) != 0 ? -EMSGSIZE : got;

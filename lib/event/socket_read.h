@@ -5,7 +5,7 @@
  * call. If that is the last reference to a socket that lingers, the call sleeps for as long as the peer likes (X1). So there is
  * always room for all that one message may carry, and those that nobody wants are closed where that may take long.
  *
- * Context: control thread; the socket is non-blocking.
+ * Context: any thread but an lcore; it wakes who waits on the peer's end, however many these are (X5).
  */
 #ifndef VUS_SOCKET_READ_H
 #define VUS_SOCKET_READ_H
@@ -13,14 +13,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "disposal.h"
-#include "role.h"
+/* What one message of a unix socket may carry (unix(7)). */
+enum { SOCKET_READ_FDS_MAX = 253 };
 
-/* Reads at most `len` bytes, and at most `max` descriptors, to be added to the *n at `fds`; further ones are closed, charged
- * to `account`.
- * Returns: the number of bytes, 0 at the end of the stream, -EMSGSIZE if there were further ones, or -errno.
- * Ownership: the descriptors are the caller's. */
-ssize_t socket_read(int fd, void *bytes, size_t len, int *fds, unsigned int *n, unsigned int max,
-		    struct disposal_account *account) RUNS_ON(control_thread);
+/* Reads at most `len` bytes, and adds the descriptors that come with them to the *n at `fds`, where there is room for
+ * SOCKET_READ_FDS_MAX more.
+ * Returns: the number of bytes, 0 at the end of the stream, or -errno; -EMSGSIZE: the process had no descriptors left.
+ * Ownership: the descriptors are the caller's, after an error, too. */
+ssize_t socket_read(int fd, void *bytes, size_t len, int *fds, unsigned int *n);
 
 #endif

@@ -12,6 +12,10 @@
 #include "frame_ref.h"
 #include "vhu_feature.h"
 #include "vhu_session.h"
+#include "vhu_stall.h"
+
+/* The rest after a call is so many times as long as the call. */
+enum { SLOW_REST = 10 };
 
 /* Why the front end that is connected has to make room for another, or NULL: then the other waits for a moment and is
  * turned away, which costs nothing, because front ends try again. */
@@ -45,7 +49,6 @@ static enum vhu_room front_end_connected(struct vhu_endpoint *endpoint, int fd)
 	return VHU_TAKEN;
 }
 
-static const struct vhu_endpoint_events endpoint_events = {.connected = front_end_connected};
 
 /* So many calls on what front ends of this port gave are lost, or wait, that no more is taken from it; or no longer. */
 static void account_changed(void *arg)
@@ -59,19 +62,45 @@ static void account_changed(void *arg)
 		vhu_endpoint_next(&device->endpoint);
 }
 
-/* A call on a descriptor of the front end's that it has prepared to take long (X5). */
-static void call_was_slow(void *arg, const char *what, uint64_t ns)
+/* A call on what a front end gave, or on its connection, took long, and the front end has seen to that (X5). None is let in for
+ * a while, so that few of a thread's seconds go to such calls. One that is there goes, unless it was the close of another's. */
+static void rest_after(struct vhu_device *device, const struct disposal_slow *slow) RUNS_ON(control_thread)
 {
-	struct vhu_device *device = arg;
+	uint64_t now = clock_ns(), rest = stall_account_rest(&device->stall, now);
 	char why[120];
 
-	role_assert_control();
-	if (device->state != VHU_TALKING)
-		return;
-	snprintf(why, sizeof(why), "%s took %.0f ms", what, (double)ns / (double)NS_PER_MS);
-	vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, clock_ns()));
-	vhu_session_end(device, why, false);
+	if (rest < SLOW_REST * slow->ns) {
+		rest = SLOW_REST * slow->ns;
+		device->stall.rest_until_ns = now + rest;
+	}
+	snprintf(why, sizeof(why), "%s took %.0f ms", slow->what, (double)slow->ns / (double)NS_PER_MS);
+	vhu_endpoint_back_off(&device->endpoint, rest);
+	if (device->state == VHU_TALKING && !slow->closed)
+		vhu_session_end(device, why, false);
+	else
+		log_limited(&device->log, LOG_WARN, device->name, "%s: no connection is accepted for %.0f s", why,
+			    (double)rest / (double)NS_PER_S);
 }
+
+static void call_was_slow(void *arg, const struct disposal_slow *slow)
+{
+	struct vhu_device *device = arg;
+
+	role_assert_control();
+	if (!device->destroying)
+		rest_after(device, slow);
+}
+
+static void refusal_was_slow(struct vhu_endpoint *endpoint, const struct disposal_slow *slow)
+{
+	struct vhu_device *device = container_of(endpoint, struct vhu_device, endpoint);
+
+	role_assert_control();
+	if (!device->destroying)
+		rest_after(device, slow);
+}
+
+static const struct vhu_endpoint_events endpoint_events = {.connected = front_end_connected, .slow = refusal_was_slow};
 
 static size_t size_of(unsigned int rings)
 {
@@ -103,7 +132,7 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 		return NULL;
 	}
 	disposal_account_watch(device->account, account_changed, device);
-	disposal_account_watch_brief(device->account, call_was_slow, device);
+	disposal_account_watch_slow(device->account, call_was_slow, device);
 	vhu_journal_open(&device->journal, config->journal, config->name, device->rings_n);
 	for (unsigned int i = 0; i < device->rings_n; i++) {
 		vhu_ring_init(&device->ring[i], i, &device->regions.table,
@@ -115,7 +144,6 @@ static struct vhu_device *device_alloc(struct loop *loop, const struct vhu_confi
 			device->ring[i].q.refs = frame_refs_create();
 	}
 	vhu_connection_init(&device->connection, loop, device->account, &vhu_session_connection_events);
-	device->connection.meter = &device->meter;
 	return device;
 }
 
@@ -162,7 +190,6 @@ int vhu_device_create(struct loop *loop, const struct vhu_config *config,
 		device_free(device);
 		return error;
 	}
-	device->endpoint.meter = &device->meter;
 	vhu_endpoint_next(&device->endpoint);
 	*made = device;
 	return 0;
@@ -299,14 +326,6 @@ void vhu_device_lane_broken(struct vhu_device *device)
 				false);
 }
 
-/* How long no front end is let in yet. */
-static uint64_t stall_rest_left(const struct vhu_device *device)
-{
-	uint64_t now = clock_ns();
-
-	return device->endpoint.resting && device->stall.rest_until_ns > now ? device->stall.rest_until_ns - now : 0;
-}
-
 /* The reason for which a front end was hung up on stays in sight until another is there. */
 static void describe_waiting(const struct vhu_device *device, char *text, size_t size)
 {
@@ -316,9 +335,9 @@ static void describe_waiting(const struct vhu_device *device, char *text, size_t
 	n = strlen(text);
 	if (device->last_error[0] != '\0')
 		n += (size_t)snprintf(text + n, size - n, "; the last one was cut off: %s", device->last_error);
-	if (stall_rest_left(device) > 0 && n < size)
+	if (vhu_stall_rest(device) > 0 && n < size)
 		snprintf(text + n, size - n, "; none is let in for %.0f s",
-			 (double)stall_rest_left(device) / (double)NS_PER_S + 0.5);
+			 (double)vhu_stall_rest(device) / (double)NS_PER_S + 0.5);
 }
 
 static const char *what_rings_await(const struct vhu_device *device)
@@ -401,8 +420,6 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.replaced = device->replaced,
 		.messages = device->messages,
 		.pending = device->pending,
-		.rests = device->stall.rests,
-		.rest_ns = stall_rest_left(device),
 	};
 
 	disposal_account_stats(device->account, &status->calls);
@@ -412,6 +429,6 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		status->waiting = vhu_message_spec(device->request.request)->name;
 	status->rings_ready = vhu_device_state(device, status->state, sizeof(status->state));
 	vhu_postcopy_describe(device, status->postcopy, sizeof(status->postcopy));
-	memcpy(status->stalled_ns, device->stall.total_ns, sizeof(status->stalled_ns));
+	vhu_stall_show(device, &status->stalls);
 	memcpy(status->last_error, device->last_error, sizeof(status->last_error));
 }

@@ -31,6 +31,7 @@
 #include "role.h"
 #include "stall.h"
 #include "vhu_pending.h"
+#include "vhu_stall.h"
 #include "virtq.h"
 #include "vus_limits.h"
 
@@ -97,9 +98,7 @@ struct vhu_status {
 	struct disposal_stats calls; /* on what its front ends gave */
 	struct disposal_stats calls_refused; /* and on the connections that were turned away */
 	const char *waiting;	 /* the request that is answered after that, or NULL */
-	uint64_t stalled_ns[STALL_KINDS]; /* how long its objects held lcores; since the start */
-	uint64_t rests;		 /* how often it was sent down for that */
-	uint64_t rest_ns;	 /* how long it still is */
+	struct vhu_stalls stalls;
 	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "unix_connect.h"
 #include "vus_limits.h"
 
 enum { ACCEPTS_A_TURN = 8 };
@@ -48,7 +47,7 @@ static void accept_without_room(struct vhu_endpoint *endpoint) RUNS_ON(control_t
 		close(endpoint->spare_fd);
 	fd = accept4(endpoint->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
-		disposal_close(endpoint->account, fd);
+		disposal_close_socket(endpoint->account, fd);
 		endpoint->refused++;
 	}
 	endpoint->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -114,7 +113,7 @@ static void has_waited(struct vhu_waiting *waiting, int fd)
 	} else if (room == VHU_OCCUPIED) {
 		tell_refusal(endpoint, fd);
 		endpoint->refused++;
-		disposal_close(endpoint->account, fd);
+		disposal_close_socket(endpoint->account, fd);
 	}
 	listen_or_not(endpoint);
 }
@@ -134,7 +133,7 @@ static void vhu_endpoint_listener_ready(struct loop_fd *source, uint32_t events 
 		if (fd < 0)
 			return;
 		if (vhu_waiting_has_left(fd))
-			disposal_close(endpoint->account, fd);
+			disposal_close_socket(endpoint->account, fd);
 		else
 			offer(endpoint, fd);
 	}
@@ -178,21 +177,34 @@ static bool still_nobody(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 
 static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 {
-	bool nobody = still_nobody(endpoint);
-	uint64_t begun;
-	int fd;
+	bool nobody;
 
+	if (endpoint->connect.job != NULL)
+		return;
+	nobody = still_nobody(endpoint);
 	endpoint->last_try_ns = clock_ns();
 	if (nobody) {
 		try_again_later(endpoint);
 		return;
 	}
 	endpoint->connect_ns = endpoint->last_try_ns;
-	begun = stall_call_begin();
-	endpoint->last_error = -unix_connect(endpoint->path, &fd);
-	/* It wakes who waits on the front end's listener. */
-	if (endpoint->meter != NULL)
-		(void)stall_call_end(endpoint->meter, begun);
+	if (vhu_connect_start(&endpoint->connect, endpoint->account, endpoint->path) != 0) {
+		endpoint->last_error = ENOMEM;
+		try_again_later(endpoint);
+	}
+}
+
+static void tried(struct vhu_connect *connect, int error, int fd)
+{
+	struct vhu_endpoint *endpoint = container_of(connect, struct vhu_endpoint, connect);
+
+	role_assert_control();
+	endpoint->last_error = -error;
+	/* Tried again when the rest is over. */
+	if (endpoint->resting && error == 0)
+		disposal_close_socket(endpoint->account, fd);
+	if (endpoint->resting)
+		return;
 	if (endpoint->last_error == EACCES)
 		vhu_hint_refused(&endpoint->hint, endpoint->name, endpoint->path);
 	else
@@ -203,7 +215,7 @@ static void try_now(struct vhu_endpoint *endpoint) RUNS_ON(control_thread)
 	}
 	endpoint->searching = false;
 	if (endpoint->events->connected(endpoint, fd) != VHU_TAKEN)
-		disposal_close(endpoint->account, fd);
+		disposal_close_socket(endpoint->account, fd);
 }
 
 static void vhu_endpoint_timer_fired(struct loop_timer *timer)
@@ -243,6 +255,14 @@ static void endpoint_room_changed(void *arg)
 	listen_or_not(arg);
 }
 
+static void endpoint_call_was_slow(void *arg, const struct disposal_slow *slow)
+{
+	struct vhu_endpoint *endpoint = arg;
+
+	role_assert_control();
+	endpoint->events->slow(endpoint, slow);
+}
+
 int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      const struct vhu_config *config, const struct vhu_endpoint_events *events,
 		      struct fail *fail)
@@ -256,6 +276,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		.listener = {.fd = -1, .ready = vhu_endpoint_listener_ready},
 		.timer = {.fire = vhu_endpoint_timer_fired},
 		.alone = {.fire = still_alone},
+		.connect = {.done = tried},
 		.spare_fd = -1,
 		.name = strdup(config->name),
 		.path = strdup(config->socket),
@@ -267,6 +288,7 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		return fail_set(fail, -ENOMEM, "no memory for socket %s", config->socket);
 	}
 	disposal_account_watch(endpoint->account, endpoint_room_changed, endpoint);
+	disposal_account_watch_slow(endpoint->account, endpoint_call_was_slow, endpoint);
 	if (config->mode == VHU_CLIENT) {
 		error = vhu_socket_check(config->socket, fail);
 	} else {
@@ -294,6 +316,7 @@ void vhu_endpoint_close(struct vhu_endpoint *endpoint)
 	loop_timer_stop(endpoint->loop, &endpoint->timer);
 	loop_timer_stop(endpoint->loop, &endpoint->alone);
 	vhu_waiting_clear(&endpoint->waiting);
+	vhu_connect_forget(&endpoint->connect);
 	if (endpoint->listener.fd >= 0) {
 		loop_fd_remove(endpoint->loop, &endpoint->listener);
 		/* Connections that were never accepted are in it, and what was sent over them. */

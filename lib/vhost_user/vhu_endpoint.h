@@ -10,7 +10,9 @@
  * Client: tries whenever the owner has no front end, and keeps what the last try said; where a right is missing, which. While
  * nothing changes in the socket's folder (vhu_folder.h), it connects every VHU_SURE_MS only.
  *
- * Context: control thread; nothing blocks (connecting a unix socket is immediate).
+ * A thread that may be lost makes the try (vhu_connect.h).
+ *
+ * Context: control thread; nothing blocks.
  */
 #ifndef VUS_VHU_ENDPOINT_H
 #define VUS_VHU_ENDPOINT_H
@@ -19,6 +21,7 @@
 #include "fail.h"
 #include "loop.h"
 #include "role.h"
+#include "vhu_connect.h"
 #include "vhu_device.h"
 #include "vhu_folder.h"
 #include "vhu_hint.h"
@@ -40,17 +43,19 @@ enum vhu_room {
 struct vhu_endpoint_events {
 	/* A front end is there. */
 	enum vhu_room (*connected)(struct vhu_endpoint *endpoint, int fd);
+	/* A call took long that connections cost which are not the owner's. */
+	void (*slow)(struct vhu_endpoint *endpoint, const struct disposal_slow *slow);
 };
 
 struct vhu_endpoint {
 	struct loop *loop;
 	struct disposal_account *account; /* what connections cost that are not the owner's */
 	const struct vhu_endpoint_events *events;
-	struct stall_meter *meter; /* the owner's: what connecting takes of the control thread; or NULL */
 	enum vhu_mode mode;
 	char *name; /* for log lines */
 	char *path;
 	struct loop_fd listener; /* server; fd -1: none */
+	struct vhu_connect connect; /* client: the try that is under way */
 	struct loop_timer timer; /* client: the next try; server: listening again */
 	struct loop_timer alone; /* server: until a front end has connected for the first time */
 	struct vhu_hint hint;	 /* why no front end is connected */

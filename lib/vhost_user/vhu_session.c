@@ -213,14 +213,10 @@ static void vhu_session_send_reply(struct vhu_device *device, uint32_t request, 
 	};
 	int error;
 
-	if (reply->fd >= 0) {
+	if (reply->fd >= 0)
 		error = vhu_connection_send_fd(&device->connection, &header, reply->fd);
-		disposal_close(device->account, reply->fd);
-		if (error != 0)
-			vhu_session_end(device, "the front end does not take its userfaultfd", false);
-		return;
-	}
-	error = vhu_connection_send(&device->connection, &header, &reply->payload);
+	else
+		error = vhu_connection_send(&device->connection, &header, &reply->payload);
 	if (error != 0)
 		vhu_session_end(device,
 				error == -ENOBUFS ? "the front end does not read its replies"

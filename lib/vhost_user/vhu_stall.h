@@ -9,11 +9,29 @@
 #ifndef VUS_VHU_STALL_H
 #define VUS_VHU_STALL_H
 
+#include <stdint.h>
+
 #include "role.h"
 
 struct vhu_device;
 
+/* What is told of it, by the names of JSON, vusctl and the documentation (`scripts/lib/counters`). ROW(name, help) */
+#define STALL_ROWS(ROW)                                                                                                  \
+	ROW(memory_wait_ms, "how long lcores waited for a page of the guest's memory, or cleared it, since the start")   \
+	ROW(interrupt_wait_ms, "how long writes to its interrupts took that took more than 0.1 ms, since the start")     \
+	ROW(sent_down, "how often its front end was hung up on, and none let in for a while, because of what calls took") \
+	ROW(down_for_ms, "for how long none is let in yet")
+
+#define STALL_MEMBER(name, help) uint64_t name;
+struct vhu_stalls {
+	STALL_ROWS(STALL_MEMBER)
+};
+
 /* Something was charged: acts upon it. */
 void vhu_stall_charged(struct vhu_device *device) RUNS_ON(control_thread);
+
+/* How long no front end is let in yet. */
+uint64_t vhu_stall_rest(const struct vhu_device *device);
+void vhu_stall_show(const struct vhu_device *device, struct vhu_stalls *stalls);
 
 #endif

@@ -71,7 +71,7 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 
 	while (i < waiting->n)
 		if (vhu_waiting_has_left(waiting->place[i].fd))
-			disposal_close(waiting->account, remove_at(waiting, i));
+			disposal_close_socket(waiting->account, remove_at(waiting, i));
 		else
 			i++;
 	/* A front end speaks first. One that is silent does not stand in the way of one that is not. */
@@ -86,6 +86,6 @@ int vhu_waiting_take(struct vhu_waiting *waiting)
 void vhu_waiting_clear(struct vhu_waiting *waiting)
 {
 	while (waiting->n > 0)
-		disposal_close(waiting->account, remove_at(waiting, 0));
+		disposal_close_socket(waiting->account, remove_at(waiting, 0));
 	vhu_waiting_watch(waiting);
 }

@@ -85,10 +85,26 @@ void device_create(void)
 
 /* --- turns ------------------------------------------------------------------------------------------------------- */
 
+/* Turns until its thread has read what there is, and nothing more is. */
+static void read_all(void)
+{
+	const uint64_t end = clock_ns() + LATE_S * NS_PER_S;
+	unsigned int quiet = 0;
+
+	role_assert_control();
+	while (quiet < 2) {
+		const struct stream_io *io = device->connection.stream.io;
+		bool busy = io != NULL && io->busy;
+
+		loop_turn(loop, busy ? NS_PER_MS : 0);
+		quiet = busy ? 0 : quiet + 1;
+		FUZZ_CHECK(clock_ns() < end);
+	}
+}
+
 void device_turn(void)
 {
-	role_assert_control();
-	loop_turn(loop, 0);
+	read_all();
 }
 
 bool device_waits(void)
@@ -102,13 +118,12 @@ void device_settle(void)
 	const uint64_t end = clock_ns() + LATE_S * NS_PER_S;
 
 	role_assert_control();
-	loop_turn(loop, 0);
-	loop_turn(loop, 0);
+	read_all();
 	while ((!lcore_is_online && device_waits()) || device->pending.n[VHU_STEP_MAP] > 0) {
 		loop_turn(loop, NS_PER_MS);
+		read_all();
 		FUZZ_CHECK(clock_ns() < end);
 	}
-	loop_turn(loop, 0);
 }
 
 void lcore_comes(void)

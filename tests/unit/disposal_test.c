@@ -133,11 +133,11 @@ static void run_long(struct disposal_job *job)
 	run_counted(job);
 }
 
-static void hear_of_slow(void *arg, const char *what, uint64_t ns)
+static void hear_of_slow(void *arg, const struct disposal_slow *slow)
 {
 	role_assert_control();
-	assert_string_equal(what, "a brief call");
-	assert_true(ns > DISPOSAL_BRIEF_MS * NS_PER_MS);
+	assert_string_equal(slow->what, "a brief call");
+	assert_true(slow->ns > DISPOSAL_BRIEF_MS * NS_PER_MS);
 	/* No other has begun before its owner hears of this one: the jobs behind it can be taken back. */
 	for (struct counted_job *job = arg; job->number != 0; job++)
 		assert_true(disposal_cancel(&job->job));
@@ -168,7 +168,7 @@ static void a_brief_call_that_takes_long_is_told(void **state)
 
 	role_assert_control();
 	account = disposal_account_create(loop, "p");
-	disposal_account_watch_brief(account, hear_of_slow, &job[1]);
+	disposal_account_watch_slow(account, hear_of_slow, &job[1]);
 	for (unsigned int i = 0; i < 4; i++) {
 		job[i] = (struct counted_job){.job = {.run = i == 0 ? run_long : run_counted, .done = count_done,
 						      .what = "a brief call", .brief = true}, .number = i};
@@ -176,7 +176,7 @@ static void a_brief_call_that_takes_long_is_told(void **state)
 	}
 	TURN_UNTIL(loop, atomic_load(&dones) == 1 && stats_of(account).waiting == 0);
 	assert_int_equal(atomic_load(&runs), 1);
-	disposal_account_watch_brief(account, NULL, NULL);
+	disposal_account_watch_slow(account, NULL, NULL);
 	/* Others of the account go on. */
 	job[4].job = (struct disposal_job){.run = run_counted, .done = count_done, .brief = true};
 	disposal_start(account, &job[4].job);

@@ -47,23 +47,6 @@ static void a_meter_rings_once_until_it_is_read(void **state)
 	close(meter.alarm_fd);
 }
 
-/* A call is charged when it has had a CPU for longer than any honest one has. */
-static void a_call_is_charged_when_it_took_long(void **state)
-{
-	struct stall_meter meter = {.alarm_fd = -1};
-	uint64_t ns[STALL_KINDS], begun = stall_call_begin();
-
-	assert_false(stall_call_end(&meter, begun) && stall_call_end(&meter, stall_call_begin()));
-	stall_take(&meter, ns);
-	begun = stall_call_begin();
-	while (clock_thread_cpu_ns() < begun + NS_PER_MS)
-		;
-	assert_true(stall_call_end(&meter, begun));
-	stall_take(&meter, ns);
-	assert_true(ns[STALL_CONTROL] >= NS_PER_MS);
-	assert_int_equal(ns[STALL_MEMORY] + ns[STALL_INTERRUPT], 0);
-}
-
 /* 1 GiB pages of 300 ms each, four in a row and one a minute: nobody is sent down. */
 static void honest_faults_are_within_the_bound(void **state)
 {
@@ -90,11 +73,6 @@ static void the_reason_has_the_sum_and_the_time(void **state)
 	assert_true(add(&account, STALL_MEMORY, 2950, account.at_ns + 3 * NS_PER_S));
 	assert_true(stall_account_over(&account, account.at_ns, text, sizeof(text)));
 	assert_string_equal(text, "its memory kept an lcore waiting 3.0 s within 3 s");
-	account = fresh();
-	account.bound[STALL_CONTROL] = (struct stall_bound){50 * NS_PER_MS, 5 * NS_PER_MS};
-	assert_true(add(&account, STALL_CONTROL, 110, account.at_ns + NS_PER_S / 2));
-	assert_true(stall_account_over(&account, account.at_ns, text, sizeof(text)));
-	assert_string_equal(text, "its connection kept the control thread busy for 110 ms within 1 s");
 }
 
 static void a_rest_doubles_and_pays_the_debt(void **state)
@@ -154,7 +132,6 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(a_meter_rings_once_until_it_is_read),
-		cmocka_unit_test(a_call_is_charged_when_it_took_long),
 		cmocka_unit_test(honest_faults_are_within_the_bound),
 		cmocka_unit_test(the_reason_has_the_sum_and_the_time),
 		cmocka_unit_test(a_rest_doubles_and_pays_the_debt),

@@ -90,8 +90,7 @@ static void test_half_dead_front_end_is_replaced(void **state)
 		usleep(50000);
 		_exit(0);
 	}
-	front_settle(t.loop);
-	assert_true(vhu_rig_status().connected);
+	TURN_UNTIL(t.loop, vhu_rig_status().connected);
 	assert_int_equal(waitpid(middle, &status_code, 0), middle);
 	assert_int_equal(status_code, 0);
 	front_settle(t.loop);

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "disposal_private.h"
 #include "fg_socket.h"
+#include "loop_private.h"
 
 static const uint64_t PATIENCE_NS = 10 * NS_PER_S, SILENCE_NS = 100 * NS_PER_MS;
 
@@ -32,11 +34,45 @@ void front_hang_up(struct front *front)
 	front_settle(front->loop);
 }
 
+/* A thread makes a call, or is about to. */
+static bool is_busy(struct disposal *disposal)
+{
+	bool busy;
+
+	pthread_mutex_lock(&disposal->lock);
+	busy = disposal->due > 0 || disposal->threads > disposal->idle;
+	pthread_mutex_unlock(&disposal->lock);
+	return busy;
+}
+
+static uint64_t calls_made(struct disposal *disposal)
+{
+	const struct disposal_account *account;
+	uint64_t n = 0;
+
+	pthread_mutex_lock(&disposal->lock);
+	LIST_FOREACH (account, &disposal->accounts, account_link)
+		n += account->done;
+	pthread_mutex_unlock(&disposal->lock);
+	return n;
+}
+
 void front_settle(struct loop *loop)
 {
+	/* A call that the test has made to sleep is not waited for. */
+	uint64_t deadline = clock_ns() + NS_PER_S;
+	int quiet = 0;
+
 	role_assert_control();
-	for (int i = 0; i < 20; i++)
+	while (quiet < 20) {
+		uint64_t before = calls_made(loop->disposal);
+
 		loop_turn(loop, 200 * NS_PER_US);
+		if (calls_made(loop->disposal) != before || (is_busy(loop->disposal) && clock_ns() < deadline))
+			quiet = 0;
+		else
+			quiet++;
+	}
 }
 
 void front_send(struct front *front, uint32_t request, uint32_t flags, const void *payload,

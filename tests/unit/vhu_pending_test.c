@@ -363,7 +363,8 @@ static uint32_t steps_until_nothing(const char *name)
 	uint32_t seen = 0;
 
 	role_assert_control();
-	loop_turn(t.loop, 0);
+	/* What was sent has been read. */
+	TURN_UNTIL(t.loop, !stream_has_bytes(&t.device->connection.stream));
 	while (vhu_pending_any(pending()) && clock_ns() < end) {
 		for (unsigned int step = 0; step < VHU_STEPS; step++)
 			seen |= (uint32_t)(pending()->n[step] > 0) << step;
