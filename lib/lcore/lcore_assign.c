@@ -8,6 +8,7 @@
 #include "lcore_bell.h"
 #include "lcore_private.h"
 #include "lcore_readers.h"
+#include "log.h"
 
 /* --- poll sets --------------------------------------------------------------------------------------------------- */
 
@@ -59,8 +60,9 @@ static void place_give_back(struct lcore *lc, const struct port_rxq *q) RUNS_ON(
 /* A change of an lcore's set of kick descriptors. */
 struct wake_change {
 	struct disposal_job job;
-	struct port_rxq *q; /* control's: it knows of this change */
-	int set, change;
+	struct port_rxq *q; /* control's: the one that is added, as long as that is so */
+	struct lcore *lc;
+	int set, change, error;
 	struct epoll_event event;
 };
 
@@ -68,7 +70,17 @@ static void wake_run(struct disposal_job *job)
 {
 	struct wake_change *wake = container_of(job, struct wake_change, job);
 
-	epoll_ctl(wake->set, wake->change, job->fd, &wake->event);
+	wake->error = epoll_ctl(wake->set, wake->change, job->fd, &wake->event) != 0 ? errno : 0;
+}
+
+/* It may be cold already, and its guest's kick reaches nobody: then it is looked at, and stays hot or warm from now on. */
+static void hears_nothing(struct lcore *lc, struct port_rxq *q, int error) RUNS_ON(control_thread)
+{
+	log_warn(q->port->name, "queue %u: the kernel does not tell us of its kicks (%s): an lcore looks at it each millisecond",
+		 q->index, strerror(error));
+	atomic_store_explicit(&q->deaf, true, memory_order_relaxed);
+	bell_mark(lc, q->slot);
+	doorbell_ring(&lc->bell);
 }
 
 static void wake_done(struct disposal_job *job)
@@ -78,6 +90,8 @@ static void wake_done(struct disposal_job *job)
 	role_assert_control();
 	if (wake->q != NULL)
 		wake->q->waking = NULL;
+	if (wake->q != NULL && wake->error != 0)
+		hears_nothing(wake->lc, wake->q, wake->error);
 	free(wake);
 }
 
@@ -86,7 +100,7 @@ static void wake_done(struct disposal_job *job)
  *
  * Nobody reads it either, so the kernel tells an lcore, once the descriptor is in its set, of every kick that came before: it
  * does not matter how long it takes to get there, nor whether the lcore sleeps by then. */
-static bool wake_prepare(struct wake_change **wake, const struct lcore *lc, struct port_rxq *q, int change)
+static bool wake_prepare(struct wake_change **wake, struct lcore *lc, struct port_rxq *q, int change)
 {
 	*wake = NULL;
 	if (q->wake_fd < 0)
@@ -103,6 +117,7 @@ static bool wake_prepare(struct wake_change **wake, const struct lcore *lc, stru
 			.brief = true,
 			.fd = q->wake_fd,
 		},
+		.lc = lc,
 		.set = lc->epoll_fd,
 		.change = change,
 		.event = {.events = EPOLLIN | EPOLLET, .data = {.u64 = bell_tag(q->slot, q->joined)}},
@@ -126,10 +141,11 @@ static void wake_commit(struct wake_change *wake, const struct port_rxq *q) RUNS
 
 static void wake_add(struct wake_change *wake, struct port_rxq *q) RUNS_ON(control_thread)
 {
-	if (wake != NULL && q->account != NULL) {
+	atomic_store_explicit(&q->deaf, false, memory_order_relaxed);
+	if (wake != NULL)
 		wake->q = q;
+	if (wake != NULL && q->account != NULL)
 		q->waking = &wake->job;
-	}
 	wake_commit(wake, q);
 }
 

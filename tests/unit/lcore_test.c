@@ -2,6 +2,7 @@
 /* What lcores poll, when they sleep, what wakes them and that nothing is lost by it, how sets of queues change under them,
  * and what they count. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -157,6 +158,29 @@ static void a_queue_without_a_wake_up(void **state)
 	await_sleep();
 	source_send(&source[3], 1);
 	assert_true(await_equal(&source[3].pending, 0));
+	source_take(&source[3]);
+}
+
+/* One whose descriptor the kernel does not take into the lcore's set is as one without. */
+static void a_wake_up_that_cannot_be_watched(void **state)
+{
+	int fd = source[3].rxq.wake_fd;
+
+	role_assert_control();
+	source[3].rxq.wake_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	source_add(&source[3]);
+	assert_false(port_rxq_wakes(&source[3].rxq));
+	await_lcores();
+	for (int i = 0; i < 20; i++) {
+		usleep(5000);
+		atomic_fetch_add(&source[3].pending, 1);
+		assert_true(await_equal(&source[3].pending, 0));
+	}
+	source_take(&source[3]);
+	close(source[3].rxq.wake_fd);
+	source[3].rxq.wake_fd = fd;
+	source_add(&source[3]);
+	assert_true(port_rxq_wakes(&source[3].rxq));
 	source_take(&source[3]);
 }
 
@@ -478,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_kick_wakes_once),
 		cmocka_unit_test(a_change_of_the_set_wakes),
 		cmocka_unit_test(a_queue_without_a_wake_up),
+		cmocka_unit_test(a_wake_up_that_cannot_be_watched),
 		cmocka_unit_test(an_unproven_wake_up),
 		cmocka_unit_test(a_queue_that_joins_is_disarmed),
 		cmocka_unit_test(a_queue_that_left_is_left_alone),
