@@ -142,6 +142,10 @@ static void spread(struct port *port, struct lcore_ctx *ctx, const struct vhost_
 		queue[i] = (uint8_t)(frame_flow_hash(frames[i]) % set->n);
 		present |= UINT32_C(1) << queue[i];
 	}
+	if ((present & (present - 1)) == 0) {
+		fill_queue(port, ctx, set, queue[0], frames, n);
+		return;
+	}
 	while (present != 0) {
 		uint8_t which = (uint8_t)__builtin_ctz(present);
 		uint16_t parts = 0;
