@@ -57,14 +57,14 @@ static inline void split_look(const struct virtq_view *view, uint16_t n, uint16_
 	const uint16_t *ring = view->conf->avail->ring;
 	uint32_t mask = view->conf->size - 1u, at = view->dp->last_avail, used = view->dp->last_used;
 
+	/* Lines of the used ring that are written soon. */
+	for (uint32_t i = 0; i < n; i += 64 / sizeof(struct vring_used_elem))
+		__builtin_prefetch(&view->conf->used->ring[(used + i) & mask], 1);
 	for (uint32_t i = 0; i < n; i++, at++) {
 		uint32_t head = guest_load16(&ring[at & mask]);
 
 		heads[i] = (uint16_t)head;
 		__builtin_prefetch(&desc[head & mask]);
-		/* The line of the used ring that is written soon, once for the entries in it. */
-		if (i % (64 / sizeof(struct vring_used_elem)) == 0)
-			__builtin_prefetch(&view->conf->used->ring[(used + i) & mask], 1);
 	}
 }
 
