@@ -99,8 +99,11 @@ enum {
 	/* Calls on peers' descriptors that one port, or one listener, may have under way at a time: each holds a thread
 	 * (disposal.h). */
 	DISPOSAL_THREADS = 4,
-	/* CPU time that a call takes only if a peer has seen to it, in milliseconds: see disposal.h. */
-	DISPOSAL_BRIEF_MS = 5,
+	/* CPU time in milliseconds: that a call takes only if a peer has seen to it, or a hypervisor had the CPU meanwhile; that
+	 * such calls of one peer may take; and how much of it is forgotten each second (disposal.h). */
+	DISPOSAL_BRIEF_MS = 1,
+	DISPOSAL_SLOW_MS = 15,
+	DISPOSAL_SLOW_MS_A_SECOND = 5,
 	/* And that may wait: more than any front end's turn brings. So many descriptors of one port at most are about to be
 	 * closed. */
 	DISPOSAL_WAITING_MAX = 512,

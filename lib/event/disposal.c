@@ -176,6 +176,26 @@ static bool wait_for_more(struct disposal *disposal)
 	return woken || disposal->due >= disposal->idle;
 }
 
+/* A weighed call took so much of a CPU. One of some milliseconds may have had its CPU taken away by a hypervisor, which the
+ * kernel counts as ours; several in a short time are the peer's doing. */
+static void weigh(struct disposal_account *account, const struct running *running, uint64_t cpu)
+{
+	uint64_t now = clock_ns(), forgiven = (now - account->slowed_ns) / 1000 * DISPOSAL_SLOW_MS_A_SECOND;
+
+	if (cpu < DISPOSAL_BRIEF_MS * NS_PER_MS)
+		return;
+	account->slow_ns = cpu + (account->slow_ns > forgiven ? account->slow_ns - forgiven : 0);
+	account->slowed_ns = now;
+	if (account->slow_ns < DISPOSAL_SLOW_MS * NS_PER_MS && account->slow.ns == 0)
+		return;
+	account->slow = (struct disposal_slow){
+		.what = running->what,
+		.ns = account->slow.ns + account->slow_ns,
+		.closed = running->closes && (account->slow.ns == 0 || account->slow.closed),
+	};
+	account->slow_ns = 0;
+}
+
 /* Makes the call; unlocked meanwhile. The job may be gone then. */
 static void make_call(struct disposal *disposal, struct disposal_job *job, struct running *running)
 {
@@ -188,8 +208,8 @@ static void make_call(struct disposal *disposal, struct disposal_job *job, struc
 	job->run(job);
 	cpu = clock_thread_cpu_ns() - cpu;
 	pthread_mutex_lock(&disposal->lock);
-	if (running->weighed && cpu > DISPOSAL_BRIEF_MS * NS_PER_MS && cpu > account->slow.ns)
-		account->slow = (struct disposal_slow){running->what, cpu, running->closes};
+	if (running->weighed)
+		weigh(account, running, cpu);
 	job_came_back(account, job, has_done, running);
 }
 

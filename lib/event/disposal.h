@@ -36,8 +36,9 @@ struct disposal_job {
 	/* Jobs of one account about the same descriptor, ordered, run one after the other in the order of their start.
 	 * The last one closes it: from its start on the number may be another descriptor's, which does not wait for it. */
 	bool ordered, closes;
-	/* A call of microseconds, unless the peer has prepared it to take a CPU for long (X5): its owner hears of one that took
-	 * more than DISPOSAL_BRIEF_MS of CPU time. Brief ones of an account are made one at a time; weighed ones are not. */
+	/* A call of microseconds, unless the peer has prepared it to take a CPU for long (X5): its owner hears when those of
+	 * DISPOSAL_BRIEF_MS or more have taken DISPOSAL_SLOW_MS of CPU time. Brief ones of an account are made one at a time;
+	 * weighed ones are not. */
 	bool brief, weighed;
 	int fd;
 
@@ -75,14 +76,14 @@ void disposal_account_release(struct disposal_account *account) RUNS_ON(control_
 void disposal_account_watch(struct disposal_account *account, void (*changed)(void *arg), void *arg)
 	RUNS_ON(control_thread);
 
-/* A brief or weighed call that was not one of microseconds. */
+/* Brief or weighed calls that were none of microseconds. */
 struct disposal_slow {
-	const char *what;
-	uint64_t ns; /* of a CPU */
-	bool closed; /* it was the last on its descriptor */
+	const char *what; /* the last of them */
+	uint64_t ns;	  /* of a CPU, all of them */
+	bool closed;	  /* it was the last on its descriptor */
 };
 
-/* `slow` is called from the loop after such a call. */
+/* `slow` is called from the loop after the last of such calls. */
 void disposal_account_watch_slow(struct disposal_account *account,
 				 void (*slow)(void *arg, const struct disposal_slow *slow), void *arg)
 	RUNS_ON(control_thread);

@@ -63,8 +63,9 @@ struct disposal_account {
 	struct loop_call notify;
 	void (*changed)(void *arg); /* control's, as its argument is */
 	void *changed_arg;
-	/* The brief or weighed call that took longest since `tell_slow` was called; ns 0: none did. */
-	struct disposal_slow slow;
+	/* CPU time of its slow calls, and when the last one ended: what is more than the bound is told. */
+	uint64_t slow_ns, slowed_ns;
+	struct disposal_slow slow; /* that used it up, since `tell_slow` was called; ns 0: none did */
 	void (*tell_slow)(void *arg, const struct disposal_slow *slow); /* control's, as its argument is */
 	void *slow_arg;
 };

@@ -118,11 +118,10 @@ static void run_abreast(struct disposal_job *job)
 	atomic_fetch_sub(&abreast, 1);
 }
 
-/* It takes a CPU for longer than a brief call may. */
-static void run_long(struct disposal_job *job)
+static void run_for(struct disposal_job *job, uint64_t end)
 {
 	struct timespec now;
-	uint64_t end = 2 * DISPOSAL_BRIEF_MS * NS_PER_MS, from, ran;
+	uint64_t from, ran;
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	from = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
@@ -133,11 +132,23 @@ static void run_long(struct disposal_job *job)
 	run_counted(job);
 }
 
+/* It takes a CPU for longer than brief calls may together. */
+static void run_long(struct disposal_job *job)
+{
+	run_for(job, DISPOSAL_SLOW_MS * NS_PER_MS + NS_PER_MS);
+}
+
+/* For a third of that and a little more. */
+static void run_third(struct disposal_job *job)
+{
+	run_for(job, (DISPOSAL_SLOW_MS / 3 + 1) * NS_PER_MS);
+}
+
 static void hear_of_slow(void *arg, const struct disposal_slow *slow)
 {
 	role_assert_control();
 	assert_string_equal(slow->what, "a brief call");
-	assert_true(slow->ns > DISPOSAL_BRIEF_MS * NS_PER_MS);
+	assert_true(slow->ns > DISPOSAL_SLOW_MS * NS_PER_MS);
 	/* No other has begun before its owner hears of this one: the jobs behind it can be taken back. */
 	for (struct counted_job *job = arg; job->number != 0; job++)
 		assert_true(disposal_cancel(&job->job));
@@ -181,6 +192,34 @@ static void a_brief_call_that_takes_long_is_told(void **state)
 	job[4].job = (struct disposal_job){.run = run_counted, .done = count_done, .brief = true};
 	disposal_start(account, &job[4].job);
 	TURN_UNTIL(loop, atomic_load(&dones) == 2);
+	disposal_account_put(account);
+}
+
+static void count_slow(void *arg, const struct disposal_slow *slow)
+{
+	role_assert_control();
+	assert_true(slow->ns > DISPOSAL_SLOW_MS * NS_PER_MS);
+	++*(unsigned int *)arg;
+}
+
+/* A hypervisor may have taken the CPU away for some of a call. */
+static void one_call_of_some_milliseconds_is_not_told(void **state)
+{
+	struct disposal_account *account;
+	unsigned int told = 0;
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	disposal_account_watch_slow(account, count_slow, &told);
+	for (unsigned int i = 1; i <= 3; i++) {
+		static struct counted_job job[3];
+
+		job[i - 1].job = (struct disposal_job){
+			.run = run_third, .done = count_done, .what = "a brief call", .brief = true};
+		disposal_start(account, &job[i - 1].job);
+		TURN_UNTIL(loop, atomic_load(&dones) == i && (i < 3 || told > 0));
+		assert_int_equal(told, i == 3);
+	}
 	disposal_account_put(account);
 }
 
@@ -488,6 +527,7 @@ int main(void)
 		CASE(done_on_the_loops_thread),
 		CASE(brief_calls_are_made_one_at_a_time),
 		CASE(a_brief_call_that_takes_long_is_told),
+		CASE(one_call_of_some_milliseconds_is_not_told),
 		CASE(one_account_holds_no_other),
 		CASE(every_account_has_its_quota),
 		CASE(full_when_all_are_lost),
