@@ -63,9 +63,12 @@ static __attribute__((noinline)) void send_in_turn(struct sorting *s) RUNS_ON(lc
 	for (int i = -PORT_AHEAD_STEPS; i < s->outboxes; i++) {
 		for (int step = 0; step < PORT_AHEAD_STEPS; step++) {
 			int at = i + PORT_AHEAD_STEPS - step;
-			struct outbox *out = &s->outbox[at];
+			struct outbox *out;
 
-			if (at >= 0 && at < s->outboxes && out->port->ops->ahead != NULL)
+			if (at < 0 || at >= s->outboxes)
+				continue;
+			out = &s->outbox[at];
+			if (out->port->ops->ahead != NULL)
 				out->port->ops->ahead(out->port, (enum port_ahead_step)step, out->frame, out->n, &ahead[at]);
 		}
 		if (i >= 0)
