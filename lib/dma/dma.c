@@ -92,24 +92,37 @@ static void map_piece(struct loop_job *job)
 	free(made);
 }
 
+/* Locked. */
+static void unmap(struct mapped *gone)
+{
+	HASH_DEL(mapped, gone);
+	ops->unmap(gone->at, gone->len);
+	free(gone);
+}
+
 void dma_unmap(const uint8_t *at)
 {
 	struct mapped *gone = NULL;
 
 	pthread_mutex_lock(&lock);
 	HASH_FIND_PTR(mapped, &at, gone);
-	if (gone != NULL) {
-		HASH_DEL(mapped, gone);
-		ops->unmap(gone->at, gone->len);
-	}
+	if (gone != NULL)
+		unmap(gone);
 	pthread_mutex_unlock(&lock);
-	free(gone);
 }
 
+/* The lock is free in between: who unmaps a piece of its own waits for one, not for all. */
 static void unmap_all(struct loop_job *job VUS_UNUSED)
 {
-	while (mapped != NULL)
-		dma_unmap(mapped->at);
+	bool more;
+
+	do {
+		pthread_mutex_lock(&lock);
+		more = mapped != NULL;
+		if (more)
+			unmap(mapped);
+		pthread_mutex_unlock(&lock);
+	} while (more);
 }
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
