@@ -66,13 +66,16 @@ static void account_changed(void *arg)
  * a while, so that few of a thread's seconds go to such calls. One that is there goes, unless it was the close of another's. */
 static void rest_after(struct vhu_device *device, const struct disposal_slow *slow) RUNS_ON(control_thread)
 {
-	uint64_t now = clock_ns(), rest = stall_account_rest(&device->stall, now);
+	uint64_t now = clock_ns(), before = device->stall.rest_until_ns;
+	uint64_t rest = stall_account_rest(&device->stall, now);
 	char why[120];
 
-	if (rest < SLOW_REST * slow->ns) {
+	if (rest < SLOW_REST * slow->ns)
 		rest = SLOW_REST * slow->ns;
-		device->stall.rest_until_ns = now + rest;
-	}
+	/* The rest after a longer call is not over yet. */
+	if (now + rest < before)
+		rest = before - now;
+	device->stall.rest_until_ns = now + rest;
 	snprintf(why, sizeof(why), "%s took %.0f ms", slow->what, (double)slow->ns / (double)NS_PER_MS);
 	vhu_endpoint_back_off(&device->endpoint, rest);
 	if (device->state == VHU_TALKING && !slow->closed)

@@ -244,7 +244,8 @@ void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 
 void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns)
 {
-	pause_listening(endpoint, ns);
+	if (!endpoint->resting || endpoint->timer.due_ns < clock_ns() + ns)
+		pause_listening(endpoint, ns);
 }
 
 /* --- both ------------------------------------------------------------------------------------------------------- */

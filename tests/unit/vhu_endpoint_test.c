@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "rcu.h"
 #include "vhu_endpoint.h"
+#include "vhu_session.h"
 #include "unix_connect.h"
 
 enum { READER = 0 };
@@ -550,6 +551,47 @@ static void test_client_looks_where_a_link_leads(void **state)
 	OK(rmdir(folder));
 }
 
+/* Takes a CPU for so long, as a call does that its front end has prepared. */
+static uint64_t long_ns;
+
+static void run_long(struct disposal_job *job VUS_UNUSED)
+{
+	uint64_t begun = clock_thread_cpu_ns();
+
+	while (clock_thread_cpu_ns() < begun + long_ns)
+		;
+}
+
+static void close_slowly(uint64_t ns) RUNS_ON(control_thread)
+{
+	static struct disposal_job job;
+	unsigned int rests = (unsigned int)vhu_rig_status().stalls.sent_down;
+
+	long_ns = ns;
+	job = (struct disposal_job){.run = run_long, .what = "close() of a connection", .closes = true, .weighed = true};
+	disposal_start(vhu_device_account(t.device), &job);
+	TURN_UNTIL(t.loop, vhu_rig_status().stalls.sent_down > rests);
+}
+
+/* Neither another call that takes less, nor what ends a conversation, makes the rest after a long call shorter. */
+static void test_a_rest_is_not_cut_short(void **state)
+{
+	uint64_t end;
+
+	role_assert_control();
+	close_slowly(300 * NS_PER_MS);
+	assert_true(vhu_rig_status().connected);
+	end = clock_ns() + vhu_rig_status().stalls.down_for_ms * NS_PER_MS;
+	close_slowly(2 * DISPOSAL_SLOW_MS * NS_PER_MS);
+	assert_true(clock_ns() + (vhu_rig_status().stalls.down_for_ms + 1) * NS_PER_MS >= end);
+	vhu_device_cut_off(t.device, 0);
+	assert_true(front_closed(&t.front));
+	front_connect(&t.front, t.loop, t.path);
+	TURN_UNTIL(t.loop, vhu_rig_status().connected);
+	assert_true(clock_ns() >= end);
+	assert_int_equal(vhu_rig_status().stalls.down_for_ms, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,6 +611,7 @@ int main(void)
 		RIG_TEST(test_server_says_who_may_connect),
 		RIG_TEST(test_client_connects_when_something_is_new),
 		RIG_TEST(test_client_looks_where_a_link_leads),
+		RIG_TEST_CONNECTED(test_a_rest_is_not_cut_short),
 	};
 
 	return cmocka_run_group_tests_name("vhu_endpoint", tests, NULL, NULL);
