@@ -59,7 +59,8 @@ static void fetch_ring(struct virtq *q, struct vnet_ahead *ahead) RUNS_ON(lcore_
 	vnet_queue_leave(q);
 }
 
-/* What the ring names next, whether it has been made available or not. */
+/* What the ring names next, whether it has been made available or not: so it may name the same twice, and each word that is read
+ * stands for itself. */
 static void fetch_descs(struct vnet_ahead *ahead, uint16_t n)
 {
 	const struct virtq_conf *conf = ahead->conf;
@@ -68,6 +69,7 @@ static void fetch_descs(struct vnet_ahead *ahead, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t *place = &ahead->place[i];
 
+		mem_fetch_begin(MEM_FETCH_TO_GUEST);
 		if (conf->packed)
 			*place = packed_index(packed_next(at, i % conf->size, conf->size));
 		else
@@ -82,9 +84,12 @@ static void fetch_buffers(const struct vnet_ahead *ahead, uint16_t n)
 	const struct mem_map *map = ahead->map;
 
 	for (uint16_t i = 0; i < n; i++) {
-		uint64_t gpa = guest_load64((const uint64_t *)(const void *)&ahead->conf->desc[ahead->place[i]]);
-		uint32_t region = mem_map_index_of(map, gpa);
+		uint64_t gpa;
+		uint32_t region;
 
+		mem_fetch_begin(MEM_FETCH_TO_GUEST);
+		gpa = guest_load64((const uint64_t *)(const void *)&ahead->conf->desc[ahead->place[i]]);
+		region = mem_map_index_of(map, gpa);
 		if (region < map->n)
 			__builtin_prefetch(map->region[region].host + (gpa - map->region[region].gpa), 1);
 	}
@@ -106,7 +111,6 @@ void vnet_ahead(struct virtq *q, enum port_ahead_step step, uint16_t n, struct p
 	}
 	if (ahead->conf == NULL)
 		return;
-	mem_fetch_begin(MEM_FETCH_TO_GUEST);
 	mem_note_open(MEM_NOTE_TO, ahead->conf); /* X3 */
 	if (step == PORT_AHEAD_DESCS)
 		fetch_descs(ahead, frames_ahead(n));
