@@ -54,9 +54,13 @@ static void unlink_job(struct disposal_account *account, struct disposal_job **a
 		account->queue_tail = at;
 }
 
-/* The first job of the queue that waits for no other. */
+/* The first job of the queue that waits for no other. Where all places are taken, however many wait are not looked at: others
+ * wait for the lock meanwhile, control among them. */
 static struct disposal_job *unqueue(struct disposal_account *account)
 {
+	if (account->running_n == DISPOSAL_THREADS &&
+	    (account->brief_waiting == 0 || account->running[BRIEF].since_ns != 0))
+		return NULL;
 	for (struct disposal_job **at = &account->queue; *at != NULL; at = &(*at)->next) {
 		struct disposal_job *job = *at;
 
@@ -91,6 +95,17 @@ static struct running *occupy(struct disposal_account *account, const struct dis
 	return running;
 }
 
+static void make_thread(struct disposal *disposal);
+
+/* Locked. For jobs that became due together, or that others waited for, when a thread looked for work in vain. */
+static void wake_another(struct disposal *disposal)
+{
+	if (disposal->due > disposal->idle)
+		make_thread(disposal);
+	else if (disposal->due > 0)
+		sem_post(&disposal->more);
+}
+
 static void enqueue_account(struct disposal *disposal, struct disposal_account *account)
 {
 	account->next_queued = NULL;
@@ -117,6 +132,7 @@ static struct disposal_job *take_job(struct disposal *disposal, struct running *
 		*running = occupy(account, job);
 		disposal->due--;
 		disposal->idle--;
+		wake_another(disposal);
 		return job;
 	}
 	return NULL;

@@ -92,7 +92,9 @@ static void tell_owner(struct loop_call *call)
 		if (account->tell_slow != NULL)
 			account->tell_slow(account->slow_arg, &slow);
 		pthread_mutex_lock(&disposal->lock);
-		account->slow.ns = 0;
+		/* Others may have come back since. */
+		account->slow.ns -= slow.ns;
+		disposal_account_notify(account);
 		sem_post(&disposal->more);
 		pthread_mutex_unlock(&disposal->lock);
 	}

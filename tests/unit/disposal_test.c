@@ -422,6 +422,51 @@ static void a_lost_close_keeps_no_number(void **state)
 	disposal_account_put(account);
 }
 
+static void run_and_wait(struct disposal_job *job)
+{
+	struct counted_job *counted = container_of(job, struct counted_job, job);
+
+	while (atomic_load(&slept) < counted->number)
+		usleep(1000);
+	run_counted(job);
+}
+
+/* A brief call lets two go on when it comes back: a close() of its descriptor, which does not, and the next brief one. Another
+ * thread, which looked for work while both were waiting, makes that. */
+static void two_that_waited_go_on_at_once(void **state)
+{
+	static struct counted_job first, closing, next, warm[2];
+	struct disposal_account *account;
+	uint64_t began;
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	atomic_store(&slept, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		warm[i] = (struct counted_job){.job = {.run = run_and_wait, .done = count_done}, .number = 1};
+		disposal_start(account, &warm[i].job);
+	}
+	atomic_store(&slept, 1);
+	TURN_UNTIL(loop, atomic_load(&dones) == 2);
+	first = (struct counted_job){
+		.job = {.run = run_and_wait, .done = count_done, .brief = true, .ordered = true, .fd = 77}, .number = 2};
+	closing.job = (struct disposal_job){.run = run_sleep, .ordered = true, .closes = true, .fd = 77};
+	next.job = (struct disposal_job){.run = run_counted, .done = count_done, .brief = true, .ordered = true, .fd = 78};
+	disposal_start(account, &first.job);
+	TURN_UNTIL(loop, stats_of(account).running == 1);
+	disposal_start(account, &closing.job);
+	usleep(20000);
+	disposal_start(account, &next.job);
+	usleep(20000);
+	began = clock_ns();
+	atomic_store(&slept, 2);
+	TURN_UNTIL(loop, atomic_load(&dones) == 4);
+	assert_true(clock_ns() - began < NS_PER_S);
+	close(sleeping[1]);
+	TURN_UNTIL(loop, stats_of(account).running == 0);
+	disposal_account_put(account);
+}
+
 static void outlives_its_owner(void **state)
 {
 	static struct counted_job sleeper[DISPOSAL_THREADS + 2];
@@ -536,6 +581,7 @@ int main(void)
 		CASE(closes_descriptors),
 		CASE(jobs_about_one_descriptor_in_order),
 		CASE(a_lost_close_keeps_no_number),
+		CASE(two_that_waited_go_on_at_once),
 		CASE(outlives_its_owner),
 		CASE(the_end_leaves_lost_calls_behind),
 		CASE(the_end_closes_what_waits),
