@@ -29,7 +29,7 @@ enum { FIXTURE_LIMIT_S = 510 };
 #else
 enum { FIXTURE_LIMIT_S = 170 };
 #endif
-enum { QUIET_MS = 200, GUESTS = 5, GUEST_MEMORY = 16 << 20 };
+enum { QUIET_MS = 200, GUESTS = 16, GUEST_MEMORY = 16 << 20 };
 #define GUEST_GPA (1ull << 30)
 
 /* A virtual machine: memory, front end, driver. */
