@@ -85,6 +85,14 @@ void device_create(void)
 
 /* --- turns ------------------------------------------------------------------------------------------------------- */
 
+/* A thread reads, or sends an answer. */
+static bool is_busy(void)
+{
+	const struct stream_io *io = device->connection.stream.io;
+
+	return io != NULL && io->busy;
+}
+
 /* Turns until its thread has read what there is, and nothing more is. */
 static void read_all(void)
 {
@@ -93,11 +101,8 @@ static void read_all(void)
 
 	role_assert_control();
 	while (quiet < 2) {
-		const struct stream_io *io = device->connection.stream.io;
-		bool busy = io != NULL && io->busy;
-
-		loop_turn(loop, busy ? NS_PER_MS : 0);
-		quiet = busy ? 0 : quiet + 1;
+		loop_turn(loop, is_busy() ? NS_PER_MS : 0);
+		quiet = is_busy() ? 0 : quiet + 1;
 		FUZZ_CHECK(clock_ns() < end);
 	}
 }
