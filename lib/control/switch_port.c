@@ -216,14 +216,15 @@ void switch_port_place_queues(struct switch_port *sp)
 			continue;
 		if (!lcores_nearer(q, &to)) {
 			lcore = lcore_at((unsigned int)q->lcore);
-			log_info(sp->made.name,
-				 "queue %u: its memory lies on NUMA node %d, and no lcore is nearer to that than %u, on node %d",
-				 i, q->node, lcore_id(lcore), lcore_node(lcore));
+			log_limited(&sp->placed, LOG_INFO, sp->made.name,
+				    "queue %u: its memory lies on NUMA node %d, and no lcore is nearer to that than %u, "
+				    "on node %d",
+				    i, q->node, lcore_id(lcore), lcore_node(lcore));
 		} else if (switch_port_move_queue(sp, q, to) == 0) {
 			lcore = lcore_at(to);
-			log_info(sp->made.name,
-				 "queue %u: its memory lies on NUMA node %d: lcore %u, on node %d, polls it from now on", i,
-				 q->node, lcore_id(lcore), lcore_node(lcore));
+			log_limited(&sp->placed, LOG_INFO, sp->made.name,
+				    "queue %u: its memory lies on NUMA node %d: lcore %u, on node %d, polls it from now on", i,
+				    q->node, lcore_id(lcore), lcore_node(lcore));
 		}
 	}
 }

@@ -15,6 +15,7 @@
 
 #include <sys/queue.h>
 
+#include "log.h"
 #include "names.h"
 #include "rcu.h"
 #include "switch.h"
@@ -54,6 +55,7 @@ struct switch_port {
 	bool wait_more; /* ... and something left since: one more has to follow */
 	struct rcu_wait wait;
 	struct loop_timer retry; /* memory was short */
+	struct log_limit placed; /* its memory may go from node to node as often as its peer likes (A4) */
 };
 _Static_assert(VHOST_QUEUE_PAIRS_MAX <= 32, "a bit for each receive queue");
 

@@ -76,8 +76,11 @@ static void wake_run(struct disposal_job *job)
 /* It may be cold already, and its guest's kick reaches nobody: then it is looked at, and stays hot or warm from now on. */
 static void hears_nothing(struct lcore *lc, struct port_rxq *q, int error) RUNS_ON(control_thread)
 {
-	log_warn(q->port->name, "queue %u: the kernel does not tell us of its kicks (%s): an lcore looks at it each millisecond",
-		 q->index, strerror(error));
+	static struct log_limit limit OWNED_BY(control_thread);
+
+	log_limited(&limit, LOG_WARN, q->port->name,
+		    "queue %u: the kernel does not tell us of its kicks (%s): an lcore looks at it each millisecond", q->index,
+		    strerror(error));
 	atomic_store_explicit(&q->deaf, true, memory_order_relaxed);
 	bell_mark(lc, q->slot);
 	doorbell_ring(&lc->bell);
