@@ -260,6 +260,19 @@ enum verdict verdict_of_state(struct fg_session *s, uint32_t request, uint32_t i
 	return verdict_of(s, &m, NULL, 0);
 }
 
+void assert_last_error(const char *port, const char *words)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	const char *error = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s", error != NULL ? error : "(none)");
+	json_decref(answer);
+	print_message("%s: %s\n", port, text);
+	if (strstr(text, words) == NULL)
+		fail_msg("%s gives as its last error: %s, not \"%s\"", port, text, words);
+}
+
 void assert_no(enum verdict v, const char *what)
 {
 	if (v != V_REFUSED && v != V_CLOSED)

@@ -111,6 +111,9 @@ enum outcome outcome_of(struct fg_ring *);
 /* Nothing arrives at @g. */
 void assert_silence(struct guest *g);
 
+/* Why the switch has refused something of the port last, or ended its conversation: it says these words. */
+void assert_last_error(const char *port, const char *words);
+
 /* Sends @m (flags and all as they are, NEED_REPLY added if @ask) and reports what came back. */
 enum verdict verdict_of(struct fg_session *, struct fg_msg *m, const int *fds, unsigned int n_fds);
 enum verdict verdict_of_u64(struct fg_session *, uint32_t request, uint64_t value);

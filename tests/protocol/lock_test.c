@@ -270,17 +270,6 @@ static void *add_or_be_refused(void *arg)
 	return NULL;
 }
 
-/* Why the port has refused something last is that. */
-static void assert_last_error(const char *port, const char *words)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
-	const char *why = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
-
-	if (why == NULL || strstr(why, words) == NULL)
-		fail_msg("%s: \"%s\", not \"%s\"", port, why != NULL ? why : "", words);
-	json_decref(answer);
-}
-
 static void await_refusals(struct hostile *h)
 {
 	int64_t deadline = fg_deadline(2 * FG_WAIT_MS);

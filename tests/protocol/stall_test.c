@@ -142,19 +142,6 @@ static bool is_connected(const char *port)
 	return connected;
 }
 
-static void assert_reason(const char *port, const char *reason)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
-	const char *error = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
-	char text[200];
-
-	snprintf(text, sizeof(text), "%s", error != NULL ? error : "(none)");
-	json_decref(answer);
-	print_message("%s: %s\n", port, text);
-	if (strstr(text, reason) == NULL)
-		fail_msg("%s gives as its last error: %s", port, text);
-}
-
 /* Until it is down, or the limit is over. */
 static unsigned int punch_until_down(struct puncher *puncher, struct guest *a)
 {
@@ -190,7 +177,7 @@ static void goes_down(const char *port, unsigned int mib, int64_t bound_ms)
 	if (is_connected(port))
 		fail_msg("after %u punches of %u MiB %s is still connected; the longest round of an lcore took %.0f ms", punches,
 			 mib, port, fg_longest_round_us(&fixture.sw, false) / 1e3);
-	assert_reason(port, "its memory kept an lcore waiting");
+	assert_last_error(port, "its memory kept an lcore waiting");
 	assert_true(is_connected("h0"));
 	assert_int_equal(number_of("h0", "memory_wait_ms"), 0);
 	assert_true(number_of(port, "memory_wait_ms") >= bound_ms);
@@ -301,7 +288,7 @@ static void whose_interrupts_take_long_goes_down(void **state)
 	if (is_connected("h1"))
 		fail_msg("with %d waiters h1 is still connected after %d s; the longest round of an lcore took %.1f ms",
 			 SIDE * SIDE, LIMIT_S, fg_longest_round_us(&fixture.sw, false) / 1e3);
-	assert_reason("h1", "in interrupts within");
+	assert_last_error("h1", "in interrupts within");
 	assert_true(is_connected("h0"));
 	assert_int_equal(number_of("h0", "interrupt_wait_ms"), 0);
 	wait_until_let_in_ms();

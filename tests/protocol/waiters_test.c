@@ -196,16 +196,6 @@ static bool is_connected(const char *port)
 	return connected;
 }
 
-static void assert_last_error(const char *port, const char *words)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
-	const char *why = json_string_value(json_object_get(json_object_get(answer, "port"), "last_error"));
-
-	if (why == NULL || strstr(why, words) == NULL)
-		fail_msg("%s: \"%s\", not \"%s\"", port, why != NULL ? why : "", words);
-	json_decref(answer);
-}
-
 /* Each message is read and answered, which wakes them all, by threads that may be lost; the first call that takes long is the
  * last. */
 static void a_connection_has_waiters(void **state)
