@@ -73,15 +73,15 @@ static void wake_run(struct disposal_job *job)
 	wake->error = epoll_ctl(wake->set, wake->change, job->fd, &wake->event) != 0 ? errno : 0;
 }
 
-/* It may be cold already, and its guest's kick reaches nobody: then it is looked at, and stays hot or warm from now on. */
-static void hears_nothing(struct lcore *lc, struct port_rxq *q, int error) RUNS_ON(control_thread)
+/* The queue may be cold already, and its guest's kick would wake no lcore: it is looked at once, and is not cold from now on. */
+static void watch_failed(struct lcore *lc, struct port_rxq *q, int error) RUNS_ON(control_thread)
 {
 	static struct log_limit limit OWNED_BY(control_thread);
 
 	log_limited(&limit, LOG_WARN, q->port->name,
 		    "queue %u: the kernel does not tell us of its kicks (%s): an lcore looks at it each millisecond", q->index,
 		    strerror(error));
-	atomic_store_explicit(&q->deaf, true, memory_order_relaxed);
+	atomic_store_explicit(&q->unwatched, true, memory_order_relaxed);
 	bell_mark(lc, q->slot);
 	doorbell_ring(&lc->bell);
 }
@@ -94,7 +94,7 @@ static void wake_done(struct disposal_job *job)
 	if (wake->q != NULL)
 		wake->q->waking = NULL;
 	if (wake->q != NULL && wake->error != 0)
-		hears_nothing(wake->lc, wake->q, wake->error);
+		watch_failed(wake->lc, wake->q, wake->error);
 	free(wake);
 }
 
@@ -144,7 +144,7 @@ static void wake_commit(struct wake_change *wake, const struct port_rxq *q) RUNS
 
 static void wake_add(struct wake_change *wake, struct port_rxq *q) RUNS_ON(control_thread)
 {
-	atomic_store_explicit(&q->deaf, false, memory_order_relaxed);
+	atomic_store_explicit(&q->unwatched, false, memory_order_relaxed);
 	if (wake != NULL)
 		wake->q = q;
 	if (wake != NULL && q->account != NULL)

@@ -67,8 +67,8 @@ extern struct lcores lcores;
 /* lcore_sleep.c. Arms the queues, looks once more, and waits in the kernel until there may be work. Whether it has waited. */
 bool lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
 
-/* How long an lcore looks for frames before it sleeps, in microseconds: less, and guests in full flow that pause for a moment
- * would have it sleep; longer, if frames have mostly come so soon lately. */
+/* How long an lcore looks for frames before it sleeps, in microseconds: at least for what a sleep costs; longer, if frames have
+ * mostly come so soon lately. */
 enum { VIGIL_LEAST_US = 8, VIGIL_SOON_US = 100, VIGIL_LATER_US = 1000, VIGIL_PARTS = 8 };
 
 /* Learns from a round that moved frames, `gap` ticks after the one before; what any vigil bridges teaches nothing. */

@@ -81,7 +81,7 @@ static bool become_warm(struct lcore *lc, uint16_t slot, uint64_t moved) RUNS_ON
 
 static bool can_be_cold(const struct port_rxq *q)
 {
-	return q->port->ops->watch != NULL && q->wake_fd >= 0 && !atomic_load_explicit(&q->deaf, memory_order_relaxed) &&
+	return q->port->ops->watch != NULL && q->wake_fd >= 0 && !atomic_load_explicit(&q->unwatched, memory_order_relaxed) &&
 	       !atomic_load_explicit(&q->withdrawn, memory_order_relaxed);
 }
 

@@ -46,7 +46,7 @@ struct port_rxq {
 	struct disposal_account *account; /* control's: whose peer gave wake_fd, so that a call on it may sleep; NULL: ours */
 	struct disposal_job *waking; /* control's: wake_fd is on its way into an lcore's set */
 	int lcore;	/* control's: whose poll set has the queue, -1 none */
-	_Atomic bool deaf; /* the kernel would not take wake_fd into its lcore's set: it is looked at as one without */
+	_Atomic bool unwatched; /* the kernel would not take wake_fd into its lcore's set: it is looked at as one without */
 	_Atomic bool withdrawn; /* it could not be taken out of the poll set yet: it is hot until it can */
 	struct burst **aside; /* where its lcore keeps a burst that it has set aside, and a spare one else; port_rxq_room() */
 	_Alignas(64) uint8_t bridge_priv[PORT_RXQ_BRIDGE_BYTES] OWNED_BY(lcore_thread);
@@ -89,7 +89,7 @@ void port_rxq_fini(struct port_rxq *q);
  * Context: any thread. */
 static inline bool port_rxq_wakes(const struct port_rxq *q)
 {
-	return !atomic_load_explicit(&q->deaf, memory_order_relaxed) &&
+	return !atomic_load_explicit(&q->unwatched, memory_order_relaxed) &&
 	       (!q->unproven || atomic_load_explicit(&q->woke, memory_order_relaxed));
 }
 
