@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bursts for many receivers in turn, of whose rings is fetched ahead what a delivery will touch: they start their rings anew,
  * with other sizes and formats, hang up and come back, and write noise into what is fetched. Each frame is accounted for once,
- * and two victims on another bridge lose nothing.
+ * and two victims on another bridge lose nothing. It guards what held before anything was fetched ahead, too.
  */
 #include <string.h>
 

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Floods that are left in the middle, for other queues of the lcore, while something else happens: the flooder's ring stops,
- * its receivers hang up and come back, its address is another one with each frame, the switch is killed. Each frame is accounted
- * for once for each receiver, no buffer is lost, and two victims on another bridge lose nothing.
+/* Floods that are left in the middle, for other queues of the lcore: who sends beside them has its share of the lcore. And while
+ * something else happens: the flooder's ring stops, its receivers hang up and come back, its address is another one with each
+ * frame, the switch is killed. Each frame is accounted for once for each receiver, no buffer is lost, and two victims on another
+ * bridge lose nothing.
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "account.h"
 
 /* Receivers beside those that a test case connects: nobody is there, which costs the flood as much. */
 enum { RECEIVERS = 14, DEPTH = 128, ROUNDS = 40, KILLS = 8 };
+/* Of those who send beside a flood: how often, how many frames at once, and how many of the flood may be delivered before all of
+ * them are. A frame of the flood is work for 14 receivers, so a fair share is a burst or two. */
+enum { TURNS = 10, BESIDE = 256, BETWEEN = BESIDE / 2, RING = 1024 };
 
 static const char *const ports[] = {
 	"v0", "v1", "f,bridge=br1", "r0,bridge=br1", "r1,bridge=br1", "r2,bridge=br1", "r3,bridge=br1", "r4,bridge=br1",
@@ -78,6 +83,106 @@ static void victims_end(struct fg_victims *victims)
 	OK(fg_victims_pause(victims));
 	assert_true(victims->frames > 0);
 	fg_victims_stop(victims);
+}
+
+/* How many others a receiver has between the first and the last frame that one guest has sent it. The order in its ring is that
+ * of the lcore's work, whenever anybody looks. */
+static unsigned int others_between(struct guest *r, const struct guest *from)
+{
+	unsigned int own = 0, others = 0, before_the_last = 0;
+	static uint8_t frame[2048];
+	int len;
+
+	while ((len = fg_nic_recv(&r->nic, frame, sizeof(frame), 0)) > 0) {
+		if (memcmp(frame + 6, from->nic.mac, 6) != 0) {
+			others += own > 0;
+		} else {
+			own++;
+			before_the_last = others;
+		}
+	}
+	assert_int_equal(len, -ETIMEDOUT);
+	assert_int_equal(own, BESIDE);
+	return before_the_last;
+}
+
+/* A flood, and frames of another guest for one of its receivers, are all there when the lcore begins: one write is the kick of
+ * both. */
+static void assert_turns(const char *what, struct guest *f, uint8_t *frame, size_t len, unsigned int n, bool new_sources)
+{
+	static const struct fg_options large = {.ring_size = RING};
+	struct guest *r = guest_run("r3", &large), *beside = guest_run("r9", &large);
+	static struct fg_victims victims;
+	uint8_t own[60] = {0};
+	unsigned int most = 0;
+
+	victims_begin(&victims);
+	settle(r, beside);
+	assert_true(dup2(beside->nic.tx->kick, f->nic.tx->kick) >= 0);
+	OK(fg_send_kick(&f->s, 1));
+	memcpy(own, r->nic.mac, 6);
+	memcpy(own + 6, beside->nic.mac, 6);
+	for (unsigned int turn = 0; turn < TURNS; turn++) {
+		unsigned int between;
+
+		for (unsigned int i = 0; i < BESIDE; i++)
+			OK(fg_nic_queue(&beside->nic, own, sizeof(own), &fg_layout_one));
+		for (unsigned int i = 0; i < n; i++) {
+			memcpy(frame + 8, &(uint32_t){new_sources ? turn * n + i : 0}, 4);
+			OK(fg_nic_queue(&f->nic, frame, len, &fg_layout_one));
+		}
+		fg_ring_publish(beside->nic.tx);
+		fg_ring_publish(f->nic.tx);
+		fg_ring_kick_now(f->nic.tx);
+		OK(fg_nic_drain_tx(&beside->nic, FG_WAIT_MS));
+		OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+		between = others_between(r, beside);
+		most = between > most ? between : most;
+	}
+	print_message("%s: at most %u frames of it between %u of another guest's\n", what, most, BESIDE);
+	victims_end(&victims);
+	if (most > BETWEEN)
+		fail_msg("%s: %u frames of it are delivered between %u of another guest's", what, most, BESIDE);
+	guest_close(f);
+	guest_close(r);
+	guest_close(beside);
+}
+
+static struct guest *flooder(uint64_t features, const struct fg_nic_options *nic)
+{
+	const struct fg_options opt = {.features = features, .ring_size = RING};
+	struct guest *f = guest_open("f", &opt);
+
+	guest_start(f, nic);
+	return f;
+}
+
+static void a_broadcast_leaves_others_their_turn(void **state)
+{
+	struct guest *f = flooder(FG_FEATURES_DEFAULT, NULL);
+	uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
+
+	assert_turns("broadcast", f, frame, sizeof(frame), 2 * BESIDE, false);
+}
+
+static void a_flood_of_new_addresses_leaves_others_their_turn(void **state)
+{
+	struct guest *f = flooder(FG_FEATURES_DEFAULT, NULL);
+	uint8_t frame[60] = {2, 0, 0, 0, 9, 9, 2, 1};
+
+	assert_turns("unknown unicast, each frame from another address", f, frame, sizeof(frame), 2 * BESIDE, true);
+}
+
+static void large_tcp_leaves_others_their_turn(void **state)
+{
+	enum { PAYLOAD = 60000, SEGMENT = 1448, PACKETS = 12 };
+	const struct fg_nic_options large = {.tx_size = FG_FRAME_MAX, .depth = 16};
+	struct guest *f = flooder(FG_FEATURES_DEFAULT | FG_F_CSUM | FG_F_HOST_TSO4, &large);
+	const struct fg_packet packet = {.payload = PAYLOAD, .gso_size = SEGMENT};
+	static uint8_t frame[PAYLOAD + FG_PACKET_ROOM];
+	size_t len = fg_packet_build(&packet, everybody, (uint8_t[6]){2}, frame, &f->nic.tx_header);
+
+	assert_turns("TCP of 60 000 bytes to guests that take none", f, frame, len, PACKETS, false);
 }
 
 /* GET_VRING_BASE in the middle: the front end is told of a place up to which all is back, and flooded. */
@@ -240,6 +345,9 @@ static void the_switch_is_killed_in_the_middle(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
+		TEST_CASE(a_broadcast_leaves_others_their_turn),
+		TEST_CASE(a_flood_of_new_addresses_leaves_others_their_turn),
+		TEST_CASE(large_tcp_leaves_others_their_turn),
 		TEST_CASE(the_ring_stops_in_the_middle),
 		TEST_CASE(receivers_come_and_go),
 		TEST_CASE(addresses_that_change_with_each_frame),
