@@ -146,23 +146,65 @@ static bool is_ready(struct mem_touch *touch, uintptr_t at, bool writes)
 	return false;
 }
 
-static uint32_t ready_spans(struct mem_touch *touch, const struct mem_span *spans, uint32_t n, bool writes)
+/* Where what counts of a piece ends. */
+static inline uintptr_t last_of(const struct mem_span *span)
+{
+	uint32_t len = span->len < FRAME_PIECE_MAX ? span->len : FRAME_PIECE_MAX;
+
+	return (uintptr_t)span->at + len - (len > 0);
+}
+
+/* The first piece of which it is not plain that it is known: all of a guest's memory has its bits in one area,
+ * mostly. A piece lies in one area, and in two granules at most. */
+static inline uint32_t first_unknown(const struct mem_touch *touch, const struct mem_span *spans, uint32_t n)
+{
+	/* Pairs with mem_touch_area(). */
+	const struct mem_touch_area area = atomic_load_explicit(&touch->areas, memory_order_acquire) > 0
+						   ? touch->area[0]
+						   : (struct mem_touch_area){0};
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uintptr_t first = (uintptr_t)spans[i].at - area.at, last = last_of(&spans[i]) - area.at;
+
+		if (first >= area.len)
+			break;
+		first >>= MEM_GRANULE_BITS;
+		last >>= MEM_GRANULE_BITS;
+		if (atomic_load_explicit(&area.bit[first / WORD], memory_order_relaxed) >> first % WORD & 1)
+			break;
+		if (last != first && (atomic_load_explicit(&area.bit[last / WORD], memory_order_relaxed) >> last % WORD & 1))
+			break;
+	}
+	return i;
+}
+
+/* The same of all pieces from number `i` on, in any area; what is not known is asked for. */
+static __attribute__((noinline)) uint32_t ask_spans(struct mem_touch *touch, const struct mem_span *spans, uint32_t i, uint32_t n,
+						    bool writes)
 {
 	uint32_t ready = n;
 
-	if (!mem_touch_left(touch))
-		return n;
-	for (uint32_t i = 0; i < n; i++) {
-		uintptr_t at = (uintptr_t)spans[i].at, len = spans[i].len, last;
+	for (; i < n; i++) {
+		uintptr_t at = (uintptr_t)spans[i].at, last = last_of(&spans[i]);
 
-		last = at + (len < FRAME_PIECE_MAX ? len : FRAME_PIECE_MAX) - 1;
-		/* A piece lies in two granules at most. What stands behind one that is not ready is not written. */
+		/* What stands behind one that is not ready is not written. */
 		if (is_ready(touch, at, writes && ready == n) &&
 		    (at >> MEM_GRANULE_BITS == last >> MEM_GRANULE_BITS || is_ready(touch, last, writes && ready == n)))
 			continue;
 		ready = i < ready ? i : ready;
 	}
 	return ready;
+}
+
+static inline uint32_t ready_spans(struct mem_touch *touch, const struct mem_span *spans, uint32_t n, bool writes)
+{
+	uint32_t i;
+
+	if (!mem_touch_left(touch))
+		return n;
+	i = first_unknown(touch, spans, n);
+	return __builtin_expect(i == n, 1) ? n : ask_spans(touch, spans, i, n, writes);
 }
 
 uint32_t mem_touch_ready(struct mem_touch *touch, const struct mem_span *spans, uint32_t n)

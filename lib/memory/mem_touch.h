@@ -38,18 +38,19 @@ enum {
 #define MEM_GRANULE ((size_t)1 << MEM_GRANULE_BITS)
 
 struct mem_touch {
+	/* What lcores read for each piece: it changes when a chunk of address space is added. */
+	_Atomic unsigned int areas;
+	struct mem_touch_area {
+		uintptr_t at;
+		size_t len;
+		_Atomic uint64_t *bit; /* one more than there are granules, at least */
+	} area[MEM_TOUCH_AREAS];
 	_Atomic uint64_t left; /* bits that are set */
 	int alarm_fd;	       /* the arena's */
 	atomic_bool large;     /* some pages are larger than a granule */
 	_Atomic uint64_t own_at; /* when no page is owed for those that lcores cleared, ns */
 	atomic_bool asked;     /* since mem_touch_begin() */
 	_Atomic uintptr_t at[MEM_TOUCH_ASKED];
-	_Atomic unsigned int areas;
-	struct mem_touch_area {
-		uintptr_t at;
-		size_t len;
-		_Atomic uint64_t *bit;
-	} area[MEM_TOUCH_AREAS];
 };
 
 /* Whether there is a page that is not known. */

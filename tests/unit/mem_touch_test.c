@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "mem_arena.h"
 #include "mem_touch.h"
+#include "vus_limits.h"
 
 enum { GRANULES = 1024, AREA_GRANULES = 200 };
 
@@ -223,6 +224,42 @@ static void marks_and_clears_at_random(void **state)
 	mem_touch_fini(&own);
 }
 
+/* Bursts whose pieces lie in either of two areas, at their very ends as well, and may be empty; against a naive list. */
+static void pieces_of_any_area_and_length(void **state)
+{
+	static const uint32_t lens[] = {0, 1, 64, 1526, FRAME_PIECE_MAX, UINT32_MAX};
+	uintptr_t base[2] = {UINT64_C(1) << 41, UINT64_C(1) << 40};
+	bool naive[2][AREA_GRANULES] = {{false}};
+	struct mem_touch own = {.alarm_fd = -1};
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(mem_touch_area(&own, base[i], AREA_GRANULES * MEM_GRANULE), 0);
+	for (unsigned int turn = 0; turn < 20000; turn++) {
+		size_t area = (size_t)rand() % 2, nth = (size_t)rand() % AREA_GRANULES;
+		struct mem_span spans[8];
+		uint32_t wanted = 0;
+		bool known = true;
+
+		naive[area][nth] = rand() % 8 == 0;
+		(naive[area][nth] ? mem_touch_mark : mem_touch_clear)(&own, base[area] + nth * MEM_GRANULE, MEM_GRANULE);
+		for (unsigned int i = 0; i < 8; i++) {
+			size_t whole = AREA_GRANULES * MEM_GRANULE, from, len, last;
+
+			area = (size_t)rand() % 8 == 0;
+			from = (size_t)rand() % AREA_GRANULES * MEM_GRANULE + (rand() % 2 == 0 ? 0 : MEM_GRANULE - 64);
+			spans[i] = (struct mem_span){(uint8_t *)(base[area] + from), lens[rand() % 6]};
+			if (spans[i].len > whole - from)
+				spans[i].len = (uint32_t)(whole - from);
+			len = spans[i].len < FRAME_PIECE_MAX ? spans[i].len : FRAME_PIECE_MAX;
+			last = from + len - (len > 0);
+			known = known && !naive[area][from / MEM_GRANULE] && !naive[area][last / MEM_GRANULE];
+			wanted += known;
+		}
+		assert_int_equal(mem_touch_ready(&own, spans, 8), wanted);
+	}
+	mem_touch_fini(&own);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +273,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_slept_an_lcore_is_known_no_more, open_arena, close_arena),
 		cmocka_unit_test_setup_teardown(a_mapping_takes_its_bits_along, open_arena, close_arena),
 		cmocka_unit_test(marks_and_clears_at_random),
+		cmocka_unit_test(pieces_of_any_area_and_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
