@@ -139,7 +139,9 @@ static void spread(struct port *port, struct lcore_ctx *ctx, const struct vhost_
 	uint32_t present = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		queue[i] = (uint8_t)(frame_flow_hash(frames[i]) % set->n);
+		queue[i] = i > 0 && frame_same_flow(frames[i - 1], frames[i])
+				   ? queue[i - 1]
+				   : (uint8_t)(frame_flow_hash(frames[i]) % set->n);
 		present |= UINT32_C(1) << queue[i];
 	}
 	if ((present & (present - 1)) == 0) {

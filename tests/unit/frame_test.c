@@ -172,6 +172,40 @@ static void hashes_what_makes_a_flow(void **state)
 	assert_int_equal(hash, hash_with(0, 9));
 }
 
+static bool plainly_one_flow(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	struct frame one = {.head = (uint8_t *)(uintptr_t)a, .head_len = (uint16_t)len};
+	struct frame other = {.head = (uint8_t *)(uintptr_t)b, .head_len = (uint16_t)len};
+
+	return frame_same_flow(&one, &other);
+}
+
+static void what_is_plainly_one_flow_has_one_hash(void **state)
+{
+	static const size_t of_a_packet[] = {0, AT_IP + 3, AT_IP + 5, AT_IP + 10, AT_DATA};
+	uint8_t a[sizeof(ipv4_udp)], b[sizeof(ipv4_udp)];
+	unsigned int alike = 0;
+
+	for (size_t i = 0; i < sizeof(of_a_packet) / sizeof(*of_a_packet); i++) {
+		memcpy(a, ipv4_udp, sizeof(a));
+		a[of_a_packet[i]] ^= 1;
+		assert_true(plainly_one_flow(a, ipv4_udp, sizeof(a)));
+	}
+	assert_false(plainly_one_flow(ipv4_udp, ipv4_udp, AT_PORT + 3));
+	for (unsigned int turn = 0; turn < 100000; turn++) {
+		memcpy(a, ipv4_udp, sizeof(a));
+		for (int n = rand() % 3; n > 0; n--)
+			a[rand() % (int)sizeof(a)] ^= (uint8_t)(1 << rand() % 8);
+		memcpy(b, a, sizeof(b));
+		b[rand() % (int)sizeof(b)] ^= (uint8_t)(1 << rand() % 8);
+		if (!plainly_one_flow(a, b, sizeof(a)))
+			continue;
+		alike++;
+		assert_int_equal(hash_of(a, sizeof(a)), hash_of(b, sizeof(b)));
+	}
+	assert_true(alike > 10000);
+}
+
 static void fragments_stay_together(void **state)
 {
 	uint8_t first[sizeof(ipv4_udp)], second[sizeof(ipv4_udp)];
@@ -354,6 +388,7 @@ int main(void)
 		cmocka_unit_test(copies_into_any_spans),
 		cmocka_unit_test(copies_behind_empty_spans),
 		cmocka_unit_test(hashes_what_makes_a_flow),
+		cmocka_unit_test(what_is_plainly_one_flow_has_one_hash),
 		cmocka_unit_test(fragments_stay_together),
 		cmocka_unit_test(sees_through_tags),
 		cmocka_unit_test(ipv6_and_the_rest),
