@@ -18,6 +18,7 @@
 
 #include "cases.h"
 #include "fg_clock.h"
+#include "fg_cpu.h"
 #include "fg_net.h"
 #include "fg_session.h"
 #include "fg_socket.h"
@@ -122,8 +123,15 @@ enum verdict verdict_of_state(struct fg_session *, uint32_t request, uint32_t in
 void assert_no(enum verdict, const char *what);
 void assert_yes(enum verdict, const char *what);
 
-/* The control socket answers within ANSWER_MS, for as long as that: a machine that others use may be late by so much. A call
- * of the control thread that a peer holds up lasts longer. */
+/* How long answers of the control socket took at most: by the clock, and without what its thread and we waited for a CPU, which
+ * is the same however many want one. */
+struct answers {
+	double slowest_ms, own_ms;
+};
+/* Asks it once more. */
+void ask_control(const struct fg_switch *, struct answers *);
+/* The control socket answers within ANSWER_MS, for as long as that, beside the wait for a CPU. A call of the control thread that
+ * a peer holds up lasts longer. */
 enum { ANSWER_MS = 1000 };
 void assert_control_keeps_answering(const struct fg_switch *, unsigned int watched_ms);
 

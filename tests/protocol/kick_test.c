@@ -25,21 +25,6 @@ static struct fg_waiters waiters;
 static atomic_bool stops;
 static atomic_uint kicks;
 
-/* CPU time of a thread so far, in ms: of the control thread of the switch, whose number is the process's, or our own. */
-static double cpu_ms(pid_t pid)
-{
-	unsigned long long ns = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)pid);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%llu", &ns), 1);
-	fclose(f);
-	return (double)ns / 1e6;
-}
-
 /* Another CPU than control's, where there is one: who shares its CPU is not in the middle of a kick while it runs. */
 static void leave_controls_cpu(void)
 {
@@ -75,21 +60,14 @@ static void send_ring_fd(struct guest *g, uint32_t request, unsigned int index, 
 		return; /* it was hung up on, which it may be */
 }
 
-/* Asks control until somebody has kicked twice more, and so the descriptor's lock was held once from one end to the other; adds
- * how long the slowest answer took. */
-static void ask_meanwhile(double *slowest_ms)
+/* Asks control until somebody has kicked twice more, and so the descriptor's lock was held once from one end to the other. */
+static void ask_meanwhile(struct answers *answers)
 {
 	unsigned int until = kicks + 2;
 	int64_t deadline = fg_deadline(FG_WAIT_MS);
 
 	while (kicks < until) {
-		uint64_t from = fg_now_us();
-		json_t *answer = fg_switch_query(&fixture.sw, "ports", NULL);
-		double ms = (double)(fg_now_us() - from) / 1e3;
-
-		assert_non_null(answer);
-		json_decref(answer);
-		*slowest_ms = ms > *slowest_ms ? ms : *slowest_ms;
+		ask_control(&fixture.sw, answers);
 		assert_true(fg_left_ms(deadline) > 0);
 		fg_sleep_us(2000);
 	}
@@ -98,7 +76,8 @@ static void ask_meanwhile(double *slowest_ms)
 static void a_kick_descriptor_has_waiters(void **state)
 {
 	struct guest *g = guest_run("h0", NULL);
-	double quiet_ms, spent_ms, from_ms, quiet_slowest_ms = 0, slowest_ms = 0;
+	struct answers quiet = {0}, answers = {0};
+	double quiet_ms, spent_ms, from_ms;
 	int kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_t thread;
 
@@ -107,20 +86,21 @@ static void a_kick_descriptor_has_waiters(void **state)
 	stops = false;
 	kicks = 0;
 	assert_int_equal(pthread_create(&thread, NULL, kick_all_the_time, &kick), 0);
-	from_ms = cpu_ms(fixture.sw.pid);
+	from_ms = fg_cpu_of(fixture.sw.pid).ran_ms;
 	for (unsigned int i = 0; i < CHANGES; i++)
-		ask_meanwhile(&quiet_slowest_ms);
-	quiet_ms = cpu_ms(fixture.sw.pid) - from_ms;
+		ask_meanwhile(&quiet);
+	quiet_ms = fg_cpu_of(fixture.sw.pid).ran_ms - from_ms;
 	from_ms += quiet_ms;
 	for (unsigned int i = 0; i < CHANGES; i++) {
 		send_ring_fd(g, FG_SET_VRING_KICK, 1, kick);
-		ask_meanwhile(&slowest_ms);
+		ask_meanwhile(&answers);
 	}
-	spent_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	spent_ms = fg_cpu_of(fixture.sw.pid).ran_ms - from_ms;
 	stops = true;
 	pthread_join(thread, NULL);
-	print_message("slowest answer %.1f ms, %.1f without changes; control ran for %.0f ms, without %.0f ms\n", slowest_ms,
-		      quiet_slowest_ms, spent_ms, quiet_ms);
+	print_message("slowest answer %.1f ms, %.1f ms without waiting for a CPU; %.1f and %.1f ms without changes; "
+		      "control ran for %.0f ms, without %.0f ms\n",
+		      answers.slowest_ms, answers.own_ms, quiet.slowest_ms, quiet.own_ms, spent_ms, quiet_ms);
 	guest_close(g);
 	fg_waiters_close(&waiters);
 	close(kick);

@@ -153,38 +153,11 @@ static void kill_in_the_middle(struct guest *a, struct guest *b, struct fg_flow 
 	fill(a, b, flow);
 }
 
-/* How long a thread that was ready has waited for a CPU, in milliseconds; 0 where the kernel does not say. */
-static int64_t waited_ms(const char *schedstat)
-{
-	unsigned long long ran, waited = 0;
-	FILE *f = fopen(schedstat, "r");
-
-	if (f != NULL && fscanf(f, "%llu %llu", &ran, &waited) != 2)
-		waited = 0;
-	if (f != NULL)
-		fclose(f);
-	return (int64_t)(waited / 1000000);
-}
-
-static int64_t we_waited_ms(void)
-{
-	return waited_ms("/proc/thread-self/schedstat");
-}
-
-/* Its first thread, which brings everything up. */
-static int64_t switch_waited_ms(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)fixture.sw.pid);
-	return waited_ms(path);
-}
-
 /* Both are back as soon as they can be; the first frame of the new switch ends the silence. */
 static void come_back_both(struct guest *a, struct guest *b, int listener, struct tally *tally)
 {
 	uint16_t before = fg_ring_used_idx(b->nic.rx);
-	int64_t killed = fg_now_ms(), waited = we_waited_ms(), deadline = fg_deadline(FG_WAIT_MS);
+	int64_t killed = fg_now_ms(), waited = (int64_t)fg_cpu_of(getpid()).waited_ms, deadline = fg_deadline(FG_WAIT_MS);
 	int64_t gap;
 
 	OK(fg_switch_restart(&fixture.sw));
@@ -193,7 +166,7 @@ static void come_back_both(struct guest *a, struct guest *b, int listener, struc
 	while (fg_ring_used_idx(b->nic.rx) == before && fg_left_ms(deadline) > 0)
 		;
 	gap = fg_now_ms() - killed;
-	waited = we_waited_ms() - waited + switch_waited_ms();
+	waited = (int64_t)fg_cpu_of(getpid()).waited_ms - waited + (int64_t)fg_cpu_of(fixture.sw.pid).waited_ms;
 	tally->gap_ms[tally->gaps] = (unsigned int)gap;
 	tally->own_ms[tally->gaps++] = (unsigned int)(gap > waited ? gap - waited : 0);
 }

@@ -437,31 +437,15 @@ static void look(void)
 	look_ms = fg_now_ms() + LOOK_S * 1000;
 }
 
-/* How long the control thread was ready and had no CPU, in microseconds; 0 where the kernel does not say. */
-static double control_waited_us(void)
-{
-	unsigned long long ran, waited = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)fixture.sw.pid, (int)fixture.sw.pid);
-	f = fopen(path, "r");
-	if (f != NULL && fscanf(f, "%llu %llu", &ran, &waited) != 2)
-		waited = 0;
-	if (f != NULL)
-		fclose(f);
-	return (double)waited / 1e3;
-}
-
 /* Without its wait for a CPU. One that has had none for as long as a question may take is asked again. */
 static void time_an_answer(void)
 {
-	double from = (double)fg_now_us(), waited = control_waited_us(), took;
+	double from = (double)fg_now_us(), waited = fg_cpu_of(fixture.sw.pid).waited_ms, took;
 	json_t *answer = NULL;
 
 	for (int i = 0; i < QUESTIONS && answer == NULL; i++)
 		answer = fg_switch_query(&fixture.sw, "ports", NULL);
-	took = (double)fg_now_us() - from - (control_waited_us() - waited);
+	took = (double)fg_now_us() - from - (fg_cpu_of(fixture.sw.pid).waited_ms - waited) * 1e3;
 	if (answer == NULL || took > FG_STALL_MS * 1e3)
 		fail_msg("the control socket: %s after %.0f ms in which it had a CPU, or wanted none",
 			 answer != NULL ? "an answer" : "no answer", took / 1e3);

@@ -19,22 +19,6 @@ enum { FRAMES = 1024, QUEUE_MAX = 64, LIMIT_MS = 2000, DYING_MS = 200, STOPS_MAX
 
 static const struct fg_options long_rings = {.ring_size = FRAMES};
 
-/* How long a thread that was ready has waited for a CPU, in milliseconds; 0 where the kernel does not say. */
-static int64_t waited_ms(pid_t pid)
-{
-	unsigned long long ran, waited = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	f = fopen(path, "r");
-	if (f != NULL && fscanf(f, "%llu %llu", &ran, &waited) != 2)
-		waited = 0;
-	if (f != NULL)
-		fclose(f);
-	return (int64_t)(waited / 1000000);
-}
-
 /* The switch closes a file that does not let it. */
 static void get_stuck(struct fg_fuse *fuse)
 {
@@ -206,8 +190,8 @@ static void a_successor_serves_beside_a_corpse(void **state)
 	assert_traffic(c, a, 1, 300);
 	took = fg_now_ms() - began;
 	print_message("served %d ms after its start, %d of which it waited for a CPU\n", (int)took,
-		      (int)waited_ms(fixture.sw.pid));
-	assert_true(took - waited_ms(fixture.sw.pid) < LIMIT_MS);
+		      (int)fg_cpu_of(fixture.sw.pid).waited_ms);
+	assert_true(took - fg_cpu_of(fixture.sw.pid).waited_ms < LIMIT_MS);
 	settle_accounts(a, b, &flow);
 	assert_int_equal(waitpid(corpse, NULL, WNOHANG), 0);
 	assert_true(log_says("was killed and cannot end"));

@@ -33,79 +33,42 @@ enum {
 static struct fg_waiters waiters;
 static cpu_set_t controls; /* the CPU of the switch's control thread, or all of ours */
 
-/* What a thread has had so far, in ms: of CPUs, and of waiting for one that others have. */
-struct times {
-	double ran, waited;
-};
-
-/* Of the control thread of the switch, whose number is the process's, or our own. */
-static struct times times_of(pid_t pid)
-{
-	unsigned long long ran, waited;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)pid);
-	f = fopen(path, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%llu %llu", &ran, &waited), 2);
-	fclose(f);
-	return (struct times){(double)ran / 1e6, (double)waited / 1e6};
-}
-
-static double cpu_ms(pid_t pid)
-{
-	return times_of(pid).ran;
-}
-
 /* What one call costs that wakes them all. */
 static double cost_ms(int fd)
 {
-	double from = cpu_ms(getpid());
+	double from = fg_cpu_of(getpid()).ran_ms;
 
 	eventfd_write(fd, 1);
-	return cpu_ms(getpid()) - from;
+	return fg_cpu_of(getpid()).ran_ms - from;
 }
 
-/* How long answers took, in ms: the slowest by the clock; the slowest without what control and we waited for a CPU, which is the
- * same however many want it; and what control ran for at most until it gave one.
- */
-struct answers {
-	double slowest_ms, own_ms, ran_ms;
+/* Beside the answers, for how long control ran at most until it gave one, in ms. */
+struct asked {
+	struct answers answers;
+	double ran_ms;
 };
 
-static void keep_most(double *most, double ms)
-{
-	*most = ms > *most ? ms : *most;
-}
-
-/* Asks control for its ports, again and again. It had run for `ran` ms before it had anything to do. */
-static struct answers ask_control(double ran)
+/* Asks control again and again. It had run for `ran` ms before it had anything to do. */
+static struct asked ask_again_and_again(double ran)
 {
 	uint64_t end = fg_now_us() + WATCHED_MS * 1000;
-	struct answers answers = {0};
+	struct asked asked = {.ran_ms = 0};
 	cpu_set_t ours;
 
 	/* Where control is: the other CPU is busy with what we have prepared. */
 	assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
 	OK(sched_setaffinity(0, sizeof(controls), &controls));
 	while (fg_now_us() < end) {
-		struct times we = times_of(getpid()), control = times_of(fixture.sw.pid), now;
-		uint64_t from = fg_now_us();
-		json_t *answer = fg_switch_query(&fixture.sw, "ports", NULL);
-		double ms = (double)(fg_now_us() - from) / 1e3;
+		double now;
 
-		assert_non_null(answer);
-		json_decref(answer);
-		now = times_of(fixture.sw.pid);
-		keep_most(&answers.slowest_ms, ms);
-		keep_most(&answers.own_ms, ms - (now.waited - control.waited) - (times_of(getpid()).waited - we.waited));
-		keep_most(&answers.ran_ms, now.ran - ran);
-		ran = now.ran;
+		ask_control(&fixture.sw, &asked.answers);
+		now = fg_cpu_of(fixture.sw.pid).ran_ms;
+		asked.ran_ms = now - ran > asked.ran_ms ? now - ran : asked.ran_ms;
+		ran = now;
 		fg_sleep_us(5000);
 	}
 	OK(sched_setaffinity(0, sizeof(ours), &ours));
-	return answers;
+	return asked;
 }
 
 /* A sanitizer's allocator and its new threads take time of their own. */
@@ -114,13 +77,13 @@ static double bound_ms(void)
 	return fixture.before.sanitizer ? 20 * BOUND_MS : BOUND_MS;
 }
 
-static void assert_answers(struct answers answers)
+static void assert_answers(struct asked asked)
 {
 	print_message("slowest answer %.1f ms, %.1f ms without waiting for a CPU; control ran for %.1f ms at most\n",
-		      answers.slowest_ms, answers.own_ms, answers.ran_ms);
-	if (answers.own_ms > bound_ms() || answers.ran_ms > bound_ms())
-		fail_msg("the slowest answer took %.1f ms, and control ran for %.1f ms before one", answers.own_ms,
-			 answers.ran_ms);
+		      asked.answers.slowest_ms, asked.answers.own_ms, asked.ran_ms);
+	if (asked.answers.own_ms > bound_ms() || asked.ran_ms > bound_ms())
+		fail_msg("the slowest answer took %.1f ms, and control ran for %.1f ms before one", asked.answers.own_ms,
+			 asked.ran_ms);
 }
 
 static void send_ring_fd(struct guest *g, uint32_t request, unsigned int index, int fd)
@@ -139,21 +102,21 @@ static void a_call_descriptor_has_waiters(void **state)
 	struct guest *g = guest_run("h0", NULL);
 	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	double calls_ms, from_ms, quiet_ms, spent_ms;
-	struct answers answers;
+	struct asked asked;
 
 	OK(fg_waiters_open(&waiters, call));
 	calls_ms = CHANGES * cost_ms(call);
-	from_ms = cpu_ms(fixture.sw.pid);
-	ask_control(from_ms);
-	quiet_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	from_ms = fg_cpu_of(fixture.sw.pid).ran_ms;
+	ask_again_and_again(from_ms);
+	quiet_ms = fg_cpu_of(fixture.sw.pid).ran_ms - from_ms;
 	from_ms += quiet_ms;
 	for (unsigned int i = 0; i < CHANGES; i++)
 		send_ring_fd(g, FG_SET_VRING_CALL, 0, call);
-	answers = ask_control(from_ms);
-	spent_ms = cpu_ms(fixture.sw.pid) - from_ms;
+	asked = ask_again_and_again(from_ms);
+	spent_ms = fg_cpu_of(fixture.sw.pid).ran_ms - from_ms;
 	print_message("control ran for %.0f ms, without the calls %.0f ms; the calls take %.0f ms\n", spent_ms, quiet_ms,
 		      calls_ms);
-	assert_answers(answers);
+	assert_answers(asked);
 	if (spent_ms - quiet_ms > calls_ms / 4)
 		fail_msg("the control thread ran for %.0f ms, %.0f ms without the calls", spent_ms, quiet_ms);
 	guest_close(g);
@@ -202,15 +165,15 @@ static void a_connection_has_waiters(void **state)
 {
 	const struct fg_msg question = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
 	struct guest *g = guest_run("h0", NULL);
-	struct answers answers;
+	struct asked asked;
 	double from_ms;
 
 	OK(fg_waiters_open(&waiters, g->s.sock));
-	from_ms = cpu_ms(fixture.sw.pid);
+	from_ms = fg_cpu_of(fixture.sw.pid).ran_ms;
 	for (unsigned int i = 0; i < QUESTIONS && fg_wire_send_raw(g->s.sock, &question, FG_HEADER_SIZE, NULL, 0) == 0; i++)
 		;
-	answers = ask_control(from_ms);
-	assert_answers(answers);
+	asked = ask_again_and_again(from_ms);
+	assert_answers(asked);
 	if (is_connected("h0"))
 		fail_msg("h0 is still connected after %d questions", QUESTIONS);
 	assert_last_error("h0", "a call on its connection took");
@@ -229,8 +192,8 @@ static void a_refused_connection_has_waiters(void **state)
 	const struct fg_msg question = {.request = FG_GET_FEATURES, .flags = FG_VERSION};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct answers answers;
-	double from_ms = cpu_ms(fixture.sw.pid);
+	struct asked asked;
+	double from_ms = fg_cpu_of(fixture.sw.pid).ran_ms;
 
 	/* Before it is connected, as it is turned away soon. */
 	OK(fg_waiters_open(&waiters, sock));
@@ -238,8 +201,8 @@ static void a_refused_connection_has_waiters(void **state)
 	assert_int_equal(connect(sock, (struct sockaddr *)&address, sizeof(address)), 0);
 	for (unsigned int i = 0; i < UNREAD; i++)
 		OK(fg_wire_send_raw(sock, &question, FG_HEADER_SIZE, NULL, 0));
-	answers = ask_control(from_ms);
-	assert_answers(answers);
+	asked = ask_again_and_again(from_ms);
+	assert_answers(asked);
 	await_closed("v0", "calls_refused");
 	if (number_of("v0", "down_for_ms") == 0)
 		fail_msg("the next connection is accepted at once");
