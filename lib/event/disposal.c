@@ -27,7 +27,8 @@ void disposal_unref(struct disposal *disposal)
 
 /* --- threads ----------------------------------------------------------------------------------------------------- */
 
-static bool is_blocked(const struct disposal_account *account, const struct disposal_job *job)
+/* By a call that is being made, or by its owner, who has to hear of one. */
+static bool is_blocked_by_calls(const struct disposal_account *account, const struct disposal_job *job)
 {
 	/* The owner hears of a slow one first. */
 	if (job->brief && account->slow.ns != 0 && !account->disposal->ending)
@@ -40,6 +41,13 @@ static bool is_blocked(const struct disposal_account *account, const struct disp
 		if (running->since_ns != 0 && job->ordered && running->blocks && running->fd == job->fd)
 			return true;
 	}
+	return false;
+}
+
+static bool is_blocked(const struct disposal_account *account, const struct disposal_job *job)
+{
+	if (is_blocked_by_calls(account, job))
+		return true;
 	/* One that waits for its turn among the brief ones. */
 	for (const struct disposal_job *before = account->queue; job->ordered && before != job; before = before->next)
 		if (before->ordered && before->fd == job->fd && !before->closes)
@@ -244,6 +252,43 @@ static void move_to_its_cpus(struct disposal *disposal)
 		(void)sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
+/* Locked, but for the call, which control makes: it is its peer itself, so there is nothing to weigh. */
+static void make_in_place(struct disposal *disposal, struct disposal_account *account, struct disposal_job *job)
+	RUNS_ON(control_thread)
+{
+	struct running *running = occupy(account, job);
+	bool has_done = job->done != NULL;
+
+	pthread_mutex_unlock(&disposal->lock);
+	job->run(job);
+	if (has_done && disposal->loop != NULL) {
+		job->next = NULL;
+		*disposal->made_tail = job;
+		disposal->made_tail = &job->next;
+		loop_timer_start(disposal->loop, &disposal->tell_made, 0);
+	}
+	pthread_mutex_lock(&disposal->lock);
+	job_came_back(account, job, false, running);
+	/* This thread is none of those that look for more now. */
+	disposal->idle--;
+}
+
+/* Those that these start, too. */
+static void tell_made(struct loop_timer *timer)
+{
+	struct disposal *disposal = container_of(timer, struct disposal, tell_made);
+
+	role_assert_control();
+	while (disposal->made != NULL) {
+		struct disposal_job *job = disposal->made;
+
+		disposal->made = job->next;
+		if (disposal->made == NULL)
+			disposal->made_tail = &disposal->made;
+		job->done(job);
+	}
+}
+
 static void *disposal_main(void *arg)
 {
 	struct disposal *disposal = arg;
@@ -324,20 +369,11 @@ static bool has_place(const struct disposal_account *account, const struct dispo
 	return account->running_n + account->waiting <= DISPOSAL_THREADS;
 }
 
-void disposal_start(struct disposal_account *account, struct disposal_job *job)
+/* Locked. */
+static void queue_job(struct disposal *disposal, struct disposal_account *account, struct disposal_job *job)
 {
-	struct disposal *disposal = account->disposal;
-
-	job->account = account;
-	job->next = NULL;
-	pthread_mutex_lock(&disposal->lock);
-	account->refs++;
 	*account->queue_tail = job;
 	account->queue_tail = &job->next;
-	if (job->brief)
-		account->brief_waiting++;
-	else
-		account->waiting++;
 	if (!account->queued)
 		enqueue_account(disposal, account);
 	if (has_place(account, job)) {
@@ -348,6 +384,24 @@ void disposal_start(struct disposal_account *account, struct disposal_job *job)
 			sem_post(&disposal->more);
 	}
 	disposal_account_notify(account);
+}
+
+void disposal_start(struct disposal_account *account, struct disposal_job *job)
+{
+	struct disposal *disposal = account->disposal;
+
+	job->account = account;
+	job->next = NULL;
+	pthread_mutex_lock(&disposal->lock);
+	account->refs++;
+	if (job->brief)
+		account->brief_waiting++;
+	else
+		account->waiting++;
+	if (account->in_place && account->queue == NULL && !is_blocked_by_calls(account, job))
+		make_in_place(disposal, account, job);
+	else
+		queue_job(disposal, account, job);
 	pthread_mutex_unlock(&disposal->lock);
 	if (disposal->loop != NULL && disposal->look.due_ns == 0)
 		loop_timer_start(disposal->loop, &disposal->look, LOOK_NS);
@@ -465,6 +519,8 @@ struct disposal *disposal_create(struct loop *loop)
 	disposal->refs = 1;
 	disposal->queued_tail = &disposal->queued;
 	disposal->look.fire = look_at_calls;
+	disposal->made_tail = &disposal->made;
+	disposal->tell_made.fire = tell_made;
 	pthread_mutex_init(&disposal->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -498,6 +554,8 @@ void disposal_destroy(struct disposal *disposal)
 
 	if (disposal == NULL)
 		return;
+	loop_timer_stop(disposal->loop, &disposal->tell_made);
+	tell_made(&disposal->tell_made);
 	loop_timer_stop(disposal->loop, &disposal->look);
 	until = (struct timespec){.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
 	pthread_mutex_lock(&disposal->lock);

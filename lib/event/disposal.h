@@ -11,7 +11,8 @@
  * of their start. No other bound exists, so no account waits for another.
  * Threads are made on demand, are shared while they are idle, and end after DISPOSAL_IDLE_S of idleness.
  *
- * Context: control thread, unless said otherwise. run() of a job is on a disposal thread, which is neither control nor an lcore.
+ * Context: control thread, unless said otherwise. run() of a job is on a disposal thread, which is neither control nor an lcore
+ * (disposal_account_in_place() apart).
  * Units: nanoseconds of clock_ns().
  * Ownership: an account is counted by reference: it outlives its owner for as long as one of its calls does. A job is its
  * account's from disposal_start() until done() is entered; without done(), until run() is.
@@ -87,6 +88,10 @@ struct disposal_slow {
 void disposal_account_watch_slow(struct disposal_account *account,
 				 void (*slow)(void *arg, const struct disposal_slow *slow), void *arg)
 	RUNS_ON(control_thread);
+
+/* For a program that is its own peer, as a fuzzer is, so that no call sleeps: from now on disposal_start() makes the call itself,
+ * on its thread, unless the job waits for one that a thread makes. done() comes from the loop all the same. */
+void disposal_account_in_place(struct disposal_account *account, bool in_place) RUNS_ON(control_thread);
 
 /* Never fails, never waits. */
 void disposal_start(struct disposal_account *account, struct disposal_job *job)

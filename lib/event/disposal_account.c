@@ -187,6 +187,11 @@ void disposal_account_watch_slow(struct disposal_account *account,
 	account->slow_arg = arg;
 }
 
+void disposal_account_in_place(struct disposal_account *account, bool in_place)
+{
+	account->in_place = in_place;
+}
+
 bool disposal_full(struct disposal_account *account)
 {
 	bool full;

@@ -47,6 +47,7 @@ struct disposal_account {
 	char name[64];
 	struct log_limit log;
 	struct disposal_job *queue, **queue_tail;
+	bool in_place; /* control's */
 	bool queued; /* in disposal->queued, as long as its queue is not empty */
 	unsigned int waiting, running_n; /* without the brief ones */
 	unsigned int brief_waiting;
@@ -85,6 +86,9 @@ struct disposal {
 	LIST_HEAD(, disposal_account) accounts;
 	struct disposal_account *queued, **queued_tail;
 	struct loop_timer look;
+	/* Control's: jobs that were made in place, with a done() that is due. */
+	struct disposal_job *made, **made_tail;
+	struct loop_timer tell_made;
 	bool placed; /* threads move to `cpus` as they begin */
 	cpu_set_t cpus;
 };

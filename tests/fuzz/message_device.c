@@ -24,7 +24,7 @@ bool lcore_is_online;
 static struct loop *loop;
 static uint32_t ready; /* rings that the owner was told of */
 static bool front_end_left;
-static unsigned int fds_open; /* at the beginning of the input */
+static unsigned int fds_open; /* between inputs */
 
 /* --- the owner --------------------------------------------------------------------------------------------------- */
 
@@ -140,8 +140,9 @@ void lcore_comes(void)
 
 void lcore_leaves(void)
 {
-	if (lcore_is_online)
-		rcu_offline(READER);
+	if (!lcore_is_online)
+		return;
+	rcu_offline(READER);
 	lcore_is_online = false;
 	device_settle();
 }
@@ -220,21 +221,24 @@ static unsigned int count_fds(void)
 	return n;
 }
 
-void device_begin(void)
+void device_begin(bool threads)
 {
+	role_assert_control();
+	disposal_account_in_place(device->account, !threads);
 	given_begin();
 	lcore_is_online = front_end_left = false;
-	fds_open = count_fds();
+	if (fds_open == 0)
+		fds_open = count_fds();
 }
 
 void device_check_nothing_left(void)
 {
 	const uint64_t end = clock_ns() + LATE_S * NS_PER_S;
-	struct disposal_stats stats;
+	struct disposal_stats stats = {0};
 
 	role_assert_control();
 	do {
-		loop_turn(loop, rcu_poll() ? 0 : NS_PER_MS / 20);
+		loop_turn(loop, stats.running + stats.waiting > 0 ? NS_PER_MS / 20 : 0);
 		disposal_account_stats(device->account, &stats);
 		FUZZ_CHECK(clock_ns() < end);
 	} while (rcu_poll() || stats.running + stats.waiting > 0);

@@ -24,8 +24,8 @@ void lcore_leaves(void);
 
 /* Its rings, and its memory, which is what was acknowledged. */
 void device_check_order(const struct model *model);
-/* An input begins. It ends: nothing is left of its front ends. */
-void device_begin(void);
+/* An input begins: calls on what was given are made by threads, or in place. It ends: nothing is left of its front ends. */
+void device_begin(bool threads);
 void device_check_nothing_left(void);
 
 #endif

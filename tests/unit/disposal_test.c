@@ -467,6 +467,100 @@ static void two_that_waited_go_on_at_once(void **state)
 	disposal_account_put(account);
 }
 
+static pthread_t ran_by;
+
+static void run_noted(struct disposal_job *job)
+{
+	ran_by = pthread_self();
+	atomic_fetch_add(&runs, 1);
+}
+
+/* As many as want to, and it does not hear of them from within disposal_start(). */
+static void start_next(struct disposal_job *job)
+{
+	struct counted_job *counted = container_of(job, struct counted_job, job);
+
+	role_assert_control();
+	atomic_fetch_add(&dones, 1);
+	if (counted->number == 0)
+		return;
+	counted->number--;
+	disposal_start(counted->job.account, &counted->job);
+	assert_int_equal(atomic_load(&runs), atomic_load(&dones) + 1);
+}
+
+/* Calls are made by disposal_start(), and done() comes from the loop; no thread is made. */
+static void in_place_by_who_starts(void **state)
+{
+	static struct counted_job job = {.job = {.run = run_noted, .done = start_next, .brief = true}, .number = 20};
+	struct disposal_account *account;
+	unsigned int before = threads();
+	int fd = dup(sleeping[0]);
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	disposal_account_in_place(account, true);
+	disposal_start(account, &job.job);
+	assert_true(pthread_equal(ran_by, loop_thread));
+	assert_int_equal(atomic_load(&runs), 1);
+	assert_int_equal(atomic_load(&dones), 0);
+	assert_false(disposal_cancel(&job.job));
+	assert_int_equal(stats_of(account).running + stats_of(account).waiting, 0);
+	TURN_UNTIL(loop, atomic_load(&dones) == 21);
+	disposal_close(account, fd);
+	assert_false(is_open(fd));
+	assert_int_equal(stats_of(account).done, 22);
+	assert_int_equal(threads(), before);
+	disposal_account_put(account);
+}
+
+/* What waits for a call that a thread makes is made by a thread, in order; the next one in place. */
+static void in_place_behind_a_thread(void **state)
+{
+	static struct counted_job sleeper, job;
+	struct disposal_account *account;
+	int fd = dup(sleeping[0]);
+
+	role_assert_control();
+	account = disposal_account_create(loop, "p");
+	sleeper.job = (struct disposal_job){.run = run_sleep, .done = count_done, .ordered = true, .fd = fd};
+	disposal_start(account, &sleeper.job);
+	TURN_UNTIL(loop, stats_of(account).running == 1);
+	disposal_account_in_place(account, true);
+	disposal_close(account, fd);
+	assert_int_equal(stats_of(account).waiting, 1);
+	assert_true(is_open(fd));
+	close(sleeping[1]);
+	TURN_UNTIL(loop, stats_of(account).done == 2);
+	assert_false(is_open(fd));
+	job.job = (struct disposal_job){.run = run_noted, .ordered = true, .fd = fd};
+	disposal_start(account, &job.job);
+	assert_true(pthread_equal(ran_by, loop_thread));
+	/* And by threads again. */
+	disposal_account_in_place(account, false);
+	job.job = (struct disposal_job){.run = run_counted, .done = count_done, .ordered = true, .fd = fd};
+	disposal_start(account, &job.job);
+	TURN_UNTIL(loop, atomic_load(&dones) == 2);
+	disposal_account_put(account);
+}
+
+/* A done() that was not called yet is at the end of the loop. */
+static void in_place_until_the_end(void **state)
+{
+	static struct counted_job job = {.job = {.run = run_noted, .done = start_next}, .number = 1};
+	struct loop *other = loop_create();
+	struct disposal_account *account;
+
+	role_assert_control();
+	account = disposal_account_create(other, "p");
+	disposal_account_in_place(account, true);
+	disposal_start(account, &job.job);
+	assert_int_equal(atomic_load(&dones), 0);
+	loop_destroy(other);
+	assert_int_equal(atomic_load(&dones), 2);
+	disposal_account_put(account);
+}
+
 static void outlives_its_owner(void **state)
 {
 	static struct counted_job sleeper[DISPOSAL_THREADS + 2];
@@ -568,6 +662,7 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(in_place_by_who_starts),
 		CASE(idle_threads_end),
 		CASE(done_on_the_loops_thread),
 		CASE(brief_calls_are_made_one_at_a_time),
@@ -582,6 +677,8 @@ int main(void)
 		CASE(jobs_about_one_descriptor_in_order),
 		CASE(a_lost_close_keeps_no_number),
 		CASE(two_that_waited_go_on_at_once),
+		CASE(in_place_behind_a_thread),
+		CASE(in_place_until_the_end),
 		CASE(outlives_its_owner),
 		CASE(the_end_leaves_lost_calls_behind),
 		CASE(the_end_closes_what_waits),
