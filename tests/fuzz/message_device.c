@@ -24,7 +24,7 @@ bool lcore_is_online;
 static struct loop *loop;
 static uint32_t ready; /* rings that the owner was told of */
 static bool front_end_left;
-static unsigned int fds_open; /* between inputs */
+static unsigned int fds_open; /* at the beginning of the input */
 
 /* --- the owner --------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +78,8 @@ void device_create(void)
 	FUZZ_CHECK(rcu_init(1) == 0);
 	loop = loop_create();
 	FUZZ_CHECK(loop != NULL && vhu_device_create(loop, &config, &owner_events, NULL, &device, &fail) == 0);
-	/* Connections come from here alone. */
+	/* Connections come from here alone, and are not waited for. */
+	loop_timer_stop(loop, &device->endpoint.alone);
 	unlink(path);
 	rmdir(folder);
 }
@@ -227,21 +228,26 @@ void device_begin(bool threads)
 	disposal_account_in_place(device->account, !threads);
 	given_begin();
 	lcore_is_online = front_end_left = false;
-	if (fds_open == 0)
-		fds_open = count_fds();
+	fds_open = count_fds();
 }
 
 void device_check_nothing_left(void)
 {
 	const uint64_t end = clock_ns() + LATE_S * NS_PER_S;
-	struct disposal_stats stats = {0};
+	struct disposal_stats stats;
+	uint64_t made;
+	bool waits;
 
 	role_assert_control();
+	disposal_account_stats(device->account, &stats);
+	/* Until a turn in which no call was made, and no other is under way. */
 	do {
+		made = stats.done;
 		loop_turn(loop, stats.running + stats.waiting > 0 ? NS_PER_MS / 20 : 0);
+		waits = rcu_poll() != RCU_NOTHING;
 		disposal_account_stats(device->account, &stats);
 		FUZZ_CHECK(clock_ns() < end);
-	} while (rcu_poll() || stats.running + stats.waiting > 0);
+	} while (waits || stats.running + stats.waiting > 0 || stats.done != made);
 	FUZZ_CHECK(device->state == VHU_IDLE && ready == 0 && device->regions.n == 0 && front_end_left);
 	given_end();
 	FUZZ_CHECK(count_fds() == fds_open);
