@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vhu_release.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -10,6 +11,9 @@
 #include "vus_limits.h"
 
 static const uint64_t ZC_LOOK_NS = NS_PER_MS / 4;
+
+/* Some 50 us of unmapping. */
+enum { TURN_PIECES = 16 };
 
 struct vhu_release {
 	struct rcu_wait wait;
@@ -44,6 +48,10 @@ static void unmap_pieces(struct disposal_job *job)
 	struct vhu_release *release = container_of(job, struct vhu_release, job);
 
 	for (uint32_t i = 0; i < release->n; i++) {
+		/* Many guests that leave at once have a thread each on few CPUs, and somebody else's call waits behind them:
+		 * not until each has had what the kernel gives a thread at a time. */
+		if (i % TURN_PIECES == TURN_PIECES - 1)
+			sched_yield();
 		dma_unmap(release->piece[i].at);
 		if (release->abandoned)
 			mem_arena_abandon(release->arena, release->piece[i].at,
