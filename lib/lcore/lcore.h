@@ -33,7 +33,6 @@
 /* The set is [n] queues; a queue is in one set only. */
 struct poll_set {
 	uint16_t n;
-	bool all_wake; /* every queue has a wake_fd */
 	uint32_t generation; /* one more than the set before it */
 	struct port_rxq *queue[];
 };

@@ -26,9 +26,6 @@ static void set_publish(struct lcore *lc, struct poll_set *set) RUNS_ON(control_
 	const struct poll_set *before = rcu_own(&lc->set);
 
 	set->generation = before->generation + 1;
-	set->all_wake = true;
-	for (uint16_t i = 0; i < set->n; i++)
-		set->all_wake &= set->queue[i]->wake_fd >= 0;
 	rcu_set(&lc->set, set);
 	doorbell_ring(&lc->bell);
 	rcu_free_in(&lc->scope, (void *)(uintptr_t)before);
