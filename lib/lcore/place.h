@@ -17,7 +17,7 @@
 #include "node.h"
 #include "vus_limits.h"
 
-enum { PLACE_PRICE = 3, PLACE_PRICE_MAX = 200, PLACE_NODES = 16 };
+enum { PLACE_PRICE = 3, PLACE_PRICE_UNKNOWN = 33, PLACE_PRICE_MAX = 200, PLACE_NODES = 16 };
 
 struct place {
 	unsigned int lcores;
@@ -31,12 +31,15 @@ void place_add(struct place *place, int node);
 /* Two nodes lie this far from each other. */
 void place_set_distance(struct place *place, int a, int b, unsigned int distance);
 
-/* What it costs to poll a queue whose memory lies on `node` from there; 0 where either is not known. */
+/* What it costs to poll a queue whose memory lies on `node` from there: 0 where that is not known, for then it is the same from
+ * everywhere; as much as from another node where the lcore's is not. */
 static inline uint32_t place_price(const struct place *place, int node, unsigned int lcore)
 {
 	int there = place->node[lcore];
 
-	return node < 0 || node >= PLACE_NODES || there < 0 ? 0 : place->price[node][there];
+	if (node < 0 || node >= PLACE_NODES)
+		return 0;
+	return there < 0 ? PLACE_PRICE_UNKNOWN : place->price[node][there];
 }
 
 /* Where a queue goes of which nothing is known but the node of its memory, or not even that: of those lcores from which it costs

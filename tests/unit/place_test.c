@@ -55,13 +55,16 @@ static void the_price_follows_the_distance(void **state)
 	place_set_distance(&place, 0, 1, 255);
 	assert_int_equal(place_price(&place, 0, 1), PLACE_PRICE_MAX);
 	place_set_distance(&place, 0, PLACE_NODES, FAR); /* none of ours */
+	place_add(&place, PLACE_NODES);
+	assert_int_equal(place_price(&place, 0, 2), PLACE_PRICE_UNKNOWN);
+	assert_int_equal(place_price(&place, NODE_UNKNOWN, 2), 0);
 	assert_false(place_of(3, 1).several);
 }
 
 static void a_queue_begins_where_its_memory_is(void **state)
 {
 	struct place place = place_of(6, 2); /* node 0: 0, 2, 4; node 1: 1, 3, 5 */
-	uint16_t queues[] = {9, 0, 7, 3, 8, 2};
+	uint16_t queues[] = {9, 0, 7, 3, 8, 2, 0};
 
 	assert_int_equal(place_choose(&place, queues, 0), 2);
 	assert_int_equal(place_choose(&place, queues, 1), 1);
@@ -73,6 +76,10 @@ static void a_queue_begins_where_its_memory_is(void **state)
 	place_set_distance(&place, 2, 0, 31);
 	place_set_distance(&place, 2, 1, FAR);
 	assert_int_equal(place_choose(&place, queues, 2), 5);
+	/* Nothing is known of an lcore: no better than one far away, however little it has to do. */
+	place_add(&place, PLACE_NODES);
+	assert_int_equal(place_choose(&place, queues, 1), 5);
+	assert_int_equal(place_choose(&place, queues, NODE_UNKNOWN), 6);
 }
 
 /* --- what moves ---------------------------------------------------------------------------------------------------- */
