@@ -19,7 +19,7 @@ struct vhu_device;
 #define STALL_ROWS(ROW)                                                                                                  \
 	ROW(memory_wait_ms, "how long lcores waited for a page of the guest's memory, or cleared it, since the start")   \
 	ROW(interrupt_wait_ms, "how long writes to its interrupts took that took more than 0.1 ms, since the start")     \
-	ROW(sent_down, "how often its front end was hung up on, and none let in for a while, because of what calls took") \
+	ROW(sent_down, "how often no front end was let in for a while because of what calls took, be it those of refused ones") \
 	ROW(down_for_ms, "for how long none is let in yet")
 
 #define STALL_MEMBER(name, help) uint64_t name;
