@@ -20,6 +20,9 @@
 enum {
 	POKE_PATIENCE_MS = 1,
 	POKE_VIGIL = 20,
+	/* More than an honest peer's takes. */
+	POKE_LONG_NS = 100000,
+	POKE_KNOWN_NS = 250000,
 	/* Threads that are watched at once: lcores, and some that poke once. */
 	POKE_THREADS_MAX = 192,
 };
@@ -38,7 +41,8 @@ void poke_leave(void);
 int poke(int fd);
 /* The same for a thread that is not watched: it is for the time of the write, and has SIGURG unblocked. */
 int poke_once(int fd);
-/* The same; *took_ns: how long it took, or if `cpu`, how much CPU time of the calling thread. */
-int poke_timed(int fd, bool cpu, uint64_t *took_ns);
+/* The same; *took_ns: how long it took. Of one that took longer than POKE_LONG_NS, the CPU time that the calling thread had for
+ * it at least: what it has waited for a CPU since it was asked for last, POKE_KNOWN_NS before at most, is taken off. */
+int poke_timed(int fd, uint64_t *took_ns);
 
 #endif

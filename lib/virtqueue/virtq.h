@@ -115,7 +115,7 @@ struct virtq {
 	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	struct stall_meter *meter;	/* the device's: what slow interrupts are charged to; NULL: nobody; set once */
-	atomic_bool slow;		/* its last interrupt took long: the next one's cost is measured */
+	_Atomic uint32_t spare_ns;	/* that an interrupt may take beyond what is usual and is not charged */
 	_Alignas(64) struct virtq_dp dp OWNED_BY(lcore_thread);
 	_Alignas(64) struct virtq_counters counters;
 	_Alignas(64) struct virtq_record own;

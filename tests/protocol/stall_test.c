@@ -5,6 +5,9 @@
 #include "fg_waiters.h"
 #include "puncher.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+
 enum {
 	/* What is punched in one piece: the kernel takes some hundred milliseconds for that. */
 	HOLE_MIB = 1024,
@@ -160,17 +163,64 @@ static void whose_interrupts_take_long_goes_down(void **state)
 	wait_until_let_in_ms();
 }
 
+/* One frame to b, and its interrupt: has it come? A descriptor that is full wakes nobody. */
+static void interrupt_once(struct guest *a, struct guest *b, bool wakes)
+{
+	struct pollfd p = {.fd = b->nic.rx->call, .events = POLLIN};
+	uint8_t frame[64], got[PUNCHER_BUFFER];
+
+	puncher_frame(frame, a, b);
+	if (fg_nic_send(&a->nic, frame, 60, NULL) != 0 || fg_nic_drain_tx(&a->nic, 1000) != 0)
+		return; /* b is down */
+	if (wakes)
+		poll(&p, 1, 100);
+	else
+		fg_sleep_us(200);
+	while (fg_nic_recv(&b->nic, got, sizeof(got), 0) > 0)
+		;
+}
+
+/* Only every second one wakes anybody: the front end keeps the descriptor full meanwhile. */
+static void whose_interrupts_take_long_now_and_then_goes_down(void **state)
+{
+	struct guest *a = guest_run("h0", NULL), *b = guest_run("h3", NULL);
+	uint64_t until = fg_now_us() + LIMIT_S * UINT64_C(1000000);
+	const uint64_t full = UINT64_MAX - 1;
+	unsigned int turns = 0;
+	eventfd_t before;
+
+	settle(b, a);
+	OK(fg_waiters_open(&waiters, b->nic.rx->call));
+	for (; is_connected("h3") && fg_now_us() < until; turns++) {
+		eventfd_read(b->nic.rx->call, &before);
+		interrupt_once(a, b, true);
+		eventfd_read(b->nic.rx->call, &before);
+		eventfd_write(b->nic.rx->call, full);
+		interrupt_once(a, b, false);
+	}
+	fg_waiters_close(&waiters);
+	print_message("%u turns, %lld ms; of the victims %lld and %lld ms\n", turns,
+		      (long long)number_of("h3", "interrupt_wait_ms"), (long long)number_of("v0", "interrupt_wait_ms"),
+		      (long long)number_of("v1", "interrupt_wait_ms"));
+	if (is_connected("h3"))
+		fail_msg("h3 is still connected after %u turns; the longest round of an lcore took %.1f ms", turns,
+			 fg_longest_round_us(&fixture.sw, false) / 1e3);
+	assert_last_error("h3", "in interrupts within");
+}
+
 int main(void)
 {
 	static const char *const ports[] = {
 		"v0", "v1", "h0",
 		"h1,memory-wait=400,memory-wait-rate=200,interrupt-wait=100,interrupt-wait-rate=20", "h2",
+		"h3,interrupt-wait=100,interrupt-wait-rate=1",
 		NULL,
 	};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(a_guest_on_slow_memory_stays_up),
 		TEST_CASE(it_comes_back_and_its_rest_doubles),
 		TEST_CASE(whose_memory_holds_lcores_goes_down),
+		TEST_CASE(whose_interrupts_take_long_now_and_then_goes_down),
 		TEST_CASE(whose_interrupts_take_long_goes_down),
 		TEST_CASE(whose_memory_holds_lcores_goes_down_by_default),
 	};
