@@ -137,6 +137,11 @@ void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port)
 		fdb_learn(bridge->fdb, key, port, bridge->epoch);
 }
 
+void bridge_renew(struct bridge *bridge, fdb_key_t key, uint16_t port)
+{
+	fdb_renew(bridge->fdb, key, port, bridge->epoch);
+}
+
 void bridge_tick(struct bridge *bridge, uint16_t epoch)
 {
 	bridge->epoch = epoch;

@@ -66,6 +66,8 @@ struct bridge_readers *bridge_readers(struct bridge *bridge) RUNS_ON(control_thr
 
 /* A REPORT_MAC_SEEN. */
 void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
+/* A REPORT_MAC_RENEWED: an address that has moved meanwhile, or has gone, stays as it is. */
+void bridge_renew(struct bridge *bridge, fdb_key_t key, uint16_t port) RUNS_ON(control_thread);
 /* Once a second; `epoch` is that of lcore_ctx. */
 void bridge_tick(struct bridge *bridge, uint16_t epoch) RUNS_ON(control_thread);
 /* Then, until it returns false: forgets some of the addresses that are too old, in a fraction of a millisecond. */

@@ -36,7 +36,8 @@ static inline void learn(struct lcore_ctx *ctx, struct port_rxq *q, fdb_key_t sr
 		return;
 	ctx->cost += SHARE_ADDRESS;
 	if (!report_address(ctx->reports, &(struct report){
-						  .kind = REPORT_MAC_SEEN,
+						  .kind = known && value.destination == q->port->id ? REPORT_MAC_RENEWED
+												    : REPORT_MAC_SEEN,
 						  .key = src,
 						  .port = q->port->id,
 						  .bridge = bridge->index,

@@ -268,6 +268,14 @@ int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epo
 	return error;
 }
 
+void fdb_renew(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epoch)
+{
+	struct fdb_entry *entry = fdb_find(fdb, key);
+
+	if (entry != NULL && !entry->value.is_static && entry->value.destination == destination)
+		entry_replace(fdb, entry, (struct fdb_value){.destination = destination, .epoch = epoch});
+}
+
 int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination)
 {
 	struct fdb_value value = {.destination = destination, .is_static = true};

@@ -91,6 +91,8 @@ void fdb_destroy(struct fdb *fdb) RUNS_ON(control_thread);
  * Returns: 0; -EEXIST: a static entry says otherwise (kept); -ENOSPC: no room that belongs to this destination. */
 int fdb_learn(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epoch)
 	RUNS_ON(control_thread);
+/* Renews it if that is where it is. */
+void fdb_renew(struct fdb *fdb, fdb_key_t key, uint32_t destination, uint16_t epoch) RUNS_ON(control_thread);
 /* Returns: 0 or -ENOSPC. */
 int fdb_set_static(struct fdb *fdb, fdb_key_t key, uint32_t destination) RUNS_ON(control_thread);
 /* Returns: 0 or -ENOENT. */

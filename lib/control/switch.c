@@ -231,6 +231,10 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 		if (sp->bridge->index == report->bridge && !sp->port->cannot_receive)
 			bridge_learn(sp->bridge->bridge, report->key, report->port);
 		break;
+	case REPORT_MAC_RENEWED:
+		if (sp->bridge->index == report->bridge && !sp->port->cannot_receive)
+			bridge_renew(sp->bridge->bridge, report->key, report->port);
+		break;
 	case REPORT_RING_BROKEN:
 		if (sp->port->ops->ring_broken != NULL)
 			sp->port->ops->ring_broken(sp->port, (unsigned int)report->key);
@@ -299,6 +303,8 @@ static void second_over(struct loop_timer *timer)
 
 	role_assert_control();
 	loop_timer_start(sw->loop, timer, NS_PER_S);
+	/* What was renewed in this second, and has not rung. */
+	switch_take_reports(sw);
 	lcores_set_epoch(++sw->epoch);
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++)
 		if (sw->bridge[i] != NULL)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
@@ -19,11 +20,17 @@
  * A full ring takes up half of the places. */
 enum { LINE_REPORTS = 4, LINES = 2 * REPORTS_MAX / LINE_REPORTS };
 
+/* What is renewed does not ring while fewer wait, and none for longer. */
+enum { QUIET_MAX = 64, QUIET_MS = 20 };
+
 struct posted {
 	uint64_t key;
 	uint32_t number; /* of ring.posted, when it was posted */
-	uint16_t bridge, port;
+	uint16_t port;
+	uint8_t bridge;
+	bool renewed; /* a REPORT_MAC_RENEWED */
 };
+_Static_assert(BRIDGES_MAX <= UINT8_MAX + 1, "posted.bridge");
 
 struct posted_line {
 	_Alignas(LINE_BYTES) struct posted posted[LINE_REPORTS];
@@ -35,8 +42,10 @@ struct report_ring {
 	struct doorbell *bell;
 	struct posted_line *lines; /* [LINES] */
 	uint64_t secret;	   /* who makes up addresses does not choose their lines */
+	uint64_t patience;	   /* QUIET_MS, in TSC ticks */
 	_Alignas(LINE_BYTES) _Atomic uint64_t lost; /* the posting lcore's, like */
 	uint32_t posted; /* how many so far */
+	uint64_t since;	 /* when the oldest of those that wait was posted, TSC */
 };
 BEGINS_A_LINE(struct report_ring, lost);
 WHOLE_LINES(struct report_ring);
@@ -50,7 +59,7 @@ struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell
 		errno = ENOMEM;
 		return NULL;
 	}
-	*ring = (struct report_ring){.bell = bell};
+	*ring = (struct report_ring){.bell = bell, .patience = rte_get_tsc_hz() / 1000 * QUIET_MS};
 	snprintf(name, sizeof(name), "reports_%u", index);
 	ring->ring = rte_ring_create_elem(name, sizeof(struct report), REPORTS_MAX, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
@@ -87,13 +96,19 @@ static bool post(struct report_ring *ring, const struct report *report) RUNS_ON(
 		return false;
 	}
 	ring->posted++;
-	doorbell_ring(ring->bell);
 	return true;
 }
 
 void report_post(struct report_ring *ring, const struct report *report)
 {
-	post(ring, report);
+	if (post(ring, report))
+		doorbell_ring(ring->bell);
+}
+
+static void ring_for(struct report_ring *ring, const struct report *report, uint32_t waiting)
+{
+	if (report->kind != REPORT_MAC_RENEWED || waiting >= QUIET_MAX || rte_rdtsc() - ring->since > ring->patience)
+		doorbell_ring(ring->bell);
 }
 
 bool report_address(struct report_ring *ring, const struct report *report)
@@ -105,15 +120,32 @@ bool report_address(struct report_ring *ring, const struct report *report)
 	for (unsigned int i = 0; i < LINE_REPORTS; i++) {
 		/* The last `waiting` of all that were posted are in the ring. */
 		if (line[i].key == report->key && line[i].bridge == report->bridge &&
-		    ring->posted - line[i].number <= waiting)
-			return line[i].port == report->port;
+		    ring->posted - line[i].number <= waiting) {
+			if (!line[i].renewed)
+				return line[i].port == report->port;
+			if (report->kind == REPORT_MAC_RENEWED && line[i].port == report->port) {
+				ring_for(ring, report, waiting);
+				return true;
+			}
+			/* What changes an address comes behind what renews it: one of each at most. */
+			oldest = &line[i];
+			break;
+		}
 		if (ring->posted - line[i].number > ring->posted - oldest->number)
 			oldest = &line[i];
 	}
 	if (!post(ring, report))
 		return false;
+	if (waiting == 0)
+		ring->since = rte_rdtsc();
+	ring_for(ring, report, waiting);
 	*oldest = (struct posted){
-		.key = report->key, .number = ring->posted - 1, .bridge = report->bridge, .port = report->port};
+		.key = report->key,
+		.number = ring->posted - 1,
+		.port = report->port,
+		.bridge = (uint8_t)report->bridge,
+		.renewed = report->kind == REPORT_MAC_RENEWED,
+	};
 	return true;
 }
 

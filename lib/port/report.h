@@ -5,7 +5,9 @@
  * reported by its next packet). While control is late, an address has one record in a ring at most, however often and at however
  * many ports it is seen: few addresses do not fill it, so that new ones find room. The doorbell wakes the control thread, which
  * drains every ring at most once a millisecond and leaves the doorbell disarmed in between: a guest that makes up addresses
- * cannot make an lcore ring for each of them.
+ * cannot make an lcore ring for each of them. An address that is renewed does not ring at all while few wait, and none of them
+ * for long: hundreds of guests, each seen once a second, are no hundreds of wake-ups. Whoever drains once a second misses
+ * none.
  *
  * Context: one lcore posts, the control thread drains; neither waits.
  */
@@ -20,7 +22,8 @@
 #include "role.h"
 
 enum report_kind {
-	REPORT_MAC_SEEN,    /* key: the address behind `port`; new, moved, or not refreshed for a second */
+	REPORT_MAC_SEEN,    /* key: the address behind `port`; new or moved */
+	REPORT_MAC_RENEWED, /* the same of one that is known there, the first time in this second; maybe older than a move */
 	REPORT_RING_BROKEN, /* key: ring index of `port` */
 };
 
@@ -40,8 +43,8 @@ struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell
 void report_ring_destroy(struct report_ring *ring);
 
 void report_post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
-/* A REPORT_MAC_SEEN. Returns: whether control gets to know; false: the ring is full, or another port's record of this address is
- * still in it, and the address has to be reported again. */
+/* A REPORT_MAC_SEEN or REPORT_MAC_RENEWED. Returns: whether control gets to know; false: the ring is full, or another port's
+ * record of this address is still in it, and the address has to be reported again. Behind one that renews it a move has room. */
 bool report_address(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
 /* Takes up to `max` records: their number. */
 unsigned int report_drain(struct report_ring *ring, struct report *reports, unsigned int max)

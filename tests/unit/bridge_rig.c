@@ -129,8 +129,12 @@ unsigned int learn(void)
 	role_assert_control();
 	while ((n = report_drain(ctx[0].reports, reports, 64)) > 0) {
 		for (unsigned int i = 0; i < n; i++) {
-			assert_int_equal(reports[i].kind, REPORT_MAC_SEEN);
 			assert_int_equal(reports[i].bridge, 3);
+			if (reports[i].kind == REPORT_MAC_RENEWED) {
+				bridge_renew(bridge, reports[i].key, reports[i].port);
+				continue;
+			}
+			assert_int_equal(reports[i].kind, REPORT_MAC_SEEN);
 			bridge_learn(bridge, reports[i].key, reports[i].port);
 		}
 		all += n;

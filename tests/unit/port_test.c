@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cases.h"
 #include "eal.h"
@@ -182,6 +183,78 @@ static bool readable(int fd)
 	return poll(&poll_fd, 1, 0) == 1;
 }
 
+/* Renewing an address wakes control only when many do, or one has waited for long; whatever changes it does so at once. */
+static void what_is_renewed_waits_for_others(void **state)
+{
+	struct report report = {.kind = REPORT_MAC_RENEWED, .port = 3};
+	struct doorbell bell;
+	struct report_ring *ring;
+	struct report got[200];
+
+	role_assert_lcore();
+	role_assert_control();
+	assert_int_equal(doorbell_init(&bell), 0);
+	ring = report_ring_create(0, &bell);
+	assert_non_null(ring);
+	doorbell_arm(&bell);
+	for (unsigned int i = 0; i < 30; i++, usleep(1000))
+		assert_true(report_address(ring, &report));
+	assert_true(readable(bell.fd));
+	assert_int_equal(report_drain(ring, got, 200), 1);
+	doorbell_disarm(&bell);
+
+	doorbell_arm(&bell);
+	for (report.key = 0; report.key < 100; report.key++)
+		assert_true(report_address(ring, &report));
+	assert_true(readable(bell.fd));
+	assert_int_equal(report_drain(ring, got, 200), 100);
+	doorbell_disarm(&bell);
+
+	doorbell_arm(&bell);
+	assert_true(report_address(ring, &report));
+	/* It moves, and flaps: its first move waits behind it, and no other does. */
+	for (unsigned int i = 0; i < 100; i++) {
+		report.kind = REPORT_MAC_SEEN;
+		report.port = (uint16_t)(4 + i % 2);
+		assert_int_equal(report_address(ring, &report), i % 2 == 0);
+		assert_true(readable(bell.fd));
+	}
+	assert_int_equal(report_drain(ring, got, 200), 2);
+	assert_int_equal(got[0].kind, REPORT_MAC_RENEWED);
+	assert_int_equal(got[0].port, 3);
+	assert_int_equal(got[1].kind, REPORT_MAC_SEEN);
+	assert_int_equal(got[1].port, 4);
+	report_ring_destroy(ring);
+	doorbell_fini(&bell);
+}
+
+static void few_that_are_renewed_do_not_ring(void **state)
+{
+	struct report report = {.kind = REPORT_MAC_RENEWED, .port = 3};
+	struct doorbell bell;
+	struct report_ring *ring;
+	struct report got[64];
+	bool rang = true;
+
+	role_assert_lcore();
+	role_assert_control();
+	assert_int_equal(doorbell_init(&bell), 0);
+	ring = report_ring_create(0, &bell);
+	assert_non_null(ring);
+	/* An attempt in which this thread has no CPU for as long as one may wait proves nothing. */
+	for (int attempt = 0; rang && attempt < 20; attempt++) {
+		doorbell_arm(&bell);
+		for (report.key = 0; report.key < 50; report.key++)
+			assert_true(report_address(ring, &report));
+		rang = readable(bell.fd);
+		assert_int_equal(report_drain(ring, got, 64), 50);
+		doorbell_disarm(&bell);
+	}
+	assert_false(rang);
+	report_ring_destroy(ring);
+	doorbell_fini(&bell);
+}
+
 static void rings_the_bell_once(void **state)
 {
 	struct doorbell bell;
@@ -254,6 +327,7 @@ int main(void)
 		cmocka_unit_test(sums_over_threads),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(few_addresses_do_not_fill_it),
+		cmocka_unit_test(what_is_renewed_waits_for_others), cmocka_unit_test(few_that_are_renewed_do_not_ring),
 		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
 	};
 
