@@ -4,7 +4,9 @@
  * Each lcore has an epoll set of its queues' descriptors, edge-triggered, which it waits for itself while it sleeps: a
  * kick wakes it without another thread's help. The set is in the bell's own, switched on once its lcore is awake for
  * longer than a moment, and off before it sleeps. For a kick the bell sets the bit of the queue's place (lcore_tiers.h),
- * which its lcore sees in its next round. An lcore that is awake makes no system call for it.
+ * which its lcore sees in its next round. An lcore that is awake makes no system call for it, not even when the bell has no
+ * CPU: epoll_wait() takes the lock of a set that has something to tell, and whoever adds a descriptor to the set holds it for as
+ * long as a front end keeps that descriptor's own (X5). The bell may be held like that, and an lcore with traffic may not.
  *
  * The bell reads no queue and no descriptor. It takes what a peer rings at any rate as at most one visit of its queue
  * every BELL_REST_US: one that rings without end costs the bell a few percent of a CPU, and its lcore a look at an empty
