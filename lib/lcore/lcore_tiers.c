@@ -208,10 +208,12 @@ uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 	struct lcore_tiers *tiers = &lc->tiers;
 	uint32_t frames = 0, i = tiers->scanned < tiers->warm_n ? tiers->scanned : 0;
 	uint64_t start = *at, end = start, took;
+	uint64_t least = TIER_SCAN_US * lcores.us;
 	bool few = tiers->warm_n <= TIER_SCAN_FEW;
 
 	mem_note_turn();
-	for (uint32_t n = 0; n < TIER_SCAN_WORDS && i < tiers->warm_n; n++) {
+	/* One that has frames ends the look: the hot ones have their turn. */
+	for (uint32_t n = 0; n < TIER_SCAN_WORDS && frames == 0 && i < tiers->warm_n; n++) {
 		const struct port_word *word = &tiers->warm[i].word;
 
 		mem_note_single(word->at);
@@ -225,11 +227,13 @@ uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 	tiers->scanned = i;
 	if (tiers->warm_n > 0)
 		lcore_chill_one(lc, *at);
-	if (!few)
+	if (frames > 0 || !few)
 		end = rte_rdtsc();
 	took = end - start;
-	tiers->scan_at = end + (took * TIER_SCAN_PART > TIER_SCAN_US * lcores.us ? took * TIER_SCAN_PART
-										 : TIER_SCAN_US * lcores.us);
+	/* Where it was ended, the rest need not wait for longer than the part of the time asks for. */
+	if (took * TIER_SCAN_PART > least || frames > 0)
+		least = took * TIER_SCAN_PART;
+	tiers->scan_at = end + least;
 	return frames;
 }
 
