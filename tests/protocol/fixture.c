@@ -334,6 +334,7 @@ static int fixture_measure_quiet(void)
 	fg_sleep_us(QUIET_MS * 1000);
 	err = fg_victims_pause(&fixture.victims);
 	fixture.quiet_us = fixture.victims.longest_us;
+	fixture.quiet_own_us = fixture.victims.longest_own_us;
 	return err;
 }
 
@@ -383,6 +384,13 @@ static void assert_control_answers(void)
 	assert_true(fg_now_ms() - began < FG_STALL_MS);
 }
 
+void tell_gaps(const struct fg_victims *victims, uint64_t quiet_us, uint64_t quiet_own_us)
+{
+	print_message("victims: longest gap %.1f ms, %.1f when quiet; without waiting for a CPU %.1f ms, %.1f when quiet\n",
+		      (double)victims->longest_us / 1e3, (double)quiet_us / 1e3, (double)victims->longest_own_us / 1e3,
+		      (double)quiet_own_us / 1e3);
+}
+
 int fixture_check(void **state)
 {
 	struct guest *a, *b;
@@ -403,8 +411,7 @@ int fixture_check(void **state)
 	guest_close(b);
 	assert_nothing_held();
 	err = fg_victims_pause(&fixture.victims);
-	print_message("victims: longest gap %.1f ms, %.1f when quiet\n", (double)fixture.victims.longest_us / 1e3,
-		      (double)fixture.quiet_us / 1e3);
+	tell_gaps(&fixture.victims, fixture.quiet_us, fixture.quiet_own_us);
 	return err;
 }
 

@@ -47,7 +47,7 @@ struct fixture {
 	struct fg_switch_options opt;
 	bool with_victims;
 	struct fg_victims victims;
-	uint64_t quiet_us; /* their longest gap while nobody attacked */
+	uint64_t quiet_us, quiet_own_us; /* their longest gap while nobody attacked; without waiting for a CPU */
 	struct fg_usage before;
 	struct guest guest[GUESTS];
 };
@@ -134,6 +134,9 @@ void ask_control(const struct fg_switch *, struct answers *);
  * a peer holds up lasts longer. */
 enum { ANSWER_MS = 1000 };
 void assert_control_keeps_answering(const struct fg_switch *, unsigned int watched_ms);
+
+/* Their longest gap, and that of a quiet time before. */
+void tell_gaps(const struct fg_victims *, uint64_t quiet_us, uint64_t quiet_own_us);
 
 /* The switch has as many descriptors and guest mappings as when the test case began. */
 void assert_nothing_held(void);

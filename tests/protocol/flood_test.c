@@ -135,11 +135,12 @@ static double victims_rate(double *median_us)
 static void assert_victims_beside(const char *what)
 {
 	double quiet_us, flood_us, quiet, rate;
-	uint64_t quiet_gap_us, from;
+	uint64_t quiet_gap_us, quiet_own_us, from;
 	pthread_t thread;
 
 	quiet = victims_rate(&quiet_us);
 	quiet_gap_us = victims.longest_us;
+	quiet_own_us = victims.longest_own_us;
 	flooded = 0;
 	from = fg_now_us();
 	atomic_store(&stops, false);
@@ -148,9 +149,9 @@ static void assert_victims_beside(const char *what)
 	atomic_store(&stops, true);
 	pthread_join(thread, NULL);
 	print_message("%s: %.0f a second; %.0f frames a second of the victims, %.0f without; longest round in the median "
-		      "%.2f ms, %.2f without\nvictims: longest gap %.1f ms, %.1f when quiet\n",
-		      what, (double)flooded / ((double)(fg_now_us() - from) / 1e6), rate, quiet,
-		      flood_us / 1e3, quiet_us / 1e3, (double)victims.longest_us / 1e3, (double)quiet_gap_us / 1e3);
+		      "%.2f ms, %.2f without\n",
+		      what, (double)flooded / ((double)(fg_now_us() - from) / 1e6), rate, quiet, flood_us / 1e3, quiet_us / 1e3);
+	tell_gaps(&victims, quiet_gap_us, quiet_own_us);
 	assert_true(flooded > 0);
 	if (flood_us > ROUND_US)
 		fail_msg("%s: rounds of an lcore took %.1f ms in the median", what, flood_us / 1e3);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fg_victims.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fg_clock.h"
 
@@ -94,12 +97,88 @@ static bool is_ahead(const struct fg_victims *v, uint64_t began)
 	       v->side[0].flow.next_tx + v->side[1].flow.next_tx > (fg_now_us() - began) * v->rate / 1000000;
 }
 
+/* --- what they wait for without having a CPU --------------------------------------------------------------------- */
+
+/* Ours, and those of the switch's lcores, which are called workers. */
+static void waits_open(struct fg_victims *v)
+{
+	char path[320], name[32];
+	struct dirent *entry;
+	unsigned int n = 1;
+	DIR *tasks;
+
+	v->schedstat[0] = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)v->pid);
+	tasks = opendir(path);
+	while (tasks != NULL && n <= FG_VICTIMS_LCORES && (entry = readdir(tasks)) != NULL) {
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/comm", (int)v->pid, entry->d_name);
+		comm = entry->d_name[0] != '.' ? fopen(path, "r") : NULL;
+		if (comm == NULL)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", (int)v->pid, entry->d_name);
+		if (fgets(name, sizeof(name), comm) != NULL && strstr(name, "worker") != NULL)
+			v->schedstat[n++] = open(path, O_RDONLY | O_CLOEXEC);
+		fclose(comm);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	for (; n <= FG_VICTIMS_LCORES; n++)
+		v->schedstat[n] = -1;
+}
+
+static void waits_close(struct fg_victims *v)
+{
+	for (unsigned int i = 0; i <= FG_VICTIMS_LCORES; i++)
+		if (v->schedstat[i] >= 0)
+			close(v->schedstat[i]);
+}
+
+static uint64_t waited_us(const struct fg_victims *v)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i <= FG_VICTIMS_LCORES; i++) {
+		unsigned long long ran, waited;
+		char text[80];
+		ssize_t len = v->schedstat[i] >= 0 ? pread(v->schedstat[i], text, sizeof(text) - 1, 0) : -1;
+
+		if (len <= 0)
+			continue;
+		text[len] = '\0';
+		if (sscanf(text, "%llu %llu", &ran, &waited) == 2)
+			sum += waited / 1000;
+	}
+	return sum;
+}
+
+/* --- traffic ----------------------------------------------------------------------------------------------------- */
+
+/* They have got nothing since an arrival, when they had waited for so long. Waits are asked for where it makes a difference. */
+static void note_gap(struct fg_victims *v, uint64_t gap_us, uint64_t waited_before)
+{
+	uint64_t waited;
+
+	if (gap_us > v->longest_us)
+		v->longest_us = gap_us;
+	if (v->eager)
+		v->longest_own_us = v->longest_us;
+	if (gap_us <= v->longest_own_us)
+		return;
+	waited = waited_us(v) - waited_before;
+	if (gap_us > waited + v->longest_own_us)
+		v->longest_own_us = gap_us - waited;
+}
+
 static void *traffic(void *arg)
 {
 	struct fg_victims *v = arg;
 	uint64_t arrival = fg_now_us(), began = arrival;
-	uint64_t seen = 0;
+	uint64_t seen = 0, waited;
 
+	waits_open(v);
+	waited = waited_us(v);
 	while (v->error == 0) {
 		bool send = !atomic_load(&v->stop);
 		uint64_t received, now;
@@ -109,15 +188,17 @@ static void *traffic(void *arg)
 		v->error = step(v, send && !is_ahead(v, began));
 		received = v->side[0].flow.received + v->side[1].flow.received;
 		now = fg_now_us();
-		if (now - arrival > v->longest_us)
-			v->longest_us = now - arrival;
-		if (received != seen)
+		note_gap(v, now - arrival, waited);
+		if (received != seen) {
 			arrival = now;
-		else if (now - arrival > FG_WAIT_MS * 1000ull)
+			waited = v->eager ? waited : waited_us(v);
+		} else if (now - arrival > FG_WAIT_MS * 1000ull) {
 			v->error = -ETIMEDOUT;
+		}
 		v->frames += received - seen;
 		seen = received;
 	}
+	waits_close(v);
 	return NULL;
 }
 
@@ -126,7 +207,7 @@ int fg_victims_run(struct fg_victims *v)
 	for (int i = 0; i < 2; i++)
 		v->side[i].flow = (struct fg_flow){.id = v->side[i].flow.id};
 	v->frames = 0;
-	v->longest_us = 0;
+	v->longest_us = v->longest_own_us = 0;
 	v->error = 0;
 	atomic_store(&v->stop, false);
 	v->running = pthread_create(&v->thread, NULL, traffic, v) == 0;
@@ -185,6 +266,7 @@ int fg_victims_start(struct fg_victims *v, const struct fg_switch *sw, const cha
 	int err;
 
 	memset(v, 0, sizeof(*v));
+	v->pid = sw->pid;
 	err = open_side(&v->side[0], fg_switch_socket(sw, a), number++ % 128);
 	if (err == 0)
 		err = open_side(&v->side[1], fg_switch_socket(sw, b), number++ % 128);

@@ -15,13 +15,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "fg_net.h"
 #include "fg_switch.h"
 
 /* Nothing a peer does may hold up other ports. On a machine that is busy with sanitizers the
  * scheduler may; this is far above what it does and far below what a blocked lcore would show. */
-enum { FG_STALL_MS = 3000 };
+enum { FG_STALL_MS = 3000, FG_VICTIMS_LCORES = 8 };
 
 struct fg_victim {
 	struct fg_memory mem;
@@ -42,6 +43,12 @@ struct fg_victims {
 	bool eager;
 	uint64_t frames;     /* since the last run */
 	uint64_t longest_us; /* between two arrivals while frames were on the way */
+	/* The same without what this thread and the switch's lcores waited for a CPU: of the one and then the other; what both
+	 * waited at the same time is taken off twice. As longest_us where the kernel
+	 * does not say, and of eager ones, for whom asking takes too long. */
+	uint64_t longest_own_us;
+	int schedstat[FG_VICTIMS_LCORES + 1]; /* ours, and those of lcores; -1: none */
+	pid_t pid;			      /* the switch's */
 };
 
 int fg_victims_start(struct fg_victims *, const struct fg_switch *, const char *a, const char *b);
