@@ -239,6 +239,11 @@ void model_begin(struct ring *ring)
 	if (!ring->packed)
 		ring->pos = ring->seen = (uint16_t)guest_get(guest, ring->used + 2, 2);
 	ring->used_pos = ring->pos;
+	/* The switch says first that it wants no kick; what it reads then may lie there. */
+	if (ring->packed)
+		guest_put(guest, ring->used, VRING_PACKED_EVENT_FLAG_DISABLE << 16, 4);
+	else if (!ring->conf->event_idx)
+		guest_put(guest, ring->used, VRING_USED_F_NO_NOTIFY, 2);
 }
 
 void model_allow_buffers(struct ring *ring)
