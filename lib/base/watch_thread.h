@@ -19,7 +19,7 @@
 
 struct watch_thread {
 	bool (*look)(void);  /* at all of them, once: whether there will be something to see */
-	int period_ms;	     /* between two looks */
+	int period_ms;	     /* between two looks; look() may change it */
 	unsigned int vigil;  /* after more looks in vain than this, one after the other, the thread sleeps */
 	const char *name;
 	struct doorbell bell;

@@ -42,6 +42,7 @@ static struct {
 	pthread_mutex_t lock; /* taken by watched threads only to join and leave */
 	struct watched watched[WATCHDOG_THREADS_MAX];
 	unsigned int sampled;
+	unsigned int wary; /* looks for which it is */
 	int pages;  /* /proc/self/pagemap */
 	int memory; /* /proc/self/mem */
 	struct watch_thread watch;
@@ -249,7 +250,9 @@ static const uint8_t *cleared_page(const struct watched *watched, uint32_t turn,
 static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, bool sample)
 {
 	static struct evidence evidence;
-	uint64_t now = clock_ns(), ns = WATCHDOG_MS * NS_PER_MS;
+	uint64_t now = clock_ns(), ns = (uint64_t)watchdog.watch.period_ms * NS_PER_MS;
+	/* More are awake than when the period began. */
+	uint64_t most = (awake * WATCHDOG_MS > WATCHDOG_CALM_MS ? awake * WATCHDOG_MS : WATCHDOG_CALM_MS) * NS_PER_MS;
 	bool stays = turn == watched->turn;
 	const uint8_t *absent = NULL;
 
@@ -260,15 +263,29 @@ static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, 
 		absent = cleared_page(watched, turn, &evidence);
 	}
 	if (!stays)
-		ns *= awake;
+		ns = ns * awake < most ? ns * awake : most;
 	else if (watched->held)
 		ns = now - watched->looked_ns;
 	/* Still in that turn, now that the page is known. */
 	if (absent != NULL && stays_in(watched, turn))
 		mem_arena_charge(absent, ns);
+	if (absent != NULL)
+		watchdog.wary = WATCHDOG_WARY;
 	watched->held = absent != NULL;
 	watched->turn = turn;
 	watched->looked_ns = now;
+}
+
+/* Until the next look. */
+static int period_ms(unsigned int awake)
+{
+	if (watchdog.wary > 0) {
+		watchdog.wary--;
+		return WATCHDOG_MS;
+	}
+	if (awake * WATCHDOG_MS > WATCHDOG_CALM_MS)
+		return WATCHDOG_MS;
+	return WATCHDOG_CALM_MS / (int)(awake > 0 ? awake : 1);
 }
 
 /* Looks at each thread once: whether any is awake. */
@@ -289,6 +306,7 @@ static bool watch_look(void)
 			nth == watchdog.sampled);
 		nth++;
 	}
+	watchdog.watch.period_ms = period_ms(awake);
 	pthread_mutex_unlock(&watchdog.lock);
 	return awake > 0;
 }
@@ -298,7 +316,7 @@ int watchdog_start(void)
 	watchdog.pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	watchdog.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	watchdog.watch.look = watch_look;
-	watchdog.watch.period_ms = WATCHDOG_MS;
+	watchdog.watch.period_ms = WATCHDOG_CALM_MS;
 	watchdog.watch.vigil = WATCHDOG_VIGIL;
 	watchdog.watch.name = "memory-watchdog";
 	return watch_thread_start(&watchdog.watch);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* watchdog.h: the watchdog that says whose memory holds an lcore, and for how long (X3).
  *
- * A thread of its own looks at each watched thread every few milliseconds while that one is awake. One that is still in the
+ * A thread of its own looks at each watched thread every few milliseconds while that one is awake, more often once it has found
+ * one that is held. One that is still in the
  * turn in which it was at the look before, and now and then any other, is asked where it is. It is held by memory if it sleeps,
  * and not in a system call: then it sleeps in a page fault. The page is the first one of those that it noted (mem_note.h), in
  * the order in which they are touched, that is absent from our page tables. The time goes to the meter of the arena in which
@@ -21,9 +22,14 @@
 #define VUS_WATCHDOG_H
 
 enum {
+	/* Between two looks, for WATCHDOG_WARY of them after one that found a thread held. */
 	WATCHDOG_MS = 4,
+	WATCHDOG_WARY = 250,
+	/* Else, and where few threads are awake: a look may be in the way of one that has its CPU. What it stands for is no
+	 * longer than this, or than WATCHDOG_MS for each of them. */
+	WATCHDOG_CALM_MS = 16,
 	/* Looks in vain after which it sleeps: a second. Threads that wake up now and then do not have to wake it as well. */
-	WATCHDOG_VIGIL = 250,
+	WATCHDOG_VIGIL = 63,
 	/* Threads that are watched at once. */
 	WATCHDOG_THREADS_MAX = 128,
 };
