@@ -97,7 +97,7 @@ static bool ended_by_a_ring(void)
 static void judge(const struct sent *sent, unsigned int allowed)
 {
 	struct vhu_header header;
-	union vhu_payload payload;
+	union vhu_payload payload = {0};
 	uint64_t value;
 	enum outcome is;
 
@@ -119,6 +119,7 @@ static void judge(const struct sent *sent, unsigned int allowed)
 			sent->header.request, sent->header.flags, sent->header.size, sent->n_fds, is, allowed,
 			device->last_error);
 	FUZZ_CHECK((is & allowed) != 0);
+	value = payload.u64;
 	if (is == OUT_VALUE && model_value(&model, sent, &value))
 		FUZZ_CHECK(header.size == 8 && payload.u64 == value);
 	if (is == OUT_VALUE && sent->header.request == VHU_SET_LOG_BASE)

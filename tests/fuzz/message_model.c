@@ -297,6 +297,7 @@ void model_taken(struct model *model, const struct sent *sent)
 	switch (sent->header.request) {
 	case VHU_SET_FEATURES:
 		model->features = sent->payload.u64;
+		model->packed |= has(model->features, 34);
 		break;
 	case VHU_SET_PROTOCOL_FEATURES:
 		model->protocol = sent->payload.u64;
@@ -322,6 +323,16 @@ void model_taken(struct model *model, const struct sent *sent)
 	}
 }
 
+/* Nothing serves the rings, so they do not move. But a packed one that has run says its place twice if it was said once, and a
+ * split one has but one. */
+static uint32_t base_of(const struct model *model, uint32_t ring, uint32_t answer)
+{
+	uint32_t base = model->base[ring], low = base & 0xffff;
+	bool other = (base == low && answer == (low | low << 16)) || answer == low;
+
+	return model->packed && other ? answer : base;
+}
+
 bool model_value(const struct model *model, const struct sent *sent, uint64_t *value)
 {
 	uint32_t ring = sent->payload.state.index;
@@ -343,8 +354,7 @@ bool model_value(const struct model *model, const struct sent *sent, uint64_t *v
 		*value = model->status;
 		return true;
 	case VHU_GET_VRING_BASE:
-		/* Nothing serves the rings, so they do not move. */
-		*value = ring | (uint64_t)model->base[ring] << 32;
+		*value = ring | (uint64_t)base_of(model, ring, (uint32_t)(*value >> 32)) << 32;
 		return true;
 	default:
 		return false;

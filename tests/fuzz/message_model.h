@@ -50,6 +50,7 @@ struct model_region {
 /* A conversation. All 0 at its beginning. */
 struct model {
 	uint64_t features, protocol, status;
+	bool packed; /* was agreed, at some time */
 	uint32_t base[MODEL_RINGS];
 	uint32_t n;
 	struct model_region region[MODEL_REGIONS];
@@ -59,7 +60,7 @@ struct model {
 unsigned int model_allows(const struct model *model, const struct sent *sent, uint32_t started);
 /* It was taken. */
 void model_taken(struct model *model, const struct sent *sent);
-/* The value of an answer of 8 bytes, where the model knows it: true. */
+/* The value of an answer of 8 bytes, where the model knows it: true. `value` is the answer, and stays so if that may be. */
 bool model_value(const struct model *model, const struct sent *sent, uint64_t *value);
 
 #endif
