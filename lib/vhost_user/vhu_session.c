@@ -56,6 +56,9 @@ static void close_passed(struct rcu_wait *wait)
 
 void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 {
+	uint64_t rest = vhu_stall_rest(device);
+	char until[48] = "";
+
 	if (device->state != VHU_TALKING)
 		return;
 	device->state = VHU_CLOSING;
@@ -65,8 +68,9 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 		close(device->peer_pidfd);
 	device->peer_pidfd = -1;
 	snprintf(device->last_error, sizeof(device->last_error), "%s", orderly ? "" : why);
-	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name,
-		    "connection ended: %s", why);
+	if (rest > 0 && !orderly)
+		snprintf(until, sizeof(until), "; no front end is let in for %.0f s", (double)rest / (double)NS_PER_S);
+	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name, "connection ended: %s%s", why, until);
 	vhu_postcopy_abort(device);
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_leave(&device->ring[i]);

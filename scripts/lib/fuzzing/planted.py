@@ -60,6 +60,8 @@ def check(names):
     """Ends the program if lines that a bug changes are not in the tree any more; or, if all are asked for, a target has few."""
     for name in names:
         bugs = planted(build.PLANTED / name)
+        if not bugs:
+            sys.exit(f"fuzz: no bug is planted for {name}: tests/fuzz/planted/{name} says which ones it has to find")
         for bug in bugs:
             bug.applied((build.ROOT / bug.file).read_text())
         if len(bugs) < LEAST and names == build.targets():
