@@ -41,14 +41,16 @@ def busy_and_idle(station, seconds):
 
 
 def flooded(receivers, station, seconds):
-    """A pair alone, and beside a guest that sends to everybody in another bridge; at full speed, and timed at a modest rate."""
+    """A pair alone, and beside a guest that sends to everybody in another bridge; at full speed, and timed at a modest rate. And that
+    guest alone."""
     flood = (*PAIR, f"flood 2 {receivers}")
+    only = busy(flood[len(PAIR):], station, seconds)
     alone, timed_alone = busy(PAIR, station, seconds), paced(PAIR, PAIR_PPS, station, seconds)
     beside, timed = busy(flood, station, seconds), paced(flood, PAIR_PPS, station, seconds)
-    return {**beside, "good": all(f["good"] for f in (alone, timed_alone, beside, timed)),
-            "lost": sum(f["lost"] for f in (alone, timed_alone, beside, timed)),
+    return {**beside, "good": all(f["good"] for f in (only, alone, timed_alone, beside, timed)),
+            "lost": sum(f["lost"] for f in (only, alone, timed_alone, beside, timed)),
             "kept": beside["mpps"] / max(alone["mpps"], 1e-9), "alone": alone["mpps"], "p50": timed["p50"],
-            "p99": timed["p99"], "p99_alone": timed_alone["p99"]}
+            "p99": timed["p99"], "p99_alone": timed_alone["p99"], "most": only["copies"]}
 
 
 def _window(station, pattern, command, seconds):

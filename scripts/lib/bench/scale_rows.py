@@ -100,7 +100,7 @@ def _flood(quick):
     """A guest that floods, and a pair of another bridge on the same lcore."""
     return Row("A guest that broadcasts, beside a pair in another bridge", (
         ("kept", "the pair's rate, to alone", 2), ("mpps", "its Mpps", 2), ("alone", "alone", 2), ("p99", "its p99, µs", 1),
-        ("p99_alone", "alone", 1), ("copies", "copies, M/s", 1), ("kicks", "kicks/s", 0)), [
+        ("p99_alone", "alone", 1), ("copies", "copies, M/s", 1), ("most", "without the pair", 1), ("kicks", "kicks/s", 0)), [
             Case(f"to {n}", functools.partial(scale.flooded, n), n + 3, (1, 1) + (0,) * (n + 1))
             for n in (8, 64, 255) if not quick or n != 64])
 
