@@ -216,7 +216,8 @@ static void a_front_ends_wake_up_that_cannot_be_watched(void **state)
 	}
 	source_unwatch(&source[3]);
 	q->account = NULL;
-	close(q->wake_fd);
+	/* After the calls on it that are under way. */
+	disposal_close(account, q->wake_fd);
 	q->wake_fd = fd;
 	disposal_account_put(account);
 	loop_destroy(loop);
