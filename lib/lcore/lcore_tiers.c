@@ -27,17 +27,43 @@ void lcore_tiers_fini(struct lcore_tiers *tiers)
 
 /* --- from tier to tier ------------------------------------------------------------------------------------------- */
 
+static void warm_set(struct lcore_tiers *tiers, uint32_t at, struct lcore_warm warm)
+{
+	tiers->warm[at] = warm;
+	tiers->place[warm.slot].at = (uint16_t)at;
+}
+
+/* Behind those that have been looked at in this turn: what joins cannot make the turn longer. */
+static void warm_join(struct lcore_tiers *tiers, struct lcore_warm warm)
+{
+	uint32_t at = tiers->scanned++;
+
+	if (at < tiers->warm_n)
+		warm_set(tiers, tiers->warm_n, tiers->warm[at]);
+	tiers->warm_n++;
+	warm_set(tiers, at, warm);
+}
+
+/* The last one of those that have been looked at takes its place, or the last one of those that have not: none is left out. */
+static void warm_leave(struct lcore_tiers *tiers, uint32_t at)
+{
+	if (at < tiers->scanned) {
+		warm_set(tiers, at, tiers->warm[--tiers->scanned]);
+		at = tiers->scanned;
+	}
+	warm_set(tiers, at, tiers->warm[--tiers->warm_n]);
+}
+
 static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)
 {
 	struct lcore_place *place = &tiers->place[slot];
 
-	/* The last one of the array takes its place there. */
 	if (place->tier == TIER_HOT) {
+		/* The last one of the array takes its place there. */
 		tiers->hot[place->at] = tiers->hot[--tiers->hot_n];
 		tiers->place[tiers->hot[place->at].slot].at = place->at;
 	} else if (place->tier == TIER_WARM) {
-		tiers->warm[place->at] = tiers->warm[--tiers->warm_n];
-		tiers->place[tiers->warm[place->at].slot].at = place->at;
+		warm_leave(tiers, place->at);
 	} else if (place->tier == TIER_COLD) {
 		tiers->cold_n--;
 	}
@@ -74,8 +100,7 @@ static bool become_warm(struct lcore *lc, uint16_t slot, uint64_t moved) RUNS_ON
 	lcore_leave_tier(tiers, slot);
 	place->tier = TIER_WARM;
 	place->moved = moved;
-	place->at = (uint16_t)tiers->warm_n;
-	tiers->warm[tiers->warm_n++] = (struct lcore_warm){.word = word, .slot = slot};
+	warm_join(tiers, (struct lcore_warm){.word = word, .slot = slot});
 	return true;
 }
 
@@ -206,25 +231,26 @@ static void lcore_chill_one(struct lcore *lc, uint64_t at) RUNS_ON(lcore_thread)
 uint32_t lcore_scan(struct lcore *lc, uint64_t *at)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
-	uint32_t frames = 0, i = tiers->scanned < tiers->warm_n ? tiers->scanned : 0;
+	uint32_t frames = 0;
 	uint64_t start = *at, end = start, took;
 	uint64_t least = TIER_SCAN_US * lcores.us;
 	bool few = tiers->warm_n <= TIER_SCAN_FEW;
 
 	mem_note_turn();
+	if (tiers->scanned == tiers->warm_n)
+		tiers->scanned = 0;
 	/* One that has frames ends the look: the hot ones have their turn. */
-	for (uint32_t n = 0; n < TIER_SCAN_WORDS && frames == 0 && i < tiers->warm_n; n++) {
-		const struct port_word *word = &tiers->warm[i].word;
+	for (uint32_t n = 0; n < TIER_SCAN_WORDS && frames == 0 && tiers->scanned < tiers->warm_n; n++) {
+		const struct port_word *word = &tiers->warm[tiers->scanned].word;
 
 		mem_note_single(word->at);
 		/* A word that changed is all that it says: what the ring holds is read and checked by receive(). */
 		if (__builtin_expect((guest_load16_again(word->at) & word->mask) == word->idle, 1))
-			i++;
+			tiers->scanned++;
 		else
-			frames += lcore_word_changed(lc, i, at);
+			frames += lcore_word_changed(lc, tiers->scanned, at);
 	}
 	mem_note_single(NULL);
-	tiers->scanned = i;
 	if (tiers->warm_n > 0)
 		lcore_chill_one(lc, *at);
 	if (frames > 0 || !few)

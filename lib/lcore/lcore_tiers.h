@@ -104,7 +104,7 @@ struct lcore_tiers {
 	uint32_t generation;	 /* of the poll set that they are of */
 	uint32_t given_up;	 /* as last seen in lcore_rung */
 	uint32_t turn;		 /* of warm queues, to see whether they can be cold */
-	uint32_t scanned;	 /* warm queues whose words have been looked at, in this turn of all of them */
+	uint32_t scanned;	 /* warm queues whose words have been looked at, in this turn of all of them: the first ones */
 	uint64_t scan_at;	 /* when a busy lcore looks at some again */
 };
 

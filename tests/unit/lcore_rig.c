@@ -138,6 +138,8 @@ static bool source_word(struct port_rxq *q, struct port_word *word)
 		.mask = UINT16_MAX,
 		.idle = (uint16_t)atomic_load(&from->received),
 	};
+	if (atomic_load(&from->eager))
+		source_put(from, 1);
 	return true;
 }
 

@@ -15,7 +15,7 @@
 #include "bridge.h"
 #include "lcore.h"
 
-enum { SOURCES = 6, LEN = 60 };
+enum { SOURCES = 8, LEN = 60 };
 
 struct source {
 	struct port port; /* first */
@@ -26,6 +26,7 @@ struct source {
 	atomic_bool armed, gone, chatty;
 	atomic_bool stuck;  /* its lcore stays in receive() while this is so */
 	atomic_bool stays;  /* it does */
+	atomic_bool eager;  /* has a frame as soon as its lcore looks at nothing but its word */
 	atomic_bool punts;  /* its frames are for control, and go nowhere else */
 	_Atomic uint8_t last[LEN]; /* the first bytes of the last frame it was given */
 	_Atomic uint8_t to; /* the source its frames are for, once that is learned; 0: all */

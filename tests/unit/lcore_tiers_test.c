@@ -3,6 +3,7 @@
  * its kick, or by neither. And that nothing of a queue is touched once it has left, whatever it was: A7, A8.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -16,7 +17,7 @@
 #include "vus_limits.h"
 
 /* All on one lcore, whose rounds are received from in this order. */
-enum { FIRST, AWAKE, QUIET, USED };
+enum { FIRST, AWAKE, QUIET, EAGER, USED = SOURCES };
 enum { ROUNDS = 2000, RINGS = 20, FRAMES = 300, LEAVES = 8 };
 
 /* The call of malloc() by this thread that fails from now on; 0: none. */
@@ -85,7 +86,11 @@ static int end(void **state)
 	for (int i = 0; i < USED; i++) {
 		atomic_store(&source[i].chatty, false);
 		atomic_store(&source[i].stuck, false);
+		atomic_store(&source[i].eager, false);
 		source_take(&source[i]);
+	}
+	/* Nobody's frames go to them any more. */
+	for (int i = 0; i < USED; i++) {
 		source_unwatch(&source[i]);
 		atomic_store(&source[i].pending, 0);
 		atomic_store(&source[i].armed, false);
@@ -141,6 +146,32 @@ static void a_queue_without_a_kick_is_warm(void **state)
 		source_put(&source[QUIET], 1);
 		assert_true(await_equal(&source[QUIET].pending, 0));
 	}
+	source_take(&source[QUIET]);
+	source[QUIET].rxq.wake_fd = fd;
+}
+
+/* Each look ends at one that has a frame, and that one is back before the next: nobody is passed over for that. */
+static void who_is_always_back_keeps_nobody_waiting(void **state)
+{
+	int fd = source[QUIET].rxq.wake_fd;
+
+	/* It cannot become cold, and so be looked at for another reason. */
+	source[QUIET].rxq.wake_fd = -1;
+	/* Nobody sends them anything yet. */
+	source_take(&source[AWAKE]);
+	for (int i = QUIET; i < USED; i++) {
+		source_watch(&source[i], true);
+		atomic_store(&source[i].eager, i != QUIET);
+	}
+	for (int i = AWAKE; i < USED; i++)
+		join(i);
+	for (int i = 0; i < RINGS; i++) {
+		usleep(1000);
+		source_put(&source[QUIET], 1);
+		if (!await_equal(&source[QUIET].pending, 0))
+			fail_msg("frame %d waits, and others have had %" PRIu64 " each", i, atomic_load(&source[EAGER].received));
+	}
+	assert_true(atomic_load(&source[EAGER].received) > RINGS);
 	source_take(&source[QUIET]);
 	source[QUIET].rxq.wake_fd = fd;
 }
@@ -319,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_queue_without_a_kick_is_warm, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_always_back_keeps_nobody_waiting, begin, end),
 		cmocka_unit_test_setup_teardown(a_silent_queue_becomes_cold, begin, end),
 		cmocka_unit_test_setup_teardown(rings_without_frames, begin, end),
 		cmocka_unit_test_setup_teardown(a_queue_without_a_word, begin, end),
