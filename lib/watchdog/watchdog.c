@@ -300,8 +300,13 @@ static bool watch_look(void)
 	for (unsigned int i = 0; i < WATCHDOG_THREADS_MAX; i++) {
 		struct watched *watched = &watchdog.watched[i];
 
-		if (watched->note == NULL || !atomic_load(&watched->awake))
+		if (watched->note == NULL)
 			continue;
+		if (!atomic_load(&watched->awake)) {
+			/* Who is held in that turn when it is awake again was not held until then. */
+			watched->held = false;
+			continue;
+		}
 		look_at(watched, __atomic_load_n(&watched->note->turn, __ATOMIC_RELAXED), awake,
 			nth == watchdog.sampled);
 		nth++;

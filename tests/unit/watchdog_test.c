@@ -246,6 +246,55 @@ static void a_huge_page_that_is_cleared_is_charged(void **state)
 	assert_true(mem_touch_left(mem_arena_touch(b.arena)));
 }
 
+enum { NAP_MS = 1000 };
+
+static void *be_held_before_and_after_a_nap(void *arg)
+{
+	struct virtq_conf from = ring_in(&a), to = ring_in(&b);
+
+	watchdog_join();
+	mem_note_open(MEM_NOTE_FROM, &from);
+	mem_note_open(MEM_NOTE_TO, &to);
+	*(volatile uint8_t *)b.at = 1;
+	watchdog_asleep();
+	usleep(NAP_MS * 1000);
+	watchdog_awake();
+	*(volatile uint8_t *)a.at = 1;
+	watchdog_leave();
+	return NULL;
+}
+
+/* Until the watchdog says so: for how long. */
+static uint64_t await_charge(struct side *side)
+{
+	uint64_t end = clock_ns() + 100 * HELD_MS * NS_PER_MS, ns = 0;
+
+	while (ns == 0 && clock_ns() < end) {
+		usleep(1000);
+		ns = mem_arena_take(side->arena);
+	}
+	give(side);
+	assert_true(ns > 0);
+	return ns;
+}
+
+/* A thread that sleeps meanwhile is held by nobody, though it was before, and is again in the same turn. */
+static void a_nap_is_nobodys(void **state)
+{
+	pthread_t thread;
+	uint64_t ns;
+
+	keep_away(&a);
+	keep_away(&b);
+	assert_int_equal(pthread_create(&thread, NULL, be_held_before_and_after_a_nap, NULL), 0);
+	await_charge(&b);
+	ns = await_charge(&a);
+	pthread_join(thread, NULL);
+	ns += mem_arena_take(a.arena);
+	print_message("charged after %u ms of sleep: %u ms\n", NAP_MS, (unsigned int)(ns / NS_PER_MS));
+	assert_true(ns < NAP_MS / 2 * NS_PER_MS);
+}
+
 #define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -257,6 +306,7 @@ int main(void)
 		TEST_CASE(a_ring_is_memory_too),
 		TEST_CASE(what_is_not_proven_is_nobodys),
 		TEST_CASE(a_huge_page_that_is_cleared_is_charged),
+		TEST_CASE(a_nap_is_nobodys),
 	};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
