@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,6 +45,8 @@ static struct {
 	struct watched watched[WATCHDOG_THREADS_MAX];
 	unsigned int sampled;
 	unsigned int wary; /* looks for which it is */
+	unsigned int mean_ms; /* between two looks, for now: what one stands for */
+	unsigned short dice[3];
 	int pages;  /* /proc/self/pagemap */
 	int memory; /* /proc/self/mem */
 	struct watch_thread watch;
@@ -250,7 +254,7 @@ static const uint8_t *cleared_page(const struct watched *watched, uint32_t turn,
 static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, bool sample)
 {
 	static struct evidence evidence;
-	uint64_t now = clock_ns(), ns = (uint64_t)watchdog.watch.period_ms * NS_PER_MS;
+	uint64_t now = clock_ns(), ns = watchdog.mean_ms * NS_PER_MS;
 	/* More are awake than when the period began. */
 	uint64_t most = (awake * WATCHDOG_MS > WATCHDOG_CALM_MS ? awake * WATCHDOG_MS : WATCHDOG_CALM_MS) * NS_PER_MS;
 	bool stays = turn == watched->turn;
@@ -276,8 +280,8 @@ static void look_at(struct watched *watched, uint32_t turn, unsigned int awake, 
 	watched->looked_ns = now;
 }
 
-/* Until the next look. */
-static int period_ms(unsigned int awake)
+/* Until the next look, in the mean. */
+static unsigned int mean_ms(unsigned int awake)
 {
 	if (watchdog.wary > 0) {
 		watchdog.wary--;
@@ -285,7 +289,17 @@ static int period_ms(unsigned int awake)
 	}
 	if (awake * WATCHDOG_MS > WATCHDOG_CALM_MS)
 		return WATCHDOG_MS;
-	return WATCHDOG_CALM_MS / (int)(awake > 0 ? awake : 1);
+	return WATCHDOG_CALM_MS / (awake > 0 ? awake : 1);
+}
+
+/* From half of that to three halves: who could tell when the next look comes would hold a thread in between. */
+static void set_period(unsigned int awake)
+{
+	unsigned int half;
+
+	watchdog.mean_ms = mean_ms(awake);
+	half = watchdog.mean_ms / 2;
+	watchdog.watch.period_ms = (int)(watchdog.mean_ms - half + (unsigned int)nrand48(watchdog.dice) % (2 * half + 1));
 }
 
 /* Looks at each thread once: whether any is awake. */
@@ -311,7 +325,7 @@ static bool watch_look(void)
 			nth == watchdog.sampled);
 		nth++;
 	}
-	watchdog.watch.period_ms = period_ms(awake);
+	set_period(awake);
 	pthread_mutex_unlock(&watchdog.lock);
 	return awake > 0;
 }
@@ -320,8 +334,10 @@ int watchdog_start(void)
 {
 	watchdog.pages = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	watchdog.memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	/* Without it they are the same at each start, and still nobody sees them. */
+	(void)!getrandom(watchdog.dice, sizeof(watchdog.dice), GRND_NONBLOCK);
 	watchdog.watch.look = watch_look;
-	watchdog.watch.period_ms = WATCHDOG_CALM_MS;
+	watchdog.watch.period_ms = watchdog.mean_ms = WATCHDOG_CALM_MS;
 	watchdog.watch.vigil = WATCHDOG_VIGIL;
 	watchdog.watch.name = "memory-watchdog";
 	return watch_thread_start(&watchdog.watch);

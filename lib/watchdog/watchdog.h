@@ -22,13 +22,14 @@
 #define VUS_WATCHDOG_H
 
 enum {
-	/* Between two looks, for WATCHDOG_WARY of them after one that found a thread held. */
+	/* Between two looks in the mean, for WATCHDOG_WARY of them after one that found a thread held. */
 	WATCHDOG_MS = 4,
 	WATCHDOG_WARY = 250,
 	/* Else, and where few threads are awake: a look may be in the way of one that has its CPU. What it stands for is no
 	 * longer than this, or than WATCHDOG_MS for each of them. */
 	WATCHDOG_CALM_MS = 16,
-	/* Looks in vain after which it sleeps: a second. Threads that wake up now and then do not have to wake it as well. */
+	/* Looks in vain after which it sleeps: a second, or a quarter while it is wary. Threads that wake up now and then do not
+	 * have to wake it as well. */
 	WATCHDOG_VIGIL = 63,
 	/* Threads that are watched at once. */
 	WATCHDOG_THREADS_MAX = 128,

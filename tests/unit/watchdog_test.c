@@ -295,6 +295,26 @@ static void a_nap_is_nobodys(void **state)
 	assert_true(ns < NAP_MS / 2 * NS_PER_MS);
 }
 
+/* A thread that stays held is charged from look to look: one that comes after less than the mean shows that they keep no beat. */
+static void looks_keep_no_beat(void **state)
+{
+	enum deed deed = COPY_TO;
+	uint64_t end = clock_ns() + 100 * HELD_MS * NS_PER_MS, ns = 0, least = UINT64_MAX;
+	pthread_t thread;
+
+	keep_away(&b);
+	assert_int_equal(pthread_create(&thread, NULL, act, &deed), 0);
+	while (least > WATCHDOG_MS * NS_PER_MS * 7 / 8 && clock_ns() < end) {
+		usleep(100);
+		ns = mem_arena_take(b.arena);
+		least = ns > 0 && ns < least ? ns : least;
+	}
+	give(&b);
+	pthread_join(thread, NULL);
+	print_message("the shortest: %u us\n", (unsigned int)(least / 1000));
+	assert_true(least <= WATCHDOG_MS * NS_PER_MS * 7 / 8);
+}
+
 #define TEST_CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -307,6 +327,7 @@ int main(void)
 		TEST_CASE(what_is_not_proven_is_nobodys),
 		TEST_CASE(a_huge_page_that_is_cleared_is_charged),
 		TEST_CASE(a_nap_is_nobodys),
+		TEST_CASE(looks_keep_no_beat),
 	};
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
