@@ -51,7 +51,9 @@ static void warm_leave(struct lcore_tiers *tiers, uint32_t at)
 		warm_set(tiers, at, tiers->warm[--tiers->scanned]);
 		at = tiers->scanned;
 	}
-	warm_set(tiers, at, tiers->warm[--tiers->warm_n]);
+	/* What is beyond the end may have moved just now. */
+	if (at < --tiers->warm_n)
+		warm_set(tiers, at, tiers->warm[tiers->warm_n]);
 }
 
 static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)

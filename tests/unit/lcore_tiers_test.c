@@ -244,14 +244,17 @@ static void a_queue_without_a_word(void **state)
 	assert_int_equal(LCORES_SUM(rings), rings + 1);
 }
 
-/* Frames at any moment of becoming less, of going to sleep and of waking up. */
+/* Frames of several, at any moment of becoming less, of going to sleep and of waking up. */
 static void no_frame_waits(void **state)
 {
 	static const uint32_t around_us[] = {0, 10, 50, 100, 1000, 2000, 50000};
 
-	source_watch(&source[QUIET], true);
-	join(QUIET);
+	for (int i = QUIET; i < USED; i++)
+		source_watch(&source[i], true);
+	for (int i = QUIET; i < USED; i++)
+		join(i);
 	for (int i = 0; i < FRAMES; i++) {
+		struct source *to = &source[QUIET + dice(USED - QUIET)];
 		uint32_t base = around_us[dice(sizeof(around_us) / sizeof(around_us[0]))];
 
 		if (i % 50 == 0)
@@ -259,8 +262,8 @@ static void no_frame_waits(void **state)
 		if (base == 50000 && i % 4 != 0)
 			base = 5;
 		usleep(base - base / 8 + dice(base / 4 + 8));
-		source_send(&source[QUIET], 1);
-		if (!await_equal(&source[QUIET].pending, 0))
+		source_send(to, 1);
+		if (!await_equal(&to->pending, 0))
 			fail_msg("frame %d, after some %u us of silence, waits for ever", i, base);
 	}
 }
