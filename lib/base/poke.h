@@ -22,6 +22,7 @@ enum {
 	POKE_VIGIL = 20,
 	/* More than an honest peer's takes. */
 	POKE_LONG_NS = 100000,
+	/* For so long a thread knows its CPU time, without a system call. */
 	POKE_KNOWN_NS = 250000,
 	/* Threads that are watched at once: lcores, and some that poke once. */
 	POKE_THREADS_MAX = 192,
@@ -41,8 +42,8 @@ void poke_leave(void);
 int poke(int fd);
 /* The same for a thread that is not watched: it is for the time of the write, and has SIGURG unblocked. */
 int poke_once(int fd);
-/* The same; *took_ns: how long it took. Of one that took longer than POKE_LONG_NS, the CPU time that the calling thread had for
- * it at least: what it has waited for a CPU since it was asked for last, POKE_KNOWN_NS before at most, is taken off. */
+/* The same as poke(); *took_ns: how long the write took. Where that is more than POKE_LONG_NS, the time is taken off for which
+ * the calling thread had no CPU during the write, or in the POKE_KNOWN_NS before it. */
 int poke_timed(int fd, uint64_t *took_ns);
 
 #endif

@@ -260,6 +260,15 @@ enum verdict verdict_of_state(struct fg_session *s, uint32_t request, uint32_t i
 	return verdict_of(s, &m, NULL, 0);
 }
 
+bool is_connected(const char *port)
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
+	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
+
+	json_decref(answer);
+	return connected;
+}
+
 void assert_last_error(const char *port, const char *words)
 {
 	json_t *answer = fg_switch_query(&fixture.sw, "port", port);

@@ -100,6 +100,8 @@ void settle(struct guest *g, struct guest *peer);
 /* The waiting alone, and the question. */
 void await_known(const struct guest *g);
 bool is_known(const struct guest *g);
+/* A front end is connected to @port, as the switch says. */
+bool is_connected(const char *port);
 
 /* What became of a chain that no driver should post. */
 enum outcome {

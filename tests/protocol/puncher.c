@@ -84,7 +84,6 @@ void puncher_punch(struct puncher *puncher, struct guest *a)
 struct guest *puncher_begin(struct puncher *puncher, const char *from, const char *port, unsigned int mib)
 {
 	struct guest *a = guest_open(from, NULL), *b = guest_open(port, NULL);
-	uint8_t frame[64], got[PUNCHER_BUFFER];
 	int slot;
 
 	open_file(puncher, b, mib);
@@ -92,9 +91,7 @@ struct guest *puncher_begin(struct puncher *puncher, const char *from, const cha
 	assert_true(slot > 0);
 	guest_start(a, NULL);
 	guest_start(b, &(struct fg_nic_options){.region = -1});
-	puncher_frame(frame, b, a);
-	OK(fg_nic_send(&b->nic, frame, 60, NULL));
-	assert_true(fg_nic_recv(&a->nic, got, sizeof(got), FG_WAIT_MS) > 0);
+	settle(b, a);
 	puncher->next = b->nic.rx->avail->idx;
 	for (uint16_t slot = 0; slot < b->nic.rx->num; slot++)
 		place_buffer(puncher, slot);

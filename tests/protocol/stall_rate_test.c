@@ -31,15 +31,6 @@ static int64_t number_of(const char *key)
 	return fg_counter(&fixture.sw, "h2", key);
 }
 
-static bool is_connected(void)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", "h2");
-	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
-
-	json_decref(answer);
-	return connected;
-}
-
 /* How long the lcore, which polls, has neither run nor waited for a CPU: it slept in a page fault. */
 static int64_t slept_us(void)
 {
@@ -78,7 +69,7 @@ static uint64_t attack_by_memory(uint64_t until)
 	struct puncher puncher;
 	struct guest *a = puncher_begin(&puncher, "h0", "h2", HOLE_MIB);
 
-	while (is_connected() && fg_now_us() < until)
+	while (is_connected("h2") && fg_now_us() < until)
 		puncher_punch(&puncher, a);
 	puncher_end(&puncher);
 	guest_close(puncher.g);
@@ -92,12 +83,10 @@ static uint64_t attack_by_interrupts(uint64_t until)
 	struct guest *a = guest_run("h0", NULL), *b = guest_run("h2", NULL);
 	uint8_t frame[64], got[PUNCHER_BUFFER];
 
-	puncher_frame(frame, b, a);
-	OK(fg_nic_send(&b->nic, frame, 60, NULL));
-	assert_true(fg_nic_recv(&a->nic, got, sizeof(got), FG_WAIT_MS) > 0);
+	settle(b, a);
 	puncher_frame(frame, a, b);
 	OK(fg_waiters_open(&waiters, b->nic.rx->call));
-	while (is_connected() && fg_now_us() < until) {
+	while (is_connected("h2") && fg_now_us() < until) {
 		if (fg_nic_room(&a->nic, 2))
 			fg_nic_send(&a->nic, frame, 60, NULL);
 		fg_nic_reap(&a->nic);

@@ -27,15 +27,6 @@ static int64_t number_of(const char *port, const char *key)
 	return fg_counter(&fixture.sw, port, key);
 }
 
-static bool is_connected(const char *port)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
-	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
-
-	json_decref(answer);
-	return connected;
-}
-
 /* Until it is down, or the limit is over. */
 static unsigned int punch_until_down(struct puncher *puncher, struct guest *a)
 {
@@ -161,9 +152,7 @@ static void whose_interrupts_take_long_goes_down(void **state)
 	uint64_t until = fg_now_us() + LIMIT_S * UINT64_C(1000000);
 	uint8_t frame[64], got[PUNCHER_BUFFER];
 
-	puncher_frame(frame, b, a);
-	OK(fg_nic_send(&b->nic, frame, 60, NULL));
-	assert_true(fg_nic_recv(&a->nic, got, sizeof(got), FG_WAIT_MS) > 0);
+	settle(b, a);
 	OK(fg_waiters_open(&waiters, b->nic.rx->call));
 	puncher_frame(frame, a, b);
 	while (is_connected("h1") && fg_now_us() < until) {

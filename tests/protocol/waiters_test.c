@@ -150,15 +150,6 @@ static void await_closed(const char *port, const char *calls)
 	} while (running > 0);
 }
 
-static bool is_connected(const char *port)
-{
-	json_t *answer = fg_switch_query(&fixture.sw, "port", port);
-	bool connected = json_is_true(json_object_get(json_object_get(answer, "port"), "connected"));
-
-	json_decref(answer);
-	return connected;
-}
-
 /* Each message is read and answered, which wakes them all, by threads that may be lost; the first call that takes long is the
  * last. */
 static void a_connection_has_waiters(void **state)
