@@ -16,7 +16,7 @@
 enum { LINE_MAX_BYTES = 1024, LIMIT_LINES = 10 };
 static const uint64_t LIMIT_WINDOW_NS = 10 * NS_PER_S;
 
-struct role_tag control_thread = {ROLE_CONTROL}, lcore_thread = {ROLE_LCORE};
+struct role_tag control_thread = {ROLE_CONTROL}, lcore_thread = {ROLE_LCORE}, device_thread = {ROLE_DEVICE};
 _Thread_local enum role role_of_thread;
 
 static enum log_level max_level = LOG_INFO;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* role.h: which thread may touch what, said so that a compiler can check it.
  *
- * There are two roles. `control_thread` is the one thread that owns sockets, configuration and every object's life;
- * `lcore_thread` is any of the threads that move frames. A function says who may call it with RUNS_ON(role), a field (or
- * a whole nested struct) says whose it is with OWNED_BY(role). clang turns both into errors at compile time; gcc sees
- * nothing.
+ * There are three roles. `control_thread` is the one thread that owns sockets, configuration and every object's life;
+ * `lcore_thread` is any of the threads that move frames; `device_thread` is the one that makes, starts, asks, stops and closes
+ * DPDK's devices. A function says who may call it with RUNS_ON(role), a field (or a whole nested struct) says whose it is
+ * with OWNED_BY(role). clang turns both into errors at compile time; gcc sees nothing.
  *
- * What clang cannot follow, a call through a pointer, is bridged by role_assert_control() and role_assert_lcore() at
- * the head of each thread's entry and each callback: to clang they are the proof, and in a debug build they compare
- * with the role the thread took by role_take().
+ * What clang cannot follow, a call through a pointer, is bridged by role_assert_control(), role_assert_lcore() and
+ * role_assert_device() at the head of each thread's entry and each callback: to clang they are the proof, and in a debug
+ * build they compare with the role the thread took by role_take().
  *
  * Context: any thread.
  */
@@ -34,12 +34,12 @@
 /* A parameter an interface passes and this implementation has no use for. */
 #define VUS_UNUSED __attribute__((unused))
 
-enum role { ROLE_NONE, ROLE_CONTROL, ROLE_LCORE };
+enum role { ROLE_NONE, ROLE_CONTROL, ROLE_LCORE, ROLE_DEVICE };
 
 struct ROLE_CAPABILITY role_tag {
 	enum role role;
 };
-extern struct role_tag control_thread, lcore_thread;
+extern struct role_tag control_thread, lcore_thread, device_thread;
 
 extern _Thread_local enum role role_of_thread;
 
@@ -51,12 +51,17 @@ static inline void role_take(enum role role)
 
 static inline void role_assert_control(void) ROLE_PROOF(control_thread)
 {
-	assert(role_of_thread != ROLE_LCORE);
+	assert(role_of_thread != ROLE_LCORE && role_of_thread != ROLE_DEVICE);
 }
 
 static inline void role_assert_lcore(void) ROLE_PROOF(lcore_thread)
 {
-	assert(role_of_thread != ROLE_CONTROL);
+	assert(role_of_thread != ROLE_CONTROL && role_of_thread != ROLE_DEVICE);
+}
+
+static inline void role_assert_device(void) ROLE_PROOF(device_thread)
+{
+	assert(role_of_thread == ROLE_DEVICE);
 }
 
 #endif

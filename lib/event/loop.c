@@ -167,7 +167,7 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 
 void loop_place_threads(struct loop *loop, const cpu_set_t *cpus)
 {
-	(void)pthread_setaffinity_np(loop->jobs.helper, sizeof(*cpus), cpus);
+	loop_jobs_place(loop, cpus);
 	disposal_place(loop->disposal, cpus);
 }
 

@@ -17,6 +17,7 @@
 #define VUS_LOOP_H
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -33,7 +34,7 @@ void loop_destroy(struct loop *loop);
 void loop_run(struct loop *loop) RUNS_ON(control_thread);
 /* Runs what is due within `timeout_ns` (0: only what is due already). For tests and shutdown. */
 void loop_turn(struct loop *loop, uint64_t timeout_ns) RUNS_ON(control_thread);
-/* Where the threads run that the loop has beside its own: the helper of jobs, and those of disposal.h. Before, where it runs. */
+/* Where the threads run that the loop has beside its own: those of jobs, and those of disposal.h. Before, where it runs. */
 void loop_place_threads(struct loop *loop, const cpu_set_t *cpus) RUNS_ON(control_thread);
 /* Lets loop_run() return after the present turn. */
 void loop_stop(struct loop *loop) RUNS_ON(control_thread);
@@ -84,13 +85,21 @@ void loop_call(struct loop *loop, struct loop_call *call);
 /* --- jobs ------------------------------------------------------------------------------------------------------- */
 
 struct loop_job {
-	void (*run)(struct loop_job *job);  /* on the helper thread, one job after the other */
+	void (*run)(struct loop_job *job);  /* on another thread, one job after the other */
 	void (*done)(struct loop_job *job); /* then on the loop's thread */
 	struct loop_call call;
-	struct loop *loop;
 	struct loop_job *next;
 };
 
+/* On the helper thread. */
 void loop_job_start(struct loop *loop, struct loop_job *job) RUNS_ON(control_thread);
+
+/* The same on the device thread, for what DPDK takes seconds for, or never comes back from. It is there from the first call of
+ * loop_device_thread() that returned 0 (or -errno) until the end of the loop, which does not wait for it: a job that is under
+ * way then stays behind, and so do those that wait. */
+int loop_device_thread(struct loop *loop) RUNS_ON(control_thread);
+void loop_device_job_start(struct loop *loop, struct loop_job *job) RUNS_ON(control_thread);
+/* Whether one is under way. */
+bool loop_devices_busy(const struct loop *loop) RUNS_ON(control_thread);
 
 #endif

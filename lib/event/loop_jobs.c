@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "job_thread.h"
 #include "loop.h"
 #include "loop_private.h"
 
@@ -43,13 +44,6 @@ static void run_calls(struct loop_fd *source, uint32_t events VUS_UNUSED)
 	}
 }
 
-static void job_done(struct loop_call *call)
-{
-	struct loop_job *job = container_of(call, struct loop_job, call);
-
-	job->done(job);
-}
-
 void loop_block_signals(void)
 {
 	sigset_t all;
@@ -61,45 +55,46 @@ void loop_block_signals(void)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
-static void *helper_main(void *arg)
+void loop_job_start(struct loop *loop, struct loop_job *job)
 {
-	struct loop_jobs *jobs = arg;
-
-	loop_block_signals();
-	pthread_mutex_lock(&jobs->lock);
-	for (;;) {
-		struct loop_job *job = jobs->jobs;
-
-		if (job == NULL && jobs->helper_ends)
-			break;
-		if (job == NULL) {
-			pthread_cond_wait(&jobs->more, &jobs->lock);
-			continue;
-		}
-		jobs->jobs = job->next;
-		if (jobs->jobs == NULL)
-			jobs->jobs_tail = &jobs->jobs;
-		pthread_mutex_unlock(&jobs->lock);
-		job->run(job);
-		job->call.run = job_done;
-		loop_call(job->loop, &job->call);
-		pthread_mutex_lock(&jobs->lock);
-	}
-	pthread_mutex_unlock(&jobs->lock);
-	return NULL;
+	job_thread_start(loop->jobs.helper, job);
 }
 
-void loop_job_start(struct loop *loop, struct loop_job *job)
+int loop_device_thread(struct loop *loop)
 {
 	struct loop_jobs *jobs = &loop->jobs;
 
-	job->loop = loop;
-	job->next = NULL;
-	pthread_mutex_lock(&jobs->lock);
-	*jobs->jobs_tail = job;
-	jobs->jobs_tail = &job->next;
-	pthread_mutex_unlock(&jobs->lock);
-	pthread_cond_signal(&jobs->more);
+	if (jobs->devices != NULL)
+		return 0;
+	jobs->devices = job_thread_create(loop, ROLE_DEVICE);
+	if (jobs->devices == NULL)
+		return -errno;
+	if (jobs->placed)
+		job_thread_place(jobs->devices, &jobs->cpus);
+	return 0;
+}
+
+void loop_device_job_start(struct loop *loop, struct loop_job *job)
+{
+	/* NULL: the loop has ended, and nothing is waited for any more. */
+	if (loop->jobs.devices != NULL)
+		job_thread_start(loop->jobs.devices, job);
+}
+
+bool loop_devices_busy(const struct loop *loop)
+{
+	return loop->jobs.devices != NULL && job_thread_busy(loop->jobs.devices);
+}
+
+void loop_jobs_place(struct loop *loop, const cpu_set_t *cpus)
+{
+	struct loop_jobs *jobs = &loop->jobs;
+
+	jobs->cpus = *cpus;
+	jobs->placed = true;
+	job_thread_place(jobs->helper, cpus);
+	if (jobs->devices != NULL)
+		job_thread_place(jobs->devices, cpus);
 }
 
 int loop_jobs_init(struct loop *loop)
@@ -108,16 +103,16 @@ int loop_jobs_init(struct loop *loop)
 	int error;
 
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_cond_init(&jobs->more, NULL);
 	jobs->calls_tail = &jobs->calls;
-	jobs->jobs_tail = &jobs->jobs;
 	jobs->wakeup.ready = run_calls;
 	jobs->wakeup.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (jobs->wakeup.fd < 0)
 		return -errno;
 	error = loop_fd_add(loop, &jobs->wakeup, EPOLLIN);
-	if (error == 0)
-		error = -pthread_create(&jobs->helper, NULL, helper_main, jobs);
+	if (error == 0) {
+		jobs->helper = job_thread_create(loop, ROLE_NONE);
+		error = jobs->helper != NULL ? 0 : -errno;
+	}
 	if (error != 0)
 		close(jobs->wakeup.fd);
 	return error;
@@ -126,15 +121,13 @@ int loop_jobs_init(struct loop *loop)
 void loop_jobs_fini(struct loop *loop)
 {
 	struct loop_jobs *jobs = &loop->jobs;
+	struct job_thread *devices = jobs->devices;
 
-	pthread_mutex_lock(&jobs->lock);
-	jobs->helper_ends = true;
-	pthread_mutex_unlock(&jobs->lock);
-	pthread_cond_signal(&jobs->more);
-	pthread_join(jobs->helper, NULL);
+	jobs->devices = NULL;
+	job_thread_leave(devices);
+	job_thread_finish(jobs->helper);
 	run_calls(&jobs->wakeup, EPOLLIN);
 	loop_fd_remove(loop, &jobs->wakeup);
 	close(jobs->wakeup.fd);
 	pthread_mutex_destroy(&jobs->lock);
-	pthread_cond_destroy(&jobs->more);
 }

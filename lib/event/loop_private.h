@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* loop_private.h: the loop from inside; loop.c and loop_jobs.c only.
+/* loop_private.h: the loop from inside; loop.c, loop_jobs.c and job_thread.c only.
  *
  * Context: control thread.
  */
@@ -13,18 +13,19 @@
 #include "loop.h"
 
 struct disposal;
+struct job_thread;
 
 enum { LOOP_EVENTS_MAX = 64 };
 
-/* The queue of calls from other threads and the helper thread with its queue of jobs. */
+/* The queue of calls from other threads, and the threads with queues of jobs. */
 struct loop_jobs {
 	pthread_mutex_t lock; /* held for a few instructions; no lcore ever takes it */
-	pthread_cond_t more;
-	pthread_t helper;
-	bool helper_ends;
 	struct loop_call *calls, **calls_tail;
-	struct loop_job *jobs, **jobs_tail;
 	struct loop_fd wakeup; /* an eventfd: calls are waiting */
+	struct job_thread *helper;
+	struct job_thread *devices; /* NULL: no device has wanted it */
+	bool placed; /* they run on `cpus` */
+	cpu_set_t cpus;
 };
 
 struct loop {
@@ -47,7 +48,8 @@ void loop_block_signals(void);
 void loop_run_timers(struct loop *loop) RUNS_ON(control_thread);
 
 int loop_jobs_init(struct loop *loop) RUNS_ON(control_thread);
-/* Runs every job and call that waits, then ends the helper thread. */
+void loop_jobs_place(struct loop *loop, const cpu_set_t *cpus) RUNS_ON(control_thread);
+/* Runs every job of the helper's and every call that waits, and ends the threads; a device thread that is busy stays behind. */
 void loop_jobs_fini(struct loop *loop) RUNS_ON(control_thread);
 
 #endif

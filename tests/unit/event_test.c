@@ -509,6 +509,43 @@ static void jobs_one_after_the_other(void **state)
 	turn_until(&jobs_done, 50);
 }
 
+static atomic_bool held;
+
+static void run_held_job(struct loop_job *job)
+{
+	atomic_store(&held, true);
+	while (atomic_load(&held))
+		usleep(100);
+	run_job(job);
+}
+
+/* The device thread is one of its own: the helper does not wait for it. */
+static void a_device_job_keeps_no_other(void **state)
+{
+	static struct numbered_job device[2], job;
+
+	role_assert_control();
+	loop_thread = pthread_self();
+	atomic_store(&jobs_run, 0);
+	atomic_store(&jobs_done, 0);
+	assert_int_equal(loop_device_thread(loop), 0);
+	assert_int_equal(loop_device_thread(loop), 0);
+	assert_false(loop_devices_busy(loop));
+	device[0] = (struct numbered_job){.job = {.run = run_held_job, .done = end_job}, .number = 1};
+	device[1] = (struct numbered_job){.job = {.run = run_job, .done = end_job}, .number = 2};
+	for (int i = 0; i < 2; i++)
+		loop_device_job_start(loop, &device[i].job);
+	while (!atomic_load(&held))
+		usleep(100);
+	job = (struct numbered_job){.job = {.run = run_job, .done = end_job}, .number = 0};
+	loop_job_start(loop, &job.job);
+	turn_until(&jobs_done, 1);
+	assert_true(loop_devices_busy(loop));
+	atomic_store(&held, false);
+	turn_until(&jobs_done, 3);
+	assert_false(loop_devices_busy(loop));
+}
+
 /* --- the loop as a whole ----------------------------------------------------------------------------------------- */
 
 static atomic_int passed;
@@ -608,6 +645,49 @@ static void ends_with_everything_done(void **state)
 	loop = own;
 }
 
+static atomic_int devices_back;
+
+static void run_lost_job(struct loop_job *job VUS_UNUSED)
+{
+	atomic_store(&held, true);
+	while (atomic_load(&held))
+		usleep(100);
+	atomic_fetch_add(&devices_back, 1);
+}
+
+static void must_not_end(struct loop_job *job VUS_UNUSED)
+{
+	fail_msg("the loop is gone");
+}
+
+static void must_not_run(struct loop_job *job VUS_UNUSED)
+{
+	abort();
+}
+
+/* A device that does not come back does not keep the loop; what waits behind it is never done. */
+static void ends_without_its_device_thread(void **state)
+{
+	static struct loop_job lost = {.run = run_lost_job, .done = must_not_end};
+	static struct loop_job behind = {.run = must_not_run, .done = must_not_end};
+	struct loop *own;
+
+	role_assert_control();
+	own = loop_create();
+	assert_non_null(own);
+	assert_int_equal(loop_device_thread(own), 0);
+	loop_device_job_start(own, &lost);
+	loop_device_job_start(own, &behind);
+	while (!atomic_load(&held))
+		usleep(100);
+	assert_true(loop_devices_busy(own));
+	loop_destroy(own);
+	atomic_store(&held, false);
+	for (int i = 0; i < 5000 && atomic_load(&devices_back) == 0; i++)
+		usleep(1000);
+	assert_int_equal(atomic_load(&devices_back), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -625,10 +705,12 @@ int main(void)
 		cmocka_unit_test(calls_from_threads_in_their_order),
 		cmocka_unit_test(a_call_that_calls),
 		cmocka_unit_test(jobs_one_after_the_other),
+		cmocka_unit_test(a_device_job_keeps_no_other),
 		cmocka_unit_test(waits_for_readers_end_in_the_loop),
 		cmocka_unit_test(runs_until_it_is_stopped),
 		cmocka_unit_test(a_quiet_turn_takes_its_time),
 		cmocka_unit_test(ends_with_everything_done),
+		cmocka_unit_test(ends_without_its_device_thread),
 	};
 
 	return cmocka_run_group_tests(tests, open_loop, close_loop);
