@@ -17,6 +17,7 @@ enum { REPORTS_AT_ONCE = 256 };
 
 static void host_queues_changed(struct port_host *host, struct port *port);
 static void host_queues_placed(struct port_host *host, struct port *port);
+static void host_started(struct port_host *host, struct port *port, const struct fail *failed);
 static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6]);
 static void host_peer_gone(struct port_host *host, struct port *port);
 static void host_readers(struct port_host *host, const struct port *port, struct rcu_readers *readers);
@@ -41,6 +42,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->host = (struct port_host){
 		.queues_changed = host_queues_changed,
 		.queues_placed = host_queues_placed,
+		.started = host_started,
 		.announce = host_announce,
 		.peer_gone = host_peer_gone,
 		.readers = host_readers,
@@ -183,6 +185,15 @@ static void host_queues_placed(struct port_host *host, struct port *port)
 	role_assert_control();
 	if (sp != NULL && sp->state == SWITCH_PORT_IN)
 		switch_port_place_queues(sp);
+}
+
+static void host_started(struct port_host *host, struct port *port, const struct fail *failed)
+{
+	struct switch_port *sp = switch_port_of(host, port);
+
+	role_assert_control();
+	if (sp != NULL && sp->state == SWITCH_PORT_STARTING)
+		switch_port_started(sp, failed);
 }
 
 static void host_announce(struct port_host *host, struct port *port, const uint8_t mac[6])

@@ -8,8 +8,11 @@
  * Something new that needs what is still leaving (the same name, socket, device) comes when that is gone. A port that moves to
  * another bridge keeps its peer.
  *
+ * A port whose driver needs a while to make it is *starting*: it can be looked at, replaced and removed, and joins its bridge
+ * when it is there.
+ *
  * A port that cannot be made is reported in one line and leaves the others alone; the next apply tries it again. When
- * nothing leaves any more, the switch has settled and tells its owner how much of the configuration could not be made.
+ * nothing starts or leaves any more, the switch has settled and tells its owner how much of the configuration could not be made.
  *
  * The switch also listens to the lcores' reports (addresses to learn, broken rings) and takes the frames they hand over, at most
  * once a millisecond, lets addresses age and evens out the load of the lcores once a second, and is the `struct port_host` of
@@ -41,8 +44,8 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 /* Only when switch_is_empty(). NULL is fine. */
 void switch_destroy(struct vus_switch *sw) RUNS_ON(control_thread);
 
-/* Told once for each configuration that no other one replaces before, from within switch_apply() or later: nothing leaves
- * any more, and `failed` bridges and ports of it could not be made or changed. */
+/* Told once for each configuration that no other one replaces before, from within switch_apply() or later: nothing starts or
+ * leaves any more, and `failed` bridges and ports of it could not be made or changed. */
 typedef void (*switch_settled)(void *arg, unsigned int failed);
 /* NULL, as at first: it is not told. */
 void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg) RUNS_ON(control_thread);

@@ -40,6 +40,14 @@ void switch_due_port(struct switch_port *sp)
 	TAILQ_INSERT_TAIL(&sp->sw->due.ports, sp, due_link);
 }
 
+/* Before it was ever OUT, it is on no other list. */
+void switch_undue_port(struct switch_port *sp)
+{
+	if (sp->due)
+		TAILQ_REMOVE(&sp->sw->due.ports, sp, due_link);
+	sp->due = false;
+}
+
 void switch_due_bridges(struct vus_switch *sw)
 {
 	sw->due.bridges = true;
@@ -65,6 +73,16 @@ void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone
 {
 	due_wanted(sw, config_find_port(&sw->config, gone->name));
 	due_wanted(sw, config_find_taker(&sw->config, gone->driver, gone->takes));
+}
+
+void switch_give_up(struct vus_switch *sw, const struct config_port *made)
+{
+	const struct config_port *config = config_find_port(&sw->config, made->name);
+
+	if (config == NULL || config_port_change(made, config).anew)
+		return;
+	sw->wanted[config - sw->config.ports].given_up = true;
+	sw->ports_failed++;
 }
 
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver)
@@ -162,6 +180,8 @@ static void look_at(struct switch_port *sp, struct step *step) RUNS_ON(control_t
 	sp->compares = false;
 	if (sp->state == SWITCH_PORT_OUT)
 		place(sp, future);
+	else if (sp->state == SWITCH_PORT_STARTING && future == NULL)
+		switch_port_end(sp);
 	else if (sp->state == SWITCH_PORT_IN &&
 		 (future == NULL || sp->bridge->leaving || strcmp(future->member.bridge, sp->bridge->name) != 0))
 		switch_port_leave(sp);
@@ -252,8 +272,8 @@ static void step_on(struct vus_switch *sw) RUNS_ON(control_thread)
 	loop_timer_stop(sw->loop, &sw->due.step);
 	if (sw->due.static_macs)
 		set_static_macs(sw);
-	/* What leaves may make room for something that is still to be made. */
-	if (!sw->settling || sw->ports_leaving > 0 || sw->bridges_leaving > 0)
+	/* What leaves may make room for something that is still to be made, and what starts may fail. */
+	if (!sw->settling || sw->ports_starting > 0 || sw->ports_leaving > 0 || sw->bridges_leaving > 0)
 		return;
 	sw->settling = false;
 	if (sw->settled != NULL)

@@ -60,12 +60,19 @@ static int enter(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(co
 	return error;
 }
 
+static void tell_made(const struct switch_port *sp)
+{
+	char text[512];
+
+	config_describe_port(&sp->made, text, sizeof(text));
+	log_info(sp->made.name, "port %s", text);
+}
+
 int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 {
 	const struct port_spec spec = {.name = config->name, .type = config->driver->type, .options = config->options};
 	struct switch_port *sp = calloc(1, sizeof(*sp));
 	struct fail fail = {.text = "no memory"};
-	char text[512];
 	int error = -ENOMEM;
 
 	if (sp == NULL || config_port_copy(&sp->made, config) != 0)
@@ -86,18 +93,35 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	sw->port[sp->id] = sp;
 	sw->id_free = (uint16_t)(sp->id + 1);
 	sw->ports_n++;
+	sp->state = sp->port->starting ? SWITCH_PORT_STARTING : SWITCH_PORT_OUT;
+	sw->ports_starting += sp->port->starting;
 	if (set_policy(sp, &config->member, &fail) != 0) {
 		log_error(config->name, "not isolated: %s; the next reload tries again", fail.text);
 		sp->made.member.isolated = false;
 	}
-	config_describe_port(config, text, sizeof(text));
-	log_info(config->name, "port %s", text);
+	if (!sp->port->starting)
+		tell_made(sp);
 	return 0;
 
 failed:
 	log_error(config->name, "this port cannot be made: %s", fail.text);
 	free(sp);
 	return error;
+}
+
+void switch_port_started(struct switch_port *sp, const struct fail *failed)
+{
+	sp->sw->ports_starting--;
+	sp->state = SWITCH_PORT_OUT;
+	if (failed == NULL) {
+		tell_made(sp);
+		switch_due_port(sp);
+		return;
+	}
+	log_error(sp->made.name, "this port cannot be made: %s", failed->text);
+	switch_give_up(sp->sw, &sp->made);
+	switch_undue_port(sp);
+	switch_port_end(sp);
 }
 
 /* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */
@@ -326,6 +350,8 @@ static void port_gone(void *arg)
 
 void switch_port_end(struct switch_port *sp)
 {
+	if (sp->state == SWITCH_PORT_STARTING)
+		sp->sw->ports_starting--;
 	sp->state = SWITCH_PORT_ENDING;
 	sp->sw->ports_leaving++;
 	loop_timer_stop(sp->sw->loop, &sp->retry);

@@ -32,6 +32,7 @@ struct switch_bridge {
 };
 
 enum switch_port_state {
+	SWITCH_PORT_STARTING, /* its driver is making it: no lcore knows it, and it joins nothing */
 	SWITCH_PORT_OUT,     /* no lcore knows it: about to join, or waiting for its bridge */
 	SWITCH_PORT_IN,	     /* member of a bridge */
 	SWITCH_PORT_LEAVING, /* lcores are passing */
@@ -96,7 +97,7 @@ struct vus_switch {
 	struct switch_port *port[PORTS_MAX];
 	/* Where they are in these, by name; and for each driver, by what no other port of it can have. Those that leave, too. */
 	struct names bridge_names, port_names, takes[CONFIG_DRIVERS_MAX];
-	unsigned int ports_n, ports_leaving, bridges_leaving;
+	unsigned int ports_n, ports_starting, ports_leaving, bridges_leaving;
 	uint16_t id_free; /* all ids below are taken */
 
 	struct {
@@ -117,7 +118,11 @@ struct vus_switch {
 /* switch_apply.c: what steps look at, from the loop's next turn on. */
 void switch_due_init(struct switch_due *due);
 void switch_due_port(struct switch_port *sp) RUNS_ON(control_thread);
+/* It ends at once. */
+void switch_undue_port(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_due_bridges(struct vus_switch *sw) RUNS_ON(control_thread);
+/* The port of the configuration that this one was to be could not be made; none: the configuration has changed since. */
+void switch_give_up(struct vus_switch *sw, const struct config_port *made) RUNS_ON(control_thread);
 /* Ports of the configuration that wanted the name of this one, or what it takes: it is gone. */
 void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone) RUNS_ON(control_thread);
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
@@ -139,15 +144,17 @@ void switch_bridge_go(struct switch_bridge *bridge) RUNS_ON(control_thread);
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
 	RUNS_ON(control_thread);
 
-/* Makes the port, and leaves it OUT. 0, or -errno reported in a line. */
+/* Makes the port, and leaves it OUT or STARTING. 0, or -errno reported in a line. */
 int switch_port_create(struct vus_switch *sw, const struct config_port *config) RUNS_ON(control_thread);
+/* STARTING -> OUT, and it is due; or, if it could not be made, -> ENDING. */
+void switch_port_started(struct switch_port *sp, const struct fail *failed) RUNS_ON(control_thread);
 /* Changes what of its options can change while it lives. 0, or -errno reported in a line. */
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config) RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
 /* IN -> LEAVING, and OUT later, when it is due again. */
 void switch_port_leave(struct switch_port *sp) RUNS_ON(control_thread);
-/* OUT -> ENDING, and switch_due_instead_of() when nothing is left of it. */
+/* OUT or STARTING -> ENDING, and switch_due_instead_of() when nothing is left of it. */
 void switch_port_end(struct switch_port *sp) RUNS_ON(control_thread);
 /* One of its queues goes to another lcore: 0 or -errno. */
 int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)

@@ -36,6 +36,9 @@ struct port {
 	/* Control's. Nothing can be delivered to it for now: no address is learned behind it, so that frames for one
 	 * that was there before are flooded, and reach it wherever it turns up. */
 	bool cannot_receive;
+	/* Control's. create() goes on: until port_host.started() it has no queues, nobody delivers to it, and of its driver only
+	 * state(), show(), reconfigure() and destroy() are called. */
+	bool starting;
 	struct port_counters *counters; /* [host->lcores], and one that is control's */
 	unsigned int counters_n;
 	struct port_host *host;

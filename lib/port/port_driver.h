@@ -100,9 +100,9 @@ struct port_ops {
 	/* Control thread. Changes what is live: the rows of the bits in `changed`, whose values are in `options`. 0, or -errno
 	 * with a line in `fail` and the port as it was. NULL: the type has no live options. */
 	int (*reconfigure)(struct port *port, const void *options, uint64_t changed, struct fail *fail);
-	/* Ends the port, which is in no bridge and no poll set any more and which every lcore has left. It may go on
-	 * in the loop (a close that is not instant); `gone` is called at the end, when no
-	 * thread has the port any more, and the driver frees it. */
+	/* Ends the port, which is starting, or is in no bridge and no poll set any more and which every lcore has left. It may go
+	 * on in the loop (a close that is not instant); `gone` is called at the end, when no thread has the port any more, and
+	 * the driver frees it. */
 	void (*destroy)(struct port *port, void (*gone)(void *arg), void *arg);
 };
 
@@ -121,6 +121,9 @@ struct port_host {
 	/* The nodes of the queues' memory (port_rxq.node) have changed: those that are polled from another one move to an
 	 * lcore that is nearer. */
 	void (*queues_placed)(struct port_host *host, struct port *port);
+	/* A port that create() left *starting* is there: `failed` is NULL, its queues are known. Or it cannot be, and
+	 * `failed` has the line that says why: destroy() follows, at once or later. Not called once destroy() was. */
+	void (*started)(struct port_host *host, struct port *port, const struct fail *failed);
 	/* Says "`mac` lives behind this port" to everybody: floods a RARP from the port and learns the address. */
 	void (*announce)(struct port_host *host, struct port *port, const uint8_t mac[6]);
 	/* The peer is gone, or has stopped to listen (port->cannot_receive): what was learned behind the
@@ -152,7 +155,8 @@ struct port_driver {
 	char *(*takes)(const void *options);
 	/* A line for each thing that is not there yet, or in the way. NULL: nothing is known before. */
 	void (*warn)(const void *options, const char *port, FILE *to);
-	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. */
+	/* Makes a port: fills *port with one it has initialised by port_init(). 0 or -errno with a line in `fail`. What takes
+	 * longer than a moment goes on elsewhere: the port is *starting* (port.h) until port_host.started(). */
 	int (*create)(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		      struct port **port, struct fail *fail);
 };

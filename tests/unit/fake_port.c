@@ -136,6 +136,17 @@ static const struct port_ops fake_ops = {
 	.destroy = fake_destroy,
 };
 
+static int make_queues(struct fake_port *fake)
+{
+	if (port_alloc_rxqs(&fake->port, 2) != 0)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < 2; i++) {
+		port_rxq_init(&fake->rxq[i], &fake->port, i);
+		fake->port.rxq[i] = &fake->rxq[i];
+	}
+	return 0;
+}
+
 static int fake_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 		       struct port **port, struct fail *fail)
 {
@@ -148,12 +159,11 @@ static int fake_create(struct port_host *host, const struct port_spec *spec, uin
 	if (fake == NULL)
 		return -ENOMEM;
 	memset(fake, 0, sizeof(*fake));
-	if (port_init(&fake->port, host, &fake_ops, spec, id) != 0 || port_alloc_rxqs(&fake->port, 2) != 0)
+	if (port_init(&fake->port, host, &fake_ops, spec, id) != 0)
 		return -ENOMEM;
-	for (uint16_t i = 0; i < 2; i++) {
-		port_rxq_init(&fake->rxq[i], &fake->port, i);
-		fake->port.rxq[i] = &fake->rxq[i];
-	}
+	fake->port.starting = strcmp(options->socket, "/starting") == 0;
+	if (!fake->port.starting && make_queues(fake) != 0)
+		return -ENOMEM;
 	if (strcmp(options->socket, "/slow") == 0)
 		fake->closing.fire = fake_closed;
 	fake_ports++;
@@ -198,6 +208,19 @@ void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready)
 {
 	fake->rxq[i].ready = ready;
 	fake->port.host->queues_changed(fake->port.host, &fake->port);
+}
+
+void fake_port_started(struct fake_port *fake, const char *failed)
+{
+	struct port_host *host = fake->port.host;
+	struct fail fail;
+
+	fake->port.starting = false;
+	if (failed != NULL)
+		fail_set(&fail, -ENODEV, "%s", failed);
+	else if (make_queues(fake) != 0)
+		abort();
+	host->started(host, &fake->port, failed != NULL ? &fail : NULL);
 }
 
 static void put_mac(uint8_t *to, uint8_t last)

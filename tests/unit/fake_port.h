@@ -2,7 +2,7 @@
 /* fake_port.h: a type of port for tests of the switch: what it receives the test says, what it is given it counts.
  *
  * A vhost-user port without a guest: its `socket` is only a name. A socket named /refuse cannot be made; a port
- * on /slow takes 20 ms to close. Fields marked atomic are written by lcores.
+ * on /slow takes 20 ms to close; one on /starting is there when the test says so. Fields marked atomic are written by lcores.
  */
 #ifndef FAKE_PORT_H
 #define FAKE_PORT_H
@@ -54,6 +54,8 @@ extern int fake_ports, fake_ports_made;
 
 /* Queue i wants polling, or not any more; the switch is notified. */
 void fake_port_ready(struct fake_port *fake, unsigned int i, bool ready) RUNS_ON(control_thread);
+/* One that was starting is there, or cannot be (NULL: it is there). */
+void fake_port_started(struct fake_port *fake, const char *failed) RUNS_ON(control_thread);
 /* Lets the port receive `n` frames from `src` to `dst` (last bytes of 02:00:00:00:00:xx; 0xff: broadcast). */
 void fake_port_send(struct fake_port *fake, uint8_t dst, uint8_t src, int n);
 

@@ -170,6 +170,89 @@ static void a_live_option_changes_the_port(void **state)
 	assert_int_equal(((const struct fake_options *)switch_port_config(sw, &get("a")->port)->options)->weight, 6);
 }
 
+/* It is there to look at, and in no bridge, until its driver has made it; what is made beside it does not wait. */
+static void a_starting_port_joins_when_it_is_there(void **state)
+{
+	struct settled settled = {0};
+	struct fake_port *a;
+
+	role_assert_control();
+	switch_on_settled(sw, count_settled, &settled);
+	assert_int_equal(APPLY("a=/starting", "b=/b"), 0);
+	for (int i = 0; i < 5; i++)
+		loop_turn(loop, NS_PER_MS);
+	a = get("a");
+	assert_non_null(a);
+	assert_null(a->port.bridge);
+	assert_non_null(get("b")->port.bridge);
+	assert_int_equal(settled.times, 0);
+	fake_port_started(a, NULL);
+	TURN_UNTIL(loop, settled.times == 1);
+	assert_int_equal(settled.failed, 0);
+	assert_string_equal(bridge_name(a->port.bridge), "br0");
+	fake_port_ready(a, 0, true);
+	TURN_UNTIL(loop, a->rxq[0].lcore >= 0);
+}
+
+static void what_cannot_start_is_given_up(void **state)
+{
+	struct settled settled = {0};
+
+	role_assert_control();
+	switch_on_settled(sw, count_settled, &settled);
+	assert_int_equal(APPLY("a=/starting"), 0);
+	log_set_level(0);
+	fake_port_started(get("a"), "it has no cable");
+	log_set_level(LOG_ERROR);
+	TURN_UNTIL(loop, settled.times == 1);
+	assert_int_equal(settled.failed, 1);
+	assert_null(get("a"));
+	for (int i = 0; i < 5; i++)
+		loop_turn(loop, NS_PER_MS);
+	assert_int_equal(fake_ports_made, 1);
+	/* The next configuration tries it again; it fails for the one after that, too, which has it on another bridge. */
+	assert_int_equal(APPLY("a=/starting"), 0);
+	assert_int_equal(fake_ports_made, 2);
+	assert_int_equal(APPLY("a=/starting,bridge=lan"), 0);
+	log_set_level(0);
+	fake_port_started(get("a"), "it has no cable");
+	log_set_level(LOG_ERROR);
+	TURN_UNTIL(loop, settled.times == 2);
+	assert_int_equal(settled.failed, 1);
+	assert_int_equal(fake_ports, 0);
+}
+
+/* While it starts it is moved, kept, made anew and removed. */
+static void changes_while_it_starts(void **state)
+{
+	struct settled settled = {0};
+	struct fake_port *a;
+
+	role_assert_control();
+	switch_on_settled(sw, count_settled, &settled);
+	APPLY("a=/starting");
+	a = get("a");
+	APPLY("a=/starting,bridge=lan,isolated=on");
+	assert_ptr_equal(get("a"), a);
+	assert_int_equal(fake_ports_made, 1);
+	fake_port_started(a, NULL);
+	TURN_UNTIL(loop, settled.times == 1);
+	assert_string_equal(bridge_name(a->port.bridge), "lan");
+	assert_int_equal(port_policy_flags(&a->port), POLICY_ISOLATED);
+	APPLY("a=/a");
+	TURN_UNTIL(loop, settled.times == 2);
+	APPLY("b=/starting");
+	TURN_UNTIL(loop, get("a") == NULL && fake_ports == 1);
+	assert_int_equal(settled.times, 2);
+	APPLY("b=/starting,queues=2");
+	TURN_UNTIL(loop, fake_ports_made == 4 && fake_ports == 1);
+	APPLY("c=/c");
+	TURN_UNTIL(loop, settled.times == 3);
+	assert_int_equal(settled.failed, 0);
+	assert_int_equal(switch_ports_n(sw), 1);
+	assert_int_equal(fake_ports, 1);
+}
+
 /* The old one's socket is free only when it has closed. */
 static void waits_for_a_socket(void **state)
 {
@@ -612,6 +695,9 @@ int main(void)
 		CASE(what_is_the_same_stays),
 		CASE(a_changed_port_is_made_anew),
 		CASE(a_live_option_changes_the_port),
+		CASE(a_starting_port_joins_when_it_is_there),
+		CASE(what_cannot_start_is_given_up),
+		CASE(changes_while_it_starts),
 		CASE(waits_for_a_socket),
 		CASE(changes_in_haste),
 		CASE(moves_to_another_bridge),
