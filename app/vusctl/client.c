@@ -12,6 +12,7 @@
 
 #include "one_line.h"
 #include "refusal.h"
+#include "screen.h"
 
 enum { ANSWER_SECONDS = 5 };
 
@@ -23,6 +24,7 @@ void die(const char *fmt, ...)
 	char text[1024];
 	va_list args;
 
+	screen_leave();
 	fflush(stdout);
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "out.h"
 #include "port_counters.h"
 #include "table.h"
+#include "units.h"
 #include "views.h"
 
-enum { KEYS_MAX = 15 };
+enum { KEYS_MAX = 15, VALUE_COLUMN = 23 };
 
 /* Shown in the heading. Counters are shown together, below. */
 static const char *const in_heading[] = {
@@ -24,7 +26,35 @@ static void label(const char *key)
 	for (char *c = text; *c != '\0'; c++)
 		if (*c == '_')
 			*c = ' ';
-	printf("  %-20s ", text);
+	put("  %-20s ", text);
+	put_hang(VALUE_COLUMN);
+}
+
+/* What a key says of its value's unit. */
+static const struct {
+	const char *suffix;
+	double seconds;
+} units[] = {{"_ms", 1e-3}, {"_us", 1e-6}, {"_ns", 1e-9}};
+
+/* "memory_wait_ms": 12 is shown as a time, below a label without the unit. Whether it is one. */
+static bool show_time(const char *key, const json_t *value)
+{
+	size_t len = strlen(key);
+	char name[64];
+
+	if (!json_is_number(value) || len >= sizeof(name))
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t suffix = strlen(units[i].suffix);
+
+		if (len <= suffix || strcmp(key + len - suffix, units[i].suffix) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(len - suffix), key);
+		label(name);
+		put("%s\n", time_text(json_number_value(value) * units[i].seconds));
+		return true;
+	}
+	return false;
 }
 
 static const char *scalar(const json_t *value, char *text, size_t size)
@@ -55,7 +85,7 @@ static void show_table(const char *key, const json_t *list)
 			titles[n++] = name;
 	}
 	label(key);
-	printf("\n");
+	put("\n");
 	table_begin(titles);
 	json_array_foreach((json_t *)list, i, entry)
 	{
@@ -63,7 +93,10 @@ static void show_table(const char *key, const json_t *list)
 			char text[64];
 			const json_t *cell = json_object_get(entry, titles[k]);
 
-			table_cell("%s", cell != NULL ? scalar(cell, text, sizeof(text)) : "-");
+			if (json_is_number(cell))
+				table_number(json_number_value(cell), scalar(cell, text, sizeof(text)));
+			else
+				table_cell("%s", cell != NULL ? scalar(cell, text, sizeof(text)) : "-");
 		}
 	}
 	table_end("    ");
@@ -80,14 +113,14 @@ static void show_list(const char *key, const json_t *list)
 	}
 	label(key);
 	if (json_array_size(list) == 0)
-		printf("-");
+		put("-");
 	json_array_foreach((json_t *)list, i, entry)
 	{
 		char text[64];
 
-		printf("%s%s", i > 0 ? " " : "", scalar(entry, text, sizeof(text)));
+		put("%s%s", i > 0 ? " " : "", scalar(entry, text, sizeof(text)));
 	}
-	printf("\n");
+	put("\n");
 }
 
 /* "no_buffer 144960, too_big 3": the reasons that happened. */
@@ -100,10 +133,10 @@ static void show_reasons(const json_t *reasons)
 	{
 		if (json_integer_value(value) == 0)
 			continue;
-		printf("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
+		put("%s%s %" JSON_INTEGER_FORMAT, separator, key, json_integer_value(value));
 		separator = ", ";
 	}
-	printf("%s\n", separator[0] == '\0' ? "nothing" : "");
+	put("%s\n", separator[0] == '\0' ? "nothing" : "");
 }
 
 /* "1200 frames", "98.1 kB", "40 copies", "3 checksummed". */
@@ -114,9 +147,9 @@ static void show_counter(const struct port_counter *counter, double value)
 	if (strncmp(name, "rx_", 3) == 0 || strncmp(name, "tx_", 3) == 0)
 		word = name + 3;
 	if (strcmp(word, "bytes") == 0)
-		printf("%sB", human(value));
+		put("%sB", human(value));
 	else
-		printf("%.0f %s", value, strcmp(word, "ok") == 0 ? counter->unit : word);
+		put("%.0f %s", value, strcmp(word, "ok") == 0 ? counter->unit : word);
 }
 
 /* One side's counters, as far as they are not zero, and a line for its drops; other groups of reasons if there are any. */
@@ -132,11 +165,11 @@ static void show_side(const json_t *port, enum port_side side, const char *title
 
 		if (counter->group != NULL || counter->side != side || value == 0)
 			continue;
-		printf("%s", separator);
+		put("%s", separator);
 		show_counter(counter, value);
 		separator = ", ";
 	}
-	printf("%s\n", separator[0] == '\0' ? "nothing" : "");
+	put("%s\n", separator[0] == '\0' ? "nothing" : "");
 	for (int i = 0; i < PORT_COUNTERS; i++) {
 		const struct port_counter *counter = &port_counter_table[i];
 		char text[64];
@@ -162,13 +195,13 @@ static void show_waiting(const json_t *waiting)
 	const json_t *step;
 	size_t i;
 
-	printf("%s", request != NULL ? request : "");
+	put("%s", request != NULL ? request : "");
 	json_array_foreach(json_object_get(waiting, "for"), i, step)
 	{
-		printf("%s%s", separator, json_string_value(step));
+		put("%s%s", separator, json_string_value(step));
 		separator = ", ";
 	}
-	printf("\n");
+	put("\n");
 }
 
 /* "mode server, queues 1, postcopy on": as they are written in a configuration. */
@@ -182,10 +215,10 @@ static void show_options(const json_t *options)
 	{
 		if (json_is_boolean(value))
 			snprintf(text, sizeof(text), "%s", json_is_true(value) ? "on" : "off");
-		printf("%s%s %s", separator, key, json_is_boolean(value) ? text : scalar(value, text, sizeof(text)));
+		put("%s%s %s", separator, key, json_is_boolean(value) ? text : scalar(value, text, sizeof(text)));
 		separator = ", ";
 	}
-	printf("\n");
+	put("\n");
 }
 
 static void show_traffic(const json_t *port)
@@ -216,13 +249,13 @@ static bool is_shown_elsewhere(const char *key)
 	return is_counter(key);
 }
 
-void view_port(const json_t *reply)
+void view_port(const struct replies *replies)
 {
-	const json_t *port = json_object_get(reply, "port"), *value;
-	const char *key;
+	const json_t *port = json_object_get(replies->now[0], "port"), *value;
+	const char *key, *link = text_of(port, "link");
 
-	printf("%s: %s on bridge %s, link %s\n", text_of(port, "name"), text_of(port, "type"),
-	       text_of(port, "bridge"), text_of(port, "link"));
+	put(MARK_TITLE "%s" MARK_PLAIN ": %s on bridge %s, link %s%s" MARK_PLAIN "\n", text_of(port, "name"),
+	    text_of(port, "type"), text_of(port, "bridge"), strcmp(link, "up") == 0 ? MARK_GOOD : MARK_WARN, link);
 	json_object_foreach((json_t *)port, key, value)
 	{
 		char text[64];
@@ -239,9 +272,9 @@ void view_port(const json_t *reply)
 				show_options(value);
 			else
 				show_reasons(value);
-		} else {
+		} else if (!show_time(key, value)) {
 			label(key);
-			printf("%s\n", scalar(value, text, sizeof(text)));
+			put("%s\n", scalar(value, text, sizeof(text)));
 		}
 	}
 	show_traffic(port);

@@ -8,20 +8,33 @@
 
 #include <jansson.h>
 
-/* Each takes the reply to the command of its name. */
-void view_ports(const json_t *reply);
-void view_port(const json_t *reply);
-void view_macs(const json_t *reply);
-void view_bridges(const json_t *reply);
-/* Two replies: between them is what the lcores do now. */
-void view_lcores(const json_t *before, const json_t *after);
+#include "command.h"
+
+/* Each takes the replies to the questions of the command of its name. */
+void view_ports(const struct replies *replies);
+void view_port(const struct replies *replies);
+void view_macs(const struct replies *replies);
+void view_bridges(const struct replies *replies);
+void view_version(const struct replies *replies);
 /* What `rebalance` did. */
-void view_moved(const json_t *reply);
-/* The rates between two replies to `ports`. */
-void view_rates(const json_t *before, const json_t *after);
+void view_moved(const struct replies *replies);
+/* What the lcores did between two replies. */
+void view_lcores(const struct replies *replies);
+/* The rates between two replies to `ports`, and what the lcores did between two to `lcores`; on a page one of these two, below a
+ * line that sums up the lcores. */
+void view_top(const struct replies *replies);
+/* The other one. */
+void view_top_turn(void);
 
 /* Members of an object as a number (0 if there is none) and as text ("-" if there is none). */
 double number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);
+
+/* How much a counter grew: all of it if what it counts is new, or was made anew. */
+double growth(const json_t *before, const json_t *after, const char *key);
+/* Between two replies. */
+double seconds_between(const json_t *before, const json_t *after);
+/* The entry of `list` whose `key` is the same as in `like`; NULL: it was not there. */
+const json_t *same_in(const json_t *list, const json_t *like, const char *key);
 
 #endif

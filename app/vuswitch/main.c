@@ -14,6 +14,7 @@
 #include <rte_version.h>
 
 #include "clock.h"
+#include "complete_line.h"
 #include "corpse.h"
 #include "ctl_socket.h"
 #include "ctl_telemetry.h"
@@ -390,6 +391,10 @@ int main(int argc, char **argv)
 	role_take(ROLE_CONTROL);
 	role_assert_control();
 	keep_standard_descriptors();
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		complete_line(argc - 2, argv + 2);
+		return EXIT_SUCCESS;
+	}
 	if (options_parse(argc, argv, &vus.options, &fail) != 0) {
 		options_free(&vus.options);
 		return vuswitch_fail_out(&fail, EXIT_FAILURE);

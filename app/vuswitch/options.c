@@ -61,6 +61,12 @@ static void make_options(void)
 		add_rows(port_drivers[i]->options, true, &n);
 }
 
+const struct option *options_list(void)
+{
+	make_options();
+	return long_options;
+}
+
 static int default_control(struct options *options, struct fail *fail)
 {
 	const char *folder = getenv("RUNTIME_DIRECTORY");

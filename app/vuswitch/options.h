@@ -38,6 +38,9 @@ struct options {
 /* 0 or -errno with a line in `fail`. Strings are argv's. */
 int options_parse(int argc, char **argv, struct options *options, struct fail *fail);
 void options_free(struct options *options);
+struct option;
+/* All of our own, for getopt and for completion; ended by one without a name. */
+const struct option *options_list(void);
 /* options_help.c: from the tables. */
 void options_print_help(FILE *to);
 

@@ -3,38 +3,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vulab.paths import program
+from vulab.played import PlayedSwitch
+from vulab.process import run
 
 
 def view(folder: Path, port: dict[str, Any]) -> str:
     """What `vusctl port vm1` prints when a switch, played here, says this of the port."""
-    path = folder / "control.sock"
-    vusctl = program("vusctl")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rw") as lines:
-                assert json.loads(lines.readline()) == {"command": "port", "name": "vm1"}
-                lines.write(json.dumps({"port": port}) + "\n")
-
-        switch = threading.Thread(target=answer)
-        switch.start()
-        shown = subprocess.run([vusctl, "--control", path, "port", "vm1"], text=True, timeout=30, check=True,
-                               stdout=subprocess.PIPE).stdout
-        switch.join()
+    with PlayedSwitch(folder, lambda _: {"port": port}) as switch:
+        shown = run([program("vusctl"), "--control", switch.control, "port", "vm1"])
+        assert switch.asked == [{"command": "port", "name": "vm1"}]
     return shown
 
 

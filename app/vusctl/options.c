@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "options.h"
+
+#include <getopt.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "out.h"
+
+#define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
+
+enum { SPECS_MAX = 32, LETTERS = 128 };
+
+struct vusctl_options options;
+static bool given[LETTERS];
+
+const struct option_spec option_specs[] = {
+	{'c', "control", "SOCKET", .file = true, .always = true,
+	 .help = "of the switch (default: control.sock in $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")"},
+	{'j', "json", .always = true, .help = "the switch's reply as it is"},
+	{'w', "watch", "SECONDS", .help = "shows it again and again; on a terminal with the keys of top"},
+	{'n', "count", "N", .help = "so many times"},
+	{'s', "sort", "COLUMN", .help = "rows by this column: numbers from the largest, names from a to z"},
+	{'R', "reverse", .help = "the other way round"},
+	{'f', "filter", "TEXT", .help = "only rows with this in them"},
+	{'l', "names", .help = "only the names, a line each"},
+	{'r', "reset", .help = "forgets the longest round"},
+	{'h', "help", .always = true, .help = "this"},
+	{'V', "version", .always = true, .help = "of vusctl"},
+	{0},
+};
+
+const char *options_default_control(void)
+{
+	static char path[256];
+	const char *folder = getenv("RUNTIME_DIRECTORY");
+
+	if (folder == NULL || folder[0] == '\0')
+		folder = RUNTIME_DIRECTORY_DEFAULT;
+	snprintf(path, sizeof(path), "%.*s/control.sock", (int)strcspn(folder, ":"), folder);
+	return path;
+}
+
+static void take(char letter, const char *value)
+{
+	char *end = NULL;
+
+	given[(unsigned char)letter] = true;
+	switch (letter) {
+	case 'c':
+		options.control = value;
+		break;
+	case 'j':
+		options.json = true;
+		break;
+	case 'l':
+		options.names = true;
+		break;
+	case 'r':
+		options.reset = true;
+		break;
+	case 'R':
+		options.reverse = true;
+		break;
+	case 's':
+		options.sort = value;
+		break;
+	case 'f':
+		options.filter = value;
+		break;
+	case 'n':
+		options.count = strtol(value, &end, 10);
+		if (*end != '\0' || options.count < 1)
+			die("-n %s is not a number of times; use 1 or more", value);
+		break;
+	case 'w':
+		options.watch = strtod(value, &end);
+		if (*end != '\0' || !(options.watch >= 0.1 && options.watch <= 86400))
+			die("--watch %s is not a number of seconds; use 0.1 to 86400", value);
+		break;
+	}
+}
+
+/* What getopt_long() takes, from the table. */
+static void make_getopt(struct option *list, char *letters)
+{
+	*letters++ = ':';
+	for (const struct option_spec *spec = option_specs; spec->name != NULL; spec++) {
+		*list++ = (struct option){spec->name, spec->value != NULL ? required_argument : no_argument, NULL, spec->letter};
+		*letters++ = spec->letter;
+		if (spec->value != NULL)
+			*letters++ = ':';
+	}
+	*list = (struct option){0};
+	*letters = '\0';
+}
+
+char options_parse(int argc, char **argv)
+{
+	struct option list[SPECS_MAX + 1];
+	char letters[2 * SPECS_MAX + 2];
+	int option;
+
+	_Static_assert(sizeof(option_specs) / sizeof(option_specs[0]) <= SPECS_MAX, "room for getopt");
+	options.control = options_default_control();
+	make_getopt(list, letters);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, letters, list, NULL)) != -1) {
+		if (option == ':')
+			die("%s needs a value; see --help", argv[optind - 1]);
+		if (option == '?')
+			die("%s is not an option; see --help", argv[optind - 1]);
+		if (option == 'h' || option == 'V')
+			return (char)option;
+		take((char)option, optarg);
+	}
+	for (; optind < argc; optind++) {
+		if (options.words == OPTION_WORDS_MAX)
+			die("\"%s\" is one word too many; see --help", argv[optind]);
+		options.word[options.words++] = argv[optind];
+	}
+	return '\0';
+}
+
+const struct option_spec *option_find(const char *word)
+{
+	bool is_long = strncmp(word, "--", 2) == 0;
+	size_t len = is_long ? strcspn(word + 2, "=") : 0;
+
+	if (word[0] != '-' || word[1] == '\0')
+		return NULL;
+	for (const struct option_spec *spec = option_specs; spec->name != NULL; spec++) {
+		if (is_long && strlen(spec->name) == len && strncmp(spec->name, word + 2, len) == 0)
+			return spec;
+		if (!is_long && spec->letter == word[1])
+			return spec;
+	}
+	return NULL;
+}
+
+bool option_was_given(char letter)
+{
+	return given[(unsigned char)letter];
+}
+
+void options_print(void)
+{
+	for (const struct option_spec *spec = option_specs; spec->name != NULL; spec++) {
+		char usage[64];
+
+		snprintf(usage, sizeof(usage), "-%c, --%s%s%s", spec->letter, spec->name, spec->value != NULL ? " " : "",
+			 spec->value != NULL ? spec->value : "");
+		put_entry(usage, spec->help);
+	}
+}
