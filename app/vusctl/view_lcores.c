@@ -113,9 +113,9 @@ static void put_lcore(const json_t *then, const json_t *lcore, double cycles, do
 
 void lcores_table(const json_t *before, const json_t *after)
 {
-	static const char *const titles[] = {">LCORE",	  ">CPU",      ">BUSY",	   ">IDLE", ">ASLEEP",
+	static const char *const titles[] = {"LCORE",	  ">CPU",      ">BUSY",	   ">IDLE", ">ASLEEP",
 					     ">CYC/FRAME", ">FRAMES/s", ">LONGEST", "POLLS", NULL};
-	static const char *const numa_titles[] = {">LCORE",  ">CPU",	   ">NODE",	">CROSS",   ">BUSY", ">IDLE",
+	static const char *const numa_titles[] = {"LCORE",  ">CPU",	   ">NODE",	">CROSS",   ">BUSY", ">IDLE",
 						  ">ASLEEP", ">CYC/FRAME", ">FRAMES/s", ">LONGEST", "POLLS", NULL};
 	bool numa = json_object_get(json_array_get(json_object_get(after, "lcores"), 0), "node") != NULL;
 	double seconds = seconds_between(before, after), cycles = cycles_between(before, after);

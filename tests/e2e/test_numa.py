@@ -91,7 +91,7 @@ def _mapped(machine: Guest) -> dict[str, tuple[int, int]]:
 
 def _polls(machine: Guest, lcore: int) -> tuple[int, set[str]]:
     """The node of an lcore, and the ports it polls, of which none crosses."""
-    found = re.search(rf"(?m)^{lcore} +\d+ +(\d) +0/\d .* us +(.*)$", _vusctl(machine, "lcores"))
+    found = re.search(rf"(?m)^{lcore} +\d+ +(\d) +0/\d .* (?:us|ms) +(.*)$", _vusctl(machine, "lcores"))
     assert found, _vusctl(machine, "lcores")
     return int(found[1]), set(re.findall(r"(\w+):0 ", found[2]))
 
