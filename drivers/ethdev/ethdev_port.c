@@ -13,6 +13,7 @@
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
 #include "ethdev_zc.h"
+#include "monitor.h"
 
 static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
 
@@ -32,6 +33,7 @@ static void look_at_link(struct ethdev_port *ep) RUNS_ON(control_thread)
 	atomic_store_explicit(&ep->dev.up, up, memory_order_relaxed);
 	ethdev_link_text(ep->dev.id, text, sizeof(text));
 	log_limited(&ep->link_log, LOG_INFO, ep->port.name, "link %s", text);
+	monitor_emit(MONITOR_LINK, ep->port.name, "{s:s}", "link", up ? "up" : "down");
 }
 
 static void link_due(struct loop_timer *timer)

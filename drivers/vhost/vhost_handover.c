@@ -58,6 +58,7 @@ static void vhost_handover_lcores_left(struct rcu_wait *wait)
 	count(&mine->tx_drop[TX_DROP_LANE], left_to_guest(vhost));
 	lane_link_destroy(vhost->link);
 	vhost->link = NULL;
+	vhost_tell_link(vhost);
 }
 
 void vhost_lane_retire(struct vhost_port *vhost)
@@ -115,6 +116,7 @@ bool vhost_lane_begins(void *owner, struct lane_link *link)
 	vhost->lane_timer.fire = vhost_handover_look;
 	loop_timer_start(vhost->port.host->loop, &vhost->lane_timer, FOLD_NS);
 	vhost->rxq[0].q.wake_fd = link->wake_fd;
+	vhost_tell_link(vhost);
 	poll_lane(vhost, true);
 	return true;
 }

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "monitor.h"
 #include "vhost_options.h"
 #include "vhost_rings.h"
 
@@ -55,12 +56,22 @@ static void to_guest_changed(struct vhost_port *vhost, unsigned int pair, bool r
 		vhost->port.host->peer_gone(vhost->port.host, &vhost->port);
 }
 
-static void ring_changed(void *owner, unsigned int index, bool ready)
+void vhost_tell_link(struct vhost_port *vhost)
 {
-	struct vhost_port *vhost = owner;
+	bool up = vhost->tx_ready != 0 || vhost->link != NULL;
+
+	for (unsigned int pair = 0; pair < vhost->pairs; pair++)
+		up |= vhost->rxq[pair].q.ready;
+	if (up == vhost->up)
+		return;
+	vhost->up = up;
+	monitor_emit(MONITOR_LINK, vhost->port.name, "{s:s}", "link", up ? "up" : "down");
+}
+
+static void ring_moved(struct vhost_port *vhost, unsigned int index, bool ready) RUNS_ON(control_thread)
+{
 	unsigned int pair = index / 2;
 
-	role_assert_control();
 	if (ready)
 		vhost_home_begin(vhost);
 	if (ready) /* a fresh start: the next fault is news, however soon it comes */
@@ -76,6 +87,13 @@ static void ring_changed(void *owner, unsigned int index, bool ready)
 	vhost->rxq[pair].q.ready = ready;
 	if (!vhost->ending)
 		vhost->port.host->queues_changed(vhost->port.host, &vhost->port);
+}
+
+static void ring_changed(void *owner, unsigned int index, bool ready)
+{
+	role_assert_control();
+	ring_moved(owner, index, ready);
+	vhost_tell_link(owner);
 }
 
 static void mtu_changed(void *owner, uint16_t mtu)

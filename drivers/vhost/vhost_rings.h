@@ -67,6 +67,7 @@ struct vhost_port {
 	uint64_t rest_until_ns;
 	struct rcu_wait lane_wait;
 	struct vhost_home home;
+	bool up; /* a ring is ready, or a lane has them: what vhost_tell_link() has told */
 	bool ending;
 	void (*gone)(void *arg);
 	void *gone_arg;
@@ -117,6 +118,9 @@ void vhost_lane_disarm(struct lane_link *link) RUNS_ON(lcore_thread);
 bool vhost_lane_begins(void *owner, struct lane_link *link);
 void vhost_lane_ends(void *owner, bool orderly);
 void vhost_lane_retire(struct vhost_port *vhost) RUNS_ON(control_thread);
+
+/* vhost_port.c: whether it is up may have changed, for those who listen (monitor.h). */
+void vhost_tell_link(struct vhost_port *vhost) RUNS_ON(control_thread);
 
 /* vhost_show.c: port_ops.state and .show. */
 void vhost_state(struct port *port, struct port_state *state);

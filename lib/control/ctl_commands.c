@@ -74,7 +74,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
-			 "lcores, lcore, rebalance, version and config",
+			 "lcores, lcore, rebalance, version, config and events",
 			 name);
 }
 

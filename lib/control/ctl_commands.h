@@ -8,6 +8,7 @@
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore
+ *	events {port}		  not a reply: what happens from now on (ctl_events.h), on the control socket only
  *	version			  of vuswitch and of DPDK, and the folder of DPDK's telemetry
  *
  * Counters only grow; replies carry "time_ns" (a clock without jumps), so that two of them make a rate. Names of

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ctl_commands.h"
+#include "ctl_events.h"
 #include "ctl_list.h"
 #include "disposal.h"
 #include "log.h"
@@ -40,6 +41,7 @@ struct ctl_socket {
 	struct loop *loop;
 	struct vus_switch *sw;
 	struct disposal_account *account; /* descriptors that clients send, and the closing of clients */
+	struct ctl_events *events;	  /* clients that do nothing but listen to events */
 	struct loop_fd listener;
 	struct sockaddr_un address;
 	struct stat file; /* ours, to be distinguished from a successor's */
@@ -133,7 +135,21 @@ static bool begin_list(struct ctl_client *client, const json_t *request) RUNS_ON
 	return client->list != NULL ? next_piece(client) : set_reply(client, error);
 }
 
-/* Makes the reply to the first line of what was received. False: no memory. */
+/* From here on the client is a listener to events, and its place is free. False: it is. True: it is answered why not. */
+static bool stays(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
+{
+	int fd = client->source.fd;
+	json_t *error;
+
+	loop_fd_remove(client->ctl->loop, &client->source);
+	error = ctl_events_add(client->ctl->events, fd, request);
+	if (error != NULL)
+		return loop_fd_add(client->ctl->loop, &client->source, EPOLLIN) == 0 && set_reply(client, error);
+	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
+	return false;
+}
+
+/* Makes the reply to the first line of what was received. False: no memory, or the client is not here any more. */
 static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_ON(control_thread)
 {
 	json_error_t error;
@@ -145,9 +161,13 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 		made = set_reply(client, ctl_error("the request is not JSON: %s", error.text));
 	else if (command != NULL && ctl_list_is(command))
 		made = begin_list(client, request);
+	else if (command != NULL && strcmp(command, "events") == 0)
+		made = stays(client, request);
 	else
 		made = set_reply(client, ctl_command(client->ctl->sw, request));
 	json_decref(request);
+	if (client->source.fd < 0)
+		return false;
 	client->request_len -= line_len + 1;
 	memmove(client->request, client->request + line_len + 1, client->request_len);
 	return made;
@@ -337,8 +357,10 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 		ctl->client[i] = (struct ctl_client){.ctl = ctl, .source.fd = -1};
 	error = ctl->account != NULL ? fill_address(&ctl->address, path, fail)
 				     : fail_set(fail, -ENOMEM, "%s: no memory", path);
-	if (error == 0)
-		error = listen_at(ctl, path, fail);
+	if (error == 0) {
+		ctl->events = ctl_events_create(loop, ctl->account);
+		error = ctl->events != NULL ? listen_at(ctl, path, fail) : fail_set(fail, -ENOMEM, "%s: no memory", path);
+	}
 	if (error != 0) {
 		ctl_socket_destroy(ctl);
 		return error;
@@ -355,6 +377,7 @@ void ctl_socket_destroy(struct ctl_socket *ctl)
 		return;
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		client_close(&ctl->client[i]);
+	ctl_events_destroy(ctl->events);
 	if (ctl->listener.fd >= 0) {
 		loop_fd_remove(ctl->loop, &ctl->listener);
 		disposal_close(ctl->account, ctl->listener.fd);

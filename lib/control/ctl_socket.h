@@ -7,6 +7,8 @@
  * ctl_commands.h has the commands. A request that makes no sense is answered by {"error": "..."}. Requests of one client
  * are answered in turn; a client may stay connected and ask again.
  *
+ * A client that asks for events (ctl_events.h) hears them from then on, and asks no more.
+ *
  * Who may connect is the file's affair: it belongs to the switch's user and group, mode 0660. A client that does not
  * read its replies, never ends its line or comes in large numbers costs a bounded piece of memory and delays no other: when
  * all places are taken, the client that has been silent for longest is hung up on.

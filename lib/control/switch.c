@@ -240,7 +240,7 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 	switch ((enum report_kind)report->kind) {
 	case REPORT_MAC_SEEN:
 		if (sp->bridge->index == report->bridge && !sp->port->cannot_receive)
-			bridge_learn(sp->bridge->bridge, report->key, report->port);
+			switch_port_learn(sp, report->key);
 		break;
 	case REPORT_MAC_RENEWED:
 		if (sp->bridge->index == report->bridge && !sp->port->cannot_receive)

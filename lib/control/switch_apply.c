@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "monitor.h"
 #include "switch_private.h"
 
 /* A step takes no longer than this, but for what is under way, so that nobody's request waits for a thousand ports; and a few
@@ -276,6 +277,7 @@ static void step_on(struct vus_switch *sw) RUNS_ON(control_thread)
 	if (!sw->settling || sw->ports_starting > 0 || sw->ports_leaving > 0 || sw->bridges_leaving > 0)
 		return;
 	sw->settling = false;
+	monitor_emit(MONITOR_CONFIG_CHANGED, NULL, "{s:i, s:i}", "ports", (int)switch_ports_n(sw), "failed", (int)failed_n(sw));
 	if (sw->settled != NULL)
 		sw->settled(sw->settled_arg, failed_n(sw));
 }

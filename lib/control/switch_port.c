@@ -5,6 +5,7 @@
 #include <net/ethernet.h>
 #include <net/if_arp.h>
 #include <netinet/if_ether.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "lcore.h"
 #include "lcore_inject.h"
 #include "log.h"
+#include "monitor.h"
 #include "policy.h"
 #include "switch_private.h"
 
@@ -60,12 +62,19 @@ static int enter(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(co
 	return error;
 }
 
-static void tell_made(const struct switch_port *sp)
+static void tell_made(const struct switch_port *sp) RUNS_ON(control_thread)
 {
 	char text[512];
 
 	config_describe_port(&sp->made, text, sizeof(text));
 	log_info(sp->made.name, "port %s", text);
+	monitor_emit(MONITOR_PORT_ADDED, sp->made.name, "{s:s, s:s}", "type", sp->made.type, "bridge", sp->made.member.bridge);
+}
+
+static void tell_failed(const char *name, const struct fail *fail) RUNS_ON(control_thread)
+{
+	log_error(name, "this port cannot be made: %s", fail->text);
+	monitor_emit(MONITOR_PORT_FAILED, name, "{s:s}", "reason", monitor_text(fail->text));
 }
 
 int switch_port_create(struct vus_switch *sw, const struct config_port *config)
@@ -104,7 +113,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	return 0;
 
 failed:
-	log_error(config->name, "this port cannot be made: %s", fail.text);
+	tell_failed(config->name, &fail);
 	free(sp);
 	return error;
 }
@@ -118,7 +127,7 @@ void switch_port_started(struct switch_port *sp, const struct fail *failed)
 		switch_due_port(sp);
 		return;
 	}
-	log_error(sp->made.name, "this port cannot be made: %s", failed->text);
+	tell_failed(sp->made.name, failed);
 	switch_give_up(sp->sw, &sp->made);
 	switch_undue_port(sp);
 	switch_port_end(sp);
@@ -344,6 +353,7 @@ static void port_gone(void *arg)
 	strike_out(sw, sp);
 	switch_due_instead_of(sw, &sp->made);
 	log_info(sp->made.name, "port removed");
+	monitor_emit(MONITOR_PORT_REMOVED, sp->made.name, NULL);
 	config_port_free(&sp->made);
 	free(sp);
 }
@@ -356,6 +366,40 @@ void switch_port_end(struct switch_port *sp)
 	sp->sw->ports_leaving++;
 	loop_timer_stop(sp->sw->loop, &sp->retry);
 	sp->port->ops->destroy(sp->port, port_gone, sp);
+}
+
+/* --- addresses -------------------------------------------------------------------------------------------------- */
+
+/* The port that an address is behind, or NULL. */
+static const struct port *port_of_address(const struct switch_port *sp, fdb_key_t key) RUNS_ON(control_thread)
+{
+	struct fdb_value value;
+	struct fdb_mark mark;
+
+	if (!fdb_lookup(bridge_fdb(sp->bridge->bridge), key, &value, &mark) || value.destination >= PORTS_MAX)
+		return NULL;
+	return switch_port_at(sp->sw, value.destination);
+}
+
+static void tell_moved(const struct switch_port *sp, fdb_key_t key, const struct port *from) RUNS_ON(control_thread)
+{
+	mac_key_t mac = fdb_key_mac(key);
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff), (unsigned int)(mac >> 8 & 0xff),
+		 (unsigned int)(mac >> 16 & 0xff), (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
+		 (unsigned int)(mac >> 40 & 0xff));
+	monitor_emit(MONITOR_MAC_MOVED, sp->made.name, "{s:s, s:s, s:s}", "bridge", bridge_name(sp->bridge->bridge), "mac", text,
+		     "from", from->name);
+}
+
+void switch_port_learn(struct switch_port *sp, fdb_key_t key)
+{
+	const struct port *before = monitor_listeners != NULL ? port_of_address(sp, key) : NULL;
+
+	bridge_learn(sp->bridge->bridge, key, sp->id);
+	if (before != NULL && before != sp->port && port_of_address(sp, key) == sp->port)
+		tell_moved(sp, key, before);
 }
 
 /* --- announcements ---------------------------------------------------------------------------------------------- */
@@ -385,7 +429,7 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 	memcpy(rarp.arp.arp_sha, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_tha, mac, ETH_ALEN);
 	if (!sp->port->cannot_receive)
-		bridge_learn(sp->bridge->bridge, mac_key(mac), sp->id);
+		switch_port_learn(sp, mac_key(mac));
 	/* If that fails, its next frame tells the others. */
 	lcores_inject_bridge(sp->bridge->bridge, sp->port, (const uint8_t *)&rarp, sizeof(rarp));
 }

@@ -163,6 +163,8 @@ int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned 
 void switch_port_place_queues(struct switch_port *sp) RUNS_ON(control_thread);
 /* Its queues' readiness has changed. */
 void switch_port_sync_queues(struct switch_port *sp) RUNS_ON(control_thread);
+/* An address was seen behind it. */
+void switch_port_learn(struct switch_port *sp, fdb_key_t key) RUNS_ON(control_thread);
 /* Floods a RARP from the port and learns the address. */
 void switch_port_announce(struct switch_port *sp, const uint8_t mac[6]) RUNS_ON(control_thread);
 

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "frame_ref.h"
+#include "monitor.h"
 #include "vhu_feature.h"
 #include "vhu_session.h"
 #include "vhu_stall.h"
@@ -77,7 +78,7 @@ static void rest_after(struct vhu_device *device, const struct disposal_slow *sl
 		rest = before - now;
 	device->stall.rest_until_ns = now + rest;
 	snprintf(why, sizeof(why), "%s took %.0f ms", slow->what, (double)slow->ns / (double)NS_PER_MS);
-	vhu_endpoint_back_off(&device->endpoint, rest);
+	vhu_endpoint_back_off(&device->endpoint, rest, why);
 	if (device->state == VHU_TALKING && !slow->closed)
 		vhu_session_end(device, why, false);
 	else
@@ -294,7 +295,7 @@ void vhu_device_cut_off(struct vhu_device *device, unsigned int index)
 	if (device->state != VHU_TALKING)
 		return;
 	snprintf(why, sizeof(why), "ring %u has a descriptor that blocks whoever writes it", index);
-	vhu_endpoint_back_off(&device->endpoint, VHU_BACKOFF_MS * NS_PER_MS);
+	vhu_endpoint_back_off(&device->endpoint, VHU_BACKOFF_MS * NS_PER_MS, why);
 	vhu_session_end(device, why, false);
 }
 
@@ -313,6 +314,7 @@ void vhu_device_ring_broken(struct vhu_device *device, unsigned int index)
 	ring->broken_reported = true;
 	snprintf(device->last_error, sizeof(device->last_error), "ring %u is broken: %s", index,
 		 virtq_fault_text(fault));
+	monitor_emit(MONITOR_RING_BROKEN, device->name, "{s:i, s:s}", "ring", (int)index, "reason", virtq_fault_text(fault));
 	if (fault == VIRTQ_FAULT_CALL) {
 		vhu_device_cut_off(device, index);
 		return;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "monitor.h"
 #include "vus_limits.h"
 
 enum { ACCEPTS_A_TURN = 8 };
@@ -223,7 +224,9 @@ static void vhu_endpoint_timer_fired(struct loop_timer *timer)
 	struct vhu_endpoint *endpoint = container_of(timer, struct vhu_endpoint, timer);
 
 	role_assert_control();
-	endpoint->resting = false;
+	if (endpoint->held_down)
+		monitor_emit(MONITOR_PORT_LET_IN, endpoint->name, NULL);
+	endpoint->resting = endpoint->held_down = false;
 	if (endpoint->mode == VHU_CLIENT && endpoint->searching)
 		try_now(endpoint);
 	else if (endpoint->mode == VHU_SERVER)
@@ -242,8 +245,12 @@ void vhu_endpoint_next(struct vhu_endpoint *endpoint)
 				 endpoint->last_try_ns == 0 ? 0 : RETRY_FIRST_NS);
 }
 
-void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns)
+void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns, const char *why)
 {
+	if (!endpoint->held_down)
+		monitor_emit(MONITOR_PORT_HELD_DOWN, endpoint->name, "{s:f, s:s}", "seconds", (double)ns / (double)NS_PER_S,
+			     "reason", monitor_text(why));
+	endpoint->held_down = true;
 	if (!endpoint->resting || endpoint->timer.due_ns < clock_ns() + ns)
 		pause_listening(endpoint, ns);
 }

@@ -70,6 +70,7 @@ struct vhu_endpoint {
 	uint64_t connect_ns, changed_ns;
 	struct vhu_folder folder;
 	bool resting;
+	bool held_down; /* ... and that was told (monitor.h) */
 	bool searching; /* client: no front end at present */
 };
 
@@ -79,8 +80,8 @@ int vhu_endpoint_open(struct vhu_endpoint *endpoint, struct loop *loop,
 		      struct fail *fail) RUNS_ON(control_thread);
 /* The owner has no front end (any more), and the next may come: a server lets in who waits, a client begins to try. */
 void vhu_endpoint_next(struct vhu_endpoint *endpoint) RUNS_ON(control_thread);
-/* No connection is accepted for so long from now, at least: a longer rest goes on. */
-void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns) RUNS_ON(control_thread);
+/* No connection is accepted for so long from now, at least: a longer rest goes on. Listeners hear why. */
+void vhu_endpoint_back_off(struct vhu_endpoint *endpoint, uint64_t ns, const char *why) RUNS_ON(control_thread);
 /* Server: the socket file's rights, from now on. 0 or -errno with a line in `fail`. */
 int vhu_endpoint_set_rights(struct vhu_endpoint *endpoint, const struct rights *rights, struct fail *fail)
 	RUNS_ON(control_thread);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lane_program.h"
+#include "vhu_monitor.h"
 #include "vhu_session.h"
 
 static const uint64_t DRAIN_LOOK_NS = NS_PER_MS;
@@ -58,6 +59,7 @@ enum vhu_error vhu_postcopy_listen(struct vhu_device *device, struct vhu_message
 	pc->state = VHU_POSTCOPY_LISTENING;
 	device->datapath = &vhu_datapath_lane;
 	pc->link = lane_process_take_link(&pc->lane);
+	vhu_monitor_arriving(device);
 	return VHU_OK;
 }
 
@@ -166,6 +168,7 @@ bool vhu_postcopy_further(struct vhu_device *device)
 		return true;
 	}
 	pc->state = VHU_POSTCOPY_OFF;
+	vhu_monitor_arrived(device, true);
 	return false;
 }
 
@@ -178,6 +181,7 @@ void vhu_postcopy_abort(struct vhu_device *device)
 	if (pc->state == VHU_POSTCOPY_LISTENING && vhu_partial_remember(&pc->partial, &device->regions) != 0)
 		log_error(device->name, "no memory to remember which guest arrived in part only");
 	pc->state = VHU_POSTCOPY_OFF;
+	vhu_monitor_arrived(device, false);
 	device->datapath = &vhu_datapath_lcores;
 	/* No answer comes any more, and no ring waits for one. */
 	vhu_pending_drop(&device->pending, VHU_STEP_LANE_START);

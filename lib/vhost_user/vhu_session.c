@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_monitor.h"
 #include "vhu_session.h"
 #include "vhu_stall.h"
 
@@ -13,14 +14,14 @@
 /* --- beginning and end ------------------------------------------------------------------------------------------ */
 
 /* A descriptor of the process at the other end; it becomes readable when that process has ended. */
-static int open_peer(int fd)
+static int open_peer(int fd, struct ucred *peer)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	socklen_t len = sizeof(*peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || peer.pid <= 0)
+	*peer = (struct ucred){0};
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) != 0 || peer->pid <= 0)
 		return -1;
-	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+	return (int)syscall(SYS_pidfd_open, peer->pid, 0);
 }
 
 bool vhu_session_peer_died(const struct vhu_device *device)
@@ -32,11 +33,13 @@ bool vhu_session_peer_died(const struct vhu_device *device)
 
 void vhu_session_begin(struct vhu_device *device, int fd)
 {
+	struct ucred peer;
 	int error;
 
-	device->peer_pidfd = open_peer(fd);
+	device->peer_pidfd = open_peer(fd, &peer);
 	device->state = VHU_TALKING;
 	device->connections++;
+	vhu_monitor_connected(device, &peer);
 	error = vhu_connection_open(&device->connection, fd);
 	if (error != 0)
 		vhu_session_end(device, strerror(-error), false);
@@ -72,6 +75,7 @@ void vhu_session_end(struct vhu_device *device, const char *why, bool orderly)
 		snprintf(until, sizeof(until), "; no front end is let in for %.0f s", (double)rest / (double)NS_PER_S);
 	log_limited(&device->log, orderly ? LOG_INFO : LOG_WARN, device->name, "connection ended: %s%s", why, until);
 	vhu_postcopy_abort(device);
+	vhu_monitor_ended(device, why, orderly);
 	for (unsigned int i = 0; i < device->rings_n; i++)
 		vhu_ring_leave(&device->ring[i]);
 	device->events->gone(device->owner);
@@ -238,6 +242,7 @@ static void vhu_session_answer(struct vhu_device *device) RUNS_ON(control_thread
 	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0, .fd = -1};
 
 	device->answer_due = false;
+	vhu_monitor_done(device, device->request.request);
 	if (vhu_requests[device->request.request].answer != NULL)
 		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
 	else if (!vhu_postcopy_echo(device, &reply) && !wants_ack(device, &device->request))

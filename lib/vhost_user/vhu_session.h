@@ -81,6 +81,7 @@ struct vhu_device {
 	uint64_t connections, replaced, messages;
 	char last_error[256];
 	struct log_limit log;
+	bool migrates, arrives; /* what vhu_monitor.h has told of the guest */
 
 	bool destroying;
 	bool returns; /* ... and the journal stays for the next process */

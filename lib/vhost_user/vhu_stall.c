@@ -34,11 +34,11 @@ void vhu_stall_charged(struct vhu_device *device)
 	if (!stall_account_over(&device->stall, now, why, sizeof(why)))
 		return;
 	if (device->state == VHU_TALKING) {
-		vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, now));
+		vhu_endpoint_back_off(&device->endpoint, stall_account_rest(&device->stall, now), why);
 		vhu_session_end(device, why, false);
 	} else if (now + stall_account_owes(&device->stall, now) > device->stall.rest_until_ns) {
 		/* The lcore was not back yet when it was cut off. */
 		device->stall.rest_until_ns = now + stall_account_owes(&device->stall, now);
-		vhu_endpoint_back_off(&device->endpoint, stall_account_owes(&device->stall, now));
+		vhu_endpoint_back_off(&device->endpoint, stall_account_owes(&device->stall, now), why);
 	}
 }
