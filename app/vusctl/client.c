@@ -56,26 +56,27 @@ void client_connect(const char *path)
 	where = path;
 }
 
+static char *line;
+static size_t line_size;
+
 static const char *exchange(json_t *request)
 {
-	static char *line;
-	static size_t size;
 	char *text = json_dumps(request, JSON_COMPACT);
 
 	json_decref(request);
 	if (text == NULL)
 		die("no memory");
-	if (fprintf(to, "%s\n", text) < 0 || fflush(to) != 0 || getline(&line, &size, from) < 0)
+	if (fprintf(to, "%s\n", text) < 0 || fflush(to) != 0 || getline(&line, &line_size, from) < 0)
 		die("the switch at %s does not answer%s", where,
 		    errno == EAGAIN ? " within 5 s" : ": it has ended");
 	free(text);
 	return line;
 }
 
-static json_t *parse(const char *line)
+static json_t *parse(const char *text)
 {
 	json_error_t error;
-	json_t *reply = json_loads(line, 0, &error);
+	json_t *reply = json_loads(text, 0, &error);
 	const char *complaint = json_string_value(json_object_get(reply, "error"));
 
 	if (reply == NULL)
@@ -92,8 +93,22 @@ json_t *client_ask(json_t *request)
 
 const char *client_ask_text(json_t *request)
 {
-	const char *line = exchange(request);
+	const char *text = exchange(request);
 
-	json_decref(parse(line));
-	return line;
+	json_decref(parse(text));
+	return text;
+}
+
+const char *client_listen(json_t *request)
+{
+	const char *text = client_ask_text(request);
+	struct timeval forever = {0};
+
+	setsockopt(fileno(from), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+	return text;
+}
+
+const char *client_next_line(void)
+{
+	return getline(&line, &line_size, from) < 0 ? NULL : line;
 }

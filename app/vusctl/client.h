@@ -17,6 +17,12 @@ const char *client_ask_text(json_t *request);
 /* The same, read; the caller releases it. */
 json_t *client_ask(json_t *request);
 
+/* Sends a request (and releases it) that is followed by lines for as long as the switch is there. The first one, which ends the
+ * program if it is an error. */
+const char *client_listen(json_t *request);
+/* The next of these lines, good until the next call, however long it takes; NULL: the switch has ended. */
+const char *client_next_line(void);
+
 /* One line on standard error, and exit status 1. */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

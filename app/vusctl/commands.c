@@ -63,6 +63,9 @@ const struct command commands[] = {
 	{.name = "top", .options = OF_TABLES, .question = {ask_ports, ask_lcores}, .show = view_top, .pair = true,
 	 .forever = true, .turn = view_top_turn,
 	 .help = "live rates, each second; on a terminal keys sort, filter and turn pages: ? shows them"},
+	{.name = "events", .options = "pn", .run = run_events,
+	 .help = "what happens, as it happens: links, front ends, broken rings, addresses that move, memory, migrations, "
+		 "configurations; -n COUNT ends after that many"},
 	{.name = "version", .options = "wn", .question = {ask_version}, .show = view_version,
 	 .help = "of the switch, which configuration it has, and the line that shows its telemetry"},
 	{0},

@@ -101,6 +101,8 @@ void complete_line(int n, char **words)
 	if (line.expects != NULL) {
 		if (line.expects->file)
 			complete_files();
+		else if (line.expects->port)
+			offer_names("ports");
 		return;
 	}
 	if (words[n - 1][0] == '-') {

@@ -27,6 +27,7 @@ const struct option_spec option_specs[] = {
 	{'R', "reverse", .help = "the other way round"},
 	{'f', "filter", "TEXT", .help = "only rows with this in them"},
 	{'l', "names", .help = "only the names, a line each"},
+	{'p', "port", "NAME", .port = true, .help = "only what is about this port"},
 	{'r', "reset", .help = "forgets the longest round"},
 	{'h', "help", .always = true, .help = "this"},
 	{'V', "version", .always = true, .help = "of vusctl"},
@@ -58,6 +59,9 @@ static void take(char letter, const char *value)
 		break;
 	case 'l':
 		options.names = true;
+		break;
+	case 'p':
+		options.port = value;
 		break;
 	case 'r':
 		options.reset = true;

@@ -15,7 +15,7 @@ struct vusctl_options {
 	bool json, names, reset, reverse;
 	long count;    /* how many times a view is shown; 0: no end */
 	double watch;  /* seconds between two of them; 0: it is shown once */
-	const char *sort, *filter; /* NULL: not given */
+	const char *sort, *filter, *port; /* NULL: not given */
 	const char *word[OPTION_WORDS_MAX + 1]; /* what is no option, ended by NULL */
 	int words;
 };
@@ -27,7 +27,8 @@ struct option_spec {
 	char letter;
 	const char *name;
 	const char *value; /* "SOCKET"; NULL: it has none */
-	bool file;	   /* the value is a file's name */
+	bool file;	   /* the value is a file's name, */
+	bool port;	   /* or a port's */
 	bool always;	   /* goes with every command */
 	const char *help;
 };

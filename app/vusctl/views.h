@@ -26,6 +26,9 @@ void view_top(const struct replies *replies);
 /* The other one. */
 void view_top_turn(void);
 
+/* What happens, a line each, until the switch ends. */
+void run_events(void);
+
 /* Members of an object as a number (0 if there is none) and as text ("-" if there is none). */
 double number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+# A line, or several, of which the last is followed by the end.
+Answer = Callable[[dict[str, Any]], dict[str, Any] | list[dict[str, Any]]]
 
 
 class PlayedSwitch:
@@ -47,5 +48,9 @@ class PlayedSwitch:
             for line in lines:
                 request = json.loads(line)
                 self.asked.append(request)
-                lines.write(json.dumps(self._answer(request)) + "\n")
+                answer = self._answer(request)
+                for part in answer if isinstance(answer, list) else [answer]:
+                    lines.write(json.dumps(part) + "\n")
                 lines.flush()
+                if isinstance(answer, list):
+                    return
