@@ -48,9 +48,13 @@ enum {
 	 * is down, it hangs) gets no more of them, and the guest gets its buffers back: they are its whole ring. */
 	FRAME_REF_LIMIT_MS = 500,
 
-	/* Frames one visit of a receive queue takes. Large enough to share the index reads and the interrupt
-	 * decision among many frames, small enough that heads stay in the first-level cache. */
-	BURST_MAX = 32,
+	/* Frames one visit of a receive queue takes at most. All trips to the lines of a burst are made side by side, so the
+	 * more there are, the less each waits; and heads of short frames stay in the first-level cache. */
+	BURST_MAX = 128,
+	/* The same while an lcore has more than so many busy queues: a round of theirs is what the next frame of a quiet one
+	 * waits for. */
+	BURST_SHARED = 64,
+	BURST_SHARED_ABOVE = 4,
 	/* First bytes of a frame that are read once into lcore memory: Ethernet, two VLAN tags, IPv6 with
 	 * options, TCP with options; two cache lines. */
 	FRAME_HEAD = 128,

@@ -160,7 +160,7 @@ static uint16_t from_guest(struct worker *worker, unsigned int index) RUNS_ON(lc
 
 	if (!runs(ring) || !burst_fits(worker))
 		return 0;
-	n = vnet_receive(&ring->q, burst, counters);
+	n = vnet_receive(&ring->q, burst, BURST_MAX, counters);
 	tell_if_broken(worker, index);
 	if (n == 0)
 		return 0;

@@ -61,10 +61,14 @@ struct ethdev_txq {
 };
 WHOLE_LINES(struct ethdev_txq);
 
+/* Frames of one visit: what drivers receive at a time, whose heads lie in mbufs. */
+enum { ETHDEV_BURST = 32 };
+_Static_assert((int)ETHDEV_BURST <= (int)BURST_MAX, "a burst has room for them");
+
 struct ethdev_rx_held {
 	uint16_t waiting; /* received by arm(), not yet made frames */
 	uint16_t held;	  /* between receive() and complete() */
-	struct rte_mbuf *mbuf[BURST_MAX];
+	struct rte_mbuf *mbuf[ETHDEV_BURST];
 };
 
 struct ethdev_rxq {

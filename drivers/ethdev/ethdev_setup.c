@@ -316,7 +316,7 @@ static uint16_t burst_of(uint32_t frame_max)
 {
 	uint32_t n = RTE_ALIGN_FLOOR(BURST_BYTES / frame_max, 4u);
 
-	return (uint16_t)RTE_MIN(RTE_MAX(n, 4u), (uint32_t)BURST_MAX);
+	return (uint16_t)RTE_MIN(RTE_MAX(n, 4u), (uint32_t)ETHDEV_BURST);
 }
 
 static int make_queues(struct ethdev *dev, struct port *port, const struct plan *plan)

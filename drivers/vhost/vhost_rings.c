@@ -53,7 +53,7 @@ uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	/* A front end starts a pair's receive queue first. */
 	if (__builtin_expect(vnet_is_fresh(rxq->ring), 0))
 		vnet_resume(rxq->other);
-	n = vnet_receive(rxq->ring, ctx->burst, port_counters_of(q->port, ctx));
+	n = vnet_receive(rxq->ring, ctx->burst, (uint16_t)ctx->share.frames, port_counters_of(q->port, ctx));
 	if (__builtin_expect(virtq_fault(rxq->ring) != VIRTQ_OK, 0))
 		report_broken(q->port, ctx, 2u * q->index + 1);
 	if (__builtin_expect(atomic_load_explicit(&rxq->discards, memory_order_relaxed), 0) && n > 0)

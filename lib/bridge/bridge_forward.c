@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge.h"
 
+#include <string.h>
+
 #include "bridge_egress.h"
 #include "bridge_lookup.h"
 #include "bridge_private.h"
@@ -151,9 +153,12 @@ static __attribute__((noinline)) void leave(struct sorting *s, uint32_t at)
 {
 	struct burst *burst = s->in.ctx->burst;
 
-	burst->flooded = 0;
-	for (uint16_t i = 0; i < s->floods; i++)
-		burst->flooded |= UINT32_C(1) << (s->flood[i] - burst->frame);
+	memset(burst->flooded, 0, sizeof(burst->flooded));
+	for (uint16_t i = 0; i < s->floods; i++) {
+		size_t at = (size_t)(s->flood[i] - burst->frame);
+
+		burst->flooded[at / 64] |= UINT64_C(1) << at % 64;
+	}
 	burst->port = (uint16_t)at;
 	s->left = true;
 }
@@ -279,8 +284,9 @@ bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 	struct sorting s;
 
 	sorting_begin(&s, ctx, q);
-	for (uint32_t left = burst->flooded; left != 0; left &= left - 1)
-		s.flood[s.floods++] = &burst->frame[__builtin_ctz(left)];
+	for (uint32_t i = 0; i < BURST_MAX / 64; i++)
+		for (uint64_t left = burst->flooded[i]; left != 0; left &= left - 1)
+			s.flood[s.floods++] = &burst->frame[64 * i + (uint32_t)__builtin_ctzll(left)];
 	flooding = flood(&s, burst->port);
 	s.copies = flooding.reached * s.floods;
 	s.floods = 0;

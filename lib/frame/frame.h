@@ -69,7 +69,7 @@ struct burst {
 	/* Of a burst that is set aside in the middle of a flood (bridge.h): the frames that are being flooded, a bit each; the
 	 * first frame that was not looked at; and the ports that have had the flood: those whose ids are below this. */
 	uint16_t next, port;
-	uint32_t flooded;
+	uint64_t flooded[BURST_MAX / 64];
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts the head of a frame of the same number, and frame_head_own() may. */
 	struct frame_room room[BURST_MAX];
@@ -77,7 +77,7 @@ struct burst {
 	struct mem_span span[BURST_SPANS];
 };
 
-_Static_assert(BURST_MAX <= 32, "a bit for each frame");
+_Static_assert(BURST_MAX % 64 == 0, "a bit for each frame");
 
 /* Writes the whole frame to `to`, which has room for frame->len bytes: the one copy of the common case. */
 static inline void frame_copy(const struct frame *frame, uint8_t *to)

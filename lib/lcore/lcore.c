@@ -72,7 +72,7 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 		lcore_send_injects(lc);
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
 		run_work(lc);
-	share_next(&lc->ctx.share, movers + (others > 0));
+	share_next(&lc->ctx.share, movers + (others > 0), tiers->hot_n);
 	return movers + others > 0;
 }
 
@@ -158,6 +158,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	if (lc->ctx.burst != NULL)
 		lc->ctx.burst->cost = 0;
 	lc->ctx.bound = SHARE_VISIT;
+	share_begin(&lc->ctx.share);
 	lc->ctx.reports = report_ring_create(index, reports);
 	lc->ctx.punts = punt_ring_create(reports);
 	lc->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

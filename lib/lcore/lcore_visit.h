@@ -26,7 +26,7 @@ static inline uint16_t lcore_visit(struct lcore_ctx *ctx, struct port_rxq *q) RU
 		return 0;
 	if (__builtin_expect(q->waits, 0)) {
 		lcore_take_up(ctx, q);
-		q->owed = share_visited(q->owed, ctx->cost);
+		q->owed = share_visited(&ctx->share, q->owed, ctx->cost);
 		return 0;
 	}
 	n = ops->receive(q, ctx);
@@ -36,7 +36,7 @@ static inline uint16_t lcore_visit(struct lcore_ctx *ctx, struct port_rxq *q) RU
 	ctx->burst->cost = 0;
 	if (n > 0 && (__builtin_expect(bridge_forward(ctx, q), 1) || !lcore_set_aside(ctx, q)))
 		ops->complete(q, ctx);
-	q->owed = share_visited(q->owed, ctx->cost);
+	q->owed = share_visited(&ctx->share, q->owed, ctx->cost);
 	return n;
 }
 

@@ -12,6 +12,9 @@
  * Work is what the switch did, never how long it took: a receiver that is slow to read or write would be billed to those that
  * send to it.
  *
+ * How many frames a visit takes at most follows how many queues are busy: the more frames, the more lines of theirs are on
+ * their way side by side, and the longer everybody else waits. The quantum is what so many short frames cost.
+ *
  * Context: the lcore that polls the queue; the arithmetic is pure.
  * Units: of work: a short frame that is copied to one receiver is 1.
  */
@@ -34,11 +37,9 @@ enum {
 	SHARE_ADDRESS = 2,
 	/* A piece that a frame is cut into, or a checksum that is computed, beside its bytes. */
 	SHARE_FINISH = 4,
-	/* What a queue may have done in a round: a burst of frames of 64 bytes for one receiver. */
-	SHARE_QUANTUM = BURST_MAX + SHARE_DELIVERY + BURST_MAX * 64 / SHARE_BYTES,
-	/* What a visit may cost before a flood is left at the receiver that it has come to, for the next visit: some receivers of
-	 * a whole burst, so that finding the place again is little beside them. */
-	SHARE_VISIT = 4 * SHARE_QUANTUM,
+	/* What a visit may cost before a flood is left at the receiver that it has come to, for the next visit: two receivers of
+	 * a burst, so that finding the place again is little beside them. */
+	SHARE_VISIT = 2 * (BURST_SHARED + SHARE_DELIVERY + BURST_SHARED * 64 / SHARE_BYTES),
 	/* No visit is counted as more, so that what is owed stays far below 2^32. */
 	SHARE_COST_MAX = 1 << 24,
 };
@@ -49,48 +50,65 @@ static inline uint32_t share_cost(uint32_t frames, uint32_t deliveries, uint64_t
 	return frames + deliveries * SHARE_DELIVERY + (uint32_t)(bytes / SHARE_BYTES);
 }
 
-/* What a queue owes after a visit that cost so much, of which nothing is left if all was within the round's quantum. */
-static inline uint32_t share_visited(uint32_t owed, uint32_t cost)
+/* What a queue may have done in a round: a burst of so many frames of 64 bytes for one receiver. */
+static inline uint32_t share_quantum(uint32_t frames)
 {
-	if (owed == 0 && cost <= SHARE_QUANTUM)
-		return 0;
-	return owed + (cost < SHARE_COST_MAX ? cost : SHARE_COST_MAX);
-}
-
-/* What it owes in the next round, which pays so much: at least a quantum. */
-static inline uint32_t share_paid(uint32_t owed, uint32_t pays)
-{
-	return owed > pays ? owed - pays : 0;
-}
-
-/* Whether it may be visited. */
-static inline bool share_may(uint32_t owed)
-{
-	return owed < SHARE_QUANTUM;
+	return share_cost(frames, 1, frames * 64);
 }
 
 /* An lcore's part in it. */
 struct share_round {
-	uint32_t pays;	/* what a queue pays in this round */
-	uint32_t least; /* owed by a queue that was passed over in this round, at least; 0: none was */
+	uint32_t frames;  /* a visit takes at most */
+	uint32_t quantum; /* of so many */
+	uint32_t pays;	  /* what a queue pays in this round: a quantum at least */
+	uint32_t least;	  /* owed by a queue that was passed over in this round, at least; 0: none was */
 };
+
+/* Before the first round, which is for many. */
+static inline void share_begin(struct share_round *round)
+{
+	round->frames = BURST_SHARED;
+	round->quantum = round->pays = share_quantum(BURST_SHARED);
+	round->least = 0;
+}
+
+/* What a queue owes after a visit that cost so much, of which nothing is left if all was within the round's quantum. */
+static inline uint32_t share_visited(const struct share_round *round, uint32_t owed, uint32_t cost)
+{
+	if (owed == 0 && cost <= round->quantum)
+		return 0;
+	return owed + (cost < SHARE_COST_MAX ? cost : SHARE_COST_MAX);
+}
+
+/* What it owes in the next round. */
+static inline uint32_t share_paid(const struct share_round *round, uint32_t owed)
+{
+	return owed > round->pays ? owed - round->pays : 0;
+}
+
+/* Whether it may be visited. */
+static inline bool share_may(const struct share_round *round, uint32_t owed)
+{
+	return owed < round->quantum;
+}
 
 /* A queue that owes something has its turn: whether it is visited. */
 static inline bool share_turn(struct share_round *round, uint32_t *owed)
 {
-	*owed = share_paid(*owed, round->pays);
-	if (share_may(*owed))
+	*owed = share_paid(round, *owed);
+	if (share_may(round, *owed))
 		return true;
 	if (round->least == 0 || *owed < round->least)
 		round->least = *owed;
 	return false;
 }
 
-/* After a round in which so many queues moved frames. */
-static inline void share_next(struct share_round *round, uint32_t movers)
+/* After a round in which so many queues moved frames, with so many that are busy. */
+static inline void share_next(struct share_round *round, uint32_t movers, uint32_t busy)
 {
-	round->pays = SHARE_QUANTUM;
-	if (movers == 0 && round->least > SHARE_QUANTUM)
+	round->frames = busy > BURST_SHARED_ABOVE ? BURST_SHARED : BURST_MAX;
+	round->quantum = round->pays = share_quantum(round->frames);
+	if (movers == 0 && round->least > round->pays)
 		round->pays = round->least;
 	else if (movers == 1 && round->least == 0)
 		round->pays = UINT32_MAX;

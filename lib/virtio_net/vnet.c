@@ -318,12 +318,12 @@ complete_as(struct virtq *q, struct burst *burst, const struct virtq_format *for
 
 /* Finds chains, a frame for each that has the length of one, reads what they begin with, and takes them. */
 static inline __attribute__((always_inline)) uint16_t
-receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst,
+receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst, uint16_t max,
 	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
 {
 	const struct virtq_view here = *opened, *view = &here; /* its address is not passed on: it lives in registers */
 	bool zero_copy = __builtin_expect(frame_ref_wanted(), 0) || vnet_window_open(q);
-	int n = format->available(view, 0, zero_copy ? vnet_window_before(q, opened) : BURST_MAX);
+	int n = format->available(view, 0, zero_copy ? vnet_window_before(q, opened, max) : max);
 	struct finding found;
 
 	if (n <= 0) {
@@ -366,7 +366,7 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 	return burst->n;
 }
 
-uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters *counters)
+uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters)
 {
 	struct virtq_view view;
 	uint16_t n;
@@ -377,8 +377,8 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, struct port_counters
 			vnet_window_forget(q);
 		return 0;
 	}
-	n = view.conf->packed ? receive_as(q, &view, burst, counters, &virtq_packed)
-			      : receive_as(q, &view, burst, counters, &virtq_split);
+	n = view.conf->packed ? receive_as(q, &view, burst, max, counters, &virtq_packed)
+			      : receive_as(q, &view, burst, max, counters, &virtq_split);
 	if (n == 0)
 		mem_note_close(MEM_NOTE_FROM);
 	return n;

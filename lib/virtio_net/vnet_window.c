@@ -60,12 +60,12 @@ uint16_t vnet_window_keep(struct virtq *q)
 	return in_hand(q);
 }
 
-uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
+uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view, uint16_t max)
 {
 	uint16_t keep, room;
 
 	if (q->refs == NULL)
-		return BURST_MAX;
+		return max;
 	if (vnet_window_open(q)) {
 		keep = vnet_window_keep(q);
 		if (view->conf->packed ? virtq_packed.publish(view, keep)
@@ -77,7 +77,7 @@ uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
 	if (atomic_load_explicit(&q->draining, memory_order_relaxed))
 		return 0;
 	room = (uint16_t)(VIRTQ_IN_HAND_MAX - in_hand(q));
-	return room < BURST_MAX ? room : BURST_MAX;
+	return room < max ? room : max;
 }
 
 /* A burst is read in place as a whole or not at all: each frame must be one chain, and each reference free (one that was given

@@ -21,8 +21,8 @@ static inline bool vnet_window_open(const struct virtq *q) RUNS_ON(lcore_thread)
 	return __builtin_expect(q->dp.window_first != q->dp.window_next, 0);
 }
 
-/* Before receive(): gives back what can be, and returns how many chains may be taken. */
-uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view)
+/* Before receive(): gives back what can be, and returns how many chains may be taken, at most `max`. */
+uint16_t vnet_window_before(struct virtq *q, const struct virtq_view *view, uint16_t max)
 	RUNS_ON(lcore_thread);
 /* After it: `chains` were taken and made the burst. */
 void vnet_window_take(struct virtq *q, const struct virtq_view *view, struct burst *burst,

@@ -296,7 +296,7 @@ static void die(void)
 static void receive(void)
 {
 	role_assert_lcore();
-	in_hand_n = vnet_receive(q, frames, &counters);
+	in_hand_n = vnet_receive(q, frames, BURST_MAX, &counters);
 	FUZZ_CHECK(in_hand_n <= BURST_MAX);
 	for (uint16_t i = 0; i < in_hand_n; i++) {
 		uint8_t flat[FRAME_LEN_MAX];

@@ -138,7 +138,7 @@ static void receive(struct fuzz *in) RUNS_ON(lcore_thread)
 		model_receive(&from);
 		model_allow_used(&from);
 	}
-	n = vnet_receive(&from.q, &burst, &in_counters);
+	n = vnet_receive(&from.q, &burst, BURST_MAX, &in_counters);
 	if (broken) {
 		FUZZ_CHECK(n == 0);
 		model_check_written(rings);

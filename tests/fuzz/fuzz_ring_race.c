@@ -348,7 +348,7 @@ static void visit(void) RUNS_ON(lcore_thread)
 	bool fresh = from.q.dp.fresh;
 
 	start_lies();
-	n = vnet_receive(&from.q, &burst, &in_counters);
+	n = vnet_receive(&from.q, &burst, BURST_MAX, &in_counters);
 	stop_lies();
 	FUZZ_CHECK(guest_loads <= RECEIVE_LOADS);
 	FUZZ_CHECK(n == burst.n);

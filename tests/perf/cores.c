@@ -103,7 +103,7 @@ static uint16_t receive(struct port_rxq *q, struct lcore_ctx *ctx) RUNS_ON(lcore
 		settled = true;
 	}
 	step(vm->lane, atomic_load_explicit(&sending, memory_order_relaxed));
-	return vnet_receive(&vm->guest.from, ctx->burst, port_counters_of(q->port, ctx));
+	return vnet_receive(&vm->guest.from, ctx->burst, BURST_MAX, port_counters_of(q->port, ctx));
 }
 
 static void complete(struct port_rxq *q, struct lcore_ctx *ctx) RUNS_ON(lcore_thread)

@@ -79,7 +79,7 @@ static const struct port_ops vm_ops = {.deliver = deliver};
 static uint16_t visit(struct vm *vm, bool timed) RUNS_ON(lcore_thread)
 {
 	uint64_t t0 = timed ? rte_rdtsc() : 0, t1, t2;
-	uint16_t n = vnet_receive(&vm->guest.from, ctx.burst, port_counters_of(&vm->port, &ctx));
+	uint16_t n = vnet_receive(&vm->guest.from, ctx.burst, BURST_MAX, port_counters_of(&vm->port, &ctx));
 
 	t1 = timed ? rte_rdtsc() : 0;
 	if (n == 0) {

@@ -67,7 +67,7 @@ static double window(struct qg_guest *guest, struct port *port, uint32_t frames)
 
 		fg_fast_post_again(&guest->tx, BURST_MAX);
 		fg_fast_show(&guest->tx);
-		while ((n = vnet_receive(&guest->from, &burst, &counters)) > 0) {
+		while ((n = vnet_receive(&guest->from, &burst, BURST_MAX, &counters)) > 0) {
 			for (uint16_t i = 0; i < n; i++)
 				out[i] = &burst.frame[i];
 			port->ops->deliver(port, &ctx, out, n);

@@ -34,7 +34,7 @@ static int scene_open(void **state)
 	virtq_record_begin(&ring->record, &ring->setup, ring->base);
 	virtq_start(&ring->q, ring->conf, ring->base);
 	post(N);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), N);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), N);
 	assert_true(vnet_set_aside(&ring->q));
 	assert_true(virtq_is_referenced(&ring->q));
 	post(3);
@@ -89,7 +89,7 @@ static void it_is_in_hand_until_it_is_done(void **state)
 	expect_returned(N);
 	assert_false(virtq_is_referenced(&ring->q));
 	/* What came meanwhile comes next. */
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 3);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
 	vnet_complete(&ring->q, &burst);
 	expect_returned(N + 3);
 }
@@ -106,7 +106,7 @@ static void a_ring_that_is_drained(void **state)
 	vnet_complete(&ring->q, &burst);
 	assert_false(virtq_is_referenced(&ring->q));
 	expect_returned(N);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 3);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
 	assert_false(vnet_set_aside(&ring->q));
 	assert_false(virtq_is_referenced(&ring->q));
 	vnet_complete(&ring->q, &burst);
@@ -199,7 +199,7 @@ static void killed_in_the_middle(void **state)
 	virtq_init(&ring->q, &rig.table, record);
 	assert_true(virtq_record_matches(record, &ring->setup, base, &damaged));
 	virtq_resume(&ring->q, ring->conf, base);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 3);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
 	assert_int_equal(counted(&counters.rx_drop[RX_DROP_RESTART]), N);
 	expect_returned(N);
 	vnet_complete(&ring->q, &burst);

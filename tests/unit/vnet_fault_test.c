@@ -307,7 +307,7 @@ static void is_broken(struct ring *ring, unsigned int kind)
 		fail_msg("%s: %s", gallery[kind].name, virtq_fault_text(virtq_fault(&ring->q)));
 	rig_snapshot(&rig);
 	before = counted(&counters.tx_drop[TX_DROP_BROKEN]);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 	vnet_deliver(&ring->q, &one, 1, 1518, &counters);
 	assert_int_equal(counted(&counters.tx_drop[TX_DROP_BROKEN]), before + 1);
 	assert_false(vnet_arm(&ring->q));
@@ -334,19 +334,19 @@ static void receive_breaks(void **state)
 		for (uint16_t g = 0; g < good; g++)
 			ring_expect_used(ring, (uint16_t)(base + g), g, 0);
 		ring_expect_used_index(ring, (uint16_t)(base + good));
-		got = vnet_receive(&ring->q, &burst, &counters);
+		got = vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 		assert_int_equal(got, good < BURST_MAX ? good : BURST_MAX);
 		if (got > 0)
 			vnet_complete(&ring->q, &burst);
 		if (good == BURST_MAX)
-			assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+			assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 		rig_check(&rig);
 		is_broken(ring, kind);
 		ring->conf->indirect = true;
 		ring_restart(ring, (uint16_t)i);
 		good_chains(ring, 3, 72, 0);
 		ring_show(ring);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 3);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
 		vnet_complete(&ring->q, &burst);
 		assert_int_equal(drops_of_rx(&counters), 0);
 		ring_close(ring);

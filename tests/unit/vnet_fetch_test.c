@@ -169,7 +169,7 @@ static void receive(struct ring *ring, uint16_t n)
 	role_assert_lcore();
 	ring_show(ring);
 	watch_begin();
-	got = vnet_receive(&ring->q, &burst, &counters);
+	got = vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 	watch_end();
 	assert_int_equal(got, n);
 }
@@ -282,7 +282,7 @@ static void packed_ring_is_read_once(void **state)
 	memcpy(&watch.change_to, (const uint8_t *)&again + 8, sizeof(watch.change_to));
 	role_assert_lcore();
 	watch_begin();
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 2);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 2);
 	watch_end();
 	assert_int_equal(reads(ring->desc, SIZE * 16), 1 + 2 * SIZE); /* and the first flags, for whether to look */
 	assert_int_equal(reads(ring->desc + SIZE * 16, PAGE - SIZE * 16), 0);

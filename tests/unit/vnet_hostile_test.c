@@ -169,7 +169,7 @@ static void a_guest_that_never_stops_writing(void **state)
 
 		advance(&from);
 		advance(&to);
-		n = vnet_receive(&from.q, &burst, &in);
+		n = vnet_receive(&from.q, &burst, BURST_MAX, &in);
 		check_burst();
 		for (uint16_t i = 0; i < n; i++)
 			frames[i] = &burst.frame[i];

@@ -244,7 +244,7 @@ static void what_a_guest_sends_marks_the_used_ring(void **state)
 		ring_show(ring);
 		rig_snapshot(&rig);
 		role_assert_lcore();
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 20);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 20);
 		vnet_complete(&ring->q, &burst);
 		assert_int_equal(ring_used_index(ring), (uint16_t)(BASE + 20));
 		assert_true(check_log() > 0);
@@ -264,7 +264,7 @@ static void asking_for_kicks_is_marked(void **state)
 		role_assert_lcore();
 		rig_snapshot(&rig);
 		/* The first look at a ring says that kicks are not needed. */
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 		assert_int_equal(check_log(), !ring->conf->event_idx);
 		ring->q.dp.last_avail++;
 		vnet_arm(&ring->q);

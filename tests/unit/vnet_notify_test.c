@@ -53,7 +53,7 @@ static void move(struct ring *ring, uint16_t n, bool to_guest)
 	if (to_guest) {
 		vnet_deliver(&ring->q, frames, n, 1514, &counters);
 	} else {
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), n);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), n);
 		vnet_complete(&ring->q, &burst);
 	}
 	ring->used_idx = (uint16_t)(ring->used_idx + n);
@@ -127,7 +127,7 @@ static void no_interrupt_for_nothing(void **state)
 	struct frame *one = &frame;
 
 	role_assert_lcore();
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 	vnet_deliver(&ring->q, &one, 1, 1514, &counters);
 	assert_int_equal(counted(&counters.tx_drop[TX_DROP_NO_BUFFER]), 1);
 	assert_int_equal(counted(&ring->q.counters.full), 1);
@@ -147,7 +147,7 @@ static void an_interrupt_for_what_was_dropped(void **state)
 	ring_desc(ring, 0, buffers, 13, 0, 0);
 	ring_offer(ring, 0);
 	ring_show(ring);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 	assert_int_equal(ring_interrupts(ring), 1);
 	ring_close(ring);
 }
@@ -209,7 +209,7 @@ static void kicks_by_event_index(void **state)
 		offer(ring, 1, false);
 		assert_true(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 1);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx++;
 		assert_int_equal(ring_used_flags(ring), 0);
@@ -222,7 +222,7 @@ static void kicks_by_flag(void **state)
 	struct ring *ring = ring_with_buffers(FLAGS, 65530);
 
 	role_assert_lcore();
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 	assert_int_equal(ring_used_flags(ring), VRING_USED_F_NO_NOTIFY);
 	for (int round = 0; round < 100; round++) {
 		assert_false(vnet_arm(&ring->q));
@@ -231,7 +231,7 @@ static void kicks_by_flag(void **state)
 		assert_true(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
 		assert_int_equal(ring_used_flags(ring), VRING_USED_F_NO_NOTIFY);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 1);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
 		vnet_complete(&ring->q, &burst);
 	}
 	ring_close(ring);
@@ -246,7 +246,7 @@ static void arming_a_mad_ring(void **state)
 	ring->avail_idx = SIZE + 1;
 	ring_show(ring);
 	assert_true(vnet_arm(&ring->q));
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 	assert_int_equal(virtq_fault(&ring->q), VIRTQ_FAULT_AVAIL_INDEX);
 	assert_false(vnet_arm(&ring->q));
 	ring_close(ring);
@@ -281,18 +281,18 @@ static void withdrawn_inside_a_burst(void **state)
 	role_assert_lcore();
 	for (int round = 0; round < 20; round++) {
 		offer(ring, 9, false);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 9);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 9);
 		assert_ptr_equal(virtq_publish(&ring->q, NULL), ring->conf);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx = (uint16_t)(ring->used_idx + 9);
 		assert_int_equal(ring_used_index(ring), ring->used_idx);
 		assert_int_equal(virtq_position(&ring->q), ring->avail_idx);
 		offer(ring, 3, false);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 		assert_false(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
 		virtq_publish(&ring->q, ring->conf);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 3);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx = (uint16_t)(ring->used_idx + 3);
 		assert_int_equal(ring_used_index(ring), ring->used_idx);

@@ -36,7 +36,7 @@ static uint16_t pass_on(void)
 	struct frame *frames[BURST_MAX];
 
 	role_assert_lcore();
-	if (vnet_receive(&from.q, &burst, &in) == 0)
+	if (vnet_receive(&from.q, &burst, BURST_MAX, &in) == 0)
 		return 0;
 	for (uint16_t i = 0; i < burst.n; i++)
 		frames[i] = &burst.frame[i];

@@ -76,7 +76,7 @@ static void pass_on(uint32_t len_max)
 	struct frame *frames[BURST_MAX];
 
 	role_assert_lcore();
-	if (vnet_receive(&from.q, &burst, &in) == 0)
+	if (vnet_receive(&from.q, &burst, BURST_MAX, &in) == 0)
 		return;
 	for (uint16_t i = 0; i < burst.n; i++)
 		frames[i] = &burst.frame[i];

@@ -29,7 +29,7 @@ static uint16_t receive(struct ring *ring)
 	uint16_t n;
 
 	role_assert_lcore();
-	n = vnet_receive(&ring->q, &burst, &counters);
+	n = vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 	if (n > 0)
 		vnet_complete(&ring->q, &burst);
 	return n;

@@ -41,7 +41,7 @@ static void receive_one(struct ring *ring, uint16_t head, uint32_t seed, uint32_
 	rig_snapshot(&rig);
 	ring_expect_used(ring, used, head, 0);
 	ring_expect_used_index(ring, (uint16_t)(used + 1));
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 1);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
 	assert_int_equal(burst.n, 1);
 	assert_int_equal(ring_used_index(ring), used);
 	assert_int_equal(burst.frame[0].len, len);
@@ -57,7 +57,7 @@ static void receive_one(struct ring *ring, uint16_t head, uint32_t seed, uint32_
 	assert_true(ring_take(ring, &id, &written));
 	assert_int_equal(id, head);
 	assert_int_equal(written, 0);
-	assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 }
 
 /* Lays the message out in the given pieces from `at`, one gap byte apart, and receives it. */
@@ -291,7 +291,7 @@ static void what_is_no_frame(void **state)
 		ring_expect_used_index(ring, (uint16_t)(6 + i));
 		if (cases[c].drop >= 0)
 			want[cases[c].drop]++;
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), cases[c].drop < 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), cases[c].drop < 0);
 		vnet_complete(&ring->q, &burst);
 		rig_check(&rig);
 		assert_true(ring_take(ring, &id, &len));
@@ -315,7 +315,7 @@ static void giants(void **state)
 	for (unsigned int c = 0; c < 4; c++) {
 		ring_offer(ring, ring_chain(ring, pieces, counts[c], false, CHAIN_INDIRECT));
 		ring_show(ring);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 		assert_int_equal(counted(&counters.rx_drop[RX_DROP_LONG]), c + 1);
 		assert_int_equal(ring_used_index(ring), c + 1);
 	}
@@ -345,7 +345,7 @@ static void order_and_accounts(void **state)
 			ring_offer(ring, slot);
 		}
 		ring_show(ring);
-		vnet_receive(&ring->q, &burst, &counters);
+		vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 		assert_true(burst.n <= BURST_MAX);
 		for (uint16_t i = 0; i < burst.n; i++, frames++) {
 			static uint32_t last;
@@ -383,7 +383,7 @@ static void a_burst_has_a_byte_budget(void **state)
 	}
 	ring_show(ring);
 	while (got < 64) {
-		uint16_t n = vnet_receive(&ring->q, &burst, &counters);
+		uint16_t n = vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 
 		assert_in_range(n, 1, BURST_BYTES / 65000 + 1);
 		vnet_complete(&ring->q, &burst);
@@ -416,7 +416,7 @@ static void a_burst_has_a_budget_of_pieces(void **state)
 			ring_offer(ring, ring_chain(ring, pieces[empty], 700, false, CHAIN_INDIRECT));
 		ring_show(ring);
 		while (got < 5) {
-			uint16_t n = vnet_receive(&ring->q, &burst, &counters);
+			uint16_t n = vnet_receive(&ring->q, &burst, BURST_MAX, &counters);
 
 			assert_int_equal(n, got == 4 ? 1 : 2);
 			vnet_complete(&ring->q, &burst);
@@ -424,12 +424,12 @@ static void a_burst_has_a_budget_of_pieces(void **state)
 		}
 		ring_offer(ring, ring_chain(ring, pieces[empty], BURST_SPANS, false, CHAIN_INDIRECT));
 		ring_show(ring);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 1);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
 		vnet_complete(&ring->q, &burst);
 		ring_offer(ring,
 			   ring_chain(ring, pieces[empty], BURST_SPANS + 1, false, CHAIN_INDIRECT));
 		ring_show(ring);
-		assert_int_equal(vnet_receive(&ring->q, &burst, &counters), 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
 		assert_int_equal(virtq_fault(&ring->q), VIRTQ_FAULT_PIECES);
 		assert_int_equal(ring_used_index(ring), 6);
 	}

@@ -128,7 +128,7 @@ static void run(struct port_counters *counters)
 
 	role_assert_lcore();
 	vnet_resume(&to.q);
-	while ((n = vnet_receive(&from.q, &burst, counters)) > 0 || n_held > 0) {
+	while ((n = vnet_receive(&from.q, &burst, BURST_MAX, counters)) > 0 || n_held > 0) {
 		for (uint16_t i = 0; i < n; i++) {
 			frames[i] = &burst.frame[i];
 			if (i % 7 == 3 && frame_ref_of(&burst, frames[i]) != NULL) {

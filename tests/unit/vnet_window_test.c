@@ -14,7 +14,7 @@
 #include "rig.h"
 #include "vnet.h"
 
-enum { SIZE = 256, LEN = 300 };
+enum { SIZE = 256, LEN = 300, BURST = 32 };
 
 static struct ring ring;
 static struct frame_refs *refs;
@@ -54,7 +54,7 @@ static int scene_close(void **state)
 static uint16_t receive(void)
 {
 	role_assert_lcore();
-	return vnet_receive(&ring.q, &burst, &counters);
+	return vnet_receive(&ring.q, &burst, BURST, &counters);
 }
 
 static void complete(void)
@@ -97,7 +97,7 @@ static void expect_returned(uint32_t n)
 
 static void back_in_order_whatever_comes_first(void **state)
 {
-	struct frame_ref *taken[BURST_MAX];
+	struct frame_ref *taken[BURST];
 
 	post(10);
 	assert_int_equal(pass_burst(1u << 3 | 1u << 4 | 1u << 8, taken), 10);
@@ -117,7 +117,7 @@ static void back_in_order_whatever_comes_first(void **state)
 /* Those that come meanwhile wait behind it, referenced or not, and the frames are right. */
 static void those_behind_wait(void **state)
 {
-	struct frame_ref *first[BURST_MAX], *more[BURST_MAX];
+	struct frame_ref *first[BURST], *more[BURST];
 	static uint8_t bytes[LEN];
 
 	post(4);
@@ -150,7 +150,7 @@ static void those_behind_wait(void **state)
 /* A quarter of the ring may be referenced; then frames are to be copied, and when all that can be is in hand, none is taken. */
 static void a_bound(void **state)
 {
-	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
+	struct frame_ref *first[BURST], *taken[BURST];
 	uint32_t received, zc;
 
 	post(SIZE - 1);
@@ -163,7 +163,7 @@ static void a_bound(void **state)
 		for (uint16_t i = 0; i < n && was; i++)
 			frame_ref_drop(taken[i]);
 	}
-	assert_true(zc > SIZE / 4 && zc <= SIZE / 4 + BURST_MAX);
+	assert_true(zc > SIZE / 4 && zc <= SIZE / 4 + BURST);
 	assert_int_equal(received, VIRTQ_IN_HAND_MAX);
 	assert_int_equal(counted(&ring.q.counters.zero_copy), zc);
 	expect_returned(0);
@@ -184,7 +184,7 @@ static void a_bound(void **state)
 
 static void no_device_takes(void **state)
 {
-	struct frame_ref *taken[BURST_MAX];
+	struct frame_ref *taken[BURST];
 
 	frame_ref_users = 0;
 	post(5);
@@ -213,7 +213,7 @@ static void only_frames_of_the_burst(void **state)
 /* A ring that is to be withdrawn gives nothing more, and is through when all is back. */
 static void a_ring_is_drained(void **state)
 {
-	struct frame_ref *taken[BURST_MAX];
+	struct frame_ref *taken[BURST];
 
 	post(6);
 	assert_int_equal(pass_burst(1u << 2, taken), 6);
@@ -240,7 +240,7 @@ static void a_ring_is_drained(void **state)
  * what it was lent. */
 static void given_up_in_the_end(void **state)
 {
-	struct frame_ref *first[BURST_MAX], *taken[BURST_MAX];
+	struct frame_ref *first[BURST], *taken[BURST];
 	uint64_t begun = clock_ns(), took;
 	uint32_t more = 0;
 
@@ -275,7 +275,7 @@ static void given_up_in_the_end(void **state)
 
 static void a_broken_ring_keeps_no_chain(void **state)
 {
-	struct frame_ref *taken[BURST_MAX];
+	struct frame_ref *taken[BURST];
 
 	post(3);
 	assert_int_equal(pass_burst(1, taken), 3);
@@ -302,7 +302,7 @@ static void broken_at_once(void **state)
 /* What was found by an earlier generation of the map is distinguished from what came later. */
 static void a_generation(void **state)
 {
-	struct frame_ref *taken[BURST_MAX];
+	struct frame_ref *taken[BURST];
 
 	rig.map->generation = 65535;
 	post(1);
