@@ -15,6 +15,7 @@
 #include "eal.h"
 #include "ethdev_options.h"
 #include "ethdev_port.h"
+#include "ethdev_queues.h"
 #include "frame_head.h"
 #include "log.h"
 #include "loop.h"
@@ -201,7 +202,7 @@ static void comes_back_under_its_name(void **state)
 		struct port *port = port_on("up0", "net_null_given");
 
 		assert_string_equal(port->type, "ethdev");
-		assert_int_equal(receive(port, 0), BURST_MAX);
+		assert_int_equal(receive(port, 0), ETHDEV_BURST);
 		assert_int_equal(burst.frame[0].len, 200); /* size=200 was given to EAL */
 		complete(port, 0);
 		end(port);
@@ -552,7 +553,7 @@ static void ends_while_others_hold_its_buffers(void **state)
 	struct frame *frame = &burst.frame[0];
 	int gone = 0;
 
-	assert_int_equal(receive(in, 0), BURST_MAX);
+	assert_int_equal(receive(in, 0), ETHDEV_BURST);
 	memset(frame->head, 0x5a, 200);
 	deliver_one(out, frame);
 	complete(in, 0);

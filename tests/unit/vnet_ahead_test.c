@@ -14,7 +14,7 @@
 #define FEATURES (F(VIRTIO_F_VERSION_1) | F(VIRTIO_NET_F_MRG_RXBUF) | F(VIRTIO_RING_F_INDIRECT_DESC))
 #define EVENTS (FEATURES | F(VIRTIO_RING_F_EVENT_IDX))
 
-enum { SIZE = 64, LEN = 60, BUFFER = 128 };
+enum { SIZE = 64, LEN = 60, BUFFER = 128, BURST = SIZE / 2 };
 
 static uint8_t bytes[LEN];
 
@@ -30,7 +30,7 @@ static void all_steps(struct ring *ring, uint16_t n)
 
 static void deliver(struct ring *ring, uint16_t n)
 {
-	struct frame frame = {.head = bytes, .head_len = LEN, .len = LEN}, *frames[BURST_MAX];
+	struct frame frame = {.head = bytes, .head_len = LEN, .len = LEN}, *frames[BURST];
 
 	role_assert_lcore();
 	for (uint16_t i = 0; i < n; i++)
@@ -59,7 +59,7 @@ static void nothing_changes(void **state)
 
 		given = 0;
 		for (int round = 0; round < 300; round++) {
-			uint16_t n = (uint16_t)(1 + dice(BURST_MAX)), room = (uint16_t)dice(n + 1);
+			uint16_t n = (uint16_t)(1 + dice(BURST)), room = (uint16_t)dice(n + 1);
 			uint32_t id, len;
 
 			rig.free_at = RIG_GPA + 0x10000;
@@ -99,7 +99,7 @@ static void any_ring_is_looked_at(void **state)
 		if (!rig_packed)
 			rig_put(&rig, ring->avail, noise, 4 + 2 * SIZE);
 		rig_snapshot(&rig);
-		all_steps(ring, (uint16_t)(1 + dice(BURST_MAX)));
+		all_steps(ring, (uint16_t)(1 + dice(BURST)));
 		rig_check(&rig);
 		assert_int_equal(virtq_fault(&ring->q), VIRTQ_OK);
 	}

@@ -14,7 +14,7 @@
 #define MERGEABLE (PLAIN | F(VIRTIO_NET_F_MRG_RXBUF))
 #define LEGACY F(VIRTIO_RING_F_INDIRECT_DESC)
 
-enum { LONGEST = 70000, BODY_MAX = 64, LEN_MAX = FRAME_LEN_MAX };
+enum { LONGEST = 70000, BODY_MAX = 64, LEN_MAX = FRAME_LEN_MAX, BURST = 32 };
 
 static uint8_t bytes[LONGEST];
 
@@ -302,8 +302,8 @@ static void buffers_of_nothing(void **state)
 static void order_and_accounts(void **state)
 {
 	static uint8_t room[32][2100];
-	static struct frame frame[BURST_MAX];
-	static struct mem_span body[BURST_MAX];
+	static struct frame frame[BURST];
+	static struct mem_span body[BURST];
 	static uint8_t got[LONGEST];
 	struct ring *ring = fresh_ring(64, MERGEABLE, 65000);
 	uint64_t at = rig_alloc(&rig, 64 * 700, 1), given = 0, arrived = 0, next = 0;
@@ -312,8 +312,8 @@ static void order_and_accounts(void **state)
 	role_assert_lcore();
 	dice_seed(13);
 	while (given < 60000) {
-		struct frame *frames[BURST_MAX];
-		uint16_t n = (uint16_t)(1 + dice(BURST_MAX));
+		struct frame *frames[BURST];
+		uint16_t n = (uint16_t)(1 + dice(BURST));
 		uint32_t id, len;
 
 		for (uint16_t i = 0; i < n; i++, given++) {

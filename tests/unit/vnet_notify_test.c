@@ -15,7 +15,7 @@
 #define FLAGS F(VIRTIO_F_VERSION_1)
 #define EVENTS (FLAGS | F(VIRTIO_RING_F_EVENT_IDX))
 
-enum { SIZE = 64 };
+enum { SIZE = 64, BURST = SIZE / 2 };
 
 static uint64_t buffers;
 
@@ -44,16 +44,16 @@ static void move(struct ring *ring, uint16_t n, bool to_guest)
 {
 	static uint8_t bytes[60];
 	static struct frame frame = {.head = bytes, .len = 60, .head_len = 60};
-	struct frame *frames[BURST_MAX];
+	struct frame *frames[BURST];
 
 	role_assert_lcore();
 	offer(ring, n, to_guest);
-	for (int i = 0; i < BURST_MAX; i++)
+	for (int i = 0; i < BURST; i++)
 		frames[i] = &frame;
 	if (to_guest) {
 		vnet_deliver(&ring->q, frames, n, 1514, &counters);
 	} else {
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), n);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), n);
 		vnet_complete(&ring->q, &burst);
 	}
 	ring->used_idx = (uint16_t)(ring->used_idx + n);
@@ -81,7 +81,7 @@ static void interrupts_by_event_index(void **state)
 		move(ring, 1, to_guest);
 		assert_int_equal(ring_interrupts(ring), 1);
 		for (int round = 0; round < 60000; round++) {
-			uint16_t from = ring->used_idx, n = (uint16_t)(1 + dice(BURST_MAX));
+			uint16_t from = ring->used_idx, n = (uint16_t)(1 + dice(BURST));
 			uint16_t event = (uint16_t)(from + dice(80) - 20);
 			bool want = walked_over(event, from, (uint16_t)(from + n));
 
@@ -111,7 +111,7 @@ static void interrupts_by_flag(void **state)
 
 			ring_avail_flags(ring, wanted ? 0 : VRING_AVAIL_F_NO_INTERRUPT);
 			ring_used_event(ring, ring->used_idx); /* not agreed upon: means nothing */
-			move(ring, (uint16_t)(1 + dice(BURST_MAX)), to_guest);
+			move(ring, (uint16_t)(1 + dice(BURST)), to_guest);
 			assert_int_equal(ring_interrupts(ring), wanted);
 		}
 		ring_close(ring);
@@ -127,7 +127,7 @@ static void no_interrupt_for_nothing(void **state)
 	struct frame *one = &frame;
 
 	role_assert_lcore();
-	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 0);
 	vnet_deliver(&ring->q, &one, 1, 1514, &counters);
 	assert_int_equal(counted(&counters.tx_drop[TX_DROP_NO_BUFFER]), 1);
 	assert_int_equal(counted(&ring->q.counters.full), 1);
@@ -147,7 +147,7 @@ static void an_interrupt_for_what_was_dropped(void **state)
 	ring_desc(ring, 0, buffers, 13, 0, 0);
 	ring_offer(ring, 0);
 	ring_show(ring);
-	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 0);
 	assert_int_equal(ring_interrupts(ring), 1);
 	ring_close(ring);
 }
@@ -166,7 +166,7 @@ static void the_interrupt_goes_and_comes(void **state)
 		ring_interrupts(ring);
 		assert_ptr_equal(virtq_publish(&ring->q, silent), ring->conf);
 		for (uint32_t left = silences[s]; left > 0;) {
-			uint16_t n = left < BURST_MAX ? (uint16_t)left : BURST_MAX;
+			uint16_t n = left < BURST ? (uint16_t)left : BURST;
 
 			move(ring, n, false);
 			left -= n;
@@ -203,13 +203,13 @@ static void kicks_by_event_index(void **state)
 
 	role_assert_lcore();
 	for (int round = 0; round < 100; round++) {
-		move(ring, (uint16_t)(1 + dice(BURST_MAX)), false);
+		move(ring, (uint16_t)(1 + dice(BURST)), false);
 		assert_false(vnet_arm(&ring->q));
 		assert_int_equal(ring_avail_event(ring), ring->avail_idx);
 		offer(ring, 1, false);
 		assert_true(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 1);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx++;
 		assert_int_equal(ring_used_flags(ring), 0);
@@ -222,7 +222,7 @@ static void kicks_by_flag(void **state)
 	struct ring *ring = ring_with_buffers(FLAGS, 65530);
 
 	role_assert_lcore();
-	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 0);
 	assert_int_equal(ring_used_flags(ring), VRING_USED_F_NO_NOTIFY);
 	for (int round = 0; round < 100; round++) {
 		assert_false(vnet_arm(&ring->q));
@@ -231,7 +231,7 @@ static void kicks_by_flag(void **state)
 		assert_true(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
 		assert_int_equal(ring_used_flags(ring), VRING_USED_F_NO_NOTIFY);
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 1);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 1);
 		vnet_complete(&ring->q, &burst);
 	}
 	ring_close(ring);
@@ -246,7 +246,7 @@ static void arming_a_mad_ring(void **state)
 	ring->avail_idx = SIZE + 1;
 	ring_show(ring);
 	assert_true(vnet_arm(&ring->q));
-	assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
+	assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 0);
 	assert_int_equal(virtq_fault(&ring->q), VIRTQ_FAULT_AVAIL_INDEX);
 	assert_false(vnet_arm(&ring->q));
 	ring_close(ring);
@@ -281,18 +281,18 @@ static void withdrawn_inside_a_burst(void **state)
 	role_assert_lcore();
 	for (int round = 0; round < 20; round++) {
 		offer(ring, 9, false);
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 9);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 9);
 		assert_ptr_equal(virtq_publish(&ring->q, NULL), ring->conf);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx = (uint16_t)(ring->used_idx + 9);
 		assert_int_equal(ring_used_index(ring), ring->used_idx);
 		assert_int_equal(virtq_position(&ring->q), ring->avail_idx);
 		offer(ring, 3, false);
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 0);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 0);
 		assert_false(vnet_arm(&ring->q));
 		vnet_disarm(&ring->q);
 		virtq_publish(&ring->q, ring->conf);
-		assert_int_equal(vnet_receive(&ring->q, &burst, BURST_MAX, &counters), 3);
+		assert_int_equal(vnet_receive(&ring->q, &burst, BURST, &counters), 3);
 		vnet_complete(&ring->q, &burst);
 		ring->used_idx = (uint16_t)(ring->used_idx + 3);
 		assert_int_equal(ring_used_index(ring), ring->used_idx);
