@@ -126,7 +126,7 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 
 	for (uint16_t i = 0; i < s->floods; i++)
 		bytes += s->flood[i]->len;
-	each = share_cost(s->floods, 1, bytes);
+	each = share_cost(s->floods * SHARE_COPY, 1, bytes);
 	for (unsigned int i = member_from(members, from); i < members->n; i++) {
 		struct port *port = members->port[i];
 		verdict_t verdict;
@@ -179,19 +179,23 @@ static void send_floods(struct sorting *s) RUNS_ON(lcore_thread)
 	s->floods = 0;
 }
 
+/* Which outbox was a port's when it had one last. Whether it still is, the outbox says: so nothing is cleared. */
+static _Thread_local uint8_t outbox_of[PORTS_MAX];
+_Static_assert(BURST_MAX <= UINT8_MAX + 1, "outboxes have numbers that fit");
+
 static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 {
-	uint16_t i = 0;
+	uint8_t *at = &outbox_of[port->id];
+	struct outbox *out = &s->outbox[*at];
 
-	while (i < s->outboxes && s->outbox[i].port != port)
-		i++;
-	if (i == s->outboxes) {
-		s->outbox[i].port = port;
-		s->outbox[i].n = 0;
-		s->outboxes++;
+	if (*at >= s->outboxes || out->port != port) {
+		*at = (uint8_t)s->outboxes++;
+		out = &s->outbox[*at];
+		out->port = port;
+		out->n = 0;
 	}
-	s->outbox[i].frame[s->outbox[i].n++] = frame;
-	s->last = &s->outbox[i];
+	out->frame[out->n++] = frame;
+	s->last = out;
 }
 
 /* False: a flood before it was left, and so is the frame. */

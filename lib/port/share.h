@@ -29,6 +29,8 @@
 enum {
 	/* A burst for one receiver, beside its frames: its turn, its ring, the interrupt. */
 	SHARE_DELIVERY = 4,
+	/* A copy of a frame that is flooded: as a rule its receiver's lines are in no cache of ours. */
+	SHARE_COPY = 2,
 	/* So many bytes are copied for as much as a short frame costs. */
 	SHARE_BYTES = 512,
 	/* Further pieces of frames, in guest memory, for as much. */

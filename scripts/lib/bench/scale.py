@@ -44,7 +44,7 @@ def flooded(receivers, station, seconds):
     """A pair alone, and beside a guest that sends to everybody in another bridge; at full speed, and timed at a modest rate. And that
     guest alone."""
     flood = (*PAIR, f"flood 2 {receivers}")
-    only = busy(flood[len(PAIR):], station, seconds)
+    only = busy(("hush", *flood[len(PAIR):]), station, seconds)
     alone, timed_alone = busy(PAIR, station, seconds), paced(PAIR, PAIR_PPS, station, seconds)
     beside, timed = busy(flood, station, seconds), paced(flood, PAIR_PPS, station, seconds)
     return {**beside, "good": all(f["good"] for f in (only, alone, timed_alone, beside, timed)),
