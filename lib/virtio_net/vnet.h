@@ -24,8 +24,8 @@
 #include "role.h"
 #include "virtq.h"
 
-/* Frames received, at most `max` (1 to BURST_MAX), in burst->frame[0 .. n); burst->n is set. 0 for a queue that is not published or
- * broken. */
+/* Frames received, at most `max` (1 to BURST_MAX), in burst->frame[0 .. n); burst->n is set. 0 for a queue that is not
+ * published, or is broken. */
 uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters)
 	RUNS_ON(lcore_thread);
 void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
