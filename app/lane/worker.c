@@ -10,6 +10,8 @@
 #include "clock.h"
 #include "vnet.h"
 
+/* Frames of a burst: their pages may be asked for one after the other, and a ring that is stopped waits for all of them. */
+enum { LANE_BURST = 32 };
 /* A burst that took longer than this waited for a page. */
 static const uint64_t LATE_NS = 200 * NS_PER_US;
 /* How long a round without a frame waits for the next: short beside the time a page takes, long beside a look. */
@@ -147,7 +149,7 @@ static void tell_if_broken(struct worker *worker, unsigned int index)
 static bool burst_fits(const struct worker *worker)
 {
 	return lane_room(&worker->from_guest) >=
-	       BURST_BYTES + FRAME_LEN_MAX + BURST_MAX * lane_record_bytes(0) + BURST_MAX * 32;
+	       BURST_BYTES + FRAME_LEN_MAX + LANE_BURST * lane_record_bytes(0) + LANE_BURST * 32;
 }
 
 static uint16_t from_guest(struct worker *worker, unsigned int index) RUNS_ON(lcore_thread)
@@ -155,12 +157,12 @@ static uint16_t from_guest(struct worker *worker, unsigned int index) RUNS_ON(lc
 	struct port_counters *counters = &worker->shared->counters;
 	struct worker_ring *ring = &worker->ring[index];
 	struct burst *burst = worker->burst;
-	struct frame *frames[BURST_MAX];
+	struct frame *frames[LANE_BURST];
 	uint16_t n;
 
 	if (!runs(ring) || !burst_fits(worker))
 		return 0;
-	n = vnet_receive(&ring->q, burst, BURST_MAX, counters);
+	n = vnet_receive(&ring->q, burst, LANE_BURST, counters);
 	tell_if_broken(worker, index);
 	if (n == 0)
 		return 0;
@@ -201,7 +203,7 @@ static uint16_t to_guest(struct worker *worker) RUNS_ON(lcore_thread)
 		return 0;
 	/* A flow stays in one ring, and its frames in order. */
 	for (unsigned int r = 0; r < rings; r++) {
-		struct frame *frames[BURST_MAX];
+		struct frame *frames[LANE_BURST];
 		uint16_t mine = 0;
 
 		for (uint16_t i = 0; i < n; i++) {
@@ -223,7 +225,7 @@ static void set_pace(struct worker *worker, uint64_t began_ns)
 {
 	if (clock_ns() - began_ns > LATE_NS)
 		worker->pace = 1;
-	else if (worker->pace < BURST_MAX)
+	else if (worker->pace < LANE_BURST)
 		worker->pace = (uint16_t)(2 * worker->pace);
 }
 
