@@ -16,7 +16,7 @@ struct tree *tree_new(enum tree_kind kind, unsigned int line)
 		return NULL;
 	tree->kind = kind;
 	tree->line = line;
-	tree->references = 1;
+	atomic_init(&tree->references, 1);
 	return tree;
 }
 
@@ -35,14 +35,16 @@ struct tree *tree_text(const char *text, unsigned int line)
 
 struct tree *tree_hold(struct tree *tree)
 {
-	tree->references++;
+	if (tree != NULL)
+		atomic_fetch_add_explicit(&tree->references, 1, memory_order_relaxed);
 	return tree;
 }
 
 /* As deep as its levels: tree_read_yaml() bounds them, and so does jansson. */
 void tree_free(struct tree *tree)
 {
-	if (tree == NULL || --tree->references > 0)
+	/* Pairs with the other holders' tree_free(): what they have read comes before it is freed. */
+	if (tree == NULL || atomic_fetch_sub_explicit(&tree->references, 1, memory_order_acq_rel) > 1)
 		return;
 	for (unsigned int i = 0; i < tree->n; i++) {
 		free(tree->item[i].key);

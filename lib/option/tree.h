@@ -8,13 +8,14 @@
  * A YAML text is bounded: 16 levels, a million values with what aliases stand for, one document. libyaml's time grows with
  * the square of the depth, and a small text of aliases can stand for an endless one.
  *
- * Context: any thread; a tree is read by any number of them.
+ * Context: any thread; a tree that is not added to any more is read, held and let go of by any number of them.
  * Returns: 0 or -errno with one line in `fail`.
  * Ownership: a parent holds its children; an alias is a second reference to the same node.
  */
 #ifndef VUS_TREE_H
 #define VUS_TREE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -34,7 +35,7 @@ struct tree_item {
 struct tree {
 	enum tree_kind kind;
 	unsigned int line; /* 0: not from a file */
-	unsigned int references;
+	atomic_uint references;
 	char *text;   /* TREE_TEXT */
 	bool nothing; /* TREE_TEXT: empty, `~` or `null`, without quotes */
 	unsigned int n;
@@ -44,6 +45,7 @@ struct tree {
 /* NULL: no memory. */
 struct tree *tree_new(enum tree_kind kind, unsigned int line);
 struct tree *tree_text(const char *text, unsigned int line);
+/* NULL is fine. */
 struct tree *tree_hold(struct tree *tree);
 /* NULL is fine. */
 void tree_free(struct tree *tree);
