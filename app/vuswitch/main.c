@@ -13,6 +13,7 @@
 
 #include <rte_version.h>
 
+#include "changes.h"
 #include "clock.h"
 #include "complete_line.h"
 #include "corpse.h"
@@ -32,7 +33,6 @@
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
-#include "reload.h"
 #include "running.h"
 #include "signals.h"
 #include "spare_cpus.h"
@@ -60,7 +60,7 @@ struct vuswitch {
 	struct signals signals;
 	struct vus_switch *sw;
 	struct ctl_socket *ctl;
-	struct reload reload;
+	struct changes *changes;
 	struct last_good last_good;
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
 	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
@@ -98,7 +98,7 @@ static void vuswitch_kept(void *arg)
 
 	role_assert_control();
 	/* The file before may have been on its way to the disk still, or another one is being read. */
-	if (!vus->settled || reload_is_due(&vus->reload))
+	if (!vus->settled || changes_reload_is_due(vus->changes))
 		return;
 	if (vus->reloading)
 		vuswitch_tell_state(vus);
@@ -137,10 +137,18 @@ static void vuswitch_settled(void *arg, unsigned int failed)
 	last_good_keep(&vus->last_good, text, vus->text_len);
 }
 
-static void vuswitch_tell_change(void *arg, const char *line)
+static void vuswitch_tell_change(void *arg, const struct config_told *told)
 {
 	(void)arg;
-	log_info("vuswitch", "%s", line);
+	log_info("vuswitch", "%s", told->line);
+}
+
+/* On the loop's helper; the options do not change. */
+static int vuswitch_read_config(void *arg, struct tree *requests, struct config *config, struct fail *fail)
+{
+	const struct vuswitch *vus = arg;
+
+	return options_read_config(&vus->options, requests, config, fail);
 }
 
 static void vuswitch_take_config(void *arg, struct config *config, const struct fail *fail)
@@ -150,7 +158,7 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	role_assert_control();
 	if (config == NULL) {
 		log_error("vuswitch", "nothing was changed: %s", fail->text);
-		if (!reload_is_due(&vus->reload))
+		if (!changes_reload_is_due(vus->changes))
 			notify("READY=1\nSTATUS=nothing was changed: %s", fail->text);
 		return;
 	}
@@ -169,7 +177,7 @@ static void vuswitch_reload(void *arg)
 
 	role_assert_control();
 	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / NS_PER_US);
-	reload_start(&vus->reload);
+	changes_reload(vus->changes);
 }
 
 /* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. The kernel's table of them
@@ -258,8 +266,16 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		return error;
 	switch_on_settled(vus->sw, vuswitch_settled, vus);
 	open_journal(vus);
-	vus->reload = (struct reload){
-		.loop = vus->loop, .options = &vus->options, .taken = vuswitch_take_config, .arg = vus};
+	vus->changes = changes_create(&(struct changes_options){
+		.loop = vus->loop,
+		.sw = vus->sw,
+		.control = vus->options.control,
+		.read = vuswitch_read_config,
+		.taken = vuswitch_take_config,
+		.arg = vus,
+	});
+	if (vus->changes == NULL)
+		return fail_set(fail, -ENOMEM, "vuswitch: no memory");
 	vus->last_good = (struct last_good){
 		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
 	return 0;
@@ -288,6 +304,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 			 lcore_cpu(lcore_at(i)),
 			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
 	ctl_telemetry_start(vus->loop, vus->sw);
+	ctl_socket_take_changes(vus->ctl, vus->changes);
 	ports = switch_ports_n(vus->sw);
 	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports,
 		 ports == 1 ? "" : "s", fall_back ? " of the last good configuration" : "",
@@ -322,9 +339,9 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
-	reload_end(&vus->reload);
 	ctl_telemetry_stop();
 	ctl_socket_destroy(vus->ctl);
+	changes_end(vus->changes);
 	if (vus->sw != NULL)
 		vuswitch_drain(vus);
 	if (lcores_n() > 0)
@@ -335,6 +352,7 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 		signals_stop(&vus->signals);
 	lcores_destroy();
 	loop_destroy(vus->loop);
+	changes_destroy(vus->changes);
 	rcu_fini();
 	watchdog_stop();
 	poke_leave();
@@ -362,7 +380,7 @@ static int read_config(const struct options *options, struct config *config)
 	bool falls_back = options->last_good != NULL && !options->check;
 	struct fail fail;
 	int error = falls_back ? options_read_first_config(options, config, &fail)
-			       : options_read_config(options, config, &fail);
+			       : options_read_config(options, NULL, config, &fail);
 
 	if (error == 0)
 		return EXIT_SUCCESS;

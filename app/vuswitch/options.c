@@ -264,11 +264,11 @@ void options_free(struct options *options)
 	options->typed_n = options->ports_n = 0;
 }
 
-int options_read_config(const struct options *options, struct config *config, struct fail *fail)
+int options_read_config(const struct options *options, struct tree *requests, struct config *config, struct fail *fail)
 {
 	int error = 0;
 
-	*config = (struct config){.drivers = port_drivers};
+	*config = (struct config){.drivers = port_drivers, .requests = requests};
 	if (options->config != NULL)
 		error = config_read_file(config, options->config, fail);
 	for (unsigned int i = 0; error == 0 && i < options->typed_n; i++) {
@@ -289,7 +289,7 @@ int options_read_config(const struct options *options, struct config *config, st
 int options_read_first_config(const struct options *options, struct config *config,
 			      struct fail *fail)
 {
-	int error = options_read_config(options, config, fail);
+	int error = options_read_config(options, NULL, config, fail);
 	struct options kept = *options;
 	struct fail first, second;
 	struct stat st;
@@ -305,7 +305,7 @@ int options_read_first_config(const struct options *options, struct config *conf
 	if (!S_ISREG(st.st_mode))
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.100s is no file)",
 				first.text, options->last_good);
-	if (options_read_config(&kept, config, &second) != 0)
+	if (options_read_config(&kept, NULL, config, &second) != 0)
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",
 				first.text, second.text);
 	config->in_place_of = strdup(first.text);

@@ -44,9 +44,10 @@ const struct option *options_list(void);
 /* options_help.c: from the tables. */
 void options_print_help(FILE *to);
 
-/* The configuration these options ask for: the file as it is now, and the ports of the command line. To be called again
- * when the file has changed. `config` is empty after an error. 0 or -errno. */
-int options_read_config(const struct options *options, struct config *config, struct fail *fail);
+/* The configuration these options ask for: the file as it is now, the ports of the command line, and what requests have added
+ * (NULL: nothing), which becomes the configuration's own. To be called again when the file has changed. `config` is empty after
+ * an error. 0 or -errno. */
+int options_read_config(const struct options *options, struct tree *requests, struct config *config, struct fail *fail);
 /* The same at a start: if the file cannot be used, the one of --last-good is read in its place, and `config->in_place_of`
  * says why. */
 int options_read_first_config(const struct options *options, struct config *config,

@@ -18,12 +18,12 @@ struct teller {
 	unsigned int lines;
 };
 
-static void running_tell(void *arg, const char *line)
+static void running_tell(void *arg, const struct config_told *told)
 {
 	struct teller *teller = arg;
 
 	teller->lines++;
-	fprintf(teller->to, "%s\n", line);
+	fprintf(teller->to, "%s\n", told->line);
 }
 
 /* The reply, or NULL. */
@@ -50,16 +50,27 @@ static json_t *running_ask(int fd)
 	return reply;
 }
 
-/* Ports of the running switch's command line are no part of a file: a reload keeps them. */
-static void set_aside(struct config *running, const json_t *names)
+static bool has_name(const json_t *names, const char *name)
 {
+	json_t *other;
 	size_t i;
-	json_t *name;
 
-	json_array_foreach (names, i, name)
-		for (unsigned int j = 0; j < running->ports_n; j++)
-			if (json_is_string(name) && strcmp(running->ports[j].name, json_string_value(name)) == 0)
-				running->ports[j].aside = true;
+	json_array_foreach (names, i, other)
+		if (json_is_string(other) && strcmp(json_string_value(other), name) == 0)
+			return true;
+	return false;
+}
+
+/* Ports of the running switch's command line, and what requests have added, are no part of a file: a reload keeps them. */
+static void set_aside(struct config *running, const json_t *reply)
+{
+	const json_t *typed = json_object_get(reply, "command_line"), *requests = json_object_get(reply, "requests");
+	const json_t *ports = json_object_get(requests, "ports"), *bridges = json_object_get(requests, "bridges");
+
+	for (unsigned int i = 0; i < running->ports_n; i++)
+		running->ports[i].aside = has_name(typed, running->ports[i].name) || has_name(ports, running->ports[i].name);
+	for (unsigned int i = 0; i < running->bridges_n; i++)
+		running->bridges[i].aside = has_name(bridges, running->bridges[i].name);
 }
 
 static void compare(const json_t *reply, const char *control, const struct config *config, FILE *to, FILE *warnings)
@@ -77,7 +88,7 @@ static void compare(const json_t *reply, const char *control, const struct confi
 		fprintf(warnings, "warning: what this would change in the switch at %s cannot be said: %s\n", control,
 			fail.text);
 	} else {
-		set_aside(&running, json_object_get(reply, "command_line"));
+		set_aside(&running, reply);
 		fprintf(to, "compared with the switch that runs at %s:\n", control);
 		config_tell_changes(&running, config, running_tell, &teller);
 		if (teller.lines == 0)

@@ -31,13 +31,31 @@ static const struct option_row switch_rows[] = {
 	{.key = "rebalance", .kind = OPTION_FLAG, .offset = offsetof(struct switch_options, rebalance), .normal = true,
 	 .on = "queues move to lcores with less to do",
 	 .help = "whether receive queues move to lcores that have less to do"},
+	{.key = "change-users", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, change_users),
+	 .value = "USER[,USER]...", .otherwise = "none",
+	 .help = "users who may change the running switch through the control socket, beside root and the switch's own"},
+	{.key = "change-groups", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, change_groups),
+	 .value = "GROUP[,GROUP]...", .otherwise = "none", .help = "groups whose members may do so"},
 };
 const struct option_table switch_options = OPTION_TABLE(switch_rows, struct switch_options);
+
+static const char *const config_from_words[] = {
+	[CONFIG_FROM_FILE] = "file",
+	[CONFIG_FROM_COMMAND_LINE] = "command line",
+	[CONFIG_FROM_REQUEST] = "request",
+};
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
 void config_port_free(struct config_port *port)
 {
+	/* Pairs with the other holders' config_port_free(): what they have read comes before it is freed. */
+	if (port->holders != NULL && atomic_fetch_sub_explicit(port->holders, 1, memory_order_acq_rel) > 1) {
+		memset(port, 0, sizeof(*port));
+		return;
+	}
+	free(port->holders);
+	port->holders = NULL;
 	if (port->options != NULL)
 		option_clear(port->driver->options, port->options);
 	free(port->options);
@@ -46,6 +64,12 @@ void config_port_free(struct config_port *port)
 	option_clear(&config_port_names, port);
 	free(port->takes);
 	port->takes = NULL;
+}
+
+void config_port_share(struct config_port *to, const struct config_port *from)
+{
+	*to = *from;
+	atomic_fetch_add_explicit(to->holders, 1, memory_order_relaxed);
 }
 
 int config_port_copy(struct config_port *to, const struct config_port *from)
@@ -59,6 +83,7 @@ int config_port_copy(struct config_port *to, const struct config_port *from)
 	memset(&to->member, 0, sizeof(to->member));
 	to->node = NULL;
 	to->source = NULL;
+	to->holders = NULL;
 	to->takes = strdup(from->takes);
 	to->options = NULL;
 	error = option_copy(&bridge_port_options, &to->member, &from->member);
@@ -100,15 +125,26 @@ void config_clear_checked(struct config *config)
 	option_clear(&switch_options, &config->options);
 }
 
+void config_clear_known(struct config *config)
+{
+	for (unsigned int i = 0; i < config->known_n; i++)
+		config_port_free(&config->known[i]);
+	free(config->known);
+	config->known = NULL;
+	config->known_n = config->known_at = 0;
+}
+
 void config_free(struct config *config)
 {
 	config_clear_checked(config);
+	config_clear_known(config);
 	for (unsigned int i = 0; i < config->typed_n; i++) {
 		free(config->typed[i].source);
 		tree_free(config->typed[i].node);
 	}
 	free(config->typed);
 	tree_free(config->tree);
+	tree_free(config->requests);
 	free(config->file);
 	free(config->text);
 	free(config->in_place_of);
@@ -136,6 +172,16 @@ const struct config_port *config_find_taker(const struct config *config, const s
 	int i = config->ports_n > 0 ? names_find(&config->takes[config_driver_index(config, driver)], takes) : -1;
 
 	return i >= 0 ? &config->ports[i] : NULL;
+}
+
+const char *config_port_from(const struct config_port *port)
+{
+	return config_from_words[port->from];
+}
+
+const char *config_bridge_from(const struct config_bridge *bridge)
+{
+	return bridge->implied ? "port" : config_from_words[bridge->from];
 }
 
 unsigned int config_driver_index(const struct config *config, const struct port_driver *driver)

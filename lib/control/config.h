@@ -15,6 +15,7 @@
 #ifndef VUS_CONFIG_H
 #define VUS_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,12 +28,17 @@
 
 struct json_t;
 
+/* Where an entry is from, and is changed. */
+enum config_from { CONFIG_FROM_FILE, CONFIG_FROM_COMMAND_LINE, CONFIG_FROM_REQUEST };
+
 /* An entry of `bridges:`, or one that is there because a port names it. */
 struct config_bridge {
 	uint64_t given;
 	char *name;
 	struct bridge_options options;
 	bool implied;		 /* not listed */
+	enum config_from from;	 /* of one that is listed */
+	bool aside;		 /* config_tell_changes(): no part of what it is compared with */
 	const struct tree *node; /* where it is written; NULL: implied */
 };
 
@@ -44,16 +50,24 @@ struct config_port {
 	const struct port_driver *driver;
 	void *options;		 /* of driver->options */
 	char *takes;		 /* what no other port can have: driver->takes() */
+	atomic_uint *holders;	 /* how many structs share all these; NULL: they are this one's alone */
 	const struct tree *node; /* where it is written */
-	bool aside;		 /* config_tell_changes(): of a command line, which is no part of what it is compared with */
-	const char *source;	 /* the file, or "--vhost vm1=/run/vm1.sock" */
+	enum config_from from;
+	bool aside;		 /* config_tell_changes(): no part of what it is compared with */
+	const char *source;	 /* the file, "--vhost vm1=/run/vm1.sock", or CONFIG_REQUEST_SOURCE */
 };
+
+enum { CONFIG_CHANGERS_MAX = 16 };
 
 /* Of the switch itself: at the top of the file, or options of the command line. */
 struct switch_options {
 	uint64_t given;
 	const struct tree *bridges, *ports;
 	bool rebalance;
+	char *change_users, *change_groups;
+	/* What these name: user and group numbers, by config_check(). */
+	uint32_t change_uid[CONFIG_CHANGERS_MAX], change_gid[CONFIG_CHANGERS_MAX];
+	unsigned int change_uids_n, change_gids_n;
 };
 
 extern const struct option_table switch_options, config_bridge_names, config_port_names;
@@ -66,6 +80,8 @@ struct config_typed {
 };
 
 enum { CONFIG_DRIVERS_MAX = 8 };
+/* What errors name as the place of an entry that a request has added. */
+#define CONFIG_REQUEST_SOURCE "request"
 
 struct config {
 	const struct port_driver *const *drivers; /* the types of ports there are; ended by NULL */
@@ -78,6 +94,10 @@ struct config {
 	struct tree *tree; /* of the file */
 	struct config_typed *typed;
 	unsigned int typed_n;
+	struct tree *requests; /* what requests have added: a map with `bridges` and `ports`, as in a file; NULL: nothing */
+	/* config_share(): ports that have been checked; of an entry that is the same, one of these is taken. */
+	struct config_port *known;
+	unsigned int known_n, known_at;
 
 	/* What config_check() makes of it. */
 	struct switch_options options;
@@ -102,6 +122,10 @@ int config_add_port(struct config *config, const char *option, const char *value
  * no more. */
 int config_set(struct config *config, const char *key, const char *value, struct fail *fail);
 
+/* Asks `to`, which is empty, for what `from`, which is checked, was asked for. They share what does not change, so that
+ * config_check() looks at those entries only that an edit has made (config_edit.h). */
+int config_share(struct config *to, const struct config *from, struct fail *fail);
+
 /* Checks the whole, fills in what is not said, and adds bridges that are implied. */
 int config_check(struct config *config, struct fail *fail);
 /* Refuses a port whose socket is `control`, the one for vusctl, in whatever spelling. After config_check(). */
@@ -114,6 +138,9 @@ const struct config_port *config_find_port(const struct config *config, const ch
 /* The port that takes this; NULL: none does. */
 const struct config_port *config_find_taker(const struct config *config, const struct port_driver *driver,
 					    const char *takes);
+/* "file", "command line", "request"; of a bridge that is implied, "port". */
+const char *config_port_from(const struct config_port *port);
+const char *config_bridge_from(const struct config_bridge *bridge);
 /* The driver's place in config->drivers. */
 unsigned int config_driver_index(const struct config *config, const struct port_driver *driver);
 
@@ -132,10 +159,21 @@ struct config_change config_port_change(const struct config_port *from, const st
 /* Whether the bridge can go on as it is; its static addresses may differ. */
 bool config_bridge_is_same(const struct config_bridge *from, const struct config_bridge *to);
 
-/* One line for each port and bridge that goes, comes, is made anew or is changed, and what that costs: "port vm1: queues 1 -> 2:
- * the port is made anew, its VM loses the connection". */
-void config_tell_changes(const struct config *from, const struct config *to,
-			 void (*tell)(void *arg, const char *line), void *arg);
+/* What becomes of the switch, of a bridge or of a port, and what that costs. */
+struct config_told {
+	const char *kind; /* "switch", "bridge", "port" */
+	const char *name; /* NULL: the switch */
+	const char *what; /* "comes", "goes", "anew", "changed": while it runs */
+	const char *cost; /* what others feel of it: "its VM loses the connection"; NULL: nothing */
+	const char *line; /* "port vm1: queues 1 -> 2: the port is made anew, its VM loses the connection" */
+};
+typedef void (*config_tell)(void *arg, const struct config_told *told);
+
+/* Tells of each port and bridge that goes, comes, is made anew or is changed. */
+void config_tell_changes(const struct config *from, const struct config *to, config_tell tell, void *arg);
+/* Of bridges alone, and of one port alone. */
+void config_tell_bridges(const struct config *from, const struct config *to, config_tell tell, void *arg);
+void config_tell_port(const struct config *from, const struct config *to, const char *name, config_tell tell, void *arg);
 
 /* One line for each bridge and port: what would be made of them. */
 void config_print(const struct config *config, FILE *to);

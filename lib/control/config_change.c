@@ -29,105 +29,143 @@ bool config_bridge_is_same(const struct config_bridge *from, const struct config
 	return bridge_change(from, to) == 0;
 }
 
-static void tell_switch(const struct config *from, const struct config *to, char *line, size_t size)
+enum { LINE_BYTES_MAX = 1024 };
+
+static void tell_switch(const struct config *from, const struct config *to, config_tell tell, void *arg)
 {
 	const uint64_t lists = option_bit(&switch_options, "bridges") | option_bit(&switch_options, "ports");
 	uint64_t bits = option_changed(&switch_options, &from->options, &to->options) & ~lists;
-	char text[256];
+	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
 
+	if (bits == 0)
+		return;
 	option_describe_change(&switch_options, &from->options, &to->options, bits, text, sizeof(text));
-	snprintf(line, size, "%s%s", text, bits != 0 ? ": changed while it runs" : "");
+	snprintf(line, sizeof(line), "%s: changed while it runs", text);
+	tell(arg, &(struct config_told){.kind = "switch", .what = "changed", .line = line});
 }
 
-/* Ports of a command line that is not compared keep their bridge. */
+/* --- bridges ---------------------------------------------------------------------------------------------------- */
+
+/* Ports that are no part of what is compared keep their bridge. */
 static bool is_kept(const struct config *from, const struct config_bridge *bridge)
 {
+	if (bridge->aside)
+		return true;
 	for (unsigned int i = 0; i < from->ports_n; i++)
 		if (from->ports[i].aside && strcmp(from->ports[i].member.bridge, bridge->name) == 0)
 			return true;
 	return false;
 }
 
-static void tell_bridge(const struct config *from, const struct config_bridge *before, const struct config_bridge *after,
-			char *line, size_t size)
+static void tell_bridge_change(const struct config_bridge *before, const struct config_bridge *after, config_tell tell,
+			       void *arg)
 {
-	uint64_t bits = after != NULL ? bridge_change(before, after) : 0;
-	char text[512];
+	static const char cost[] = "the bridge learns its addresses again";
+	uint64_t bits = bridge_change(before, after);
+	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
+	struct config_told told = {.kind = "bridge", .name = before->name, .what = "changed", .line = line};
 
-	line[0] = '\0';
-	if (after == NULL && !is_kept(from, before))
-		snprintf(line, size, "bridge %s: goes", before->name);
-	if (after == NULL)
-		return;
-	option_describe_change(&bridge_options, &before->options, &after->options, bits, text, sizeof(text));
-	if (bits != 0)
-		snprintf(line, size,
+	if (bits != 0) {
+		option_describe_change(&bridge_options, &before->options, &after->options, bits, text, sizeof(text));
+		snprintf(line, sizeof(line),
 			 "bridge %s: %s: the bridge is made anew and learns its addresses again; no VM loses its connection",
 			 before->name, text);
-	else if (option_changed(&bridge_options, &before->options, &after->options) != 0)
-		snprintf(line, size, "bridge %s: static-macs, %u before and %u now: changed while it runs", before->name,
+		told.what = "anew";
+		told.cost = cost;
+		tell(arg, &told);
+	} else if (option_changed(&bridge_options, &before->options, &after->options) != 0) {
+		snprintf(line, sizeof(line), "bridge %s: static-macs, %u before and %u now: changed while it runs", before->name,
 			 before->options.static_macs.n, after->options.static_macs.n);
+		tell(arg, &told);
+	}
 }
 
-static void tell_port(const struct config_port *from, const struct config_port *to, char *line, size_t size)
+void config_tell_bridges(const struct config *from, const struct config *to, config_tell tell, void *arg)
 {
-	struct config_change change;
-	char driver[512], member[256];
+	char line[LINE_BYTES_MAX];
+	struct config_told told = {.kind = "bridge", .line = line};
 
-	if (to == NULL && from->aside) {
-		line[0] = '\0';
-		return;
-	}
-	if (to == NULL) {
-		snprintf(line, size, "port %s: goes, %s", from->name, from->driver->anew);
-		return;
-	}
-	if (from->driver != to->driver) {
-		snprintf(line, size, "port %s: type %s -> %s: the port is made anew, %s", from->name, from->type, to->type,
-			 from->driver->anew);
-		return;
-	}
-	change = config_port_change(from, to);
-	option_describe_change(to->driver->options, from->options, to->options, change.driver, driver, sizeof(driver));
-	option_describe_change(&bridge_port_options, &from->member, &to->member, change.member, member,
-			       sizeof(member));
-	if (driver[0] == '\0' && member[0] == '\0') {
-		line[0] = '\0';
-		return;
-	}
-	snprintf(line, size, "port %s: %s%s%s: %s%s", from->name, driver,
-		 driver[0] != '\0' && member[0] != '\0' ? ", " : "", member,
-		 change.anew ? "the port is made anew, " : "changed while it runs", change.anew ? from->driver->anew : "");
-}
-
-void config_tell_changes(const struct config *from, const struct config *to,
-			 void (*tell)(void *arg, const char *line), void *arg)
-{
-	char line[1024];
-
-	tell_switch(from, to, line, sizeof(line));
-	if (line[0] != '\0')
-		tell(arg, line);
 	for (unsigned int i = 0; i < from->bridges_n; i++) {
 		const struct config_bridge *before = &from->bridges[i];
+		const struct config_bridge *after = config_find_bridge(to, before->name);
 
-		tell_bridge(from, before, config_find_bridge(to, before->name), line, sizeof(line));
-		if (line[0] != '\0')
-			tell(arg, line);
+		told.name = before->name;
+		told.what = "goes";
+		snprintf(line, sizeof(line), "bridge %s: goes", before->name);
+		if (after != NULL)
+			tell_bridge_change(before, after, tell, arg);
+		else if (!is_kept(from, before))
+			tell(arg, &told);
 	}
 	for (unsigned int i = 0; i < to->bridges_n; i++) {
-		snprintf(line, sizeof(line), "bridge %s: comes", to->bridges[i].name);
-		if (config_find_bridge(from, to->bridges[i].name) == NULL)
-			tell(arg, line);
+		told.name = to->bridges[i].name;
+		told.what = "comes";
+		snprintf(line, sizeof(line), "bridge %s: comes", told.name);
+		if (config_find_bridge(from, told.name) == NULL)
+			tell(arg, &told);
 	}
-	for (unsigned int i = 0; i < from->ports_n; i++) {
-		tell_port(&from->ports[i], config_find_port(to, from->ports[i].name), line, sizeof(line));
-		if (line[0] != '\0')
-			tell(arg, line);
+}
+
+/* --- ports ------------------------------------------------------------------------------------------------------ */
+
+static void tell_port_options(const struct config_port *from, const struct config_port *to, struct config_told *told,
+			      char *line, size_t size)
+{
+	struct config_change change = config_port_change(from, to);
+	char driver[512], member[256];
+
+	option_describe_change(to->driver->options, from->options, to->options, change.driver, driver, sizeof(driver));
+	option_describe_change(&bridge_port_options, &from->member, &to->member, change.member, member, sizeof(member));
+	line[0] = '\0';
+	if (driver[0] == '\0' && member[0] == '\0')
+		return;
+	told->what = change.anew ? "anew" : "changed";
+	told->cost = change.anew ? from->driver->anew : NULL;
+	snprintf(line, size, "port %s: %s%s%s: %s%s", from->name, driver, driver[0] != '\0' && member[0] != '\0' ? ", " : "",
+		 member, change.anew ? "the port is made anew, " : "changed while it runs",
+		 change.anew ? from->driver->anew : "");
+}
+
+/* One of them may be NULL. */
+static void tell_port_change(const struct config_port *from, const struct config_port *to, config_tell tell, void *arg)
+{
+	char line[LINE_BYTES_MAX] = "";
+	struct config_told told = {.kind = "port", .name = from != NULL ? from->name : to->name, .line = line};
+
+	if (from == NULL) {
+		told.what = "comes";
+		snprintf(line, sizeof(line), "port %s: comes", told.name);
+	} else if (to == NULL && !from->aside) {
+		told.what = "goes";
+		told.cost = from->driver->anew;
+		snprintf(line, sizeof(line), "port %s: goes, %s", told.name, told.cost);
+	} else if (to != NULL && from->driver != to->driver) {
+		told.what = "anew";
+		told.cost = from->driver->anew;
+		snprintf(line, sizeof(line), "port %s: type %s -> %s: the port is made anew, %s", told.name, from->type, to->type,
+			 told.cost);
+	} else if (to != NULL) {
+		tell_port_options(from, to, &told, line, sizeof(line));
 	}
-	for (unsigned int i = 0; i < to->ports_n; i++) {
-		snprintf(line, sizeof(line), "port %s: comes", to->ports[i].name);
+	if (line[0] != '\0')
+		tell(arg, &told);
+}
+
+void config_tell_port(const struct config *from, const struct config *to, const char *name, config_tell tell, void *arg)
+{
+	const struct config_port *before = config_find_port(from, name), *after = config_find_port(to, name);
+
+	if (before != NULL || after != NULL)
+		tell_port_change(before, after, tell, arg);
+}
+
+void config_tell_changes(const struct config *from, const struct config *to, config_tell tell, void *arg)
+{
+	tell_switch(from, to, tell, arg);
+	config_tell_bridges(from, to, tell, arg);
+	for (unsigned int i = 0; i < from->ports_n; i++)
+		tell_port_change(&from->ports[i], config_find_port(to, from->ports[i].name), tell, arg);
+	for (unsigned int i = 0; i < to->ports_n; i++)
 		if (config_find_port(from, to->ports[i].name) == NULL)
-			tell(arg, line);
-	}
+			tell_port_change(NULL, &to->ports[i], tell, arg);
 }

@@ -7,6 +7,7 @@
 
 #include "config_private.h"
 #include "one_path.h"
+#include "rights.h"
 #include "vus_limits.h"
 
 #define DEFAULT_BRIDGE "br0"
@@ -88,6 +89,52 @@ static int read_top(struct config *config, const char *source, const struct tree
 	return option_read(&entry, parts, n, fail);
 }
 
+/* Where an option of the switch is written. */
+static struct option_entry top_entry(const struct config *config, const char *key)
+{
+	for (unsigned int i = config->typed_n; i-- > 0;)
+		if (!config->typed[i].is_port && tree_find(config->typed[i].node, key) != NULL)
+			return (struct option_entry){.source = config->typed[i].source, .node = config->typed[i].node};
+	return (struct option_entry){.source = config->file, .node = config->tree};
+}
+
+/* Users or groups, with commas between them, in `numbers`. */
+static int read_changers(const struct config *config, const char *key, const char *text, enum rights_part part,
+			 uint32_t *numbers, unsigned int *n, struct fail *fail)
+{
+	const struct option_entry entry = text != NULL ? top_entry(config, key) : (struct option_entry){0};
+	char *copy = text != NULL ? strdup(text) : NULL, *rest = copy, *name;
+	int error = text != NULL && copy == NULL ? fail_set(fail, -ENOMEM, "%s: no memory", key) : 0;
+
+	*n = 0;
+	while (error == 0 && (name = strsep(&rest, ",")) != NULL) {
+		struct rights rights = {0};
+
+		name += strspn(name, " ");
+		if (*n == CONFIG_CHANGERS_MAX)
+			error = option_fail(fail, -E2BIG, &entry, key, "%s has more than %d names; make a group of them", key,
+					    CONFIG_CHANGERS_MAX);
+		else if (rights_parse(&rights, part, name) != 0)
+			error = option_fail(fail, -ENOENT, &entry, key, "%s: \"%s\" is not known here; give a name or a number",
+					    key, name);
+		else
+			numbers[(*n)++] = part == RIGHTS_OWNER ? rights.owner : rights.group;
+	}
+	free(copy);
+	return error;
+}
+
+static int check_changers(struct config *config, struct fail *fail)
+{
+	struct switch_options *options = &config->options;
+	int error = read_changers(config, "change-users", options->change_users, RIGHTS_OWNER, options->change_uid,
+				  &options->change_uids_n, fail);
+
+	return error != 0 ? error
+			  : read_changers(config, "change-groups", options->change_groups, RIGHTS_GROUP, options->change_gid,
+					  &options->change_gids_n, fail);
+}
+
 static int check_top(struct config *config, struct fail *fail)
 {
 	int error = init_top(config, fail);
@@ -97,7 +144,7 @@ static int check_top(struct config *config, struct fail *fail)
 	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
 		if (!config->typed[i].is_port)
 			error = read_top(config, config->typed[i].source, config->typed[i].node, fail);
-	return error;
+	return error == 0 ? check_changers(config, fail) : error;
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
@@ -120,7 +167,10 @@ static struct option_entry bridge_entry(const struct config *config, const struc
 					const char *what)
 {
 	return (struct option_entry){
-		.what = what, .list = "bridges", .source = config->file, .node = bridge->node};
+		.what = what,
+		.list = "bridges",
+		.source = bridge->from == CONFIG_FROM_REQUEST ? CONFIG_REQUEST_SOURCE : config->file,
+		.node = bridge->node};
 }
 
 static struct config_bridge *add_bridge(struct config *config)
@@ -136,7 +186,21 @@ static struct config_bridge *add_bridge(struct config *config)
 	return bridge;
 }
 
-static int read_bridge(struct config *config, const struct tree *node, struct fail *fail)
+/* Two of the file, or one of the file and one of a request: whose name it is has to be said where it can be changed. */
+static int fail_same_bridge(const struct config *config, const struct config_bridge *bridge,
+			    const struct option_entry *entry, struct fail *fail)
+{
+	const struct config_bridge *first = config_find_bridge(config, bridge->name);
+	const struct option_entry before = bridge_entry(config, first, NULL);
+
+	if (bridge->from == first->from && bridge->from == CONFIG_FROM_FILE)
+		return fail_set(fail, -EEXIST, "%s: bridge %s is listed twice, first at line %u; remove or rename one",
+				option_place(entry, "name").text, bridge->name, first->node->line);
+	return fail_set(fail, -EEXIST, "%s: bridge %s is here, and is a request's as well; remove it here or there",
+			option_place(&before, "name").text, bridge->name);
+}
+
+static int read_bridge(struct config *config, const struct tree *node, enum config_from from, struct fail *fail)
 {
 	struct subject subject = subject_of("bridge", node);
 	struct config_bridge *bridge = add_bridge(config);
@@ -147,6 +211,7 @@ static int read_bridge(struct config *config, const struct tree *node, struct fa
 	if (bridge == NULL)
 		return fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
 	bridge->node = node;
+	bridge->from = from;
 	entry = bridge_entry(config, bridge, subject.text);
 	parts[0] = (struct option_part){.table = &config_bridge_names, .values = bridge};
 	parts[1] = (struct option_part){.table = &bridge_options, .values = &bridge->options};
@@ -159,19 +224,27 @@ static int read_bridge(struct config *config, const struct tree *node, struct fa
 	if (error == -ENOMEM)
 		return fail_set(fail, error, "%s: no memory", subject.text);
 	if (error != 0)
-		error = fail_set(fail, error, "%s: bridge %s is listed twice, first at line %u; remove or rename one",
-				 option_place(&entry, "name").text, bridge->name,
-				 config_find_bridge(config, bridge->name)->node->line);
-	return error == 0 ? bridge_options_verify(&bridge->options, &entry, fail) : error;
+		return fail_same_bridge(config, bridge, &entry, fail);
+	return bridge_options_verify(&bridge->options, &entry, fail);
+}
+
+/* A list that requests have made, or NULL. */
+static const struct tree *requested(const struct config *config, const char *key)
+{
+	const struct tree_item *item = tree_find(config->requests, key);
+
+	return item != NULL ? item->value : NULL;
 }
 
 static int read_bridges(struct config *config, struct fail *fail)
 {
-	const struct tree *list = config->options.bridges;
+	const struct tree *list = config->options.bridges, *more = requested(config, "bridges");
 	int error = 0;
 
 	for (unsigned int i = 0; error == 0 && list != NULL && i < list->n; i++)
-		error = read_bridge(config, list->item[i].value, fail);
+		error = read_bridge(config, list->item[i].value, CONFIG_FROM_FILE, fail);
+	for (unsigned int i = 0; error == 0 && more != NULL && i < more->n; i++)
+		error = read_bridge(config, more->item[i].value, CONFIG_FROM_REQUEST, fail);
 	return error;
 }
 
@@ -197,7 +270,9 @@ static int check_static_macs(const struct config *config, const struct config_br
 		const struct config_port *port = config_find_port(config, mac->port);
 		const struct option_entry inner = bridge_static_mac_entry(&entry, i);
 
-		if (port == NULL || strcmp(port->member.bridge, bridge->name) != 0)
+		/* What the file says has to hold without requests. */
+		if (port == NULL || strcmp(port->member.bridge, bridge->name) != 0 ||
+		    (port->from == CONFIG_FROM_REQUEST && bridge->from != CONFIG_FROM_REQUEST))
 			return option_fail(fail, -ENOENT, &inner, "mac",
 					   "mac %s: there is no port %s on bridge %s; name one of its ports",
 					   text_of(inner.node, "mac"), mac->port, bridge->name);
@@ -291,8 +366,10 @@ static int read_port_options(struct config_port *port, const struct option_entry
 static int init_port(struct config_port *port)
 {
 	port->options = calloc(1, port->driver->options->size);
-	if (port->options == NULL)
+	port->holders = malloc(sizeof(*port->holders));
+	if (port->options == NULL || port->holders == NULL)
 		return -ENOMEM;
+	atomic_init(port->holders, 1);
 	if (option_init(port->driver->options, port->options) != 0)
 		return -ENOMEM;
 	return option_init(&bridge_port_options, &port->member);
@@ -303,6 +380,9 @@ static int fail_same_name(const struct config_port *other, const struct config_p
 {
 	const struct option_entry before = port_entry(other, NULL);
 
+	if (port->from == CONFIG_FROM_REQUEST && other->from != CONFIG_FROM_REQUEST)
+		return fail_set(fail, -EEXIST, "%s: port %s is here, and is a request's as well; remove it here or there",
+				option_place(&before, "name").text, port->name);
 	return fail_set(fail, -EEXIST, "%s: there is a port %s already (%s); rename one",
 			option_place(entry, "name").text, port->name, option_place(&before, "name").text);
 }
@@ -319,36 +399,50 @@ static int fail_same_thing(const struct config_port *other, const struct config_
 }
 
 /* Its name, and what it takes, belong to no port before it, and from now on to this one. */
-static int check_unshared(struct config *config, const struct config_port *port, const struct option_entry *entry,
-			  struct fail *fail)
+static int check_unshared(struct config *config, const struct config_port *port, struct fail *fail)
 {
 	const unsigned int at = config->ports_n - 1;
-	const struct config_port *other;
+	const struct config_port *same_name = NULL, *same_thing = NULL;
 	int error = names_add(&config->port_names, port->name, at);
+	struct option_entry entry;
+	struct subject subject;
 
 	if (error == -EEXIST)
-		return fail_same_name(config_find_port(config, port->name), port, entry, fail);
-	other = config_find_taker(config, port->driver, port->takes);
-	if (other != NULL)
-		return fail_same_thing(other, port, entry, fail);
-	if (error == 0)
+		same_name = config_find_port(config, port->name);
+	else
+		same_thing = config_find_taker(config, port->driver, port->takes);
+	if (error == 0 && same_thing == NULL)
 		error = names_add(&config->takes[config_driver_index(config, port->driver)], port->takes, at);
-	return error == 0 ? 0 : fail_set(fail, error, "port %s: no memory", port->name);
+	if (error == 0 && same_thing == NULL)
+		return 0;
+	subject = subject_of("port", port->node);
+	entry = port_entry(port, subject.text);
+	if (same_name != NULL)
+		return fail_same_name(same_name, port, &entry, fail);
+	if (same_thing != NULL)
+		return fail_same_thing(same_thing, port, &entry, fail);
+	return fail_set(fail, error, "port %s: no memory", port->name);
 }
 
-static int config_check_read_port(struct config *config, const char *source, const struct tree *node, struct fail *fail)
+/* What was made of the same entry before, or NULL. Entries keep their order, so it is the next one, or one has gone. */
+static const struct config_port *take_known(struct config *config, const struct tree *node)
 {
-	struct subject subject = subject_of("port", node);
-	struct config_port *port;
-	struct option_entry entry;
-	int error = grow((void **)&config->ports, config->ports_n, sizeof(*port));
+	for (unsigned int i = config->known_at; i < config->known_n; i++)
+		if (config->known[i].node == node) {
+			config->known_at = i + 1;
+			return &config->known[i];
+		}
+	return NULL;
+}
 
-	if (error != 0)
-		return fail_set(fail, error, "%s: no memory", subject.text);
-	port = &config->ports[config->ports_n++];
-	*port = (struct config_port){.node = node, .source = source};
-	entry = port_entry(port, subject.text);
-	if (node->kind != TREE_MAP)
+/* By the tables, and by its driver. */
+static int read_new_port(struct config *config, struct config_port *port, struct fail *fail)
+{
+	struct subject subject = subject_of("port", port->node);
+	const struct option_entry entry = port_entry(port, subject.text);
+	int error;
+
+	if (port->node->kind != TREE_MAP)
 		return option_read(&entry, NULL, 0, fail);
 	error = find_driver(config, port, &entry, fail);
 	if (error == 0 && init_port(port) != 0)
@@ -368,13 +462,33 @@ static int config_check_read_port(struct config *config, const char *source, con
 	port->takes = port->driver->takes(port->options);
 	if (port->takes == NULL)
 		return fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
-	return check_unshared(config, port, &entry, fail);
+	return 0;
+}
+
+static int config_check_read_port(struct config *config, enum config_from from, const char *source,
+				  const struct tree *node, struct fail *fail)
+{
+	const struct config_port *known = take_known(config, node);
+	struct config_port *port;
+	int error = grow((void **)&config->ports, config->ports_n, sizeof(*port));
+
+	if (error != 0)
+		return fail_set(fail, error, "port %s: no memory", text_of(node, "name"));
+	port = &config->ports[config->ports_n++];
+	if (known != NULL) {
+		config_port_share(port, known);
+		port->source = source;
+	} else {
+		*port = (struct config_port){.node = node, .from = from, .source = source};
+		error = read_new_port(config, port, fail);
+	}
+	return error == 0 ? check_unshared(config, port, fail) : error;
 }
 
 static int read_ports(struct config *config, struct fail *fail)
 {
-	const struct tree *list = config->options.ports;
-	unsigned int n = list != NULL ? list->n : 0;
+	const struct tree *list = config->options.ports, *more = requested(config, "ports");
+	unsigned int n = (list != NULL ? list->n : 0) + (more != NULL ? more->n : 0);
 	int error = 0;
 
 	for (unsigned int i = 0; i < config->typed_n; i++)
@@ -382,10 +496,13 @@ static int read_ports(struct config *config, struct fail *fail)
 	if (n > PORTS_MAX)
 		return fail_set(fail, -E2BIG, "%u ports are more than %d, the most one switch has", n, PORTS_MAX);
 	for (unsigned int i = 0; error == 0 && list != NULL && i < list->n; i++)
-		error = config_check_read_port(config, config->file, list->item[i].value, fail);
+		error = config_check_read_port(config, CONFIG_FROM_FILE, config->file, list->item[i].value, fail);
 	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
 		if (config->typed[i].is_port)
-			error = config_check_read_port(config, config->typed[i].source, config->typed[i].node, fail);
+			error = config_check_read_port(config, CONFIG_FROM_COMMAND_LINE, config->typed[i].source,
+						       config->typed[i].node, fail);
+	for (unsigned int i = 0; error == 0 && more != NULL && i < more->n; i++)
+		error = config_check_read_port(config, CONFIG_FROM_REQUEST, CONFIG_REQUEST_SOURCE, more->item[i].value, fail);
 	return error;
 }
 
@@ -395,18 +512,26 @@ static int read_ports(struct config *config, struct fail *fail)
 static int check_bridge_of(struct config *config, const struct config_port *port, struct fail *fail)
 {
 	const char *name = port->member.bridge;
-	struct subject subject = subject_of("port", port->node);
-	const struct option_entry entry = port_entry(port, subject.text);
+	const struct config_bridge *bridge = config_find_bridge(config, name);
+	struct option_entry entry;
+	struct subject subject;
 
-	if (config_find_bridge(config, name) != NULL)
+	if (bridge != NULL && (bridge->from != CONFIG_FROM_REQUEST || port->from != CONFIG_FROM_FILE))
 		return 0;
-	if (port->source == config->file && strcmp(name, DEFAULT_BRIDGE) != 0)
+	subject = subject_of("port", port->node);
+	entry = port_entry(port, subject.text);
+	if (bridge != NULL)
+		return option_fail(fail, -ENOENT, &entry, "bridge",
+				   "bridge %s is a request's, and not there at the next start; list it beside the port", name);
+	if (port->from == CONFIG_FROM_REQUEST && strcmp(name, DEFAULT_BRIDGE) != 0)
+		return option_fail(fail, -ENOENT, &entry, "bridge", "there is no bridge %s; add it first", name);
+	if (port->from == CONFIG_FROM_FILE && strcmp(name, DEFAULT_BRIDGE) != 0)
 		return option_fail(fail, -ENOENT, &entry, "bridge",
 				   "there is no bridge %s; add \"- name: %s\" under bridges:", name, name);
 	return add_implied_bridge(config, name, fail);
 }
 
-int config_check(struct config *config, struct fail *fail)
+static int check_whole(struct config *config, struct fail *fail)
 {
 	int error;
 
@@ -423,6 +548,14 @@ int config_check(struct config *config, struct fail *fail)
 				BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
 		error = check_static_macs(config, &config->bridges[i], fail);
+	return error;
+}
+
+int config_check(struct config *config, struct fail *fail)
+{
+	int error = check_whole(config, fail);
+
+	config_clear_known(config);
 	return error;
 }
 

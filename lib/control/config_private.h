@@ -16,5 +16,8 @@
 
 /* Frees what config_check() has made. */
 void config_clear_checked(struct config *config);
+/* Makes `to`, an empty struct, one more holder of a port that config_check() has made. */
+void config_port_share(struct config_port *to, const struct config_port *from);
+void config_clear_known(struct config *config);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_private.h"
 #include "config_text.h"
 
 /* --- a file, or JSON -------------------------------------------------------------------------------------------- */
@@ -191,6 +192,40 @@ int config_add_port(struct config *config, const char *option, const char *value
 	error = config_read_port(*driver, typed, text, fail);
 	free(text);
 	return error;
+}
+
+int config_share(struct config *to, const struct config *from, struct fail *fail)
+{
+	bool complete = true;
+
+	*to = (struct config){
+		.drivers = from->drivers,
+		.file = from->file != NULL ? strdup(from->file) : NULL,
+		.in_place_of = from->in_place_of != NULL ? strdup(from->in_place_of) : NULL,
+		.tree = tree_hold(from->tree),
+		.typed = calloc(from->typed_n + 1, sizeof(*to->typed)),
+		.requests = tree_hold(from->requests),
+		.known = calloc(from->ports_n + 1, sizeof(*to->known)),
+	};
+	complete = (to->file != NULL) == (from->file != NULL) &&
+		   (to->in_place_of != NULL) == (from->in_place_of != NULL) && to->typed != NULL &&
+		   to->known != NULL;
+	for (; complete && to->known_n < from->ports_n; to->known_n++)
+		config_port_share(&to->known[to->known_n], &from->ports[to->known_n]);
+	for (unsigned int i = 0; complete && i < from->typed_n; i++) {
+		struct config_typed *typed = &to->typed[to->typed_n++];
+
+		*typed = (struct config_typed){
+			.source = strdup(from->typed[i].source),
+			.node = tree_hold(from->typed[i].node),
+			.is_port = from->typed[i].is_port,
+		};
+		complete = typed->source != NULL;
+	}
+	if (complete)
+		return 0;
+	config_free(to);
+	return fail_set(fail, -ENOMEM, "configuration: no memory");
 }
 
 int config_set(struct config *config, const char *key, const char *value, struct fail *fail)

@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 #include <rte_version.h>
 
+#include "changes.h"
 #include "clock.h"
 #include "ctl_list.h"
 #include "ctl_show.h"
@@ -74,7 +75,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, bridges, "
-			 "lcores, lcore, rebalance, version, config and events",
+			 "lcores, lcore, rebalance, version, config, events, and to change something " CHANGES_COMMANDS,
 			 name);
 }
 
@@ -156,19 +157,24 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 	return ctl_error("no lcore %lld moves frames; `vusctl lcores` lists them", (long long)id);
 }
 
-/* What was applied last, with every default: the same that config_read_json() reads. */
+/* What was applied last, with every default: the same that config_read_json() reads; and what of it is no file's. */
 static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
 	const struct config *config;
-	json_t *typed = json_array();
+	json_t *typed = json_array(), *bridges = json_array(), *ports = json_array();
 
 	role_assert_control();
 	config = switch_config(sw);
 	/* The next reload has them again, whatever the file says. */
 	for (unsigned int i = 0; i < config->ports_n; i++)
-		if (config->ports[i].source != config->file)
-			json_array_append_new(typed, json_string(config->ports[i].name));
-	return json_pack("{s:o, s:o}", "config", config_to_json(config), "command_line", typed);
+		if (config->ports[i].from != CONFIG_FROM_FILE)
+			json_array_append_new(config->ports[i].from == CONFIG_FROM_REQUEST ? ports : typed,
+					      json_string(config->ports[i].name));
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		if (config->bridges[i].from == CONFIG_FROM_REQUEST)
+			json_array_append_new(bridges, json_string(config->bridges[i].name));
+	return json_pack("{s:o, s:o, s:{s:o, s:o}}", "config", config_to_json(config), "command_line", typed, "requests",
+			 "bridges", bridges, "ports", ports);
 }
 
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ctl_commands.h: what there is to look at, as JSON; for the control socket and for telemetry.
+/* ctl_commands.h: what there is to look at, as JSON; for the control socket and for telemetry. What changes something is in
+ * changes.h.
  *
  *	ports {first, limit}	  every port: what it is, its link and state, its counters; first and limit as below
  *	port {name}		  one port: that, its queues, and what its driver has to say
@@ -9,6 +10,7 @@
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore
  *	events {port}		  not a reply: what happens from now on (ctl_events.h), on the control socket only
+ *	config			  what was applied last, and what of it is the command line's, or was added by requests
  *	version			  of vuswitch and of DPDK, and the folder of DPDK's telemetry
  *
  * Counters only grow; replies carry "time_ns" (a clock without jumps), so that two of them make a rate. Names of

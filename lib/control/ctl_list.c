@@ -118,6 +118,7 @@ static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_t
 	ctl_text_string(text, port->name);
 	add_string(text, "type", config->type);
 	add_string(text, "bridge", config->member.bridge);
+	add_string(text, "from", switch_port_from(list->sw, port));
 	add_number(text, "id", port->id);
 	add_string(text, "link", state.up ? "up" : "down");
 	add_string(text, "state", state.text);

@@ -82,6 +82,7 @@ static json_t *show_common(const struct vus_switch *sw, struct port *port) RUNS_
 	json_object_set_new(object, "name", json_string(port->name));
 	json_object_set_new(object, "type", json_string(config->type));
 	json_object_set_new(object, "bridge", json_string(config->member.bridge));
+	json_object_set_new(object, "from", json_string(switch_port_from(sw, port)));
 	set_count(object, "id", port->id);
 	return object;
 }
@@ -109,11 +110,14 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 {
 	struct bridge *bridge = switch_bridge_at(sw, index);
 	const struct bridge_options *options = switch_bridge_options(sw, index);
+	const struct config_bridge *config = config_find_bridge(switch_config(sw), bridge_name(bridge));
 	json_t *object = json_object();
 	struct fdb_stats stats;
 
 	fdb_stats(bridge_fdb(bridge), &stats);
 	json_object_set_new(object, "name", json_string(bridge_name(bridge)));
+	if (config != NULL)
+		json_object_set_new(object, "from", json_string(config_bridge_from(config)));
 	set_count(object, "ports", bridge_ports_n(bridge));
 	set_count(object, "macs", stats.entries);
 	set_count(object, "mac_table_size", options->mac_table_size);

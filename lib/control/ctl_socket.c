@@ -12,9 +12,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "ctl_commands.h"
 #include "ctl_events.h"
 #include "ctl_list.h"
+#include "ctl_peer.h"
 #include "disposal.h"
 #include "log.h"
 #include "socket_read.h"
@@ -22,8 +24,9 @@
 
 enum {
 	CLIENTS_MAX = 16,
-	/* The longest request names a port or a bridge. */
-	REQUEST_BYTES_MAX = 1024,
+	/* The longest request to look at something names a port or a bridge; one that changes something may list all of them. */
+	LOOK_BYTES_MAX = 1024,
+	CHANGE_BYTES_MAX = 256 * 1024,
 };
 
 struct ctl_client {
@@ -31,15 +34,18 @@ struct ctl_client {
 	struct loop_fd source; /* fd -1: a free place */
 	uint64_t turn;	       /* ctl->turns when it was last heard of */
 	struct ctl_list *list; /* the rest of the reply, still to be made */
+	struct change *change; /* the reply comes when this has been made; nothing is read meanwhile */
 	char *reply;	       /* being sent; nothing is read meanwhile */
 	size_t reply_len, reply_sent;
-	size_t request_len;
-	char request[REQUEST_BYTES_MAX];
+	char *request; /* what has been received: `request_len` bytes, with room for `request_room` */
+	size_t request_len, request_room;
 };
 
 struct ctl_socket {
 	struct loop *loop;
 	struct vus_switch *sw;
+	struct changes *changes; /* NULL: nothing can be changed */
+	struct log_limit denied;
 	struct disposal_account *account; /* descriptors that clients send, and the closing of clients */
 	struct ctl_events *events;	  /* clients that do nothing but listen to events */
 	struct loop_fd listener;
@@ -60,15 +66,18 @@ static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
 		return;
 	loop_fd_remove(client->ctl->loop, &client->source);
 	disposal_close(client->ctl->account, client->source.fd);
+	if (client->change != NULL)
+		changes_forget(client->change);
+	free(client->request);
 	free(client->reply);
 	ctl_list_end(client->list);
 	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
 }
 
-/* A reply is on its way to it. */
+/* A reply is on its way to it, or is being made. */
 static bool is_answered(const struct ctl_client *client)
 {
-	return client->reply != NULL || client->list != NULL;
+	return client->reply != NULL || client->list != NULL || client->change != NULL;
 }
 
 /* Makes the next piece of a list. False: no memory. */
@@ -90,6 +99,11 @@ static bool next_piece(struct ctl_client *client) RUNS_ON(control_thread)
 /* Sends what fits; of a list, a piece at a time, so that others' requests have their turn. False: the client is gone. */
 static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thread)
 {
+	/* It is only heard whether it hangs up. */
+	if (client->change != NULL) {
+		loop_fd_change(client->ctl->loop, &client->source, 0);
+		return true;
+	}
 	while (client->reply_sent < client->reply_len) {
 		ssize_t n = send(client->source.fd, client->reply + client->reply_sent,
 				 client->reply_len - client->reply_sent, MSG_NOSIGNAL);
@@ -145,8 +159,52 @@ static bool stays(struct ctl_client *client, const json_t *request) RUNS_ON(cont
 	error = ctl_events_add(client->ctl->events, fd, request);
 	if (error != NULL)
 		return loop_fd_add(client->ctl->loop, &client->source, EPOLLIN) == 0 && set_reply(client, error);
+	free(client->request);
 	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
 	return false;
+}
+
+static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread);
+
+static void change_was_made(void *arg, json_t *reply)
+{
+	struct ctl_client *client = arg;
+
+	role_assert_control();
+	client->change = NULL;
+	if (!set_reply(client, reply) || !ctl_socket_send_reply(client) || !answer_lines(client))
+		client_close(client);
+}
+
+/* Whether the client may change anything; `who` it is. */
+static bool may_change(struct ctl_client *client, char *who, size_t size) RUNS_ON(control_thread)
+{
+	return client->ctl->changes != NULL &&
+	       ctl_peer_may_change(client->source.fd, &switch_config(client->ctl->sw)->options, who, size);
+}
+
+static json_t *deny(struct ctl_socket *ctl, const char *command, const char *who) RUNS_ON(control_thread)
+{
+	json_t *reply;
+
+	if (ctl->changes == NULL)
+		return ctl_error("nothing can be changed through this socket");
+	log_limited(&ctl->denied, LOG_WARN, "control", "%.64s was refused: %s may look, and change nothing", command, who);
+	reply = ctl_error("you may look, and change nothing; the switch's change-users and change-groups say who may");
+	json_object_set_new(reply, "code", json_string("denied"));
+	return reply;
+}
+
+static bool begin_change(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
+{
+	struct ctl_socket *ctl = client->ctl;
+	json_t *error = NULL;
+	char who[96] = "";
+
+	if (!may_change(client, who, sizeof(who)))
+		return set_reply(client, deny(ctl, json_string_value(json_object_get(request, "command")), who));
+	client->change = changes_ask(ctl->changes, request, who, change_was_made, client, &error);
+	return client->change != NULL || set_reply(client, error);
 }
 
 /* Makes the reply to the first line of what was received. False: no memory, or the client is not here any more. */
@@ -163,6 +221,8 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 		made = begin_list(client, request);
 	else if (command != NULL && strcmp(command, "events") == 0)
 		made = stays(client, request);
+	else if (command != NULL && changes_has(command))
+		made = begin_change(client, request);
 	else
 		made = set_reply(client, ctl_command(client->ctl->sw, request));
 	json_decref(request);
@@ -173,14 +233,32 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 	return made;
 }
 
+/* Room for more of a request. False: this client's are not as long as that. */
+static bool make_room(struct ctl_client *client) RUNS_ON(control_thread)
+{
+	size_t room = client->request_room == 0 ? LOOK_BYTES_MAX : 4 * client->request_room;
+	char who[96], *request;
+
+	if (client->request_len < client->request_room)
+		return true;
+	if (room > CHANGE_BYTES_MAX || (room > LOOK_BYTES_MAX && !may_change(client, who, sizeof(who))))
+		return false;
+	request = realloc(client->request, room);
+	if (request == NULL)
+		return false;
+	client->request = request;
+	client->request_room = room;
+	return true;
+}
+
 /* Answers what has come, a line at a time, as long as the client takes the replies. */
 static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	while (!is_answered(client)) {
-		char *end = memchr(client->request, '\n', client->request_len);
+		char *end = client->request_len > 0 ? memchr(client->request, '\n', client->request_len) : NULL;
 
 		if (end == NULL)
-			return client->request_len < REQUEST_BYTES_MAX;
+			return make_room(client);
 		if (!ctl_socket_answer(client, (size_t)(end - client->request)) || !ctl_socket_send_reply(client))
 			return false;
 	}
@@ -191,9 +269,12 @@ static bool ctl_socket_receive(struct ctl_client *client) RUNS_ON(control_thread
 {
 	int fd[SOCKET_READ_FDS_MAX];
 	unsigned int fds_n = 0;
-	ssize_t n = socket_read(client->source.fd, client->request + client->request_len,
-				REQUEST_BYTES_MAX - client->request_len, fd, &fds_n);
+	ssize_t n;
 
+	if (!make_room(client))
+		return false;
+	n = socket_read(client->source.fd, client->request + client->request_len,
+			client->request_room - client->request_len, fd, &fds_n);
 	/* No request has a descriptor: one that comes ends the conversation. */
 	for (unsigned int i = 0; i < fds_n; i++)
 		disposal_close(client->ctl->account, fd[i]);
@@ -212,7 +293,9 @@ static void client_ready(struct loop_fd *source, uint32_t events)
 
 	role_assert_control();
 	client->turn = ++client->ctl->turns;
-	if (alive && is_answered(client))
+	if (alive && client->change != NULL)
+		alive = (events & EPOLLHUP) == 0;
+	else if (alive && is_answered(client))
 		alive = ctl_socket_send_reply(client) && answer_lines(client);
 	else if (alive)
 		alive = ctl_socket_receive(client);
@@ -335,6 +418,11 @@ static int listen_at(struct ctl_socket *ctl, const char *path, struct fail *fail
 				path, strerror(errno));
 	error = loop_fd_add(ctl->loop, &ctl->listener, EPOLLIN);
 	return error == 0 ? 0 : fail_set(fail, error, "%s: %s", path, strerror(-error));
+}
+
+void ctl_socket_take_changes(struct ctl_socket *ctl, struct changes *changes)
+{
+	ctl->changes = changes;
 }
 
 int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw,

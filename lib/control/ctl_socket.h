@@ -9,9 +9,12 @@
  *
  * A client that asks for events (ctl_events.h) hears them from then on, and asks no more.
  *
- * Who may connect is the file's affair: it belongs to the switch's user and group, mode 0660. A client that does not
- * read its replies, never ends its line or comes in large numbers costs a bounded piece of memory and delays no other: when
- * all places are taken, the client that has been silent for longest is hung up on.
+ * Requests that change something (changes.h) are answered when they have taken effect, so a client waits for its own; what it
+ * sends meanwhile is read after that. One that hangs up has changed it all the same.
+ *
+ * Who may connect is the file's affair: it belongs to the switch's user and group, mode 0660. Who may change is the switch's
+ * (ctl_peer.h). A client that does not read its replies, never ends its line or comes in large numbers costs a bounded piece of
+ * memory and delays no other: when all places are taken, the client that has been silent for longest is hung up on.
  *
  * Context: control thread.
  */
@@ -23,6 +26,7 @@
 #include "role.h"
 #include "switch.h"
 
+struct changes;
 struct ctl_socket;
 
 /* Whether another switch listens at `path`: before anything is done that would be in vain. 0, or -errno with a line in
@@ -33,6 +37,8 @@ int ctl_socket_probe(const char *path, struct fail *fail);
  * 0 or -errno with a line in `fail`. */
 int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw,
 		      struct ctl_socket **ctl, struct fail *fail) RUNS_ON(control_thread);
+/* From now on requests that change something go there, until the socket is destroyed. */
+void ctl_socket_take_changes(struct ctl_socket *ctl, struct changes *changes) RUNS_ON(control_thread);
 /* Closes every conversation and removes the file. NULL is fine. */
 void ctl_socket_destroy(struct ctl_socket *ctl) RUNS_ON(control_thread);
 

@@ -76,8 +76,8 @@ void switch_destroy(struct vus_switch *sw)
 	loop_timer_stop(sw->loop, &sw->due.step);
 	loop_timer_stop(sw->loop, &sw->reports_pause);
 	loop_fd_remove(sw->loop, &sw->reports_ready);
+	switch_wanted_free(sw->wanted, sw->config.ports_n);
 	config_free(&sw->config);
-	free(sw->wanted);
 	free(sw);
 }
 
@@ -85,6 +85,12 @@ void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg)
 {
 	sw->settled = settled;
 	sw->settled_arg = arg;
+}
+
+void switch_on_step(struct vus_switch *sw, switch_stepped stepped, void *arg)
+{
+	sw->stepped = stepped;
+	sw->stepped_arg = arg;
 }
 
 void switch_set_journal(struct vus_switch *sw, const char *folder)
@@ -126,6 +132,15 @@ struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 const struct config_port *switch_port_config(const struct vus_switch *sw, const struct port *port)
 {
 	return &sw->port[port->id]->made;
+}
+
+const char *switch_port_from(const struct vus_switch *sw, const struct port *port)
+{
+	const struct config_port *made = switch_port_config(sw, port);
+	const struct config_port *config = config_find_port(&sw->config, made->name);
+
+	/* One that leaves is from where it was. */
+	return config_port_from(config != NULL ? config : made);
 }
 
 unsigned int switch_ports_n(const struct vus_switch *sw)

@@ -50,10 +50,20 @@ typedef void (*switch_settled)(void *arg, unsigned int failed);
 /* NULL, as at first: it is not told. */
 void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg) RUNS_ON(control_thread);
 
+/* Told whenever nothing is left to do until something else has happened: a port or a bridge may be further now. */
+typedef void (*switch_stepped)(void *arg);
+/* NULL, as at first: it is not told. */
+void switch_on_step(struct vus_switch *sw, switch_stepped stepped, void *arg) RUNS_ON(control_thread);
+
 /* Takes over what is in `config`, which passed config_check(), and leaves the configuration before in it. Returns how many
  * bridges and ports could not be made or changed so far; each was reported in a line. What waits for something to leave may
  * fail later (switch_on_settled()). */
 unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
+
+/* The same where no port differs from what was applied last but for these, each named once; bridges may. What could not be made
+ * before is tried again only if it is among them. 0, or -ENOMEM: nothing was changed. */
+int switch_apply_ports(struct vus_switch *sw, struct config *config, const char *const *names, unsigned int names_n)
+	RUNS_ON(control_thread);
 
 /* The same for what switch_apply() left to later turns of the loop, now: nobody waits yet. What waits for something to leave
  * goes on doing so. */
@@ -74,6 +84,20 @@ void switch_handle_punts(struct vus_switch *sw, enum punt_kind kind, punt_handle
 /* Nothing is left of what an empty configuration was applied to. */
 bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 
+/* --- how far it is ------------------------------------------------------------------------------------------------ */
+
+enum switch_progress {
+	SWITCH_DONE,   /* it is as the configuration says: there, or gone */
+	SWITCH_WAITS,  /* not yet: for something to leave, or to close */
+	SWITCH_FAILED, /* it could not be made or changed */
+};
+/* `why`, which may be NULL, is set with SWITCH_FAILED. */
+enum switch_progress switch_port_progress(const struct vus_switch *sw, const char *name, const char **why)
+	RUNS_ON(control_thread);
+enum switch_progress switch_bridge_progress(const struct vus_switch *sw, const char *name) RUNS_ON(control_thread);
+/* The owner was told of what was applied last (switch_on_settled()). */
+bool switch_has_settled(const struct vus_switch *sw) RUNS_ON(control_thread);
+
 /* --- to look at; all that is returned is good until the loop goes on ----------------------------------------------- */
 
 /* `id` below PORTS_MAX; NULL: no such port, or it is leaving for good. */
@@ -83,6 +107,8 @@ struct port *switch_find_port(const struct vus_switch *sw, const char *name)
 /* What the port was made from, and is on. */
 const struct config_port *switch_port_config(const struct vus_switch *sw, const struct port *port)
 	RUNS_ON(control_thread);
+/* Where what it is to be is from: config_port_from(). */
+const char *switch_port_from(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* What was applied last. */
 const struct config *switch_config(const struct vus_switch *sw) RUNS_ON(control_thread);

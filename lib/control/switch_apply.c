@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_apply.c: from what the switch is to what its configuration says, a step at a time. A new configuration makes everything
  * due that is there or is to be; from then on a step looks only at what has changed: what has left, and what waited for that. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,14 +77,28 @@ void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone
 	due_wanted(sw, config_find_taker(&sw->config, gone->driver, gone->takes));
 }
 
-void switch_give_up(struct vus_switch *sw, const struct config_port *made)
+/* What the port is to be, `config`, could not be made or changed. */
+static void note_failed(struct vus_switch *sw, const struct config_port *config, bool unchanged, const struct fail *fail)
+	RUNS_ON(control_thread)
+{
+	struct switch_wanted *wanted = &sw->wanted[config - sw->config.ports];
+
+	free(wanted->why);
+	wanted->why = strdup(fail->text);
+	if (unchanged && !wanted->unchanged)
+		sw->changes_failed++;
+	wanted->unchanged |= unchanged;
+	if (!unchanged && !wanted->given_up)
+		sw->ports_failed++;
+	wanted->given_up |= !unchanged;
+}
+
+void switch_give_up(struct vus_switch *sw, const struct config_port *made, const struct fail *fail)
 {
 	const struct config_port *config = config_find_port(&sw->config, made->name);
 
-	if (config == NULL || config_port_change(made, config).anew)
-		return;
-	sw->wanted[config - sw->config.ports].given_up = true;
-	sw->ports_failed++;
+	if (config != NULL && !config_port_change(made, config).anew)
+		note_failed(sw, config, false, fail);
 }
 
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver)
@@ -95,11 +110,20 @@ unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_
 	return i;
 }
 
+void switch_wanted_free(struct switch_wanted *wanted, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		free(wanted[i].why);
+	free(wanted);
+}
+
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
 
-/* A bridge that is not wanted, or not like this, goes once its ports have left. */
-static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
+/* A bridge that is not wanted, or not like this, goes once its ports have left. Whether there is one. */
+static bool leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 {
+	bool any = false;
+
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
 		struct switch_bridge *bridge = sw->bridge[i];
 		const struct config_bridge *config;
@@ -111,7 +135,9 @@ static void leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 			continue;
 		bridge->leaving = true;
 		sw->bridges_leaving++;
+		any = true;
 	}
+	return any;
 }
 
 /* The name of a bridge is free again only when the last one of that name is gone. */
@@ -174,10 +200,11 @@ static void look_at(struct switch_port *sp, struct step *step) RUNS_ON(control_t
 {
 	struct vus_switch *sw = sp->sw;
 	const struct config_port *future = future_of(sw, sp);
+	struct fail fail;
 
 	step->done++;
-	if (future != NULL && sp->compares && switch_port_reconfigure(sp, future) != 0)
-		sw->changes_failed++;
+	if (future != NULL && sp->compares && switch_port_reconfigure(sp, future, &fail) != 0)
+		note_failed(sw, future, true, &fail);
 	sp->compares = false;
 	if (sp->state == SWITCH_PORT_OUT)
 		place(sp, future);
@@ -210,6 +237,7 @@ static bool must_wait(const struct vus_switch *sw, const struct config_port *con
 static void make_ports(struct vus_switch *sw, struct step *step) RUNS_ON(control_thread)
 {
 	struct switch_wanted *wanted;
+	struct fail fail;
 
 	while ((wanted = STAILQ_FIRST(&sw->due.wanted)) != NULL && !is_over(step)) {
 		const struct config_port *config = &sw->config.ports[wanted - sw->wanted];
@@ -222,9 +250,9 @@ static void make_ports(struct vus_switch *sw, struct step *step) RUNS_ON(control
 		if (waits)
 			continue;
 		step->done++;
-		wanted->given_up = switch_port_create(sw, config) != 0;
-		sw->ports_failed += wanted->given_up;
-		if (!wanted->given_up)
+		if (switch_port_create(sw, config, &fail) != 0)
+			note_failed(sw, config, false, &fail);
+		else
 			switch_due_port(sw->port[names_find(&sw->port_names, config->name)]);
 	}
 }
@@ -274,12 +302,15 @@ static void step_on(struct vus_switch *sw) RUNS_ON(control_thread)
 	if (sw->due.static_macs)
 		set_static_macs(sw);
 	/* What leaves may make room for something that is still to be made, and what starts may fail. */
-	if (!sw->settling || sw->ports_starting > 0 || sw->ports_leaving > 0 || sw->bridges_leaving > 0)
-		return;
-	sw->settling = false;
-	monitor_emit(MONITOR_CONFIG_CHANGED, NULL, "{s:i, s:i}", "ports", (int)switch_ports_n(sw), "failed", (int)failed_n(sw));
-	if (sw->settled != NULL)
-		sw->settled(sw->settled_arg, failed_n(sw));
+	if (sw->settling && sw->ports_starting == 0 && sw->ports_leaving == 0 && sw->bridges_leaving == 0) {
+		sw->settling = false;
+		monitor_emit(MONITOR_CONFIG_CHANGED, NULL, "{s:i, s:i}", "ports", (int)switch_ports_n(sw), "failed",
+			     (int)failed_n(sw));
+		if (sw->settled != NULL)
+			sw->settled(sw->settled_arg, failed_n(sw));
+	}
+	if (sw->stepped != NULL)
+		sw->stepped(sw->stepped_arg);
 }
 
 static void switch_step(struct loop_timer *timer)
@@ -325,44 +356,148 @@ static void forget_static_macs(struct vus_switch *sw, const struct config *next)
 	}
 }
 
+static void look_at_all(struct vus_switch *sw, bool compare) RUNS_ON(control_thread)
+{
+	for (unsigned int id = 0; id < PORTS_MAX; id++)
+		if (sw->port[id] != NULL) {
+			sw->port[id]->compares |= compare;
+			switch_due_port(sw->port[id]);
+		}
+}
+
 /* Everything that is there, or is to be, is looked at once. */
 static void compare_all(struct vus_switch *sw) RUNS_ON(control_thread)
 {
 	leave_bridges(sw);
 	switch_due_bridges(sw);
-	for (unsigned int id = 0; id < PORTS_MAX; id++)
-		if (sw->port[id] != NULL) {
-			sw->port[id]->compares = true;
-			switch_due_port(sw->port[id]);
-		}
-	STAILQ_INIT(&sw->due.wanted);
+	look_at_all(sw, true);
 	for (unsigned int i = 0; i < sw->config.ports_n; i++)
 		due_wanted(sw, &sw->config.ports[i]);
 }
 
-unsigned int switch_apply(struct vus_switch *sw, struct config *config)
+static void compare_ports(struct vus_switch *sw, const char *const *names, unsigned int names_n) RUNS_ON(control_thread)
+{
+	/* Ports leave a bridge that goes. */
+	if (leave_bridges(sw))
+		look_at_all(sw, false);
+	switch_due_bridges(sw);
+	for (unsigned int i = 0; i < names_n; i++) {
+		int id = names_find(&sw->port_names, names[i]);
+
+		if (id >= 0) {
+			sw->port[id]->compares = true;
+			switch_due_port(sw->port[id]);
+		}
+		due_wanted(sw, config_find_port(&sw->config, names[i]));
+	}
+}
+
+/* Of ports that are wanted as before: what is still to be done, and what has failed. */
+static void keep_wanted(struct vus_switch *sw, const struct config *before, struct switch_wanted *wanted,
+			const char *const *names, unsigned int names_n) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < before->ports_n; i++) {
+		struct switch_wanted *then = &wanted[i];
+		bool matters = then->due || then->given_up || then->unchanged;
+		int now = matters ? names_find(&sw->config.port_names, before->ports[i].name) : -1;
+
+		for (unsigned int j = 0; now >= 0 && j < names_n; j++)
+			if (strcmp(names[j], before->ports[i].name) == 0)
+				now = -1;
+		if (now < 0)
+			continue;
+		sw->wanted[now] = *then;
+		then->why = NULL;
+		sw->ports_failed += then->given_up;
+		sw->changes_failed += then->unchanged;
+		if (then->due)
+			STAILQ_INSERT_TAIL(&sw->due.wanted, &sw->wanted[now], link);
+	}
+}
+
+/* Takes `config`, and leaves the one before in it; `names` NULL: any port may differ. 0 or -ENOMEM. */
+static int take_config(struct vus_switch *sw, struct config *config, const char *const *names, unsigned int names_n)
+	RUNS_ON(control_thread)
 {
 	/* That all ports go needs no memory: it is how the switch ends. */
 	struct switch_wanted *wanted = config->ports_n > 0 ? calloc(config->ports_n, sizeof(*wanted)) : NULL;
+	struct switch_wanted *then = sw->wanted;
 	struct config before;
 
-	if (wanted == NULL && config->ports_n > 0) {
+	if (wanted == NULL && config->ports_n > 0)
+		return -ENOMEM;
+	forget_static_macs(sw, config);
+	before = sw->config;
+	sw->config = *config;
+	sw->wanted = wanted;
+	sw->changes_failed = sw->ports_failed = 0;
+	STAILQ_INIT(&sw->due.wanted);
+	if (names != NULL)
+		keep_wanted(sw, &before, then, names, names_n);
+	switch_wanted_free(then, before.ports_n);
+	*config = before;
+	sw->settling = true;
+	return 0;
+}
+
+unsigned int switch_apply(struct vus_switch *sw, struct config *config)
+{
+	if (take_config(sw, config, NULL, 0) != 0) {
 		log_error("vuswitch", "no memory for the new configuration; the old one stays");
 		if (sw->settled != NULL)
 			sw->settled(sw->settled_arg, config->ports_n + 1);
 		return config->ports_n + 1;
 	}
-	forget_static_macs(sw, config);
-	before = sw->config;
-	free(sw->wanted);
-	sw->config = *config;
-	sw->wanted = wanted;
-	*config = before;
-	sw->changes_failed = sw->ports_failed = 0;
-	sw->settling = true;
 	compare_all(sw);
 	step_on(sw);
 	return failed_n(sw);
+}
+
+int switch_apply_ports(struct vus_switch *sw, struct config *config, const char *const *names, unsigned int names_n)
+{
+	static const char *const none[1];
+
+	if (take_config(sw, config, names != NULL ? names : none, names_n) != 0)
+		return -ENOMEM;
+	compare_ports(sw, names, names_n);
+	step_on(sw);
+	return 0;
+}
+
+/* --- how far it is ---------------------------------------------------------------------------------------------- */
+
+enum switch_progress switch_port_progress(const struct vus_switch *sw, const char *name, const char **why)
+{
+	int at = names_find(&sw->config.port_names, name), id = names_find(&sw->port_names, name);
+	const struct switch_port *sp = id >= 0 ? sw->port[id] : NULL;
+	const struct config_port *config;
+
+	if (at < 0)
+		return sp == NULL ? SWITCH_DONE : SWITCH_WAITS;
+	config = &sw->config.ports[at];
+	if (sw->wanted[at].given_up || sw->wanted[at].unchanged) {
+		if (why != NULL)
+			*why = sw->wanted[at].why != NULL ? sw->wanted[at].why : "no memory";
+		return SWITCH_FAILED;
+	}
+	if (sp == NULL || sp->state != SWITCH_PORT_IN || sp->compares || sp->bridge->leaving ||
+	    strcmp(sp->bridge->name, config->member.bridge) != 0 || config_port_change(&sp->made, config).anew)
+		return SWITCH_WAITS;
+	return SWITCH_DONE;
+}
+
+enum switch_progress switch_bridge_progress(const struct vus_switch *sw, const char *name)
+{
+	if (config_find_bridge(&sw->config, name) == NULL)
+		return names_find(&sw->bridge_names, name) < 0 ? SWITCH_DONE : SWITCH_WAITS;
+	if (switch_bridge_find(sw, name) != NULL)
+		return SWITCH_DONE;
+	return sw->bridges_failed > 0 && names_find(&sw->bridge_names, name) < 0 ? SWITCH_FAILED : SWITCH_WAITS;
+}
+
+bool switch_has_settled(const struct vus_switch *sw)
+{
+	return !sw->settling;
 }
 
 unsigned int switch_catch_up(struct vus_switch *sw)

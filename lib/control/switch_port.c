@@ -77,12 +77,11 @@ static void tell_failed(const char *name, const struct fail *fail) RUNS_ON(contr
 	monitor_emit(MONITOR_PORT_FAILED, name, "{s:s}", "reason", monitor_text(fail->text));
 }
 
-int switch_port_create(struct vus_switch *sw, const struct config_port *config)
+int switch_port_create(struct vus_switch *sw, const struct config_port *config, struct fail *fail)
 {
 	const struct port_spec spec = {.name = config->name, .type = config->driver->type, .options = config->options};
 	struct switch_port *sp = calloc(1, sizeof(*sp));
-	struct fail fail = {.text = "no memory"};
-	int error = -ENOMEM;
+	int error = fail_set(fail, -ENOMEM, "no memory");
 
 	if (sp == NULL || config_port_copy(&sp->made, config) != 0)
 		goto failed;
@@ -91,7 +90,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	sp->retry.fire = retry;
 	error = enter(sw, sp);
 	if (error == 0) {
-		error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, &fail);
+		error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, fail);
 		if (error != 0)
 			strike_out(sw, sp);
 	}
@@ -104,8 +103,8 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	sw->ports_n++;
 	sp->state = sp->port->starting ? SWITCH_PORT_STARTING : SWITCH_PORT_OUT;
 	sw->ports_starting += sp->port->starting;
-	if (set_policy(sp, &config->member, &fail) != 0) {
-		log_error(config->name, "not isolated: %s; the next reload tries again", fail.text);
+	if (set_policy(sp, &config->member, fail) != 0) {
+		log_error(config->name, "not isolated: %s; the next reload tries again", fail->text);
 		sp->made.member.isolated = false;
 	}
 	if (!sp->port->starting)
@@ -113,7 +112,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config)
 	return 0;
 
 failed:
-	tell_failed(config->name, &fail);
+	tell_failed(config->name, fail);
 	free(sp);
 	return error;
 }
@@ -128,29 +127,29 @@ void switch_port_started(struct switch_port *sp, const struct fail *failed)
 		return;
 	}
 	tell_failed(sp->made.name, failed);
-	switch_give_up(sp->sw, &sp->made);
+	switch_give_up(sp->sw, &sp->made, failed);
 	switch_undue_port(sp);
 	switch_port_end(sp);
 }
 
 /* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */
-int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config)
+int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config, struct fail *fail)
 {
 	struct config_change change = config_port_change(&sp->made, config);
-	struct fail fail = {.text = "no memory"};
 	struct config_port next;
 	int error;
 
 	change.member &= ~option_bit(&bridge_port_options, "bridge");
 	if (change.driver == 0 && change.member == 0)
 		return 0;
+	fail_set(fail, -ENOMEM, "no memory");
 	error = config_port_copy(&next, config);
 	if (error == 0 && change.driver != 0)
-		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, &fail);
+		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, fail);
 	if (error == 0 && change.member != 0)
-		error = set_policy(sp, &config->member, &fail);
+		error = set_policy(sp, &config->member, fail);
 	if (error != 0) {
-		log_error(sp->made.name, "cannot be changed while it runs: %s", fail.text);
+		log_error(sp->made.name, "cannot be changed while it runs: %s", fail->text);
 		config_port_free(&next);
 		return error;
 	}

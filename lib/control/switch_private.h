@@ -66,6 +66,8 @@ TAILQ_HEAD(switch_ports, switch_port);
 struct switch_wanted {
 	bool due;      /* on the list of those that a step looks at */
 	bool given_up; /* it could not be made */
+	bool unchanged; /* it is there, and could not be changed */
+	char *why;     /* one of these; NULL: no memory */
 	STAILQ_ENTRY(switch_wanted) link;
 };
 
@@ -93,6 +95,8 @@ struct vus_switch {
 	bool settling; /* the owner is still to be told that it has settled */
 	switch_settled settled;
 	void *settled_arg;
+	switch_stepped stepped;
+	void *stepped_arg;
 	struct switch_bridge *bridge[BRIDGES_MAX];
 	struct switch_port *port[PORTS_MAX];
 	/* Where they are in these, by name; and for each driver, by what no other port of it can have. Those that leave, too. */
@@ -115,6 +119,7 @@ struct vus_switch {
 	uint64_t moves;		 /* made */
 };
 
+void switch_wanted_free(struct switch_wanted *wanted, unsigned int n);
 /* switch_apply.c: what steps look at, from the loop's next turn on. */
 void switch_due_init(struct switch_due *due);
 void switch_due_port(struct switch_port *sp) RUNS_ON(control_thread);
@@ -122,7 +127,7 @@ void switch_due_port(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_undue_port(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_due_bridges(struct vus_switch *sw) RUNS_ON(control_thread);
 /* The port of the configuration that this one was to be could not be made; none: the configuration has changed since. */
-void switch_give_up(struct vus_switch *sw, const struct config_port *made) RUNS_ON(control_thread);
+void switch_give_up(struct vus_switch *sw, const struct config_port *made, const struct fail *fail) RUNS_ON(control_thread);
 /* Ports of the configuration that wanted the name of this one, or what it takes: it is gone. */
 void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone) RUNS_ON(control_thread);
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
@@ -144,12 +149,13 @@ void switch_bridge_go(struct switch_bridge *bridge) RUNS_ON(control_thread);
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
 	RUNS_ON(control_thread);
 
-/* Makes the port, and leaves it OUT or STARTING. 0, or -errno reported in a line. */
-int switch_port_create(struct vus_switch *sw, const struct config_port *config) RUNS_ON(control_thread);
+/* Makes the port, and leaves it OUT or STARTING. 0, or -errno reported in a line, with the reason in `fail`. */
+int switch_port_create(struct vus_switch *sw, const struct config_port *config, struct fail *fail) RUNS_ON(control_thread);
 /* STARTING -> OUT, and it is due; or, if it could not be made, -> ENDING. */
 void switch_port_started(struct switch_port *sp, const struct fail *failed) RUNS_ON(control_thread);
-/* Changes what of its options can change while it lives. 0, or -errno reported in a line. */
-int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config) RUNS_ON(control_thread);
+/* Changes what of its options can change while it lives. 0, or -errno reported in a line, with the reason in `fail`. */
+int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config, struct fail *fail)
+	RUNS_ON(control_thread);
 /* OUT -> IN. 0 or -ENOMEM (it stays OUT and tries again by itself). */
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge) RUNS_ON(control_thread);
 /* IN -> LEAVING, and OUT later, when it is due again. */

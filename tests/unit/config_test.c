@@ -189,7 +189,7 @@ static const struct {
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
 	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: bridges, ports, rebalance, "
-	 "socket-owner, socket-group, socket-mode"},
+	 "change-users, change-groups, socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
 	{"rebalance: [on]\nports: []\n", 1, "rebalance"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
@@ -668,11 +668,11 @@ static void a_socket_of_the_command_line(void **state)
 
 /* --- two configurations ----------------------------------------------------------------------------------------- */
 
-static void add_line(void *arg, const char *line)
+static void add_line(void *arg, const struct config_told *told)
 {
 	char *text = arg;
 
-	snprintf(text + strlen(text), 2000 - strlen(text), "%s\n", line);
+	snprintf(text + strlen(text), 2000 - strlen(text), "%s\n", told->line);
 }
 
 /* What turns one text into the other, as it is reported. */

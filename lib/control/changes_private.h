@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* changes_private.h: what the files of changes.h share.
+ *
+ *	changes.c	  the queue: read and checked, applied, answered, taken back
+ *	changes_read.c	  what a request asks for
+ *	changes_reply.c	  what it is answered
+ *
+ * Context: control thread.
+ */
+#ifndef VUS_CHANGES_PRIVATE_H
+#define VUS_CHANGES_PRIVATE_H
+
+#include <jansson.h>
+#include <sys/queue.h>
+
+#include "changes.h"
+#include "config_edit.h"
+
+struct change {
+	struct changes *changes;
+	struct vus_switch *sw;
+	TAILQ_ENTRY(change) link; /* in `queue`, then nowhere, then in `applied` */
+	bool reloads;		  /* reads the file; else there is an edit */
+	bool signalled;		  /* ... because of a signal: nobody is to be answered */
+	bool dry_run;
+	struct config_edit edit;
+	char what[96], who[96];
+
+	change_answered answered; /* NULL: nobody is told */
+	void *arg;
+	json_t *told;	 /* what becomes of what */
+	unsigned int at; /* items of the edit before this one are there, gone or failed */
+	struct loop_timer limit;
+	bool lingers; /* who asked has been told what it still waits for */
+};
+
+/* changes_read.c: fills in what a new change is to do. 0 or -errno with a line in `fail`. */
+int change_read(struct change *change, const json_t *request, struct fail *fail);
+
+/* changes_reply.c: {"error": ..., "code": ...}. */
+json_t *change_reply_error(int error, const struct fail *fail);
+/* Of a change that has been checked. */
+json_t *change_reply_told(struct change *change);
+/* What has become of one that was applied; `undo`, which may be NULL, is an edit that takes back what of it could not be made. */
+json_t *change_reply_made(struct change *change, struct config_edit *undo) RUNS_ON(control_thread);
+/* A config_tell: adds to change->told. */
+void change_add_told(void *arg, const struct config_told *told);
+/* Nothing is waited for any more. */
+bool change_has_come(struct change *change) RUNS_ON(control_thread);
+
+#endif

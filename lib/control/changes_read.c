@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "changes_private.h"
+
+static const struct {
+	const char *command;
+	enum config_edit_list list;
+	enum config_edit_verb verb;
+} edits[] = {
+	{"port.add", CONFIG_EDIT_PORTS, CONFIG_EDIT_ADD},	{"port.set", CONFIG_EDIT_PORTS, CONFIG_EDIT_SET},
+	{"port.remove", CONFIG_EDIT_PORTS, CONFIG_EDIT_REMOVE}, {"port.ensure", CONFIG_EDIT_PORTS, CONFIG_EDIT_ENSURE},
+	{"bridge.add", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_ADD},	{"bridge.set", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_SET},
+	{"bridge.remove", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_REMOVE},
+	{"bridge.ensure", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_ENSURE},
+};
+enum { EDITS = sizeof(edits) / sizeof(edits[0]) };
+
+static int edit_of(const char *command)
+{
+	for (int i = 0; i < (int)EDITS; i++)
+		if (strcmp(edits[i].command, command) == 0)
+			return i;
+	return -1;
+}
+
+bool changes_has(const char *command)
+{
+	return edit_of(command) >= 0 || strcmp(command, "ensure") == 0 || strcmp(command, "reload") == 0;
+}
+
+/* A member that the command does not have may be one that was misspelt: then nothing is done. */
+static int check_members(const json_t *request, const char *command, const char *one, struct fail *fail)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)request, key, value)
+		if (strcmp(key, "command") != 0 && strcmp(key, "dry-run") != 0 && (one == NULL || strcmp(key, one) != 0))
+			return fail_set(fail, -EINVAL, "%s has no \"%.64s\"; there are %s%scommand and dry-run", command, key,
+					one != NULL ? one : "", one != NULL ? ", " : "");
+	value = json_object_get(request, "dry-run");
+	if (value != NULL && !json_is_boolean(value))
+		return fail_set(fail, -EINVAL, "dry-run has to be true or false");
+	return 0;
+}
+
+static int read_edit(struct change *change, const json_t *request, int i, struct fail *fail)
+{
+	bool removes = edits[i].verb == CONFIG_EDIT_REMOVE;
+	const char *kind = config_edit_kinds[edits[i].list], *member = removes ? "name" : kind;
+	const json_t *value = json_object_get(request, member);
+	int error = check_members(request, edits[i].command, member, fail);
+
+	if (error != 0)
+		return error;
+	if (value == NULL)
+		return fail_set(fail, -EINVAL, "which %s? the request has no \"%s\"", kind, member);
+	error = config_edit_add(&change->edit, edits[i].list, edits[i].verb, removes ? json_string_value(value) : NULL,
+				removes ? NULL : value, fail);
+	if (error == 0)
+		snprintf(change->what, sizeof(change->what), "%s %.64s", edits[i].command, change->edit.item[0].name);
+	return error;
+}
+
+int change_read(struct change *change, const json_t *request, struct fail *fail)
+{
+	const char *command = json_string_value(json_object_get(request, "command"));
+	int i = edit_of(command), error;
+
+	change->dry_run = json_is_true(json_object_get(request, "dry-run"));
+	snprintf(change->what, sizeof(change->what), "%s", command);
+	if (i >= 0)
+		return read_edit(change, request, i, fail);
+	change->reloads = strcmp(command, "reload") == 0;
+	if (change->reloads)
+		return check_members(request, command, NULL, fail);
+	error = check_members(request, command, "config", fail);
+	if (error == 0)
+		error = config_edit_read_document(&change->edit, json_object_get(request, "config"), fail);
+	snprintf(change->what, sizeof(change->what), "ensure of %u ports and bridges", change->edit.n);
+	return error;
+}

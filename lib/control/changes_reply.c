@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdio.h>
+
+#include "changes_private.h"
+#include "clock.h"
+#include "ctl_commands.h"
+
+/* --- replies ---------------------------------------------------------------------------------------------------- */
+
+static const char *code_of(int error)
+{
+	switch (-error) {
+	case EEXIST:
+		return "exists";
+	case ENOENT:
+		return "not-found";
+	case EPERM:
+		return "from-file";
+	case EBUSY:
+		return "busy";
+	case ENOMEM:
+		return "no-memory";
+	default:
+		return "invalid";
+	}
+}
+
+json_t *change_reply_error(int error, const struct fail *fail)
+{
+	json_t *reply = ctl_error("%s", fail->text);
+
+	json_object_set_new(reply, "code", json_string(code_of(error)));
+	json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
+	return reply;
+}
+
+static json_t *entry_of(const char *kind, const char *name)
+{
+	return json_pack("{s:s, s:s*}", "kind", kind, "name", name);
+}
+
+void change_add_told(void *arg, const struct config_told *told)
+{
+	struct change *change = arg;
+	json_t *entry = entry_of(told->kind, told->name), *text = json_string(told->line);
+
+	/* A path in it may be no UTF-8, which jansson refuses. */
+	json_object_set_new(entry, "what", json_string(told->what));
+	if (told->cost != NULL)
+		json_object_set_new(entry, "cost", json_string(told->cost));
+	json_object_set_new(entry, "text", text != NULL ? text : json_string("(not UTF-8)"));
+	json_array_append_new(change->told, entry);
+}
+
+json_t *change_reply_told(struct change *change)
+{
+	json_t *reply = json_pack("{s:b, s:O}", "changed", json_array_size(change->told) > 0, "changes", change->told);
+
+	if (change->dry_run)
+		json_object_set_new(reply, "dry-run", json_true());
+	return reply;
+}
+
+/* --- what has become of it -------------------------------------------------------------------------------------- */
+
+static enum switch_progress progress_of(const struct change *change, unsigned int i, const char **why)
+	RUNS_ON(control_thread)
+{
+	const struct config_edit_item *item = &change->edit.item[i];
+	const struct vus_switch *sw = change->sw;
+
+	*why = "the log says why";
+	return item->list == CONFIG_EDIT_PORTS ? switch_port_progress(sw, item->name, why)
+					       : switch_bridge_progress(sw, item->name);
+}
+
+bool change_has_come(struct change *change)
+{
+	const char *why;
+
+	if (change->reloads)
+		return switch_has_settled(change->sw);
+	while (change->at < change->edit.n && progress_of(change, change->at, &why) != SWITCH_WAITS)
+		change->at++;
+	return change->at == change->edit.n;
+}
+
+struct outcome {
+	json_t *failed, *waits;
+	char error[512]; /* of the first that failed; "" */
+};
+
+static void add_outcome(struct outcome *outcome, const char *kind, const char *name, enum switch_progress progress,
+			const char *why)
+{
+	json_t *entry, *text;
+
+	if (progress == SWITCH_DONE)
+		return;
+	entry = entry_of(kind, name);
+	if (progress == SWITCH_WAITS) {
+		json_array_append_new(outcome->waits, entry);
+		return;
+	}
+	text = json_string(why);
+	json_object_set_new(entry, "error", text != NULL ? text : json_string("(not UTF-8)"));
+	json_array_append_new(outcome->failed, entry);
+	if (outcome->error[0] == '\0')
+		snprintf(outcome->error, sizeof(outcome->error), "%s %s cannot be made or changed: %s", kind, name, why);
+}
+
+static void look_at_edit(const struct change *change, struct outcome *outcome, struct config_edit *undo)
+	RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < change->edit.n; i++) {
+		const char *why;
+		enum switch_progress progress = progress_of(change, i, &why);
+
+		add_outcome(outcome, config_edit_kinds[change->edit.item[i].list], change->edit.item[i].name, progress, why);
+		if (progress == SWITCH_FAILED && change->edit.item[i].after != NULL && undo != NULL)
+			config_edit_add_restore(undo, &change->edit, i);
+	}
+}
+
+static void look_at_all(const struct change *change, struct outcome *outcome) RUNS_ON(control_thread)
+{
+	const struct vus_switch *sw = change->sw;
+	const struct config *config = switch_config(sw);
+
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		add_outcome(outcome, "bridge", config->bridges[i].name, switch_bridge_progress(sw, config->bridges[i].name),
+			    "the log says why");
+	for (unsigned int i = 0; i < config->ports_n; i++) {
+		const char *why = NULL;
+		enum switch_progress progress = switch_port_progress(sw, config->ports[i].name, &why);
+
+		add_outcome(outcome, "port", config->ports[i].name, progress, why);
+	}
+}
+
+json_t *change_reply_made(struct change *change, struct config_edit *undo)
+{
+	struct outcome outcome = {.failed = json_array(), .waits = json_array()};
+	json_t *reply = change_reply_told(change);
+
+	if (change->reloads)
+		look_at_all(change, &outcome);
+	else
+		look_at_edit(change, &outcome, undo);
+	if (json_array_size(outcome.waits) > 0)
+		json_object_set(reply, "waits", outcome.waits);
+	if (outcome.error[0] != '\0') {
+		json_t *error = ctl_error("%s", outcome.error);
+
+		json_object_update(reply, error);
+		json_decref(error);
+		json_object_set(reply, "failed", outcome.failed);
+		json_object_set_new(reply, "code", json_string("failed"));
+	}
+	json_decref(outcome.failed);
+	json_decref(outcome.waits);
+	return reply;
+}
