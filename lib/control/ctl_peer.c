@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ctl_peer.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "one_line.h"
+#include "process_name.h"
 
 /* A user who is in more groups than that is asked for by name. */
 enum { GROUPS_MAX = 256 };
-
-/* Its process may have ended since, or be another's. */
-static void program_of(pid_t pid, char *name, size_t size)
-{
-	char path[32];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, name, size - 1);
-		close(fd);
-	}
-	name[n > 0 ? n : 0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	if (name[0] == '\0')
-		snprintf(name, size, "?");
-}
 
 static bool is_among(uint32_t number, const uint32_t *numbers, unsigned int n)
 {
@@ -66,9 +45,9 @@ bool ctl_peer_may_change(int fd, const struct switch_options *options, char *who
 		snprintf(who, size, "an unknown user");
 		return false;
 	}
-	program_of(peer.pid, program, sizeof(program));
-	snprintf(who, size, "uid %u, process %d (%s)", (unsigned int)peer.uid, (int)peer.pid, program);
-	one_line(who, size);
+	/* Its process may have ended since, or be another's. */
+	process_name(peer.pid, program, sizeof(program));
+	snprintf(who, size, "uid %u, process %d (%s)", (unsigned int)peer.uid, (int)peer.pid, program[0] != '\0' ? program : "?");
 	return peer.uid == 0 || peer.uid == geteuid() || is_among(peer.uid, options->change_uid, options->change_uids_n) ||
 	       is_member(fd, peer.gid, options);
 }
