@@ -54,6 +54,11 @@ const struct command *command_find(const char *const *word, int *used)
 	return found;
 }
 
+const char *command_name(void)
+{
+	return command->name;
+}
+
 const char *command_word(int index)
 {
 	return words_used + index < options.words ? options.word[words_used + index] : NULL;
@@ -77,7 +82,7 @@ static void check_line(void)
 
 	while (most < COMMAND_ARGUMENTS && command->argument[most] != ARGUMENT_NONE)
 		most++;
-	if (words > most)
+	if (words > most && !command->pairs)
 		die("\"%s\" is one word too many; see --help", options.word[words_used + most]);
 	if (words < command->needed)
 		die("%s", command->missing);
@@ -91,8 +96,6 @@ static void find_command(void)
 	if (options.words == 0)
 		die("what is to be shown? %s", command_names());
 	command = command_find(options.word, &words_used);
-	if (command == NULL && strcmp(options.word[0], "reload") == 0)
-		die("there is no reload here: `systemctl reload vuswitch`, or SIGHUP to vuswitch, reads the file again");
 	if (command == NULL)
 		die("\"%s\" is not known; there are %s", options.word[0], command_names());
 }

@@ -21,6 +21,7 @@ enum argument {
 	ARGUMENT_ANY,
 	ARGUMENT_PORT,
 	ARGUMENT_BRIDGE,
+	ARGUMENT_FILE,
 };
 
 /* The replies to the questions of a command: those before (NULL the first time) and those of now. */
@@ -32,6 +33,7 @@ struct command {
 	const char *name;      /* one word, or two: of commands that fit the one with more words is meant */
 	const char *arguments; /* for --help: "NAME", "[BRIDGE]"; NULL: none */
 	enum argument argument[COMMAND_ARGUMENTS]; /* what each word is, as many as there may be */
+	bool pairs;	       /* and any number of KEY=VALUE behind them */
 	int needed;	       /* so many of them have to be there */
 	const char *missing;   /* what is said if they are not */
 	const char *options;   /* the letters of those that go with it */
@@ -53,6 +55,8 @@ extern const struct command commands[];
 const struct command *command_find(const char *const *word, int *used);
 /* Runs the command that the command line names, or ends the program with one line. */
 void command_run(void);
+/* The name of the command that is run. */
+const char *command_name(void);
 /* The words behind the command's name; NULL: there are not so many. */
 const char *command_word(int index);
 void commands_print(void);

@@ -57,6 +57,8 @@ static void offer_argument(enum argument argument)
 		offer_names("ports");
 	else if (argument == ARGUMENT_BRIDGE)
 		offer_names("bridges");
+	else if (argument == ARGUMENT_FILE)
+		complete_files();
 }
 
 static void offer_options(const struct command *command)
@@ -66,9 +68,11 @@ static void offer_options(const struct command *command)
 			complete_offer("--", spec->name, spec->help);
 }
 
-/* The next word of the names that begin with the words that are there. */
+/* The next word of the names that begin with the words that are there; in the table, those with the same one stand together. */
 static void offer_commands(void)
 {
+	char last[32] = "";
+
 	for (const struct command *command = commands; command->name != NULL; command++) {
 		const char *name = command->name;
 		char word[32];
@@ -81,9 +85,12 @@ static void offer_commands(void)
 				break;
 			name += len + 1;
 		}
+		if (at < line.words)
+			continue;
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, " "), name);
-		if (at == line.words)
+		if (strcmp(word, last) != 0)
 			complete_offer("", word, command->help);
+		snprintf(last, sizeof(last), "%s", word);
 	}
 }
 

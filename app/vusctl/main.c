@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* main.c: vusctl, a look at a running vuswitch. */
+/* main.c: vusctl, which looks at a running vuswitch, and changes it. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static void print_help(void)
 {
 	out_to_terminal(out_terminal_width());
 	put("vusctl [--control SOCKET] [-j] COMMAND\n"
-	    "Looks at a running vuswitch.\n"
+	    "Looks at a running vuswitch, and changes it.\n"
 	    "\n");
 	commands_print();
 	put("\n");

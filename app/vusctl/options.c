@@ -29,6 +29,7 @@ const struct option_spec option_specs[] = {
 	{'l', "names", .help = "only the names, a line each"},
 	{'p', "port", "NAME", .port = true, .help = "only what is about this port"},
 	{'r', "reset", .help = "forgets the longest round"},
+	{'d', "dry-run", .help = "says what would be done, and does nothing"},
 	{'h', "help", .always = true, .help = "this"},
 	{'V', "version", .always = true, .help = "of vusctl"},
 	{0},
@@ -53,6 +54,9 @@ static void take(char letter, const char *value)
 	switch (letter) {
 	case 'c':
 		options.control = value;
+		break;
+	case 'd':
+		options.dry_run = true;
 		break;
 	case 'j':
 		options.json = true;

@@ -12,7 +12,7 @@ enum { OPTION_WORDS_MAX = 64 };
 
 struct vusctl_options {
 	const char *control;
-	bool json, names, reset, reverse;
+	bool json, names, reset, reverse, dry_run;
 	long count;    /* how many times a view is shown; 0: no end */
 	double watch;  /* seconds between two of them; 0: it is shown once */
 	const char *sort, *filter, *port; /* NULL: not given */

@@ -87,7 +87,7 @@ def test_shells(shell: str, tmp_path: Path, switch: PlayedSwitch) -> None:
     (tmp_path / "vuswitch-file.yaml").touch()
     (tmp_path / "guest.sock").touch()
     with Shell(shell, tmp_path) as terminal:
-        terminal.completed("vusctl bri", "vusctl bridges")
+        terminal.completed("vusctl reb", "vusctl rebalance")
         terminal.completed("vusctl lcores --res", "vusctl lcores --reset")
         terminal.completed("vusctl port w", "vusctl port web:80" if shell != "zsh" else "vusctl port web")
         terminal.completed("vusctl macs st", "vusctl macs storage")
@@ -110,9 +110,12 @@ def offers(name: str, *words: str | Path) -> list[str]:
 def test_every_row_is_offered(switch: PlayedSwitch) -> None:
     """What --help has, completion has: both come from the same tables."""
     text = run([program("vusctl"), "--help"])
-    assert offers("vusctl", "") == re.findall(r"^  ([a-z]\S*)", text, re.M)
-    words = re.findall(r"^  -\w, (--[a-z]+)", text, re.M)
-    offered = {word for command in ("lcores", "ports", "events") for word in offers("vusctl", command, "-")}
+    assert offers("vusctl", "") == list(dict.fromkeys(re.findall(r"^  ([a-z]\S*)", text, re.M)))
+    assert {"add", "set", "ensure", "remove"} <= set(offers("vusctl", "-c", switch.control, "port", ""))
+    assert offers("vusctl", "-c", switch.control, "bridge", "remove", "s") == ["storage"]
+    assert offers("vusctl", "ensure", "") == [":files"]
+    words = re.findall(r"^  -\w, (--[a-z-]+)", text, re.M)
+    offered = {word for command in ("lcores", "ports", "events", "reload") for word in offers("vusctl", command, "-")}
     assert words and offered == set(words)
     text = run([program("vuswitch"), "--help"])
     assert set(re.findall(r"^  (--[a-z-]+)", text, re.M)) - {"--help"} <= set(offers("vuswitch", "--", "-"))
@@ -123,5 +126,5 @@ def test_every_row_is_offered(switch: PlayedSwitch) -> None:
 
 
 def test_nothing_is_offered_of_a_switch_that_is_not_there(tmp_path: Path) -> None:
-    said = run([program("vusctl"), "--complete", "-c", tmp_path / "none.sock", "port", ""], check=False)
+    said = run([program("vusctl"), "--complete", "-c", tmp_path / "none.sock", "macs", ""], check=False)
     assert said == ""

@@ -54,3 +54,66 @@ def test_events(tmp_path: Path) -> None:
         ]
         said = run([*words, "-j"], check=False).splitlines()
         assert [json.loads(line) for line in said] == EVENTS
+
+
+DONE = {"changed": True, "changes": [{"kind": "port", "name": "vm3", "what": "comes", "text": "port vm3: comes"}], "time_ns": 1}
+WAITS = {**DONE, "waits": [{"kind": "port", "name": "vm3"}]}
+
+
+def changes(folder: Path, answer: dict[str, Any], *words: str | Path) -> tuple[list[dict[str, Any]], str]:
+    """What vusctl asks, and what it prints, standard error too."""
+    with PlayedSwitch(folder, lambda _: answer) as switch:
+        shown = run(["sh", "-c", 'exec "$@" 2>&1', "sh", program("vusctl"), "-c", switch.control, *words], check=False)
+        return switch.asked, shown
+
+
+@pytest.mark.parametrize("line, request_", [
+    ("port add vm3 type=vhost-user socket=/run/a=b.sock queues=2",
+     {"command": "port.add", "port": {"name": "vm3", "type": "vhost-user", "socket": "/run/a=b.sock", "queues": "2"}}),
+    ("port set vm3 queues= -d", {"command": "port.set", "dry-run": True, "port": {"name": "vm3", "queues": None}}),
+    ("bridge ensure lan", {"command": "bridge.ensure", "bridge": {"name": "lan"}}),
+    ("port remove vm3 --dry-run", {"command": "port.remove", "dry-run": True, "name": "vm3"}),
+    ("bridge remove lan", {"command": "bridge.remove", "name": "lan"}),
+    ("reload", {"command": "reload"}),
+])
+def test_changes(tmp_path: Path, line: str, request_: dict[str, Any]) -> None:
+    asked, shown = changes(tmp_path, WAITS, *line.split())
+    assert asked == [request_]
+    assert shown.splitlines() == ["port vm3: comes", "port vm3: is still waited for"]
+
+
+@pytest.mark.parametrize("text", [
+    "bridges:\n- name: lan\nports:\n- {name: vm3, type: vhost-user, queues: 2, isolated: yes, mtu: }\n",
+    '{"bridges": [{"name": "lan"}], "ports": [{"name": "vm3", "type": "vhost-user", "queues": 2, "isolated": "yes", "mtu": null}]}',
+])
+def test_ensure_reads_yaml_and_json(tmp_path: Path, text: str) -> None:
+    """Scalars stay texts: the switch knows what each has to be."""
+    (tmp_path / "file").write_text(text)
+    asked, _ = changes(tmp_path, DONE, "ensure", tmp_path / "file")
+    port = {"name": "vm3", "type": "vhost-user", "queues": "2", "isolated": "yes", "mtu": None}
+    assert asked == [{"command": "ensure", "config": {"bridges": [{"name": "lan"}], "ports": [port]}}]
+
+
+@pytest.mark.parametrize("words, complaint", [
+    (["port", "add"], "which port"),
+    (["port", "add", "vm3", "queues"], "no KEY=VALUE"),
+    (["port", "add", "vm3", "=2"], "no KEY=VALUE"),
+    (["port", "add", "vm3", "queues=2", "queues=4"], "there twice"),
+    (["port", "remove", "vm3", "vm4"], "one word too many"),
+    (["ports", "--dry-run"], "--dry-run is not for ports"),
+    (["ensure", "/none"], "No such file"),
+    (["ensure", "/dev/null"], "there is nothing in this file"),
+    (["ensure", "/dev/zero"], "256 KiB"),
+])
+def test_what_is_not_asked(tmp_path: Path, words: list[str], complaint: str) -> None:
+    """What makes no sense is told in one line, and the switch is not asked."""
+    asked, shown = changes(tmp_path, DONE, *words)
+    assert asked == [] and complaint in shown and len(shown.splitlines()) == 1, shown
+
+
+def test_what_the_switch_refuses(tmp_path: Path) -> None:
+    """Its line, as it is."""
+    _, shown = changes(tmp_path, {"error": "there is no port vm3", "code": "not-found"}, "port", "remove", "vm3")
+    assert shown == "vusctl: there is no port vm3\n"
+    _, shown = changes(tmp_path, {"changed": False, "changes": [], "time_ns": 1}, "port", "ensure", "vm3")
+    assert "nothing to change" in shown

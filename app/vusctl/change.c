@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client.h"
+#include "options.h"
+#include "out.h"
+#include "tree.h"
+#include "views.h"
+
+/* The longest request that the switch reads, with the end of its line. */
+enum { REQUEST_BYTES_MAX = 256 * 1024 };
+
+/* --- questions --------------------------------------------------------------------------------------------------- */
+
+static json_t *new_request(const char *command)
+{
+	json_t *request = json_pack("{s:s}", "command", command);
+
+	if (options.dry_run)
+		json_object_set_new(request, "dry-run", json_true());
+	return request;
+}
+
+/* "queues=2"; "queues=" is null: the option is as if it had never been written. The checker knows what a text has to be. */
+static void add_pair(json_t *entry, const char *pair)
+{
+	const char *value = strchr(pair, '=');
+	char *key;
+
+	if (value == NULL || value == pair)
+		die("\"%s\" is no KEY=VALUE, such as queues=2", pair);
+	key = strndup(pair, (size_t)(value - pair));
+	if (key == NULL)
+		die("no memory");
+	if (json_object_get(entry, key) != NULL)
+		die("\"%s\" is there twice", key);
+	if (json_object_set_new(entry, key, value[1] != '\0' ? json_string(value + 1) : json_null()) != 0)
+		die("\"%s\" is not UTF-8", pair);
+	free(key);
+}
+
+json_t *ask_edit(void)
+{
+	const char *name = command_name(), *verb = strchr(name, ' ') + 1;
+	char kind[16], command[32];
+	json_t *request, *entry;
+
+	snprintf(kind, sizeof(kind), "%.*s", (int)(verb - name - 1), name);
+	snprintf(command, sizeof(command), "%s.%s", kind, verb);
+	request = new_request(command);
+	if (strcmp(verb, "remove") == 0) {
+		if (json_object_set_new(request, "name", json_string(command_word(0))) != 0)
+			die("\"%s\" is not UTF-8", command_word(0));
+		return request;
+	}
+	entry = json_pack("{s:s}", "name", command_word(0));
+	if (entry == NULL)
+		die("\"%s\" is not UTF-8", command_word(0));
+	for (int i = 1; command_word(i) != NULL; i++)
+		add_pair(entry, command_word(i));
+	json_object_set_new(request, kind, entry);
+	return request;
+}
+
+/* A tree of a file is as deep as tree.h lets it be. */
+static json_t *json_of(const char *file, const struct tree *tree)
+{
+	json_t *json = tree->kind == TREE_MAP ? json_object() : json_array();
+
+	if (tree->kind == TREE_TEXT) {
+		json_decref(json);
+		json = tree->nothing ? json_null() : json_string(tree->text);
+	}
+	if (json == NULL)
+		die("%s:%u: this is not UTF-8", file, tree->line);
+	if (tree->kind == TREE_TEXT)
+		return json;
+	for (unsigned int i = 0; i < tree->n; i++) {
+		const struct tree_item *item = &tree->item[i];
+
+		if (tree->kind == TREE_LIST)
+			json_array_append_new(json, json_of(file, item->value));
+		else if (json_object_get(json, item->key) != NULL)
+			die("%s:%u: \"%s\" is there twice", file, item->line, item->key);
+		else if (json_object_set_new(json, item->key, json_of(file, item->value)) != 0)
+			die("%s:%u: this is not UTF-8", file, item->line);
+	}
+	return json;
+}
+
+static char *read_all(const char *file, size_t *len)
+{
+	FILE *from = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+	char *text = malloc(REQUEST_BYTES_MAX);
+
+	if (from == NULL)
+		die("%s: %s", file, strerror(errno));
+	if (text == NULL)
+		die("no memory");
+	*len = fread(text, 1, REQUEST_BYTES_MAX, from);
+	if (ferror(from))
+		die("%s: %s", file, strerror(errno));
+	if (*len == REQUEST_BYTES_MAX)
+		die("%s: this is too long; a request has 256 KiB at most, so split it", file);
+	if (from != stdin)
+		fclose(from);
+	return text;
+}
+
+json_t *ask_ensure(void)
+{
+	const char *file = command_word(0);
+	json_t *request = new_request("ensure");
+	struct tree *tree;
+	struct fail fail;
+	size_t len;
+	char *text = read_all(file, &len);
+	int error = tree_read_yaml(file, text, len, &tree, &fail);
+
+	if (error == -ENODATA)
+		die("%s: there is nothing in this file", file);
+	if (error != 0)
+		die("%s", fail.text);
+	json_object_set_new(request, "config", json_of(file, tree));
+	if (json_dumpb(request, NULL, 0, JSON_COMPACT) >= REQUEST_BYTES_MAX)
+		die("%s: this is too long; a request has 256 KiB at most, so split it", file);
+	tree_free(tree);
+	free(text);
+	return request;
+}
+
+json_t *ask_reload(void)
+{
+	return new_request("reload");
+}
+
+/* --- the reply --------------------------------------------------------------------------------------------------- */
+
+void view_changes(const struct replies *replies)
+{
+	const json_t *reply = replies->now[0], *changes = json_object_get(reply, "changes"), *entry;
+	size_t i;
+
+	json_array_foreach((json_t *)changes, i, entry)
+		put("%s\n", text_of(entry, "text"));
+	if (json_array_size(changes) == 0)
+		put("nothing to change: all of it is so already\n");
+	else if (json_is_true(json_object_get(reply, "dry-run")))
+		put("(--dry-run: nothing was done)\n");
+	json_array_foreach(json_object_get(reply, "waits"), i, entry)
+		put(MARK_WARN "%s %s: is still waited for" MARK_PLAIN "\n", text_of(entry, "kind"), text_of(entry, "name"));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* change.h: commands that change the switch: what they ask for, and what the switch says of it.
+ *
+ * Context: the one thread of vusctl.
+ */
+#ifndef VUSCTL_CHANGE_H
+#define VUSCTL_CHANGE_H
+
+#include <jansson.h>
+
+#include "command.h"
+
+/* "port add NAME KEY=VALUE..." and the like: verb and kind are the command's name. Ends the program where a word is wrong. */
+json_t *ask_edit(void);
+/* "ensure FILE": a document of YAML or JSON; "-" is standard input. Ends the program where it cannot be read. */
+json_t *ask_ensure(void);
+json_t *ask_reload(void);
+
+/* What became of what, a line each. */
+void view_changes(const struct replies *replies);
+
+#endif
