@@ -180,7 +180,7 @@ static void send_floods(struct sorting *s) RUNS_ON(lcore_thread)
 }
 
 /* Which outbox was a port's when it had one last. Whether it still is, the outbox says: so nothing is cleared. */
-static _Thread_local uint8_t outbox_of[PORTS_MAX];
+static _Thread_local __attribute__((tls_model("local-exec"))) uint8_t outbox_of[PORTS_MAX];
 _Static_assert(BURST_MAX <= UINT8_MAX + 1, "outboxes have numbers that fit");
 
 static void add_known(struct sorting *s, struct port *port, struct frame *frame)

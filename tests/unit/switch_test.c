@@ -96,6 +96,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	role_assert_control();
+	switch_on_settled(sw, NULL, NULL);
 	apply((const char *const[]){NULL});
 	TURN_UNTIL(loop, switch_is_empty(sw));
 	switch_destroy(sw);
