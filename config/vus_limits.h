@@ -40,7 +40,7 @@ enum {
 	VIRTQ_SIZE_MAX = 32768,
 
 	/* Chains of a ring that are in hand at once, and their places in a record's list, one more: a frame of almost the
-	 * largest size in buffers of 256 bytes; and of what a guest sends, eight bursts, of which a NIC may be reading. */
+	 * largest size in buffers of 256 bytes; and of what a guest sends, two bursts or more, of which a NIC may be reading. */
 	VIRTQ_IN_HAND_MAX = 255,
 	VIRTQ_IN_HAND_LIST = VIRTQ_IN_HAND_MAX + 1,
 
@@ -74,7 +74,7 @@ enum {
 	/* Bytes of payload in a piece of a frame that is to be cut up: the least Linux knows (TCP_MIN_GSO_SIZE). */
 	FRAME_GSO_SIZE_MIN = 8,
 	/* Pieces it is cut up into: 64 KiB where a path takes packets of 576 bytes (RFC 791: at least), and what Linux
-	 * sends as one USO frame; so a burst becomes 4096 frames at most (V14). */
+	 * sends as one USO frame; so a burst becomes 16384 frames at most (V14). */
 	FRAME_SEGMENTS_MAX = 128,
 	/* Pieces of guest memory one burst may refer to, and so one frame at most. A chain of as many one-byte
 	 * descriptors as QEMU's largest ring (1024) still fits. */

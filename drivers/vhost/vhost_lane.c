@@ -62,7 +62,7 @@ uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct
 	uint16_t n;
 
 	if (!ended(link)) {
-		n = lane_receive(&link->from_guest, ctx->burst, BURST_MAX);
+		n = lane_receive(&link->from_guest, ctx->burst, (uint16_t)ctx->share.frames);
 		rxq->held = n > 0 ? link : NULL; /* without frames there is no complete() */
 		return n;
 	}

@@ -43,6 +43,22 @@ struct changes {
 
 static void start_next(struct changes *changes) RUNS_ON(control_thread);
 
+static void limit_over(struct loop_timer *timer);
+
+/* One that is not answered yet; NULL: no memory. */
+static struct change *change_create(struct changes *changes) RUNS_ON(control_thread)
+{
+	struct change *change = calloc(1, sizeof(*change));
+
+	if (change == NULL)
+		return NULL;
+	change->changes = changes;
+	change->sw = changes->options.sw;
+	change->limit.fire = limit_over;
+	changes->n++;
+	return change;
+}
+
 static void change_free(struct change *change) RUNS_ON(control_thread)
 {
 	loop_timer_stop(change->changes->options.loop, &change->limit);
@@ -74,26 +90,18 @@ static void answer(struct change *change, json_t *reply) RUNS_ON(control_thread)
 	change_free(change);
 }
 
-static void limit_over(struct loop_timer *timer);
-
 /* What an edit has failed to make is what it was before it. */
 static void take_back(struct changes *changes, struct config_edit *undo) RUNS_ON(control_thread)
 {
-	struct change *change = calloc(1, sizeof(*change));
+	struct change *change = change_create(changes);
 
 	if (change == NULL) {
 		config_edit_free(undo);
 		return;
 	}
-	*change = (struct change){
-		.changes = changes,
-		.sw = changes->options.sw,
-		.edit = *undo,
-		.what = "a request is taken back",
-		.who = "not all of it could be made",
-		.limit.fire = limit_over,
-	};
-	changes->n++;
+	change->edit = *undo;
+	snprintf(change->what, sizeof(change->what), "a request is taken back");
+	snprintf(change->who, sizeof(change->who), "not all of it could be made");
 	TAILQ_INSERT_HEAD(&changes->queue, change, link);
 	start_next(changes);
 }
@@ -325,7 +333,7 @@ static void start_next(struct changes *changes)
 struct change *changes_ask(struct changes *changes, const json_t *request, const char *who, change_answered answered,
 			   void *arg, json_t **error)
 {
-	struct change *change = changes->n < CHANGES_MAX ? calloc(1, sizeof(*change)) : NULL;
+	struct change *change = changes->n < CHANGES_MAX ? change_create(changes) : NULL;
 	struct fail fail;
 	int failed;
 
@@ -333,15 +341,9 @@ struct change *changes_ask(struct changes *changes, const json_t *request, const
 		*error = change_reply_error(-EBUSY, &(struct fail){.text = "too many changes are under way; try again"});
 		return NULL;
 	}
-	*change = (struct change){
-		.changes = changes,
-		.sw = changes->options.sw,
-		.answered = answered,
-		.arg = arg,
-		.limit.fire = limit_over,
-	};
+	change->answered = answered;
+	change->arg = arg;
 	snprintf(change->who, sizeof(change->who), "%s", who);
-	changes->n++;
 	failed = change_read(change, request, &fail);
 	if (failed != 0) {
 		*error = change_reply_error(failed, &fail);
@@ -365,19 +367,12 @@ void changes_reload(struct changes *changes)
 	TAILQ_FOREACH (change, &changes->queue, link)
 		if (change->signalled)
 			return;
-	change = calloc(1, sizeof(*change));
+	change = change_create(changes);
 	if (change == NULL) {
 		changes->options.taken(changes->options.arg, NULL, &(struct fail){.text = "no memory"});
 		return;
 	}
-	*change = (struct change){
-		.changes = changes,
-		.sw = changes->options.sw,
-		.reloads = true,
-		.signalled = true,
-		.limit.fire = limit_over,
-	};
-	changes->n++;
+	change->reloads = change->signalled = true;
 	TAILQ_INSERT_TAIL(&changes->queue, change, link);
 	start_next(changes);
 }

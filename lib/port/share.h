@@ -66,11 +66,11 @@ struct share_round {
 	uint32_t least;	  /* owed by a queue that was passed over in this round, at least; 0: none was */
 };
 
-/* Before the first round, which is for many. */
-static inline void share_begin(struct share_round *round)
+/* A round in which a visit takes so many frames at most. */
+static inline void share_begin(struct share_round *round, uint32_t frames)
 {
-	round->frames = BURST_SHARED;
-	round->quantum = round->pays = share_quantum(BURST_SHARED);
+	round->frames = frames;
+	round->quantum = round->pays = share_quantum(frames);
 	round->least = 0;
 }
 
@@ -108,13 +108,13 @@ static inline bool share_turn(struct share_round *round, uint32_t *owed)
 /* After a round in which so many queues moved frames, with so many that are busy. */
 static inline void share_next(struct share_round *round, uint32_t movers, uint32_t busy)
 {
-	round->frames = busy > BURST_SHARED_ABOVE ? BURST_SHARED : BURST_MAX;
-	round->quantum = round->pays = share_quantum(round->frames);
-	if (movers == 0 && round->least > round->pays)
-		round->pays = round->least;
-	else if (movers == 1 && round->least == 0)
+	uint32_t least = round->least;
+
+	share_begin(round, busy > BURST_SHARED_ABOVE ? BURST_SHARED : BURST_MAX);
+	if (movers == 0 && least > round->pays)
+		round->pays = least;
+	else if (movers == 1 && least == 0)
 		round->pays = UINT32_MAX;
-	round->least = 0;
 }
 
 #endif

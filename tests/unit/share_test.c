@@ -13,7 +13,7 @@ static struct share_round begun(void)
 {
 	struct share_round round;
 
-	share_begin(&round);
+	share_begin(&round, BURST_SHARED);
 	return round;
 }
 
