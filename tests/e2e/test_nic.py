@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from vulab.flow import flow_frame
 from vulab.guest import Guest, qemu_version
-from vulab.inside import image_with_switch
+from vulab.inside import image_with_switch, vusctl_inside
 from vulab.lab import Lab
 from vulab.process import wait_until
 
@@ -91,11 +91,7 @@ def _machine(lab: Lab, qemu: Path, image: Path, outside: _Outside, card: str) ->
 def _start_switch(machine: Guest, port: str, eal: str = "") -> None:
     machine.run(f"RUNTIME_DIRECTORY=/tmp/v vuswitch -l 0,1 -m 96 -a {CARD} {eal} -- "
                 f"--vhost vm1=/tmp/v/vm1.sock --ethdev up0={CARD},{port} >/tmp/v/log 2>&1 &")
-    wait_until(lambda: "link up" in _vusctl(machine, "port up0"), 30, "the NIC's link to come up")
-
-
-def _vusctl(machine: Guest, command: str) -> str:
-    return machine.run(f"vusctl -c /tmp/v/control.sock {command}", check=False)
+    wait_until(lambda: "link up" in vusctl_inside(machine, "port up0"), 30, "the NIC's link to come up")
 
 
 @pytest.mark.parametrize(("card", "lengths", "answers"),
@@ -110,7 +106,7 @@ def test_frames_leave_without_a_copy(lab: Lab, qemu: Path, image: Path, outside:
         machine.run(f"nic_guest /tmp/v/vm1.sock {length} {COUNT} {answers} >/tmp/v/said & ")
         wait_until(lambda: "sent" in machine.run("cat /tmp/v/said", check=False), 60,
                    "the guest to send")
-        shown = _vusctl(machine, "port up0")
+        shown = vusctl_inside(machine, "port up0")
         # While the guest waits for answers its memory, 6 MiB, is mapped for the NIC.
         mapped = 6 if answers else 0
         assert re.search(rf"zero copy tx +on, frames of 1500 bytes and more; {mapped} MiB",
@@ -138,7 +134,7 @@ def test_physical_addresses_mean_copies(lab: Lab, qemu: Path, image: Path,
     machine = _machine(lab, qemu, image, outside, "igb")
     _start_switch(machine, "mtu=1500,zero-copy-tx=on", "--iova-mode=pa")
     assert re.search(r"zero copy tx +on, but frames are copied: .*IOVA as VA",
-                     _vusctl(machine, "port up0"))
+                     vusctl_inside(machine, "port up0"))
     said = machine.run(f"nic_guest /tmp/v/vm1.sock 1514 {COUNT}", 60)
     assert "ok" in said
     wait_until(lambda: len(outside.frames) >= 2 * COUNT, 10, "all frames to arrive outside")

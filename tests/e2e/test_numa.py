@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from vulab.guest import Guest
-from vulab.inside import image_with_switch
+from vulab.inside import image_with_switch, vusctl_inside
 from vulab.lab import Lab
 from vulab.machine import TWO_NODES
 from vulab.process import LabError, wait_until
@@ -23,10 +23,6 @@ from conftest import newest_qemu
 LCORES = "0@0,1@0,2@1"
 PORTS = (("a0", "b0", "e0"), ("a1", "b1", "e1"))
 ATTEMPTS = 5
-
-
-def _vusctl(machine: Guest, command: str) -> str:
-    return machine.run(f"vusctl -c /tmp/v/control.sock {command}", check=False)
 
 
 @pytest.fixture
@@ -43,7 +39,7 @@ def machine(lab: Lab, qemu: Path, image: Path) -> Guest:
     ports = " ".join(f"--vhost {port}=/tmp/v/{port}.sock,bridge=br{group}" for group, ports in enumerate(PORTS) for port in ports)
     made.run("mkdir -p /tmp/v; echo 0 >/proc/sys/kernel/numa_balancing; cat /sys/devices/system/node/online")
     made.run(f"RUNTIME_DIRECTORY=/tmp/v vuswitch --lcores {LCORES} --no-huge --no-pci -m 64 -- {ports} >/tmp/v/log 2>&1 &")
-    wait_until(lambda: "a1" in _vusctl(made, "ports"), 30, "the switch to answer")
+    wait_until(lambda: "a1" in vusctl_inside(made, "ports"), 30, "the switch to answer")
     return made
 
 
@@ -75,7 +71,7 @@ def _begin(machine: Guest, ports: int, node: int) -> None:
 
 
 def _is_on(machine: Guest, port: str, node: int) -> bool:
-    shown = _vusctl(machine, f"port {port}")
+    shown = vusctl_inside(machine, f"port {port}")
     return bool(re.search(rf"numa memory +node {node} .*the switch's own for it: node {node}\n", shown))
 
 
@@ -91,8 +87,8 @@ def _mapped(machine: Guest) -> dict[str, tuple[int, int]]:
 
 def _polls(machine: Guest, lcore: int) -> tuple[int, set[str]]:
     """The node of an lcore, and the ports it polls, of which none crosses."""
-    found = re.search(rf"(?m)^{lcore} +\d+ +(\d) +0/\d .* (?:us|ms) +(.*)$", _vusctl(machine, "lcores"))
-    assert found, _vusctl(machine, "lcores")
+    found = re.search(rf"(?m)^{lcore} +\d+ +(\d) +0/\d .* (?:us|ms) +(.*)$", vusctl_inside(machine, "lcores"))
+    assert found, vusctl_inside(machine, "lcores")
     return int(found[1]), set(re.findall(r"(\w+):0 ", found[2]))
 
 
@@ -105,7 +101,7 @@ def test_what_is_had_of_a_port_lies_with_its_guest(machine: Guest) -> None:
     after = _mapped(machine)
     for node in (0, 1):
         assert _polls(machine, 1 + node) == (node, set(PORTS[node]))
-        assert re.search(r"\n +0 +yes +\d .* no\n", _vusctl(machine, f"port {PORTS[node][0]}"))  # the queue does not cross
+        assert re.search(r"\n +0 +yes +\d .* no\n", vusctl_inside(machine, f"port {PORTS[node][0]}"))  # the queue does not cross
     # Each guest has used some ten pages at least; control has made all ports on node 0, of five pages each at least.
     assert after["guest"][1] >= before["guest"][1] + 3 * 10, (before, after)
     assert after["own"][1] >= before["own"][1] + 3 * 5, (before, after)

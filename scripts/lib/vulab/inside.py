@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from .guest import Guest
 from .paths import build_folder
 from .process import run
 
@@ -60,3 +61,10 @@ def image_with_switch(image: Path, folder: Path, programs: Sequence[str], driver
     (made / "initrd").write_bytes((image / "initrd").read_bytes() + gzip.compress(archive, 1))
     shutil.rmtree(more)
     return made
+
+
+def vusctl_inside(machine: Guest, command: str) -> str:
+    """What vusctl says of the switch in there, its errors too. The guest's shell is at a terminal, for which vusctl folds its lines;
+    for cat it does not.
+    """
+    return machine.run(f"vusctl -c /tmp/v/control.sock {command} 2>&1 | cat", check=False)
