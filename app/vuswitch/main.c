@@ -294,7 +294,8 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 		return -1;
 	take_text(vus, config);
 	/* A device that is gone since the last good configuration was kept is reported, and leaves the other ports alone. */
-	switch_apply(vus->sw, config);
+	if (switch_apply(vus->sw, config) < 0)
+		return -1;
 	if (switch_catch_up(vus->sw) > 0 && !fall_back) {
 		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
 		return -1;

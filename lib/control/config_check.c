@@ -365,11 +365,13 @@ static int read_port_options(struct config_port *port, const struct option_entry
 /* Its options are there afterwards, if only to be freed. */
 static int init_port(struct config_port *port)
 {
-	port->options = calloc(1, port->driver->options->size);
 	port->holders = malloc(sizeof(*port->holders));
-	if (port->options == NULL || port->holders == NULL)
+	if (port->holders == NULL)
 		return -ENOMEM;
 	atomic_init(port->holders, 1);
+	port->options = calloc(1, port->driver->options->size);
+	if (port->options == NULL)
+		return -ENOMEM;
 	if (option_init(port->driver->options, port->options) != 0)
 		return -ENOMEM;
 	return option_init(&bridge_port_options, &port->member);

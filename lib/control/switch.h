@@ -57,8 +57,8 @@ void switch_on_step(struct vus_switch *sw, switch_stepped stepped, void *arg) RU
 
 /* Takes over what is in `config`, which passed config_check(), and leaves the configuration before in it. Returns how many
  * bridges and ports could not be made or changed so far; each was reported in a line. What waits for something to leave may
- * fail later (switch_on_settled()). */
-unsigned int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
+ * fail later (switch_on_settled()). Or -ENOMEM: nothing was changed, and this was reported. */
+int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
 
 /* The same where no port differs from what was applied last but for these, each named once; bridges may. What could not be made
  * before is tried again only if it is among them. 0, or -ENOMEM: nothing was changed. */

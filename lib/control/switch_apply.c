@@ -440,17 +440,17 @@ static int take_config(struct vus_switch *sw, struct config *config, const char 
 	return 0;
 }
 
-unsigned int switch_apply(struct vus_switch *sw, struct config *config)
+int switch_apply(struct vus_switch *sw, struct config *config)
 {
 	if (take_config(sw, config, NULL, 0) != 0) {
-		log_error("vuswitch", "no memory for the new configuration; the old one stays");
+		log_error("vuswitch", "no memory for the configuration; nothing was changed");
 		if (sw->settled != NULL)
 			sw->settled(sw->settled_arg, config->ports_n + 1);
-		return config->ports_n + 1;
+		return -ENOMEM;
 	}
 	compare_all(sw);
 	step_on(sw);
-	return failed_n(sw);
+	return (int)failed_n(sw);
 }
 
 int switch_apply_ports(struct vus_switch *sw, struct config *config, const char *const *names, unsigned int names_n)
