@@ -14,7 +14,7 @@
  * is no "other".
  *
  * A new counter, or a new reason for a drop, is one row below and the line that counts it. Sums, JSON, vusctl, telemetry and the
- * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of operations.md and vusctl(8) from the rows.
+ * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of watch.md and vusctl(8) from the rows.
  *
  * Context: one block for each port and thread; the thread is the only writer, any thread reads.
  * Units: frames and bytes (Ethernet frame without FCS).

@@ -72,8 +72,8 @@ def test_every_port_is_shown(lab: Lab) -> None:
 
 
 def test_the_documented_line(lab: Lab) -> None:
-    """The line in docs/operations.md, as it stands there, against a switch at the default place."""
-    text = (ROOT / "docs" / "operations.md").read_text()
+    """The line in docs/operations/watch.md, as it stands there, against a switch at the default place."""
+    text = (ROOT / "docs" / "operations" / "watch.md").read_text()
     line = re.search(r"^echo /vuswitch/ports \| .*dpdk-telemetry\.py .*$", text, re.M)
     assert line
     # A mount namespace: this machine's own /run is not touched, and nothing stays.

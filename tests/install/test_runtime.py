@@ -106,7 +106,7 @@ def test_a_first_start_names_the_example(machine: Machine) -> None:
 
 @needs_dpkg
 def test_the_drivers_in_the_documentation_are_packages() -> None:
-    named = set(re.findall(r"`(librte-[a-z0-9-]+)`", (ROOT / "docs" / "operations.md").read_text()))
+    named = set(re.findall(r"`(librte-[a-z0-9-]+)`", (ROOT / "docs" / "operations" / "attach.md").read_text()))
     assert len(named) > 10
     known = set(query("-W", "-f", "${Package}\n", "librte-*").split())
     assert named <= known, named - known

@@ -9,7 +9,7 @@
 enum { PAGE_BYTES = 1 << 18 };
 
 /* Members of a counter's group and options have their own page. */
-static const char *const pages[] = {"docs/api.md", "docs/operations.md", "docs/options.md"};
+static const char *const pages[] = {"docs/api.md", "docs/operations/watch.md", "docs/options.md"};
 static char *text[sizeof(pages) / sizeof(pages[0])];
 
 static char *read_page(const char *name)
