@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fg_clock.h"
@@ -121,6 +122,16 @@ static size_t read_line(int sock, char *text, size_t room, int64_t deadline)
 	}
 }
 
+/* Until the other side has closed it, or its time is over. */
+static void await_end(int sock, int64_t deadline)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	char text[256];
+
+	while (poll(&p, 1, fg_left_ms(deadline)) == 1 && read(sock, text, sizeof(text)) > 0)
+		;
+}
+
 json_t *fg_switch_ask(const struct fg_switch *sw, const char *line)
 {
 	static char text[1 << 20];
@@ -135,6 +146,9 @@ json_t *fg_switch_ask(const struct fg_switch *sw, const char *line)
 		len = read_line(sock, text, sizeof(text), fg_deadline(FG_WAIT_MS));
 	else
 		len = 0;
+	/* What the switch holds afterwards is what it held before. */
+	shutdown(sock, SHUT_WR);
+	await_end(sock, fg_deadline(FG_WAIT_MS));
 	close(sock);
 	answer = json_loadb(text, len, 0, &error);
 	if (answer == NULL)
