@@ -15,12 +15,9 @@ enum { TO_FLOOD = FDB_DESTINATIONS };
 /* Before a burst: forgets what the queue remembers and is not true any more. */
 void bridge_lookup_begin(const struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
-/* What the queue does not remember: reports the source to control if it has to be learned or renewed, and finds the
- * destination, or TO_FLOOD. Both remember what they were asked, and prefetch what later frames of the burst will ask;
- * `frame` is one of ctx->burst. */
-void bridge_lookup_learn(struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame, fdb_key_t src)
-	RUNS_ON(lcore_thread);
-uint32_t bridge_lookup_find(const struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame, fdb_key_t dst)
+/* Where a frame goes of whose addresses the queue does not remember one: reports the source to control if it has to be learned or
+ * renewed. `frame` is one of ctx->burst; those behind it are looked up with it, and the last of them is remembered. */
+uint32_t bridge_lookup_unknown(struct lcore_ctx *ctx, struct port_rxq *q, const struct frame *frame, fdb_key_t src, fdb_key_t dst)
 	RUNS_ON(lcore_thread);
 
 /* Context: after bridge_lookup_begin() of the burst, which is ctx->burst.
@@ -32,11 +29,9 @@ static inline uint32_t bridge_lookup(struct lcore_ctx *ctx, struct port_rxq *q, 
 	fdb_key_t dst = fdb_key(fid, mac_at(frame->head)),
 		  src = fdb_key(fid, mac_at(frame->head + 6));
 
-	if (__builtin_expect(src != memo->src, 0))
-		bridge_lookup_learn(ctx, q, frame, src);
-	if (__builtin_expect(dst == memo->dst, 1))
+	if (__builtin_expect(src == memo->src && dst == memo->dst, 1))
 		return memo->destination;
-	return (dst & MAC_GROUP) != 0 ? TO_FLOOD : bridge_lookup_find(ctx, q, frame, dst);
+	return bridge_lookup_unknown(ctx, q, frame, src, dst);
 }
 
 #endif

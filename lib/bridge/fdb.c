@@ -8,9 +8,9 @@
 #include "fdb_private.h"
 
 /* Lines for `size` entries: there are places for at least 2.5 times as many. An address goes to its first line if that has
- * room, so that in a full table 96 of 100 are in the line looked at first, and 80 in the place looked at first; otherwise to its
- * second. If both are full, an entry that is in its first line makes room and goes to its own second line (make_place()), so
- * that an address is refused only where none of ten neighbours can. */
+ * room, so that in a full table 96 of 100 are in the line looked at first; otherwise to its second. If both are full, an entry
+ * that is in its first line makes room and goes to its own second line (make_place()), so that an address is refused only where
+ * none of ten neighbours can. */
 enum { LINE_PROMISED = 2, LINES_MIN = 8 };
 
 enum { HUGE_PAGE = 2 << 20 };
@@ -36,10 +36,7 @@ static bool place_is_used(const struct fdb *fdb, uint32_t position)
 /* One store: readers see what was there before, or this. Pairs with fdb_place_read(). */
 static void place_set_value(const struct fdb *fdb, uint32_t position, const struct fdb_value *value)
 {
-	uint32_t word = value->destination | (uint32_t)fdb_epoch(value->epoch) << FDB_EPOCH_SHIFT |
-			(uint32_t)value->is_static << FDB_STATIC_SHIFT;
-
-	atomic_store_explicit(&fdb_line_of(fdb, position)->value[position % FDB_LINE_ENTRIES], word,
+	atomic_store_explicit(&fdb_line_of(fdb, position)->value[position % FDB_LINE_ENTRIES], fdb_word(value),
 			      memory_order_release);
 }
 
@@ -65,16 +62,12 @@ static void place_clear(const struct fdb *fdb, uint32_t position)
 			      memory_order_release);
 }
 
-/* A free place in a line, the first from `place` on, or -1. */
-static int64_t line_free(const struct fdb *fdb, uint32_t line, int place)
+/* A free place in a line, or -1. */
+static int64_t line_free(const struct fdb *fdb, uint32_t line)
 {
-	for (uint32_t i = 0; i < FDB_LINE_ENTRIES; i++) {
-		uint32_t position =
-			line * FDB_LINE_ENTRIES + ((uint32_t)place + i) % FDB_LINE_ENTRIES;
-
-		if (!place_is_used(fdb, position))
-			return position;
-	}
+	for (uint32_t i = 0; i < FDB_LINE_ENTRIES; i++)
+		if (!place_is_used(fdb, line * FDB_LINE_ENTRIES + i))
+			return line * FDB_LINE_ENTRIES + i;
 	return -1;
 }
 
@@ -131,7 +124,7 @@ static int64_t make_place(struct fdb *fdb, uint32_t line)
 		struct fdb_entry *entry = &fdb->entry[line * FDB_LINE_ENTRIES + i];
 		uint64_t hash = fdb_hash(fdb, entry->key);
 		int64_t free = fdb_first_line(fdb, hash) == line
-				       ? line_free(fdb, fdb_second_line(fdb, hash), 0)
+				       ? line_free(fdb, fdb_second_line(fdb, hash))
 				       : -1;
 
 		if (free >= 0) {
@@ -147,10 +140,10 @@ static int64_t find_place(struct fdb *fdb, fdb_key_t key)
 {
 	uint64_t hash = fdb_hash(fdb, key);
 	uint32_t first = fdb_first_line(fdb, hash), second = fdb_second_line(fdb, hash);
-	int64_t place = line_free(fdb, first, fdb_first_place(hash));
+	int64_t place = line_free(fdb, first);
 
 	if (place < 0)
-		place = line_free(fdb, second, 0);
+		place = line_free(fdb, second);
 	if (place < 0)
 		place = make_place(fdb, first);
 	return place >= 0 ? place : make_place(fdb, second);
@@ -174,21 +167,11 @@ static void list_join(struct fdb *fdb, struct fdb_entry *entry)
 	owner->n++;
 }
 
-static void set_entries(struct fdb *fdb, uint32_t entries)
-{
-	bool large = entries >= FDB_LARGE;
-
-	fdb->stats.entries = entries;
-	/* Every look-up reads the line it is in: stored only when it changes. */
-	if (large != atomic_load_explicit(&fdb->large, memory_order_relaxed))
-		atomic_store_explicit(&fdb->large, large, memory_order_relaxed);
-}
-
 static void entry_remove(struct fdb *fdb, struct fdb_entry *entry)
 {
 	list_leave(fdb, entry);
 	place_clear(fdb, (uint32_t)(entry - fdb->entry));
-	set_entries(fdb, fdb->stats.entries - 1);
+	fdb->stats.entries--;
 	entry_changed(fdb, entry->key);
 }
 
@@ -212,7 +195,7 @@ static int entry_add(struct fdb *fdb, fdb_key_t key, struct fdb_value value)
 	entry->value = value;
 	place_fill(fdb, (uint32_t)place, key, &value);
 	list_join(fdb, entry);
-	set_entries(fdb, fdb->stats.entries + 1);
+	fdb->stats.entries++;
 	entry_changed(fdb, key);
 	return 0;
 }

@@ -16,9 +16,6 @@
 
 enum { FDB_LINE_ENTRIES = 5 };
 
-/* The lines of fewer entries, half a MiB, stay in a core's second level cache. */
-enum { FDB_LARGE = 8192 };
-
 struct fdb_line {
 	/* FDB_USED and an fdb_key_t; 0: free. */
 	_Alignas(LINE_BYTES) _Atomic uint64_t key[FDB_LINE_ENTRIES];
@@ -35,8 +32,14 @@ enum {
 	FDB_EPOCH_SHIFT = FDB_DESTINATION_BITS,
 	FDB_STATIC_SHIFT = FDB_EPOCH_SHIFT + FDB_EPOCH_BITS,
 };
-_Static_assert(FDB_STATIC_SHIFT < 32, "a value is one word");
+_Static_assert(FDB_STATIC_SHIFT < 31, "a value is one word, and FDB_WORD_NONE is none");
 _Static_assert((int)PORTS_MAX < (int)FDB_DESTINATIONS, "a port is a destination");
+
+static inline uint32_t fdb_word(const struct fdb_value *value)
+{
+	return value->destination | (uint32_t)fdb_epoch(value->epoch) << FDB_EPOCH_SHIFT |
+	       (uint32_t)value->is_static << FDB_STATIC_SHIFT;
+}
 
 /* What the control thread knows of an entry; by its position among the places. */
 struct fdb_entry {
@@ -59,7 +62,6 @@ struct fdb {
 	_Alignas(LINE_BYTES) struct fdb_line *line; /* [mask + 1] */
 	uint64_t secret[4];
 	uint32_t mask;
-	atomic_bool large; /* FDB_LARGE entries or more: prefetching pays */
 	/* Changes with every entry of a bucket that appears, moves or goes. */
 	_Alignas(LINE_BYTES) _Atomic uint32_t generation[FDB_BUCKETS];
 	/* Control's. */
@@ -98,11 +100,6 @@ static inline uint32_t fdb_first_line(const struct fdb *fdb, uint64_t hash)
 static inline uint32_t fdb_second_line(const struct fdb *fdb, uint64_t hash)
 {
 	return fdb_first_line(fdb, hash) ^ (1 + (uint32_t)((hash >> 32) * fdb->mask >> 32));
-}
-/* Where in its first line an address is if that place was free. */
-static inline int fdb_first_place(uint64_t hash)
-{
-	return (int)((hash >> 32 & 0x7ff) * FDB_LINE_ENTRIES >> 11);
 }
 static inline uint8_t fdb_bucket(uint64_t hash)
 {

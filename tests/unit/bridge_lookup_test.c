@@ -3,6 +3,7 @@
 #include "bridge_lookup.h"
 #include "bridge_rig.h"
 #include "cases.h"
+#include "dice.h"
 #include "fdb_lookup.h"
 
 static uint8_t bucket_of(mac_key_t mac)
@@ -99,14 +100,13 @@ static void a_second_voids_the_source(void **state)
 	close_bridge(3);
 }
 
-/* What is prefetched for later frames is of this burst: the frames behind it are not read, whatever they were. */
+/* What is looked up ahead is of this burst: the frames behind it are not read, whatever they were. */
 static void no_frame_behind_the_burst_is_read(void **state)
 {
 	role_assert_control();
 	open_bridge(3, 300);
-	for (uint32_t i = 0; i < FDB_LARGE; i++)
+	for (uint32_t i = 0; i < 2 * BURST_MAX; i++)
 		bridge_learn(bridge, home(i), i % 2 ? 1 : 0);
-	assert_true(fdb_is_large(bridge_fdb(bridge)));
 	for (uint32_t n = 1; n <= BURST_MAX; n++) {
 		for (uint32_t i = 0; i < n; i++)
 			put(&ctx[0], home(2 * i + 1), home(2 * i));
@@ -120,6 +120,80 @@ static void no_frame_behind_the_burst_is_read(void **state)
 	close_bridge(3);
 }
 
+/* What frames are told from in a trial: so many stations, of which two in three are known; the rest is flooded. */
+enum { STATIONS = 24, TRIALS = 300 };
+
+struct pair {
+	mac_key_t src, dst;
+};
+
+/* As a burst, or each alone. What each port was given, in order, by the place of a frame among all. */
+static void give(const struct pair *pair, uint32_t n, bool alone, uint32_t (*log)[BURST_MAX], uint32_t *logged)
+{
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t number = put(&ctx[0], pair[i].dst, pair[i].src);
+
+		first = i == 0 ? number : first;
+		if (alone || i + 1 == n)
+			forward(&port[0]);
+	}
+	for (unsigned int p = 0; p < 4; p++) {
+		logged[p] = port[p].n;
+		for (uint32_t i = 0; i < port[p].n; i++)
+			log[p][i] = port[p].log[i] - first;
+		port[p].n = 0;
+	}
+}
+
+static void a_burst_of_many_addresses_goes_where_each_frame_goes_alone(void **state)
+{
+	static uint32_t log[2][4][BURST_MAX];
+	struct pair pair[BURST_MAX];
+
+	for (uint32_t trial = 0; trial < TRIALS; trial++) {
+		uint32_t n = 1 + dice(BURST_MAX), few = 1 + dice(STATIONS), logged[2][4];
+
+		open_bridge(4, 300);
+		for (uint32_t i = 0; i < STATIONS; i++)
+			if (i % 3 != 0)
+				bridge_learn(bridge, home(i), (uint16_t)(i % 4));
+		for (uint32_t i = 0; i < n; i++)
+			pair[i] = i > 0 && dice(3) == 0 ? pair[i - 1]
+							: (struct pair){.src = home(dice(few)),
+									.dst = dice(9) > 0 ? home(dice(STATIONS)) : EVERYBODY};
+		give(pair, n, false, log[0], logged[0]);
+		give(pair, n, true, log[1], logged[1]);
+		for (unsigned int p = 0; p < 4; p++) {
+			assert_int_equal(logged[0][p], logged[1][p]);
+			assert_memory_equal(log[0][p], log[1][p], logged[0][p] * sizeof(log[0][p][0]));
+		}
+		learn();
+		close_bridge(4);
+	}
+}
+
+/* Each source is reported that has to be, wherever it is in a burst, and none that need not. */
+static void every_source_of_a_burst_is_learned(void **state)
+{
+	role_assert_control();
+	open_bridge(4, 300);
+	for (uint32_t n = 1; n <= BURST_MAX; n++) {
+		for (uint32_t i = 0; i < n; i++)
+			put(&ctx[0], home(1), home(1000 * n + i));
+		forward(&port[0]);
+		assert_int_equal(learn(), n);
+		for (uint32_t i = 0; i < n; i++)
+			put(&ctx[0], home(1), home(1000 * n + i));
+		forward(&port[0]);
+		assert_int_equal(learn(), 0);
+		for (unsigned int p = 0; p < 4; p++)
+			port[p].n = 0;
+	}
+	close_bridge(4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +203,8 @@ int main(void)
 		cmocka_unit_test(an_unknown_address_that_is_learned),
 		cmocka_unit_test(a_second_voids_the_source),
 		cmocka_unit_test(no_frame_behind_the_burst_is_read),
+		cmocka_unit_test(a_burst_of_many_addresses_goes_where_each_frame_goes_alone),
+		cmocka_unit_test(every_source_of_a_burst_is_learned),
 	};
 
 	return bridge_rig_run(tests, sizeof(tests) / sizeof(tests[0]));
