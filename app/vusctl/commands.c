@@ -17,7 +17,16 @@ static json_t *ask_port(void)
 
 static json_t *ask_macs(void)
 {
-	return json_pack("{s:s, s:s*}", "command", "macs", "bridge", command_word(0));
+	json_t *question = json_pack("{s:s, s:s*}", "command", "macs", "bridge", command_word(0));
+
+	if (options.vlan != 0)
+		json_object_set_new(question, "vlan", json_integer(options.vlan));
+	return question;
+}
+
+static json_t *ask_vlans(void)
+{
+	return json_pack("{s:s, s:s*}", "command", "vlans", "bridge", command_word(0));
 }
 
 static json_t *ask_bridges(void)
@@ -69,8 +78,10 @@ const struct command commands[] = {
 	 .missing = "which port? `vusctl ports` lists them",
 	 .options = "d", .question = {ask_edit}, .show = view_changes,
 	 .help = "ends a port that a request has added"},
-	{.name = "macs", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_macs},
+	{.name = "macs", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES "v", .question = {ask_macs},
 	 .show = view_macs, .help = "the addresses, and behind which port they are"},
+	{.name = "vlans", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_vlans},
+	 .show = view_vlans, .help = "the VLANs of vlan-aware bridges, and which ports send them with a tag or without"},
 	{.name = "bridges", .options = OF_TABLES "l", .question = {ask_bridges}, .show = view_bridges,
 	 .help = "every bridge and its address table"},
 	{.name = "bridge add", .arguments = "NAME [KEY=VALUE...]", .argument = {ARGUMENT_ANY}, .pairs = true, .needed = 1,

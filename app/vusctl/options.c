@@ -28,6 +28,7 @@ const struct option_spec option_specs[] = {
 	{'f', "filter", "TEXT", .help = "only rows with this in them"},
 	{'l', "names", .help = "only the names, a line each"},
 	{'p', "port", "NAME", .port = true, .help = "only what is about this port"},
+	{'v', "vlan", "VID", .help = "only what is in this VLAN"},
 	{'r', "reset", .help = "forgets the longest round"},
 	{'d', "dry-run", .help = "says what would be done, and does nothing"},
 	{'h', "help", .always = true, .help = "this"},
@@ -83,6 +84,11 @@ static void take(char letter, const char *value)
 		options.count = strtol(value, &end, 10);
 		if (*end != '\0' || options.count < 1)
 			die("-n %s is not a number of times; use 1 or more", value);
+		break;
+	case 'v':
+		options.vlan = strtol(value, &end, 10);
+		if (*end != '\0' || options.vlan < 1 || options.vlan > 4094)
+			die("--vlan %s is not a VLAN; use 1 to 4094", value);
 		break;
 	case 'w':
 		options.watch = strtod(value, &end);

@@ -2,6 +2,7 @@
 #include "views.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "options.h"
@@ -74,9 +75,18 @@ void view_ports(const struct replies *replies)
 	table_end("");
 }
 
+static void vlan_cell(const json_t *mac)
+{
+	double vlan = number_of(mac, "vlan");
+	char text[16];
+
+	snprintf(text, sizeof(text), "%.0f", vlan);
+	table_number(vlan, vlan > 0 ? text : "-");
+}
+
 void view_macs(const struct replies *replies)
 {
-	static const char *const titles[] = {"MAC", "BRIDGE", "PORT", ">AGE", NULL};
+	static const char *const titles[] = {"MAC", "BRIDGE", ">VLAN", "PORT", ">AGE", NULL};
 	const json_t *reply = replies->now[0], *mac;
 	size_t i;
 
@@ -85,6 +95,7 @@ void view_macs(const struct replies *replies)
 	{
 		table_cell("%s", text_of(mac, "mac"));
 		table_cell("%s", text_of(mac, "bridge"));
+		vlan_cell(mac);
 		table_cell("%s", text_of(mac, "port"));
 		if (json_is_true(json_object_get(mac, "static")))
 			table_number(-1, "static");
@@ -94,6 +105,42 @@ void view_macs(const struct replies *replies)
 	table_end("");
 	if (number_of(reply, "more") > 0)
 		put("... and %.0f more\n", number_of(reply, "more"));
+}
+
+static void names_cell(const json_t *names)
+{
+	char text[512] = "";
+	const json_t *name;
+	size_t i, at = 0;
+
+	EACH(names, i, name)
+	{
+		if (at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? " " : "", json_string_value(name));
+	}
+	table_cell("%s", text[0] != '\0' ? text : "-");
+}
+
+void view_vlans(const struct replies *replies)
+{
+	static const char *const titles[] = {"VLAN", "BRIDGE", "UNTAGGED", "TAGGED", NULL};
+	const json_t *vlan;
+	size_t i;
+
+	table_begin(titles);
+	EACH(json_object_get(replies->now[0], "vlans"), i, vlan)
+	{
+		double first = number_of(vlan, "first"), last = number_of(vlan, "last");
+
+		if (first == last)
+			table_cell("%.0f", first);
+		else
+			table_cell("%.0f-%.0f", first, last);
+		table_cell("%s", text_of(vlan, "bridge"));
+		names_cell(json_object_get(vlan, "untagged"));
+		names_cell(json_object_get(vlan, "tagged"));
+	}
+	table_end("");
 }
 
 void view_bridges(const struct replies *replies)

@@ -60,8 +60,10 @@ static bool view_segments(struct frame *frame, struct rte_mbuf *mbuf, uint8_t *r
 		frame->head_len = (uint16_t)RTE_MIN(len, (uint32_t)FRAME_HEAD);
 		seg = gather_head(mbuf, room, frame->head_len, &offset);
 	}
+	/* The first one is left free: frame_head_own_in(). */
+	span++;
 	for (; seg != NULL; seg = seg->next) {
-		if (n == spans_left)
+		if (n + 1 >= spans_left)
 			return false;
 		span[n++] = (struct mem_span){rte_pktmbuf_mtod(seg, uint8_t *) + offset,
 					      seg->data_len - offset};
@@ -85,15 +87,15 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, uint
 		frame->head = rte_pktmbuf_mtod(mbuf, uint8_t *);
 		frame->len = frame->head_len = mbuf->data_len;
 		frame->body_spans = 0;
-	} else if (!view_segments(frame, mbuf, burst->room[burst->n].head, &burst->span[*spans],
-				  BURST_SPANS - *spans)) {
-		return RX_DROP_LONG;
+	} else {
+		if (!view_segments(frame, mbuf, burst->room[burst->n].head, &burst->span[*spans], BURST_SPANS - *spans))
+			return RX_DROP_LONG;
+		*spans += frame->body_spans > 0 ? frame->body_spans + 1u : 0;
 	}
 	if (frame->len < FRAME_LEN_MIN)
 		return RX_DROP_SHORT;
 	if (frame->len > FRAME_LEN_MAX)
 		return RX_DROP_LONG;
-	*spans += frame->body_spans;
 	if (__builtin_expect(checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE, 0))
 		ethdev_offload_receive(frame);
 	/* The port that sends it on is not to do what a former sender of this mbuf needed. */

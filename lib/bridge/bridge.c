@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bridge_private.h"
+#include "policy.h"
 
 enum { AGED_AT_ONCE = 256 };
 
@@ -23,6 +24,8 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 
 	if (bridge != NULL && empty != NULL) {
 		bridge->index = index;
+		bridge->vlan_aware = config->vlan_aware;
+		bridge->drops_link_local = config->drops_link_local;
 		snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
 		bridge->fdb = fdb_create(&fdb);
 	}
@@ -53,6 +56,17 @@ const char *bridge_name(const struct bridge *bridge)
 uint16_t bridge_index(const struct bridge *bridge)
 {
 	return bridge->index;
+}
+
+bool bridge_is_vlan_aware(const struct bridge *bridge)
+{
+	return bridge->vlan_aware;
+}
+
+bool bridge_fid_of(const struct bridge *bridge, const struct port *port, uint16_t *fid)
+{
+	*fid = bridge->vlan_aware ? policy_vlan_of(rcu_own(&port->policy))->native : FID_DEFAULT;
+	return !bridge->vlan_aware || *fid != 0;
 }
 
 struct bridge_injects *bridge_injects(struct bridge *bridge)

@@ -7,8 +7,9 @@
  * Forwarding (IEEE 802.1D-2004, 7.7 to 7.9): a frame whose destination is known leaves by that port only; one that is
  * unknown, broadcast or multicast leaves by every port but the one it came from; nothing is ever sent back where it came
  * from. Frames do not go between two ports that are isolated (policy.h). A frame whose source is a group address or zero
- * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast: the guests' LLDP and
- * LACP are their own affair. Order is kept between any two ports, whether frames were flooded or not.
+ * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and
+ * LACP are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN
+ * (IEEE 802.1Q-2018), which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). Order is kept between any two ports, whether frames were flooded or not.
  */
 #ifndef VUS_BRIDGE_H
 #define VUS_BRIDGE_H
@@ -27,6 +28,8 @@ struct bridge_config {
 	uint32_t mac_table_size;     /* 0: MAC_TABLE_SIZE_DEFAULT */
 	uint32_t mac_limit_per_port; /* 0: as large as the table */
 	int mac_aging;		     /* seconds, 0: never, negative: MAC_AGING_DEFAULT */
+	bool vlan_aware;	     /* its ports are in VLANs (policy.h); else tags are bytes like others */
+	bool drops_link_local;
 };
 
 /* `index` is the bridge's number in reports. NULL and errno. */
@@ -37,6 +40,9 @@ void bridge_destroy(struct bridge *bridge) RUNS_ON(control_thread);
 
 const char *bridge_name(const struct bridge *bridge);
 uint16_t bridge_index(const struct bridge *bridge);
+bool bridge_is_vlan_aware(const struct bridge *bridge);
+/* The filtering database of frames that come from the port without a tag. False: there is none, they are dropped. */
+bool bridge_fid_of(const struct bridge *bridge, const struct port *port, uint16_t *fid) RUNS_ON(control_thread);
 struct fdb *bridge_fdb(struct bridge *bridge);
 
 /* 0 or -ENOMEM. A port is in one bridge at most (port->bridge). */

@@ -8,18 +8,18 @@
 #define VUS_BRIDGE_EGRESS_H
 
 #include "bridge_ingress.h"
+#include "bridge_vlan.h"
 
 /* Whether frames of a burst may leave by a port that has a policy. */
 verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 	RUNS_ON(lcore_thread);
 
-/* Delivers n frames (1 to BURST_MAX) to `port`, in order, if frames from there may leave by it.
+/* Delivers n frames (1 to BURST_MAX) to `port`, which has this policy, in order, if frames from there may leave by it. On a
+ * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()).
  * Returns: VERDICT_PASS: they were delivered, and the port accounts for them; else why not, not counted yet. */
-static inline verdict_t bridge_egress(const struct ingress *in, struct port *port,
-				      struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
+static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *port, const struct policy *policy,
+					 struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
 {
-	const struct policy *policy = rcu_get(&port->policy);
-
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
 	if (__builtin_expect(policy != NULL, 0)) {
@@ -28,8 +28,17 @@ static inline verdict_t bridge_egress(const struct ingress *in, struct port *por
 		if (verdict != VERDICT_PASS)
 			return verdict;
 	}
+	if (__builtin_expect(in->vlan != NULL, 0))
+		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
 	port->ops->deliver(port, in->ctx, frames, n);
 	return VERDICT_PASS;
+}
+
+/* The same with the policy that the port has, where VLANs do not matter. */
+static inline verdict_t bridge_egress(const struct ingress *in, struct port *port, struct frame **frames, uint16_t n)
+	RUNS_ON(lcore_thread)
+{
+	return bridge_egress_by(in, port, rcu_get(&port->policy), frames, n);
 }
 
 #endif

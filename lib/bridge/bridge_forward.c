@@ -34,6 +34,7 @@ struct sorting {
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
 	bool left;     /* a flood, for a later visit: and the burst with it */
+	bool drops_link_local;
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -46,11 +47,35 @@ static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, 
 		s->bytes -= frames[i]->len;
 }
 
+/* The same on a vlan-aware bridge: frames of different VLANs, and the port may have left one of them. */
+static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct outbox *out) RUNS_ON(lcore_thread)
+{
+	const struct policy *policy = rcu_get(&out->port->policy);
+	verdict_t verdict;
+	uint16_t n = 0;
+
+	for (uint16_t i = 0; i < out->n; i++) {
+		verdict = bridge_vlan_egress(policy_vlan_of(policy), out->frame[i]);
+		if (__builtin_expect(verdict != VERDICT_PASS, 0))
+			drop(s, verdict, &out->frame[i], 1);
+		else
+			out->frame[n++] = out->frame[i];
+	}
+	verdict = n > 0 ? bridge_egress_by(&s->in, out->port, policy, out->frame, n) : VERDICT_PASS;
+	if (__builtin_expect(verdict != VERDICT_PASS, 0))
+		drop(s, verdict, out->frame, n);
+}
+
 static inline __attribute__((always_inline)) void send_outbox(struct sorting *s, struct outbox *out)
 	RUNS_ON(lcore_thread)
 {
-	verdict_t verdict = bridge_egress(&s->in, out->port, out->frame, out->n);
+	verdict_t verdict;
 
+	if (__builtin_expect(s->in.vlan != NULL, 0)) {
+		send_outbox_vlan(s, out);
+		return;
+	}
+	verdict = bridge_egress(&s->in, out->port, out->frame, out->n);
 	if (__builtin_expect(verdict != VERDICT_PASS, 0))
 		drop(s, verdict, out->frame, out->n);
 }
@@ -115,6 +140,20 @@ struct flooding {
 	uint32_t next;	  /* the id of the member that it was left at; PORTS_MAX: all were asked */
 };
 
+/* To a member that is asked for all frames of a flood, which are of one VLAN. RX_DROP_ALONE: it is not in that. */
+static inline __attribute__((always_inline)) verdict_t flood_to(struct sorting *s, struct port *port) RUNS_ON(lcore_thread)
+{
+	const struct policy *policy = rcu_get(&port->policy);
+
+	if (__builtin_expect(s->in.vlan != NULL, 0)) {
+		verdict_t verdict = bridge_vlan_egress(policy_vlan_of(policy), s->flood[0]);
+
+		if (verdict != VERDICT_PASS)
+			return verdict == RX_DROP_VLAN_NOT_MEMBER ? RX_DROP_ALONE : verdict;
+	}
+	return bridge_egress_by(&s->in, port, policy, s->flood, s->floods);
+}
+
 /* Sends what is held back for a flood to every member that it may leave by, of those whose ids are not below `from`; after
  * one of them at least it may have cost enough. */
 static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thread)
@@ -137,11 +176,11 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 			flooding.next = port->id;
 			break;
 		}
-		verdict = bridge_egress(&s->in, port, s->flood, s->floods);
+		verdict = flood_to(s, port);
 		if (verdict == VERDICT_PASS) {
 			flooding.reached++;
 			s->cost += each;
-		} else {
+		} else if (verdict != RX_DROP_ALONE) {
 			flooding.why = verdict;
 		}
 	}
@@ -198,6 +237,30 @@ static void add_known(struct sorting *s, struct port *port, struct frame *frame)
 	s->last = out;
 }
 
+/* IEEE 802.1Q-2018, table 8-1. */
+static inline bool is_link_local(const struct frame *frame)
+{
+	const mac_key_t last = UINT64_C(0x0f) << 40;
+
+	return (mac_at(frame->head) & ~last) == UINT64_C(0xc28001);
+}
+
+/* A frame that is to be flooded joins the others. False: they are of another VLAN, and their flood was left. */
+static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
+{
+	if (__builtin_expect(s->drops_link_local, 0) && is_link_local(frame)) {
+		drop(s, RX_DROP_LINK_LOCAL, &frame, 1);
+		return true;
+	}
+	send_known(s);
+	if (__builtin_expect(s->in.vlan != NULL, 0) && s->floods > 0 && !bridge_vlan_same(s->flood[0], frame))
+		send_floods(s);
+	if (s->left)
+		return false;
+	s->flood[s->floods++] = frame;
+	return true;
+}
+
 /* False: a flood before it was left, and so is the frame. */
 static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame *frame, uint32_t to)
 	RUNS_ON(lcore_thread)
@@ -210,19 +273,18 @@ static __attribute__((noinline)) bool sort_frame(struct sorting *s, struct frame
 			return false;
 		add_known(s, port, frame);
 		s->last_to = to;
-	} else {
-		/* Unknown, a group, or behind a port that has just left. */
-		send_known(s);
-		s->flood[s->floods++] = frame;
+		return true;
 	}
-	return true;
+	/* Unknown, a group, or behind a port that has just left. */
+	return add_flood(s, frame);
 }
 
 static inline __attribute__((always_inline)) void sorting_begin(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q)
 	RUNS_ON(lcore_thread)
 {
 	bridge_lookup_begin(ctx, q);
-	s->in = ingress_of(ctx, q->port);
+	s->in = ingress_of(ctx, q->port->bridge, q->port);
+	s->drops_link_local = q->port->bridge->drops_link_local;
 	s->counters = port_counters_of(q->port, ctx);
 	s->members = rcu_get(&q->port->bridge->members);
 	s->last_to = TO_NONE;
@@ -232,9 +294,9 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->left = false;
 }
 
-/* The frames of the burst from number `i` on. */
-static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-							     uint32_t i) RUNS_ON(lcore_thread)
+/* The frames of the burst from number `i` on; `vlans` is a constant: whether the bridge is vlan-aware. */
+static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
+								uint32_t i, bool vlans) RUNS_ON(lcore_thread)
 {
 	struct burst *burst = ctx->burst;
 
@@ -244,6 +306,8 @@ static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, 
 		uint32_t to;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
+		if (vlans && verdict == VERDICT_PASS)
+			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
 			continue;
@@ -259,6 +323,21 @@ static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, 
 	burst->next = (uint16_t)i;
 	send_known(s);
 	send_floods(s);
+}
+
+static __attribute__((noinline)) void sort_burst_vlan(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+	RUNS_ON(lcore_thread)
+{
+	sort_burst_as(s, ctx, q, i, true);
+}
+
+static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
+							     uint32_t i) RUNS_ON(lcore_thread)
+{
+	if (__builtin_expect(s->in.vlan != NULL, 0))
+		sort_burst_vlan(s, ctx, q, i);
+	else
+		sort_burst_as(s, ctx, q, i, false);
 }
 
 /* Whether the burst is done. */

@@ -25,11 +25,20 @@ struct ingress {
 	struct lcore_ctx *ctx;
 	struct port *port;
 	const struct policy *policy; /* NULL: nothing is configured */
+	const struct policy_vlan *vlan; /* NULL: the bridge is not vlan-aware */
 };
 
-static inline struct ingress ingress_of(struct lcore_ctx *ctx, struct port *port)
+/* `port` NULL: the switch itself sends. */
+static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *port)
 {
-	return (struct ingress){.ctx = ctx, .port = port, .policy = rcu_get(&port->policy)};
+	const struct policy *policy = port != NULL ? rcu_get(&port->policy) : NULL;
+
+	return (struct ingress){
+		.ctx = ctx,
+		.port = port,
+		.policy = policy,
+		.vlan = __builtin_expect(bridge->vlan_aware, 0) ? policy_vlan_of(policy) : NULL,
+	};
 }
 
 /* An address in a head, which has at least FRAME_LEN_MIN bytes: eight are read, two too many. */

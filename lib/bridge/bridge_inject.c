@@ -8,10 +8,10 @@
 #include "bridge_private.h"
 
 /* The member a frame is for; NULL: it is to be flooded. */
-static struct port *bridge_inject_find(const struct bridge *bridge, const struct bridge_members *members,
+static struct port *bridge_inject_find(const struct bridge *bridge, const struct bridge_members *members, uint16_t fid,
 				       const struct frame *frame) RUNS_ON(lcore_thread)
 {
-	fdb_key_t dst = fdb_key(FID_DEFAULT, mac_at(frame->head));
+	fdb_key_t dst = fdb_key(fid, mac_at(frame->head));
 	struct fdb_value value;
 	struct fdb_mark mark;
 
@@ -20,22 +20,32 @@ static struct port *bridge_inject_find(const struct bridge *bridge, const struct
 	return members->by_id[value.destination];
 }
 
+/* Whether it was delivered. */
+static bool leaves_by(const struct ingress *in, struct port *port, struct frame *frame) RUNS_ON(lcore_thread)
+{
+	const struct policy *policy = rcu_get(&port->policy);
+
+	if (in->vlan != NULL && bridge_vlan_egress(policy_vlan_of(policy), frame) != VERDICT_PASS)
+		return false;
+	return bridge_egress_by(in, port, policy, &frame, 1) == VERDICT_PASS;
+}
+
 unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *from,
 			   struct frame *frame)
 {
 	const struct bridge_members *members = rcu_get(&bridge->members);
-	const struct ingress in = {
-		.ctx = ctx,
-		.port = from,
-		.policy = from != NULL ? rcu_get(&from->policy) : NULL,
-	};
-	const struct port *known = bridge_inject_find(bridge, members, frame);
+	const struct ingress in = ingress_of(ctx, bridge, from);
+	uint16_t fid = FID_DEFAULT;
+	const struct port *known;
 	unsigned int sent = 0;
 
+	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, frame, &fid) != VERDICT_PASS)
+		return 0;
+	known = bridge_inject_find(bridge, members, fid, frame);
 	for (unsigned int i = 0; i < members->n; i++) {
 		struct port *port = members->port[i];
 
-		if ((known != NULL && port != known) || bridge_egress(&in, port, &frame, 1) != VERDICT_PASS)
+		if ((known != NULL && port != known) || !leaves_by(&in, port, frame))
 			continue;
 		count(&port_counters_of(port, ctx)->injected, 1);
 		sent++;

@@ -21,6 +21,8 @@ static const struct option_row static_mac_rows[] = {
 	 .needed = "add it", .help = "an Ethernet address, with quotes"},
 	{.key = "port", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_static_mac, port), .value = "NAME",
 	 .needed = "add it", .help = "the port of this bridge behind which the address is"},
+	{.key = "vlan", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_static_mac, vlan), .value = "VID",
+	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .help = "the VLAN in which it is, on a vlan-aware bridge"},
 };
 static const struct option_table static_macs = OPTION_TABLE(static_mac_rows, struct bridge_static_mac);
 
@@ -36,7 +38,12 @@ static const struct option_row bridge_rows[] = {
 	 .otherwise = "half of the table",
 	 .help = "how many addresses one port may have; at the limit it forgets its own oldest one"},
 	{ROW("static-macs", OPTION_LIST, static_macs), .value = "LIST", .entries = &static_macs,
-	 .help = "addresses that are always behind a port: a list of mac and port"},
+	 .help = "addresses that are always behind a port: a list of mac, port, and on a vlan-aware bridge vlan"},
+	{ROW("vlan-aware", OPTION_FLAG, vlan_aware), .on = "frames are in VLANs",
+	 .help = "whether its ports are in VLANs: access, trunk and native-vlan say in which; off: tags pass through"},
+	{ROW("forward-link-local", OPTION_FLAG, forward_link_local), .normal = 1,
+	 .otherwise = "on; off where the bridge is vlan-aware", .on = "they are flooded like other groups' frames",
+	 .help = "whether frames to 01-80-C2-00-00-00 to -0F (spanning tree, LACP, LLDP, pause) are flooded or dropped"},
 };
 const struct option_table bridge_options = OPTION_TABLE(bridge_rows, struct bridge_options);
 
@@ -47,11 +54,14 @@ const struct bridge_static_mac *bridge_static_mac(const struct bridge_options *o
 
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i)
 {
-	const uint8_t *mac = bridge_static_mac(options, i)->mac;
+	const struct bridge_static_mac *entry = bridge_static_mac(options, i);
+	const uint8_t *mac = entry->mac;
 	struct bridge_static_mac_text text;
+	int n = snprintf(text.text, sizeof(text.text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			 mac[5]);
 
-	snprintf(text.text, sizeof(text.text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
+	if (entry->vlan != 0)
+		snprintf(text.text + n, sizeof(text.text) - (size_t)n, " vlan %u", entry->vlan);
 	return text;
 }
 
@@ -74,6 +84,10 @@ static int check_static_mac(const struct bridge_options *options, const struct o
 		return option_fail(fail, -EINVAL, &inner, "mac",
 				   "mac %s is a group address, which lives behind no port; use one whose first byte is even",
 				   mac.text);
+	if (options->vlan_aware != (bridge_static_mac(options, i)->vlan != 0))
+		return option_fail(fail, -EINVAL, &inner, options->vlan_aware ? "mac" : "vlan", "mac %s: %s", mac.text,
+				   options->vlan_aware ? "the bridge is vlan-aware; add the vlan it is in"
+						       : "the bridge is not vlan-aware; remove vlan, or add vlan-aware: on");
 	error = names_add(before, mac.text, i);
 	if (error == -EEXIST)
 		return option_fail(fail, error, &inner, "mac", "mac %s is listed twice, first at line %u; remove one", mac.text,
@@ -103,6 +117,8 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 		return option_fail(fail, -ERANGE, entry, "mac-limit-per-port",
 				   "mac-limit-per-port: %u is out of range; use 1 to %u", options->mac_limit_per_port,
 				   options->mac_table_size);
+	if (!option_given(&bridge_options, options, "forward-link-local"))
+		options->forward_link_local = !options->vlan_aware;
 	return check_static_macs(options, entry, fail);
 }
 
@@ -114,5 +130,64 @@ static const struct option_row port_rows[] = {
 	{.key = "isolated", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, isolated), .live = true,
 	 .on = "no frames go between it and other isolated ports of its bridge",
 	 .help = "whether frames between this port and other isolated ports of its bridge are dropped"},
+	{.key = "access", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, access), .value = "VID",
+	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "1 on a vlan-aware bridge, unless it is a trunk", .live = true,
+	 .help = "the VLAN of the port, whose frames come and go without a tag"},
+	{.key = "trunk", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, trunk), .value = "VIDS", .live = true,
+	 .help = "VLANs whose frames come and go with a tag: \"10,20-29\" (on the command line 10+20-29), or all"},
+	{.key = "native-vlan", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, native_vlan), .value = "VID",
+	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .live = true,
+	 .help = "of a trunk: the VLAN of frames that come without a tag, and in which frames leave without one"},
+	{.key = "native-tagged", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, native_tagged), .live = true,
+	 .on = "they leave with a tag, too", .help = "of a trunk: whether frames of its native-vlan leave with a tag"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
+
+const char *bridge_port_options_vlan(const struct bridge_port_options *options)
+{
+	static const char *const keys[] = {"access", "trunk", "native-vlan", "native-tagged"};
+
+	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (option_given(&bridge_port_options, options, keys[i]))
+			return keys[i];
+	return NULL;
+}
+
+/* What does not go together. */
+static int check_port_vlans(const struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	if (options->trunk != NULL && options->access != 0)
+		return option_fail(fail, -EINVAL, entry, "trunk", "a port is an access port or a trunk; remove access or trunk");
+	if (options->trunk == NULL && options->native_vlan != 0)
+		return option_fail(fail, -EINVAL, entry, "native-vlan",
+				   "only a trunk has a native VLAN; add trunk, or use access instead");
+	if (options->native_vlan == 0 && options->native_tagged)
+		return option_fail(fail, -EINVAL, entry, "native-tagged", "there is no native VLAN; add native-vlan");
+	return 0;
+}
+
+int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	struct policy_vlan *vlan = &options->vlan;
+	int error = check_port_vlans(options, entry, fail);
+
+	if (error != 0)
+		return error;
+	*vlan = policy_vlan_default;
+	if (options->access != 0) {
+		vlan->native = vlan->untagged = (uint16_t)options->access;
+		vlan->members = (struct vlan_set){0};
+	} else if (options->trunk != NULL) {
+		if (vlan_set_read(&vlan->members, options->trunk) != 0)
+			return option_fail(fail, -EINVAL, entry, "trunk",
+					   "trunk \"%s\" names no VLANs; use numbers and ranges from 1 to 4094, as in "
+					   "\"10,20-29\", or all",
+					   options->trunk);
+		vlan->native = (uint16_t)options->native_vlan;
+		vlan->untagged = options->native_tagged ? 0 : vlan->native;
+		vlan->tagged = true;
+	}
+	if (vlan->native != 0)
+		vlan_set_add(&vlan->members, vlan->native);
+	return 0;
+}

@@ -8,12 +8,14 @@
 #define VUS_BRIDGE_OPTIONS_H
 
 #include "option.h"
+#include "policy_vlan.h"
 
 /* An entry of static-macs. */
 struct bridge_static_mac {
 	uint64_t given;
 	uint8_t mac[6];
 	char *port; /* its name */
+	uint32_t vlan; /* 0: none; where the bridge is vlan-aware, and nowhere else, it has one */
 };
 
 struct bridge_options {
@@ -22,6 +24,7 @@ struct bridge_options {
 	uint32_t mac_aging;	     /* seconds; 0: never */
 	uint32_t mac_limit_per_port;
 	struct option_list static_macs; /* of struct bridge_static_mac */
+	bool vlan_aware, forward_link_local;
 };
 
 extern const struct option_table bridge_options;
@@ -31,8 +34,9 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 
 /* Entry `i` of static_macs, and where it is written. */
 const struct bridge_static_mac *bridge_static_mac(const struct bridge_options *options, unsigned int i);
+/* "52:54:00:12:34:56", with its VLAN behind it: what no other entry has. */
 struct bridge_static_mac_text {
-	char text[18];
+	char text[40];
 };
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
@@ -42,8 +46,17 @@ struct bridge_port_options {
 	uint64_t given;
 	char *bridge; /* its name */
 	bool isolated;
+	uint32_t access, native_vlan; /* 0: none */
+	char *trunk;		      /* VLANs; NULL: it is none */
+	bool native_tagged;
+	struct policy_vlan vlan; /* what these come to */
 };
 
 extern const struct option_table bridge_port_options;
+
+/* Fills in what follows from other values. 0 or -errno with a line in `fail`. */
+int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail);
+/* The key of an option that means something on a vlan-aware bridge only, if one is given; NULL: none is. */
+const char *bridge_port_options_vlan(const struct bridge_port_options *options);
 
 #endif

@@ -36,6 +36,7 @@ static inline struct bridge_memo *bridge_memo_of(struct port_rxq *q) RUNS_ON(lco
 struct bridge {
 	RCU_PTR(const struct bridge_members) members;
 	struct fdb *fdb;
+	bool vlan_aware, drops_link_local;
 	uint16_t index;
 	uint16_t epoch; /* control's, like what follows */
 	struct bridge_injects injects;

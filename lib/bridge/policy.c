@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+const struct policy_vlan policy_vlan_default = {.native = 1, .untagged = 1, .members.word[0] = 1 << 1};
+
 int port_policy_set(struct port *port, const struct policy_config *config)
 {
 	const struct policy *before = rcu_own(&port->policy);
-	uint32_t flags = config->isolated ? POLICY_ISOLATED : 0;
+	uint32_t flags = (config->isolated ? POLICY_ISOLATED : 0) | (config->vlan != NULL ? POLICY_VLAN : 0);
 	struct policy *policy = NULL;
 
 	if (flags != 0) {
@@ -15,6 +17,8 @@ int port_policy_set(struct port *port, const struct policy_config *config)
 		if (policy == NULL)
 			return -ENOMEM;
 		*policy = (struct policy){.flags = flags};
+		if (config->vlan != NULL)
+			policy->vlan = *config->vlan;
 	}
 	rcu_set(&port->policy, policy);
 	rcu_free((void *)(uintptr_t)before);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy_vlan.h"
 #include "port.h"
 #include "rcu.h"
 #include "role.h"
@@ -26,14 +27,17 @@
 /* What an option can say. All zero: nothing is configured. */
 struct policy_config {
 	bool isolated; /* frames between two isolated ports of a bridge are dropped */
+	const struct policy_vlan *vlan; /* NULL: policy_vlan_default */
 };
 
 enum {
 	POLICY_ISOLATED = 1 << 0,
+	POLICY_VLAN = 1 << 1,
 };
 
 struct policy {
 	uint32_t flags; /* POLICY_ISOLATED | ..., at least one */
+	struct policy_vlan vlan; /* POLICY_VLAN */
 };
 
 /* Replaces the port's policy; frames of the next burst meet the new one.
@@ -41,6 +45,12 @@ struct policy {
  * Returns: 0 or -ENOMEM; then the policy is as it was.
  * Ownership: `config` stays the caller's; the policy is the port's, and port_fini() frees it. */
 int port_policy_set(struct port *port, const struct policy_config *config) RUNS_ON(control_thread);
+
+/* The VLANs of a port, where its bridge is vlan-aware. */
+static inline const struct policy_vlan *policy_vlan_of(const struct policy *policy)
+{
+	return policy != NULL && (policy->flags & POLICY_VLAN) != 0 ? &policy->vlan : &policy_vlan_default;
+}
 
 /* Returns: the flags of a port's policy.
  * Context: control, or an lcore between two quiescent states. */

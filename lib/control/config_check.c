@@ -458,6 +458,8 @@ static int read_new_port(struct config *config, struct config_port *port, struct
 	if (error == 0)
 		error = check_name("bridge", "bridge", port->member.bridge, &entry, fail);
 	if (error == 0)
+		error = bridge_port_options_verify(&port->member, &entry, fail);
+	if (error == 0)
 		error = port->driver->verify(port->options, common_of(config, port->driver), &entry, fail);
 	if (error != 0)
 		return error;
@@ -510,6 +512,23 @@ static int read_ports(struct config *config, struct fail *fail)
 
 /* --- the whole -------------------------------------------------------------------------------------------------- */
 
+/* A port is in VLANs only where its bridge knows of them. */
+static int check_vlans_of(const struct config *config, const struct config_port *port, struct fail *fail)
+{
+	const char *key = bridge_port_options_vlan(&port->member), *name = port->member.bridge;
+	const struct config_bridge *bridge = config_find_bridge(config, name);
+	struct subject subject;
+	struct option_entry entry;
+
+	if (key == NULL || bridge->options.vlan_aware)
+		return 0;
+	subject = subject_of("port", port->node);
+	entry = port_entry(port, subject.text);
+	return option_fail(fail, -EINVAL, &entry, key,
+			   "%s: bridge %s is not vlan-aware; add \"vlan-aware: on\" to it under bridges:, or remove %s", key, name,
+			   key);
+}
+
 /* Every port's bridge is there afterwards. */
 static int check_bridge_of(struct config *config, const struct config_port *port, struct fail *fail)
 {
@@ -545,6 +564,8 @@ static int check_whole(struct config *config, struct fail *fail)
 		error = read_ports(config, fail);
 	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
 		error = check_bridge_of(config, &config->ports[i], fail);
+	for (unsigned int i = 0; error == 0 && i < config->ports_n; i++)
+		error = check_vlans_of(config, &config->ports[i], fail);
 	if (error == 0 && config->bridges_n > BRIDGES_MAX)
 		return fail_set(fail, -E2BIG, "%u bridges are more than %d, the most one switch has", config->bridges_n,
 				BRIDGES_MAX);

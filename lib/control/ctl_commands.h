@@ -4,8 +4,10 @@
  *
  *	ports {first, limit}	  every port: what it is, its link and state, its counters; first and limit as below
  *	port {name}		  one port: that, its queues, and what its driver has to say
- *	macs {bridge, first, limit}  the addresses, of one bridge or of all, "total"; shown are those from `first` (0), at
- *				  most `limit` (10000), and "more" are left out
+ *	macs {bridge, vlan, first, limit}  the addresses, of one bridge or of all, of one VLAN or of all, "total"; shown are those
+ *				  from `first` (0), at most `limit` (10000), and "more" are left out
+ *	vlans {bridge, first, limit}  the VLANs of vlan-aware bridges that have ports: from `first` to `last` of an entry, which
+ *				  ports send them `untagged` and which `tagged`
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore

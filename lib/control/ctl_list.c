@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "ctl_commands.h"
+#include "policy.h"
 
 enum {
 	MACS_LIMIT_DEFAULT = 10000,
@@ -14,6 +15,11 @@ enum {
 	PIECE_US = 500,
 	PIECE_BYTES = 64 * 1024,
 	PLACES_AT_ONCE = 4096,
+};
+
+/* The ports of a VLAN, by their ids. */
+struct vlan_ports {
+	uint64_t member[PORTS_MAX / 64], untagged[PORTS_MAX / 64];
 };
 
 struct ctl_list {
@@ -26,6 +32,9 @@ struct ctl_list {
 	uint32_t place;			/* and where in its FDB */
 	char only[NAME_LEN_MAX + 1];	/* this bridge's addresses; "": those of all */
 	const char *bridge;		/* whose addresses are being added */
+	uint16_t vlan;			/* only addresses of this one; 0: of all */
+	uint16_t vlan_first;		/* of VLANs with the same ports, the first; 0: none yet */
+	struct vlan_ports vlan_ports;	/* ... which are these */
 	struct ctl_text *text;
 };
 
@@ -153,8 +162,11 @@ static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 	char text[32];
 
 	role_assert_control();
+	if (list->vlan != 0 && list->vlan != fdb_key_fid(key))
+		return true;
+	/* How many there are of a VLAN only a look at all says. */
 	if (!takes_next(list))
-		return list->shown < list->limit;
+		return list->vlan != 0 || list->shown < list->limit;
 	port = value->destination < PORTS_MAX ? switch_port_at(list->sw, value->destination) : NULL;
 	snprintf(text, sizeof(text), "\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"", (unsigned int)(mac & 0xff),
 		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff), (unsigned int)(mac >> 24 & 0xff),
@@ -162,12 +174,14 @@ static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 	entry_begins(list);
 	ctl_text_put(list->text, text);
 	add_string(list->text, "bridge", list->bridge);
+	if (fdb_key_fid(key) != FID_DEFAULT)
+		add_number(list->text, "vlan", fdb_key_fid(key));
 	add_string(list->text, "port", port != NULL ? port->name : "?");
 	add_key(list->text, "static");
 	ctl_text_put(list->text, value->is_static ? "true" : "false");
 	add_number(list->text, "age", value->is_static ? 0 : (uint16_t)(switch_epoch(list->sw) - value->epoch));
 	ctl_text_put(list->text, "}");
-	return list->shown < list->limit;
+	return list->vlan != 0 || list->shown < list->limit;
 }
 
 /* A bridge whose addresses are asked for, or NULL. */
@@ -187,10 +201,10 @@ static bool add_macs(struct ctl_list *list)
 	if (bridge != NULL) {
 		list->bridge = bridge_name(bridge);
 		if (fdb_each(bridge_fdb(bridge), &list->place, PLACES_AT_ONCE, add_mac, list))
-			return list->shown < list->limit;
+			return list->vlan != 0 || list->shown < list->limit;
 	}
 	list->place = 0;
-	return ++list->at < BRIDGES_MAX && list->shown < list->limit;
+	return ++list->at < BRIDGES_MAX && (list->vlan != 0 || list->shown < list->limit);
 }
 
 static uint64_t macs_total(const struct ctl_list *list)
@@ -199,6 +213,8 @@ static uint64_t macs_total(const struct ctl_list *list)
 	uint64_t total = 0;
 
 	role_assert_control();
+	if (list->vlan != 0)
+		return list->seen;
 	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
 		struct bridge *bridge = bridge_listed(list, i);
 
@@ -210,11 +226,102 @@ static uint64_t macs_total(const struct ctl_list *list)
 	return total;
 }
 
+/* --- VLANs ------------------------------------------------------------------------------------------------------ */
+
+static void find_vlan_ports(const struct ctl_list *list, const struct bridge *bridge, uint16_t vid, struct vlan_ports *ports)
+	RUNS_ON(control_thread)
+{
+	memset(ports, 0, sizeof(*ports));
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		const struct port *port = switch_port_at(list->sw, id);
+		const struct policy_vlan *vlan;
+
+		if (port == NULL || port->bridge != bridge)
+			continue;
+		vlan = policy_vlan_of(rcu_own(&port->policy));
+		if (vlan_set_has(&vlan->members, vid))
+			ports->member[id / 64] |= UINT64_C(1) << id % 64;
+		if (vlan_set_has(&vlan->members, vid) && vlan->untagged == vid)
+			ports->untagged[id / 64] |= UINT64_C(1) << id % 64;
+	}
+}
+
+static void add_port_names(struct ctl_list *list, bool untagged) RUNS_ON(control_thread)
+{
+	const struct vlan_ports *ports = &list->vlan_ports;
+	const char *between = "";
+
+	add_key(list->text, untagged ? "untagged" : "tagged");
+	ctl_text_put(list->text, "[");
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		const struct port *port = switch_port_at(list->sw, id);
+		bool is_untagged = (ports->untagged[id / 64] >> id % 64 & 1) != 0;
+
+		if (port == NULL || (ports->member[id / 64] >> id % 64 & 1) == 0 || is_untagged != untagged)
+			continue;
+		ctl_text_put(list->text, between);
+		ctl_text_string(list->text, port->name);
+		between = ",";
+	}
+	ctl_text_put(list->text, "]");
+}
+
+/* Those from vlan_first to `last`, which have the same ports. */
+static void add_vlans_to(struct ctl_list *list, const struct bridge *bridge, uint16_t last) RUNS_ON(control_thread)
+{
+	static const struct vlan_ports none;
+
+	if (memcmp(&list->vlan_ports, &none, sizeof(none)) == 0 || !takes_next(list))
+		return;
+	entry_begins(list);
+	ctl_text_put(list->text, "\"bridge\":");
+	ctl_text_string(list->text, bridge_name(bridge));
+	add_number(list->text, "first", list->vlan_first);
+	add_number(list->text, "last", last);
+	add_port_names(list, true);
+	add_port_names(list, false);
+	ctl_text_put(list->text, "}");
+}
+
+/* Looks at one VLAN. */
+static bool add_vlans(struct ctl_list *list)
+{
+	struct bridge *bridge;
+	struct vlan_ports ports;
+	uint16_t vid = (uint16_t)(list->place + VLAN_MIN);
+
+	role_assert_control();
+	bridge = bridge_listed(list, list->at);
+	if (bridge != NULL && bridge_is_vlan_aware(bridge) && vid <= VLAN_MAX) {
+		find_vlan_ports(list, bridge, vid, &ports);
+		if (list->vlan_first == 0 || memcmp(&ports, &list->vlan_ports, sizeof(ports)) != 0) {
+			if (list->vlan_first != 0)
+				add_vlans_to(list, bridge, (uint16_t)(vid - 1));
+			list->vlan_first = vid;
+			list->vlan_ports = ports;
+		}
+		list->place++;
+		return list->shown < list->limit;
+	}
+	if (bridge != NULL && list->vlan_first != 0)
+		add_vlans_to(list, bridge, VLAN_MAX);
+	list->vlan_first = 0;
+	list->place = 0;
+	return ++list->at < BRIDGES_MAX && list->shown < list->limit;
+}
+
+/* Known at the end. */
+static uint64_t vlans_total(const struct ctl_list *list)
+{
+	return list->seen;
+}
+
 /* --- any list --------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_list_kind kinds[] = {
 	{"ports", PORTS_MAX, add_next_port, ports_total},
 	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total},
+	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, vlans_total},
 };
 
 static const struct ctl_list_kind *kind_of(const char *command)
@@ -250,6 +357,7 @@ struct ctl_list *ctl_list_begin(struct vus_switch *sw, const json_t *request, js
 	list->sw = sw;
 	list->kind = kind_of(json_string_value(json_object_get(request, "command")));
 	list->first = number_of(request, "first");
+	list->vlan = (uint16_t)number_of(request, "vlan");
 	list->limit = json_is_integer(json_object_get(request, "limit")) ? number_of(request, "limit") : list->kind->limit;
 	if (only != NULL)
 		snprintf(list->only, sizeof(list->only), "%s", only);

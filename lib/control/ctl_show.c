@@ -123,6 +123,8 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	set_count(object, "mac_table_size", options->mac_table_size);
 	set_count(object, "mac_limit_per_port", options->mac_limit_per_port);
 	set_count(object, "mac_aging", options->mac_aging);
+	json_object_set_new(object, "vlan_aware", json_boolean(options->vlan_aware));
+	json_object_set_new(object, "forward_link_local", json_boolean(options->forward_link_local));
 	set_count(object, "learned", stats.learned);
 	set_count(object, "moved", stats.moved);
 	set_count(object, "aged", stats.aged);

@@ -337,10 +337,12 @@ static void forget_static_macs_of(struct switch_bridge *bridge, const struct con
 
 	for (unsigned int i = 0; then != NULL && i < then->options.static_macs.n; i++)
 		names_add(&stay, bridge_static_mac_text(&then->options, i).text, i);
-	for (unsigned int i = 0; i < now->options.static_macs.n; i++)
+	for (unsigned int i = 0; i < now->options.static_macs.n; i++) {
+		const struct bridge_static_mac *mac = bridge_static_mac(&now->options, i);
+
 		if (names_find(&stay, bridge_static_mac_text(&now->options, i).text) < 0)
-			fdb_remove(bridge_fdb(bridge->bridge),
-				   fdb_key(FID_DEFAULT, mac_key(bridge_static_mac(&now->options, i)->mac)));
+			fdb_remove(bridge_fdb(bridge->bridge), fdb_key((uint16_t)mac->vlan, mac_key(mac->mac)));
+	}
 	names_clear(&stay);
 }
 

@@ -48,6 +48,8 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 			.mac_table_size = bridge->made.options.mac_table_size,
 			.mac_limit_per_port = bridge->made.options.mac_limit_per_port,
 			.mac_aging = (int)bridge->made.options.mac_aging,
+			.vlan_aware = bridge->made.options.vlan_aware,
+			.drops_link_local = !bridge->made.options.forward_link_local,
 		},
 		index);
 	if (bridge->bridge == NULL) {
@@ -105,7 +107,7 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 	for (unsigned int i = 0; i < config->options.static_macs.n; i++) {
 		const struct bridge_static_mac *entry = bridge_static_mac(&config->options, i);
 		struct port *port = switch_find_port(bridge->sw, entry->port);
-		fdb_key_t key = fdb_key(FID_DEFAULT, mac_key(entry->mac));
+		fdb_key_t key = fdb_key((uint16_t)entry->vlan, mac_key(entry->mac));
 		struct fdb_value value;
 		struct fdb_mark mark;
 

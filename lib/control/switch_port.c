@@ -38,7 +38,10 @@ static uint16_t free_id(const struct vus_switch *sw)
 static int set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
 	RUNS_ON(control_thread)
 {
-	const struct policy_config policy = {.isolated = options->isolated};
+	const struct policy_config policy = {
+		.isolated = options->isolated,
+		.vlan = bridge_port_options_vlan(options) != NULL ? &options->vlan : NULL,
+	};
 	int error = port_policy_set(sp->port, &policy);
 
 	return error == 0 ? 0 : fail_set(fail, error, "no memory for its policy");
@@ -103,9 +106,12 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config, 
 	sw->ports_n++;
 	sp->state = sp->port->starting ? SWITCH_PORT_STARTING : SWITCH_PORT_OUT;
 	sw->ports_starting += sp->port->starting;
-	if (set_policy(sp, &config->member, fail) != 0) {
-		log_error(config->name, "not isolated: %s; the next reload tries again", fail->text);
-		sp->made.member.isolated = false;
+	/* Without it, frames would go where they must not. */
+	error = set_policy(sp, &config->member, fail);
+	if (error != 0) {
+		tell_failed(config->name, fail);
+		switch_port_end(sp);
+		return error;
 	}
 	if (!sp->port->starting)
 		tell_made(sp);
@@ -132,6 +138,12 @@ void switch_port_started(struct switch_port *sp, const struct fail *failed)
 	switch_port_end(sp);
 }
 
+static uint64_t vlan_bits(void)
+{
+	return option_bit(&bridge_port_options, "access") | option_bit(&bridge_port_options, "trunk") |
+	       option_bit(&bridge_port_options, "native-vlan") | option_bit(&bridge_port_options, "native-tagged");
+}
+
 /* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config, struct fail *fail)
 {
@@ -148,6 +160,9 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, fail);
 	if (error == 0 && change.member != 0)
 		error = set_policy(sp, &config->member, fail);
+	/* What is behind it may be in another VLAN now. */
+	if (error == 0 && (change.member & vlan_bits()) != 0 && sp->bridge != NULL)
+		bridge_forget_port(sp->bridge->bridge, sp->port);
 	if (error != 0) {
 		log_error(sp->made.name, "cannot be changed while it runs: %s", fail->text);
 		config_port_free(&next);
@@ -422,13 +437,17 @@ void switch_port_announce(struct switch_port *sp, const uint8_t mac[6])
 			},
 	};
 
+	uint16_t fid;
+
 	_Static_assert(sizeof(rarp) == 60, "the shortest Ethernet frame, without FCS");
 	memset(rarp.ethernet.ether_dhost, 0xff, ETH_ALEN);
 	memcpy(rarp.ethernet.ether_shost, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_sha, mac, ETH_ALEN);
 	memcpy(rarp.arp.arp_tha, mac, ETH_ALEN);
+	if (!bridge_fid_of(sp->bridge->bridge, sp->port, &fid))
+		return; /* what it sends without a tag is in no VLAN */
 	if (!sp->port->cannot_receive)
-		switch_port_learn(sp, mac_key(mac));
+		switch_port_learn(sp, fdb_key(fid, mac_key(mac)));
 	/* If that fails, its next frame tells the others. */
 	lcores_inject_bridge(sp->bridge->bridge, sp->port, (const uint8_t *)&rarp, sizeof(rarp));
 }

@@ -40,6 +40,8 @@ struct frame {
 	struct virtio_net_hdr offload;
 	/* VIRTIO_NET_HDR_F_DATA_VALID: the device it came from found its checksums right. Else 0. */
 	uint8_t valid;
+	/* On a vlan-aware bridge: FRAME_TAGGED | ..., how the head says what `vlan` says. */
+	uint8_t tag;
 	/* The VLAN the frame is in, with its priority: what is between the type and the next header in a tag (TCI). 0: none. The
 	 * head may have tags of its own besides; frame_head.h moves one from here to there and back. */
 	uint16_t vlan;
@@ -48,6 +50,14 @@ struct frame {
 	uint16_t mbuf_skip;
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
+
+/* Of frame.tag. */
+enum {
+	FRAME_TAGGED = 1 << 0,	    /* the head has the tag */
+	FRAME_TAG_OTHER = 1 << 1,   /* ... with another TCI: it names no VLAN, only a priority */
+	FRAME_TAG_INNER = 1 << 2,   /* without the tag, the head begins with one still */
+	FRAME_TAG_SERVICE = 1 << 3, /* the tag is, or is to be, of type 0x88a8 (IEEE 802.1ad) and not 0x8100 */
+};
 
 /* Where a head of our own lies: a line begins it, and in front there is room for what is put there later. */
 struct frame_room {
@@ -73,8 +83,10 @@ struct burst {
 	_Alignas(64) struct frame frame[BURST_MAX];
 	/* Where receive() puts the head of a frame of the same number, and frame_head_own() may. */
 	struct frame_room room[BURST_MAX];
-	/* Where it puts the spans of chains; a frame points into it. */
+	/* Where it puts the spans of chains; a frame points into it. In front of those of an mbuf one is free. */
 	struct mem_span span[BURST_SPANS];
+	/* The body of a frame of the same number whose mbuf is one segment, once it has a head of its own. */
+	struct mem_span rest[BURST_MAX];
 };
 
 _Static_assert(BURST_MAX % 64 == 0, "a bit for each frame");

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ADDRESSES = 12, TYPE_TAG = 0x8100 };
+enum { ADDRESSES = 12, TYPE_TAG = 0x8100, TYPE_SERVICE_TAG = 0x88a8 };
 
 void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_span *spans)
 {
@@ -16,7 +16,7 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
 		memcpy(room->head, frame->head, len);
 	if (len < frame->head_len) {
 		spans[0] = (struct mem_span){frame->head + len, (uint32_t)frame->head_len - len};
-		if (frame->body_spans > 0)
+		if (frame->body_spans > 0 && frame->body != spans + 1)
 			memcpy(spans + 1, frame->body, frame->body_spans * sizeof(*spans));
 		frame->body = spans;
 		frame->body_spans++;
@@ -24,6 +24,16 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
 	frame->head = room->head;
 	frame->head_len = len;
 	frame->mbuf_skip = len;
+}
+
+void frame_head_own_in(struct burst *burst, struct frame *frame)
+{
+	size_t i = (size_t)(frame - burst->frame);
+	struct mem_span *spans =
+		frame->body_spans > 0 ? &burst->span[frame->body - burst->span] - 1 : &burst->rest[i];
+
+	if (!frame_head_is_own(frame))
+		frame_head_own(frame, &burst->room[i], spans);
 }
 
 /* The head begins `more` bytes earlier, or later, and what stands behind the addresses has moved away from its beginning by
@@ -43,9 +53,10 @@ static void head_moved(struct frame *frame, int more)
 
 bool frame_head_push_tag(struct frame *frame)
 {
+	uint16_t type = (frame->tag & FRAME_TAG_SERVICE) != 0 ? TYPE_SERVICE_TAG : TYPE_TAG;
 	const uint8_t tag[FRAME_TAG] = {
-		TYPE_TAG >> 8,
-		TYPE_TAG & 0xff,
+		(uint8_t)(type >> 8),
+		(uint8_t)type,
 		(uint8_t)(frame->vlan >> 8),
 		(uint8_t)frame->vlan,
 	};
@@ -61,10 +72,12 @@ bool frame_head_push_tag(struct frame *frame)
 bool frame_head_pop_tag(struct frame *frame)
 {
 	const uint8_t *tag = frame->head + ADDRESSES;
+	uint16_t type = (uint16_t)(tag[0] << 8 | tag[1]);
 
 	/* Behind the tag there is a type: what is left is not shorter than an Ethernet header. */
-	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG || (tag[0] << 8 | tag[1]) != TYPE_TAG)
+	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG || !frame_type_is_tag(type))
 		return false;
+	frame->tag = (uint8_t)((frame->tag & ~FRAME_TAG_SERVICE) | (type == TYPE_SERVICE_TAG ? FRAME_TAG_SERVICE : 0));
 	frame->vlan = (uint16_t)(tag[2] << 8 | tag[3]);
 	memmove(frame->head + FRAME_TAG, frame->head, ADDRESSES);
 	head_moved(frame, -FRAME_TAG);

@@ -28,12 +28,22 @@ static inline bool frame_head_is_own(const struct frame *frame)
  * Ownership: `room` and `spans` are the frame's as long as it is delivered; `spans` has room for one more than the body's. */
 void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_span *spans);
 
-/* Puts a tag behind the addresses (IEEE 802.1Q, type 0x8100) that says frame->vlan. The head is the lcore's own and has
+/* The same for a frame of a burst, with the room that the burst has for it. */
+void frame_head_own_in(struct burst *burst, struct frame *frame);
+
+/* The type of a tag: 0x8100 (IEEE 802.1Q), or 0x88a8, of a service provider's (802.1ad). */
+static inline bool frame_type_is_tag(uint16_t type)
+{
+	return type == 0x8100 || type == 0x88a8;
+}
+
+/* Puts a tag behind the addresses that says frame->vlan; of which type frame->tag says. The head is the lcore's own and has
  * FRAME_TAG bytes free in front.
  * Returns: false: the frame would be longer than FRAME_LEN_MAX; it is as it was. */
 bool frame_head_push_tag(struct frame *frame);
 
-/* Takes the first tag (type 0x8100) out of the head, which is the lcore's own, and leaves what it says in frame->vlan.
+/* Takes the first tag out of the head, which is the lcore's own, and leaves what it says in frame->vlan, and its type in
+ * frame->tag.
  * Returns: false: there is none; the frame is as it was. */
 bool frame_head_pop_tag(struct frame *frame);
 

@@ -59,8 +59,17 @@
 	    "may have been already")                                                                            \
 	ROW(SOURCE, source, "the source address is a group's, or zero")                                         \
 	ROW(REFLECTION, reflection, "its destination is behind the port it came from")                          \
-	ROW(ALONE, alone, "to be flooded, and the bridge has no other port")                                    \
+	ROW(ALONE, alone, "to be flooded, and the bridge has no other port in its VLAN")                                    \
 	ROW(ISOLATED, isolated, "the port is isolated, and so is every port it is for")                         \
+	ROW(LINK_LOCAL, link_local,                                                                             \
+	    "for a link-local group address (01-80-C2-00-00-00 to -0F), which the bridge does not forward")     \
+	ROW(VLAN_TAGGED, vlan_tagged, "came with a VLAN's tag into an access port")                             \
+	ROW(VLAN_UNTAGGED, vlan_untagged, "came without a tag into a trunk that has no native VLAN")            \
+	ROW(VLAN_NOT_MEMBER, vlan_not_member,                                                                   \
+	    "in a VLAN that the trunk it came from, or the port it is for, does not carry")                     \
+	ROW(VLAN_INNER, vlan_inner,                                                                             \
+	    "has a second tag, and every port it is for sends the VLAN without the first")                      \
+	ROW(VLAN_SHORT, vlan_short, "ends within its tag")                                                      \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \

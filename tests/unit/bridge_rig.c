@@ -27,7 +27,9 @@ static void record(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 
 	if (atomic_load(&to->gone))
 		atomic_fetch_add(&to->late, n);
-	for (uint16_t i = 0; !to->quiet && i < taken; i++)
+	for (uint16_t i = 0; to->seen != NULL && i < taken; i++)
+		to->seen(to, frames[i]);
+	for (uint16_t i = 0; to->seen == NULL && !to->quiet && i < taken; i++)
 		to->log[to->n++ % LOG_MAX] = number_of(frames[i]);
 	count(&port_counters_of(port, ctx)->tx_ok, taken);
 	if (taken < n)
@@ -62,11 +64,14 @@ mac_key_t home(uint32_t i)
 
 void open_bridge(unsigned int ports, int aging)
 {
-	struct bridge_config config = {.name = "br0", .mac_aging = aging};
+	open_bridge_as(ports, &(struct bridge_config){.name = "br0", .mac_aging = aging});
+}
 
+void open_bridge_as(unsigned int ports, const struct bridge_config *config)
+{
 	role_assert_control();
 	role_assert_lcore();
-	bridge = bridge_create(&config, 3);
+	bridge = bridge_create(config, 3);
 	assert_non_null(bridge);
 	assert_string_equal(bridge_name(bridge), "br0");
 	for (unsigned int i = 0; i < ports; i++) {

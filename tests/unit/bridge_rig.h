@@ -29,6 +29,7 @@ struct recorder {
 	uint32_t n;
 	uint32_t room; /* frames it takes of a burst; the rest finds no buffer */
 	bool quiet;    /* counts only: several threads deliver to it */
+	void (*seen)(struct recorder *, const struct frame *); /* NULL, or looks at each frame in place of writing it down */
 	atomic_bool gone;
 	_Atomic uint64_t late; /* frames given to it after it had gone */
 };
@@ -40,6 +41,7 @@ extern struct recorder port[PORTS_MANY];
 void recorder_open(struct recorder *recorder, uint16_t id);
 /* `bridge` with the first ports as its members. */
 void open_bridge(unsigned int ports, int aging);
+void open_bridge_as(unsigned int ports, const struct bridge_config *config);
 void close_bridge(unsigned int ports);
 /* The ports of a set of bits are isolated, and the others are not. */
 void isolate(unsigned int ports);

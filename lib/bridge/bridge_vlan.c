@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bridge_vlan.h"
+
+/* What the head says, whether it may come in or not. */
+static inline void read_tag(struct frame *frame)
+{
+	uint8_t tag = FRAME_TAGGED;
+
+	frame->vlan = type_at(frame, VLAN_TCI_AT);
+	if (type_at(frame, VLAN_TYPE_AT) == 0x88a8)
+		tag |= FRAME_TAG_SERVICE;
+	if (frame_type_is_tag(type_at(frame, VLAN_NEXT_AT)))
+		tag |= FRAME_TAG_INNER;
+	frame->tag = tag;
+}
+
+verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame)
+{
+	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG)
+		return RX_DROP_VLAN_SHORT;
+	read_tag(frame);
+	if (frame_vid(frame) != 0) {
+		if (!vlan->tagged)
+			return RX_DROP_VLAN_TAGGED;
+		return vlan_set_has(&vlan->members, frame_vid(frame)) ? VERDICT_PASS : RX_DROP_VLAN_NOT_MEMBER;
+	}
+	/* A priority, and no VLAN (IEEE 802.1Q-2018, 6.9.1): as if there were no tag. */
+	if (!vlan->tagged && (frame->tag & FRAME_TAG_INNER) != 0)
+		return RX_DROP_VLAN_TAGGED;
+	if (vlan->native == 0)
+		return RX_DROP_VLAN_UNTAGGED;
+	frame->vlan |= vlan->native;
+	frame->tag |= FRAME_TAG_OTHER;
+	return VERDICT_PASS;
+}
+
+/* The head is the lcore's own, and has the tag. What frame->vlan says stays. */
+static inline void pop(struct frame *frame)
+{
+	uint16_t vlan = frame->vlan;
+
+	frame_head_pop_tag(frame);
+	frame->vlan = vlan;
+	frame->tag &= (uint8_t) ~(FRAME_TAGGED | FRAME_TAG_OTHER);
+}
+
+static inline void push(struct frame *frame)
+{
+	frame_head_push_tag(frame);
+	frame->tag |= FRAME_TAGGED;
+}
+
+void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		struct frame *frame = frames[i];
+		uint8_t wanted = frame_vid(frame) != vlan->untagged ? FRAME_TAGGED : 0;
+
+		if ((frame->tag & (FRAME_TAGGED | FRAME_TAG_OTHER)) == wanted)
+			continue;
+		frame_head_own_in(burst, frame);
+		if ((frame->tag & FRAME_TAGGED) != 0)
+			pop(frame);
+		if (wanted != 0)
+			push(frame);
+	}
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bridge_vlan.h: VLANs of a vlan-aware bridge (IEEE 802.1Q-2018): which one a frame is in when it comes, which ports it may leave
+ * by, and whether with a tag; lib/bridge only.
+ *
+ * A frame stays as it came until it leaves: ingress reads the tag and writes down what it says (frame.vlan, frame.tag), so that it
+ * may look at a frame twice. On the way out a tag is pushed or popped where the head and the port differ: between two trunk ports,
+ * or two access ports, nothing is moved. One deliverer after the other may have the frame with a tag and without.
+ *
+ * Context: an lcore, between two quiescent states.
+ */
+#ifndef VUS_BRIDGE_VLAN_H
+#define VUS_BRIDGE_VLAN_H
+
+#include "bridge_ingress.h"
+#include "frame_head.h"
+
+static inline uint16_t frame_vid(const struct frame *frame)
+{
+	return frame->vlan & VLAN_VID_MASK;
+}
+
+/* The type at `at` in a head. */
+static inline uint16_t type_at(const struct frame *frame, uint16_t at)
+{
+	return (uint16_t)(frame->head[at] << 8 | frame->head[at + 1]);
+}
+
+enum { VLAN_TYPE_AT = 12, VLAN_TCI_AT = 14, VLAN_NEXT_AT = 16 };
+
+/* A frame that begins with a tag. */
+verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame) RUNS_ON(lcore_thread);
+
+/* Which VLAN a frame is in that comes from a port, in frame->vlan and *fid. Reads the head and changes nothing of it.
+ * Returns: VERDICT_PASS; or why it is dropped, not counted yet. */
+static inline verdict_t bridge_vlan_ingress(const struct policy_vlan *vlan, struct frame *frame, uint16_t *fid)
+	RUNS_ON(lcore_thread)
+{
+	verdict_t verdict = VERDICT_PASS;
+
+	if (frame_type_is_tag(type_at(frame, VLAN_TYPE_AT))) {
+		verdict = bridge_vlan_tagged(vlan, frame);
+	} else {
+		frame->vlan = vlan->native;
+		frame->tag = 0;
+		/* With a tag it would be longer than what is switched. */
+		if (__builtin_expect(frame->len > FRAME_LEN_MAX - FRAME_TAG, 0))
+			return RX_DROP_LONG;
+		if (__builtin_expect(vlan->native == 0, 0))
+			return RX_DROP_VLAN_UNTAGGED;
+	}
+	*fid = frame_vid(frame);
+	return verdict;
+}
+
+/* Whether a frame may leave by a port.
+ * Returns: VERDICT_PASS; or why not, not counted yet. */
+static inline verdict_t bridge_vlan_egress(const struct policy_vlan *vlan, const struct frame *frame) RUNS_ON(lcore_thread)
+{
+	uint16_t vid = frame_vid(frame);
+
+	if (__builtin_expect(!vlan_set_has(&vlan->members, vid), 0))
+		return RX_DROP_VLAN_NOT_MEMBER;
+	if (__builtin_expect((frame->tag & FRAME_TAG_INNER) != 0, 0) && vid == vlan->untagged)
+		return RX_DROP_VLAN_INNER;
+	return VERDICT_PASS;
+}
+
+/* Whether the same ports take both of two frames that are flooded. */
+static inline bool bridge_vlan_same(const struct frame *one, const struct frame *other)
+{
+	return frame_vid(one) == frame_vid(other) && ((one->tag ^ other->tag) & FRAME_TAG_INNER) == 0;
+}
+
+/* Pushes and pops tags, so that the frames, which may leave by the port, are as it sends them. Their heads become the lcore's own
+ * where that is needed. */
+void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+	RUNS_ON(lcore_thread);
+
+#endif
