@@ -145,12 +145,13 @@ const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct b
 
 const char *bridge_port_options_vlan(const struct bridge_port_options *options)
 {
-	static const char *const keys[] = {"access", "trunk", "native-vlan", "native-tagged"};
-
-	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (option_given(&bridge_port_options, options, keys[i]))
-			return keys[i];
-	return NULL;
+	if (options->access != 0)
+		return "access";
+	if (options->trunk != NULL)
+		return "trunk";
+	if (options->native_vlan != 0)
+		return "native-vlan";
+	return options->native_tagged ? "native-tagged" : NULL;
 }
 
 /* What does not go together. */
