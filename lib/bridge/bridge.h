@@ -7,9 +7,10 @@
  * Forwarding (IEEE 802.1D-2004, 7.7 to 7.9): a frame whose destination is known leaves by that port only; one that is
  * unknown, broadcast or multicast leaves by every port but the one it came from; nothing is ever sent back where it came
  * from. Frames do not go between two ports that are isolated (policy.h). A frame whose source is a group address or zero
- * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and
- * LACP are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN
- * (IEEE 802.1Q-2018), which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). Order is kept between any two ports, whether frames were flooded or not.
+ * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and LACP
+ * are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN (IEEE 802.1Q-2018),
+ * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). Order is kept between any two ports, whether
+ * frames were flooded or not.
  */
 #ifndef VUS_BRIDGE_H
 #define VUS_BRIDGE_H

@@ -133,13 +133,14 @@ static const struct option_row port_rows[] = {
 	{.key = "access", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, access), .value = "VID",
 	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "1 on a vlan-aware bridge, unless it is a trunk", .live = true,
 	 .help = "the VLAN of the port, whose frames come and go without a tag"},
-	{.key = "trunk", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, trunk), .value = "VIDS", .live = true,
-	 .help = "VLANs whose frames come and go with a tag: \"10,20-29\" (on the command line 10+20-29), or all"},
+	{.key = "trunk", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, trunk), .value = "VIDS",
+	 .live = true, .help = "VLANs whose frames come and go with a tag: \"10,20-29\" (on the command line 10+20-29), or all"},
 	{.key = "native-vlan", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, native_vlan), .value = "VID",
 	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .live = true,
 	 .help = "of a trunk: the VLAN of frames that come without a tag, and in which frames leave without one"},
-	{.key = "native-tagged", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, native_tagged), .live = true,
-	 .on = "they leave with a tag, too", .help = "of a trunk: whether frames of its native-vlan leave with a tag"},
+	{.key = "native-tagged", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, native_tagged),
+	 .live = true, .on = "they leave with a tag, too",
+	 .help = "of a trunk: whether frames of its native-vlan leave with a tag"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 

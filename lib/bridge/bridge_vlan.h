@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bridge_vlan.h: VLANs of a vlan-aware bridge (IEEE 802.1Q-2018): which one a frame is in when it comes, which ports it may leave
- * by, and whether with a tag; lib/bridge only.
+/* bridge_vlan.h: VLANs of a vlan-aware bridge (IEEE 802.1Q-2018): which one a frame is in when it comes, which ports it may
+ * leave by, and whether with a tag; lib/bridge only.
  *
- * A frame stays as it came until it leaves: ingress reads the tag and writes down what it says (frame.vlan, frame.tag), so that it
- * may look at a frame twice. On the way out a tag is pushed or popped where the head and the port differ: between two trunk ports,
- * or two access ports, nothing is moved. One deliverer after the other may have the frame with a tag and without.
+ * A frame stays as it came until it leaves: ingress reads the tag and writes down what it says (frame.vlan, frame.tag), so
+ * that it may look at a frame twice. On the way out a tag is pushed or popped where the head and the port differ: between two
+ * trunk ports, or two access ports, nothing is moved. One deliverer after the other may have the frame with a tag and without.
  *
  * Context: an lcore, between two quiescent states.
  */

@@ -525,8 +525,8 @@ static int check_vlans_of(const struct config *config, const struct config_port 
 	subject = subject_of("port", port->node);
 	entry = port_entry(port, subject.text);
 	return option_fail(fail, -EINVAL, &entry, key,
-			   "%s: bridge %s is not vlan-aware; add \"vlan-aware: on\" to it under bridges:, or remove %s", key, name,
-			   key);
+			   "%s: bridge %s is not vlan-aware; add \"vlan-aware: on\" to it under bridges:, or remove %s", key,
+			   name, key);
 }
 
 /* Every port's bridge is there afterwards. */

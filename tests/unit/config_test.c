@@ -159,6 +159,7 @@ static void the_example_is_good(void **state)
 	config_free(&config);
 }
 
+#define AWARE "bridges: [{name: br0, vlan-aware: on}]\n"
 #define PORT(more) "  - {name: a, type: vhost-user, socket: /a" more "}\n"
 
 static const struct {
@@ -209,6 +210,19 @@ static const struct {
 	{"bridges:\n  - name: br0\n    static-macs:\n      - {mac: \"52:54:00:00:00:01\", port: a}\n"
 	 "      - {mac: \"52:54:00:00:00:01\", port: a}\nports:\n" PORT(""), 5,
 	 "mac 52:54:00:00:00:01 is listed twice, first at line 4; remove one"},
+	/* VLANs */
+	{"ports:\n" PORT(", access: 10"), 2, "access: bridge br0 is not vlan-aware; add \"vlan-aware: on\" to it under bridges:"},
+	{"ports:\n" PORT(", trunk: 10"), 2, "trunk: bridge br0 is not vlan-aware"},
+	{AWARE "ports:\n" PORT(", access: 4095"), 3, "access: 4095 is out of range; use 1 to 4094"},
+	{AWARE "ports:\n" PORT(", access: 10, trunk: 20"), 3, "remove access or trunk"},
+	{AWARE "ports:\n" PORT(", trunk: \"10,5000\""), 3, "trunk \"10,5000\" names no VLANs; use numbers and ranges"},
+	{AWARE "ports:\n" PORT(", native-vlan: 10"), 3, "only a trunk has a native VLAN; add trunk, or use access instead"},
+	{AWARE "ports:\n" PORT(", trunk: all, native-tagged: on"), 3, "there is no native VLAN; add native-vlan"},
+	{"bridges:\n  - name: br0\n    vlan-aware: on\n    static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]\n"
+	 "ports:\n" PORT(""), 4,
+	 "the bridge is vlan-aware; add the vlan it is in"},
+	{"bridges:\n  - name: br0\n    static-macs: [{mac: \"52:54:00:00:00:01\", port: a, vlan: 1}]\nports:\n" PORT(""), 3,
+	 "the bridge is not vlan-aware; remove vlan, or add vlan-aware: on"},
 	/* numbers */
 	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
 	 "mac-aging has to be a whole number from 0 to 32767, not 'soon'"},
@@ -740,9 +754,11 @@ static void json_says_the_same(void **state)
 {
 	static const char text[] =
 		"bridges:\n  - {name: b, mac-aging: 7, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}\n"
+		"  - {name: v, vlan-aware: on}\n"
 		"socket-group: 107\nrebalance: no\nports:\n" PORT(", bridge: b, postcopy: off, socket-mode: 0640")
 		"  - {name: up, type: ethdev, device: \"net_tap0,iface=x\"}\n"
-		"  - {name: c, type: vhost-user, socket: /c, mode: client, queues: 3}\n";
+		"  - {name: c, type: vhost-user, socket: /c, mode: client, queues: 3, bridge: v,\n"
+		"     trunk: \"1,3-5\", native-vlan: 7}\n";
 	struct config config, copy = {.drivers = drivers};
 	struct fail fail = {.text = ""};
 	char lines[2000] = "";
@@ -756,6 +772,8 @@ static void json_says_the_same(void **state)
 	assert_int_equal(copy.ports_n, 3);
 	assert_false(copy.options.rebalance);
 	assert_int_equal(copy.bridges[0].options.static_macs.n, 1);
+	assert_true(copy.bridges[1].options.vlan_aware && !copy.bridges[1].options.forward_link_local);
+	assert_true(vlan_set_has(&copy.ports[2].member.vlan.members, 4) && copy.ports[2].member.vlan.untagged == 7);
 	config_tell_changes(&config, &copy, add_line, lines);
 	assert_string_equal(lines, "");
 	/* The same checker, without lines. */

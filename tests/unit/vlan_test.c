@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VLANs: generated frames through generated ports of a vlan-aware bridge, compared byte by byte with a model that works on strings
- * of bytes and knows nothing of heads. A part of the frames has its head in a buffer that must not be written. */
+/* VLANs: generated frames through generated ports of a vlan-aware bridge, compared byte by byte with a model that works on
+ * strings of bytes and knows nothing of heads. A part of the frames has its head in a buffer that must not be written. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -218,7 +218,9 @@ static void make_packet(struct packet *packet, unsigned int from, unsigned int s
 	packet->len = 14 + dice(dice(4) > 0 ? 60 : BYTES_MAX - 14 - 4);
 	for (uint32_t i = 0; i < BYTES_MAX; i++)
 		packet->byte[i] = (uint8_t)random();
-	mac_write(packet->byte, link_local ? LINK_LOCAL : station < STATIONS ? home(station) : station % 2 ? EVERYBODY : home(99));
+	mac_write(packet->byte, station < STATIONS ? home(station) : station % 2 ? EVERYBODY : home(99));
+	if (link_local)
+		mac_write(packet->byte, LINK_LOCAL);
 	mac_write(packet->byte + 6, home(100 + from));
 	for (unsigned int tags = dice(4) > 0 ? dice(2) : dice(4); tags > 0; tags--)
 		at += put_tag(packet->byte + at);
@@ -404,8 +406,8 @@ static void an_injected_frame_is_in_the_ports_vlan(void **state)
 
 static void a_set_is_read(void **state)
 {
-	static const char *const wrong[] = {"", "0", "4095", "10,", ",10", "20-10", "10-", "-10", "10 20", "a", "10,a", "5000000000",
-					    "1--2", "all,1", "4094-4095"};
+	static const char *const wrong[] = {"",	     "0", "4095", "10,",	"10,a", "20-10", "10-",	     "-10",
+					    "10 20", "a", ",10",  "5000000000", "1--2", "all,1", "4094-4095"};
 	struct vlan_set set;
 	unsigned int n = 0;
 
