@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .process import LabError, Process, run, tail, wait_until
+from .process import LabError, Process, connect, run, tail, wait_until
 
 DAEMONS = ("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", "ovs-vswitchd")
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -32,22 +34,41 @@ def missing() -> str:
     return ""
 
 
+def plain_daemon() -> str:
+    """Any ovs-vswitchd: its ports are dummies, which need neither DPDK nor root. Empty if there is none."""
+    for name in ("ovs-vswitchd", "/usr/lib/openvswitch-switch/ovs-vswitchd", *DAEMONS):
+        path = shutil.which(name)
+        if path and SCHEMA.exists():
+            return path
+    return ""
+
+
 class Ovs:
     """ovsdb-server and ovs-vswitchd, and what they are asked. settings: of its other_config; prefix: before ovs-vswitchd's
     command line, for its bridges are taps.
     """
 
     def __init__(self, folder: Path, settings: dict[str, str], prefix: Sequence[str] = ()) -> None:
-        if missing():
-            raise LabError(missing())
+        self._check()
         self.folder = folder
-        self.version = run([daemon(), "--version"]).split()[3]
+        self.version = run([self._daemon(), "--version"]).split()[3]
         self.processes: list[Process] = []
         try:
             self._start(settings, prefix)
         except BaseException:
             self.stop()
             raise
+
+    def _check(self) -> None:
+        if missing():
+            raise LabError(missing())
+
+    def _daemon(self) -> str:
+        return daemon()
+
+    def _start_daemon(self, server: Path, prefix: Sequence[str]) -> None:
+        self._run("ovs-vswitchd", [*prefix, daemon(), f"unix:{server}", f"--unixctl={self.folder}/vswitchd.ctl"])
+        self.processes[-1].wait_for("DPDK Enabled - initialized", 20)
 
     def _start(self, settings: dict[str, str], prefix: Sequence[str]) -> None:
         run(["ovsdb-tool", "create", self.folder / "ovs.db", SCHEMA])
@@ -57,8 +78,7 @@ class Ovs:
         wait_until(server.exists, 20, "ovsdb-server to listen")
         self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
                    *(f"other_config:{key}={value}" for key, value in settings.items()))
-        self._run("ovs-vswitchd", [*prefix, daemon(), f"unix:{server}", f"--unixctl={self.folder}/vswitchd.ctl"])
-        self.processes[-1].wait_for("DPDK Enabled - initialized", 20)
+        self._start_daemon(server, prefix)
 
     def _run(self, name: str, argv: list[str]) -> None:
         self.processes.append(Process(
@@ -92,3 +112,53 @@ class Ovs:
         for process in reversed(self.processes):
             process.stop()
         self.processes = []
+
+
+class DummyOvs(Ovs):
+    """One whose ports are dummies: each is given frames by give(), and writes what it sends into a file."""
+
+    def _check(self) -> None:
+        if not plain_daemon():
+            raise LabError("no Open vSwitch: apt-get install openvswitch-switch (Debian starts it as a service, too)")
+
+    def _daemon(self) -> str:
+        return plain_daemon()
+
+    def _start_daemon(self, server: Path, prefix: Sequence[str]) -> None:
+        control = self.folder / "vswitchd.ctl"
+        self._run("ovs-vswitchd", [*prefix, plain_daemon(), f"unix:{server}", f"--unixctl={control}", "--enable-dummy"])
+        wait_until(control.exists, 20, "ovs-vswitchd to listen")
+
+    def add_dummies(self, bridge: str, ports: Sequence[str]) -> None:
+        """A bridge with these ports."""
+        words: list[str] = []
+        for port in ports:
+            words += ["--", "add-port", bridge, port, "--", "set", "Interface", port, "type=dummy",
+                      f"options:tx_pcap={self.sent(port)}"]
+        self.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=dummy", *words)
+
+    def sent(self, port: str) -> Path:
+        """The file of what a port has sent."""
+        return self.folder / f"{port}.pcap"
+
+    def give(self, port: str, frames: Sequence[bytes]) -> None:
+        """The port receives these. Its queue has room for 100."""
+        with connect(self.folder / "vswitchd.ctl") as control:
+            request = {"id": 0, "method": "netdev-dummy/receive", "params": [port, *(frame.hex() for frame in frames)]}
+            control.sendall(json.dumps(request).encode())
+            reply = b""
+            while not reply.endswith(b"}"):
+                reply += control.recv(65536)
+        if json.loads(reply).get("error"):
+            raise LabError(f"ovs-vswitchd: netdev-dummy/receive {port}: {reply.decode()}")
+
+
+def frames_of(pcap: Path) -> list[bytes]:
+    """What a file of packets has, written in this machine's byte order."""
+    data = pcap.read_bytes() if pcap.exists() else b""
+    frames, at = [], 24
+    while at + 16 <= len(data):
+        length = int.from_bytes(data[at + 8:at + 12], sys.byteorder)
+        frames.append(data[at + 16:at + 16 + length])
+        at += 16 + length
+    return frames
