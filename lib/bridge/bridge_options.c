@@ -124,6 +124,12 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 
 /* --- of a port -------------------------------------------------------------------------------------------------- */
 
+static const struct option_word qinq_types[] = {
+	[BRIDGE_QINQ_SERVICE] = {"802.1ad", "type 0x88a8"},
+	[BRIDGE_QINQ_CUSTOMER] = {"802.1q", "type 0x8100"},
+	{0},
+};
+
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
 	 .normal_text = "br0", .live = true, .help = "one of the bridges"},
@@ -141,6 +147,11 @@ static const struct option_row port_rows[] = {
 	{.key = "native-tagged", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, native_tagged),
 	 .live = true, .on = "they leave with a tag, too",
 	 .help = "of a trunk: whether frames of its native-vlan leave with a tag"},
+	{.key = "qinq", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, qinq), .value = "VID",
+	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .live = true,
+	 .help = "the VLAN of a customer's port: frames come and go with the customer's tags, and are in this VLAN with all of them"},
+	{.key = "qinq-type", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, qinq_type), .words = qinq_types,
+	 .live = true, .help = "of a port with qinq: which tag its frames have where they leave with one"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 
@@ -152,6 +163,10 @@ const char *bridge_port_options_vlan(const struct bridge_port_options *options)
 		return "trunk";
 	if (options->native_vlan != 0)
 		return "native-vlan";
+	if (options->qinq != 0)
+		return "qinq";
+	if (options->qinq_type != BRIDGE_QINQ_SERVICE)
+		return "qinq-type";
 	return options->native_tagged ? "native-tagged" : NULL;
 }
 
@@ -160,6 +175,11 @@ static int check_port_vlans(const struct bridge_port_options *options, const str
 {
 	if (options->trunk != NULL && options->access != 0)
 		return option_fail(fail, -EINVAL, entry, "trunk", "a port is an access port or a trunk; remove access or trunk");
+	if (options->qinq != 0 && (options->trunk != NULL || options->access != 0))
+		return option_fail(fail, -EINVAL, entry, "qinq",
+				   "a customer's port is no access port and no trunk; remove qinq, or access and trunk");
+	if (options->qinq == 0 && options->qinq_type != BRIDGE_QINQ_SERVICE)
+		return option_fail(fail, -EINVAL, entry, "qinq-type", "it is no customer's port; add qinq, or remove qinq-type");
 	if (options->trunk == NULL && options->native_vlan != 0)
 		return option_fail(fail, -EINVAL, entry, "native-vlan",
 				   "only a trunk has a native VLAN; add trunk, or use access instead");
@@ -176,9 +196,11 @@ int bridge_port_options_verify(struct bridge_port_options *options, const struct
 	if (error != 0)
 		return error;
 	*vlan = policy_vlan_default;
-	if (options->access != 0) {
-		vlan->native = vlan->untagged = (uint16_t)options->access;
+	if (options->access != 0 || options->qinq != 0) {
+		vlan->native = vlan->untagged = (uint16_t)(options->access + options->qinq);
 		vlan->members = (struct vlan_set){0};
+		vlan->tunnel = options->qinq != 0;
+		vlan->service = options->qinq_type == BRIDGE_QINQ_SERVICE;
 	} else if (options->trunk != NULL) {
 		if (vlan_set_read(&vlan->members, options->trunk) != 0)
 			return option_fail(fail, -EINVAL, entry, "trunk",

@@ -41,12 +41,15 @@ struct bridge_static_mac_text {
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
 
+enum { BRIDGE_QINQ_SERVICE, BRIDGE_QINQ_CUSTOMER };
+
 /* Of a port, whatever its type. */
 struct bridge_port_options {
 	uint64_t given;
 	char *bridge; /* its name */
 	bool isolated;
-	uint32_t access, native_vlan; /* 0: none */
+	uint32_t access, native_vlan, qinq; /* 0: none */
+	uint32_t qinq_type;		    /* BRIDGE_QINQ_ */
 	char *trunk;		      /* VLANs; NULL: it is none */
 	bool native_tagged;
 	struct policy_vlan vlan; /* what these come to */

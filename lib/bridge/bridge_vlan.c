@@ -14,8 +14,20 @@ static inline void read_tag(struct frame *frame)
 	frame->tag = tag;
 }
 
+/* From a customer: whatever it says is below the service tag. */
+static verdict_t enter_tunnel(const struct policy_vlan *vlan, struct frame *frame)
+{
+	frame->vlan = vlan->native;
+	frame->tag = vlan->service ? FRAME_TAG_SERVICE : 0;
+	if (frame_type_is_tag(type_at(frame, VLAN_TYPE_AT)))
+		frame->tag |= FRAME_TAG_INNER;
+	return frame->len > FRAME_LEN_MAX - FRAME_TAG ? RX_DROP_LONG : VERDICT_PASS;
+}
+
 verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame)
 {
+	if (vlan->tunnel)
+		return enter_tunnel(vlan, frame);
 	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG)
 		return RX_DROP_VLAN_SHORT;
 	read_tag(frame);

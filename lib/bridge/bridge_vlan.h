@@ -27,7 +27,7 @@ static inline uint16_t type_at(const struct frame *frame, uint16_t at)
 
 enum { VLAN_TYPE_AT = 12, VLAN_TCI_AT = 14, VLAN_NEXT_AT = 16 };
 
-/* A frame that begins with a tag. */
+/* A frame that begins with a tag, or comes from a customer (qinq). */
 verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame) RUNS_ON(lcore_thread);
 
 /* Which VLAN a frame is in that comes from a port, in frame->vlan and *fid. Reads the head and changes nothing of it.
@@ -37,7 +37,7 @@ static inline verdict_t bridge_vlan_ingress(const struct policy_vlan *vlan, stru
 {
 	verdict_t verdict = VERDICT_PASS;
 
-	if (frame_type_is_tag(type_at(frame, VLAN_TYPE_AT))) {
+	if (__builtin_expect(vlan->tunnel, 0) || frame_type_is_tag(type_at(frame, VLAN_TYPE_AT))) {
 		verdict = bridge_vlan_tagged(vlan, frame);
 	} else {
 		frame->vlan = vlan->native;
@@ -60,7 +60,7 @@ static inline verdict_t bridge_vlan_egress(const struct policy_vlan *vlan, const
 
 	if (__builtin_expect(!vlan_set_has(&vlan->members, vid), 0))
 		return RX_DROP_VLAN_NOT_MEMBER;
-	if (__builtin_expect((frame->tag & FRAME_TAG_INNER) != 0, 0) && vid == vlan->untagged)
+	if (__builtin_expect((frame->tag & FRAME_TAG_INNER) != 0, 0) && vid == vlan->untagged && !vlan->tunnel)
 		return RX_DROP_VLAN_INNER;
 	return VERDICT_PASS;
 }

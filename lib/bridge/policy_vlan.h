@@ -6,6 +6,7 @@
  *	trunk 20-29	none	none	  yes	  20-29
  *	  native 10	10	10	  yes	  10, 20-29
  *	  ... tagged	10	none	  yes	  10, 20-29
+ *	qinq 200	200	200	  tunnel  200
  *
  * Context: immutable.
  */
@@ -18,6 +19,8 @@ struct policy_vlan {
 	uint16_t native;   /* of frames that come without a tag; 0: they are dropped */
 	uint16_t untagged; /* its frames leave without a tag, those of others with one; 0: all with one */
 	bool tagged;	   /* frames may come with the tag of a VLAN */
+	bool tunnel;	   /* or with a tag that is the sender's own: it is not looked at, and stays below that of `native` */
+	bool service;	   /* ... which is of type 0x88a8 */
 	struct vlan_set members; /* whose frames come and leave, `native` included */
 };
 

@@ -141,7 +141,8 @@ void switch_port_started(struct switch_port *sp, const struct fail *failed)
 static uint64_t vlan_bits(void)
 {
 	return option_bit(&bridge_port_options, "access") | option_bit(&bridge_port_options, "trunk") |
-	       option_bit(&bridge_port_options, "native-vlan") | option_bit(&bridge_port_options, "native-tagged");
+	       option_bit(&bridge_port_options, "native-vlan") | option_bit(&bridge_port_options, "native-tagged") |
+	       option_bit(&bridge_port_options, "qinq") | option_bit(&bridge_port_options, "qinq-type");
 }
 
 /* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */

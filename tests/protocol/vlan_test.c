@@ -14,7 +14,8 @@
 
 static const char *const ports[] = {
 	"a,access=10", "b,access=10", "c,access=20", "t,trunk=10+20-29", "n,trunk=20,native-vlan=10",
-	"m,trunk=20,native-vlan=10,native-tagged=on", "p,bridge=br1", NULL,
+	"m,trunk=20,native-vlan=10,native-tagged=on", "p,bridge=br1",
+	"q,bridge=br2,qinq=200", "r,bridge=br2,qinq=200,qinq-type=802.1q", "s,bridge=br2,trunk=200", "u,bridge=br2,access=200", NULL,
 };
 static const struct fg_options asker = {.features = ASKS | FG_F_GUEST_OFFLOADS};
 static const struct fg_nic_options large = {.tx_size = 65550, .depth = 64, .region = -1};
@@ -196,6 +197,45 @@ static void each_piece_has_the_tag(void **state)
 	assert_silence(m);
 }
 
+/* A customer's tags, and what is left to be done, are carried below the service tag. */
+static void a_service_carries_customers_tags(void **state)
+{
+	struct guest *q = run_asker("q"), *r = guest_run("r", NULL), *s = run_asker("s"), *u = guest_run("u", NULL);
+	struct fg_vnet header, bare;
+	uint32_t len;
+
+	for (unsigned int i = 0; i < 2 * (PACKETS - 1); i++) {
+		const struct fg_packet *p = &packets[i % (PACKETS - 1)];
+		bool tagged = i >= PACKETS - 1;
+
+		len = fg_packet_build(p, everybody, q->nic.mac, frame, &header);
+		if (tagged)
+			len = add_tag(frame, len, 0x8100, 0x6007, &header);
+		send_frame(q, len, &header, layouts[i % LAYOUTS]);
+		receive_finished(r, p, tagged ? 0x6007 : 0);
+		/* Where there is no room for a second tag, frames that have one do not go. */
+		if (!tagged)
+			receive_finished(u, p, 0);
+		len = add_tag(frame, len, 0x88a8, 200, &header);
+		receive_bytes(s, frame, len);
+		assert_memory_equal(&s->nic.rx_header, &header, sizeof(header));
+	}
+	/* And back, with a service tag of the other type. */
+	len = fg_packet_build(&packets[3], everybody, s->nic.mac, frame, &header);
+	len = add_tag(frame, len, 0x8100, 7, &header);
+	bare = header;
+	len = add_tag(frame, len, 0x8100, 200, &header);
+	send_frame(s, len, &header, &cut_up);
+	memmove(frame + 12, frame + 16, len - 16);
+	receive_bytes(q, frame, len - 4);
+	assert_memory_equal(&q->nic.rx_header, &bare, sizeof(bare));
+	receive_finished(r, &packets[3], 7);
+	assert_silence(u);
+	/* The type of the tag is the port's that it came from. */
+	send_raw(r, everybody, r->nic.mac, 1, 100);
+	assert_int_equal(take_tag(fg_nic_recv(&s->nic, got, sizeof(got), FG_WAIT_MS), 200), 100);
+}
+
 static void vlans_do_not_meet(void **state)
 {
 	static const uint32_t none[] = {0}, tag20[] = {0x81000014, 0}, priority[] = {0x8100a000, 0};
@@ -335,12 +375,13 @@ static void vlans_are_listed(void **state)
 	static const char want[] =
 		"[{\"bridge\":\"br0\",\"first\":10,\"last\":10,\"untagged\":[\"a\",\"b\",\"n\"],\"tagged\":[\"t\",\"m\"]},"
 		"{\"bridge\":\"br0\",\"first\":20,\"last\":20,\"untagged\":[\"c\"],\"tagged\":[\"t\",\"n\",\"m\"]},"
-		"{\"bridge\":\"br0\",\"first\":21,\"last\":29,\"untagged\":[],\"tagged\":[\"t\"]}]";
+		"{\"bridge\":\"br0\",\"first\":21,\"last\":29,\"untagged\":[],\"tagged\":[\"t\"]},"
+		"{\"bridge\":\"br2\",\"first\":200,\"last\":200,\"untagged\":[\"q\",\"r\",\"u\"],\"tagged\":[\"s\"]}]";
 	json_t *answer = fg_switch_ask(&fixture.sw, "{\"command\": \"vlans\"}\n");
 	char *text = json_dumps(json_object_get(answer, "vlans"), JSON_COMPACT);
 
 	assert_string_equal(text, want);
-	assert_int_equal(json_integer_value(json_object_get(answer, "total")), 3);
+	assert_int_equal(json_integer_value(json_object_get(answer, "total")), 4);
 	free(text);
 	json_decref(answer);
 	answer = fg_switch_ask(&fixture.sw, "{\"command\": \"vlans\", \"bridge\": \"br1\"}\n");
@@ -414,10 +455,11 @@ static void without_vlans_tags_pass(void **state)
 
 int main(void)
 {
-	static const char text[] = "bridges:\n  - {name: br0, vlan-aware: on}\n  - {name: br1}\n";
+	static const char text[] = "bridges:\n  - {name: br0, vlan-aware: on}\n  - {name: br1}\n  - {name: br2, vlan-aware: on}\n";
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(offloads_move_with_the_tag),
 		TEST_CASE(each_piece_has_the_tag),
+		TEST_CASE(a_service_carries_customers_tags),
 		TEST_CASE(vlans_do_not_meet),
 		TEST_CASE(what_is_refused_has_a_name),
 		TEST_CASE(link_local_groups_stay),

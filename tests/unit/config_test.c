@@ -217,6 +217,10 @@ static const struct {
 	{AWARE "ports:\n" PORT(", access: 10, trunk: 20"), 3, "remove access or trunk"},
 	{AWARE "ports:\n" PORT(", trunk: \"10,5000\""), 3, "trunk \"10,5000\" names no VLANs; use numbers and ranges"},
 	{AWARE "ports:\n" PORT(", native-vlan: 10"), 3, "only a trunk has a native VLAN; add trunk, or use access instead"},
+	{AWARE "ports:\n" PORT(", qinq: 200, access: 20"), 3, "remove qinq, or access and trunk"},
+	{AWARE "ports:\n" PORT(", qinq: 200, qinq-type: 0x9100"), 3, "use 802.1ad (type 0x88a8) or 802.1q (type 0x8100)"},
+	{AWARE "ports:\n" PORT(", qinq-type: 802.1q"), 3, "it is no customer's port; add qinq"},
+	{"ports:\n" PORT(", qinq: 200"), 2, "qinq: bridge br0 is not vlan-aware"},
 	{AWARE "ports:\n" PORT(", trunk: all, native-tagged: on"), 3, "there is no native VLAN; add native-vlan"},
 	{"bridges:\n  - name: br0\n    vlan-aware: on\n    static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]\n"
 	 "ports:\n" PORT(""), 4,

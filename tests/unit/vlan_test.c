@@ -76,6 +76,12 @@ static void model_ingress(struct model *m, const struct packet *packet, const st
 	bool tagged = tag_at(packet, 12);
 
 	*m = (struct model){.bare = *packet, .type = 0x8100, .drop = -1};
+	if (in->tunnel) {
+		m->type = in->service ? 0x88a8 : 0x8100;
+		m->tci = in->native;
+		m->inner = tagged;
+		return;
+	}
 	if (tagged && packet->len < 18) {
 		m->drop = RX_DROP_VLAN_SHORT;
 		return;
@@ -103,7 +109,7 @@ static int model_egress(const struct model *m, unsigned int to)
 
 	if (!vlan_set_has(&out->members, vid))
 		return RX_DROP_VLAN_NOT_MEMBER;
-	if (vid == out->untagged && m->inner)
+	if (vid == out->untagged && m->inner && !out->tunnel)
 		return RX_DROP_VLAN_INNER;
 	seen[to].wanted++;
 	*want = m->bare;
@@ -147,7 +153,7 @@ static void model_forward(const struct packet *packet, unsigned int from, unsign
 		drops[RX_DROP_LINK_LOCAL]++;
 	} else if (station < STATIONS && (m.tci & 1) == 0) {
 		drop = home_port == from && vlan_set_has(&vlans[from].members, m.tci & 0xfff) ? RX_DROP_REFLECTION : -1;
-		if (drop == RX_DROP_REFLECTION && m.inner && vlans[from].untagged == (m.tci & 0xfff))
+		if (drop == RX_DROP_REFLECTION && m.inner && vlans[from].untagged == (m.tci & 0xfff) && !vlans[from].tunnel)
 			drop = RX_DROP_VLAN_INNER;
 		if (drop < 0)
 			drop = model_egress(&m, home_port);
@@ -182,6 +188,8 @@ static void make_ports(void)
 			vlan->native = vlan->untagged = some_vid();
 			vlan->members = (struct vlan_set){0};
 			vlan_set_add(&vlan->members, vlan->native);
+			vlan->tunnel = dice(2) == 0;
+			vlan->service = dice(2) == 0;
 		} else {
 			vlan->tagged = true;
 			vlan->native = dice(3) > 0 ? some_vid() : 0;
