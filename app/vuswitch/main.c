@@ -67,6 +67,9 @@ struct vuswitch {
 	size_t text_len;
 	bool reloading;	     /* the service manager waits for the end of it */
 	bool settled;	     /* vuswitch_settled() was told of what was applied last */
+	bool runs;	     /* the loop is about to run */
+	bool ready;	     /* all of the first configuration has come, and the service manager was told */
+	bool cannot_begin;   /* ... or not all of it could be made */
 };
 
 static void vuswitch_stop(void *arg)
@@ -115,6 +118,28 @@ static void take_text(struct vuswitch *vus, struct config *config)
 		config->text = NULL;
 }
 
+/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to end.
+ * One that replaces it before then has come by a reload, which ends nothing. */
+static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	bool fall_back = switch_config(vus->sw)->in_place_of != NULL;
+	unsigned int ports = switch_ports_n(vus->sw);
+
+	if (vus->failed > 0 && !fall_back && !vus->reloading) {
+		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
+		return false;
+	}
+	vus->ready = true;
+	for (unsigned int i = 0; i < lcores_n(); i++)
+		log_info("vuswitch", "lcore %u polls on CPU %d%s", lcore_id(lcore_at(i)),
+			 lcore_cpu(lcore_at(i)),
+			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
+	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports, ports == 1 ? "" : "s",
+		 fall_back ? " of the last good configuration" : "", vus->options.control);
+	vuswitch_tell_state(vus);
+	return true;
+}
+
 /* A file of which all could be made is kept, when the last port has come that waited for another one to go. */
 static void vuswitch_settled(void *arg, unsigned int failed)
 {
@@ -135,6 +160,10 @@ static void vuswitch_settled(void *arg, unsigned int failed)
 		text = NULL;
 	}
 	last_good_keep(&vus->last_good, text, vus->text_len);
+	if (vus->runs && !vus->ready && !vuswitch_begin(vus)) {
+		vus->cannot_begin = true;
+		loop_stop(vus->loop);
+	}
 }
 
 static void vuswitch_tell_change(void *arg, const struct config_told *told)
@@ -285,7 +314,6 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thread)
 {
 	bool fall_back = config->in_place_of != NULL;
-	unsigned int ports;
 
 	if (fall_back)
 		log_error("vuswitch", "%s: starts from the last good configuration, %s",
@@ -296,22 +324,16 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	/* A device that is gone since the last good configuration was kept is reported, and leaves the other ports alone. */
 	if (switch_apply(vus->sw, config) < 0)
 		return -1;
-	if (switch_catch_up(vus->sw) > 0 && !fall_back) {
-		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
+	vus->failed = switch_catch_up(vus->sw);
+	vus->runs = true;
+	/* Devices start on a thread of their own, and VMs are served meanwhile. */
+	if ((vus->settled || (vus->failed > 0 && !fall_back)) && !vuswitch_begin(vus))
 		return -1;
-	}
-	for (unsigned int i = 0; i < lcores_n(); i++)
-		log_info("vuswitch", "lcore %u polls on CPU %d%s", lcore_id(lcore_at(i)),
-			 lcore_cpu(lcore_at(i)),
-			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ctl_socket_take_changes(vus->ctl, vus->changes);
-	ports = switch_ports_n(vus->sw);
-	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports,
-		 ports == 1 ? "" : "s", fall_back ? " of the last good configuration" : "",
-		 vus->options.control);
-	vuswitch_tell_state(vus);
 	loop_run(vus->loop);
+	if (vus->cannot_begin)
+		return -1;
 	notify("STOPPING=1");
 	log_info("vuswitch", "ends");
 	return 0;
@@ -322,6 +344,7 @@ static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	uint64_t end = clock_ns() + STOP_NS;
 	struct config nothing = {.drivers = port_drivers};
+	char left[512];
 
 	/* That every port goes needs no line each. */
 	log_set_level(LOG_WARN);
@@ -332,12 +355,17 @@ static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 	config_free(&nothing);
 	while (!switch_is_empty(vus->sw) && clock_ns() < end)
 		loop_turn(vus->loop, NS_PER_MS);
-	if (!switch_is_empty(vus->sw))
-		log_warn("vuswitch", "ends before every port has closed");
+	if (switch_is_empty(vus->sw))
+		return;
+	switch_describe_left(vus->sw, left, sizeof(left));
+	log_warn("vuswitch", "ends before every port has closed: %s", left);
 }
 
-static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
+/* False: DPDK is still in use. */
+static bool vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 {
+	bool devices_lost;
+
 	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
 	ctl_telemetry_stop();
@@ -352,6 +380,8 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	if (vus->loop != NULL)
 		signals_stop(&vus->signals);
 	lcores_destroy();
+	/* A device whose driver does not come back is left to the kernel. */
+	devices_lost = vus->loop != NULL && loop_devices_busy(vus->loop);
 	loop_destroy(vus->loop);
 	changes_destroy(vus->changes);
 	rcu_fini();
@@ -360,8 +390,10 @@ static void vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	poke_unwatch();
 	if (vus->eal) {
 		doorbell_fini(&vus->reports_bell);
-		eal_stop();
+		if (!devices_lost)
+			eal_stop();
 	}
+	return !devices_lost;
 }
 
 /* One line, and the exit status. */
@@ -406,6 +438,7 @@ int main(int argc, char **argv)
 	struct config config;
 	struct fail fail;
 	int status = EXIT_SUCCESS;
+	bool clean = true;
 
 	role_take(ROLE_CONTROL);
 	role_assert_control();
@@ -443,9 +476,12 @@ int main(int argc, char **argv)
 			status = vuswitch_fail_out(&fail, EXIT_FAILURE);
 		else if (run(&vus, &config) != 0)
 			status = EXIT_FAILURE;
-		vuswitch_destroy(&vus);
+		clean = vuswitch_destroy(&vus);
 	}
 	config_free(&config);
 	options_free(&vus.options);
+	/* What runs at exit() would end DPDK below its thread. */
+	if (!clean)
+		_exit(status);
 	return status;
 }

@@ -18,7 +18,6 @@
 #include "ethdev_log.h"
 #include "kernel_if.h"
 #include "log.h"
-#include "mem_arena.h"
 
 /* The arguments a device was made with, kept from when it was removed. */
 struct memory {
@@ -26,9 +25,9 @@ struct memory {
 	char *args;
 	char name[RTE_ETH_NAME_MAX_LEN];
 };
-static struct memory *memories OWNED_BY(control_thread);
+static struct memory *memories OWNED_BY(device_thread);
 
-static struct memory *recall(const char *name) RUNS_ON(control_thread)
+static struct memory *recall(const char *name) RUNS_ON(device_thread)
 {
 	struct memory *memory = memories;
 
@@ -37,7 +36,7 @@ static struct memory *recall(const char *name) RUNS_ON(control_thread)
 	return memory;
 }
 
-static void remember(const char *name, const char *args) RUNS_ON(control_thread)
+static void remember(const char *name, const char *args) RUNS_ON(device_thread)
 {
 	struct memory *memory = recall(name);
 	char *copy = strdup(args != NULL ? args : "");
@@ -74,7 +73,7 @@ static bool device_name(const char *device, char *name, size_t size)
 }
 
 /* Makes the device. */
-static int make(const char *device, const char *name, struct fail *fail) RUNS_ON(control_thread)
+static int make(const char *device, const char *name, struct fail *fail) RUNS_ON(device_thread)
 {
 	struct memory *memory = recall(name);
 	char devargs[1024];
@@ -92,7 +91,6 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 	ethdev_log_capture();
 	error = rte_dev_probe(devargs);
 	ethdev_log_release();
-	mem_arena_guard(); /* a driver may have made EAL's heap grow */
 	if (error != 0 && error != -EEXIST && ethdev_driver_missing(name, error, fail))
 		return -ENODEV;
 	if (error != 0 && error != -EEXIST)
@@ -103,7 +101,7 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 
 /* No other port, no bonding device configures or polls the device from now on. */
 static int claim(uint16_t id, const char *name, const char *owner, struct fail *fail)
-	RUNS_ON(control_thread)
+	RUNS_ON(device_thread)
 {
 	struct rte_eth_dev_owner mine = {0}, other = {0};
 	int error = rte_eth_dev_owner_new(&mine.id);

@@ -5,7 +5,7 @@
  * that what is mapped is mapped for each. A NIC of which the kernel keeps a part (mlx5), or without an IOMMU (IOVA as
  * PA), is none.
  *
- * Context: control thread.
+ * Context: device thread.
  */
 #ifndef VUS_ETHDEV_DMA_H
 #define VUS_ETHDEV_DMA_H

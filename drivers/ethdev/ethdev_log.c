@@ -9,9 +9,9 @@
 
 enum { WORDS_BYTES = 4096 };
 
-/* DPDK's other threads may log as well, at any time: the stream stays open, and its end only moves under its lock. */
+/* Other threads may log as well, at any time: the stream stays open, and its end only moves under its lock. */
 static FILE *stream;
-static FILE *before OWNED_BY(control_thread);
+static FILE *before; /* set before the stream is DPDK's, to what was; from then on the same */
 static char words[WORDS_BYTES];
 static size_t words_len;
 
@@ -21,6 +21,9 @@ static ssize_t ethdev_log_take(void *cookie, const char *text, size_t len)
 	size_t n = len < room ? len : room;
 
 	(void)cookie;
+	/* A driver may take its time, or for ever: what others have to say is not kept for as long. */
+	if (role_of_thread != ROLE_DEVICE)
+		return (ssize_t)fwrite(text, 1, len, before);
 	memcpy(words + words_len, text, n);
 	words_len += n;
 	words[words_len] = '\0';
@@ -38,7 +41,8 @@ void ethdev_log_capture(void)
 	words_len = 0;
 	words[0] = '\0';
 	funlockfile(stream);
-	before = rte_log_get_stream();
+	if (before == NULL)
+		before = rte_log_get_stream();
 	rte_openlog_stream(stream);
 }
 
@@ -46,7 +50,6 @@ void ethdev_log_release(void)
 {
 	if (before != NULL)
 		rte_openlog_stream(before);
-	before = NULL;
 }
 
 void ethdev_log_print(void)

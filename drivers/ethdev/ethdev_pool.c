@@ -8,18 +8,17 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
-#include "mem_arena.h"
 
 enum {
 	CACHE = 128,	 /* mbufs an lcore keeps for itself: a few bursts */
 	ASIDE_MAX = 128, /* more than there can be ports of any one moment; beyond it a pool is never freed */
 };
 
-static struct rte_mempool *aside[ASIDE_MAX] OWNED_BY(control_thread);
-static unsigned int pools_made OWNED_BY(control_thread);
+static struct rte_mempool *aside[ASIDE_MAX] OWNED_BY(device_thread);
+static unsigned int pools_made OWNED_BY(device_thread);
 
 /* A pool that was put aside and is whole again: as wanted if there is one; the others are freed. */
-static struct rte_mempool *sweep(unsigned int n, uint16_t room, int socket) RUNS_ON(control_thread)
+static struct rte_mempool *sweep(unsigned int n, uint16_t room, int socket) RUNS_ON(device_thread)
 {
 	struct rte_mempool *found = NULL;
 
@@ -49,8 +48,6 @@ struct rte_mempool *ethdev_pool_get(unsigned int n, uint16_t room, int socket)
 		return pool;
 	snprintf(name, sizeof(name), "ethdev_%u", pools_made++);
 	pool = rte_pktmbuf_pool_create(name, n, CACHE, 0, room, socket);
-	/* EAL's heap may have grown, and its own SIGBUS handler come and gone. */
-	mem_arena_guard();
 	if (pool == NULL)
 		errno = rte_errno;
 	return pool;

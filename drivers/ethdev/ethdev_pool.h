@@ -4,7 +4,7 @@
  * A port's frames may still wait in another device's transmit ring when the port ends (a device frees what it has sent
  * whenever it likes). A pool that is not whole is therefore put aside, and freed or used again once it is.
  *
- * Context: control thread.
+ * Context: device thread.
  */
 #ifndef VUS_ETHDEV_POOL_H
 #define VUS_ETHDEV_POOL_H
@@ -17,7 +17,7 @@ struct rte_mempool;
 
 /* `n` mbufs with `room` bytes for data behind the usual headroom, on a NUMA node (or SOCKET_ID_ANY). NULL and errno. */
 struct rte_mempool *ethdev_pool_get(unsigned int n, uint16_t room, int socket)
-	RUNS_ON(control_thread);
-void ethdev_pool_put(struct rte_mempool *pool) RUNS_ON(control_thread);
+	RUNS_ON(device_thread);
+void ethdev_pool_put(struct rte_mempool *pool) RUNS_ON(device_thread);
 
 #endif

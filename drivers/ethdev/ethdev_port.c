@@ -5,82 +5,222 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_ethdev.h>
-
 #include "clock.h"
 #include "ethdev_device.h"
 #include "ethdev_dma.h"
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
 #include "ethdev_zc.h"
+#include "mem_arena.h"
 #include "monitor.h"
 
 static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
+/* Whoever waits for a device for this long is told. */
+static const uint64_t LATE_NS = UINT64_C(5) * NS_PER_S;
+/* Each so many looks at the link the counters are asked for: once a second. */
+enum { LOOKS_WHOLE = 4 };
+
+static void start_run(struct loop_job *job);
+static void start_done(struct loop_job *job);
+static void look_run(struct loop_job *job);
+static void look_done(struct loop_job *job);
+static void stop_run(struct loop_job *job);
+static void stop_done(struct loop_job *job);
+static void close_run(struct loop_job *job);
+static void close_done(struct loop_job *job);
+
+/* --- what the device thread does ---------------------------------------------------------------------------------- */
+
+/* `doing` stands in "the device is to be ..." */
+static void begin(struct ethdev_port *ep, struct loop_job *job, const char *doing) RUNS_ON(control_thread)
+{
+	struct loop *loop = ep->port.host->loop;
+
+	/* Behind a start or a look, that is what is waited for. */
+	if (!ep->works) {
+		ep->doing = doing;
+		ep->told_late = false;
+		atomic_store_explicit(&ep->begun_ns, 0, memory_order_relaxed);
+	}
+	ep->works |= job == &ep->work;
+	loop_timer_start(loop, &ep->late, LATE_NS);
+	loop_device_job_start(loop, job);
+}
+
+/* On the device thread. */
+static void begun(struct ethdev_port *ep)
+{
+	role_assert_device();
+	atomic_store_explicit(&ep->begun_ns, clock_ns(), memory_order_relaxed);
+}
+
+/* Of those that wait, the first says so. */
+static void is_late(struct loop_timer *timer)
+{
+	struct ethdev_port *ep = container_of(timer, struct ethdev_port, late);
+	uint64_t begun_ns = atomic_load_explicit(&ep->begun_ns, memory_order_relaxed);
+	uint64_t now = clock_ns();
+
+	role_assert_control();
+	if (begun_ns == 0 || now - begun_ns < LATE_NS) {
+		loop_timer_start(ep->port.host->loop, timer, begun_ns == 0 ? LATE_NS : begun_ns + LATE_NS - now);
+		return;
+	}
+	ep->told_late = true;
+	log_warn(ep->port.name,
+		 "device %s is to be %s, and its driver has not come back for %u s: other devices wait for it; see what is on "
+		 "its other side, and the kernel's log",
+		 ep->options.device, ep->doing, (unsigned int)((now - begun_ns) / NS_PER_S));
+}
+
+static void came_back(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	uint64_t begun_ns = atomic_load_explicit(&ep->begun_ns, memory_order_relaxed);
+
+	loop_timer_stop(ep->port.host->loop, &ep->late);
+	mem_arena_guard(); /* EAL's heap may have grown */
+	if (ep->told_late)
+		log_warn(ep->port.name, "the driver of device %s has come back after %u s", ep->options.device,
+			 (unsigned int)((clock_ns() - begun_ns) / NS_PER_S));
+	ep->told_late = false;
+}
+
+/* A start or a look has come back. False: the port ends meanwhile, and what ends it is behind this. */
+static bool work_is_done(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	ep->works = false;
+	if (ep->gone != NULL)
+		ep->doing = "stopped";
+	else
+		came_back(ep);
+	return ep->gone == NULL;
+}
 
 /* --- the link ---------------------------------------------------------------------------------------------------- */
 
 /* Polls the link: few drivers report a change, and those on a thread of EAL's. */
-static void look_at_link(struct ethdev_port *ep) RUNS_ON(control_thread)
-{
-	struct rte_eth_link link = {0};
-	bool was = atomic_load_explicit(&ep->dev.up, memory_order_relaxed), up;
-	char text[128];
-
-	up = rte_eth_link_get_nowait(ep->dev.id, &link) == 0 &&
-	     link.link_status == RTE_ETH_LINK_UP;
-	if (up == was)
-		return;
-	atomic_store_explicit(&ep->dev.up, up, memory_order_relaxed);
-	ethdev_link_text(ep->dev.id, text, sizeof(text));
-	log_limited(&ep->link_log, LOG_INFO, ep->port.name, "link %s", text);
-	monitor_emit(MONITOR_LINK, ep->port.name, "{s:s}", "link", up ? "up" : "down");
-}
-
 static void link_due(struct loop_timer *timer)
 {
 	struct ethdev_port *ep = container_of(timer, struct ethdev_port, link_timer);
 
 	role_assert_control();
-	look_at_link(ep);
-	loop_timer_start(ep->port.host->loop, timer, LINK_LOOK_NS);
+	ep->work = (struct loop_job){.run = look_run, .done = look_done};
+	ep->looks++;
+	begin(ep, &ep->work, "asked for its state");
 }
 
-/* --- its life ---------------------------------------------------------------------------------------------------- */
-
-static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+static void look_run(struct loop_job *job)
 {
-	ethdev_deliver(&ethdev_port_of(port)->dev, port, ctx, frames, n);
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, work);
+
+	role_assert_device();
+	begun(ep);
+	ethdev_look(ep->dev.id, ep->looks % LOOKS_WHOLE == 0, &ep->look);
 }
 
-static void device_done(struct ethdev_port *ep) RUNS_ON(control_thread)
+static void take_look(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	bool was = atomic_load_explicit(&ep->dev.up, memory_order_relaxed), up;
+	char text[128];
+
+	ethdev_look_take(&ep->seen, &ep->look);
+	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
+	up = ethdev_look_is_up(&ep->seen);
+	if (up == was)
+		return;
+	atomic_store_explicit(&ep->dev.up, up, memory_order_relaxed);
+	ethdev_look_text(&ep->seen, text, sizeof(text));
+	log_limited(&ep->link_log, LOG_INFO, ep->port.name, "link %s", text);
+	monitor_emit(MONITOR_LINK, ep->port.name, "{s:s}", "link", up ? "up" : "down");
+}
+
+static void look_done(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, work);
+
+	role_assert_control();
+	if (work_is_done(ep))
+		take_look(ep);
+}
+
+/* --- it ends ------------------------------------------------------------------------------------------------------ */
+
+static void finish(struct ethdev_port *ep) RUNS_ON(control_thread)
 {
 	void (*gone)(void *arg) = ep->gone;
 
-	ethdev_device_give_back(ep->dev.id);
+	loop_timer_stop(ep->port.host->loop, &ep->late);
 	ethdev_free(&ep->dev);
+	ethdev_look_free(&ep->look);
+	ethdev_look_free(&ep->seen);
 	gone(ep->gone_arg);
 	port_fini(&ep->port);
-	free(ep->device);
+	option_clear(&ethdev_options, &ep->options);
 	free(ep);
+}
+
+static void close_run(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, end);
+
+	role_assert_device();
+	begun(ep);
+	if (ep->there)
+		ethdev_close(&ep->dev);
+}
+
+static void close_done(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, end);
+
+	role_assert_control();
+	came_back(ep);
+	finish(ep);
 }
 
 static void nothing_mapped(void *arg)
 {
+	struct ethdev_port *ep = arg;
+
 	role_assert_control();
-	device_done(arg);
+	ep->end = (struct loop_job){.run = close_run, .done = close_done};
+	begin(ep, &ep->end, "closed");
+}
+
+static void stop_run(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, end);
+
+	role_assert_device();
+	begun(ep);
+	if (ep->there)
+		ethdev_stop(&ep->dev);
+}
+
+static void stop_done(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, end);
+
+	role_assert_control();
+	came_back(ep);
+	if (ep->runs && ep->dev.dma)
+		dma_stop(nothing_mapped, ep);
+	else
+		nothing_mapped(ep);
+}
+
+/* No lcore knows it. What is under way, a start or a look, comes first. */
+static void stop(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	ep->end = (struct loop_job){.run = stop_run, .done = stop_done};
+	begin(ep, &ep->end, "stopped");
 }
 
 /* Nothing of a guest's can be on its way to the device any more. */
 static void ethdev_port_lcores_left(struct rcu_wait *wait)
 {
-	struct ethdev_port *ep = container_of(wait, struct ethdev_port, dev.stop_wait);
-
 	role_assert_control();
-	ethdev_stop(&ep->dev);
-	if (ep->dev.dma)
-		dma_stop(nothing_mapped, ep);
-	else
-		device_done(ep);
+	stop(container_of(wait, struct ethdev_port, dev.stop_wait));
 }
 
 static void ethdev_port_destroy(struct port *port, void (*gone)(void *arg), void *arg)
@@ -89,14 +229,22 @@ static void ethdev_port_destroy(struct port *port, void (*gone)(void *arg), void
 
 	role_assert_control();
 	loop_timer_stop(port->host->loop, &ep->link_timer);
+	atomic_store_explicit(&ep->unwanted, true, memory_order_relaxed);
 	ep->gone = gone;
 	ep->gone_arg = arg;
-	if (ep->dev.zc != NULL) {
+	if (ep->runs && ep->dev.zc != NULL)
 		ethdev_zc_stop(&ep->dev, ethdev_port_lcores_left);
-		return;
-	}
-	ethdev_stop(&ep->dev);
-	device_done(ep);
+	else if (port->starting || ep->there)
+		stop(ep);
+	else
+		finish(ep);
+}
+
+/* --- it begins ---------------------------------------------------------------------------------------------------- */
+
+static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	ethdev_deliver(&ethdev_port_of(port)->dev, port, ctx, frames, n);
 }
 
 static const struct port_ops ops = {
@@ -112,27 +260,69 @@ static const struct port_ops ops = {
 	.destroy = ethdev_port_destroy,
 };
 
-/* The port around a device that was taken; everything but the device is undone on failure. */
-static int start(struct ethdev_port *ep, const struct ethdev_options *options, struct fail *fail)
-	RUNS_ON(control_thread)
+static int make_device(struct ethdev_port *ep, struct fail *fail) RUNS_ON(device_thread)
 {
-	int error = ethdev_start(&ep->dev, &ep->port, options, fail);
+	int error = ethdev_device_take(ep->options.device, ep->port.name, &ep->dev.id, fail);
 
 	if (error != 0)
-		return fail_prefix(fail, error, "device %s", options->device);
-	ep->link_timer.fire = link_due;
-	look_at_link(ep);
-	loop_timer_start(ep->port.host->loop, &ep->link_timer, LINK_LOOK_NS);
-	ep->dev.dma = ep->dev.dma && ep->dev.zc != NULL;
-	if (ep->dev.dma)
+		return error;
+	error = ethdev_start(&ep->dev, &ep->port, &ep->options, fail);
+	if (error == 0) {
+		ethdev_look(ep->dev.id, true, &ep->look);
+		return 0;
+	}
+	ethdev_close(&ep->dev);
+	return fail_prefix(fail, error, "device %s", ep->options.device);
+}
+
+static void start_run(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, work);
+
+	role_assert_device();
+	begun(ep);
+	ep->error = -ECANCELED;
+	if (atomic_load_explicit(&ep->unwanted, memory_order_relaxed))
+		return;
+	ep->error = make_device(ep, &ep->fail);
+	ep->there = ep->error == 0;
+}
+
+/* From here on lcores may know it. 0 or -ENOMEM. */
+static int run(struct ethdev_port *ep) RUNS_ON(control_thread)
+{
+	struct ethdev *dev = &ep->dev;
+
+	if (port_alloc_rxqs(&ep->port, dev->rxq_n) != 0)
+		return fail_set(&ep->fail, -ENOMEM, "device %s: no memory for its queues", ep->options.device);
+	for (uint16_t i = 0; i < dev->rxq_n; i++)
+		ep->port.rxq[i] = &dev->rxq[i]->rxq;
+	ep->runs = true;
+	ethdev_zc_begin(dev);
+	dev->dma = dev->dma && dev->zc != NULL;
+	if (dev->dma)
 		dma_start(ep->port.host->loop, &ethdev_dma_ops);
+	take_look(ep);
 	return 0;
+}
+
+static void start_done(struct loop_job *job)
+{
+	struct ethdev_port *ep = container_of(job, struct ethdev_port, work);
+	struct port_host *host = ep->port.host;
+
+	role_assert_control();
+	if (!work_is_done(ep))
+		return;
+	ep->port.starting = false;
+	if (ep->error == 0)
+		ep->error = run(ep);
+	host->started(host, &ep->port, ep->error != 0 ? &ep->fail : NULL);
 }
 
 static int ethdev_port_create(struct port_host *host, const struct port_spec *spec, uint16_t id,
 			      struct port **port, struct fail *fail)
 {
-	const struct ethdev_options *options = spec->options;
 	struct ethdev_port *ep = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*ep), 64u));
 	int error;
 
@@ -141,28 +331,23 @@ static int ethdev_port_create(struct port_host *host, const struct port_spec *sp
 		return fail_set(fail, -ENOMEM, "no memory for a port");
 	memset(ep, 0, sizeof(*ep));
 	error = port_init(&ep->port, host, &ops, spec, id);
-	ep->device = strdup(options->device);
-	if (error != 0 || ep->device == NULL) {
-		error = fail_set(fail, -ENOMEM, "no memory for a port");
-		goto no_device;
-	}
-	error = ethdev_device_take(options->device, spec->name, &ep->dev.id, fail);
-	if (error != 0)
-		goto no_device;
-	error = start(ep, options, fail);
+	if (error == 0)
+		error = option_copy(&ethdev_options, &ep->options, spec->options);
+	if (error == 0)
+		error = loop_device_thread(host->loop);
 	if (error != 0) {
-		ethdev_device_give_back(ep->dev.id);
-		ethdev_free(&ep->dev);
-		goto no_device;
+		option_clear(&ethdev_options, &ep->options);
+		port_fini(&ep->port);
+		free(ep);
+		return fail_set(fail, error, "no memory for a port, or for the thread of its device");
 	}
+	ep->link_timer.fire = link_due;
+	ep->late.fire = is_late;
+	ep->port.starting = true;
+	ep->work = (struct loop_job){.run = start_run, .done = start_done};
+	begin(ep, &ep->work, "started");
 	*port = &ep->port;
 	return 0;
-
-no_device:
-	port_fini(&ep->port);
-	free(ep->device);
-	free(ep);
-	return error;
 }
 
 const struct port_driver ethdev_port_driver = {

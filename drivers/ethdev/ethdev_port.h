@@ -7,8 +7,8 @@
  * Queues. As many receive queues as lcores poll, and one transmit queue for each lcore, where the device has them;
  * lcores that share a transmit queue take turns under a spinlock.
  *
- * Context: control makes, shows and ends the port and looks at the link four times a second; lcores do the rest
- * (ethdev_queues.h).
+ * Context: control makes, shows and ends the port; what DPDK takes long for happens on the device thread, which also looks at
+ * the link four times a second and at the counters once (ethdev_private.h); lcores do the rest (ethdev_queues.h).
  */
 #ifndef VUS_ETHDEV_PORT_H
 #define VUS_ETHDEV_PORT_H

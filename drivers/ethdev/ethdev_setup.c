@@ -14,13 +14,13 @@
 #include <rte_mbuf.h>
 
 #include "dpdk_compat.h"
+#include "ethdev_device.h"
 #include "ethdev_dma.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "ethdev_quirk.h"
 #include "ethdev_zc.h"
 #include "log.h"
-#include "mem_arena.h"
 
 enum {
 	RX_DESC = 1024,
@@ -214,7 +214,7 @@ static unsigned int buffers(const struct plan *plan, unsigned int lcores)
 }
 
 static int try_start(struct ethdev *dev, struct plan *plan, unsigned int lcores,
-		     struct fail *fail) RUNS_ON(control_thread)
+		     struct fail *fail) RUNS_ON(device_thread)
 {
 	int socket = rte_eth_dev_socket_id(dev->id), error;
 	unsigned int n;
@@ -325,7 +325,7 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 	bool sums = plan->conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 
 	dev->txq = node_alloc(sizeof(*dev->txq) * dev->txq_n, node);
-	if (dev->txq == NULL || port_alloc_rxqs(port, dev->rxq_n) != 0)
+	if (dev->txq == NULL)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < dev->txq_n; i++)
 		rte_spinlock_init(&dev->txq[i].lock);
@@ -348,7 +348,6 @@ static int make_queues(struct ethdev *dev, struct port *port, const struct plan 
 		if (q->rxq.wake_fd >= 0 && !q->intr_switch)
 			q->signo = signal_of(q->rxq.wake_fd);
 		dev->rxq[i] = q;
-		port->rxq[i] = &q->rxq;
 		q->rxq.ready = true;
 	}
 	return 0;
@@ -369,7 +368,6 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct ethdev_opti
 		if (error != 0)
 			log_debug(port->name, "attempt %u: %s", i + 1, fail->text);
 	}
-	mem_arena_guard(); /* EAL's heap may have grown */
 	if (error != 0)
 		return error;
 	dev->rxq_n = plan.rxq_n;
@@ -403,6 +401,13 @@ void ethdev_stop(struct ethdev *dev)
 	ethdev_zc_settle(dev);
 }
 
+void ethdev_close(struct ethdev *dev)
+{
+	ethdev_device_give_back(dev->id);
+	ethdev_pool_put(dev->pool);
+	dev->pool = NULL;
+}
+
 void ethdev_free(struct ethdev *dev)
 {
 	for (uint16_t i = 0; i < dev->rxq_n; i++) {
@@ -412,5 +417,4 @@ void ethdev_free(struct ethdev *dev)
 	}
 	node_free(dev->txq, sizeof(*dev->txq) * dev->txq_n);
 	ethdev_zc_free(dev);
-	ethdev_pool_put(dev->pool);
 }

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_show.c: an ethdev port for people and for `vusctl -j`. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
-#include <rte_ethdev.h>
 #include <rte_mempool.h>
 
+#include "clock.h"
 #include "dma.h"
 #include "ethdev_private.h"
 #include "ethdev_zc.h"
 #include "frame_offload.h"
-
-void ethdev_link_text(uint16_t id, char *text, size_t size)
-{
-	struct rte_eth_link link = {0};
-
-	if (rte_eth_link_get_nowait(id, &link) != 0 || link.link_status != RTE_ETH_LINK_UP)
-		snprintf(text, size, "down: the device has no link (cable, peer or interface)");
-	else if (link.link_speed == RTE_ETH_SPEED_NUM_NONE ||
-		 link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
-		snprintf(text, size, "up");
-	else
-		snprintf(text, size, "up, %g Gbit/s%s", link.link_speed / 1000.0,
-			 link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX ? "" : ", half duplex");
-}
 
 static void ethdev_show_set_text(json_t *object, const char *key, const char *text)
 {
@@ -37,34 +22,26 @@ static void set_number(json_t *object, const char *key, uint64_t number)
 	json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
-static void show_link(uint16_t id, json_t *object)
+static void show_link(const struct ethdev_port *ep, const struct port_state *state, json_t *object)
 {
-	struct rte_eth_link link = {0};
-	char text[128];
-	bool up = rte_eth_link_get_nowait(id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
-
-	ethdev_link_text(id, text, sizeof(text));
-	ethdev_show_set_text(object, "link", up ? "up" : "down");
-	ethdev_show_set_text(object, "state", text);
-	if (up && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
-		set_number(object, "speed_mbps", link.link_speed);
+	ethdev_show_set_text(object, "link", state->up ? "up" : "down");
+	ethdev_show_set_text(object, "state", state->text);
+	if (state->up && ep->seen.link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+		set_number(object, "speed_mbps", ep->seen.link.link_speed);
 }
 
-static void show_device(uint16_t id, json_t *object)
+static void show_device(const struct ethdev_look *seen, json_t *object)
 {
-	struct rte_ether_addr mac;
-	struct rte_eth_dev_info info;
 	char text[RTE_ETHER_ADDR_FMT_SIZE];
-	int socket = rte_eth_dev_socket_id(id);
 
-	if (rte_eth_dev_info_get(id, &info) == 0)
-		ethdev_show_set_text(object, "driver", info.driver_name);
-	if (rte_eth_macaddr_get(id, &mac) == 0) {
-		rte_ether_format_addr(text, sizeof(text), &mac);
+	if (seen->driver[0] != '\0')
+		ethdev_show_set_text(object, "driver", seen->driver);
+	if (seen->has_mac) {
+		rte_ether_format_addr(text, sizeof(text), &seen->mac);
 		ethdev_show_set_text(object, "mac", text);
 	}
-	if (socket >= 0)
-		json_object_set_new(object, "numa_node", json_integer(socket));
+	if (seen->node >= 0)
+		json_object_set_new(object, "numa_node", json_integer(seen->node));
 }
 
 /* Whether guests' frames are read where they lie. */
@@ -114,67 +91,71 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 }
 
 /* What the device itself has counted since it was started. */
-static void show_counted(uint16_t id, json_t *object)
+static void show_stats(const struct rte_eth_stats *stats, json_t *object)
 {
-	struct rte_eth_stats stats;
-	json_t *device;
+	json_t *device = json_object();
 
-	if (rte_eth_stats_get(id, &stats) != 0)
-		return;
-	device = json_object();
-	set_number(device, "rx", stats.ipackets);
-	set_number(device, "tx", stats.opackets);
-	set_number(device, "rx_bytes", stats.ibytes);
-	set_number(device, "tx_bytes", stats.obytes);
-	set_number(device, "imissed", stats.imissed);
-	set_number(device, "ierrors", stats.ierrors);
-	set_number(device, "oerrors", stats.oerrors);
-	set_number(device, "rx_nombuf", stats.rx_nombuf);
+	set_number(device, "rx", stats->ipackets);
+	set_number(device, "tx", stats->opackets);
+	set_number(device, "rx_bytes", stats->ibytes);
+	set_number(device, "tx_bytes", stats->obytes);
+	set_number(device, "imissed", stats->imissed);
+	set_number(device, "ierrors", stats->ierrors);
+	set_number(device, "oerrors", stats->oerrors);
+	set_number(device, "rx_nombuf", stats->rx_nombuf);
 	json_object_set_new(object, "device_counters", device);
 }
 
 /* The driver's own counters, those that are not zero. */
-static void show_xstats(uint16_t id, json_t *object)
+static void show_xstats(const struct ethdev_counted *counted, json_t *object)
 {
-	int n = rte_eth_xstats_get(id, NULL, 0);
-	struct rte_eth_xstat_name *names = NULL;
-	struct rte_eth_xstat *values = NULL;
 	json_t *xstats = json_object();
 
-	if (n > 0) {
-		names = calloc((size_t)n, sizeof(*names));
-		values = calloc((size_t)n, sizeof(*values));
-	}
-	if (names != NULL && values != NULL &&
-	    rte_eth_xstats_get_names(id, names, (unsigned int)n) == n &&
-	    rte_eth_xstats_get(id, values, (unsigned int)n) == n)
-		for (int i = 0; i < n; i++)
-			if (values[i].value != 0 && values[i].id < (uint64_t)n)
-				set_number(xstats, names[values[i].id].name, values[i].value);
-	free(names);
-	free(values);
+	for (unsigned int i = 0; i < counted->xstats_n; i++)
+		if (counted->values[i].value != 0 && counted->values[i].id < counted->xstats_n)
+			set_number(xstats, counted->names[counted->values[i].id].name, counted->values[i].value);
 	json_object_set_new(object, "xstats", xstats);
+}
+
+/* A device that is starting, or has not answered for a while. */
+static void waits_text(const struct ethdev_port *ep, char *text, size_t size)
+{
+	uint64_t begun_ns = atomic_load_explicit(&ep->begun_ns, memory_order_relaxed);
+
+	if (begun_ns == 0)
+		snprintf(text, size, "starting: it waits until other devices have started or stopped");
+	else
+		snprintf(text, size, "%s: its driver has not come back for %u s", ep->port.starting ? "starting" : "unknown",
+			 (unsigned int)((clock_ns() - begun_ns) / NS_PER_S));
 }
 
 void ethdev_state(struct port *port, struct port_state *state)
 {
-	struct rte_eth_link link = {0};
-	uint16_t id = ethdev_port_of(port)->dev.id;
+	const struct ethdev_port *ep = ethdev_port_of(port);
 
 	role_assert_control();
-	state->up = rte_eth_link_get_nowait(id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
-	ethdev_link_text(id, state->text, sizeof(state->text));
+	state->up = !port->starting && ethdev_look_is_up(&ep->seen);
+	if (port->starting || ep->told_late)
+		waits_text(ep, state->text, sizeof(state->text));
+	else
+		ethdev_look_text(&ep->seen, state->text, sizeof(state->text));
 }
 
 void ethdev_show(struct port *port, struct json_t *object)
 {
-	struct ethdev_port *ep = ethdev_port_of(port);
+	const struct ethdev_port *ep = ethdev_port_of(port);
+	struct port_state state;
 
 	role_assert_control();
-	show_link(ep->dev.id, object);
-	ethdev_show_set_text(object, "device", ep->device);
-	show_device(ep->dev.id, object);
+	ethdev_state(port, &state);
+	show_link(ep, &state, object);
+	ethdev_show_set_text(object, "device", ep->options.device);
+	if (port->starting)
+		return;
+	show_device(&ep->seen, object);
 	show_queues(&ep->dev, object);
-	show_counted(ep->dev.id, object);
-	show_xstats(ep->dev.id, object);
+	if (ep->seen.counted == NULL)
+		return;
+	show_stats(&ep->seen.counted->stats, object);
+	show_xstats(ep->seen.counted, object);
 }

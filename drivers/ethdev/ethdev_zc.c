@@ -196,7 +196,7 @@ void ethdev_zc_sent(struct ethdev *dev, struct lcore_ctx *ctx, const struct ethd
 		lcore_work_start(ctx, &zc->work);
 }
 
-/* --- control ----------------------------------------------------------------------------------------------------- */
+/* --- control and the device thread ------------------------------------------------------------------------------- */
 
 /* Why frames cannot be read in place, in words for people, or NULL: they can. */
 static const char *obstacle(const struct ethdev *dev)
@@ -224,7 +224,7 @@ static void zc_from_now(struct rcu_wait *wait)
 	atomic_store_explicit(&dev->zero_copy, true, memory_order_release);
 }
 
-static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(control_thread)
+static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(device_thread)
 {
 	size_t size = lcores * sizeof(*dev->zc);
 
@@ -238,8 +238,6 @@ static int make_zc(struct ethdev *dev, unsigned int lcores) RUNS_ON(control_thre
 		dev->zc[i].queue = (uint16_t)(i % dev->txq_n);
 		dev->zc[i].work.run = ethdev_zc_look;
 	}
-	atomic_fetch_add(&frame_ref_users, 1);
-	rcu_wait_start(&dev->zc_wait, zc_from_now);
 	return 0;
 }
 
@@ -262,6 +260,14 @@ int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
 	log_warn(port->name, "zero-copy-tx is on, and frames are copied all the same: %s",
 		 dev->zc_obstacle);
 	return 0;
+}
+
+void ethdev_zc_begin(struct ethdev *dev)
+{
+	if (dev->zc == NULL)
+		return;
+	atomic_fetch_add(&frame_ref_users, 1);
+	rcu_wait_start(&dev->zc_wait, zc_from_now);
 }
 
 static void passed_once(struct rcu_wait *wait)

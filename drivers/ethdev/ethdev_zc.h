@@ -13,7 +13,7 @@
  * back.
  *
  * Context: a struct ethdev_zc is of one lcore, but for the count of what is out, which the thread that frees an mbuf
- * lowers. Control makes them, and ends them when no work of theirs can be left.
+ * lowers. The device thread makes them, control begins with them, and ends them when no work of theirs can be left.
  */
 #ifndef VUS_ETHDEV_ZC_H
 #define VUS_ETHDEV_ZC_H
@@ -54,15 +54,17 @@ struct ethdev_note {
 	uint16_t descriptors;
 };
 
-/* The device is started. If the option is on and the device can, makes what each lcore needs; frames go out without a copy
- * soon after. If it cannot, says why. 0 or -ENOMEM. */
+/* The device is started. If the option is on and the device can, makes what each lcore needs. If it cannot, says why. 0 or
+ * -ENOMEM. */
 int ethdev_zc_prepare(struct ethdev *dev, const struct port *port,
-		      const struct rte_eth_dev_info *info, bool asked) RUNS_ON(control_thread);
+		      const struct rte_eth_dev_info *info, bool asked) RUNS_ON(device_thread);
+/* Lcores are about to know the device: if that was made, frames go out without a copy soon after. */
+void ethdev_zc_begin(struct ethdev *dev) RUNS_ON(control_thread);
 /* No lcore delivers any more: `done` is called when the device may be stopped. */
 void ethdev_zc_stop(struct ethdev *dev, void (*done)(struct rcu_wait *wait))
 	RUNS_ON(control_thread);
 /* The device was stopped: it reads nothing any more. */
-void ethdev_zc_settle(struct ethdev *dev) RUNS_ON(control_thread);
+void ethdev_zc_settle(struct ethdev *dev) RUNS_ON(device_thread);
 /* After the device was closed. */
 void ethdev_zc_free(struct ethdev *dev) RUNS_ON(control_thread);
 

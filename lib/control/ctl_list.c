@@ -131,6 +131,10 @@ static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_t
 	add_number(text, "id", port->id);
 	add_string(text, "link", state.up ? "up" : "down");
 	add_string(text, "state", state.text);
+	if (port->starting) {
+		add_key(text, "starting");
+		ctl_text_put(text, "true");
+	}
 	add_counters(text, port);
 	ctl_text_put(text, "}");
 }

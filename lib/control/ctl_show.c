@@ -84,6 +84,8 @@ static json_t *show_common(const struct vus_switch *sw, struct port *port) RUNS_
 	json_object_set_new(object, "bridge", json_string(config->member.bridge));
 	json_object_set_new(object, "from", json_string(switch_port_from(sw, port)));
 	set_count(object, "id", port->id);
+	if (port->starting)
+		json_object_set_new(object, "starting", json_true());
 	return object;
 }
 

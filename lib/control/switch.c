@@ -113,6 +113,20 @@ bool switch_is_empty(const struct vus_switch *sw)
 	return true;
 }
 
+void switch_describe_left(const struct vus_switch *sw, char *text, size_t size)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned int id = 0; id < PORTS_MAX && at < size; id++) {
+		const struct switch_port *sp = sw->port[id];
+
+		if (sp != NULL)
+			at += (size_t)snprintf(text + at, size - at, "%s%s (%s)", at > 0 ? ", " : "", sp->made.name,
+					       sp->made.takes);
+	}
+}
+
 /* --- to look at ------------------------------------------------------------------------------------------------- */
 
 struct port *switch_port_at(const struct vus_switch *sw, unsigned int id)

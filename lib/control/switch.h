@@ -81,6 +81,8 @@ typedef void (*punt_handler)(void *arg, struct port *port, const struct punt *pu
 void switch_handle_punts(struct vus_switch *sw, enum punt_kind kind, punt_handler take, void *arg)
 	RUNS_ON(control_thread);
 
+/* "up0 (0000:03:00.0), vm1 (/run/vm1.sock)": ports that are still there, and what they take. */
+void switch_describe_left(const struct vus_switch *sw, char *text, size_t size) RUNS_ON(control_thread);
 /* Nothing is left of what an empty configuration was applied to. */
 bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 

@@ -254,7 +254,8 @@ static bool is_in_force(bool more)
 	{
 		const char *name = json_string_value(json_object_get(port, "name"));
 
-		there += name != NULL && (strcmp(name, "m0") == 0 || strcmp(name, "e0") == 0);
+		there += name != NULL && json_object_get(port, "starting") == NULL &&
+			 (strcmp(name, "m0") == 0 || strcmp(name, "e0") == 0);
 	}
 	json_decref(answer);
 	return answer != NULL && there == (more ? 2 : 0) && (access(come, F_OK) == 0) == more;

@@ -13,9 +13,9 @@
 
 #include <rte_cycles.h>
 
+#include "device.h"
 #include "eal.h"
 #include "ethdev_options.h"
-#include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_ref.h"
 #include "loop.h"
@@ -42,7 +42,7 @@ static struct port *port_on(const char *device, bool zero_copy) RUNS_ON(control_
 	struct port *port = NULL;
 	struct fail fail = {""};
 
-	if (ethdev_port_driver.create(&host, &spec, 1, &port, &fail) != 0)
+	if (device_start(&host, &spec, &port, &fail) != 0)
 		fprintf(stderr, "zc_cost: %s: %s\n", device, fail.text);
 	return port;
 }

@@ -12,9 +12,9 @@
 #include <rte_mempool.h>
 
 #include "cases.h"
+#include "device.h"
 #include "eal.h"
 #include "ethdev_options.h"
-#include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_head.h"
 #include "log.h"
@@ -36,9 +36,9 @@ static struct port *port_on_mtu(const char *name, const char *device, unsigned i
 	struct port_spec spec = {.name = name, .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
-	int error = ethdev_port_driver.create(&host, &spec, 1, &port, &fail);
 
-	if (error != 0)
+	role_assert_control();
+	if (device_start(&host, &spec, &port, &fail) != 0)
 		fail_msg("%s: %s", device, fail.text);
 	return port;
 }
@@ -48,23 +48,19 @@ static struct port *port_on(const char *name, const char *device)
 	return port_on_mtu(name, device, 1500);
 }
 
-/* Fails as it should, with `error` and with `word` in the sentence. */
-static void refused(const char *device, int error, const char *word)
+/* Fails as it should, with `word` in the sentence. */
+static void refused(const char *device, const char *word)
 {
 	const struct ethdev_options options = {.device = (char *)(uintptr_t)device, .offloads = true};
 	struct port_spec spec = {.name = "no", .type = "ethdev", .options = &options};
 	struct port *port = NULL;
 	struct fail fail = {""};
 
-	assert_int_equal(ethdev_port_driver.create(&host, &spec, 1, &port, &fail), error);
+	role_assert_control();
+	assert_true(device_start(&host, &spec, &port, &fail) < 0);
 	assert_null(port);
 	if (strstr(fail.text, word) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", fail.text, word);
-}
-
-static void count_call(void *arg)
-{
-	++*(int *)arg;
 }
 
 static json_int_t shown(struct port *port, const char *key)
@@ -81,11 +77,9 @@ static json_int_t shown(struct port *port, const char *key)
 /* Ends a port that must have all its buffers back (E4). */
 static void end(struct port *port)
 {
-	int gone = 0;
-
+	role_assert_control();
 	assert_int_equal(shown(port, "buffers_free"), shown(port, "buffers"));
-	port->ops->destroy(port, count_call, &gone);
-	assert_int_equal(gone, 1);
+	assert_true(device_end(port, NULL));
 }
 
 static uint16_t device_of(const char *name)
@@ -177,21 +171,21 @@ static void says_what_is_wrong(void **state)
 {
 	struct port *port;
 
-	refused("", -EINVAL, "not a name");
-	refused("net_nosuchdriver0", -ENODEV, "device net_nosuchdriver0: no DPDK driver of this name");
-	refused("nosuch0", -ENODEV, "device nosuch0: DPDK has no such device, and no driver");
-	refused("0000:ff:1f.7", -ENODEV, "--no-pci");
-	refused("lo", -ENODEV, "this is an interface of the kernel; net_af_packet0,iface=lo");
-	refused("net_af_packet0,iface=nosuch0", -ENODEV, "the kernel has no interface nosuch0");
-	refused("net_af_packet0", -ENODEV, "as in net_af_packet0,iface=eth1");
-	refused("net_tap0,iface=a234567890123456", -ENODEV, "at most 15 characters");
+	refused("", "not a name");
+	refused("net_nosuchdriver0", "device net_nosuchdriver0: no DPDK driver of this name");
+	refused("nosuch0", "device nosuch0: DPDK has no such device, and no driver");
+	refused("0000:ff:1f.7", "--no-pci");
+	refused("lo", "this is an interface of the kernel; net_af_packet0,iface=lo");
+	refused("net_af_packet0,iface=nosuch0", "the kernel has no interface nosuch0");
+	refused("net_af_packet0", "as in net_af_packet0,iface=eth1");
+	refused("net_tap0,iface=a234567890123456", "at most 15 characters");
 	/* A driver's own words, if nothing is known to be better. */
 	rte_log_set_global_level(RTE_LOG_ERR);
-	refused("net_pcap0,rx_pcap=/nosuch.pcap", -ENODEV, "Couldn't open /nosuch.pcap");
+	refused("net_pcap0,rx_pcap=/nosuch.pcap", "Couldn't open /nosuch.pcap");
 	rte_log_set_global_level(RTE_LOG_CRIT);
-	refused("net_null0,nosuch=1", -ENODEV, "its driver refuses it and does not say why");
+	refused("net_null0,nosuch=1", "its driver refuses it and does not say why");
 	port = port_on("up0", "net_null0");
-	refused("net_null0", -EBUSY, "up0");
+	refused("net_null0", "up0");
 	end(port);
 }
 
@@ -220,7 +214,7 @@ static void thirty_two_is_all(void **state)
 		snprintf(device, sizeof(device), "net_null%u,size=64", 100 + n);
 		ports[n] = port_on("up", device);
 	}
-	refused("net_null999", -ENFILE, "room for 32 ethdevs");
+	refused("net_null999", "room for 32 ethdevs");
 	while (n > 0)
 		end(ports[--n]);
 	host.lcores = LCORES;
@@ -551,14 +545,13 @@ static void ends_while_others_hold_its_buffers(void **state)
 {
 	struct port *in = port_on("in", "net_null_given"), *out = port_on("out", "net_ring0");
 	struct frame *frame = &burst.frame[0];
-	int gone = 0;
 
+	role_assert_control();
 	assert_int_equal(receive(in, 0), ETHDEV_BURST);
 	memset(frame->head, 0x5a, 200);
 	deliver_one(out, frame);
 	complete(in, 0);
-	in->ops->destroy(in, count_call, &gone);
-	assert_int_equal(gone, 1);
+	assert_true(device_end(in, NULL));
 	assert_int_equal(receive(out, 1), 1);
 	assert_int_equal(burst.frame[0].len, 200);
 	assert_int_equal(burst.frame[0].head[199], 0x5a);
@@ -607,8 +600,8 @@ static void pcap_in_and_out(void **state)
 	struct frame *frames[RTE_DIM(lengths)];
 	struct port *port;
 	FILE *file;
-	int gone = 0;
 
+	role_assert_control();
 	close(mkstemp(in));
 	close(mkstemp(out));
 	write_pcap(in, lengths, RTE_DIM(lengths));
@@ -624,7 +617,7 @@ static void pcap_in_and_out(void **state)
 	port->ops->deliver(port, &lcore, frames, RTE_DIM(lengths));
 	assert_int_equal(tx_ok(port), RTE_DIM(wanted));
 	complete(port, 0);
-	port->ops->destroy(port, count_call, &gone);
+	assert_true(device_end(port, NULL));
 	file = fopen(out, "rb");
 	assert_non_null(file);
 	assert_int_equal(fread(header, sizeof(header), 1, file), 1);

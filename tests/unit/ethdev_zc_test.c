@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "cases.h"
+#include "device.h"
 #include "eal.h"
 #include "ethdev_options.h"
-#include "ethdev_port.h"
 #include "ethdev_queues.h"
 #include "frame_head.h"
 #include "frame_ref.h"
@@ -40,15 +40,10 @@ static struct port *port_on(const char *device, bool zero_copy)
 	struct fail fail = {""};
 
 	role_assert_control();
-	if (ethdev_port_driver.create(&host, &spec, 1, &port, &fail) != 0)
+	if (device_start(&host, &spec, &port, &fail) != 0)
 		fail_msg("%s: %s", device, fail.text);
 	loop_turn(host.loop, 0);
 	return port;
-}
-
-static void count_call(void *arg)
-{
-	++*(int *)arg;
 }
 
 /* What an lcore does at the end of a round. */
@@ -70,15 +65,8 @@ static void run_work(void)
 
 static void end(struct port *port)
 {
-	int gone = 0;
-
 	role_assert_control();
-	port->ops->destroy(port, count_call, &gone);
-	for (int i = 0; i < 1000 && gone == 0; i++) {
-		run_work();
-		loop_turn(host.loop, 1000000);
-	}
-	assert_int_equal(gone, 1);
+	assert_true(device_end(port, run_work));
 }
 
 /* A burst of a guest: frames of this length, their bodies in so many pieces. */

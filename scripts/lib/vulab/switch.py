@@ -38,7 +38,7 @@ class Switch:
         self.process: Process | None = None
 
     def start(self, seconds: float = 30) -> None:
-        """Starts it and waits until it answers."""
+        """Starts it and waits until it answers, and its devices have started."""
         self.runtime.mkdir(exist_ok=True)
         self.process = Process(self.name, self.command(), self.log,
                                env={"RUNTIME_DIRECTORY": str(self.runtime)})
@@ -147,6 +147,6 @@ class Switch:
         if not self.control.exists():
             return False
         try:
-            return bool(self.ask("ports"))
+            return not any(port.get("starting") for port in self.ask("ports")["ports"])
         except LabError:
             return False
