@@ -188,7 +188,7 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	if (config == NULL) {
 		log_error("vuswitch", "nothing was changed: %s", fail->text);
 		if (!changes_reload_is_due(vus->changes))
-			notify("READY=1\nSTATUS=nothing was changed: %s", fail->text);
+			notify("%sSTATUS=nothing was changed: %s", vus->ready ? "READY=1\n" : "", fail->text);
 		return;
 	}
 	config_tell_changes(switch_config(vus->sw), config, vuswitch_tell_change, NULL);

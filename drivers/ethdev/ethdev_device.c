@@ -18,6 +18,7 @@
 #include "ethdev_log.h"
 #include "kernel_if.h"
 #include "log.h"
+#include "mem_arena.h"
 
 /* The arguments a device was made with, kept from when it was removed. */
 struct memory {
@@ -91,6 +92,7 @@ static int make(const char *device, const char *name, struct fail *fail) RUNS_ON
 	ethdev_log_capture();
 	error = rte_dev_probe(devargs);
 	ethdev_log_release();
+	mem_arena_guard(); /* a driver may have made EAL's heap grow */
 	if (error != 0 && error != -EEXIST && ethdev_driver_missing(name, error, fail))
 		return -ENODEV;
 	if (error != 0 && error != -EEXIST)

@@ -78,7 +78,6 @@ static void came_back(struct ethdev_port *ep) RUNS_ON(control_thread)
 	uint64_t begun_ns = atomic_load_explicit(&ep->begun_ns, memory_order_relaxed);
 
 	loop_timer_stop(ep->port.host->loop, &ep->late);
-	mem_arena_guard(); /* EAL's heap may have grown */
 	if (ep->told_late)
 		log_warn(ep->port.name, "the driver of device %s has come back after %u s", ep->options.device,
 			 (unsigned int)((clock_ns() - begun_ns) / NS_PER_S));
@@ -285,6 +284,7 @@ static void start_run(struct loop_job *job)
 	if (atomic_load_explicit(&ep->unwanted, memory_order_relaxed))
 		return;
 	ep->error = make_device(ep, &ep->fail);
+	mem_arena_guard(); /* its buffers may have made EAL's heap grow */
 	ep->there = ep->error == 0;
 }
 

@@ -16,6 +16,7 @@
 #include "dpdk_compat.h"
 #include "ethdev_device.h"
 #include "ethdev_dma.h"
+#include "ethdev_intr.h"
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "ethdev_quirk.h"
@@ -183,6 +184,13 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 		plan->conf.rx_adv_conf.rss_conf.rss_hf = plan->info.flow_type_rss_offloads & flows;
 	}
 	return 0;
+}
+
+static bool has_handler(uint16_t id)
+{
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_info_get(id, &info) == 0 && ethdev_quirk_of(info.driver_name)->handler;
 }
 
 /* --- the device -------------------------------------------------------------------------------------------------- */
@@ -392,9 +400,19 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct ethdev_opti
 	return fail_set(fail, -ENOMEM, "no memory for its queues");
 }
 
+static void stop_device(void *arg)
+{
+	const struct ethdev *dev = arg;
+
+	rte_eth_dev_stop(dev->id);
+}
+
 void ethdev_stop(struct ethdev *dev)
 {
-	rte_eth_dev_stop(dev->id);
+	if (has_handler(dev->id))
+		ethdev_intr_call(stop_device, dev);
+	else
+		stop_device(dev);
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		if (dev->rxq[i] != NULL)
 			ethdev_rxq_drain(dev->rxq[i]);
@@ -403,6 +421,8 @@ void ethdev_stop(struct ethdev *dev)
 
 void ethdev_close(struct ethdev *dev)
 {
+	if (has_handler(dev->id))
+		ethdev_intr_wait();
 	ethdev_device_give_back(dev->id);
 	ethdev_pool_put(dev->pool);
 	dev->pool = NULL;

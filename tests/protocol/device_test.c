@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Control answers within so much, but for what it waited for a CPU. */
-enum { PORTS = 500, AT_ONCE_MS = 10, SLOW_MS = 2000, CHANGES = 31, LIMIT_MS = 30000, END_MS = 1000 };
+enum { PORTS = 500, AT_ONCE_MS = 10, SLOW_MS = 2000, CHANGES = 31, LIMIT_MS = 30000, ROUNDS = 40 };
 
 static char top[] = "/tmp/fg-device-XXXXXX", file[64], device[FG_PATH_MAX + 64];
 static struct fg_switch far;
@@ -76,6 +76,17 @@ static void await_up(const struct fg_switch *sw, const char *state)
 		if (fg_left_ms(deadline) == 0)
 			fail_msg("port up is \"%s\", not \"%s\"", up_state(sw), state);
 		fg_sleep_us(2000);
+	}
+}
+
+/* It has come, and starts or has started. */
+static void await_any_up(struct fg_switch *sw)
+{
+	int64_t deadline = fg_deadline(LIMIT_MS);
+
+	while (up_state(sw)[0] == '\0') {
+		assert_true(fg_switch_alive(sw) && fg_left_ms(deadline) > 0);
+		fg_sleep_us(200);
 	}
 }
 
@@ -191,6 +202,17 @@ static void a_starting_port_may_be_replaced(void **state)
 	await_up(&fixture.sw, "");
 }
 
+/* EAL's interrupt thread is still in the driver's handler, for what the far side has just said, when the device stops. */
+static void a_device_may_go_as_soon_as_it_is_there(void **state)
+{
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		become(0, device);
+		await_any_up(&fixture.sw);
+		become(0, NULL);
+		await_up(&fixture.sw, "");
+	}
+}
+
 /* A driver that gives up in the end: the line says why, and the name is free. */
 static void a_device_that_cannot_start_is_told(void **state)
 {
@@ -270,6 +292,7 @@ int main(void)
 		TEST_CASE(control_answers_while_a_device_starts_and_stops),
 		TEST_CASE(ports_change_while_a_device_starts),
 		TEST_CASE(a_starting_port_may_be_replaced),
+		TEST_CASE(a_device_may_go_as_soon_as_it_is_there),
 		TEST_CASE(a_device_that_cannot_start_is_told),
 		TEST_CASE(serves_before_its_device_is_there),
 		TEST_CASE(ends_without_its_device),
