@@ -14,7 +14,7 @@ static const struct ethdev_quirk quirks[] = {
 	{"net_af_xdp", .all = true},
 	{"net_vhost", .all = true, .soft = true, .reads = true},
 	{"net_virtio", .virtio = true, .handler = true},
-	{"net_virtio_user", .virtio = true, .handler = true},
+	{"net_virtio_user", .virtio = true, .no_intr = true, .handler = true},
 };
 
 const struct ethdev_quirk *ethdev_quirk_of(const char *driver)

@@ -161,7 +161,6 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	int error;
 
 	*plan = (struct plan){
-		.intr = attempt->intr,
 		.zero_copy = options->zero_copy_tx,
 	};
 	error = rte_eth_dev_info_get(id, &plan->info);
@@ -173,12 +172,13 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	plan_queues(plan, quirk, port->host->lcores, attempt->one);
 	plan_buffers(plan, quirk, attempt->big);
 	plan->virtio = quirk->virtio;
+	plan->intr = attempt->intr && !quirk->no_intr;
 	/* Offloads take descriptors that zero-copy could not count. */
 	if (!attempt->bare && !plan->zero_copy && !quirk->soft &&
 	    options->offloads)
 		plan->offloads = ethdev_offload_plan(&plan->info, quirk->virtio, &plan->conf);
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
-	plan->conf.intr_conf.rxq = attempt->intr;
+	plan->conf.intr_conf.rxq = plan->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
 		plan->conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		plan->conf.rx_adv_conf.rss_conf.rss_hf = plan->info.flow_type_rss_offloads & flows;

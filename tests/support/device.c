@@ -8,7 +8,7 @@
 #include "ethdev_port.h"
 #include "loop.h"
 
-static const uint64_t DEVICE_NS = 10 * NS_PER_S;
+static const uint64_t DEVICE_NS = 60 * NS_PER_S;
 
 static bool told;
 static char failed_text[512];

@@ -10,7 +10,7 @@
 
 #include "port.h"
 
-/* The loop of the host turns until the device has started, ten seconds at most. Returns: 0, or -errno with a line in @fail.
+/* The loop of the host turns until the device has started, a minute at most. Returns: 0, or -errno with a line in @fail.
  * Takes the host's started(). */
 int device_start(struct port_host *host, const struct port_spec *spec, struct port **port, struct fail *fail)
 	RUNS_ON(control_thread);
