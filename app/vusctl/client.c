@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 
+#include "ctl_client.h"
 #include "one_line.h"
-#include "refusal.h"
 #include "screen.h"
 
 enum { ANSWER_SECONDS = 5 };
 
-static FILE *to, *from;
-static const char *where;
+static struct ctl_client client;
 
 void die(const char *fmt, ...)
 {
@@ -36,79 +30,44 @@ void die(const char *fmt, ...)
 
 void client_connect(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct fail fail;
 
-	if (fd < 0)
-		die("no socket: %s", strerror(errno));
-	if (strlen(path) >= sizeof(address.sun_path))
-		die("%s: a socket's path has at most 107 characters", path);
-	strcpy(address.sun_path, path);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		refusal(path, errno);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	to = fdopen(fd, "w");
-	from = fdopen(fd, "r");
-	if (to == NULL || from == NULL)
-		die("no memory");
-	where = path;
+	if (ctl_client_open(&client, path, ANSWER_SECONDS, "--control SOCKET", &fail) != 0)
+		die("%s", fail.text);
 }
 
-static char *line;
-static size_t line_size;
-
-static const char *exchange(json_t *request)
+json_t *client_ask(json_t *request)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
+	struct fail fail;
+	const char *complaint;
+	json_t *reply;
 
-	json_decref(request);
-	if (text == NULL)
-		die("no memory");
-	if (fprintf(to, "%s\n", text) < 0 || fflush(to) != 0 || getline(&line, &line_size, from) < 0)
-		die("the switch at %s does not answer%s", where,
-		    errno == EAGAIN ? " within 5 s" : ": it has ended");
-	free(text);
-	return line;
-}
-
-static json_t *parse(const char *text)
-{
-	json_error_t error;
-	json_t *reply = json_loads(text, 0, &error);
-	const char *complaint = json_string_value(json_object_get(reply, "error"));
-
+	if (ctl_client_ask(&client, request, &fail) != 0)
+		die("%s", fail.text);
+	reply = ctl_client_reply(&client, &fail);
 	if (reply == NULL)
-		die("the answer from %s is not JSON: %s", where, error.text);
+		die("%s", fail.text);
+	complaint = json_string_value(json_object_get(reply, "error"));
 	if (complaint != NULL)
 		die("%s", complaint);
 	return reply;
 }
 
-json_t *client_ask(json_t *request)
-{
-	return parse(exchange(request));
-}
-
 const char *client_ask_text(json_t *request)
 {
-	const char *text = exchange(request);
-
-	json_decref(parse(text));
-	return text;
+	json_decref(client_ask(request));
+	return client.line;
 }
 
 const char *client_listen(json_t *request)
 {
 	const char *text = client_ask_text(request);
-	struct timeval forever = {0};
 
-	setsockopt(fileno(from), SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+	ctl_client_listen(&client);
 	return text;
 }
 
 const char *client_next_line(void)
 {
-	return getline(&line, &line_size, from) < 0 ? NULL : line;
+	return ctl_client_next_line(&client);
 }
