@@ -42,7 +42,7 @@ def test_without_cmocka(tmp_path: Path, without_cmocka: dict[str, str]) -> None:
     said = meson_setup(tmp_path / "build", without_cmocka)
     assert said.returncode == 0, said.stdout
     programs = {str(target["name"]) for target in info(tmp_path / "build", "targets") if target["type"] == "executable"}
-    assert programs == {"vuswitch", "vusctl", "vuswitch-lane"}
+    assert programs == {"vuswitch", "vusctl", "vuscni", "vuswitch-lane"}
     values = {option["name"]: option["value"] for option in info(tmp_path / "build", "buildoptions")}
     assert values["werror"] is False
 

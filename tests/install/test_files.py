@@ -49,6 +49,6 @@ def test_the_programs_tell_the_version(installed: Installed) -> None:
     project = re.search(r"version: '(.*)'", (ROOT / "meson.build").read_text())
     assert project
     version = run([ROOT / "scripts/lib/version", project.group(1)]).strip().removesuffix("-dirty")
-    for program in ("vuswitch", "vusctl"):
-        said = run([installed.at(installed.prefix / "bin" / program), "--version"])
+    for folder, program in (("bin", "vuswitch"), ("bin", "vusctl"), ("libexec/cni", "vuscni")):
+        said = run([installed.at(installed.prefix / folder / program), "--version"])
         assert said.startswith(f"{program} {version}"), said

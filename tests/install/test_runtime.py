@@ -24,7 +24,7 @@ VUSWITCH = ("/usr/bin/vuswitch", "--lcores", "0@0,1@0", "--no-huge", "--no-shcon
 
 def linked(package: Installed) -> set[str]:
     """What a package of the programs would depend on."""
-    programs = ("bin/vuswitch", "bin/vusctl", "libexec/vuswitch/vuswitch-lane")
+    programs = ("bin/vuswitch", "bin/vusctl", "libexec/vuswitch/vuswitch-lane", "libexec/cni/vuscni")
     return set().union(*(linked_packages(package.at(package.prefix / program)) for program in programs))
 
 
