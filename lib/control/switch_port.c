@@ -65,10 +65,11 @@ static int enter(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(co
 	return error;
 }
 
-static void tell_made(const struct switch_port *sp) RUNS_ON(control_thread)
+static void tell_made(struct switch_port *sp) RUNS_ON(control_thread)
 {
 	char text[512];
 
+	sp->told = true;
 	config_describe_port(&sp->made, text, sizeof(text));
 	log_info(sp->made.name, "port %s", text);
 	monitor_emit(MONITOR_PORT_ADDED, sp->made.name, "{s:s, s:s}", "type", sp->made.type, "bridge", sp->made.member.bridge);
@@ -367,8 +368,10 @@ static void port_gone(void *arg)
 	sw->ports_leaving--;
 	strike_out(sw, sp);
 	switch_due_instead_of(sw, &sp->made);
-	log_info(sp->made.name, "port removed");
-	monitor_emit(MONITOR_PORT_REMOVED, sp->made.name, NULL);
+	if (sp->told) {
+		log_info(sp->made.name, "port removed");
+		monitor_emit(MONITOR_PORT_REMOVED, sp->made.name, NULL);
+	}
 	config_port_free(&sp->made);
 	free(sp);
 }

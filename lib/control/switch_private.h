@@ -48,6 +48,7 @@ struct switch_port {
 	uint16_t id;
 	bool due;      /* on a list of those that a step looks at, or of those that wait for a bridge */
 	bool compares; /* ... and it may have to change */
+	bool told;     /* that it is there */
 	TAILQ_ENTRY(switch_port) due_link;
 
 	/* Queues that left a poll set may not join one before the lcores of the bridge have passed: a bit for each. */
