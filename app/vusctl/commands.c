@@ -34,6 +34,11 @@ static json_t *ask_bridges(void)
 	return json_pack("{s:s}", "command", "bridges");
 }
 
+static json_t *ask_profiles(void)
+{
+	return json_pack("{s:s}", "command", "profiles");
+}
+
 static json_t *ask_lcores(void)
 {
 	json_t *question = json_pack("{s:s, s:b}", "command", "lcores", "reset", options.reset);
@@ -100,6 +105,24 @@ const struct command commands[] = {
 	 .missing = "which bridge? `vusctl bridges` lists them",
 	 .options = "d", .question = {ask_edit}, .show = view_changes,
 	 .help = "ends a bridge that a request has added"},
+	{.name = "profiles", .options = OF_TABLES "l", .question = {ask_profiles}, .show = view_profiles,
+	 .help = "every set of options that ports refer to, and how many do"},
+	{.name = "profile add", .arguments = "NAME KEY=VALUE...", .argument = {ARGUMENT_ANY}, .pairs = true, .needed = 1,
+	 .missing = "which profile? as in `vusctl profile add web queues=2 isolated=on`",
+	 .options = "d", .question = {ask_edit}, .show = view_changes,
+	 .help = "makes a set of options, for ports with profile=NAME"},
+	{.name = "profile set", .arguments = "NAME KEY=VALUE...", .argument = {ARGUMENT_PROFILE}, .pairs = true, .needed = 1,
+	 .missing = "which profile? as in `vusctl profile set web queues=2`",
+	 .options = "d", .question = {ask_edit}, .show = view_changes,
+	 .help = "changes these options of a profile that a request has added, and the ports that have it; KEY= takes one back"},
+	{.name = "profile ensure", .arguments = "NAME KEY=VALUE...", .argument = {ARGUMENT_PROFILE}, .pairs = true, .needed = 1,
+	 .missing = "which profile? as in `vusctl profile ensure web queues=2 isolated=on`",
+	 .options = "d", .question = {ask_edit}, .show = view_changes,
+	 .help = "the profile is this one, whether or not it was there"},
+	{.name = "profile remove", .arguments = "NAME", .argument = {ARGUMENT_PROFILE}, .needed = 1,
+	 .missing = "which profile? `vusctl profiles` lists them",
+	 .options = "d", .question = {ask_edit}, .show = view_changes,
+	 .help = "ends a profile that a request has added, and no port has"},
 	{.name = "lcores", .options = OF_TABLES "r", .question = {ask_lcores}, .show = view_lcores, .pair = true,
 	 .help = "where the threads' time goes, which queues they poll at what load, and which would move"},
 	{.name = "rebalance", .options = "", .question = {ask_rebalance}, .show = view_moved,
@@ -111,9 +134,9 @@ const struct command commands[] = {
 	 .help = "what happens, as it happens: links, front ends, broken rings, addresses that move, memory, migrations, "
 		 "configurations; -n COUNT ends after that many"},
 	{.name = "ensure", .arguments = "FILE", .argument = {ARGUMENT_FILE}, .needed = 1,
-	 .missing = "which file? of YAML or JSON, with bridges:, ports: or both; - is standard input", .options = "d",
+	 .missing = "which file? of YAML or JSON, with profiles:, bridges: or ports:; - is standard input", .options = "d",
 	 .question = {ask_ensure}, .show = view_changes,
-	 .help = "all ports and bridges of the file are as they are there; others stay; - is standard input"},
+	 .help = "all profiles, bridges and ports of the file are as they are there; others stay; - is standard input"},
 	{.name = "reload", .options = "d", .question = {ask_reload}, .show = view_changes,
 	 .help = "reads the configuration file again, as SIGHUP does"},
 	{.name = "version", .options = "wn", .question = {ask_version}, .show = view_version,

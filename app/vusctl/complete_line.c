@@ -57,6 +57,8 @@ static void offer_argument(enum argument argument)
 		offer_names("ports");
 	else if (argument == ARGUMENT_BRIDGE)
 		offer_names("bridges");
+	else if (argument == ARGUMENT_PROFILE)
+		offer_names("profiles");
 	else if (argument == ARGUMENT_FILE)
 		complete_files();
 }

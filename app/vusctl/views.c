@@ -2,7 +2,9 @@
 #include "views.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "options.h"
@@ -168,6 +170,49 @@ void view_bridges(const struct replies *replies)
 		table_number(aging, aging > 0 ? time_text(aging) : "never");
 		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
 			number_cell(number_of(bridge, keys[k]));
+	}
+	table_end("");
+}
+
+/* "queues=2 isolated=on": as it is typed. */
+static void options_cell(const json_t *options)
+{
+	char text[512] = "";
+	const char *key;
+	json_t *value;
+	size_t at = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)options, key, value)
+	{
+		char *number = json_is_integer(value) ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+		const char *word = json_is_true(value) ? "on" : json_is_false(value) ? "off" : json_string_value(value);
+
+		if (at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s=%s", at > 0 ? " " : "", key,
+					       number != NULL ? number : word != NULL ? word : "...");
+		free(number);
+	}
+	table_cell("%s", text);
+}
+
+void view_profiles(const struct replies *replies)
+{
+	static const char *const titles[] = {"PROFILE", "FROM", "TYPE", ">PORTS", "OPTIONS", NULL};
+	const json_t *list = json_object_get(replies->now[0], "profiles"), *profile;
+	size_t i;
+
+	if (options.names) {
+		put_names(list);
+		return;
+	}
+	table_begin(titles);
+	EACH(list, i, profile)
+	{
+		table_cell("%s", text_of(profile, "name"));
+		table_cell("%s", text_of(profile, "from"));
+		table_cell("%s", text_of(profile, "type"));
+		number_cell(number_of(profile, "ports"));
+		options_cell(json_object_get(profile, "options"));
 	}
 	table_end("");
 }

@@ -16,6 +16,7 @@ void view_port(const struct replies *replies);
 void view_macs(const struct replies *replies);
 void view_vlans(const struct replies *replies);
 void view_bridges(const struct replies *replies);
+void view_profiles(const struct replies *replies);
 void view_version(const struct replies *replies);
 /* What `rebalance` did. */
 void view_moved(const struct replies *replies);

@@ -54,6 +54,8 @@ static void offer_keys(const struct option_table *table, unsigned int first, con
 	for (unsigned int i = first; i < table->n; i++) {
 		char written[64], key[64];
 
+		if (table == &config_port_names && !table->row[i].live)
+			continue;
 		snprintf(written, sizeof(written), ",%s=", table->row[i].key);
 		snprintf(key, sizeof(key), "%s=", table->row[i].key);
 		if (strstr(before, written) == NULL)
@@ -88,6 +90,7 @@ static void offer_port(const struct port_driver *driver, const char *typed)
 		snprintf(before, sizeof(before), "%.*s", (int)(comma + 1 - typed), typed);
 		offer_keys(driver->options, 1, before);
 		offer_keys(&bridge_port_options, 0, before);
+		offer_keys(&config_port_names, 0, before);
 		return;
 	}
 	snprintf(before, sizeof(before), "%.*s", (int)(equals + 1 - typed), typed);

@@ -76,6 +76,9 @@ static void print_driver(FILE *to, const struct port_driver *driver)
 		print_row(to, &driver->options->row[i], "    ,", '=');
 	for (unsigned int i = 0; i < bridge_port_options.n; i++)
 		print_row(to, &bridge_port_options.row[i], "    ,", '=');
+	for (unsigned int i = 0; i < config_port_names.n; i++)
+		if (config_port_names.row[i].live)
+			print_row(to, &config_port_names.row[i], "    ,", '=');
 }
 
 void options_print_help(FILE *to)

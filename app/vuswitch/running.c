@@ -66,11 +66,14 @@ static void set_aside(struct config *running, const json_t *reply)
 {
 	const json_t *typed = json_object_get(reply, "command_line"), *requests = json_object_get(reply, "requests");
 	const json_t *ports = json_object_get(requests, "ports"), *bridges = json_object_get(requests, "bridges");
+	const json_t *profiles = json_object_get(requests, "profiles");
 
 	for (unsigned int i = 0; i < running->ports_n; i++)
 		running->ports[i].aside = has_name(typed, running->ports[i].name) || has_name(ports, running->ports[i].name);
 	for (unsigned int i = 0; i < running->bridges_n; i++)
 		running->bridges[i].aside = has_name(bridges, running->bridges[i].name);
+	for (unsigned int i = 0; i < running->profiles_n; i++)
+		running->profiles[i].aside = has_name(profiles, running->profiles[i].name);
 }
 
 static void compare(const json_t *reply, const char *control, const struct config *config, FILE *to, FILE *warnings)

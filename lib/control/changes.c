@@ -67,6 +67,7 @@ static void change_free(struct change *change) RUNS_ON(control_thread)
 	else
 		change->changes->n--;
 	config_edit_free(&change->edit);
+	change_free_others(change);
 	json_decref(change->told);
 	free(change);
 }
@@ -225,6 +226,8 @@ static void check_run(struct loop_job *job)
 		changes->error = config_check(&changes->config, &changes->fail);
 	if (changes->error == 0 && options->control != NULL)
 		changes->error = config_check_control(&changes->config, options->control, &changes->fail);
+	if (changes->error == 0)
+		changes->error = change_find_others(changes->now, &changes->config, &changes->fail);
 }
 
 static void tell_costs(struct change *change) RUNS_ON(control_thread)
@@ -235,22 +238,27 @@ static void tell_costs(struct change *change) RUNS_ON(control_thread)
 		config_tell_changes(now, config, change_add_told, change);
 		return;
 	}
+	config_tell_profiles(now, config, change_add_told, change);
 	config_tell_bridges(now, config, change_add_told, change);
 	for (unsigned int i = 0; i < change->edit.n; i++)
 		if (change->edit.item[i].list == CONFIG_EDIT_PORTS)
 			config_tell_port(now, config, change->edit.item[i].name, change_add_told, change);
+	for (unsigned int i = 0; i < change->others_n; i++)
+		config_tell_port(now, config, change->others[i], change_add_told, change);
 }
 
 /* 0 or -ENOMEM. */
 static int apply_edit(struct changes *changes, const struct change *change) RUNS_ON(control_thread)
 {
-	const char **names = calloc(change->edit.n + 1, sizeof(*names));
+	const char **names = calloc(change->edit.n + change->others_n + 1, sizeof(*names));
 	unsigned int n = 0;
 	int error = -ENOMEM;
 
 	for (unsigned int i = 0; names != NULL && i < change->edit.n; i++)
 		if (change->edit.item[i].list == CONFIG_EDIT_PORTS)
 			names[n++] = change->edit.item[i].name;
+	for (unsigned int i = 0; names != NULL && i < change->others_n; i++)
+		names[n++] = change->others[i];
 	if (names != NULL)
 		error = switch_apply_ports(changes->options.sw, &changes->config, names, n);
 	free(names);

@@ -11,7 +11,8 @@
  *
  *	port.add, port.set, port.ensure {port: {name, ...}}	port.remove {name}
  *	bridge.add, bridge.set, bridge.ensure {bridge: {...}}	bridge.remove {name}
- *	ensure {config: {bridges, ports}}			reload
+ *	profile.add, profile.set, profile.ensure {profile: {...}}	profile.remove {name}
+ *	ensure {config: {profiles, bridges, ports}}		reload
  *
  * and with {dry-run: true} each says what it would do. docs/api.md has them, and the replies.
  *
@@ -58,7 +59,8 @@ void changes_reload(struct changes *changes) RUNS_ON(control_thread);
 bool changes_reload_is_due(const struct changes *changes) RUNS_ON(control_thread);
 
 #define CHANGES_COMMANDS                                                                                          \
-	"port.add, port.set, port.remove, port.ensure, bridge.add, bridge.set, bridge.remove, bridge.ensure, ensure and reload"
+	"port.add, port.set, port.remove, port.ensure, bridge.add, bridge.set, bridge.remove, bridge.ensure, profile.add, "   \
+	"profile.set, profile.remove, profile.ensure, ensure and reload"
 /* Whether this is one of them. */
 bool changes_has(const char *command);
 /* `reply` is the callee's; NULL: no memory. */

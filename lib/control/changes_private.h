@@ -3,6 +3,7 @@
  *
  *	changes.c	  the queue: read and checked, applied, answered, taken back
  *	changes_read.c	  what a request asks for
+ *	changes_profile.c ports whose profile it changes
  *	changes_reply.c	  what it is answered
  *
  * Context: control thread.
@@ -29,13 +30,22 @@ struct change {
 	change_answered answered; /* NULL: nobody is told */
 	void *arg;
 	json_t *told;	 /* what becomes of what */
-	unsigned int at; /* items of the edit before this one are there, gone or failed */
+	char **others; /* ports that it does not edit, but whose profile it does */
+	unsigned int others_n;
+	unsigned int at; /* items of the edit, and then others, before this one are there, gone or failed */
 	struct loop_timer limit;
 	bool lingers; /* who asked has been told what it still waits for */
 };
 
 /* changes_read.c: fills in what a new change is to do. 0 or -errno with a line in `fail`. */
 int change_read(struct change *change, const json_t *request, struct fail *fail);
+
+/* changes_profile.c: fills in the others, of an edit that has been applied to `config`. Context: the loop's helper. 0 or
+ * -ENOMEM with a line in `fail`. */
+int change_find_others(struct change *change, const struct config *config, struct fail *fail);
+void change_free_others(struct change *change);
+/* A port whose profile item `i` has changed could not be made or changed. */
+bool change_profile_has_failed(const struct change *change, unsigned int i) RUNS_ON(control_thread);
 
 /* changes_reply.c: {"error": ..., "code": ...}. */
 json_t *change_reply_error(int error, const struct fail *fail);

@@ -10,6 +10,10 @@ static const struct {
 	enum config_edit_list list;
 	enum config_edit_verb verb;
 } edits[] = {
+	{"profile.add", CONFIG_EDIT_PROFILES, CONFIG_EDIT_ADD},
+	{"profile.set", CONFIG_EDIT_PROFILES, CONFIG_EDIT_SET},
+	{"profile.remove", CONFIG_EDIT_PROFILES, CONFIG_EDIT_REMOVE},
+	{"profile.ensure", CONFIG_EDIT_PROFILES, CONFIG_EDIT_ENSURE},
 	{"port.add", CONFIG_EDIT_PORTS, CONFIG_EDIT_ADD},	{"port.set", CONFIG_EDIT_PORTS, CONFIG_EDIT_SET},
 	{"port.remove", CONFIG_EDIT_PORTS, CONFIG_EDIT_REMOVE}, {"port.ensure", CONFIG_EDIT_PORTS, CONFIG_EDIT_ENSURE},
 	{"bridge.add", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_ADD},	{"bridge.set", CONFIG_EDIT_BRIDGES, CONFIG_EDIT_SET},
@@ -80,6 +84,6 @@ int change_read(struct change *change, const json_t *request, struct fail *fail)
 	error = check_members(request, command, "config", fail);
 	if (error == 0)
 		error = config_edit_read_document(&change->edit, json_object_get(request, "config"), fail);
-	snprintf(change->what, sizeof(change->what), "ensure of %u ports and bridges", change->edit.n);
+	snprintf(change->what, sizeof(change->what), "ensure of %u ports, bridges and profiles", change->edit.n);
 	return error;
 }

@@ -64,6 +64,7 @@ json_t *change_reply_told(struct change *change)
 
 /* --- what has become of it -------------------------------------------------------------------------------------- */
 
+/* Of an item of the edit, and then of another port. A profile is there at once; it is the ports that may wait. */
 static enum switch_progress progress_of(const struct change *change, unsigned int i, const char **why)
 	RUNS_ON(control_thread)
 {
@@ -71,6 +72,10 @@ static enum switch_progress progress_of(const struct change *change, unsigned in
 	const struct vus_switch *sw = change->sw;
 
 	*why = "the log says why";
+	if (i >= change->edit.n)
+		return switch_port_progress(sw, change->others[i - change->edit.n], why);
+	if (item->list == CONFIG_EDIT_PROFILES)
+		return SWITCH_DONE;
 	return item->list == CONFIG_EDIT_PORTS ? switch_port_progress(sw, item->name, why)
 					       : switch_bridge_progress(sw, item->name);
 }
@@ -81,9 +86,9 @@ bool change_has_come(struct change *change)
 
 	if (change->reloads)
 		return switch_has_settled(change->sw);
-	while (change->at < change->edit.n && progress_of(change, change->at, &why) != SWITCH_WAITS)
+	while (change->at < change->edit.n + change->others_n && progress_of(change, change->at, &why) != SWITCH_WAITS)
 		change->at++;
-	return change->at == change->edit.n;
+	return change->at == change->edit.n + change->others_n;
 }
 
 struct outcome {
@@ -114,12 +119,20 @@ static void look_at_edit(const struct change *change, struct outcome *outcome, s
 	RUNS_ON(control_thread)
 {
 	for (unsigned int i = 0; i < change->edit.n; i++) {
+		const struct config_edit_item *item = &change->edit.item[i];
 		const char *why;
 		enum switch_progress progress = progress_of(change, i, &why);
 
-		add_outcome(outcome, config_edit_kinds[change->edit.item[i].list], change->edit.item[i].name, progress, why);
-		if (progress == SWITCH_FAILED && change->edit.item[i].after != NULL && undo != NULL)
+		add_outcome(outcome, config_edit_kinds[item->list], item->name, progress, why);
+		if (undo != NULL && item->after != NULL &&
+		    (progress == SWITCH_FAILED || change_profile_has_failed(change, i)))
 			config_edit_add_restore(undo, &change->edit, i);
+	}
+	for (unsigned int i = 0; i < change->others_n; i++) {
+		const char *why;
+		enum switch_progress progress = progress_of(change, change->edit.n + i, &why);
+
+		add_outcome(outcome, "port", change->others[i], progress, why);
 	}
 }
 

@@ -20,10 +20,14 @@ static const struct option_row port_name_rows[] = {
 	 .needed = "add it", .help = "up to 31 letters, digits, dots, dashes and underscores, unlike any other port's"},
 	{.key = "type", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, type), .value = "TYPE",
 	 .needed = "add it", .help = "vhost-user, a virtual machine; or ethdev, a DPDK Ethernet device"},
+	{.key = "profile", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, profile), .value = "NAME", .live = true,
+	 .help = "one of the profiles, which says what the port does not say itself"},
 };
 const struct option_table config_port_names = OPTION_TABLE(port_name_rows, struct config_port);
 
 static const struct option_row switch_rows[] = {
+	{.key = "profiles", .kind = OPTION_TREE, .offset = offsetof(struct switch_options, profiles), .value = "LIST",
+	 .help = "sets of options that ports refer to"},
 	{.key = "bridges", .kind = OPTION_TREE, .offset = offsetof(struct switch_options, bridges), .value = "LIST",
 	 .help = "the bridges; br0 need not be listed"},
 	{.key = "ports", .kind = OPTION_TREE, .offset = offsetof(struct switch_options, ports), .value = "LIST",
@@ -81,7 +85,7 @@ int config_port_copy(struct config_port *to, const struct config_port *from)
 		return -ENOMEM;
 	}
 	memset(&to->member, 0, sizeof(to->member));
-	to->node = NULL;
+	to->node = to->profile_node = NULL;
 	to->source = NULL;
 	to->holders = NULL;
 	to->takes = strdup(from->takes);
@@ -113,6 +117,7 @@ void config_clear_checked(struct config *config)
 		free(config->common[i]);
 		config->common[i] = NULL;
 	}
+	config_profiles_clear(config);
 	free(config->bridges);
 	free(config->ports);
 	config->bridges = NULL;
@@ -151,6 +156,13 @@ void config_free(struct config *config)
 	*config = (struct config){.drivers = config->drivers};
 }
 
+const struct config_profile *config_find_profile(const struct config *config, const char *name)
+{
+	int i = names_find(&config->profile_names, name);
+
+	return i >= 0 ? &config->profiles[i] : NULL;
+}
+
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name)
 {
 	int i = names_find(&config->bridge_names, name);
@@ -177,6 +189,11 @@ const struct config_port *config_find_taker(const struct config *config, const s
 const char *config_port_from(const struct config_port *port)
 {
 	return config_from_words[port->from];
+}
+
+const char *config_profile_from(const struct config_profile *profile)
+{
+	return config_from_words[profile->from];
 }
 
 const char *config_bridge_from(const struct config_bridge *bridge)
@@ -243,8 +260,9 @@ void config_warn(const struct config *config, FILE *to)
 
 json_t *config_to_json(const struct config *config)
 {
-	json_t *whole = json_object(), *bridges = json_array(), *ports = json_array();
+	json_t *whole = json_object(), *profiles = json_array(), *bridges = json_array(), *ports = json_array();
 
+	config_profiles_to_json(config, profiles);
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
 		json_t *bridge = json_object();
 
@@ -262,6 +280,9 @@ json_t *config_to_json(const struct config *config)
 		json_array_append_new(ports, port);
 	}
 	option_to_json(&switch_options, &config->options, whole);
+	if (config->profiles_n > 0)
+		json_object_set(whole, "profiles", profiles);
+	json_decref(profiles);
 	json_object_set_new(whole, "bridges", bridges);
 	json_object_set_new(whole, "ports", ports);
 	return whole;

@@ -8,6 +8,9 @@
  * Bridges. A port of the file must be on a bridge the file lists under `bridges:`, or on br0, which exists without being
  * listed and is where a port goes that names none. A bridge that only the command line names is made with the defaults.
  *
+ * Profiles. An entry of `profiles:` is a set of options of ports, and a port that has `profile: NAME` has them; what a port
+ * says itself counts. What is each port's own (its name, its socket or device) is in no profile, and no profile has a profile.
+ *
  * Context: any thread but an lcore; no EAL.
  * Returns: 0 or -errno with a line in `fail`.
  * Ownership: a struct config is plain data of the caller, and what is in it its own; `drivers` is a list that outlives it.
@@ -31,6 +34,19 @@ struct json_t;
 /* Where an entry is from, and is changed. */
 enum config_from { CONFIG_FROM_FILE, CONFIG_FROM_COMMAND_LINE, CONFIG_FROM_REQUEST };
 
+enum { CONFIG_DRIVERS_MAX = 8 };
+
+/* An entry of `profiles:`. */
+struct config_profile {
+	uint64_t given;
+	char *name, *type;
+	struct bridge_port_options member;
+	void *options[CONFIG_DRIVERS_MAX]; /* of each driver; without a type, what several have is the first one's */
+	enum config_from from;
+	bool aside;		   /* config_tell_changes(): no part of what it is compared with */
+	struct option_entry entry; /* where it is written */
+};
+
 /* An entry of `bridges:`, or one that is there because a port names it. */
 struct config_bridge {
 	uint64_t given;
@@ -45,13 +61,14 @@ struct config_bridge {
 /* An entry of `ports:`, or one --vhost or --ethdev. */
 struct config_port {
 	uint64_t given;
-	char *name, *type;
+	char *name, *type, *profile;
 	struct bridge_port_options member;
 	const struct port_driver *driver;
 	void *options;		 /* of driver->options */
 	char *takes;		 /* what no other port can have: driver->takes() */
 	atomic_uint *holders;	 /* how many structs share all these; NULL: they are this one's alone */
-	const struct tree *node; /* where it is written */
+	const struct tree *node; /* where it is written, */
+	const struct tree *profile_node; /* and where its profile is; NULL: it has none */
 	enum config_from from;
 	bool aside;		 /* config_tell_changes(): no part of what it is compared with */
 	const char *source;	 /* the file, "--vhost vm1=/run/vm1.sock", or CONFIG_REQUEST_SOURCE */
@@ -62,7 +79,7 @@ enum { CONFIG_CHANGERS_MAX = 16 };
 /* Of the switch itself: at the top of the file, or options of the command line. */
 struct switch_options {
 	uint64_t given;
-	const struct tree *bridges, *ports;
+	const struct tree *profiles, *bridges, *ports;
 	bool rebalance;
 	char *change_users, *change_groups;
 	/* What these name: user and group numbers, by config_check(). */
@@ -70,7 +87,7 @@ struct switch_options {
 	unsigned int change_uids_n, change_gids_n;
 };
 
-extern const struct option_table switch_options, config_bridge_names, config_port_names;
+extern const struct option_table switch_options, config_profile_names, config_bridge_names, config_port_names;
 
 /* What was typed, until config_check(): "--rebalance", or a port. */
 struct config_typed {
@@ -79,7 +96,6 @@ struct config_typed {
 	bool is_port;
 };
 
-enum { CONFIG_DRIVERS_MAX = 8 };
 /* What errors name as the place of an entry that a request has added. */
 #define CONFIG_REQUEST_SOURCE "request"
 
@@ -94,7 +110,7 @@ struct config {
 	struct tree *tree; /* of the file */
 	struct config_typed *typed;
 	unsigned int typed_n;
-	struct tree *requests; /* what requests have added: a map with `bridges` and `ports`, as in a file; NULL: nothing */
+	struct tree *requests; /* what requests have added: a map of `profiles`, `bridges` and `ports`, as in a file; NULL: nothing */
 	/* config_share(): ports that have been checked; of an entry that is the same, one of these is taken. */
 	struct config_port *known;
 	unsigned int known_n, known_at;
@@ -102,11 +118,13 @@ struct config {
 	/* What config_check() makes of it. */
 	struct switch_options options;
 	void *common[CONFIG_DRIVERS_MAX]; /* for each driver: what is said for all ports */
+	struct config_profile *profiles;
+	unsigned int profiles_n;
 	struct config_bridge *bridges;
 	unsigned int bridges_n;
 	struct config_port *ports;
 	unsigned int ports_n;
-	struct names bridge_names, port_names;	 /* their places in the lists */
+	struct names profile_names, bridge_names, port_names; /* their places in the lists */
 	struct names takes[CONFIG_DRIVERS_MAX]; /* and of ports, by what no other port of the driver can have */
 };
 
@@ -133,6 +151,7 @@ int config_check_control(const struct config *config, const char *control, struc
 
 void config_free(struct config *config);
 
+const struct config_profile *config_find_profile(const struct config *config, const char *name);
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name);
 const struct config_port *config_find_port(const struct config *config, const char *name);
 /* The port that takes this; NULL: none does. */
@@ -140,11 +159,12 @@ const struct config_port *config_find_taker(const struct config *config, const s
 					    const char *takes);
 /* "file", "command line", "request"; of a bridge that is implied, "port". */
 const char *config_port_from(const struct config_port *port);
+const char *config_profile_from(const struct config_profile *profile);
 const char *config_bridge_from(const struct config_bridge *bridge);
 /* The driver's place in config->drivers. */
 unsigned int config_driver_index(const struct config *config, const struct port_driver *driver);
 
-/* A port's own copy, which outlives the config; `node` and `source` are NULL. */
+/* A port's own copy, which outlives the config; `node`, `profile_node` and `source` are NULL. */
 int config_port_copy(struct config_port *to, const struct config_port *from);
 void config_port_free(struct config_port *port);
 
@@ -161,7 +181,7 @@ bool config_bridge_is_same(const struct config_bridge *from, const struct config
 
 /* What becomes of the switch, of a bridge or of a port, and what that costs. */
 struct config_told {
-	const char *kind; /* "switch", "bridge", "port" */
+	const char *kind; /* "switch", "profile", "bridge", "port" */
 	const char *name; /* NULL: the switch */
 	const char *what; /* "comes", "goes", "anew", "changed": while it runs */
 	const char *cost; /* what others feel of it: "its VM loses the connection"; NULL: nothing */
@@ -169,9 +189,10 @@ struct config_told {
 };
 typedef void (*config_tell)(void *arg, const struct config_told *told);
 
-/* Tells of each port and bridge that goes, comes, is made anew or is changed. */
+/* Tells of each profile, bridge and port that goes, comes, is made anew or is changed. */
 void config_tell_changes(const struct config *from, const struct config *to, config_tell tell, void *arg);
-/* Of bridges alone, and of one port alone. */
+/* Of profiles alone, of bridges alone, and of one port alone. */
+void config_tell_profiles(const struct config *from, const struct config *to, config_tell tell, void *arg);
 void config_tell_bridges(const struct config *from, const struct config *to, config_tell tell, void *arg);
 void config_tell_port(const struct config *from, const struct config *to, const char *name, config_tell tell, void *arg);
 

@@ -33,7 +33,8 @@ enum { LINE_BYTES_MAX = 1024 };
 
 static void tell_switch(const struct config *from, const struct config *to, config_tell tell, void *arg)
 {
-	const uint64_t lists = option_bit(&switch_options, "bridges") | option_bit(&switch_options, "ports");
+	const uint64_t lists = option_bit(&switch_options, "profiles") | option_bit(&switch_options, "bridges") |
+			       option_bit(&switch_options, "ports");
 	uint64_t bits = option_changed(&switch_options, &from->options, &to->options) & ~lists;
 	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
 
@@ -42,6 +43,68 @@ static void tell_switch(const struct config *from, const struct config *to, conf
 	option_describe_change(&switch_options, &from->options, &to->options, bits, text, sizeof(text));
 	snprintf(line, sizeof(line), "%s: changed while it runs", text);
 	tell(arg, &(struct config_told){.kind = "switch", .what = "changed", .line = line});
+}
+
+/* --- profiles --------------------------------------------------------------------------------------------------- */
+
+static void put_change(const struct option_table *table, const void *from, const void *to, char *text, size_t size)
+{
+	size_t at = strlen(text);
+	uint64_t bits = option_changed(table, from, to);
+
+	if (bits == 0 || at + 2 >= size)
+		return;
+	snprintf(text + at, size - at, "%s", at > 0 ? ", " : "");
+	at = strlen(text);
+	option_describe_change(table, from, to, bits, text + at, size - at);
+}
+
+static void tell_profile_change(const struct config *config, const struct config_profile *before,
+				const struct config_profile *after, config_tell tell, void *arg)
+{
+	bool same = before->given == after->given && before->member.given == after->member.given;
+	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2] = "";
+	struct config_told told = {.kind = "profile", .name = before->name, .what = "changed", .line = line};
+
+	put_change(&config_profile_names, before, after, text, sizeof(text));
+	put_change(&bridge_port_options, &before->member, &after->member, text, sizeof(text));
+	for (unsigned int i = 0; config->drivers[i] != NULL; i++) {
+		const uint64_t *a = before->options[i], *b = after->options[i];
+
+		same = same && *a == *b;
+		put_change(config->drivers[i]->options, a, b, text, sizeof(text));
+	}
+	if (same && text[0] == '\0')
+		return;
+	snprintf(line, sizeof(line), "profile %s: %s%schanged, for the ports that have it", before->name, text,
+		 text[0] != '\0' ? ": " : "");
+	tell(arg, &told);
+}
+
+void config_tell_profiles(const struct config *from, const struct config *to, config_tell tell, void *arg)
+{
+	char line[LINE_BYTES_MAX];
+	struct config_told told = {.kind = "profile", .line = line};
+
+	for (unsigned int i = 0; i < from->profiles_n; i++) {
+		const struct config_profile *before = &from->profiles[i];
+		const struct config_profile *after = config_find_profile(to, before->name);
+
+		told.name = before->name;
+		told.what = "goes";
+		snprintf(line, sizeof(line), "profile %s: goes", before->name);
+		if (after != NULL)
+			tell_profile_change(to, before, after, tell, arg);
+		else if (!before->aside)
+			tell(arg, &told);
+	}
+	for (unsigned int i = 0; i < to->profiles_n; i++) {
+		told.name = to->profiles[i].name;
+		told.what = "comes";
+		snprintf(line, sizeof(line), "profile %s: comes", told.name);
+		if (config_find_profile(from, told.name) == NULL)
+			tell(arg, &told);
+	}
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
@@ -112,17 +175,21 @@ static void tell_port_options(const struct config_port *from, const struct confi
 			      char *line, size_t size)
 {
 	struct config_change change = config_port_change(from, to);
-	char driver[512], member[256];
+	const uint64_t named = option_changed(&config_port_names, from, to) & option_live(&config_port_names);
+	char driver[512], member[256], name[128];
 
+	option_describe_change(&config_port_names, from, to, named, name, sizeof(name));
 	option_describe_change(to->driver->options, from->options, to->options, change.driver, driver, sizeof(driver));
 	option_describe_change(&bridge_port_options, &from->member, &to->member, change.member, member, sizeof(member));
 	line[0] = '\0';
-	if (driver[0] == '\0' && member[0] == '\0')
+	if (driver[0] == '\0' && member[0] == '\0' && name[0] == '\0')
 		return;
 	told->what = change.anew ? "anew" : "changed";
 	told->cost = change.anew ? from->driver->anew : NULL;
-	snprintf(line, size, "port %s: %s%s%s: %s%s", from->name, driver, driver[0] != '\0' && member[0] != '\0' ? ", " : "",
-		 member, change.anew ? "the port is made anew, " : "changed while it runs",
+	snprintf(line, size, "port %s: %s%s%s%s%s: %s%s", from->name, name,
+		 name[0] != '\0' && (driver[0] != '\0' || member[0] != '\0') ? ", " : "", driver,
+		 driver[0] != '\0' && member[0] != '\0' ? ", " : "", member,
+		 change.anew ? "the port is made anew, " : "changed while it runs",
 		 change.anew ? from->driver->anew : "");
 }
 
@@ -162,6 +229,7 @@ void config_tell_port(const struct config *from, const struct config *to, const 
 void config_tell_changes(const struct config *from, const struct config *to, config_tell tell, void *arg)
 {
 	tell_switch(from, to, tell, arg);
+	config_tell_profiles(from, to, tell, arg);
 	config_tell_bridges(from, to, tell, arg);
 	for (unsigned int i = 0; i < from->ports_n; i++)
 		tell_port_change(&from->ports[i], config_find_port(to, from->ports[i].name), tell, arg);

@@ -25,7 +25,7 @@ static const char *name_fault(const char *name)
 	return NULL;
 }
 
-static int check_name(const char *kind, const char *key, const char *name, const struct option_entry *entry,
+int config_check_name(const char *kind, const char *key, const char *name, const struct option_entry *entry,
 		      struct fail *fail)
 {
 	const char *fault = name_fault(name);
@@ -36,8 +36,7 @@ static int check_name(const char *kind, const char *key, const char *name, const
 			fault);
 }
 
-/* The text of a key that tells how to read the rest, or "". */
-static const char *text_of(const struct tree *node, const char *key)
+const char *config_text_of(const struct tree *node, const char *key)
 {
 	const struct tree_item *item = tree_find(node, key);
 
@@ -51,7 +50,7 @@ struct subject {
 
 static struct subject subject_of(const char *kind, const struct tree *node)
 {
-	const char *name = text_of(node, "name");
+	const char *name = config_text_of(node, "name");
 	struct subject subject;
 
 	snprintf(subject.text, sizeof(subject.text), "%s%s%s", name[0] != '\0' ? "" : "this ", kind,
@@ -149,8 +148,7 @@ static int check_top(struct config *config, struct fail *fail)
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
 
-/* Room for one more, all zero: an array of `n` has room for the next power of two. */
-static int grow(void **array, unsigned int n, size_t size)
+int config_grow(void **array, unsigned int n, size_t size)
 {
 	void *more = *array;
 
@@ -176,7 +174,7 @@ static struct option_entry bridge_entry(const struct config *config, const struc
 static struct config_bridge *add_bridge(struct config *config)
 {
 	struct config_bridge *bridge;
-	int error = grow((void **)&config->bridges, config->bridges_n, sizeof(*bridge));
+	int error = config_grow((void **)&config->bridges, config->bridges_n, sizeof(*bridge));
 
 	if (error != 0)
 		return NULL;
@@ -217,7 +215,7 @@ static int read_bridge(struct config *config, const struct tree *node, enum conf
 	parts[1] = (struct option_part){.table = &bridge_options, .values = &bridge->options};
 	error = option_read(&entry, parts, 2, fail);
 	if (error == 0)
-		error = check_name("bridge", "name", bridge->name, &entry, fail);
+		error = config_check_name("bridge", "name", bridge->name, &entry, fail);
 	if (error != 0)
 		return error;
 	error = names_add(&config->bridge_names, bridge->name, config->bridges_n - 1);
@@ -275,16 +273,22 @@ static int check_static_macs(const struct config *config, const struct config_br
 		    (port->from == CONFIG_FROM_REQUEST && bridge->from != CONFIG_FROM_REQUEST))
 			return option_fail(fail, -ENOENT, &inner, "mac",
 					   "mac %s: there is no port %s on bridge %s; name one of its ports",
-					   text_of(inner.node, "mac"), mac->port, bridge->name);
+					   config_text_of(inner.node, "mac"), mac->port, bridge->name);
 	}
 	return 0;
 }
 
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
-static struct option_entry port_entry(const struct config_port *port, const char *what)
+static struct option_entry port_entry(const struct config *config, const struct config_port *port, const char *what)
 {
-	return (struct option_entry){.what = what, .list = "ports", .source = port->source, .node = port->node};
+	const struct config_profile *profile = config_profile_of(config, port->node);
+
+	return (struct option_entry){.what = what,
+				     .list = "ports",
+				     .source = port->source,
+				     .node = port->node,
+				     .profile = profile != NULL ? &profile->entry : NULL};
 }
 
 /* A key that no port has: it may be the one that is missing. */
@@ -298,40 +302,46 @@ static int check_any_key(const struct config *config, const struct option_entry 
 	return option_check_keys(entry, parts, n, fail);
 }
 
+const struct port_driver *config_driver_of(const struct config *config, const char *type, const char *between, char *known,
+					   size_t size)
+{
+	size_t at = 0;
+
+	for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++) {
+		if (strcmp((*driver)->type, type) == 0)
+			return *driver;
+		if (at < size)
+			at += (size_t)snprintf(known + at, size - at, "%s%s", at > 0 ? between : "", (*driver)->type);
+	}
+	return NULL;
+}
+
 static int find_driver(const struct config *config, struct config_port *port, const struct option_entry *entry,
 		       struct fail *fail)
 {
-	const struct tree_item *item = tree_find(port->node, "type");
-	const char *type = text_of(port->node, "type");
-	bool typeless = item == NULL;
+	const struct tree_item *item = option_item(entry, "type");
+	const char *type = item != NULL && item->value->kind == TREE_TEXT ? item->value->text : "";
 	char known[128] = "";
-	size_t at = 0;
 
 	if (item != NULL && item->value->kind != TREE_TEXT)
 		return option_fail(fail, -EINVAL, entry, "type", "type has to be a single word");
-	for (const struct port_driver *const *driver = config->drivers; *driver != NULL; driver++) {
-		if (strcmp((*driver)->type, type) == 0) {
-			port->driver = *driver;
-			return 0;
-		}
-		if (at < sizeof(known))
-			at += (size_t)snprintf(known + at, sizeof(known) - at, "%s%s%s", at > 0 ? " or " : "",
-					       typeless && at > 0 ? "type: " : "", (*driver)->type);
-	}
-	if (typeless && check_any_key(config, entry, fail) != 0)
+	port->driver = config_driver_of(config, type, item == NULL ? " or type: " : " or ", known, sizeof(known));
+	if (port->driver != NULL)
+		return 0;
+	if (item == NULL && check_any_key(config, entry, fail) != 0)
 		return -EINVAL;
-	if (typeless)
+	if (item == NULL)
 		return fail_set(fail, -EINVAL, "%s: %s has no type; add type: %s", option_place(entry, NULL).text,
 				entry->what, known);
 	return option_fail(fail, -EINVAL, entry, "type", "type \"%s\" is not known; use %s", type, known);
 }
 
-/* A key that only ports of another type have. */
-static int check_foreign(const struct config *config, const struct config_port *port, const struct option_entry *entry,
-			 struct fail *fail)
+/* A key, of the port or of its profile, that only ports of another type have. */
+static int check_foreign(const struct config *config, const struct config_port *port, const struct tree *keys,
+			 const struct option_entry *entry, struct fail *fail)
 {
-	for (unsigned int i = 0; i < port->node->n; i++) {
-		const char *key = port->node->item[i].key;
+	for (unsigned int i = 0; i < keys->n; i++) {
+		const char *key = keys->item[i].key;
 		bool elsewhere = false;
 
 		if (option_bit(port->driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0)
@@ -377,10 +387,10 @@ static int init_port(struct config_port *port)
 	return option_init(&bridge_port_options, &port->member);
 }
 
-static int fail_same_name(const struct config_port *other, const struct config_port *port,
+static int fail_same_name(const struct config *config, const struct config_port *other, const struct config_port *port,
 			  const struct option_entry *entry, struct fail *fail)
 {
-	const struct option_entry before = port_entry(other, NULL);
+	const struct option_entry before = port_entry(config, other, NULL);
 
 	if (port->from == CONFIG_FROM_REQUEST && other->from != CONFIG_FROM_REQUEST)
 		return fail_set(fail, -EEXIST, "%s: port %s is here, and is a request's as well; remove it here or there",
@@ -418,21 +428,22 @@ static int check_unshared(struct config *config, const struct config_port *port,
 	if (error == 0 && same_thing == NULL)
 		return 0;
 	subject = subject_of("port", port->node);
-	entry = port_entry(port, subject.text);
+	entry = port_entry(config, port, subject.text);
 	if (same_name != NULL)
-		return fail_same_name(same_name, port, &entry, fail);
+		return fail_same_name(config, same_name, port, &entry, fail);
 	if (same_thing != NULL)
 		return fail_same_thing(same_thing, port, &entry, fail);
 	return fail_set(fail, error, "port %s: no memory", port->name);
 }
 
-/* What was made of the same entry before, or NULL. Entries keep their order, so it is the next one, or one has gone. */
-static const struct config_port *take_known(struct config *config, const struct tree *node)
+/* What was made of the same entry with the same profile before, or NULL. Entries keep their order, so it is the next one, or one
+ * has gone. */
+static const struct config_port *take_known(struct config *config, const struct tree *node, const struct tree *profile)
 {
 	for (unsigned int i = config->known_at; i < config->known_n; i++)
 		if (config->known[i].node == node) {
 			config->known_at = i + 1;
-			return &config->known[i];
+			return config->known[i].profile_node == profile ? &config->known[i] : NULL;
 		}
 	return NULL;
 }
@@ -441,22 +452,26 @@ static const struct config_port *take_known(struct config *config, const struct 
 static int read_new_port(struct config *config, struct config_port *port, struct fail *fail)
 {
 	struct subject subject = subject_of("port", port->node);
-	const struct option_entry entry = port_entry(port, subject.text);
+	const struct option_entry entry = port_entry(config, port, subject.text);
 	int error;
 
 	if (port->node->kind != TREE_MAP)
 		return option_read(&entry, NULL, 0, fail);
-	error = find_driver(config, port, &entry, fail);
+	error = config_profile_check(config, port->from, &entry, fail);
+	if (error == 0)
+		error = find_driver(config, port, &entry, fail);
 	if (error == 0 && init_port(port) != 0)
 		error = fail_set(fail, -ENOMEM, "%s: no memory", subject.text);
 	if (error == 0)
-		error = check_foreign(config, port, &entry, fail);
+		error = check_foreign(config, port, port->node, &entry, fail);
+	if (error == 0 && port->profile_node != NULL)
+		error = check_foreign(config, port, port->profile_node, &entry, fail);
 	if (error == 0)
 		error = read_port_options(port, &entry, fail);
 	if (error == 0)
-		error = check_name("port", "name", port->name, &entry, fail);
+		error = config_check_name("port", "name", port->name, &entry, fail);
 	if (error == 0)
-		error = check_name("bridge", "bridge", port->member.bridge, &entry, fail);
+		error = config_check_name("bridge", "bridge", port->member.bridge, &entry, fail);
 	if (error == 0)
 		error = bridge_port_options_verify(&port->member, &entry, fail);
 	if (error == 0)
@@ -472,18 +487,20 @@ static int read_new_port(struct config *config, struct config_port *port, struct
 static int config_check_read_port(struct config *config, enum config_from from, const char *source,
 				  const struct tree *node, struct fail *fail)
 {
-	const struct config_port *known = take_known(config, node);
+	const struct config_profile *profile = config_profile_of(config, node);
+	const struct tree *profile_node = profile != NULL ? profile->entry.node : NULL;
+	const struct config_port *known = take_known(config, node, profile_node);
 	struct config_port *port;
-	int error = grow((void **)&config->ports, config->ports_n, sizeof(*port));
+	int error = config_grow((void **)&config->ports, config->ports_n, sizeof(*port));
 
 	if (error != 0)
-		return fail_set(fail, error, "port %s: no memory", text_of(node, "name"));
+		return fail_set(fail, error, "port %s: no memory", config_text_of(node, "name"));
 	port = &config->ports[config->ports_n++];
 	if (known != NULL) {
 		config_port_share(port, known);
 		port->source = source;
 	} else {
-		*port = (struct config_port){.node = node, .from = from, .source = source};
+		*port = (struct config_port){.node = node, .profile_node = profile_node, .from = from, .source = source};
 		error = read_new_port(config, port, fail);
 	}
 	return error == 0 ? check_unshared(config, port, fail) : error;
@@ -540,7 +557,7 @@ static int check_bridge_of(struct config *config, const struct config_port *port
 	if (bridge != NULL && (bridge->from != CONFIG_FROM_REQUEST || port->from != CONFIG_FROM_FILE))
 		return 0;
 	subject = subject_of("port", port->node);
-	entry = port_entry(port, subject.text);
+	entry = port_entry(config, port, subject.text);
 	if (bridge != NULL)
 		return option_fail(fail, -ENOENT, &entry, "bridge",
 				   "bridge %s is a request's, and not there at the next start; list it beside the port", name);
@@ -558,6 +575,8 @@ static int check_whole(struct config *config, struct fail *fail)
 
 	config_clear_checked(config);
 	error = check_top(config, fail);
+	if (error == 0)
+		error = config_profiles_read(config, fail);
 	if (error == 0)
 		error = read_bridges(config, fail);
 	if (error == 0)
@@ -582,11 +601,11 @@ int config_check(struct config *config, struct fail *fail)
 	return error;
 }
 
-static int fail_control(const struct config_port *port, struct fail *fail)
+static int fail_control(const struct config *config, const struct config_port *port, struct fail *fail)
 {
 	const struct option_row *made_of = &port->driver->options->row[0];
 	struct subject subject = subject_of("port", port->node);
-	const struct option_entry entry = port_entry(port, subject.text);
+	const struct option_entry entry = port_entry(config, port, subject.text);
 	char value[OPTION_TEXT_BYTES];
 
 	option_value_text(made_of, port->options, value, sizeof(value));
@@ -606,7 +625,7 @@ int config_check_control(const struct config *config, const char *control, struc
 		const struct config_port *port = config_find_taker(config, config->drivers[i], file);
 
 		if (port != NULL)
-			error = fail_control(port, fail);
+			error = fail_control(config, port, fail);
 	}
 	free(file);
 	return error;

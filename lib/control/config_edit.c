@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const config_edit_kinds[CONFIG_EDIT_LISTS] = {"bridge", "port"};
-static const char *const list_keys[CONFIG_EDIT_LISTS] = {"bridges", "ports"};
+const char *const config_edit_kinds[CONFIG_EDIT_LISTS] = {"profile", "bridge", "port"};
+static const char *const list_keys[CONFIG_EDIT_LISTS] = {"profiles", "bridges", "ports"};
 
 /* A list that is being edited: `entry` has holes (NULL) where entries have gone. */
 struct editing {
@@ -16,6 +16,37 @@ struct editing {
 	unsigned int n;
 	struct names names; /* places of entries by their names */
 };
+
+/* The keys of `from` that are not in `but`, which may be NULL, and are not nothing. */
+static int add_keys(struct tree *map, const struct tree *from, const struct tree *but)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; error == 0 && i < from->n; i++) {
+		const struct tree_item *item = &from->item[i];
+
+		if (item->value->nothing || (but != NULL && tree_find(but, item->key) != NULL))
+			continue;
+		error = tree_add(map, item->key, 0, tree_hold(item->value));
+	}
+	return error;
+}
+
+/* What an entry asks for; NULL: no memory. A key that is nothing matters to CONFIG_EDIT_SET alone. */
+static struct tree *config_edit_entry(enum config_edit_verb verb, const json_t *json)
+{
+	struct tree *all = tree_from_json(json), *map;
+
+	if (all == NULL || verb == CONFIG_EDIT_SET)
+		return all;
+	map = tree_new(TREE_MAP, 0);
+	if (map != NULL && add_keys(map, all, NULL) != 0) {
+		tree_free(map);
+		map = NULL;
+	}
+	tree_free(all);
+	return map;
+}
 
 /* --- what is asked for ------------------------------------------------------------------------------------------ */
 
@@ -60,10 +91,19 @@ int config_edit_add(struct config_edit *edit, enum config_edit_list list, enum c
 	if (item == NULL)
 		return fail_set(fail, -ENOMEM, "%s %s: no memory", config_edit_kinds[list], name);
 	*item = (struct config_edit_item){
-		.list = list, .verb = verb, .name = strdup(name), .entry = entry != NULL ? tree_from_json(entry) : NULL};
+		.list = list, .verb = verb, .name = strdup(name), .entry = entry != NULL ? config_edit_entry(verb, entry) : NULL};
 	if (item->name == NULL || (entry != NULL && item->entry == NULL))
 		return fail_set(fail, -ENOMEM, "%s %s: no memory", config_edit_kinds[list], name);
 	return 0;
+}
+
+static enum config_edit_list list_of(const char *key)
+{
+	enum config_edit_list list = 0;
+
+	while (list < CONFIG_EDIT_LISTS && strcmp(list_keys[list], key) != 0)
+		list++;
+	return list;
 }
 
 int config_edit_read_document(struct config_edit *edit, const json_t *document, struct fail *fail)
@@ -74,20 +114,20 @@ int config_edit_read_document(struct config_edit *edit, const json_t *document, 
 	int error = 0;
 
 	if (!json_is_object(document))
-		return fail_set(fail, -EINVAL, "\"config\" has to be an object with bridges, ports, or both");
+		return fail_set(fail, -EINVAL, "\"config\" has to be an object with profiles, bridges or ports");
 	/* jansson iterates without const, and does not change what it iterates over. */
 	json_object_foreach((json_t *)(uintptr_t)document, key, list)
 	{
-		bool bridges = strcmp(key, list_keys[CONFIG_EDIT_BRIDGES]) == 0;
+		enum config_edit_list which = list_of(key);
 
-		if (!bridges && strcmp(key, list_keys[CONFIG_EDIT_PORTS]) != 0)
-			return fail_set(fail, -EINVAL, "\"%.64s\" is no list of requests; there are bridges and ports", key);
+		if (which == CONFIG_EDIT_LISTS)
+			return fail_set(fail, -EINVAL, "\"%.64s\" is no list of requests; there are profiles, bridges and ports",
+					key);
 		if (!json_is_array(list) && !json_is_null(list))
 			return fail_set(fail, -EINVAL, "\"%s\" has to be a list", key);
 		json_array_foreach(list, i, entry)
 			if (error == 0)
-				error = config_edit_add(edit, bridges ? CONFIG_EDIT_BRIDGES : CONFIG_EDIT_PORTS,
-							CONFIG_EDIT_ENSURE, NULL, entry, fail);
+				error = config_edit_add(edit, which, CONFIG_EDIT_ENSURE, NULL, entry, fail);
 	}
 	return error;
 }
@@ -182,20 +222,6 @@ static int fail_elsewhere(const struct config_edit_item *item, struct fail *fail
 {
 	return fail_set(fail, -EPERM, "%s %s is the configuration file's, or the command line's; change it there, and reload",
 			config_edit_kinds[item->list], item->name);
-}
-
-static int add_keys(struct tree *map, const struct tree *from, const struct tree *but)
-{
-	int error = 0;
-
-	for (unsigned int i = 0; error == 0 && i < from->n; i++) {
-		const struct tree_item *item = &from->item[i];
-
-		if (item->value->nothing || (but != NULL && tree_find(but, item->key) != NULL))
-			continue;
-		error = tree_add(map, item->key, 0, tree_hold(item->value));
-	}
-	return error;
 }
 
 /* `now` with the keys of `keys`, but for those that are nothing. NULL: no memory. */

@@ -76,7 +76,8 @@ static struct config_typed *config_read_add_typed(struct config *config, const c
 
 static bool config_read_knows(const struct port_driver *driver, const char *key)
 {
-	return option_bit(driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0;
+	return option_bit(driver->options, key) != 0 || option_bit(&bridge_port_options, key) != 0 ||
+	       (option_bit(&config_port_names, key) & option_live(&config_port_names)) != 0;
 }
 
 /* The key that may have been meant, or NULL. */
@@ -90,13 +91,15 @@ static const char *config_read_like(const struct port_driver *driver, const char
 /* What may follow the first comma. */
 static int config_read_fail_unknown(const struct port_driver *driver, const char *source, const char *key, struct fail *fail)
 {
-	const struct option_table *tables[] = {driver->options, &bridge_port_options};
+	const struct option_table *tables[] = {driver->options, &bridge_port_options, &config_port_names};
 	const char *like = config_read_like(driver, key);
-	char usage[400] = "", value[96];
+	char usage[448] = "", value[96];
 	size_t at = 0;
 
-	for (unsigned int t = 0; t < 2; t++)
-		for (unsigned int i = t == 0 ? 1 : 0; i < tables[t]->n && at < sizeof(usage); i++) {
+	for (unsigned int t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (unsigned int i = 0; i < tables[t]->n && at < sizeof(usage); i++) {
+			if (!config_read_knows(driver, tables[t]->row[i].key) || (t == 0 && i == 0))
+				continue;
 			option_value_usage(&tables[t]->row[i], value, sizeof(value));
 			at += (size_t)snprintf(usage + at, sizeof(usage) - at, "%s%s=%s", at > 0 ? ", " : "",
 					       tables[t]->row[i].key, value);

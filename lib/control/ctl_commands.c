@@ -24,6 +24,7 @@ typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
 
 static json_t *show_port(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
+static json_t *show_profiles(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
 static json_t *rebalance(struct vus_switch *sw, const json_t *request);
@@ -34,8 +35,8 @@ static const struct {
 	const char *name;
 	command_fn run;
 } commands[] = {
-	{"port", show_port},	  {"bridges", show_bridges}, {"lcores", show_lcores}, {"lcore", show_lcore},
-	{"rebalance", rebalance}, {"version", show_version}, {"config", show_config},
+	{"port", show_port},   {"bridges", show_bridges}, {"profiles", show_profiles}, {"lcores", show_lcores},
+	{"lcore", show_lcore}, {"rebalance", rebalance},  {"version", show_version},   {"config", show_config},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -74,7 +75,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
 		return reply;
 	}
-	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, bridges, "
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, bridges, profiles, "
 			 "lcores, lcore, rebalance, version, config, events, and to change something " CHANGES_COMMANDS,
 			 name);
 }
@@ -106,6 +107,28 @@ static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNU
 		if (switch_bridge_at(sw, i) != NULL)
 			json_array_append_new(list, ctl_show_bridge(sw, i));
 	return json_pack("{s:o}", "bridges", list);
+}
+
+/* --- profiles --------------------------------------------------------------------------------------------------- */
+
+static json_t *show_profiles(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	const struct config *config;
+	json_t *list = json_array(), *entry;
+	size_t i;
+
+	role_assert_control();
+	config = switch_config(sw);
+	for (i = 0; i < config->profiles_n; i++)
+		json_array_append_new(list, ctl_show_profile(config, &config->profiles[i]));
+	for (unsigned int j = 0; j < config->ports_n; j++) {
+		int at = config->ports[j].profile != NULL ? names_find(&config->profile_names, config->ports[j].profile) : -1;
+
+		entry = at >= 0 ? json_object_get(json_array_get(list, (size_t)at), "ports") : NULL;
+		if (entry != NULL)
+			json_integer_set(entry, json_integer_value(entry) + 1);
+	}
+	return json_pack("{s:o}", "profiles", list);
 }
 
 /* --- the rest --------------------------------------------------------------------------------------------------- */
@@ -161,7 +184,7 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
 {
 	const struct config *config;
-	json_t *typed = json_array(), *bridges = json_array(), *ports = json_array();
+	json_t *typed = json_array(), *profiles = json_array(), *bridges = json_array(), *ports = json_array();
 
 	role_assert_control();
 	config = switch_config(sw);
@@ -173,8 +196,11 @@ static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUS
 	for (unsigned int i = 0; i < config->bridges_n; i++)
 		if (config->bridges[i].from == CONFIG_FROM_REQUEST)
 			json_array_append_new(bridges, json_string(config->bridges[i].name));
-	return json_pack("{s:o, s:o, s:{s:o, s:o}}", "config", config_to_json(config), "command_line", typed, "requests",
-			 "bridges", bridges, "ports", ports);
+	for (unsigned int i = 0; i < config->profiles_n; i++)
+		if (config->profiles[i].from == CONFIG_FROM_REQUEST)
+			json_array_append_new(profiles, json_string(config->profiles[i].name));
+	return json_pack("{s:o, s:o, s:{s:o, s:o, s:o}}", "config", config_to_json(config), "command_line", typed, "requests",
+			 "profiles", profiles, "bridges", bridges, "ports", ports);
 }
 
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */

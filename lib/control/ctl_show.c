@@ -83,6 +83,8 @@ static json_t *show_common(const struct vus_switch *sw, struct port *port) RUNS_
 	json_object_set_new(object, "type", json_string(config->type));
 	json_object_set_new(object, "bridge", json_string(config->member.bridge));
 	json_object_set_new(object, "from", json_string(switch_port_from(sw, port)));
+	if (switch_port_profile(sw, port) != NULL)
+		json_object_set_new(object, "profile", json_string(switch_port_profile(sw, port)));
 	set_count(object, "id", port->id);
 	if (port->starting)
 		json_object_set_new(object, "starting", json_true());
@@ -104,6 +106,17 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 	json_object_set_new(object, "rx_queues", queues);
 	set_counters(object, port);
 	return object;
+}
+
+json_t *ctl_show_profile(const struct config *config, const struct config_profile *profile)
+{
+	json_t *options = json_object();
+
+	option_given_to_json(&bridge_port_options, &profile->member, options);
+	for (unsigned int i = 0; config->drivers[i] != NULL; i++)
+		option_given_to_json(config->drivers[i]->options, profile->options[i], options);
+	return json_pack("{s:s, s:s, s:s*, s:i, s:o}", "name", profile->name, "from", config_profile_from(profile), "type",
+			 profile->type, "ports", 0, "options", options);
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */

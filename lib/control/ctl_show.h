@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ctl_show.h: one port, bridge or lcore as a JSON object (ctl_commands.h says what for).
+/* ctl_show.h: one port, profile, bridge or lcore as a JSON object (ctl_commands.h says what for).
  *
  * Context: control thread.
  * Returns: the object, or NULL: no memory.
@@ -14,6 +14,8 @@
 #include "switch.h"
 
 json_t *ctl_show_port(const struct vus_switch *sw, struct port *port) RUNS_ON(control_thread);
+/* `ports` of it is 0: the caller counts them. */
+json_t *ctl_show_profile(const struct config *config, const struct config_profile *profile) RUNS_ON(control_thread);
 json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index) RUNS_ON(control_thread);
 json_t *ctl_show_lcore(const struct lcore *lcore) RUNS_ON(control_thread);
 json_t *ctl_show_move(const struct lcores_move *move) RUNS_ON(control_thread);

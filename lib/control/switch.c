@@ -157,6 +157,14 @@ const char *switch_port_from(const struct vus_switch *sw, const struct port *por
 	return config_port_from(config != NULL ? config : made);
 }
 
+const char *switch_port_profile(const struct vus_switch *sw, const struct port *port)
+{
+	const struct config_port *made = switch_port_config(sw, port);
+	const struct config_port *config = config_find_port(&sw->config, made->name);
+
+	return config != NULL ? config->profile : made->profile;
+}
+
 unsigned int switch_ports_n(const struct vus_switch *sw)
 {
 	unsigned int n = 0;

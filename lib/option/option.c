@@ -157,10 +157,11 @@ int option_check_keys(const struct option_entry *entry, const struct option_part
 	return 0;
 }
 
+/* `item` is of the entry, or of its profile. */
 static int read_item(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 		     const struct tree_item *item, struct fail *fail)
 {
-	const struct tree_item *first = tree_find(entry->node, item->key);
+	const struct tree_item *first = option_item(entry, item->key);
 
 	for (unsigned int i = 0; i < parts_n; i++) {
 		const struct option_row *row = find_row(parts[i].table, item->key);
@@ -181,11 +182,24 @@ static int read_item(const struct option_entry *entry, const struct option_part 
 	return option_fail_unknown(entry, parts, parts_n, item, fail);
 }
 
+/* What the entry says itself counts. */
+static int read_profile(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
+			struct fail *fail)
+{
+	const struct tree *profile = entry->profile->node;
+	int error = 0;
+
+	for (unsigned int i = 0; error == 0 && i < profile->n; i++)
+		if (strcmp(profile->item[i].key, "name") != 0 && tree_find(entry->node, profile->item[i].key) == NULL)
+			error = read_item(entry, parts, parts_n, &profile->item[i], fail);
+	return error;
+}
+
 /* "port vm1 has no socket; ..." */
 static int check_needed(const struct option_entry *entry, const struct option_part *part, struct fail *fail)
 {
 	EACH_ROW (part->table, row)
-		if (row->needed != NULL && !part->common && !option_is_given(part->table, row, part->values))
+		if (row->needed != NULL && !part->common && !part->partial && !option_is_given(part->table, row, part->values))
 			return fail_set(fail, -EINVAL, "%s: %s has no %s; %s", option_place(entry, NULL).text,
 					entry->what != NULL ? entry->what : "this entry", row->key, row->needed);
 	return 0;
@@ -216,6 +230,8 @@ int option_read(const struct option_entry *entry, const struct option_part *part
 		return fail_no_map(entry, parts, parts_n, fail);
 	for (unsigned int i = 0; error == 0 && i < entry->node->n; i++)
 		error = read_item(entry, parts, parts_n, &entry->node->item[i], fail);
+	if (error == 0 && entry->profile != NULL)
+		error = read_profile(entry, parts, parts_n, fail);
 	for (unsigned int i = 0; error == 0 && i < parts_n; i++)
 		error = check_needed(entry, &parts[i], fail);
 	return error;
@@ -279,16 +295,25 @@ int option_inherit(const struct option_table *table, void *values, const void *f
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
+const struct tree_item *option_item(const struct option_entry *entry, const char *key)
+{
+	const struct tree_item *item = tree_find(entry->node, key);
+
+	return item == NULL && entry->profile != NULL ? tree_find(entry->profile->node, key) : item;
+}
+
 struct option_place option_place(const struct option_entry *entry, const char *key)
 {
-	const struct tree_item *item = key != NULL ? tree_find(entry->node, key) : NULL;
-	unsigned int line = item != NULL && item->line != 0 ? item->line : entry->node->line;
+	const struct tree_item *item = key != NULL ? option_item(entry, key) : NULL;
+	const bool own = item == NULL || tree_find(entry->node, key) == item;
+	const struct option_entry *where = own ? entry : entry->profile;
+	unsigned int line = item != NULL && item->line != 0 ? item->line : where->node->line;
 	struct option_place place;
 
 	if (line == 0)
-		snprintf(place.text, sizeof(place.text), "%s", entry->source);
+		snprintf(place.text, sizeof(place.text), "%s", where->source);
 	else
-		snprintf(place.text, sizeof(place.text), "%s:%u", entry->source, line);
+		snprintf(place.text, sizeof(place.text), "%s:%u", where->source, line);
 	return place;
 }
 

@@ -93,13 +93,15 @@ struct option_entry {
 	const char *list;   /* the key of the list it stands in; NULL: none */
 	const char *source; /* the file, or what was typed on the command line */
 	const struct tree *node;
+	const struct option_entry *profile; /* says what this one does not say, but for its own name; NULL: nothing does */
 };
 
 /* A table and the struct that it fills. */
 struct option_part {
 	const struct option_table *table;
 	void *values;
-	bool common; /* of the table, only the common rows */
+	bool common;  /* of the table, only the common rows */
+	bool partial; /* what is needed may be missing */
 };
 
 /* Fills in the defaults of an uninitialised struct. */
@@ -120,6 +122,8 @@ uint64_t option_bit(const struct option_table *table, const char *key);
 bool option_given(const struct option_table *table, const void *values, const char *key);
 /* The key of a row that `key` may have been meant for: equal but for case, '-' and '_', or an edit or two away; or NULL. */
 const char *option_like(const struct option_table *table, const char *key);
+/* The first item of that key, of the entry or else of its profile; NULL: none has it. */
+const struct tree_item *option_item(const struct option_entry *entry, const char *key);
 /* Refuses a key of the entry, which is a map, that is in none of the parts. */
 int option_check_keys(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 		      struct fail *fail);
@@ -128,7 +132,7 @@ int option_inherit(const struct option_table *table, void *values, const void *f
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
-/* "FILE:LINE" of a key of the entry, of the entry itself if `key` is NULL or not in it, or what was typed. */
+/* "FILE:LINE" of a key of the entry, or of its profile; of the entry itself if `key` is NULL or in neither; or what was typed. */
 struct option_place {
 	char text[256];
 };
@@ -154,5 +158,7 @@ void option_value_usage(const struct option_row *row, char *text, size_t size);
 void option_bounds(const struct option_row *row, char *text, size_t size);
 /* Adds what is given or has a value by itself to a JSON object; it can be read again. */
 void option_to_json(const struct option_table *table, const void *values, struct json_t *object);
+/* Adds what is given, and nothing else. */
+void option_given_to_json(const struct option_table *table, const void *values, struct json_t *object);
 
 #endif

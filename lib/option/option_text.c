@@ -201,6 +201,13 @@ static json_t *value_to_json(const struct option_row *row, const void *values)
 	}
 }
 
+void option_given_to_json(const struct option_table *table, const void *values, json_t *object)
+{
+	for (unsigned int i = 0; i < table->n; i++)
+		if (option_is_given(table, &table->row[i], values) && table->row[i].kind != OPTION_TREE)
+			json_object_set_new(object, table->row[i].key, value_to_json(&table->row[i], values));
+}
+
 void option_to_json(const struct option_table *table, const void *values, json_t *object)
 {
 	for (unsigned int i = 0; i < table->n; i++) {

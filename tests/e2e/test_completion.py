@@ -23,7 +23,7 @@ PATH = f"{program('vuswitch').parent}:{program('vusctl').parent}:{os.environ['PA
 
 
 def played(request: dict[str, Any]) -> dict[str, Any]:
-    names = {"ports": ["vm1", "vm2", "web:80"], "bridges": ["br0", "storage"]}[request["command"]]
+    names = {"ports": ["vm1", "vm2", "web:80"], "bridges": ["br0", "storage"], "profiles": ["tenant"]}[request["command"]]
     return {request["command"]: [{"name": name, "state": "running"} for name in names]}
 
 
@@ -91,6 +91,7 @@ def test_shells(shell: str, tmp_path: Path, switch: PlayedSwitch) -> None:
         terminal.completed("vusctl lcores --res", "vusctl lcores --reset")
         terminal.completed("vusctl port w", "vusctl port web:80" if shell != "zsh" else "vusctl port web")
         terminal.completed("vusctl macs st", "vusctl macs storage")
+        terminal.completed("vusctl profile set t", "vusctl profile set tenant")
         terminal.completed("vusctl --cont", "vusctl --control")
         terminal.completed("vusctl -c contr", "vusctl -c control.sock")
         terminal.completed("vuswitch -- --rebal", "vuswitch -- --rebalance")

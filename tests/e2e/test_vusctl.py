@@ -73,6 +73,8 @@ def changes(folder: Path, answer: dict[str, Any], *words: str | Path) -> tuple[l
     ("port set vm3 queues= -d", {"command": "port.set", "dry-run": True, "port": {"name": "vm3", "queues": None}}),
     ("bridge ensure lan", {"command": "bridge.ensure", "bridge": {"name": "lan"}}),
     ("port remove vm3 --dry-run", {"command": "port.remove", "dry-run": True, "name": "vm3"}),
+    ("profile ensure web queues=2", {"command": "profile.ensure", "profile": {"name": "web", "queues": "2"}}),
+    ("profile remove web", {"command": "profile.remove", "name": "web"}),
     ("bridge remove lan", {"command": "bridge.remove", "name": "lan"}),
     ("reload", {"command": "reload"}),
 ])

@@ -160,6 +160,8 @@ static void clean(struct client *client)
 		json_decref(ask(client, "{'command': 'port.remove', 'name': '%s'}", json_string_value(name)));
 	json_array_foreach(json_object_get(requests, "bridges"), i, name)
 		json_decref(ask(client, "{'command': 'bridge.remove', 'name': '%s'}", json_string_value(name)));
+	json_array_foreach(json_object_get(requests, "profiles"), i, name)
+		json_decref(ask(client, "{'command': 'profile.remove', 'name': '%s'}", json_string_value(name)));
 	json_decref(reply);
 	write_file("ports: []\n");
 	json_decref(ask(client, "{'command': 'reload'}"));
@@ -170,11 +172,27 @@ static void clean(struct client *client)
 /* "@" in a text is the folder. */
 #define PORT(name, more) "'port': {'name': '" name "', 'type': 'vhost-user', 'socket': '@/" name "'" more "}"
 
+struct row {
+	const char *verdict, *words, *request;
+};
+
+/* One after the other; "%" is the control socket. */
+static void expect_rows(struct client *client, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char request[LINE_MAX_BYTES];
+		const char *percent = strchr(rows[i].request, '%');
+
+		snprintf(request, sizeof(request), "%.*s%s%s",
+			 percent != NULL ? (int)(percent - rows[i].request) : (int)strlen(rows[i].request), rows[i].request,
+			 percent != NULL ? fixture.sw.control : "", percent != NULL ? percent + 1 : "");
+		expect(client, rows[i].verdict, rows[i].words, request);
+	}
+}
+
 static void good_and_wrong_ones(void **state)
 {
-	static const struct {
-		const char *verdict, *words, *request;
-	} rows[] = {
+	static const struct row rows[] = {
 		{"changed", "port a: comes", "{'command': 'port.add', " PORT("a", "") "}"},
 		{"exists", "already", "{'command': 'port.add', " PORT("a", "") "}"},
 		{"same", "[]", "{'command': 'port.ensure', " PORT("a", "") "}"},
@@ -196,7 +214,7 @@ static void good_and_wrong_ones(void **state)
 		{"invalid", "has to be an object", "{'command': 'port.add', 'port': 'a'}"},
 		{"invalid", "there are name", "{'command': 'port.remove', 'name': 'a', 'force': true}"},
 		{"invalid", "dry-run has to be", "{'command': 'port.remove', 'name': 'a', 'dry-run': 1}"},
-		{"invalid", "control socket",
+		{"exists", "control socket",
 		 "{'command': 'port.add', 'port': {'name': 'b', 'type': 'vhost-user', 'socket': '%'}}"},
 		{"from-file", "change it there", "{'command': 'port.set', 'port': {'name': 'v0', 'queues': 2}}"},
 		{"from-file", "change it there", "{'command': 'port.remove', 'name': 'v1'}"},
@@ -219,15 +237,43 @@ static void good_and_wrong_ones(void **state)
 	};
 	struct client client = client_open();
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char request[LINE_MAX_BYTES];
-		const char *percent = strchr(rows[i].request, '%');
+	expect_rows(&client, rows, sizeof(rows) / sizeof(rows[0]));
+	clean(&client);
+	client_close(&client);
+}
 
-		snprintf(request, sizeof(request), "%.*s%s%s",
-			 percent != NULL ? (int)(percent - rows[i].request) : (int)strlen(rows[i].request), rows[i].request,
-			 percent != NULL ? fixture.sw.control : "", percent != NULL ? percent + 1 : "");
-		expect(&client, percent != NULL ? "exists" : rows[i].verdict, rows[i].words, request);
-	}
+static void profiles(void **state)
+{
+	static const struct row rows[] = {
+		{"changed", "profile web: comes", "{'command': 'profile.add', 'profile': {'name': 'web', 'queues': 2}}"},
+		{"exists", "already", "{'command': 'profile.add', 'profile': {'name': 'web', 'queues': 2}}"},
+		{"same", "[]", "{'command': 'profile.ensure', 'profile': {'name': 'web', 'queues': 2}}"},
+		{"not-found", "add it first", "{'command': 'port.add', " PORT("a", ", 'profile': 'wep'") "}"},
+		{"changed", "port a: comes", "{'command': 'port.add', " PORT("a", ", 'profile': 'web'") "}"},
+		{"changed", "port a: queues 2 -> 3: the port is made anew, its VM loses the connection",
+		 "{'command': 'profile.set', 'profile': {'name': 'web', 'queues': 3}, 'dry-run': true}"},
+		{"changed", "port a: isolated off -> on: changed while it runs",
+		 "{'command': 'profile.set', 'profile': {'name': 'web', 'isolated': true}}"},
+		{"changed", "port a: isolated on -> off: changed while it runs",
+		 "{'command': 'port.set', 'port': {'name': 'a', 'isolated': false}}"},
+		{"changed", "port a: profile web -> not set",
+		 "{'command': 'port.set', 'port': {'name': 'a', 'profile': null}, 'dry-run': true}"},
+		{"not-found", "port a: there is no profile", "{'command': 'profile.remove', 'name': 'web'}"},
+		{"invalid", "did you mean queues?", "{'command': 'profile.set', 'profile': {'name': 'web', 'quues': 3}}"},
+		{"invalid", "refers to no other one", "{'command': 'profile.set', 'profile': {'name': 'web', 'profile': 'web'}}"},
+		{"invalid", "each port's own", "{'command': 'profile.set', 'profile': {'name': 'web', 'socket': '@/a'}}"},
+		{"invalid", "control-queue", "{'command': 'profile.set', 'profile': {'name': 'web', 'control-queue': false}}"},
+		{"not-found", "there is no profile b", "{'command': 'profile.set', 'profile': {'name': 'b'}}"},
+		{"changed", "port a: queues 2 -> 4",
+		 "{'command': 'ensure', 'config': {'profiles': [{'name': 'web', 'queues': 4}], 'ports': [{'name': 'b', "
+		 "'profile': 'web', 'type': 'vhost-user', 'socket': '@/b'}]}}"},
+		{"changed", "port b: goes", "{'command': 'port.remove', 'name': 'b'}"},
+		{"changed", "port a: goes", "{'command': 'port.remove', 'name': 'a'}"},
+		{"changed", "profile web: goes", "{'command': 'profile.remove', 'name': 'web'}"},
+	};
+	struct client client = client_open();
+
+	expect_rows(&client, rows, sizeof(rows) / sizeof(rows[0]));
 	clean(&client);
 	client_close(&client);
 }
@@ -265,6 +311,37 @@ static void what_cannot_be_made_is_taken_back(void **state)
 	expect(&client, "same", "[]", "{'command': 'port.ensure', " PORT("n", "") "}");
 	assert_true(is_there("n"));
 	clean(&client);
+	client_close(&client);
+}
+
+/* So is a profile, where not all ports that have it can be made anew: with those that could. */
+static void a_profile_is_taken_back(void **state)
+{
+	struct client client = client_open();
+	char sub[64];
+	json_t *reply;
+
+	snprintf(sub, sizeof(sub), "%s/sub", folder);
+	expect(&client, "changed", "port t: comes",
+	       "{'command': 'ensure', 'config': {'profiles': [{'name': 's', 'type': 'vhost-user', 'queues': 1}], 'ports': ["
+	       "{'name': 't', 'socket': '@/sub/t', 'profile': 's'}, {'name': 'u', 'socket': '@/u', 'profile': 's'}]}}");
+	assert_true(is_there("sub/t"));
+	snprintf(sub, sizeof(sub), "%s/sub/t", folder);
+	OK(unlink(sub));
+	snprintf(sub, sizeof(sub), "%s/sub", folder);
+	OK(rmdir(sub));
+	OK(mknod(sub, S_IFREG | 0600, 0));
+	expect(&client, "failed", "port t cannot be made or changed",
+	       "{'command': 'profile.set', 'profile': {'name': 's', 'queues': 2}}");
+	expect(&client, "same", "[]",
+	       "{'command': 'profile.ensure', 'profile': {'name': 's', 'type': 'vhost-user', 'queues': 1}}");
+	reply = ask(&client, "{'command': 'port', 'name': 'u'}");
+	reply = json_object_get(reply, "port");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "options"), "queues")), 1);
+	assert_string_equal(json_string_value(json_object_get(reply, "profile")), "s");
+	OK(unlink(sub));
+	clean(&client);
+	rmdir(sub);
 	client_close(&client);
 }
 
@@ -425,16 +502,18 @@ static void who_may_change(void **state)
 
 /* --- at random ---------------------------------------------------------------------------------------------------- */
 
-enum { PORTS = 6, BRIDGES = 3, NO_BRIDGE = BRIDGES };
+enum { PORTS = 6, BRIDGES = 3, NO_BRIDGE = BRIDGES, PROFILES = 2, NO_PROFILE = PROFILES };
 
 struct model_port {
 	bool there, isolated;
-	int queues, bridge;
+	int queues; /* 0: what its profile says */
+	int bridge, profile;
 };
 
 static struct {
 	struct model_port port[PORTS];
 	bool bridge[BRIDGES];
+	int profile[PROFILES]; /* queues of ports that have it; 0: it is not there */
 	int file;	 /* the ports of the file, a bit for each; PORTS and above: names that no request uses */
 } model;
 
@@ -461,16 +540,39 @@ static bool bridge_is_used(int bridge)
 	return false;
 }
 
+static int queues_of(const struct model_port *port)
+{
+	if (port->queues > 0)
+		return port->queues;
+	return port->profile == NO_PROFILE ? 1 : model.profile[port->profile];
+}
+
 static bool same_port(const struct model_port *a, const struct model_port *b)
 {
-	return a->there == b->there && a->isolated == b->isolated && a->queues == b->queues && a->bridge == b->bridge;
+	return a->there == b->there && a->isolated == b->isolated && queues_of(a) == queues_of(b) && a->bridge == b->bridge &&
+	       a->profile == b->profile;
+}
+
+/* "null", "2"; "null", "'s1'" */
+static const char *number_or_null(int number)
+{
+	static const char *const words[] = {"null", "1", "2", "3"};
+
+	return words[number];
+}
+
+static const char *profile_text(int profile)
+{
+	static const char *const words[] = {"'s0'", "'s1'", "null"};
+
+	return words[profile];
 }
 
 /* A random request for port `i`, what it makes of it, and what it is answered. */
 static const char *random_port(int i, char *text, size_t size, struct model_port *after)
 {
 	const struct model_port *now = &model.port[i];
-	struct model_port next = {true, dice(2) == 0, 1 + (int)dice(2), (int)dice(BRIDGES + 1)};
+	struct model_port next = {true, dice(2) == 0, (int)dice(3), (int)dice(BRIDGES + 1), (int)dice(PROFILES + 1)};
 	static const char *const verbs[] = {"add", "ensure", "set", "remove"};
 	const char *verb = verbs[dice(4)];
 
@@ -479,9 +581,11 @@ static const char *random_port(int i, char *text, size_t size, struct model_port
 		snprintf(text, size, "'command': 'port.remove', 'name': 'p%d'", i);
 	else
 		snprintf(text, size,
-			 "'command': 'port.%s', 'port': {'name': 'p%d', %s'isolated': %s, 'queues': %d, 'bridge': '%s'}", verb, i,
+			 "'command': 'port.%s', 'port': {'name': 'p%d', %s'isolated': %s, 'queues': %s, 'profile': %s, "
+			 "'bridge': '%s'}", verb, i,
 			 strcmp(verb, "set") == 0 ? "" : "'type': 'vhost-user', 'socket': '@/p#', ",
-			 next.isolated ? "true" : "false", next.queues, bridge_text(next.bridge));
+			 next.isolated ? "true" : "false", number_or_null(next.queues), profile_text(next.profile),
+			 bridge_text(next.bridge));
 	if (strchr(text, '#') != NULL)
 		*strchr(text, '#') = (char)('0' + i);
 	if (in_file(i))
@@ -494,7 +598,8 @@ static const char *random_port(int i, char *text, size_t size, struct model_port
 		*after = (struct model_port){0};
 		return "changed";
 	}
-	if (next.bridge != NO_BRIDGE && !model.bridge[next.bridge])
+	if ((next.bridge != NO_BRIDGE && !model.bridge[next.bridge]) ||
+	    (next.profile != NO_PROFILE && model.profile[next.profile] == 0))
 		return "not-found";
 	*after = next;
 	return same_port(now, after) ? "same" : "changed";
@@ -516,6 +621,35 @@ static const char *random_bridge(int i, char *text, size_t size, bool *after)
 		return "not-found";
 	*after = strcmp(verb, "remove") != 0;
 	return model.bridge[i] == *after ? "same" : "changed";
+}
+
+static bool profile_is_used(int profile)
+{
+	for (int i = 0; i < PORTS; i++)
+		if (model.port[i].there && model.port[i].profile == profile)
+			return true;
+	return false;
+}
+
+static const char *random_profile(int i, char *text, size_t size, int *after)
+{
+	static const char *const verbs[] = {"add", "ensure", "set", "remove"};
+	const char *verb = verbs[dice(4)];
+	int now = model.profile[i], next = 1 + (int)dice(3);
+
+	*after = now;
+	if (strcmp(verb, "remove") == 0)
+		snprintf(text, size, "'command': 'profile.remove', 'name': 's%d'", i);
+	else
+		snprintf(text, size, "'command': 'profile.%s', 'profile': {'name': 's%d', 'queues': %d}", verb, i, next);
+	if (strcmp(verb, "add") == 0 && now > 0)
+		return "exists";
+	if (strcmp(verb, "set") == 0 && now == 0)
+		return "not-found";
+	if (strcmp(verb, "remove") == 0 && (now == 0 || profile_is_used(i)))
+		return "not-found";
+	*after = strcmp(verb, "remove") == 0 ? 0 : next;
+	return now == *after ? "same" : "changed";
 }
 
 /* The file has other ports, perhaps one that a request has added, too. */
@@ -547,12 +681,13 @@ static void random_reload(struct client *client)
 
 static void random_request(struct client *client)
 {
-	bool dry = dice(8) == 0, is_bridge = dice(4) == 0, bridge = false;
-	int i = (int)dice(is_bridge ? BRIDGES : PORTS);
+	bool dry = dice(8) == 0, is_bridge = dice(4) == 0, is_profile = !is_bridge && dice(4) == 0, bridge = false;
+	int i = (int)dice(is_bridge ? BRIDGES : is_profile ? PROFILES : PORTS), profile = 0;
 	struct model_port port;
 	char text[1024];
-	const char *verdict = is_bridge ? random_bridge(i, text, sizeof(text), &bridge)
-					: random_port(i, text, sizeof(text), &port);
+	const char *verdict = is_bridge	   ? random_bridge(i, text, sizeof(text), &bridge)
+			      : is_profile ? random_profile(i, text, sizeof(text), &profile)
+					   : random_port(i, text, sizeof(text), &port);
 	json_t *reply = ask(client, "{%s%s}", text, dry ? ", 'dry-run': true" : "");
 
 	if (strcmp(verdict_in(reply), verdict) != 0)
@@ -562,6 +697,8 @@ static void random_request(struct client *client)
 		return;
 	if (is_bridge)
 		model.bridge[i] = bridge;
+	else if (is_profile)
+		model.profile[i] = profile;
 	else
 		model.port[i] = port;
 }
@@ -570,9 +707,13 @@ static void random_request(struct client *client)
 static void check_model(struct client *client)
 {
 	json_t *reply = ask(client, "{'command': 'config'}"), *ports = ask(client, "{'command': 'ports'}");
-	unsigned int there = 0, file = 0;
+	unsigned int there = 0, file = 0, profiles = 0;
 	const json_t *port;
 	size_t i;
+
+	for (int n = 0; n < PROFILES; n++)
+		profiles += model.profile[n] > 0;
+	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "config"), "profiles")), profiles);
 
 	json_array_foreach(json_object_get(json_object_get(reply, "config"), "ports"), i, port)
 	{
@@ -585,7 +726,7 @@ static void check_model(struct client *client)
 			continue;
 		there++;
 		assert_true(wanted->there);
-		assert_int_equal(json_integer_value(json_object_get(port, "queues")), wanted->queues);
+		assert_int_equal(json_integer_value(json_object_get(port, "queues")), queues_of(wanted));
 		assert_int_equal(json_is_true(json_object_get(port, "isolated")), wanted->isolated);
 		assert_string_equal(json_string_value(json_object_get(port, "bridge")), bridge_text(wanted->bridge));
 	}
@@ -665,8 +806,10 @@ int main(void)
 	const struct fg_switch_options opt = {.ports = ports, .args = args};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(good_and_wrong_ones),
+		TEST_CASE(profiles),
 		TEST_CASE(answered_when_it_has_taken_effect),
 		TEST_CASE(what_cannot_be_made_is_taken_back),
+		TEST_CASE(a_profile_is_taken_back),
 		TEST_CASE(a_reload_keeps_what_requests_have_added),
 		TEST_CASE(many_at_once),
 		TEST_CASE(who_may_change),

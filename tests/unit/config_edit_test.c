@@ -152,6 +152,79 @@ static void a_name_in_both_is_an_error(void **state)
 	config_free(&config);
 }
 
+static int edit_profile(struct config *config, enum config_edit_verb verb, const char *text, struct fail *fail)
+{
+	struct config_edit one = {0};
+	json_t *json = text[0] == '{' ? json_of(text) : NULL;
+	int error = config_edit_add(&one, CONFIG_EDIT_PROFILES, verb, json == NULL ? text : NULL, json, fail);
+
+	if (error == 0)
+		error = edit(config, &one, fail);
+	config_edit_free(&one);
+	json_decref(json);
+	return error;
+}
+
+static void a_port_has_what_its_profile_says(void **state)
+{
+	struct config config;
+	struct fail fail;
+
+	read_file(&config, file);
+	OK(edit_profile(&config, CONFIG_EDIT_ADD, "{'name': 'web', 'type': 'vhost-user', 'queues': 2, 'isolated': 'on'}", &fail));
+	OK(edit_port(&config, CONFIG_EDIT_ADD, "{'name': 'a', 'socket': '/a', 'profile': 'web'}", &fail));
+	OK(edit_port(&config, CONFIG_EDIT_ADD, "{'name': 'b', 'socket': '/b', 'profile': 'web', 'queues': 4}", &fail));
+	assert_int_equal(queues_of(&config, "a"), 2);
+	assert_int_equal(queues_of(&config, "b"), 4);
+	assert_true(config_find_port(&config, "b")->member.isolated);
+	OK(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'queues': 3, 'isolated': null}", &fail));
+	assert_int_equal(queues_of(&config, "a"), 3);
+	assert_int_equal(queues_of(&config, "b"), 4);
+	assert_false(config_find_port(&config, "b")->member.isolated);
+	OK(edit_port(&config, CONFIG_EDIT_SET, "{'name': 'b', 'queues': null}", &fail));
+	assert_int_equal(queues_of(&config, "b"), 3);
+	assert_int_equal(edit_profile(&config, CONFIG_EDIT_REMOVE, "web", &fail), -ENOENT);
+	assert_string_equal(fail.text,
+			    "request: port a: there is no profile \"web\"; add it first, or give the port another one");
+	/* What is wrong with the port is wrong where the profile says it. */
+	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'control-queue': false}", &fail), -EINVAL);
+	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'profile': 'web'}", &fail), -EINVAL);
+	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'socket': '/c'}", &fail), -EINVAL);
+	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'mtu': 1500}", &fail), -EINVAL);
+	OK(edit_port(&config, CONFIG_EDIT_REMOVE, "a", &fail));
+	OK(edit_port(&config, CONFIG_EDIT_SET, "{'name': 'b', 'profile': null, 'type': 'vhost-user'}", &fail));
+	assert_int_equal(queues_of(&config, "b"), 1);
+	OK(edit_profile(&config, CONFIG_EDIT_REMOVE, "web", &fail));
+	config_free(&config);
+}
+
+/* Of the file: it must hold without requests. */
+static void a_port_of_the_file_has_a_profile_of_the_file(void **state)
+{
+	struct config config, next;
+	struct fail fail;
+	json_t *json = json_of("{'ports': [{'name': 'f', 'type': 'vhost-user', 'socket': '/f', 'profile': 'web'}]}");
+
+	read_file(&config, file);
+	OK(edit_profile(&config, CONFIG_EDIT_ADD, "{'name': 'web', 'queues': 2}", &fail));
+	next = (struct config){.drivers = drivers};
+	OK(config_read_json(&next, "FILE", json, &fail));
+	next.requests = tree_hold(config.requests);
+	assert_int_equal(config_check(&next, &fail), -ENOENT);
+	assert_string_equal(fail.text,
+			    "FILE: port f: profile web is a request's, and not there at the next start; list it beside the port");
+	config_free(&next);
+	json_decref(json);
+	json = json_of("{'profiles': [{'name': 'web', 'queues': 2}]}");
+	OK(config_read_json(&next, "FILE", json, &fail));
+	next.requests = tree_hold(config.requests);
+	assert_int_equal(config_check(&next, &fail), -EEXIST);
+	assert_string_equal(fail.text, "FILE: profile web is here, and is a request's as well; remove it here or there");
+	json_decref(json);
+	config_free(&next);
+	config_free(&config);
+}
+
 static void an_edit_is_undone(void **state)
 {
 	struct config_edit first = {0}, undo = {0}, again = {0};
@@ -205,22 +278,44 @@ static void a_document(void **state)
 
 /* --- at random ---------------------------------------------------------------------------------------------------- */
 
-enum { STEPS = 2000, NAMES = 12 };
+enum { STEPS = 2000, NAMES = 12, PROFILES = 3 };
+
+static void random_profile(struct config *config, enum config_edit_verb verb)
+{
+	struct fail fail;
+	char text[256];
+	uint32_t i = dice(PROFILES);
+
+	if (verb == CONFIG_EDIT_REMOVE)
+		snprintf(text, sizeof(text), "s%u", i);
+	else
+		snprintf(text, sizeof(text), "{'name': 's%u', %s, 'isolated': %s}", i,
+			 dice(2) == 0 ? "'queues': 3" : dice(8) == 0 ? "'mtu': 1500" : "'offloads': false",
+			 dice(2) == 0 ? "true" : "null");
+	edit_profile(config, verb, text, &fail);
+}
 
 static void random_edit(struct config *config)
 {
 	static const enum config_edit_verb verbs[] = {CONFIG_EDIT_ADD, CONFIG_EDIT_SET, CONFIG_EDIT_REMOVE, CONFIG_EDIT_ENSURE};
 	enum config_edit_verb verb = verbs[dice(4)];
 	struct fail fail;
-	char text[256];
+	char text[256], profile[32] = "null";
 	uint32_t i = dice(NAMES);
 
+	if (dice(4) == 0) {
+		random_profile(config, verb);
+		return;
+	}
+	if (dice(2) == 0)
+		snprintf(profile, sizeof(profile), "'s%u'", dice(PROFILES));
 	if (verb == CONFIG_EDIT_REMOVE)
 		snprintf(text, sizeof(text), "p%u", i);
 	else
-		snprintf(text, sizeof(text), "{'name': 'p%u'%s%u', 'queues': %u, 'bridge': '%s'}", i,
+		snprintf(text, sizeof(text), "{'name': 'p%u'%s%u', %s'profile': %s, 'queues': %u, 'bridge': '%s'}", i,
 			 verb == CONFIG_EDIT_SET ? ", 'socket': '/p" : ", 'type': 'vhost-user', 'socket': '/p",
-			 dice(8) == 0 ? dice(NAMES) : i, dice(20), dice(8) == 0 ? "none" : "lan");
+			 dice(8) == 0 ? dice(NAMES) : i, dice(4) == 0 ? "'postcopy': false, " : "", profile, dice(20),
+			 dice(8) == 0 ? "none" : "lan");
 	edit_port(config, verb, text, &fail);
 }
 
@@ -258,6 +353,8 @@ int main(void)
 		cmocka_unit_test(each_verb),
 		cmocka_unit_test(what_is_the_files_stays),
 		cmocka_unit_test(a_name_in_both_is_an_error),
+		cmocka_unit_test(a_port_has_what_its_profile_says),
+		cmocka_unit_test(a_port_of_the_file_has_a_profile_of_the_file),
 		cmocka_unit_test(an_edit_is_undone),
 		cmocka_unit_test(a_document),
 		cmocka_unit_test(what_is_shared_is_what_all_of_it_read_anew_is),

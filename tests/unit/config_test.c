@@ -189,7 +189,7 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
-	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: bridges, ports, rebalance, "
+	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: profiles, bridges, ports, rebalance, "
 	 "change-users, change-groups, socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
 	{"rebalance: [on]\nports: []\n", 1, "rebalance"},

@@ -61,6 +61,12 @@ static void print_page(FILE *to)
 		    "## The file\n\n");
 	print_head(to, false);
 	print_rows(to, &switch_options, false);
+	fprintf(to, "\n## An entry of `profiles`\n\n"
+		    "A set of options, which a port with `profile: NAME` has; what the port says itself counts. Beside its name it\n"
+		    "has what an entry of `ports` may have (of its type, or of any), but for the socket or the device, which are\n"
+		    "each port's own, and another profile. When it changes, the ports that have it do.\n\n");
+	print_head(to, false);
+	print_rows(to, &config_profile_names, false);
 	fprintf(to, "\n## An entry of `bridges`\n\n"
 		    "A change makes the bridge anew, but for `static-macs`; no VM loses its connection.\n\n");
 	print_head(to, false);
@@ -171,14 +177,18 @@ static void the_manual_pages_have_each_row(void **state)
 
 	for (unsigned int i = 0; i < bridge_options.n; i++)
 		assert_item(file, &bridge_options.row[i]);
-	for (unsigned int i = 0; i < bridge_port_options.n; i++) {
+	for (unsigned int i = 0; i < bridge_port_options.n; i++)
 		assert_item(file, &bridge_port_options.row[i]);
-	}
+	for (unsigned int i = 0; i < config_port_names.n; i++)
+		assert_item(file, &config_port_names.row[i]);
 	for (unsigned int d = 0; d < DRIVERS; d++) {
 		char *usage = usage_of(program, drivers[d]);
 
 		for (unsigned int i = 0; i < bridge_port_options.n; i++)
 			assert_key(usage, bridge_port_options.row[i].key);
+		for (unsigned int i = 0; i < config_port_names.n; i++)
+			if (config_port_names.row[i].live)
+				assert_key(usage, config_port_names.row[i].key);
 		for (unsigned int i = 0; i < drivers[d]->options->n; i++) {
 			const struct option_row *row = &drivers[d]->options->row[i];
 
