@@ -9,6 +9,7 @@
 #include "client.h"
 #include "options.h"
 #include "out.h"
+#include "replace_file.h"
 #include "tree.h"
 #include "views.h"
 
@@ -139,7 +140,24 @@ json_t *ask_reload(void)
 	return new_request("reload");
 }
 
+json_t *ask_save(void)
+{
+	return json_pack("{s:s}", "command", "save");
+}
+
 /* --- the reply --------------------------------------------------------------------------------------------------- */
+
+void view_saved(const struct replies *replies)
+{
+	const json_t *text = json_object_get(replies->now[0], "text");
+	const char *file = command_word(0);
+	struct fail fail;
+
+	if (file == NULL)
+		fputs(json_string_value(text), stdout);
+	else if (replace_file(file, json_string_value(text), json_string_length(text), &fail) != 0)
+		die("%s", fail.text);
+}
 
 void view_changes(const struct replies *replies)
 {

@@ -16,6 +16,10 @@ json_t *ask_edit(void);
 json_t *ask_ensure(void);
 json_t *ask_reload(void);
 
+json_t *ask_save(void);
+/* The text of a file: to FILE, which is replaced whole, or to standard output. Ends the program where it cannot be written. */
+void view_saved(const struct replies *replies);
+
 /* What became of what, a line each. */
 void view_changes(const struct replies *replies);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ struct vuswitch {
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
 	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
 	size_t text_len;
+	struct fail state; /* why what requests had added is not there, or "" */
 	bool reloading;	     /* the service manager waits for the end of it */
 	bool settled;	     /* vuswitch_settled() was told of what was applied last */
 	bool runs;	     /* the loop is about to run */
@@ -118,6 +120,21 @@ static void take_text(struct vuswitch *vus, struct config *config)
 		config->text = NULL;
 }
 
+/* Whether all is there that is no request's: a start that cannot have that is none. */
+static bool file_is_made(const struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	const struct config *config = switch_config(vus->sw);
+	bool made = true;
+
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		made = made && (config->bridges[i].from == CONFIG_FROM_REQUEST ||
+				switch_bridge_progress(vus->sw, config->bridges[i].name) != SWITCH_FAILED);
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		made = made && (config->ports[i].from == CONFIG_FROM_REQUEST ||
+				switch_port_progress(vus->sw, config->ports[i].name, NULL) != SWITCH_FAILED);
+	return made;
+}
+
 /* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to end.
  * One that replaces it before then has come by a reload, which ends nothing. */
 static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
@@ -125,7 +142,7 @@ static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
 	bool fall_back = switch_config(vus->sw)->in_place_of != NULL;
 	unsigned int ports = switch_ports_n(vus->sw);
 
-	if (vus->failed > 0 && !fall_back && !vus->reloading) {
+	if (vus->failed > 0 && !fall_back && !vus->reloading && !file_is_made(vus)) {
 		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
 		return false;
 	}
@@ -299,6 +316,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		.loop = vus->loop,
 		.sw = vus->sw,
 		.control = vus->options.control,
+		.state = vus->options.state,
 		.read = vuswitch_read_config,
 		.taken = vuswitch_take_config,
 		.arg = vus,
@@ -308,6 +326,21 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	vus->last_good = (struct last_good){
 		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
 	return 0;
+}
+
+/* What requests had added, and is not there, is out of the way of what they will add. */
+static void set_aside_state(struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	char aside[PATH_MAX];
+
+	if (vus->state.text[0] == '\0')
+		return;
+	snprintf(aside, sizeof(aside), "%s.broken", vus->options.state);
+	log_error("vuswitch", "starts without what requests had added: %s", vus->state.text);
+	if (rename(vus->options.state, aside) == 0)
+		log_error("vuswitch", "that file is %s now; `vusctl ensure` may take it once it is mended", aside);
+	else
+		log_error("vuswitch", "%s: %s; the next request replaces it", aside, strerror(errno));
 }
 
 /* Returns when the switch is to end: 0, or -1 if it cannot begin, which is logged. */
@@ -321,13 +354,15 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if (lcores_start() != 0)
 		return -1;
 	take_text(vus, config);
-	/* A device that is gone since the last good configuration was kept is reported, and leaves the other ports alone. */
+	set_aside_state(vus);
+	/* A device that is gone since the last good configuration, or a request, was kept is reported, and leaves the other ports
+	 * alone. */
 	if (switch_apply(vus->sw, config) < 0)
 		return -1;
 	vus->failed = switch_catch_up(vus->sw);
 	vus->runs = true;
 	/* Devices start on a thread of their own, and VMs are served meanwhile. */
-	if ((vus->settled || (vus->failed > 0 && !fall_back)) && !vuswitch_begin(vus))
+	if ((vus->settled || (vus->failed > 0 && !fall_back && !file_is_made(vus))) && !vuswitch_begin(vus))
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ctl_socket_take_changes(vus->ctl, vus->changes);
@@ -408,16 +443,30 @@ static int vuswitch_fail_out(const struct fail *fail, int status)
 
 /* 0, or the exit status. EX_CONFIG: the file has an error, no last good one takes its place, and starting again is in
  * vain until it is mended. */
-static int read_config(const struct options *options, struct config *config)
+static int read_config(struct vuswitch *vus, struct config *config)
 {
+	const struct options *options = &vus->options;
 	bool falls_back = options->last_good != NULL && !options->check;
 	struct fail fail;
-	int error = falls_back ? options_read_first_config(options, config, &fail)
-			       : options_read_config(options, NULL, config, &fail);
+	int error = options_read_first_config(options, config, &vus->state, &fail);
 
+	if (error == 0 && options->check && vus->state.text[0] != '\0') {
+		config_free(config);
+		return vuswitch_fail_out(&vus->state, EXIT_FAILURE);
+	}
 	if (error == 0)
 		return EXIT_SUCCESS;
 	return vuswitch_fail_out(&fail, falls_back ? EX_CONFIG : EXIT_FAILURE);
+}
+
+/* Until the process before this one has ended, it takes requests, and keeps them. */
+static int follow_predecessor(struct vuswitch *vus, struct config *config)
+{
+	predecessor_wait(vus->options.control, config);
+	if (vus->options.state == NULL)
+		return EXIT_SUCCESS;
+	config_free(config);
+	return read_config(vus, config);
 }
 
 /* Our parent may have closed them: then the next descriptors would have their numbers, and get our lines. */
@@ -459,7 +508,7 @@ int main(int argc, char **argv)
 		printf("vuswitch %s, %s\n", VUS_VERSION, rte_version());
 		return EXIT_SUCCESS;
 	}
-	status = read_config(&vus.options, &config);
+	status = read_config(&vus, &config);
 	if (status != EXIT_SUCCESS) {
 		options_free(&vus.options);
 		return status;
@@ -471,10 +520,10 @@ int main(int argc, char **argv)
 	} else {
 		signals_block();
 		raise_descriptor_limit();
-		predecessor_wait(vus.options.control, &config);
-		if (vuswitch_create(&vus, &fail) != 0)
+		status = follow_predecessor(&vus, &config);
+		if (status == EXIT_SUCCESS && vuswitch_create(&vus, &fail) != 0)
 			status = vuswitch_fail_out(&fail, EXIT_FAILURE);
-		else if (run(&vus, &config) != 0)
+		else if (status == EXIT_SUCCESS && run(&vus, &config) != 0)
 			status = EXIT_FAILURE;
 		clean = vuswitch_destroy(&vus);
 	}

@@ -10,9 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config_save.h"
+
 enum {
 	OPT_CONFIG = 256,
 	OPT_LAST_GOOD,
+	OPT_STATE,
 	OPT_CONTROL,
 	OPT_JOURNAL,
 	OPT_BUSY_POLL,
@@ -25,6 +28,7 @@ enum {
 static const struct option own_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
 	{"last-good", required_argument, NULL, OPT_LAST_GOOD},
+	{"state", required_argument, NULL, OPT_STATE},
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
@@ -147,6 +151,9 @@ static int options_take(struct options *options, int option, int index, char **a
 	case OPT_LAST_GOOD:
 		options->last_good = optarg;
 		return 0;
+	case OPT_STATE:
+		options->state = optarg;
+		return 0;
 	case OPT_CONTROL:
 		return set_control(options, optarg, fail);
 	case OPT_JOURNAL:
@@ -175,11 +182,20 @@ static int options_take(struct options *options, int option, int index, char **a
 	}
 }
 
-/* A file that is kept in itself would be overwritten while it is being edited. */
-static int check_last_good(const struct options *options, struct fail *fail)
+static bool is_same_file(const char *a, const char *b)
 {
-	struct stat file, kept;
+	struct stat first, second;
 
+	return a != NULL && b != NULL && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
+/* A file that is kept in itself would be overwritten while it is being edited. */
+static int check_kept(const struct options *options, struct fail *fail)
+{
+	if (is_same_file(options->state, options->config) || is_same_file(options->state, options->last_good))
+		return fail_set(fail, -EINVAL, "--state %s: this is the file of --config or --last-good; give another path",
+				options->state);
 	if (options->last_good == NULL)
 		return 0;
 	if (options->config == NULL)
@@ -187,8 +203,7 @@ static int check_last_good(const struct options *options, struct fail *fail)
 				"--last-good %s: there is no file to keep; give --config FILE, or "
 				"leave it out",
 				options->last_good);
-	if (stat(options->last_good, &kept) == 0 && stat(options->config, &file) == 0 &&
-	    file.st_dev == kept.st_dev && file.st_ino == kept.st_ino)
+	if (is_same_file(options->last_good, options->config))
 		return fail_set(fail, -EINVAL,
 				"--last-good %s: this is the file of --config itself; give another path",
 				options->last_good);
@@ -251,10 +266,10 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 				 "\"%s\" is not an option; ports are --vhost NAME=SOCKET and "
 				 "--ethdev NAME=DEVICE, a file is --config FILE",
 				 argv[optind]);
-	if (error == 0 && options->config == NULL && options->ports_n == 0 && !options->help &&
+	if (error == 0 && options->config == NULL && options->ports_n == 0 && options->state == NULL && !options->help &&
 	    !options->version)
 		error = nothing_to_switch(options, fail);
-	return error == 0 ? check_last_good(options, fail) : error;
+	return error == 0 ? check_kept(options, fail) : error;
 }
 
 void options_free(struct options *options)
@@ -286,16 +301,16 @@ int options_read_config(const struct options *options, struct tree *requests, st
 	return error;
 }
 
-int options_read_first_config(const struct options *options, struct config *config,
-			      struct fail *fail)
+/* The file, or the last good one in its place. */
+static int read_any(const struct options *options, struct tree *requests, struct config *config, struct fail *fail)
 {
-	int error = options_read_config(options, NULL, config, fail);
+	int error = options_read_config(options, tree_hold(requests), config, fail);
 	struct options kept = *options;
 	struct fail first, second;
 	struct stat st;
 
-	if (error == 0)
-		return 0;
+	if (error == 0 || options->last_good == NULL || options->check)
+		return error;
 	first = *fail;
 	kept.config = options->last_good;
 	if (stat(options->last_good, &st) != 0)
@@ -305,7 +320,7 @@ int options_read_first_config(const struct options *options, struct config *conf
 	if (!S_ISREG(st.st_mode))
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.100s is no file)",
 				first.text, options->last_good);
-	if (options_read_config(&kept, NULL, config, &second) != 0)
+	if (options_read_config(&kept, tree_hold(requests), config, &second) != 0)
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",
 				first.text, second.text);
 	config->in_place_of = strdup(first.text);
@@ -313,4 +328,24 @@ int options_read_first_config(const struct options *options, struct config *conf
 		return 0;
 	config_free(config);
 	return fail_set(fail, -ENOMEM, "%s: no memory", options->config);
+}
+
+int options_read_first_config(const struct options *options, struct config *config, struct fail *state, struct fail *fail)
+{
+	struct tree *requests = NULL;
+	int error;
+
+	if (options->state == NULL || config_state_read(options->state, &requests, state) == 0)
+		state->text[0] = '\0';
+	error = read_any(options, requests, config, fail);
+	if (error != 0 && requests != NULL) {
+		struct fail with = *fail;
+
+		/* What the file has by now may not go with what requests had added: then the file counts. */
+		error = read_any(options, NULL, config, fail);
+		if (error == 0)
+			fail_set(state, -EINVAL, "%s: %s", options->state, with.text);
+	}
+	tree_free(requests);
+	return error;
 }

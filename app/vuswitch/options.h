@@ -23,6 +23,7 @@ struct options {
 	int eal_n;
 	const char *config;    /* --config, or NULL */
 	const char *last_good; /* --last-good, or NULL */
+	const char *state;     /* --state, or NULL */
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
@@ -48,9 +49,9 @@ void options_print_help(FILE *to);
  * (NULL: nothing), which becomes the configuration's own. To be called again when the file has changed. `config` is empty after
  * an error. 0 or -errno. */
 int options_read_config(const struct options *options, struct tree *requests, struct config *config, struct fail *fail);
-/* The same at a start: if the file cannot be used, the one of --last-good is read in its place, and `config->in_place_of`
- * says why. */
-int options_read_first_config(const struct options *options, struct config *config,
-			      struct fail *fail);
+/* The same at a start, with what requests had added before, if --state keeps that. If the file cannot be used, the one of
+ * --last-good is read in its place, and `config->in_place_of` says why; if what is kept cannot be used, nothing of it is, and
+ * `state` says why, and is empty otherwise. */
+int options_read_first_config(const struct options *options, struct config *config, struct fail *state, struct fail *fail);
 
 #endif

@@ -12,7 +12,9 @@ static const char head[] =
 	"\n"
 	"  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
 	"  --last-good FILE where the last --config file that could be applied is kept, and\n"
-	"                   read from if at the next start that one has an error\n";
+	"                   read from if at the next start that one has an error\n"
+	"  --state FILE     where what requests have added is kept, and read from at the next\n"
+	"                   start (default: nowhere; it is gone after a restart)\n";
 
 static const char middle[] =
 	"  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"

@@ -5,6 +5,7 @@
 
 #include "changes_private.h"
 #include "clock.h"
+#include "config_save.h"
 #include "log.h"
 
 /* vusctl waits for five seconds. */
@@ -69,6 +70,7 @@ static void change_free(struct change *change) RUNS_ON(control_thread)
 	config_edit_free(&change->edit);
 	change_free_others(change);
 	json_decref(change->told);
+	free(change->text);
 	free(change);
 }
 
@@ -101,7 +103,7 @@ static void take_back(struct changes *changes, struct config_edit *undo) RUNS_ON
 		return;
 	}
 	change->edit = *undo;
-	snprintf(change->what, sizeof(change->what), "a request is taken back");
+	snprintf(change->what, sizeof(change->what), "what of a request could not be made is taken back");
 	snprintf(change->who, sizeof(change->who), "not all of it could be made");
 	TAILQ_INSERT_HEAD(&changes->queue, change, link);
 	start_next(changes);
@@ -210,24 +212,43 @@ static void drop_config(struct changes *changes, struct config *config) RUNS_ON(
 
 /* --- one after the other ---------------------------------------------------------------------------------------- */
 
+/* Before it is done: whoever is told that it is finds it there after a restart. */
+static int keep_requests(struct changes *changes, const struct change *change)
+{
+	const char *state = changes->options.state;
+	struct fail why;
+	bool any = false;
+
+	for (unsigned int i = 0; i < change->edit.n; i++)
+		any |= change->edit.item[i].before != change->edit.item[i].after;
+	if (state == NULL || change->dry_run || !any || config_state_write(state, &changes->config, &why) == 0)
+		return 0;
+	return fail_set(&changes->fail, -EIO, "nothing was changed, because that cannot be kept: %s", why.text);
+}
+
 static void check_run(struct loop_job *job)
 {
 	struct changes *changes = container_of(job, struct changes, check);
 	const struct changes_options *options = &changes->options;
+	struct change *change = changes->now;
 
 	if (changes->error != 0)
 		return;
-	if (changes->now->reloads) {
+	if (change->reloads) {
 		changes->error = options->read(options->arg, changes->requests, &changes->config, &changes->fail);
 		return;
 	}
-	changes->error = config_edit_apply(&changes->now->edit, &changes->config, &changes->fail);
+	changes->error = config_edit_apply(&change->edit, &changes->config, &changes->fail);
 	if (changes->error == 0)
 		changes->error = config_check(&changes->config, &changes->fail);
 	if (changes->error == 0 && options->control != NULL)
 		changes->error = config_check_control(&changes->config, options->control, &changes->fail);
 	if (changes->error == 0)
-		changes->error = change_find_others(changes->now, &changes->config, &changes->fail);
+		changes->error = change_find_others(change, &changes->config, &changes->fail);
+	if (changes->error == 0 && change->saves)
+		changes->error = config_save(&changes->config, &change->text, &change->text_len, &changes->fail);
+	else if (changes->error == 0)
+		changes->error = keep_requests(changes, change);
 }
 
 static void tell_costs(struct change *change) RUNS_ON(control_thread)
@@ -284,7 +305,13 @@ static void take(struct changes *changes, struct change *change) RUNS_ON(control
 	if (changes->error != 0) {
 		if (change->reloads && !change->dry_run)
 			changes->options.taken(changes->options.arg, NULL, &changes->fail);
+		else if (change->answered == NULL)
+			log_warn("control", "%s, but: %s", change->what, changes->fail.text);
 		answer(change, change_reply_error(changes->error, &changes->fail));
+		return;
+	}
+	if (change->saves) {
+		answer(change, json_pack("{s:s%}", "text", change->text, change->text_len));
 		return;
 	}
 	if (!change->signalled)

@@ -14,7 +14,8 @@
  *	profile.add, profile.set, profile.ensure {profile: {...}}	profile.remove {name}
  *	ensure {config: {profiles, bridges, ports}}		reload
  *
- * and with {dry-run: true} each says what it would do. docs/api.md has them, and the replies.
+ * and with {dry-run: true} each says what it would do. docs/api.md has them, and the replies. What is kept over a restart is on
+ * the disk before it is done. `save` changes nothing, and is answered by the text of a file that says all of it.
  *
  * Context: control thread, but for what `read` says.
  * Ownership: a struct change is the module's; who has asked keeps a pointer to it until it is answered or forgotten.
@@ -38,6 +39,7 @@ struct changes_options {
 	struct loop *loop;
 	struct vus_switch *sw;
 	const char *control; /* the control socket's path, which is no port's; NULL: there is none */
+	const char *state;   /* the file in which requests are kept over a restart (config_save.h); NULL: they are not */
 	/* Reads and checks the file and the command line, with `requests`, which becomes the configuration's own.
 	 * Context: the loop's helper. */
 	int (*read)(void *arg, struct tree *requests, struct config *config, struct fail *fail);
@@ -61,8 +63,10 @@ bool changes_reload_is_due(const struct changes *changes) RUNS_ON(control_thread
 #define CHANGES_COMMANDS                                                                                          \
 	"port.add, port.set, port.remove, port.ensure, bridge.add, bridge.set, bridge.remove, bridge.ensure, profile.add, "   \
 	"profile.set, profile.remove, profile.ensure, ensure and reload"
-/* Whether this is one of them. */
+/* Whether this is one of them, or `save`. */
 bool changes_has(const char *command);
+/* Whether it may change something. */
+bool changes_changes(const char *command);
 /* `reply` is the callee's; NULL: no memory. */
 typedef void (*change_answered)(void *arg, struct json_t *reply);
 /* Begins what `request` asks for; `who` is for the log. answered() follows, never from within. NULL: it makes no sense, and

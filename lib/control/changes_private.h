@@ -23,6 +23,9 @@ struct change {
 	TAILQ_ENTRY(change) link; /* in `queue`, then nowhere, then in `applied` */
 	bool reloads;		  /* reads the file; else there is an edit */
 	bool signalled;		  /* ... because of a signal: nobody is to be answered */
+	bool saves;		  /* changes nothing: */
+	char *text;		  /* what is saved */
+	size_t text_len;
 	bool dry_run;
 	struct config_edit edit;
 	char what[96], who[96];

@@ -32,6 +32,11 @@ static int edit_of(const char *command)
 
 bool changes_has(const char *command)
 {
+	return changes_changes(command) || strcmp(command, "save") == 0;
+}
+
+bool changes_changes(const char *command)
+{
 	return edit_of(command) >= 0 || strcmp(command, "ensure") == 0 || strcmp(command, "reload") == 0;
 }
 
@@ -79,7 +84,8 @@ int change_read(struct change *change, const json_t *request, struct fail *fail)
 	if (i >= 0)
 		return read_edit(change, request, i, fail);
 	change->reloads = strcmp(command, "reload") == 0;
-	if (change->reloads)
+	change->saves = strcmp(command, "save") == 0;
+	if (change->reloads || change->saves)
 		return check_members(request, command, NULL, fail);
 	error = check_members(request, command, "config", fail);
 	if (error == 0)

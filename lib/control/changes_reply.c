@@ -17,6 +17,8 @@ static const char *code_of(int error)
 		return "not-found";
 	case EPERM:
 		return "from-file";
+	case EIO:
+		return "failed";
 	case EBUSY:
 		return "busy";
 	case ENOMEM:

@@ -6,6 +6,8 @@
  *	config_check.c	 trees become values, and are checked against each other
  *	config_profile.c the profiles among them
  *	config_change.c	 two configurations are compared
+ *	config_save.c	 one as the text of a file
+ *	config_state.c	 requests in a file of their own
  *	config_text.c	 the bytes of a file
  *
  * Context: any thread but an lcore.
@@ -14,6 +16,8 @@
 #define VUS_CONFIG_PRIVATE_H
 
 #include "config.h"
+
+struct json_t;
 
 /* Frees what config_check() has made. */
 void config_clear_checked(struct config *config);
@@ -40,6 +44,9 @@ const struct config_profile *config_profile_of(const struct config *config, cons
 /* Refuses an entry of `ports` whose profile is not there, or is not when the port is. */
 int config_profile_check(const struct config *config, enum config_from from, const struct option_entry *port,
 			 struct fail *fail);
+/* config_save.c: an entry of `ports` that says the same wherever it is read. */
+struct json_t *config_port_to_entry(const struct config_port *port);
+
 void config_profiles_to_json(const struct config *config, struct json_t *list);
 
 #endif

@@ -76,7 +76,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 		return reply;
 	}
 	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, bridges, profiles, "
-			 "lcores, lcore, rebalance, version, config, events, and to change something " CHANGES_COMMANDS,
+			 "lcores, lcore, rebalance, version, config, save, events, and to change something " CHANGES_COMMANDS,
 			 name);
 }
 

@@ -198,11 +198,12 @@ static json_t *deny(struct ctl_socket *ctl, const char *command, const char *who
 static bool begin_change(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
 {
 	struct ctl_socket *ctl = client->ctl;
+	const char *command = json_string_value(json_object_get(request, "command"));
 	json_t *error = NULL;
 	char who[96] = "";
 
-	if (!may_change(client, who, sizeof(who)))
-		return set_reply(client, deny(ctl, json_string_value(json_object_get(request, "command")), who));
+	if (!may_change(client, who, sizeof(who)) && (ctl->changes == NULL || changes_changes(command)))
+		return set_reply(client, deny(ctl, command, who));
 	client->change = changes_ask(ctl->changes, request, who, change_was_made, client, &error);
 	return client->change != NULL || set_reply(client, error);
 }

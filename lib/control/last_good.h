@@ -2,10 +2,9 @@
 /* last_good.h: the text of the last configuration file that could be applied, kept in a file of its own, for a start at
  * which the configuration file has an error.
  *
- * The file is replaced whole (a file beside it, fsync, rename): whatever happens, it has the old text or the new one. It is
- * not written if it has this text already. fsync takes as long as the disk does, so the loop's helper thread does it.
+ * The file is replaced whole (replace_file.h). That takes as long as the disk does, so the loop's helper thread does it.
  *
- * Context: control thread, but for last_good_write().
+ * Context: control thread.
  */
 #ifndef VUS_LAST_GOOD_H
 #define VUS_LAST_GOOD_H
@@ -27,9 +26,5 @@ struct last_good {
 /* Keeps `text`, which is allocated and becomes its own; NULL: nothing new. If it cannot be written, the
  * one before stays and a warning is logged. Calls kept() when nothing is on its way any more: at once, or later. */
 void last_good_keep(struct last_good *last_good, char *text, size_t len) RUNS_ON(control_thread);
-
-/* Context: any thread but an lcore.
- * Returns: 0, or -errno with a line in `fail`; then the file is as it was. */
-int last_good_write(const char *path, const char *text, size_t len, struct fail *fail);
 
 #endif

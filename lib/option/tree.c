@@ -143,3 +143,22 @@ struct tree *tree_from_json(const json_t *json)
 	tree_free(tree);
 	return NULL;
 }
+
+json_t *tree_to_json(const struct tree *tree)
+{
+	json_t *json = tree->kind == TREE_MAP ? json_object() : tree->kind == TREE_LIST ? json_array() : NULL;
+
+	if (tree->kind == TREE_TEXT) {
+		json = tree->nothing ? NULL : json_string(tree->text);
+		return json != NULL ? json : json_null();
+	}
+	for (unsigned int i = 0; json != NULL && i < tree->n; i++) {
+		json_t *value = tree_to_json(tree->item[i].value);
+
+		if (tree->kind == TREE_MAP)
+			json_object_set_new(json, tree->item[i].key, value);
+		else
+			json_array_append_new(json, value);
+	}
+	return json;
+}

@@ -60,5 +60,7 @@ int tree_read_yaml(const char *source, const char *text, size_t len, struct tree
 
 /* Numbers and truth values become their texts, null becomes nothing. NULL: no memory. */
 struct tree *tree_from_json(const struct json_t *json);
+/* The other way: texts, objects, lists, and null for nothing. A text that is no UTF-8 is null, too. NULL: no memory. */
+struct json_t *tree_to_json(const struct tree *tree);
 
 #endif

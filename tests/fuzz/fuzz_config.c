@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "config.h"
+#include "config_save.h"
 #include "ethdev_port.h"
 #include "vhost_port.h"
 #include "vus_limits.h"
@@ -135,6 +136,19 @@ static void check_same(const struct config *a, const struct config *b)
 	}
 }
 
+/* It is written as a file that is the same, which config_save() looks at itself, or it is said why not. */
+static void check_save(const struct config *config)
+{
+	struct fail fail = {.text = ""};
+	char *saved;
+	size_t len;
+
+	if (config_save(config, &saved, &len, &fail) == 0)
+		free(saved);
+	else
+		check_line(&fail);
+}
+
 /* What `vusctl config` says is what the switch would read again. */
 static void check_json(const struct config *config)
 {
@@ -222,6 +236,7 @@ void fuzz_input(struct fuzz *in)
 		/* JSON says of a text of the command line that is no UTF-8 only that. */
 		if (characters != NULL)
 			check_json(&config);
+		check_save(&config);
 	}
 	json_decref(characters);
 	config_free(&config);

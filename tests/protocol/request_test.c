@@ -14,158 +14,7 @@
 
 #include "dice.h"
 #include "fixture.h"
-
-enum { LINE_MAX_BYTES = 4096, ANSWER_LIMIT_S = 30 };
-
-static char folder[32] = "/tmp/fg-request-XXXXXX", file[64];
-
-/* --- a client ---------------------------------------------------------------------------------------------------- */
-
-struct client {
-	int fd;
-	FILE *from;
-};
-
-static struct client client_open(void)
-{
-	const struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
-	struct client client = {.fd = fg_socket_connect(fixture.sw.control, 0)};
-
-	assert_true(client.fd >= 0);
-	setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	client.from = fdopen(client.fd, "r");
-	assert_non_null(client.from);
-	return client;
-}
-
-static void client_close(struct client *client)
-{
-	fclose(client->from);
-}
-
-static void say(struct client *client, const char *text)
-{
-	for (size_t n = strlen(text); n > 0;) {
-		ssize_t sent = send(client->fd, text, n, MSG_NOSIGNAL);
-
-		assert_true(sent > 0);
-		text += sent;
-		n -= (size_t)sent;
-	}
-}
-
-static json_t *hear(struct client *client)
-{
-	char *line = NULL;
-	size_t size = 0;
-	json_t *reply;
-
-	if (getline(&line, &size, client->from) <= 0)
-		fail_msg("no answer: %s", strerror(errno));
-	reply = json_loads(line, 0, NULL);
-	assert_non_null(reply);
-	free(line);
-	return reply;
-}
-
-/* `text` with " in place of ', and with the folder of sockets in place of @. The caller's. */
-static char *expand(const char *text)
-{
-	char *all;
-	size_t size;
-	FILE *to = open_memstream(&all, &size);
-
-	assert_non_null(to);
-	for (; *text != '\0'; text++)
-		if (*text == '@')
-			fputs(folder, to);
-		else
-			fputc(*text == '\'' ? '"' : *text, to);
-	fclose(to);
-	return all;
-}
-
-static void say_request(struct client *client, const char *text)
-{
-	char *line = expand(text);
-
-	say(client, line);
-	say(client, "\n");
-	free(line);
-}
-
-static json_t *ask(struct client *client, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static json_t *ask(struct client *client, const char *fmt, ...)
-{
-	char text[LINE_MAX_BYTES];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	say_request(client, text);
-	return hear(client);
-}
-
-/* "changed", "same", or the code of the error. */
-static const char *verdict_in(const json_t *reply)
-{
-	const char *code = json_string_value(json_object_get(reply, "code"));
-
-	if (code != NULL)
-		return code;
-	if (json_object_get(reply, "error") != NULL)
-		return "error";
-	return json_is_true(json_object_get(reply, "changed")) ? "changed" : "same";
-}
-
-static void expect(struct client *client, const char *verdict, const char *words, const char *text)
-{
-	json_t *reply = ask(client, "%s", text);
-	char *said = json_dumps(reply, 0);
-
-	if (strcmp(verdict_in(reply), verdict) != 0 || strstr(said, words) == NULL)
-		fail_msg("%s is answered by %s, and not by %s with \"%s\"", text, said, verdict, words);
-	free(said);
-	json_decref(reply);
-}
-
-static bool is_there(const char *port)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, port);
-	return access(path, F_OK) == 0;
-}
-
-static void write_file(const char *text)
-{
-	FILE *f = fopen(file, "w");
-	char *all = expand(text);
-
-	assert_non_null(f);
-	fputs(all, f);
-	fclose(f);
-	free(all);
-}
-
-/* What requests have added goes, and the file says nothing. */
-static void clean(struct client *client)
-{
-	json_t *reply = ask(client, "{'command': 'config'}");
-	const json_t *requests = json_object_get(reply, "requests"), *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(requests, "ports"), i, name)
-		json_decref(ask(client, "{'command': 'port.remove', 'name': '%s'}", json_string_value(name)));
-	json_array_foreach(json_object_get(requests, "bridges"), i, name)
-		json_decref(ask(client, "{'command': 'bridge.remove', 'name': '%s'}", json_string_value(name)));
-	json_array_foreach(json_object_get(requests, "profiles"), i, name)
-		json_decref(ask(client, "{'command': 'profile.remove', 'name': '%s'}", json_string_value(name)));
-	json_decref(reply);
-	write_file("ports: []\n");
-	json_decref(ask(client, "{'command': 'reload'}"));
-}
+#include "requester.h"
 
 /* --- one after the other ----------------------------------------------------------------------------------------- */
 
@@ -321,14 +170,14 @@ static void a_profile_is_taken_back(void **state)
 	char sub[64];
 	json_t *reply;
 
-	snprintf(sub, sizeof(sub), "%s/sub", folder);
+	snprintf(sub, sizeof(sub), "%s/sub", requester_folder);
 	expect(&client, "changed", "port t: comes",
 	       "{'command': 'ensure', 'config': {'profiles': [{'name': 's', 'type': 'vhost-user', 'queues': 1}], 'ports': ["
 	       "{'name': 't', 'socket': '@/sub/t', 'profile': 's'}, {'name': 'u', 'socket': '@/u', 'profile': 's'}]}}");
 	assert_true(is_there("sub/t"));
-	snprintf(sub, sizeof(sub), "%s/sub/t", folder);
+	snprintf(sub, sizeof(sub), "%s/sub/t", requester_folder);
 	OK(unlink(sub));
-	snprintf(sub, sizeof(sub), "%s/sub", folder);
+	snprintf(sub, sizeof(sub), "%s/sub", requester_folder);
 	OK(rmdir(sub));
 	OK(mknod(sub, S_IFREG | 0600, 0));
 	expect(&client, "failed", "port t cannot be made or changed",
@@ -794,15 +643,10 @@ static void what_they_cost(void **state)
 	client_close(&client);
 }
 
-static int end(void **state)
-{
-	return unlink(file) | rmdir(folder);
-}
-
 int main(void)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
-	const char *const args[] = {"--config", file, NULL};
+	const char *const args[] = {"--config", requester_begin(), NULL};
 	const struct fg_switch_options opt = {.ports = ports, .args = args};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(good_and_wrong_ones),
@@ -818,11 +662,7 @@ int main(void)
 	};
 	int failed;
 
-	if (mkdtemp(folder) == NULL)
-		return EXIT_FAILURE;
-	snprintf(file, sizeof(file), "%s/vuswitch.yaml", folder);
-	write_file("ports: []\n");
 	fixture.with_victims = true;
 	failed = fixture_main_on(&opt, "request", CASES(cases));
-	return failed != 0 || end(NULL) != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return requester_end() != 0 || failed != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

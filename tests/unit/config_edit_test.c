@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* config_edit_test.c: what requests make of the tree of requests; and that a configuration that shares with the one before what
- * stays is the one that all of it read anew would be. */
+ * stays is the one that all of it read anew would be, and the one that it is when it has been saved as a file. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "cases.h"
 #include "config_edit.h"
+#include "config_save.h"
 #include "dice.h"
 #include "ethdev_port.h"
 #include "vhost_options.h"
@@ -323,6 +324,8 @@ static void what_is_shared_is_what_all_of_it_read_anew_is(void **state)
 {
 	struct config config;
 	unsigned int most = 0;
+	char *text;
+	size_t len;
 
 	read_file(&config, file);
 	for (int i = 0; i < STEPS; i++) {
@@ -338,6 +341,9 @@ static void what_is_shared_is_what_all_of_it_read_anew_is(void **state)
 		all = config_to_json(&anew);
 		assert_true(json_equal(shared, all));
 		most = config.ports_n > most ? config.ports_n : most;
+		if (config_save(&config, &text, &len, &fail) != 0)
+			fail_msg("%s", fail.text);
+		free(text);
 		json_decref(then);
 		json_decref(shared);
 		json_decref(all);

@@ -15,6 +15,7 @@
 #include "last_good.h"
 #include "log.h"
 #include "rcu.h"
+#include "replace_file.h"
 #include "turn.h"
 
 static char folder[] = "/tmp/last_good_test.XXXXXX";
@@ -23,7 +24,7 @@ static unsigned int kept_calls;
 
 static int write_text(const char *text, struct fail *fail)
 {
-	return last_good_write(path, text, strlen(text), fail);
+	return replace_file(path, text, strlen(text), fail);
 }
 
 static void assert_text(const char *text)
@@ -131,7 +132,7 @@ static void a_folder_that_is_not_there_is_named(void **state)
 {
 	struct fail fail;
 
-	assert_int_equal(last_good_write("/nonexistent/a.yaml", "x", 1, &fail), -ENOENT);
+	assert_int_equal(replace_file("/nonexistent/a.yaml", "x", 1, &fail), -ENOENT);
 	assert_non_null(strstr(fail.text, "/nonexistent/a.yaml"));
 }
 

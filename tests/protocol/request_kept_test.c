@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What requests have added is there after a restart, whenever the switch was killed: with --state. What cannot be used of it, or
+ * not be kept, is told, and the switch goes on; and what it saves as a file is the same switch. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dice.h"
+#include "fixture.h"
+#include "requester.h"
+
+#define PORT(name, more) "'port': {'name': '" name "', 'type': 'vhost-user', 'socket': '@/" name "'" more "}"
+
+static char state_folder[64], state[96];
+
+static void kill_and_restart(struct client *client)
+{
+	client_close(client);
+	fg_switch_kill(&fixture.sw);
+	OK(fg_switch_restart(&fixture.sw));
+	*client = client_open();
+	/* It is ready, and has said what there was to say. */
+	json_decref(ask(client, "{'command': 'version'}"));
+}
+
+static bool log_has(const char *words)
+{
+	char line[1024];
+	bool has = false;
+	FILE *f = fopen(fixture.sw.log, "r");
+
+	assert_non_null(f);
+	while (!has && fgets(line, sizeof(line), f) != NULL)
+		has = strstr(line, words) != NULL;
+	fclose(f);
+	return has;
+}
+
+static void write_state(const char *text)
+{
+	FILE *f = fopen(state, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void it_is_there_after_a_restart(void **test)
+{
+	struct client client = client_open();
+
+	expect(&client, "changed", "port a: comes",
+	       "{'command': 'ensure', 'config': {'profiles': [{'name': 'web', 'queues': 2}], 'bridges': [{'name': 'lan'}], "
+	       "'ports': [{'name': 'a', 'type': 'vhost-user', 'socket': '@/a', 'profile': 'web', 'bridge': 'lan'}]}}");
+	expect(&client, "changed", "port b: comes", "{'command': 'port.add', " PORT("b", ", 'isolated': true") ", 'dry-run': true}");
+	kill_and_restart(&client);
+	expect(&client, "same", "[]",
+	       "{'command': 'ensure', 'config': {'profiles': [{'name': 'web', 'queues': 2}], 'bridges': [{'name': 'lan'}], "
+	       "'ports': [{'name': 'a', 'type': 'vhost-user', 'socket': '@/a', 'profile': 'web', 'bridge': 'lan'}]}}");
+	assert_true(is_there("a") && !is_there("b"));
+	expect(&client, "not-found", "there is no port b", "{'command': 'port.remove', 'name': 'b'}");
+	/* What could not be made is taken back there, too. */
+	expect(&client, "failed", "no DPDK driver of this name",
+	       "{'command': 'port.add', 'port': {'name': 'n', 'type': 'ethdev', 'device': 'net_nope0'}}");
+	expect(&client, "not-found", "there is no port n", "{'command': 'port.remove', 'name': 'n'}");
+	clean(&client);
+	kill_and_restart(&client);
+	expect(&client, "not-found", "there is no port a", "{'command': 'port.remove', 'name': 'a'}");
+	assert_false(is_there("a"));
+	client_close(&client);
+}
+
+static void what_is_broken_is_set_aside(void **test)
+{
+	static const char *const broken[] = {"", "{\"ports\": [{\"name\": \"a\", \"ty", "[]", "{\"colours\": []}",
+					     "{\"ports\": [{\"name\": \"a\", \"type\": \"no\"}]}"};
+	struct client client = client_open();
+	char aside[128];
+
+	snprintf(aside, sizeof(aside), "%s.broken", state);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		expect(&client, "changed", "port b: comes", "{'command': 'port.add', " PORT("b", "") "}");
+		write_state(broken[i]);
+		kill_and_restart(&client);
+		assert_true(log_has("starts without what requests had added"));
+		OK(unlink(aside));
+		expect(&client, "not-found", "there is no port b", "{'command': 'port.remove', 'name': 'b'}");
+	}
+	/* A name that the file has by now. */
+	expect(&client, "changed", "port b: comes", "{'command': 'port.add', " PORT("b", "") "}");
+	write_file("ports:\n- {name: b, type: vhost-user, socket: @/f}\n");
+	kill_and_restart(&client);
+	assert_true(log_has("port b is here, and is a request's as well"));
+	assert_true(is_there("f"));
+	OK(unlink(aside));
+	/* A device that is not there any more: the others are. */
+	write_state("{\"ports\": [{\"name\": \"n\", \"type\": \"ethdev\", \"device\": \"net_nope0\"}]}");
+	kill_and_restart(&client);
+	assert_true(log_has("no DPDK driver of this name"));
+	assert_true(is_there("f"));
+	clean(&client);
+	client_close(&client);
+}
+
+/* Then nothing is changed, and who asked is told. */
+static void what_cannot_be_kept_is_not_done(void **test)
+{
+	struct client client = client_open();
+	char elsewhere[80];
+
+	snprintf(elsewhere, sizeof(elsewhere), "%s.not", state_folder);
+	OK(rename(state_folder, elsewhere));
+	expect(&client, "failed", "cannot be kept", "{'command': 'port.add', " PORT("a", "") "}");
+	assert_false(is_there("a"));
+	expect(&client, "not-found", "there is no port a", "{'command': 'port.remove', 'name': 'a'}");
+	OK(rename(elsewhere, state_folder));
+	expect(&client, "changed", "port a: comes", "{'command': 'port.add', " PORT("a", "") "}");
+	clean(&client);
+	client_close(&client);
+}
+
+/* --- saved ------------------------------------------------------------------------------------------------------- */
+
+/* What `vuswitch --check` says of a file, beside the switch that runs. */
+static void assert_is_the_same_switch(const char *text)
+{
+	char path[96], command[512], line[1024], said[4096] = "";
+	FILE *to, *from;
+
+	snprintf(path, sizeof(path), "%s/saved.yaml", state_folder);
+	to = fopen(path, "w");
+	assert_non_null(to);
+	fputs(text, to);
+	fclose(to);
+	snprintf(command, sizeof(command), "%s --config %s --control %s --check 2>&1", getenv("VUSWITCH"), path, fixture.sw.control);
+	from = popen(command, "r");
+	assert_non_null(from);
+	while (fgets(line, sizeof(line), from) != NULL && strlen(said) + strlen(line) < sizeof(said))
+		strcat(said, line);
+	if (pclose(from) != 0 || strstr(said, "nothing changes") == NULL)
+		fail_msg("--check of\n%ssays\n%s", text, said);
+	OK(unlink(path));
+}
+
+static void what_is_saved_is_the_same_switch(void **test)
+{
+	struct client client = client_open();
+	json_t *reply;
+	const char *text;
+
+	write_file("rebalance: off\nprofiles:\n- {name: web, isolated: on, offloads: 'off'}\nbridges:\n- name: lan\n  static-macs:\n"
+		   "  - {mac: '52:54:00:12:34:56', port: f}\nports:\n- {name: f, type: vhost-user, bridge: lan, socket: @/f}\n");
+	expect(&client, "changed", "port f: comes", "{'command': 'reload'}");
+	expect(&client, "changed", "port a: comes", "{'command': 'port.add', " PORT("a", ", 'profile': 'web', 'socket-mode': '0660'") "}");
+	expect(&client, "changed", "comes",
+	       "{'command': 'port.add', 'port': {'name': 'b', 'type': 'vhost-user', 'socket': '@/ä #b: [c]', 'queues': 2}}");
+	expect(&client, "changed", "comes", "{'command': 'bridge.add', 'bridge': {'name': 'x', 'mac-aging': 0}}");
+	reply = ask(&client, "{'command': 'save'}");
+	text = json_string_value(json_object_get(reply, "text"));
+	assert_non_null(text);
+	assert_non_null(strstr(text, "  - name: x  # request\n    mac-aging: 0\n"));
+	assert_non_null(strstr(text, "  - name: v0  # --vhost v0="));
+	assert_non_null(strstr(text, "/vuswitch.yaml:9\n"));
+	assert_is_the_same_switch(text);
+	json_decref(reply);
+	clean(&client);
+	client_close(&client);
+}
+
+/* --- at random --------------------------------------------------------------------------------------------------- */
+
+enum { PORTS = 4, ROUNDS = 12, EACH = 6 };
+
+/* Queues of each port; 0: it is not there. */
+static int model[PORTS];
+
+/* A request that succeeds, and what it makes of its port. */
+static int random_request(int *port, char *text, size_t size)
+{
+	int queues = (int)dice(4);
+
+	*port = (int)dice(PORTS);
+	if (queues == 0 && model[*port] > 0)
+		snprintf(text, size, "{'command': 'port.remove', 'name': 'p%d'}", *port);
+	else
+		snprintf(text, size,
+			 "{'command': 'port.ensure', 'port': {'name': 'p%d', 'type': 'vhost-user', 'socket': '@/p%d', 'queues': %d}}",
+			 *port, *port, queues > 0 ? queues : 1);
+	return queues == 0 && model[*port] == 0 ? 1 : queues;
+}
+
+static int queues_now(int port)
+{
+	char name[8];
+	json_t *reply;
+	int queues;
+
+	snprintf(name, sizeof(name), "p%d", port);
+	reply = fg_switch_query(&fixture.sw, "port", name);
+	queues = (int)json_integer_value(
+		json_object_get(json_object_get(json_object_get(reply, "port"), "options"), "queues"));
+	json_decref(reply);
+	return queues;
+}
+
+/* Of the last one it is not known whether it was done: nobody was told. */
+static void killed_at_any_moment(void **test)
+{
+	struct client client = client_open();
+	unsigned int done = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		int port, next = 0, before;
+		char text[256];
+
+		for (int i = 0; i < EACH; i++) {
+			next = random_request(&port, text, sizeof(text));
+			say_request(&client, text);
+			if (i == EACH - 1)
+				break;
+			json_decref(hear(&client));
+			model[port] = next;
+		}
+		before = model[port];
+		fg_sleep_us(dice(4000));
+		kill_and_restart(&client);
+		model[port] = queues_now(port);
+		done += model[port] == next;
+		assert_true(model[port] == next || model[port] == before);
+		for (int i = 0; i < PORTS; i++)
+			assert_int_equal(queues_now(i), model[i]);
+	}
+	print_message("killed %d times; in %u of them the last request was done\n", ROUNDS, done);
+	clean(&client);
+	client_close(&client);
+}
+
+int main(void)
+{
+	static const char *const ports[] = {"v0", "h0", "h1", NULL};
+	const char *const args[] = {"--config", requester_begin(), "--state", state, NULL};
+	const struct fg_switch_options opt = {.ports = ports, .args = args};
+	const struct CMUnitTest cases[] = {
+		TEST_CASE(it_is_there_after_a_restart),
+		TEST_CASE(what_is_broken_is_set_aside),
+		TEST_CASE(what_cannot_be_kept_is_not_done),
+		TEST_CASE(what_is_saved_is_the_same_switch),
+		TEST_CASE(killed_at_any_moment),
+	};
+	int failed;
+
+	snprintf(state_folder, sizeof(state_folder), "%s/kept", requester_folder);
+	snprintf(state, sizeof(state), "%s/requests.json", state_folder);
+	if (mkdir(state_folder, 0700) != 0)
+		return EXIT_FAILURE;
+	failed = fixture_main_on(&opt, "request_kept", CASES(cases));
+	unlink(state);
+	rmdir(state_folder);
+	return requester_end() != 0 || failed != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
