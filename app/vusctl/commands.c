@@ -141,7 +141,7 @@ const struct command commands[] = {
 	 .help = "reads the configuration file again, as SIGHUP does"},
 	{.name = "save", .arguments = "[FILE]", .argument = {ARGUMENT_FILE}, .options = "", .question = {ask_save},
 	 .show = view_saved,
-	 .help = "writes all that the switch has as one configuration file, with where each is from; without FILE to the terminal"},
+	 .help = "writes all that the switch has as one configuration file, with where each is from; without FILE it is printed"},
 	{.name = "version", .options = "wn", .question = {ask_version}, .show = view_version,
 	 .help = "of the switch, which configuration it has, and the line that shows its telemetry"},
 	{0},

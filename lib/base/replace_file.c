@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What is at the path may be anything: to open a pipe would wait for its other end, and keep its thread from what else it does. */
+/* What is at the path may be anything: to open a pipe would wait for its other end, and hold up the thread. */
 static FILE *open_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

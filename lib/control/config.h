@@ -110,7 +110,7 @@ struct config {
 	struct tree *tree; /* of the file */
 	struct config_typed *typed;
 	unsigned int typed_n;
-	struct tree *requests; /* what requests have added: a map of `profiles`, `bridges` and `ports`, as in a file; NULL: nothing */
+	struct tree *requests; /* what requests have added: a map of profiles, bridges and ports, as in a file; NULL: nothing */
 	/* config_share(): ports that have been checked; of an entry that is the same, one of these is taken. */
 	struct config_port *known;
 	unsigned int known_n, known_at;

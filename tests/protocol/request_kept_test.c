@@ -53,7 +53,8 @@ static void it_is_there_after_a_restart(void **test)
 	expect(&client, "changed", "port a: comes",
 	       "{'command': 'ensure', 'config': {'profiles': [{'name': 'web', 'queues': 2}], 'bridges': [{'name': 'lan'}], "
 	       "'ports': [{'name': 'a', 'type': 'vhost-user', 'socket': '@/a', 'profile': 'web', 'bridge': 'lan'}]}}");
-	expect(&client, "changed", "port b: comes", "{'command': 'port.add', " PORT("b", ", 'isolated': true") ", 'dry-run': true}");
+	expect(&client, "changed", "port b: comes",
+	       "{'command': 'port.add', " PORT("b", ", 'isolated': true") ", 'dry-run': true}");
 	kill_and_restart(&client);
 	expect(&client, "same", "[]",
 	       "{'command': 'ensure', 'config': {'profiles': [{'name': 'web', 'queues': 2}], 'bridges': [{'name': 'lan'}], "
@@ -133,7 +134,8 @@ static void assert_is_the_same_switch(const char *text)
 	assert_non_null(to);
 	fputs(text, to);
 	fclose(to);
-	snprintf(command, sizeof(command), "%s --config %s --control %s --check 2>&1", getenv("VUSWITCH"), path, fixture.sw.control);
+	snprintf(command, sizeof(command), "%s --config %s --control %s --check 2>&1", getenv("VUSWITCH"), path,
+		 fixture.sw.control);
 	from = popen(command, "r");
 	assert_non_null(from);
 	while (fgets(line, sizeof(line), from) != NULL && strlen(said) + strlen(line) < sizeof(said))
@@ -149,10 +151,12 @@ static void what_is_saved_is_the_same_switch(void **test)
 	json_t *reply;
 	const char *text;
 
-	write_file("rebalance: off\nprofiles:\n- {name: web, isolated: on, offloads: 'off'}\nbridges:\n- name: lan\n  static-macs:\n"
-		   "  - {mac: '52:54:00:12:34:56', port: f}\nports:\n- {name: f, type: vhost-user, bridge: lan, socket: @/f}\n");
+	write_file("rebalance: off\nprofiles:\n- {name: web, isolated: on, offloads: 'off'}\nbridges:\n- name: lan\n"
+		   "  static-macs:\n  - {mac: '52:54:00:12:34:56', port: f}\n"
+		   "ports:\n- {name: f, type: vhost-user, bridge: lan, socket: @/f}\n");
 	expect(&client, "changed", "port f: comes", "{'command': 'reload'}");
-	expect(&client, "changed", "port a: comes", "{'command': 'port.add', " PORT("a", ", 'profile': 'web', 'socket-mode': '0660'") "}");
+	expect(&client, "changed", "port a: comes",
+	       "{'command': 'port.add', " PORT("a", ", 'profile': 'web', 'socket-mode': '0660'") "}");
 	expect(&client, "changed", "comes",
 	       "{'command': 'port.add', 'port': {'name': 'b', 'type': 'vhost-user', 'socket': '@/ä #b: [c]', 'queues': 2}}");
 	expect(&client, "changed", "comes", "{'command': 'bridge.add', 'bridge': {'name': 'x', 'mac-aging': 0}}");
@@ -185,8 +189,8 @@ static int random_request(int *port, char *text, size_t size)
 		snprintf(text, size, "{'command': 'port.remove', 'name': 'p%d'}", *port);
 	else
 		snprintf(text, size,
-			 "{'command': 'port.ensure', 'port': {'name': 'p%d', 'type': 'vhost-user', 'socket': '@/p%d', 'queues': %d}}",
-			 *port, *port, queues > 0 ? queues : 1);
+			 "{'command': 'port.ensure', 'port': {'name': 'p%d', 'type': 'vhost-user', 'socket': '@/p%d', "
+			 "'queues': %d}}", *port, *port, queues > 0 ? queues : 1);
 	return queues == 0 && model[*port] == 0 ? 1 : queues;
 }
 

@@ -62,9 +62,9 @@ static void print_page(FILE *to)
 	print_head(to, false);
 	print_rows(to, &switch_options, false);
 	fprintf(to, "\n## An entry of `profiles`\n\n"
-		    "A set of options, which a port with `profile: NAME` has; what the port says itself counts. Beside its name it\n"
-		    "has what an entry of `ports` may have (of its type, or of any), but for the socket or the device, which are\n"
-		    "each port's own, and another profile. When it changes, the ports that have it do.\n\n");
+		    "A set of options, which a port with `profile: NAME` has; what the port says itself counts. Beside its\n"
+		    "name it has what an entry of `ports` may have (of its type, or of any), but for the socket or the device,\n"
+		    "which are each port's own, and another profile. When it changes, the ports that have it do.\n\n");
 	print_head(to, false);
 	print_rows(to, &config_profile_names, false);
 	fprintf(to, "\n## An entry of `bridges`\n\n"
