@@ -19,7 +19,8 @@ static const struct option_row port_name_rows[] = {
 	{.key = "name", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, name), .value = "NAME",
 	 .needed = "add it", .help = "up to 31 letters, digits, dots, dashes and underscores, unlike any other port's"},
 	{.key = "type", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, type), .value = "TYPE",
-	 .needed = "add it", .help = "vhost-user, a virtual machine; or ethdev, a DPDK Ethernet device"},
+	 .otherwise = "what its socket or its device tells",
+	 .help = "vhost-user, a virtual machine; or ethdev, a DPDK Ethernet device"},
 	{.key = "profile", .kind = OPTION_TEXT, .offset = offsetof(struct config_port, profile), .value = "NAME", .live = true,
 	 .help = "one of the profiles, which says what the port does not say itself"},
 };

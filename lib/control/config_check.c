@@ -326,6 +326,10 @@ static int find_driver(const struct config *config, struct config_port *port, co
 	if (item != NULL && item->value->kind != TREE_TEXT)
 		return option_fail(fail, -EINVAL, entry, "type", "type has to be a single word");
 	port->driver = config_driver_of(config, type, item == NULL ? " or type: " : " or ", known, sizeof(known));
+	/* What it is made of tells. */
+	for (unsigned int i = 0; item == NULL && port->driver == NULL && config->drivers[i] != NULL; i++)
+		if (tree_find(port->node, config->drivers[i]->options->row[0].key) != NULL)
+			port->driver = config->drivers[i];
 	if (port->driver != NULL)
 		return 0;
 	if (item == NULL && check_any_key(config, entry, fail) != 0)
@@ -369,7 +373,11 @@ static int read_port_options(struct config_port *port, const struct option_entry
 		{.table = port->driver->options, .values = port->options},
 	};
 
-	return option_read(entry, parts, sizeof(parts) / sizeof(parts[0]), fail);
+	int error = option_read(entry, parts, sizeof(parts) / sizeof(parts[0]), fail);
+
+	if (error == 0 && port->type == NULL)
+		port->type = strdup(port->driver->type);
+	return error != 0 || port->type != NULL ? error : option_fail(fail, -ENOMEM, entry, NULL, "no memory");
 }
 
 /* Its options are there afterwards, if only to be freed. */
