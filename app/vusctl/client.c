@@ -7,6 +7,7 @@
 
 #include "ctl_client.h"
 #include "one_line.h"
+#include "options.h"
 #include "screen.h"
 
 enum { ANSWER_SECONDS = 5 };
@@ -48,6 +49,9 @@ json_t *client_ask(json_t *request)
 	if (reply == NULL)
 		die("%s", fail.text);
 	complaint = json_string_value(json_object_get(reply, "error"));
+	/* For a program, which finds a word for it there. */
+	if (complaint != NULL && options.json)
+		fputs(client.line, stdout);
 	if (complaint != NULL)
 		die("%s", complaint);
 	return reply;

@@ -12,7 +12,7 @@
 void client_connect(const char *path);
 
 /* Sends a request (and releases it); the reply as it came, a line, good until the next call. Ends the program if the
- * switch does not answer within five seconds, or answers with an error. */
+ * switch does not answer within five seconds, or answers with an error; --json shows that, too. */
 const char *client_ask_text(json_t *request);
 /* The same, read; the caller releases it. */
 json_t *client_ask(json_t *request);
