@@ -140,6 +140,50 @@ json_t *ask_reload(void)
 	return new_request("reload");
 }
 
+/* A word of the command line, or nothing. */
+static void add_word(json_t *request, const char *key, const char *word)
+{
+	if (word != NULL && json_object_set_new(request, key, json_string(word)) != 0)
+		die("\"%s\" is not UTF-8", word);
+}
+
+json_t *ask_link(void)
+{
+	json_t *request = new_request("port.link");
+
+	add_word(request, "name", command_word(0));
+	add_word(request, "link", command_word(1));
+	return request;
+}
+
+json_t *ask_flush(void)
+{
+	json_t *request = new_request("macs.flush");
+
+	add_word(request, "bridge", command_word(0));
+	add_word(request, "port", options.port);
+	return request;
+}
+
+json_t *ask_pin(void)
+{
+	json_t *request = new_request(command_word(2) != NULL ? "queue.pin" : "queue.unpin");
+
+	add_word(request, "port", command_word(0));
+	add_word(request, "queue", command_word(1));
+	add_word(request, "lcore", command_word(2));
+	return request;
+}
+
+json_t *ask_level(void)
+{
+	json_t *request = new_request("log.level");
+
+	add_word(request, "level", command_word(0));
+	add_word(request, "topic", command_word(1));
+	return request;
+}
+
 json_t *ask_save(void)
 {
 	return json_pack("{s:s}", "command", "save");

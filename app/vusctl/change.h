@@ -16,6 +16,11 @@ json_t *ask_edit(void);
 json_t *ask_ensure(void);
 json_t *ask_reload(void);
 
+/* What changes nothing of the configuration: "port link NAME up|down" and so on. */
+json_t *ask_link(void);
+json_t *ask_flush(void);
+json_t *ask_pin(void);
+json_t *ask_level(void);
 json_t *ask_save(void);
 /* The text of a file: to FILE, which is replaced whole, or to standard output. Ends the program where it cannot be written. */
 void view_saved(const struct replies *replies);

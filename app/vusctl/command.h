@@ -23,6 +23,8 @@ enum argument {
 	ARGUMENT_BRIDGE,
 	ARGUMENT_PROFILE,
 	ARGUMENT_FILE,
+	ARGUMENT_LINK,
+	ARGUMENT_LEVEL,
 };
 
 /* The replies to the questions of a command: those before (NULL the first time) and those of now. */

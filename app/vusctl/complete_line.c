@@ -61,6 +61,10 @@ static void offer_argument(enum argument argument)
 		offer_names("profiles");
 	else if (argument == ARGUMENT_FILE)
 		complete_files();
+	else if (argument == ARGUMENT_LINK)
+		complete_choices("", "up|down");
+	else if (argument == ARGUMENT_LEVEL)
+		complete_choices("", "error|warning|info|debug");
 }
 
 static void offer_options(const struct command *command)

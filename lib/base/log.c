@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "log.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +21,60 @@ static const uint64_t LIMIT_WINDOW_NS = 10 * NS_PER_S;
 struct role_tag control_thread = {ROLE_CONTROL}, lcore_thread = {ROLE_LCORE}, device_thread = {ROLE_DEVICE};
 _Thread_local enum role role_of_thread;
 
-static enum log_level max_level = LOG_INFO;
+static _Atomic int max_level = LOG_INFO;
+
+/* Control adds one at the end, and takes none away; every thread looks for its subject. */
+static struct {
+	char name[LOG_TOPIC_BYTES];
+	_Atomic int level;
+} topics[LOG_TOPICS_MAX];
+static _Atomic unsigned int topics_n;
 
 void log_set_level(enum log_level level)
 {
-	max_level = level;
+	atomic_store_explicit(&max_level, level, memory_order_relaxed);
+}
+
+enum log_level log_get_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&max_level, memory_order_relaxed);
+}
+
+static int find_topic(const char *topic)
+{
+	/* Pairs with log_set_topic(): the names of those that are counted are there. */
+	unsigned int n = atomic_load_explicit(&topics_n, memory_order_acquire);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (strcmp(topics[i].name, topic) == 0)
+			return (int)i;
+	return -1;
+}
+
+int log_set_topic(const char *topic, enum log_level level)
+{
+	int at = find_topic(topic);
+
+	if (at < 0 && strlen(topic) >= LOG_TOPIC_BYTES)
+		return -ENAMETOOLONG;
+	if (at < 0 && topics_n == LOG_TOPICS_MAX)
+		return -ENOSPC;
+	if (at >= 0) {
+		atomic_store_explicit(&topics[at].level, level, memory_order_relaxed);
+		return 0;
+	}
+	strcpy(topics[topics_n].name, topic);
+	topics[topics_n].level = level;
+	/* Pairs with find_topic(). */
+	atomic_store_explicit(&topics_n, topics_n + 1, memory_order_release);
+	return 0;
+}
+
+enum log_level log_get_topic(const char *topic)
+{
+	int at = topic != NULL ? find_topic(topic) : -1;
+
+	return at >= 0 ? (enum log_level)atomic_load_explicit(&topics[at].level, memory_order_relaxed) : log_get_level();
 }
 
 static const char *level_word(enum log_level level)
@@ -82,7 +133,7 @@ void log_line(enum log_level level, const char *subject, const char *fmt, ...)
 {
 	va_list args;
 
-	if (level > max_level)
+	if (level > log_get_topic(subject))
 		return;
 	va_start(args, fmt);
 	print_va(level, subject, fmt, args);
@@ -95,7 +146,7 @@ void log_limited(struct log_limit *limit, enum log_level level, const char *subj
 	uint64_t now = clock_ns();
 	va_list args;
 
-	if (level > max_level)
+	if (level > log_get_topic(subject))
 		return;
 	if (limit->window_ns == 0 || now - limit->window_ns > LIMIT_WINDOW_NS) {
 		uint32_t left_out = limit->left_out;

@@ -21,8 +21,16 @@ struct log_limit {
 	uint32_t left_out;
 };
 
-/* Lines above this level are not printed; LOG_INFO unless set. Before threads start. */
+enum { LOG_TOPICS_MAX = 64, LOG_TOPIC_BYTES = 64 };
+
+/* Lines above this level are not printed; LOG_INFO unless set. */
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+/* Lines about this subject have a level of their own from now on. 0, -ENAMETOOLONG or -ENOSPC.
+ * Context: control thread. */
+int log_set_topic(const char *topic, enum log_level level);
+/* The level of lines about it; NULL: of those that have none of their own. */
+enum log_level log_get_topic(const char *topic);
 
 void log_line(enum log_level level, const char *subject, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

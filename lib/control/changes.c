@@ -232,7 +232,7 @@ static void check_run(struct loop_job *job)
 	const struct changes_options *options = &changes->options;
 	struct change *change = changes->now;
 
-	if (changes->error != 0)
+	if (changes->error != 0 || change->act.run != NULL)
 		return;
 	if (change->reloads) {
 		changes->error = options->read(options->arg, changes->requests, &changes->config, &changes->fail);
@@ -299,6 +299,25 @@ static void apply(struct changes *changes, struct change *change) RUNS_ON(contro
 	}
 }
 
+static void take_act(struct changes *changes, struct change *change) RUNS_ON(control_thread)
+{
+	struct fail fail;
+	int error = change_act_run(change, &fail);
+
+	if (error != 0) {
+		answer(change, change_reply_error(error, &fail));
+		return;
+	}
+	if (!change->dry_run && json_array_size(change->told) > 0)
+		log_info("control", "%s: %s", change->what, change->who);
+	if (change->dry_run || change_has_come(change)) {
+		answer(change, change_reply_told(change));
+		return;
+	}
+	TAILQ_INSERT_TAIL(&changes->applied, change, link);
+	loop_timer_start(changes->options.loop, &change->limit, ANSWER_NS);
+}
+
 /* The change has been read and checked. */
 static void take(struct changes *changes, struct change *change) RUNS_ON(control_thread)
 {
@@ -312,6 +331,10 @@ static void take(struct changes *changes, struct change *change) RUNS_ON(control
 	}
 	if (change->saves) {
 		answer(change, json_pack("{s:s%}", "text", change->text, change->text_len));
+		return;
+	}
+	if (change->act.run != NULL) {
+		take_act(changes, change);
 		return;
 	}
 	if (!change->signalled)
@@ -356,6 +379,8 @@ static void start_next(struct changes *changes)
 	if (change->reloads) {
 		changes->config = (struct config){.drivers = config->drivers};
 		changes->requests = tree_hold(config->requests);
+	} else if (change->act.run != NULL) {
+		changes->config = (struct config){.drivers = config->drivers};
 	} else {
 		changes->error = config_share(&changes->config, config, &changes->fail);
 	}

@@ -13,6 +13,8 @@
  *	bridge.add, bridge.set, bridge.ensure {bridge: {...}}	bridge.remove {name}
  *	profile.add, profile.set, profile.ensure {profile: {...}}	profile.remove {name}
  *	ensure {config: {profiles, bridges, ports}}		reload
+ *	port.link {name, link}		macs.flush {port} or {bridge}	queue.pin {port, queue, lcore}, queue.unpin {port, queue}
+ *	log.level {topic, level}
  *
  * and with {dry-run: true} each says what it would do. docs/api.md has them, and the replies. What is kept over a restart is on
  * the disk before it is done. `save` changes nothing, and is answered by the text of a file that says all of it.
@@ -62,7 +64,8 @@ bool changes_reload_is_due(const struct changes *changes) RUNS_ON(control_thread
 
 #define CHANGES_COMMANDS                                                                                          \
 	"port.add, port.set, port.remove, port.ensure, bridge.add, bridge.set, bridge.remove, bridge.ensure, profile.add, "   \
-	"profile.set, profile.remove, profile.ensure, ensure and reload"
+	"profile.set, profile.remove, profile.ensure, port.link, macs.flush, queue.pin, queue.unpin, log.level, ensure and "   \
+	"reload"
 /* Whether this is one of them, or `save`. */
 bool changes_has(const char *command);
 /* Whether it may change something. */

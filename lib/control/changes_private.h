@@ -4,6 +4,7 @@
  *	changes.c	  the queue: read and checked, applied, answered, taken back
  *	changes_read.c	  what a request asks for
  *	changes_profile.c ports whose profile it changes
+ *	changes_act.c	  requests that change nothing of the configuration
  *	changes_reply.c	  what it is answered
  *
  * Context: control thread.
@@ -16,6 +17,17 @@
 
 #include "changes.h"
 #include "config_edit.h"
+#include "log.h"
+
+/* A request about what is in no configuration (switch.h, log.h). */
+struct change_act {
+	int (*run)(struct change *change, struct fail *fail); /* NULL: it is no such request */
+	char port[NAME_LEN_MAX + 1], bridge[NAME_LEN_MAX + 1];
+	char topic[LOG_TOPIC_BYTES]; /* "": all that have no level of their own */
+	bool up;
+	int queue, lcore;
+	enum log_level level;
+};
 
 struct change {
 	struct changes *changes;
@@ -27,6 +39,7 @@ struct change {
 	char *text;		  /* what is saved */
 	size_t text_len;
 	bool dry_run;
+	struct change_act act;
 	struct config_edit edit;
 	char what[96], who[96];
 
@@ -42,6 +55,15 @@ struct change {
 
 /* changes_read.c: fills in what a new change is to do. 0 or -errno with a line in `fail`. */
 int change_read(struct change *change, const json_t *request, struct fail *fail);
+/* Refuses a member that the command does not have, which may be one that was misspelt: then nothing is done. */
+int change_check_members(const json_t *request, const char *command, const char *const *members, unsigned int n,
+			 struct fail *fail);
+
+/* changes_act.c: whether a command is such a request; fills in what it asks for; and does it, if it is no dry run, with what it
+ * changes told. 0 or -errno with a line in `fail`. */
+bool change_is_act(const char *command);
+int change_act_read(struct change *change, const json_t *request, struct fail *fail);
+int change_act_run(struct change *change, struct fail *fail) RUNS_ON(control_thread);
 
 /* changes_profile.c: fills in the others, of an edit that has been applied to `config`. Context: the loop's helper. 0 or
  * -ENOMEM with a line in `fail`. */

@@ -37,23 +37,38 @@ bool changes_has(const char *command)
 
 bool changes_changes(const char *command)
 {
-	return edit_of(command) >= 0 || strcmp(command, "ensure") == 0 || strcmp(command, "reload") == 0;
+	return edit_of(command) >= 0 || change_is_act(command) || strcmp(command, "ensure") == 0 ||
+	       strcmp(command, "reload") == 0;
 }
 
-/* A member that the command does not have may be one that was misspelt: then nothing is done. */
-static int check_members(const json_t *request, const char *command, const char *one, struct fail *fail)
+int change_check_members(const json_t *request, const char *command, const char *const *members, unsigned int n,
+			 struct fail *fail)
 {
 	const char *key;
+	char known[128] = "";
 	json_t *value;
 
+	for (unsigned int i = 0; i < n && members[i] != NULL; i++)
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s, ", members[i]);
 	json_object_foreach((json_t *)(uintptr_t)request, key, value)
-		if (strcmp(key, "command") != 0 && strcmp(key, "dry-run") != 0 && (one == NULL || strcmp(key, one) != 0))
-			return fail_set(fail, -EINVAL, "%s has no \"%.64s\"; there are %s%scommand and dry-run", command, key,
-					one != NULL ? one : "", one != NULL ? ", " : "");
+	{
+		bool has = strcmp(key, "command") == 0 || strcmp(key, "dry-run") == 0;
+
+		for (unsigned int i = 0; i < n && members[i] != NULL; i++)
+			has = has || strcmp(key, members[i]) == 0;
+		if (!has)
+			return fail_set(fail, -EINVAL, "%s has no \"%.64s\"; there are %scommand and dry-run", command, key,
+					known);
+	}
 	value = json_object_get(request, "dry-run");
 	if (value != NULL && !json_is_boolean(value))
 		return fail_set(fail, -EINVAL, "dry-run has to be true or false");
 	return 0;
+}
+
+static int check_members(const json_t *request, const char *command, const char *one, struct fail *fail)
+{
+	return change_check_members(request, command, &one, 1, fail);
 }
 
 static int read_edit(struct change *change, const json_t *request, int i, struct fail *fail)
@@ -83,6 +98,8 @@ int change_read(struct change *change, const json_t *request, struct fail *fail)
 	snprintf(change->what, sizeof(change->what), "%s", command);
 	if (i >= 0)
 		return read_edit(change, request, i, fail);
+	if (change_is_act(command))
+		return change_act_read(change, request, fail);
 	change->reloads = strcmp(command, "reload") == 0;
 	change->saves = strcmp(command, "save") == 0;
 	if (change->reloads || change->saves)

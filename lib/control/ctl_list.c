@@ -122,6 +122,8 @@ static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_t
 	struct port_state state;
 
 	port->ops->state(port, &state);
+	if (switch_link_is_set_down(list->sw, port->name))
+		state = (struct port_state){.text = "its link is set down"};
 	entry_begins(list);
 	ctl_text_put(text, "\"name\":");
 	ctl_text_string(text, port->name);

@@ -61,6 +61,7 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 			    q->lcore < 0
 				    ? json_null()
 				    : json_integer(lcore_id(lcore_at((unsigned int)q->lcore))));
+	json_object_set_new(object, "pinned", json_boolean(q->pinned));
 	json_object_set_new(object, "wakes", json_boolean(q->wake_fd >= 0 && port_rxq_wakes(q)));
 	set_count(object, "frames", counted(&q->frames));
 	set_count(object, "bursts", counted(&q->bursts));
@@ -100,6 +101,10 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 	option_to_json(&bridge_port_options, &config->member, options);
 	json_object_set_new(object, "options", options);
 	port->ops->show(port, object);
+	if (switch_link_is_set_down(sw, port->name)) {
+		json_object_set_new(object, "link", json_string("down"));
+		json_object_set_new(object, "link_set", json_string("down"));
+	}
 	for (uint16_t i = 0; i < port->rxq_n; i++)
 		if (port->rxq[i] != NULL)
 			json_array_append_new(queues, show_queue(port, i));

@@ -78,6 +78,8 @@ void switch_destroy(struct vus_switch *sw)
 	loop_fd_remove(sw->loop, &sw->reports_ready);
 	switch_wanted_free(sw->wanted, sw->config.ports_n);
 	config_free(&sw->config);
+	names_clear(&sw->links_down);
+	names_clear(&sw->pins);
 	free(sw);
 }
 

@@ -86,6 +86,24 @@ void switch_describe_left(const struct vus_switch *sw, char *text, size_t size) 
 /* Nothing is left of what an empty configuration was applied to. */
 bool switch_is_empty(const struct vus_switch *sw) RUNS_ON(control_thread);
 
+/* --- what is set while it runs, and is in no configuration -------------------------------------------------------- */
+
+/* Sets the link of a port that is in the configuration. Down, it is in no bridge: frames go neither way, and those of its guest
+ * stay in its rings. So it is for as long as the configuration has a port of this name, made anew or not. 0 or -ENOMEM. */
+int switch_set_link(struct vus_switch *sw, const char *port, bool up) RUNS_ON(control_thread);
+bool switch_link_is_set_down(const struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
+
+/* A queue of such a port goes to this lcore, by its place among lcores_n(), and stays there; -1: it may move again. Kept as long
+ * as its link. 0 or -ENOMEM. */
+int switch_pin_queue(struct vus_switch *sw, const char *port, unsigned int queue, int lcore) RUNS_ON(control_thread);
+/* Where it stays; -1: it may move. */
+int switch_pin_of(const struct vus_switch *sw, const char *port, unsigned int queue) RUNS_ON(control_thread);
+
+/* Forgets the addresses that a port, or all ports of a bridge, are known to have; those of the configuration stay. How many, or
+ * -ENOENT. */
+int switch_flush_port(struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
+int switch_flush_bridge(struct vus_switch *sw, const char *bridge) RUNS_ON(control_thread);
+
 /* --- how far it is ------------------------------------------------------------------------------------------------ */
 
 enum switch_progress {

@@ -186,6 +186,8 @@ static void place(struct switch_port *sp, const struct config_port *future) RUNS
 
 	if (future == NULL) {
 		switch_port_end(sp);
+	} else if (switch_link_is_set_down(sw, sp->made.name)) {
+		return; /* until it is set up */
 	} else if (bridge != NULL) {
 		sw->due.static_macs = true;
 		switch_port_join(sp, bridge);
@@ -211,7 +213,8 @@ static void look_at(struct switch_port *sp, struct step *step) RUNS_ON(control_t
 	else if (sp->state == SWITCH_PORT_STARTING && future == NULL)
 		switch_port_end(sp);
 	else if (sp->state == SWITCH_PORT_IN &&
-		 (future == NULL || sp->bridge->leaving || strcmp(future->member.bridge, sp->bridge->name) != 0))
+		 (future == NULL || sp->bridge->leaving || strcmp(future->member.bridge, sp->bridge->name) != 0 ||
+		  switch_link_is_set_down(sw, sp->made.name)))
 		switch_port_leave(sp);
 }
 
@@ -482,10 +485,13 @@ enum switch_progress switch_port_progress(const struct vus_switch *sw, const cha
 			*why = sw->wanted[at].why != NULL ? sw->wanted[at].why : "no memory";
 		return SWITCH_FAILED;
 	}
-	if (sp == NULL || sp->state != SWITCH_PORT_IN || sp->compares || sp->bridge->leaving ||
-	    strcmp(sp->bridge->name, config->member.bridge) != 0 || config_port_change(&sp->made, config).anew)
+	if (sp == NULL || sp->compares || config_port_change(&sp->made, config).anew)
 		return SWITCH_WAITS;
-	return SWITCH_DONE;
+	if (switch_link_is_set_down(sw, name))
+		return sp->state == SWITCH_PORT_OUT ? SWITCH_DONE : SWITCH_WAITS;
+	return sp->state == SWITCH_PORT_IN && !sp->bridge->leaving && strcmp(sp->bridge->name, config->member.bridge) == 0
+		       ? SWITCH_DONE
+		       : SWITCH_WAITS;
 }
 
 enum switch_progress switch_bridge_progress(const struct vus_switch *sw, const char *name)

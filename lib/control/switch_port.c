@@ -221,8 +221,11 @@ static int sync_queue(struct switch_port *sp, uint16_t i) RUNS_ON(control_thread
 {
 	struct port_rxq *q = sp->port->rxq[i];
 	bool wanted = sp->state == SWITCH_PORT_IN && q->ready;
-	int error = 0;
+	int error = 0, pin = switch_pin_of(sp->sw, sp->made.name, i);
 
+	q->pinned = pin >= 0;
+	if (pin >= 0 && q->lcore < 0)
+		q->lcore_next = (unsigned int)pin + 1;
 	if (wanted && q->lcore < 0 && (sp->queues_leaving & 1u << i) == 0)
 		error = lcores_add_queue(q);
 	if (!wanted && q->lcore >= 0) {
@@ -261,7 +264,7 @@ void switch_port_place_queues(struct switch_port *sp)
 		const struct lcore *lcore;
 		unsigned int to;
 
-		if (q == NULL || q->lcore < 0 || !lcore_crosses(lcore_at((unsigned int)q->lcore), q))
+		if (q == NULL || q->lcore < 0 || q->pinned || !lcore_crosses(lcore_at((unsigned int)q->lcore), q))
 			continue;
 		if (!lcores_nearer(q, &to)) {
 			lcore = lcore_at((unsigned int)q->lcore);
@@ -367,6 +370,8 @@ static void port_gone(void *arg)
 	sw->ports_n--;
 	sw->ports_leaving--;
 	strike_out(sw, sp);
+	if (config_find_port(&sw->config, sp->made.name) == NULL)
+		switch_forget_set(sw, sp->made.name);
 	switch_due_instead_of(sw, &sp->made);
 	if (sp->told) {
 		log_info(sp->made.name, "port removed");

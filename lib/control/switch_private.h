@@ -102,6 +102,8 @@ struct vus_switch {
 	struct switch_port *port[PORTS_MAX];
 	/* Where they are in these, by name; and for each driver, by what no other port of it can have. Those that leave, too. */
 	struct names bridge_names, port_names, takes[CONFIG_DRIVERS_MAX];
+	/* switch_set.c: ports whose link is set down, and "PORT/QUEUE": the lcore where that stays. */
+	struct names links_down, pins;
 	unsigned int ports_n, ports_starting, ports_leaving, bridges_leaving;
 	uint16_t id_free; /* all ids below are taken */
 
@@ -132,6 +134,8 @@ void switch_give_up(struct vus_switch *sw, const struct config_port *made, const
 /* Ports of the configuration that wanted the name of this one, or what it takes: it is gone. */
 void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone) RUNS_ON(control_thread);
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
+/* switch_set.c: a port of this name is gone, and none of it is to come. */
+void switch_forget_set(struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
 /* Once a second: what queues cost, and whether one should move. */
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */

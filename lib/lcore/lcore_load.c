@@ -61,7 +61,7 @@ static struct known take_stock(void) RUNS_ON(control_thread)
 			known.facts[known.n++] = (struct balance_queue){
 				.load = balance_weight(balance_load_of(q)),
 				.lcore = (uint16_t)i,
-				.backs_off = balance_backs_off(balance_load_of(q)),
+				.backs_off = q->pinned || balance_backs_off(balance_load_of(q)),
 				.node = (int8_t)q->node,
 			};
 		}

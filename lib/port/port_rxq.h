@@ -61,6 +61,7 @@ struct port_rxq {
 	unsigned int lcore_next; /* 1 + the lcore it is moving to; 0: any */
 	int node;		 /* where its memory lies; NODE_UNKNOWN */
 	uint64_t moves;		 /* from one lcore to another, since the start */
+	bool pinned;		 /* it stays at its lcore */
 };
 BEGINS_A_LINE(struct port_rxq, bridge_priv);
 BEGINS_A_LINE(struct port_rxq, balance_priv);

@@ -75,6 +75,12 @@ def changes(folder: Path, answer: dict[str, Any], *words: str | Path) -> tuple[l
     ("port remove vm3 --dry-run", {"command": "port.remove", "dry-run": True, "name": "vm3"}),
     ("profile ensure web queues=2", {"command": "profile.ensure", "profile": {"name": "web", "queues": "2"}}),
     ("profile remove web", {"command": "profile.remove", "name": "web"}),
+    ("port link vm3 down", {"command": "port.link", "name": "vm3", "link": "down"}),
+    ("macs flush lan", {"command": "macs.flush", "bridge": "lan"}),
+    ("macs flush --port vm3", {"command": "macs.flush", "port": "vm3"}),
+    ("queue pin vm3 0 2", {"command": "queue.pin", "port": "vm3", "queue": "0", "lcore": "2"}),
+    ("queue unpin vm3 0", {"command": "queue.unpin", "port": "vm3", "queue": "0"}),
+    ("log level warning vm3", {"command": "log.level", "level": "warning", "topic": "vm3"}),
     ("bridge remove lan", {"command": "bridge.remove", "name": "lan"}),
     ("reload", {"command": "reload"}),
 ])
@@ -117,5 +123,7 @@ def test_what_the_switch_refuses(tmp_path: Path) -> None:
     """Its line, as it is."""
     _, shown = changes(tmp_path, {"error": "there is no port vm3", "code": "not-found"}, "port", "remove", "vm3")
     assert shown == "vusctl: there is no port vm3\n"
+    _, shown = changes(tmp_path, {"error": "there is no port vm3", "code": "not-found"}, "-j", "port", "remove", "vm3")
+    assert '"not-found"' in shown and shown.endswith("vusctl: there is no port vm3\n")
     _, shown = changes(tmp_path, {"changed": False, "changes": [], "time_ns": 1}, "port", "ensure", "vm3")
     assert "nothing to change" in shown
