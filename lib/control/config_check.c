@@ -548,7 +548,7 @@ static int check_vlans_of(const struct config *config, const struct config_port 
 	if (key == NULL || bridge->options.vlan_aware)
 		return 0;
 	subject = subject_of("port", port->node);
-	entry = port_entry(port, subject.text);
+	entry = port_entry(config, port, subject.text);
 	return option_fail(fail, -EINVAL, &entry, key,
 			   "%s: bridge %s is not vlan-aware; add \"vlan-aware: on\" to it under bridges:, or remove %s", key,
 			   name, key);
