@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ethdev_intr.h: what is done on EAL's interrupt thread, which runs drivers' interrupt handlers and alarms one after the other.
  *
- * DPDK's virtio driver (up to 25.11) takes its handler away as it stops, and not if that is running just then: EAL goes on calling
- * it with a device that is gone, or ends the process because it cannot watch a descriptor that is closed. When the other side
- * hangs up it sets an alarm, and does not cancel that as it closes. On the interrupt thread itself no handler is running, and
- * behind an alarm of ours none of the driver's is left.
+ * DPDK's virtio driver (up to 25.11) takes its handler away as it stops, but not if that is running just then: EAL goes on
+ * calling it with a device that is gone, or ends the process because it cannot watch a descriptor that is closed. When the other
+ * side hangs up it sets an alarm, and does not cancel that as it closes. On the interrupt thread itself no handler is running,
+ * and behind an alarm of ours none of the driver's is left.
  *
  * Context: device thread.
  */

@@ -149,7 +149,8 @@ static const struct option_row port_rows[] = {
 	 .help = "of a trunk: whether frames of its native-vlan leave with a tag"},
 	{.key = "qinq", .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, qinq), .value = "VID",
 	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .live = true,
-	 .help = "the VLAN of a customer's port: frames come and go with the customer's tags, and are in this VLAN with all of them"},
+	 .help = "the VLAN of a customer's port: frames come and go with the customer's tags, and are in this VLAN with all of "
+		 "them"},
 	{.key = "qinq-type", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, qinq_type), .words = qinq_types,
 	 .live = true, .help = "of a port with qinq: which tag its frames have where they leave with one"},
 };

@@ -15,7 +15,8 @@
 static const char *const ports[] = {
 	"a,access=10", "b,access=10", "c,access=20", "t,trunk=10+20-29", "n,trunk=20,native-vlan=10",
 	"m,trunk=20,native-vlan=10,native-tagged=on", "p,bridge=br1",
-	"q,bridge=br2,qinq=200", "r,bridge=br2,qinq=200,qinq-type=802.1q", "s,bridge=br2,trunk=200", "u,bridge=br2,access=200", NULL,
+	"q,bridge=br2,qinq=200", "r,bridge=br2,qinq=200,qinq-type=802.1q", "s,bridge=br2,trunk=200", "u,bridge=br2,access=200",
+	NULL,
 };
 static const struct fg_options asker = {.features = ASKS | FG_F_GUEST_OFFLOADS};
 static const struct fg_nic_options large = {.tx_size = 65550, .depth = 64, .region = -1};
@@ -455,7 +456,8 @@ static void without_vlans_tags_pass(void **state)
 
 int main(void)
 {
-	static const char text[] = "bridges:\n  - {name: br0, vlan-aware: on}\n  - {name: br1}\n  - {name: br2, vlan-aware: on}\n";
+	static const char text[] = "bridges:\n  - {name: br0, vlan-aware: on}\n  - {name: br1}\n"
+				   "  - {name: br2, vlan-aware: on}\n";
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(offloads_move_with_the_tag),
 		TEST_CASE(each_piece_has_the_tag),
