@@ -22,14 +22,20 @@ extern char **environ;
 /* In the folders of CNI_PATH, the first that has it. */
 static bool find_program(const char *folders, const char *name, char program[PATH_MAX])
 {
-	for (const char *at = folders; *at != '\0'; at += strcspn(at, ":"), at += *at == ':') {
-		int len = (int)strcspn(at, ":");
+	for (;;) {
+		size_t len = strcspn(folders, ":");
 
-		if (len > 0 && snprintf(program, PATH_MAX, "%.*s/%s", len, at, name) < PATH_MAX &&
-		    access(program, X_OK) == 0)
-			return true;
+		if (len > 0 && len + 1 + strlen(name) < PATH_MAX) {
+			memcpy(program, folders, len);
+			program[len] = '/';
+			strcpy(program + len + 1, name);
+			if (access(program, X_OK) == 0)
+				return true;
+		}
+		if (folders[len] == '\0')
+			return false;
+		folders += len + 1;
 	}
-	return false;
 }
 
 /* A file, not a pipe: a plugin that says something before it has read all does not stop us. */

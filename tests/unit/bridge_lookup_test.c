@@ -152,6 +152,7 @@ static void a_burst_of_many_addresses_goes_where_each_frame_goes_alone(void **st
 	static uint32_t log[2][4][BURST_MAX];
 	struct pair pair[BURST_MAX];
 
+	role_assert_control();
 	for (uint32_t trial = 0; trial < TRIALS; trial++) {
 		uint32_t n = 1 + dice(BURST_MAX), few = 1 + dice(STATIONS), logged[2][4];
 
