@@ -103,6 +103,7 @@ static void take_back(struct changes *changes, struct config_edit *undo) RUNS_ON
 		return;
 	}
 	change->edit = *undo;
+	change->takes_back = true;
 	snprintf(change->what, sizeof(change->what), "what of a request could not be made is taken back");
 	snprintf(change->who, sizeof(change->who), "not all of it could be made");
 	TAILQ_INSERT_HEAD(&changes->queue, change, link);
@@ -114,7 +115,7 @@ static void finish(struct change *change) RUNS_ON(control_thread)
 {
 	struct changes *changes = change->changes;
 	struct config_edit undo = {0};
-	json_t *reply = change_reply_made(change, &undo);
+	json_t *reply = change_reply_made(change, change->takes_back ? NULL : &undo);
 
 	TAILQ_REMOVE(&changes->applied, change, link);
 	if (undo.n > 0)

@@ -51,6 +51,7 @@ struct change {
 	unsigned int at; /* items of the edit, and then others, before this one are there, gone or failed */
 	struct loop_timer limit;
 	bool lingers; /* who asked has been told what it still waits for */
+	bool takes_back; /* what another one could not make; what of that cannot be made either stays as it is */
 };
 
 /* changes_read.c: fills in what a new change is to do. 0 or -errno with a line in `fail`. */

@@ -126,7 +126,7 @@ static void look_at_edit(const struct change *change, struct outcome *outcome, s
 		enum switch_progress progress = progress_of(change, i, &why);
 
 		add_outcome(outcome, config_edit_kinds[item->list], item->name, progress, why);
-		if (undo != NULL && item->after != NULL &&
+		if (undo != NULL && item->after != NULL && item->after != item->before &&
 		    (progress == SWITCH_FAILED || change_profile_has_failed(change, i)))
 			config_edit_add_restore(undo, &change->edit, i);
 	}

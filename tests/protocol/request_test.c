@@ -163,6 +163,48 @@ static void what_cannot_be_made_is_taken_back(void **state)
 	client_close(&client);
 }
 
+static unsigned int lines_of(const char *words)
+{
+	char line[1024];
+	unsigned int n = 0;
+	FILE *f = fopen(fixture.sw.log, "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, words) != NULL;
+	fclose(f);
+	return n;
+}
+
+/* Then it is tried once, and left as it was; whoever asks for it again tries it again. */
+static void nor_can_what_was_there_before(void **state)
+{
+	const unsigned int before = lines_of("is taken back");
+	struct client client = client_open();
+	char sub[64], socket[72];
+
+	snprintf(sub, sizeof(sub), "%s/sub", requester_folder);
+	snprintf(socket, sizeof(socket), "%s/t", sub);
+	expect(&client, "changed", "port t: comes",
+	       "{'command': 'port.add', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");
+	OK(unlink(socket));
+	OK(rmdir(sub));
+	OK(mknod(sub, S_IFREG | 0600, 0));
+	expect(&client, "failed", "port t cannot be made", "{'command': 'port.set', 'port': {'name': 't', 'queues': 2}}");
+	for (int i = 0; i < 3; i++)
+		expect(&client, "failed", "port t cannot be made",
+		       "{'command': 'port.ensure', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");
+	fg_sleep_us(100000);
+	assert_int_equal(lines_of("is taken back"), before + 1);
+	OK(unlink(sub));
+	expect(&client, "same", "[]",
+	       "{'command': 'port.ensure', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");
+	assert_true(is_there("sub/t"));
+	clean(&client);
+	rmdir(sub);
+	client_close(&client);
+}
+
 /* So is a profile, where not all ports that have it can be made anew: with those that could. */
 static void a_profile_is_taken_back(void **state)
 {
@@ -653,6 +695,7 @@ int main(void)
 		TEST_CASE(profiles),
 		TEST_CASE(answered_when_it_has_taken_effect),
 		TEST_CASE(what_cannot_be_made_is_taken_back),
+		TEST_CASE(nor_can_what_was_there_before),
 		TEST_CASE(a_profile_is_taken_back),
 		TEST_CASE(a_reload_keeps_what_requests_have_added),
 		TEST_CASE(many_at_once),
