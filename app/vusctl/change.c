@@ -2,9 +2,13 @@
 #include "change.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "options.h"
@@ -191,16 +195,50 @@ json_t *ask_save(void)
 
 /* --- the reply --------------------------------------------------------------------------------------------------- */
 
+/* What replace_file() would put a file in the place of, and what it needs for itself. True: there is a file, which is `was`. */
+static bool check_place(const char *file, struct stat *was)
+{
+	bool is_there = stat(file, was) == 0;
+	char beside[PATH_MAX];
+
+	if (is_there && !S_ISREG(was->st_mode))
+		die("%s: this is no file; give another path, or none", file);
+	snprintf(beside, sizeof(beside), "%s.new", file);
+	if (access(beside, F_OK) == 0)
+		die("%s: this file is in the way; move it elsewhere", beside);
+	return is_there;
+}
+
+/* Whoever could read what was there can read what is: the switch may run as another user. */
+static void keep_rights(const char *file, const struct stat *was)
+{
+	int fd = open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || fchown(fd, was->st_uid, was->st_gid) != 0 || fchmod(fd, was->st_mode & 0777) != 0)
+		die("%s: is written, but its owner and mode are not what they were: %s", file, strerror(errno));
+	close(fd);
+}
+
 void view_saved(const struct replies *replies)
 {
 	const json_t *text = json_object_get(replies->now[0], "text");
 	const char *file = command_word(0);
 	struct fail fail;
+	struct stat was;
+	bool is_there;
 
-	if (file == NULL)
-		fputs(json_string_value(text), stdout);
-	else if (replace_file(file, json_string_value(text), json_string_length(text), &fail) != 0)
+	if (json_string_value(text) == NULL)
+		die("the switch has answered without a text; it may be another version");
+	if (file == NULL) {
+		if (fputs(json_string_value(text), stdout) < 0 || fflush(stdout) != 0)
+			die("standard output: %s", strerror(errno));
+		return;
+	}
+	is_there = check_place(file, &was);
+	if (replace_file(file, json_string_value(text), json_string_length(text), &fail) != 0)
 		die("%s", fail.text);
+	if (is_there)
+		keep_rights(file, &was);
 }
 
 void view_changes(const struct replies *replies)

@@ -186,13 +186,21 @@ static bool is_same_file(const char *a, const char *b)
 {
 	struct stat first, second;
 
-	return a != NULL && b != NULL && stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
-	       first.st_ino == second.st_ino;
+	if (a == NULL || b == NULL)
+		return false;
+	/* Neither may be there yet. */
+	return strcmp(a, b) == 0 || (stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+				     first.st_ino == second.st_ino);
 }
 
-/* A file that is kept in itself would be overwritten while it is being edited. */
+/* A file that is kept in itself would be overwritten while it is being edited, and what is no file would be renamed. */
 static int check_kept(const struct options *options, struct fail *fail)
 {
+	struct stat st;
+
+	if (options->state != NULL && stat(options->state, &st) == 0 && !S_ISREG(st.st_mode))
+		return fail_set(fail, -EINVAL, "--state %s: this is no file; give the path of one, which need not be there yet",
+				options->state);
 	if (is_same_file(options->state, options->config) || is_same_file(options->state, options->last_good))
 		return fail_set(fail, -EINVAL, "--state %s: this is the file of --config or --last-good; give another path",
 				options->state);
