@@ -440,6 +440,7 @@ static int take_config(struct vus_switch *sw, struct config *config, const char 
 	if (names != NULL)
 		keep_wanted(sw, &before, then, names, names_n);
 	switch_wanted_free(then, before.ports_n);
+	switch_forget_set(sw, &before);
 	*config = before;
 	sw->settling = true;
 	return 0;

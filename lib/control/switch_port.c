@@ -370,8 +370,6 @@ static void port_gone(void *arg)
 	sw->ports_n--;
 	sw->ports_leaving--;
 	strike_out(sw, sp);
-	if (config_find_port(&sw->config, sp->made.name) == NULL)
-		switch_forget_set(sw, sp->made.name);
 	switch_due_instead_of(sw, &sp->made);
 	if (sp->told) {
 		log_info(sp->made.name, "port removed");

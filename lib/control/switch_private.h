@@ -134,8 +134,8 @@ void switch_give_up(struct vus_switch *sw, const struct config_port *made, const
 /* Ports of the configuration that wanted the name of this one, or what it takes: it is gone. */
 void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone) RUNS_ON(control_thread);
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
-/* switch_set.c: a port of this name is gone, and none of it is to come. */
-void switch_forget_set(struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
+/* switch_set.c: ports of the configuration before that are not in this one, whether or not they could be made. */
+void switch_forget_set(struct vus_switch *sw, const struct config *before) RUNS_ON(control_thread);
 /* Once a second: what queues cost, and whether one should move. */
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */

@@ -72,11 +72,20 @@ int switch_pin_queue(struct vus_switch *sw, const char *port, unsigned int queue
 	return 0;
 }
 
-void switch_forget_set(struct vus_switch *sw, const char *port)
+static void forget_set_of(struct vus_switch *sw, const char *port) RUNS_ON(control_thread)
 {
 	names_remove(&sw->links_down, port);
 	for (unsigned int i = 0; sw->pins.all != NULL && i < VHOST_QUEUE_PAIRS_MAX; i++)
 		names_remove(&sw->pins, pin_name(port, i).text);
+}
+
+void switch_forget_set(struct vus_switch *sw, const struct config *before)
+{
+	if (sw->links_down.all == NULL && sw->pins.all == NULL)
+		return;
+	for (unsigned int i = 0; i < before->ports_n; i++)
+		if (config_find_port(&sw->config, before->ports[i].name) == NULL)
+			forget_set_of(sw, before->ports[i].name);
 }
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */

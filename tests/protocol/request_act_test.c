@@ -80,6 +80,15 @@ static void it_is_the_names(void **state)
 	       "{'command': 'port.add', 'port': {'name': 'p', 'type': 'vhost-user', 'socket': '@/p'}}");
 	assert_null(json_object_get(port_now("p"), "link_set"));
 	clean(&client);
+	/* A port that could not be made is nowhere but in the configuration. */
+	write_file("ports:\n- {name: q, type: ethdev, device: net_nope0}\n");
+	expect(&client, "failed", "no DPDK driver of this name", "{'command': 'reload'}");
+	expect(&client, "changed", "link up -> down", "{'command': 'port.link', 'name': 'q', 'link': 'down'}");
+	clean(&client);
+	expect(&client, "changed", "comes",
+	       "{'command': 'port.add', 'port': {'name': 'q', 'type': 'vhost-user', 'socket': '@/q'}}");
+	assert_null(json_object_get(port_now("q"), "link_set"));
+	clean(&client);
 	client_close(&client);
 }
 
