@@ -418,7 +418,14 @@ struct change *changes_ask(struct changes *changes, const json_t *request, const
 
 void changes_forget(struct change *change)
 {
+	struct changes *changes = change->changes;
+
 	change->answered = NULL;
+	/* It changes nothing, and whoever may only look does not keep others from changing something. */
+	if (change->saves && change != changes->now) {
+		TAILQ_REMOVE(&changes->queue, change, link);
+		change_free(change);
+	}
 }
 
 void changes_reload(struct changes *changes)

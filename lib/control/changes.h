@@ -76,7 +76,7 @@ typedef void (*change_answered)(void *arg, struct json_t *reply);
  * `*error` is the reply. */
 struct change *changes_ask(struct changes *changes, const struct json_t *request, const char *who, change_answered answered,
 			   void *arg, struct json_t **error) RUNS_ON(control_thread);
-/* Who has asked is gone; the change is made all the same. */
+/* Who has asked is gone; the change is made all the same. Not for whoever has been answered. */
 void changes_forget(struct change *change) RUNS_ON(control_thread);
 
 #endif
