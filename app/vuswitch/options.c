@@ -309,33 +309,58 @@ int options_read_config(const struct options *options, struct tree *requests, st
 	return error;
 }
 
-/* The file, or the last good one in its place. */
-static int read_any(const struct options *options, struct tree *requests, struct config *config, struct fail *fail)
+/* The last good one in place of the file, which has the error `first`. */
+static int read_last_good(const struct options *options, struct tree *requests, int error, const struct fail *first,
+			  struct config *config, struct fail *fail)
 {
-	int error = options_read_config(options, tree_hold(requests), config, fail);
 	struct options kept = *options;
-	struct fail first, second;
+	struct fail second;
 	struct stat st;
 
-	if (error == 0 || options->last_good == NULL || options->check)
+	*fail = *first;
+	if (options->last_good == NULL || options->check)
 		return error;
-	first = *fail;
 	kept.config = options->last_good;
 	if (stat(options->last_good, &st) != 0)
 		return fail_set(fail, error, "%.300s (no last good configuration is at %.100s yet)",
-				first.text, options->last_good);
+				first->text, options->last_good);
 	/* To open a pipe would wait for its other end. */
 	if (!S_ISREG(st.st_mode))
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.100s is no file)",
-				first.text, options->last_good);
+				first->text, options->last_good);
 	if (options_read_config(&kept, tree_hold(requests), config, &second) != 0)
 		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",
-				first.text, second.text);
-	config->in_place_of = strdup(first.text);
+				first->text, second.text);
+	config->in_place_of = strdup(first->text);
 	if (config->in_place_of != NULL)
 		return 0;
 	config_free(config);
 	return fail_set(fail, -ENOMEM, "%s: no memory", options->config);
+}
+
+/* The file, with what requests had added or without; or else the last good one. */
+static int read_any(const struct options *options, struct tree *requests, struct config *config, struct fail *state,
+		    struct fail *fail)
+{
+	int error = options_read_config(options, tree_hold(requests), config, fail);
+	struct fail with, first;
+
+	if (error == 0)
+		return 0;
+	with = *fail;
+	/* What the file has by now may not go with what requests had added: then the file counts. */
+	if (requests != NULL)
+		error = options_read_config(options, NULL, config, fail);
+	first = *fail;
+	if (error != 0) {
+		if (read_last_good(options, requests, error, &first, config, fail) == 0)
+			return 0;
+		with = *fail;
+		if (requests == NULL || read_last_good(options, NULL, error, &first, config, fail) != 0)
+			return error;
+	}
+	fail_set(state, -EINVAL, "%s: %s", options->state, with.text);
+	return 0;
 }
 
 int options_read_first_config(const struct options *options, struct config *config, struct fail *state, struct fail *fail)
@@ -345,15 +370,7 @@ int options_read_first_config(const struct options *options, struct config *conf
 
 	if (options->state == NULL || config_state_read(options->state, &requests, state) == 0)
 		state->text[0] = '\0';
-	error = read_any(options, requests, config, fail);
-	if (error != 0 && requests != NULL) {
-		struct fail with = *fail;
-
-		/* What the file has by now may not go with what requests had added: then the file counts. */
-		error = read_any(options, NULL, config, fail);
-		if (error == 0)
-			fail_set(state, -EINVAL, "%s: %s", options->state, with.text);
-	}
+	error = read_any(options, requests, config, state, fail);
 	tree_free(requests);
 	return error;
 }

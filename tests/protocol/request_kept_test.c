@@ -12,7 +12,7 @@
 
 #define PORT(name, more) "'port': {'name': '" name "', 'type': 'vhost-user', 'socket': '@/" name "'" more "}"
 
-static char state_folder[64], state[96];
+static char state_folder[64], state[96], last_good[96];
 
 static void kill_and_restart(struct client *client)
 {
@@ -88,7 +88,7 @@ static void what_is_broken_is_set_aside(void **test)
 		OK(unlink(aside));
 		expect(&client, "not-found", "there is no port b", "{'command': 'port.remove', 'name': 'b'}");
 	}
-	/* A name that the file has by now. */
+	/* A name that the file has by now: the file counts, and not the last good one. */
 	expect(&client, "changed", "port b: comes", "{'command': 'port.add', " PORT("b", "") "}");
 	write_file("ports:\n- {name: b, type: vhost-user, socket: @/f}\n");
 	kill_and_restart(&client);
@@ -243,7 +243,7 @@ static void killed_at_any_moment(void **test)
 int main(void)
 {
 	static const char *const ports[] = {"v0", "h0", "h1", NULL};
-	const char *const args[] = {"--config", requester_begin(), "--state", state, NULL};
+	const char *const args[] = {"--config", requester_begin(), "--state", state, "--last-good", last_good, NULL};
 	const struct fg_switch_options opt = {.ports = ports, .args = args};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(it_is_there_after_a_restart),
@@ -256,10 +256,14 @@ int main(void)
 
 	snprintf(state_folder, sizeof(state_folder), "%s/kept", requester_folder);
 	snprintf(state, sizeof(state), "%s/requests.json", state_folder);
+	snprintf(last_good, sizeof(last_good), "%s/last-good.yaml", state_folder);
 	if (mkdir(state_folder, 0700) != 0)
 		return EXIT_FAILURE;
 	failed = fixture_main_on(&opt, "request_kept", CASES(cases));
 	unlink(state);
+	unlink(last_good);
+	strcat(last_good, ".new");
+	unlink(last_good);
 	rmdir(state_folder);
 	return requester_end() != 0 || failed != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
