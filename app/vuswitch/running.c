@@ -61,6 +61,29 @@ static bool has_name(const json_t *names, const char *name)
 	return false;
 }
 
+/* Then a reload changes nothing: what the file has by then cannot be a request's. */
+static void warn_of_same(const json_t *names, const char *kind, const char *name, enum config_from from, FILE *warnings)
+{
+	if (from != CONFIG_FROM_REQUEST && has_name(names, name))
+		fprintf(warnings,
+			"warning: %s %s is a request's as well: a reload is refused until it is removed here or there\n", kind,
+			name);
+}
+
+static void warn_of_requests(const struct config *config, const json_t *requests, FILE *warnings)
+{
+	const json_t *ports = json_object_get(requests, "ports"), *bridges = json_object_get(requests, "bridges");
+	const json_t *profiles = json_object_get(requests, "profiles");
+
+	for (unsigned int i = 0; i < config->profiles_n; i++)
+		warn_of_same(profiles, "profile", config->profiles[i].name, config->profiles[i].from, warnings);
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		if (!config->bridges[i].implied)
+			warn_of_same(bridges, "bridge", config->bridges[i].name, config->bridges[i].from, warnings);
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		warn_of_same(ports, "port", config->ports[i].name, config->ports[i].from, warnings);
+}
+
 /* Ports of the running switch's command line, and what requests have added, are no part of a file: a reload keeps them. */
 static void set_aside(struct config *running, const json_t *reply)
 {
@@ -96,6 +119,7 @@ static void compare(const json_t *reply, const char *control, const struct confi
 		config_tell_changes(&running, config, running_tell, &teller);
 		if (teller.lines == 0)
 			fprintf(to, "nothing changes\n");
+		warn_of_requests(config, json_object_get(reply, "requests"), warnings);
 	}
 	config_free(&running);
 }

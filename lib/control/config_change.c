@@ -155,9 +155,10 @@ void config_tell_bridges(const struct config *from, const struct config *to, con
 		told.name = before->name;
 		told.what = "goes";
 		snprintf(line, sizeof(line), "bridge %s: goes", before->name);
-		if (after != NULL)
+		/* Where a port names one that is kept, it is as it was. */
+		if (after != NULL && !(before->aside && after->implied))
 			tell_bridge_change(before, after, tell, arg);
-		else if (!is_kept(from, before))
+		else if (after == NULL && !is_kept(from, before))
 			tell(arg, &told);
 	}
 	for (unsigned int i = 0; i < to->bridges_n; i++) {
