@@ -490,6 +490,12 @@ enum switch_progress switch_port_progress(const struct vus_switch *sw, const cha
 		return SWITCH_WAITS;
 	if (switch_link_is_set_down(sw, name))
 		return sp->state == SWITCH_PORT_OUT ? SWITCH_DONE : SWITCH_WAITS;
+	/* It would wait for ever, and what asked for both of them would not be taken back. */
+	if (sp->state == SWITCH_PORT_OUT && switch_bridge_progress(sw, config->member.bridge) == SWITCH_FAILED) {
+		if (why != NULL)
+			*why = "its bridge cannot be made";
+		return SWITCH_FAILED;
+	}
 	return sp->state == SWITCH_PORT_IN && !sp->bridge->leaving && strcmp(sp->bridge->name, config->member.bridge) == 0
 		       ? SWITCH_DONE
 		       : SWITCH_WAITS;
