@@ -121,6 +121,8 @@ static void put_tree(FILE *to, const struct tree *node, const char *source)
 
 static void put_lists(FILE *to, const struct config *config)
 {
+	json_t *name;
+
 	fputs(config->profiles_n > 0 ? "profiles:\n" : "", to);
 	for (unsigned int i = 0; i < config->profiles_n; i++)
 		put_tree(to, config->profiles[i].entry.node, config->profiles[i].entry.source);
@@ -128,10 +130,15 @@ static void put_lists(FILE *to, const struct config *config)
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
 		const struct config_bridge *bridge = &config->bridges[i];
 
-		if (bridge->node != NULL)
+		if (bridge->node != NULL) {
 			put_tree(to, bridge->node, bridge->from == CONFIG_FROM_REQUEST ? CONFIG_REQUEST_SOURCE : config->file);
-		else
-			fprintf(to, "  - name: %s  # a port names it\n", bridge->name);
+			continue;
+		}
+		name = json_string(bridge->name);
+		fputs("  - name: ", to);
+		put_value(to, name);
+		fputs("  # a port names it\n", to);
+		json_decref(name);
 	}
 	fputs(config->ports_n > 0 ? "ports:\n" : "ports: []\n", to);
 	for (unsigned int i = 0; i < config->ports_n; i++) {
