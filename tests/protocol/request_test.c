@@ -226,6 +226,8 @@ static void a_profile_is_taken_back(void **state)
 	       "{'command': 'profile.set', 'profile': {'name': 's', 'queues': 2}}");
 	expect(&client, "same", "[]",
 	       "{'command': 'profile.ensure', 'profile': {'name': 's', 'type': 'vhost-user', 'queues': 1}}");
+	/* Answered when the port is there again. */
+	expect(&client, "same", "[]", "{'command': 'port.ensure', 'port': {'name': 'u', 'socket': '@/u', 'profile': 's'}}");
 	reply = ask(&client, "{'command': 'port', 'name': 'u'}");
 	reply = json_object_get(reply, "port");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "options"), "queues")), 1);
