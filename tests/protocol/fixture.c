@@ -374,8 +374,7 @@ int fixture_open(void **state)
 	fg_victims_pause(&fixture.victims); /* a check that failed left them running */
 	for (unsigned int i = 0; i < GUESTS; i++)
 		guest_close(&fixture.guest[i]);
-	/* When it has answered, it has seen that those before have gone. */
-	json_decref(fg_switch_query(&fixture.sw, "version", NULL));
+	fg_switch_settle(&fixture.sw);
 	OK(fg_switch_usage(&fixture.sw, &fixture.before));
 	return fixture.with_victims ? fg_victims_run(&fixture.victims) : 0;
 }

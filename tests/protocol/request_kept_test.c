@@ -76,6 +76,7 @@ static void what_is_broken_is_set_aside(void **test)
 {
 	static const char *const broken[] = {"", "{\"ports\": [{\"name\": \"a\", \"ty", "[]", "{\"colours\": []}",
 					     "{\"ports\": [{\"name\": \"a\", \"type\": \"no\"}]}"};
+	char left[96];
 	struct client client = client_open();
 	char aside[128];
 
@@ -95,6 +96,9 @@ static void what_is_broken_is_set_aside(void **test)
 	assert_true(log_has("port b is here, and is a request's as well"));
 	assert_true(is_there("f"));
 	OK(unlink(aside));
+	/* The socket of the one that was killed, which no port has any more. */
+	snprintf(left, sizeof(left), "%s/b", requester_folder);
+	OK(unlink(left));
 	/* A device that is not there any more: the others are. */
 	write_state("{\"ports\": [{\"name\": \"n\", \"type\": \"ethdev\", \"device\": \"net_nope0\"}]}");
 	kill_and_restart(&client);

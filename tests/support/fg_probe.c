@@ -122,16 +122,6 @@ static size_t read_line(int sock, char *text, size_t room, int64_t deadline)
 	}
 }
 
-/* Until the other side has closed it, or its time is over. */
-static void await_end(int sock, int64_t deadline)
-{
-	struct pollfd p = {.fd = sock, .events = POLLIN};
-	char text[256];
-
-	while (poll(&p, 1, fg_left_ms(deadline)) == 1 && read(sock, text, sizeof(text)) > 0)
-		;
-}
-
 json_t *fg_switch_ask(const struct fg_switch *sw, const char *line)
 {
 	static char text[1 << 20];
@@ -146,14 +136,26 @@ json_t *fg_switch_ask(const struct fg_switch *sw, const char *line)
 		len = read_line(sock, text, sizeof(text), fg_deadline(FG_WAIT_MS));
 	else
 		len = 0;
-	/* What the switch holds afterwards is what it held before. */
-	shutdown(sock, SHUT_WR);
-	await_end(sock, fg_deadline(FG_WAIT_MS));
 	close(sock);
 	answer = json_loadb(text, len, 0, &error);
 	if (answer == NULL)
 		fprintf(stderr, "%s: %s\n", line, len > 0 ? error.text : "no answer");
 	return answer;
+}
+
+void fg_switch_settle(const struct fg_switch *sw)
+{
+	int sock = sw->stand_in ? -ENOTSUP : fg_wire_connect(sw->control, 0);
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+	char text[256];
+
+	if (sock < 0)
+		return;
+	shutdown(sock, SHUT_WR);
+	while (poll(&p, 1, fg_left_ms(deadline)) == 1 && read(sock, text, sizeof(text)) > 0)
+		;
+	close(sock);
 }
 
 json_t *fg_switch_query(const struct fg_switch *sw, const char *command, const char *name)

@@ -67,6 +67,10 @@ const char *fg_switch_socket(const struct fg_switch *, const char *port);
 
 int fg_switch_usage(const struct fg_switch *, struct fg_usage *);
 
+/* Returns when it has seen that the connections are gone which were closed before: one more to its control socket ends, and it
+ * closes that. */
+void fg_switch_settle(const struct fg_switch *);
+
 /* What the control socket answers to a command about @name (NULL: about none), or NULL. The
  * caller's. */
 json_t *fg_switch_query(const struct fg_switch *, const char *command, const char *name);
