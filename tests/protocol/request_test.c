@@ -210,7 +210,7 @@ static void a_profile_is_taken_back(void **state)
 {
 	struct client client = client_open();
 	char sub[64];
-	json_t *reply;
+	json_t *reply, *port;
 
 	snprintf(sub, sizeof(sub), "%s/sub", requester_folder);
 	expect(&client, "changed", "port t: comes",
@@ -229,9 +229,10 @@ static void a_profile_is_taken_back(void **state)
 	/* Answered when the port is there again. */
 	expect(&client, "same", "[]", "{'command': 'port.ensure', 'port': {'name': 'u', 'socket': '@/u', 'profile': 's'}}");
 	reply = ask(&client, "{'command': 'port', 'name': 'u'}");
-	reply = json_object_get(reply, "port");
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(reply, "options"), "queues")), 1);
-	assert_string_equal(json_string_value(json_object_get(reply, "profile")), "s");
+	port = json_object_get(reply, "port");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(port, "options"), "queues")), 1);
+	assert_string_equal(json_string_value(json_object_get(port, "profile")), "s");
+	json_decref(reply);
 	OK(unlink(sub));
 	clean(&client);
 	rmdir(sub);
