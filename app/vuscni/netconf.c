@@ -36,9 +36,9 @@ static int read_all(struct netconf *conf, struct cni_error *error)
 	ssize_t n = 1;
 
 	while (n != 0) {
-		char *more = realloc(conf->text, conf->len + READ_BYTES + 1);
+		char *more = conf->len <= TEXT_BYTES_MAX ? realloc(conf->text, conf->len + READ_BYTES + 1) : NULL;
 
-		if (more == NULL || conf->len > TEXT_BYTES_MAX)
+		if (more == NULL)
 			return cni_fail(error, CNI_IO_FAILURE, "the network configuration is too long: 4 MiB at most");
 		conf->text = more;
 		n = read(STDIN_FILENO, conf->text + conf->len, READ_BYTES);
@@ -79,6 +79,11 @@ static int take_kind(const json_t *from, const char *key, json_type type, const 
 	return 0;
 }
 
+static bool is_file_name(const char *text)
+{
+	return strchr(text, '/') == NULL && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
+
 /* The convention of the userspace CNI plugin: "host" says what is to be made here. */
 static int take_host(struct netconf *conf, struct cni_error *error)
 {
@@ -105,7 +110,7 @@ static int take_host(struct netconf *conf, struct cni_error *error)
 	if (strcmp(net_type, "bridge") != 0)
 		return cni_fail(error, CNI_UNSUPPORTED_FIELD,
 				"\"netType\" of \"host\" is \"%.64s\": this plugin knows bridge", net_type);
-	if (conf->socket_file != NULL && strchr(conf->socket_file, '/') != NULL)
+	if (conf->socket_file != NULL && !is_file_name(conf->socket_file))
 		return cni_fail(error, CNI_INVALID_CONFIG,
 				"\"socketfile\" is \"%.64s\": it is a file's name, without a folder", conf->socket_file);
 	return 0;
@@ -165,7 +170,7 @@ static int take_members(struct netconf *conf, const struct cni_args *args, struc
 	if (conf->socket_dir[0] != '/' || (conf->shared_dir != NULL && conf->shared_dir[0] != '/'))
 		return cni_fail(error, CNI_INVALID_CONFIG,
 				"\"socketDir\" and \"sharedDir\" are folders from the root, as " SOCKET_DIR_DEFAULT);
-	if (conf->ipam != NULL && strchr(conf->ipam, '/') != NULL)
+	if (conf->ipam != NULL && !is_file_name(conf->ipam))
 		return cni_fail(error, CNI_INVALID_CONFIG,
 				"\"type\" of \"ipam\" is \"%.64s\": it is a program's name, without a folder", conf->ipam);
 	return 0;

@@ -193,11 +193,13 @@ def test_garbage(runtime: Runtime) -> None:
     (7, "ADD", {"timeout": 0}, {}),
     (7, "ADD", {"args": {"cni": {"mac": "03:00:00:00:00:01"}}}, {}),
     (7, "ADD", {"ipam": {"type": "../host-local"}}, {}),
+    (7, "ADD", {"ipam": {"type": ".."}}, {}),
     (7, "ADD", {"ipam": {"type": "nobody-has-it"}}, {}),
     (7, "CHECK", {}, {}),
     (2, "ADD", {"host": {"iftype": "memif"}}, {}),
     (2, "ADD", {"host": {"netType": "interface"}}, {}),
     (7, "ADD", {"host": {"vhost": {"socketfile": "../x"}}}, {}),
+    (7, "ADD", {"host": {"vhost": {"socketfile": ".."}}}, {}),
     (11, "ADD", {"control": "/nowhere/control.sock"}, {}),
     (50, "STATUS", {"control": "/nowhere/control.sock"}, {}),
     (50, "STATUS", {"port": {"quees": 1}}, {}),
@@ -219,6 +221,12 @@ def test_what_is_no_configuration(runtime: Runtime, text: str) -> None:
     assert json.loads(done.communicate(timeout=90)[0])["code"] == 6 and done.returncode == 1
     done = runtime.start(runtime.environment("VERSION"), text)
     assert json.loads(done.communicate(timeout=90)[0])["supportedVersions"] and done.returncode == 0
+
+
+def test_a_configuration_without_end(runtime: Runtime) -> None:
+    done = subprocess.run([program("vuscni")], input="x" * 5_000_000, capture_output=True, text=True, timeout=90, check=False,
+                          env=runtime.environment("ADD"))
+    assert json.loads(done.stdout)["code"] == 5 and done.returncode == 1
 
 
 @pytest.mark.skipif(not HOST_LOCAL.exists(), reason="no host-local: apt-get install containernetworking-plugins")
