@@ -2,7 +2,7 @@
 #include "pod_config.h"
 
 #include <errno.h>
-#include <libgen.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,19 +12,31 @@
 /* Characters of a container's identifier, as the userspace CNI plugin takes them. */
 enum { ID_CHARACTERS = 12 };
 
-static void folder_of(const struct netconf *conf, const struct cni_args *args, char folder[PATH_MAX])
+static const char *base_of(const struct netconf *conf)
 {
-	const char *base = conf->shared_dir != NULL ? conf->shared_dir : conf->socket_dir;
-
-	snprintf(folder, PATH_MAX, "%s/%.*s", base, ID_CHARACTERS, args->container);
+	return conf->shared_dir != NULL ? conf->shared_dir : conf->socket_dir;
 }
 
-static void file_of(const struct netconf *conf, const struct cni_args *args, char file[PATH_MAX])
+static void folder_of(const struct netconf *conf, const struct cni_args *args, char folder[PATH_MAX])
 {
-	const char *base = conf->shared_dir != NULL ? conf->shared_dir : conf->socket_dir;
+	snprintf(folder, PATH_MAX, "%s/%.*s", base_of(conf), ID_CHARACTERS, args->container);
+}
 
-	snprintf(file, PATH_MAX, "%s/%.*s/configData-%.*s-%s.json", base, ID_CHARACTERS, args->container, ID_CHARACTERS,
-		 args->container, args->ifname);
+/* The file's name in it, and that of its draft. */
+static void file_of(const struct cni_args *args, char file[NAME_MAX], char draft[NAME_MAX])
+{
+	snprintf(file, NAME_MAX, "configData-%.*s-%.32s.json", ID_CHARACTERS, args->container, args->ifname);
+	snprintf(draft, NAME_MAX, "configData-%.*s-%.32s.json.new", ID_CHARACTERS, args->container, args->ifname);
+}
+
+/* The folder, or -1. Who is in the container may have put there what he likes, a link above all, and we are root: no link is
+ * followed from here on. */
+static int folder_open(const struct netconf *conf, const struct cni_args *args)
+{
+	char folder[PATH_MAX];
+
+	folder_of(conf, args, folder);
+	return open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int pod_socket(const struct netconf *conf, const struct cni_args *args, const char *port, char socket[SOCKET_PATH_BYTES],
@@ -50,17 +62,21 @@ int pod_socket(const struct netconf *conf, const struct cni_args *args, const ch
 
 int pod_folder_make(const struct netconf *conf, const struct cni_args *args, struct cni_error *error)
 {
-	char folder[PATH_MAX], above[PATH_MAX];
+	char folder[PATH_MAX];
+	int fd;
 
 	if (conf->host == NULL)
 		return 0;
-	folder_of(conf, args, folder);
-	strcpy(above, folder);
-	if (mkdir(dirname(above), 0755) != 0 && errno != EEXIST)
-		return cni_fail(error, CNI_IO_FAILURE, "folder %s cannot be made: %s; make the one above it", above,
+	if (mkdir(base_of(conf), 0755) != 0 && errno != EEXIST)
+		return cni_fail(error, CNI_IO_FAILURE, "folder %s cannot be made: %s; make the one above it", base_of(conf),
 				strerror(errno));
+	folder_of(conf, args, folder);
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
 		return cni_fail(error, CNI_IO_FAILURE, "folder %s cannot be made: %s", folder, strerror(errno));
+	fd = folder_open(conf, args);
+	if (fd < 0)
+		return cni_fail(error, CNI_IO_FAILURE, "folder %s is something else: %s; remove it", folder, strerror(errno));
+	close(fd);
 	return 0;
 }
 
@@ -85,37 +101,58 @@ static json_t *container_config(const struct netconf *conf, const char *socket)
 	return config;
 }
 
+/* A new file in the folder, whatever is there. 0, or -1 with errno. */
+static int write_new(int folder, const char *name, const json_t *json)
+{
+	int fd, failed;
+
+	unlinkat(folder, name, 0);
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -1;
+	failed = json_dumpfd(json, fd, JSON_INDENT(2));
+	return close(fd) != 0 ? -1 : failed;
+}
+
 int pod_config_write(const struct netconf *conf, const struct cni_args *args, const char *socket, const json_t *result,
 		     struct cni_error *error)
 {
-	char file[PATH_MAX], draft[PATH_MAX + 8];
+	char file[NAME_MAX], draft[NAME_MAX];
+	int folder, code = 0;
 	json_t *json;
-	int failed;
 
 	if (conf->host == NULL)
 		return 0;
-	file_of(conf, args, file);
-	snprintf(draft, sizeof(draft), "%s.new", file);
+	file_of(args, file, draft);
+	folder = folder_open(conf, args);
 	json = json_pack("{s:s, s:s, s:s, s:o, s:O}", "containerId", args->container, "ifName", args->ifname, "name",
 			 conf->name, "config", container_config(conf, socket), "ipResult", result);
-	failed = json == NULL || json_dump_file(json, draft, JSON_INDENT(2)) != 0 || rename(draft, file) != 0;
+	errno = ENOMEM;
+	if (json == NULL || write_new(folder, draft, json) != 0 || renameat(folder, draft, folder, file) != 0) {
+		code = cni_fail(error, CNI_IO_FAILURE, "%s/%.*s/%s cannot be written: %s", base_of(conf), ID_CHARACTERS,
+				args->container, file, strerror(errno));
+		unlinkat(folder, draft, 0);
+	}
 	json_decref(json);
-	if (!failed)
-		return 0;
-	unlink(draft);
-	return cni_fail(error, CNI_IO_FAILURE, "%s cannot be written: is there room in its file system?", file);
+	if (folder >= 0)
+		close(folder);
+	return code;
 }
 
 void pod_config_remove(const struct netconf *conf, const struct cni_args *args)
 {
-	char path[PATH_MAX], draft[PATH_MAX + 8];
+	char path[PATH_MAX], file[NAME_MAX], draft[NAME_MAX];
+	int folder;
 
 	if (conf->host == NULL)
 		return;
-	file_of(conf, args, path);
-	snprintf(draft, sizeof(draft), "%s.new", path);
-	unlink(draft);
-	unlink(path);
+	folder = folder_open(conf, args);
+	if (folder < 0)
+		return;
+	file_of(args, file, draft);
+	unlinkat(folder, draft, 0);
+	unlinkat(folder, file, 0);
+	close(folder);
 	folder_of(conf, args, path);
 	rmdir(path);
 }

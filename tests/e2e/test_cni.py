@@ -302,6 +302,31 @@ def test_the_convention_of_the_userspace_plugin(runtime: Runtime) -> None:
     assert not folder.exists()
 
 
+def test_links_that_a_container_plants(runtime: Runtime, tmp_path: Path) -> None:
+    """Its folder is mounted into the container, and vuscni is root: nothing is written through a link."""
+    shared, victim = runtime.folder / "links", tmp_path / "victim"
+    victim.write_text("the host's")
+    conf = {"cniVersion": "0.3.1", "sharedDir": str(shared), "host": {"iftype": "vhostuser", "vhost": {"mode": "server"}}}
+    runtime.good("ADD", conf)
+    folder = shared / CONTAINER[:12]
+    file = folder / f"configData-{CONTAINER[:12]}-net2.json"
+    for link in (file, Path(f"{file}.new")):
+        link.symlink_to(victim)
+    runtime.good("ADD", conf, ifname="net2")
+    assert victim.read_text() == "the host's" and not file.is_symlink() and json.loads(file.read_text())["ifName"] == "net2"
+    assert file.stat().st_mode & 0o777 == 0o644 and not Path(f"{file}.new").is_symlink()
+    for ifname in ("net1", "net2"):
+        runtime.good("DEL", conf, ifname=ifname)
+    assert not folder.exists()
+    # The folder itself.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+    (elsewhere / f"configData-{CONTAINER[:12]}-net1.json").write_text("the host's")
+    assert runtime.code("ADD", conf) == 5
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["the host's"] and runtime.ports() == ["vm1"]
+
+
 def test_many_at_once(runtime: Runtime) -> None:
     with ThreadPoolExecutor(8) as pool:
         names = [f"pod-{i}" for i in range(24)]
