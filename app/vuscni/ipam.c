@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,14 +62,26 @@ static pid_t start(const char *program, int in, int out)
 {
 	char *argv[] = {(char *)(uintptr_t)program, NULL};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t as_usual;
 	pid_t child = -1;
 
 	if (posix_spawn_file_actions_init(&actions) != 0)
 		return -1;
+	if (posix_spawnattr_init(&attributes) != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -1;
+	}
+	/* We ignore SIGPIPE; a plugin that nobody listens to any longer is to end by it. */
+	sigemptyset(&as_usual);
+	sigaddset(&as_usual, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attributes, &as_usual);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	if (posix_spawn(&child, program, &actions, NULL, argv, environ) != 0)
+	if (posix_spawn(&child, program, &actions, &attributes, argv, environ) != 0)
 		child = -1;
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return child;
 }
@@ -77,6 +90,7 @@ static pid_t start(const char *program, int in, int out)
 static char *hear(int fd, pid_t child, int *status)
 {
 	char *text = malloc(RESULT_BYTES_MAX + 1);
+	siginfo_t ended;
 	size_t len = 0;
 	ssize_t n;
 
@@ -90,9 +104,12 @@ static char *hear(int fd, pid_t child, int *status)
 	}
 	/* One that has more to say is not listened to any longer, and ends by that. */
 	close(fd);
-	while (waitpid(child, status, 0) < 0 && errno == EINTR)
+	/* Its number is its own until it is reaped: the time limit kills nobody else. */
+	while (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR)
 		;
 	time_limit_child(0);
+	while (waitpid(child, status, 0) < 0 && errno == EINTR)
+		;
 	return text;
 }
 
