@@ -19,12 +19,16 @@ static int take_away(const struct netconf *conf, const struct cni_args *args, st
 	struct ctl_client client = {0};
 	struct cni_error first = {0}, next;
 	json_t *said;
+	bool gone;
 
-	/* A switch that is not there has no port, and what it kept over its end GC finds: the container may go. */
-	if (switch_open(&client, conf, &next) != 0)
-		fprintf(stderr, "vuscni: port %s is not removed: %s\n", name.text, next.text);
-	else
+	/* A switch that is not there has no port, and what it kept over its end GC finds: the container may go. One that is
+	 * there and does not answer may have it: the runtime asks again. */
+	if (switch_open(&client, conf, &gone, &first) == 0) {
 		switch_port_remove(&client, name.text, &first);
+	} else if (gone) {
+		fprintf(stderr, "vuscni: port %s is not removed: %s\n", name.text, first.text);
+		first = (struct cni_error){0};
+	}
 	ctl_client_close(&client);
 	pod_config_remove(conf, args);
 	if (ipam_run(conf, args, "DEL", &said, &next) != 0 && first.code == 0)
@@ -40,7 +44,7 @@ static int make_port(const struct netconf *conf, const struct cni_args *args, co
 	struct ctl_client client = {0};
 	int code = pod_folder_make(conf, args, error);
 
-	code = code != 0 ? code : switch_open(&client, conf, error);
+	code = code != 0 ? code : switch_open(&client, conf, NULL, error);
 	code = code != 0 ? code : switch_port_ensure(&client, conf, port, socket, false, error);
 	ctl_client_close(&client);
 	return code;
@@ -83,7 +87,7 @@ static int check_port(const struct netconf *conf, const char *name, const char *
 	struct ctl_client client = {0};
 	json_t *port = NULL;
 	const char *text;
-	int code = switch_open(&client, conf, error);
+	int code = switch_open(&client, conf, NULL, error);
 
 	code = code != 0 ? code : switch_port_get(&client, name, &port, error);
 	if (code == 0 && port == NULL)
@@ -149,7 +153,11 @@ static json_t *wanted_ports(const struct netconf *conf, struct cni_error *error)
 			json_decref(wanted);
 			return NULL;
 		}
-		json_object_set_new(wanted, attachment_name(conf->name, container, ifname).text, json_true());
+		if (json_object_set_new(wanted, attachment_name(conf->name, container, ifname).text, json_true()) != 0) {
+			cni_fail(error, CNI_IO_FAILURE, "no memory: nothing was removed");
+			json_decref(wanted);
+			return NULL;
+		}
 	}
 	return wanted;
 }
@@ -161,7 +169,7 @@ static int remove_others(const struct netconf *conf, const json_t *wanted, struc
 	struct cni_error first = {0}, next;
 	json_t *reply = NULL, *entry;
 	size_t i;
-	int code = switch_open(&client, conf, error);
+	int code = switch_open(&client, conf, NULL, error);
 
 	code = code != 0 ? code : switch_ports(&client, &reply, error);
 	json_array_foreach(json_object_get(reply, "ports"), i, entry)
@@ -216,7 +224,7 @@ static int do_status(const struct netconf *conf, const struct cni_args *args, st
 	json_t *said;
 	int code = pod_socket(conf, &nobody, name.text, socket, error);
 
-	code = code != 0 ? code : switch_open(&client, conf, error);
+	code = code != 0 ? code : switch_open(&client, conf, NULL, error);
 	code = code != 0 ? code : switch_port_ensure(&client, conf, name.text, socket, true, error);
 	ctl_client_close(&client);
 	if (code != 0)

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch_port.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The switch answers a change within three seconds, or says what it still waits for. */
 enum { ANSWER_SECONDS = 10 };
 
-int switch_open(struct ctl_client *client, const struct netconf *conf, struct cni_error *error)
+int switch_open(struct ctl_client *client, const struct netconf *conf, bool *gone, struct cni_error *error)
 {
 	struct fail fail;
+	int result = ctl_client_open(client, conf->control, ANSWER_SECONDS, "\"control\" in the network configuration", &fail);
 
-	if (ctl_client_open(client, conf->control, ANSWER_SECONDS, "\"control\" in the network configuration", &fail) == 0)
+	if (gone != NULL)
+		*gone = result == -ENOENT || result == -ECONNREFUSED;
+	if (result == 0)
 		return 0;
 	return cni_fail(error, CNI_TRY_AGAIN, "%s", fail.text);
 }

@@ -11,8 +11,8 @@
 #include "ctl_client.h"
 #include "netconf.h"
 
-/* ctl_client_close() is the caller's, whatever comes back. */
-int switch_open(struct ctl_client *client, const struct netconf *conf, struct cni_error *error);
+/* ctl_client_close() is the caller's, whatever comes back. *gone, which may be NULL: no process is there that could answer. */
+int switch_open(struct ctl_client *client, const struct netconf *conf, bool *gone, struct cni_error *error);
 
 /* The port is there, or could be (`dry_run`), with what the network configuration says and this socket. */
 int switch_port_ensure(struct ctl_client *client, const struct netconf *conf, const char *name, const char *socket,
