@@ -28,12 +28,15 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
 
 void frame_head_own_in(struct burst *burst, struct frame *frame)
 {
-	size_t i = (size_t)(frame - burst->frame);
-	struct mem_span *spans =
-		frame->body_spans > 0 ? &burst->span[frame->body - burst->span] - 1 : &burst->rest[i];
+	struct mem_span *spans;
+	size_t i;
 
-	if (!frame_head_is_own(frame))
-		frame_head_own(frame, &burst->room[i], spans);
+	/* It may be none of the burst's (bridge_inject()), or its body be in burst.rest already. */
+	if (frame_head_is_own(frame))
+		return;
+	i = (size_t)(frame - burst->frame);
+	spans = frame->body_spans > 0 ? &burst->span[frame->body - burst->span] - 1 : &burst->rest[i];
+	frame_head_own(frame, &burst->room[i], spans);
 }
 
 /* The head begins `more` bytes earlier, or later, and what stands behind the addresses has moved away from its beginning by
