@@ -213,13 +213,13 @@ static bool is_own_checksum(const struct virtio_net_hdr *asked, const struct fra
 }
 
 /* Any other checksum: in a tunnel, of a protocol we do not know. It is a sum over bytes and needs no knowledge, but must be
- * in the packet, and behind the headers we do know. */
+ * in the packet, and behind the headers we do know; behind a tag of ours (frame_head.h), too: its place may not wrap. */
 static bool is_inner_checksum(const struct frame *frame, const struct virtio_net_hdr *asked,
 			      bool found, const struct frame_layers *layers)
 {
 	uint32_t start = asked->csum_start;
 
-	return start >= (found ? layers->payload : layers->l3) &&
+	return start >= (found ? layers->payload : layers->l3) && start <= UINT16_MAX - FRAME_TAG &&
 	       start + asked->csum_offset + sizeof(uint16_t) <= frame->len;
 }
 

@@ -6,7 +6,8 @@
  *
  * flags	NEEDS_CSUM, always: a checksum field has the sum of the pseudo header only
  * csum_start	where the sum begins: at the TCP or UDP header; or, if the frame is not to be cut up, anywhere behind it,
- *		in a tunnel that is the guest's own; csum_offset: from there to the field, which may lie in the body
+ *		in a tunnel that is the guest's own, and below 64 KiB with a tag of ours, too; csum_offset: from there to the
+ *		field, which may lie in the body
  * gso_type	NONE, or what the frame is to be cut up as, maybe with ECN
  * gso_size	bytes of payload of each piece but the last; there are at least two
  * hdr_len	bytes of all headers, TCP's options included; they all lie in the head

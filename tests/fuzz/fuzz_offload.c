@@ -134,7 +134,8 @@ static bool model_check(const struct flat *f, const struct virtio_net_hdr *asked
 		return false;
 	found = model_find(f, &layers) && layers.l3 <= 14 + 2 * 4;
 	own = found && start == layers.l4 && asked->csum_offset == (layers.tcp ? 16 : 6);
-	if (!own && (start < (found ? layers.payload : layers.l3) || start + asked->csum_offset + 2 > f->len))
+	if (!own && (start < (found ? layers.payload : layers.l3) || start > 0xffff - 4 ||
+		     start + asked->csum_offset + 2 > f->len))
 		return false;
 	to->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	to->csum_start = asked->csum_start;

@@ -152,6 +152,26 @@ static void a_tagged_frame_is_finished(void **state)
 	}
 }
 
+/* A sum of a guest's own at the end of the longest frame there is: with a tag it does not begin anew at the first byte, where it
+ * could be written into the tag. */
+static void a_sum_far_behind_does_not_come_to_the_front(void **state)
+{
+	static const uint16_t starts[] = {0xffff, 0xfffc, 0xfffb};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct frame frame = {.head = room.head, .head_len = FRAME_HEAD, .len = FRAME_LEN_MAX - FRAME_TAG, .vlan = VLAN};
+
+		memset(room.head, 0x55, sizeof(room.head));
+		frame.offload = (struct virtio_net_hdr){
+			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = starts[i], .csum_offset = 14};
+		assert_int_equal(frame_offload_check(&frame, FRAME_OFFLOADS), starts[i] <= 0xfffb);
+		if (starts[i] > 0xfffb)
+			continue;
+		assert_true(frame_head_push_tag(&frame));
+		assert_int_equal(frame.offload.csum_start, starts[i] + 4);
+	}
+}
+
 static void what_has_no_tag_stays(void **state)
 {
 	struct frame frame = {.head = room.head, .head_len = 17, .len = 17}, was;
@@ -216,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tag_is_pushed_and_popped),
 		cmocka_unit_test(a_tagged_frame_is_finished),
+		cmocka_unit_test(a_sum_far_behind_does_not_come_to_the_front),
 		cmocka_unit_test(what_has_no_tag_stays),
 		cmocka_unit_test(a_head_in_a_buffer_is_not_written),
 	};
