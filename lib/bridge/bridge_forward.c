@@ -160,13 +160,13 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 {
 	struct flooding flooding = {.why = RX_DROP_ALONE, .next = PORTS_MAX};
 	const struct bridge_members *members = s->members;
-	uint32_t each, bound = s->in.ctx->bound;
+	uint32_t each, bound = s->in.ctx->bound, first = member_from(members, from), i;
 	uint64_t bytes = 0;
 
-	for (uint16_t i = 0; i < s->floods; i++)
+	for (i = 0; i < s->floods; i++)
 		bytes += s->flood[i]->len;
 	each = share_cost(s->floods * SHARE_COPY, 1, bytes);
-	for (unsigned int i = member_from(members, from); i < members->n; i++) {
+	for (i = first; i < members->n; i++) {
 		struct port *port = members->port[i];
 		verdict_t verdict;
 
@@ -184,6 +184,8 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 			flooding.why = verdict;
 		}
 	}
+	/* A burst may be as many floods as frames. */
+	s->cost += (i - first - (uint32_t)flooding.reached) / SHARE_PASSED;
 	return flooding;
 }
 

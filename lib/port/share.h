@@ -31,7 +31,10 @@ enum {
 	SHARE_DELIVERY = 4,
 	/* A copy of a frame that is flooded: as a rule its receiver's lines are in no cache of ours. */
 	SHARE_COPY = 2,
-	/* So many bytes are copied for as much as a short frame costs. */
+	/* So many ports that a flood may not leave by (they are in other VLANs, or isolated) are passed over for as much as a
+	 * short frame costs. */
+	SHARE_PASSED = 8,
+	/* So many bytes are copied for as much. */
 	SHARE_BYTES = 512,
 	/* Further pieces of frames, in guest memory, for as much. */
 	SHARE_PIECES = 4,

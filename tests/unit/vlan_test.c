@@ -412,6 +412,35 @@ static void an_injected_frame_is_in_the_ports_vlan(void **state)
 	close_bridge(4);
 }
 
+static uint32_t cost_of_floods(unsigned int ports, unsigned int floods)
+{
+	const struct policy_vlan trunk = {.tagged = true, .members.word[0] = 3 << 10};
+	static const uint8_t tag[] = {0x81, 0x00, 0x00};
+	uint32_t before = ctx[0].cost;
+
+	role_assert_control();
+	open_bridge_as(ports, &(struct bridge_config){.name = "br0", .vlan_aware = true});
+	assert_int_equal(port_policy_set(&port[0].port, &(struct policy_config){.vlan = &trunk}), 0);
+	for (unsigned int i = 0; i < floods; i++) {
+		put(&ctx[0], EVERYBODY, home(7));
+		memcpy(ctx[0].burst->frame[i].head + 12, tag, sizeof(tag));
+		ctx[0].burst->frame[i].head[15] = (uint8_t)(10 + i % 2);
+	}
+	forward(&port[0]);
+	assert_int_equal(rx_drop(&port[0], RX_DROP_ALONE), floods);
+	learn();
+	close_bridge(ports);
+	return ctx[0].cost - before;
+}
+
+/* Each frame is a flood of its own, for nobody: the ports that are in other VLANs are asked for each, and that is paid for. */
+static void ports_that_are_passed_over_are_paid_for(void **state)
+{
+	enum { FLOODS = 16 };
+
+	assert_int_equal(cost_of_floods(PORTS_MANY, FLOODS) - cost_of_floods(2, FLOODS), FLOODS * (PORTS_MANY / SHARE_PASSED));
+}
+
 static void a_set_is_read(void **state)
 {
 	static const char *const wrong[] = {"",	     "0", "4095", "10,",	"10,a", "20-10", "10-",	     "-10",
@@ -433,6 +462,7 @@ static void a_set_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ports_that_are_passed_over_are_paid_for),
 		cmocka_unit_test(a_set_is_read),
 		cmocka_unit_test(frames_are_where_the_model_has_them),
 		cmocka_unit_test(an_address_is_learned_in_its_vlan),
