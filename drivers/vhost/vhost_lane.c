@@ -38,6 +38,19 @@ static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_l
 	}
 }
 
+/* To the lane, what it takes of n frames, and what it has room for: their number. */
+static uint16_t send_to_lane(struct lane_link *link, struct frame *const *frames, uint16_t n)
+{
+	struct frame *taken[BURST_MAX];
+	uint16_t takes = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		taken[takes] = frames[i];
+		takes = (uint16_t)(takes + lane_takes(frames[i]));
+	}
+	return lane_send(&link->to_guest, taken, takes);
+}
+
 void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,
 			struct frame **frames, uint16_t n)
 {
@@ -49,7 +62,7 @@ void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_li
 		deliver_rest(port, ctx, link, set);
 		vhost_fill_queues(port, ctx, set, frames, n);
 	} else {
-		sent = lane_send(&link->to_guest, frames, n);
+		sent = send_to_lane(link, frames, n);
 		if (sent < n)
 			port_drop_tx(port, ctx, TX_DROP_LANE, (uint64_t)(n - sent));
 	}

@@ -53,6 +53,16 @@ static void lane_ring_put(struct lane_producer *producer, const struct frame *fr
 	producer->frames++;
 }
 
+bool lane_takes(const struct frame *frame)
+{
+	struct frame seen = *frame;
+
+	if (!frame_needs_offload(frame))
+		return true;
+	seen.head_len = frame->head_len < FRAME_HEAD ? frame->head_len : FRAME_HEAD;
+	return frame_offload_check(&seen, FRAME_OFFLOADS);
+}
+
 uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, uint16_t n)
 {
 	uint64_t room = lane_room(producer);

@@ -66,9 +66,13 @@ static inline uint64_t lane_record_bytes(uint32_t len)
 	       ~(uint64_t)(LANE_RECORD_ALIGN - 1);
 }
 
+/* Whether a consumer takes what is left to be done to a checked frame: it looks at the first FRAME_HEAD bytes. With a tag of
+ * ours (frame_head.h) headers may reach further, or there be a tag too many, and to the consumer that is nonsense. */
+bool lane_takes(const struct frame *frame);
 /* Bytes there are for frames to come. */
 uint64_t lane_room(const struct lane_producer *producer);
-/* Appends the first of n frames for which there is room, in order: their number. The consumer sees them at once. */
+/* Appends the first of n frames for which there is room, in order: their number. The consumer takes all of them, and sees
+ * them at once. */
 uint16_t lane_send(struct lane_producer *producer, struct frame *const *frames, uint16_t n);
 /* After lane_send(): whether the consumer is asleep and has to be woken. True once for each time it fell asleep. */
 bool lane_wants_wake(struct lane_producer *producer);

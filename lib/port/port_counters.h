@@ -93,7 +93,8 @@
 	    "not by an lcore")                                                                                \
 	ROW(LANE, lane,                                                                                       \
 	    "the guest's memory is still arriving (postcopy), and more than a mebibyte of frames waits for "  \
-	    "it; or the migration broke off")
+	    "it; or the migration broke off; or it is to be cut up, and its headers are more than 128 bytes "  \
+	    "or two tags with the tag that it got here")
 
 /* A frame that control should have seen. */
 #define PUNT_DROP_ROWS(ROW)                                                         \
