@@ -116,7 +116,7 @@ def test_every_row_is_offered(switch: PlayedSwitch) -> None:
     assert offers("vusctl", "-c", switch.control, "bridge", "remove", "s") == ["storage"]
     assert offers("vusctl", "ensure", "") == [":files"]
     words = re.findall(r"^  -\w, (--[a-z-]+)", text, re.M)
-    offered = {word for command in ("lcores", "ports", "events", "reload") for word in offers("vusctl", command, "-")}
+    offered = {word for command in ("lcores", "ports", "macs", "events", "reload") for word in offers("vusctl", command, "-")}
     assert words and offered == set(words)
     text = run([program("vuswitch"), "--help"])
     assert set(re.findall(r"^  (--[a-z-]+)", text, re.M)) - {"--help"} <= set(offers("vuswitch", "--", "-"))
@@ -127,5 +127,5 @@ def test_every_row_is_offered(switch: PlayedSwitch) -> None:
 
 
 def test_nothing_is_offered_of_a_switch_that_is_not_there(tmp_path: Path) -> None:
-    said = run([program("vusctl"), "--complete", "-c", tmp_path / "none.sock", "macs", ""], check=False)
+    said = run([program("vusctl"), "--complete", "-c", tmp_path / "none.sock", "vlans", ""], check=False)
     assert said == ""

@@ -76,8 +76,8 @@ class Ovs:
         self._run("ovsdb-server", ["ovsdb-server", str(self.folder / "ovs.db"), f"--remote=punix:{server}",
                                    f"--unixctl={self.folder}/ovsdb.ctl"])
         wait_until(server.exists, 20, "ovsdb-server to listen")
-        self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
-                   *(f"other_config:{key}={value}" for key, value in settings.items()))
+        self.vsctl("--no-wait", "init", *(word for key, value in settings.items()
+                                          for word in ("--", "set", "Open_vSwitch", ".", f"other_config:{key}={value}")))
         self._start_daemon(server, prefix)
 
     def _run(self, name: str, argv: list[str]) -> None:
