@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What requests have added is there after a restart, whenever the switch was killed: with --state. What cannot be used of it, or
  * not be kept, is told, and the switch goes on; and what it saves as a file is the same switch. */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -247,6 +248,23 @@ static void killed_at_any_moment(void **test)
 	client_close(&client);
 }
 
+/* A switch that is killed while it makes or ends a socket leaves that, or its draft. */
+static void sweep(void)
+{
+	static const char *const left[] = {"p*", ".p*"};
+	char pattern[96];
+	glob_t found;
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		snprintf(pattern, sizeof(pattern), "%s/%s", requester_folder, left[i]);
+		if (glob(pattern, 0, NULL, &found) != 0)
+			continue;
+		for (size_t at = 0; at < found.gl_pathc; at++)
+			unlink(found.gl_pathv[at]);
+		globfree(&found);
+	}
+}
+
 int main(void)
 {
 	static const char *const ports[] = {"v0", "h0", "h1", NULL};
@@ -272,5 +290,6 @@ int main(void)
 	strcat(last_good, ".new");
 	unlink(last_good);
 	rmdir(state_folder);
+	sweep();
 	return requester_end() != 0 || failed != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
