@@ -225,28 +225,29 @@ static bool stays_in(const struct watched *watched, uint32_t turn)
 	return __atomic_load_n(&watched->note->turn, __ATOMIC_RELAXED) == turn;
 }
 
-/* The huge page that a thread is clearing. It runs, in one turn all the while, and the page that is absent stays the same one;
- * most threads are in another turn after the first pause, which is then all that they cost. */
-static const uint8_t *cleared_page(const struct watched *watched, uint32_t turn, struct evidence *evidence)
+/* It runs for a moment, and in that turn all the while. */
+static bool runs_in(const struct watched *watched, uint32_t turn)
 {
 	enum { PAUSE_NS = 60000 };
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	uint64_t before = cpu_ns(watched);
-	const uint8_t *absent;
 
 	ppoll(NULL, 0, &pause, NULL);
-	if (!stays_in(watched, turn) || cpu_ns(watched) - before < PAUSE_NS / 2)
+	return stays_in(watched, turn) && cpu_ns(watched) - before >= PAUSE_NS / 2;
+}
+
+/* The huge page that a thread clears. It runs, in one turn all the while, and the first page that is absent is a huge one: a
+ * moment later it clears that page still, or it has, and clears the next ones. Most threads are in another turn after the first
+ * moment, which is then all that they cost. */
+static const uint8_t *cleared_page(const struct watched *watched, uint32_t turn, struct evidence *evidence)
+{
+	const uint8_t *absent;
+
+	if (!runs_in(watched, turn))
 		return NULL;
 	take_evidence(evidence, watched->note);
 	absent = absent_page(evidence);
-	if (absent == NULL || !mem_arena_is_huge(absent))
-		return NULL;
-	before = cpu_ns(watched);
-	ppoll(NULL, 0, &pause, NULL);
-	if (!stays_in(watched, turn) || cpu_ns(watched) - before < PAUSE_NS / 2)
-		return NULL;
-	take_evidence(evidence, watched->note);
-	return absent_page(evidence) == absent ? absent : NULL;
+	return absent != NULL && mem_arena_is_huge(absent) && runs_in(watched, turn) ? absent : NULL;
 }
 
 /* A thread that stays in its turn is asked at each look, and the time since the last is charged. Of all others one is asked, and
