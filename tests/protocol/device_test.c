@@ -43,19 +43,6 @@ static void become(unsigned int ports, const char *ethdev)
 	OK(kill(fixture.sw.pid, SIGHUP));
 }
 
-static bool log_has(const struct fg_switch *sw, const char *words)
-{
-	FILE *f = fopen(sw->log, "r");
-	char line[1024];
-	bool found = false;
-
-	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
-		found = strstr(line, words) != NULL;
-	if (f != NULL)
-		fclose(f);
-	return found;
-}
-
 /* What the port `up` says of itself: "up, ...", "starting: ..."; "" without one. */
 static const char *up_state(const struct fg_switch *sw)
 {
@@ -262,7 +249,7 @@ static void a_device_that_cannot_start_is_told(void **state)
 
 	snprintf(nobody, sizeof(nobody), "net_virtio_user8,path=%s/nobody.sock", top);
 	become(0, nobody);
-	for (int64_t deadline = fg_deadline(LIMIT_MS); !log_has(&fixture.sw, "up: error: this port cannot be made");)
+	for (int64_t deadline = fg_deadline(LIMIT_MS); log_lines("up: error: this port cannot be made") == 0;)
 		assert_true(fg_left_ms(deadline) > 0);
 	await_up(&fixture.sw, "");
 	become(0, device);
@@ -287,11 +274,11 @@ static void serves_before_its_device_is_there(void **state)
 	g = guest_idle();
 	OK(fg_session_open(&g->s, fg_switch_socket(&near, "a"), &g->mem, NULL));
 	await_up(&near, "starting: its driver");
-	assert_false(log_has(&near, " ready: "));
+	assert_int_equal(log_lines_of(&near, " ready: "), 0);
 	guest_close(g);
 	hold_far(false);
 	await_up(&near, "up");
-	assert_true(log_has(&near, " ready: "));
+	assert_true(log_lines_of(&near, " ready: ") > 0);
 	OK(fg_switch_stop(&near));
 }
 
@@ -317,7 +304,7 @@ static void ends_without_its_device(void **state)
 		while (fg_switch_alive(&near))
 			fg_sleep_us(1000);
 		print_message("ends within %.1f ms\n", (double)(fg_now_us() - from) / 1e3);
-		assert_true(log_has(&near, "ends before every port has closed: up (net_virtio_user9)"));
+		assert_true(log_lines_of(&near, "ends before every port has closed: up (net_virtio_user9)") > 0);
 		OK(fg_switch_stop(&near));
 		hold_far(false);
 	}

@@ -269,6 +269,24 @@ bool is_connected(const char *port)
 	return connected;
 }
 
+unsigned int log_lines_of(const struct fg_switch *sw, const char *words)
+{
+	FILE *f = fopen(sw->log, "r");
+	char line[1024];
+	unsigned int n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, words) != NULL;
+	fclose(f);
+	return n;
+}
+
+unsigned int log_lines(const char *words)
+{
+	return log_lines_of(&fixture.sw, words);
+}
+
 void assert_last_error(const char *port, const char *words)
 {
 	json_t *answer = fg_switch_query(&fixture.sw, "port", port);

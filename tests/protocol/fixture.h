@@ -103,6 +103,10 @@ bool is_known(const struct guest *g);
 /* A front end is connected to @port, as the switch says. */
 bool is_connected(const char *port);
 
+/* Lines of the switch's log that contain @words; of another switch's. */
+unsigned int log_lines(const char *words);
+unsigned int log_lines_of(const struct fg_switch *, const char *words);
+
 /* What became of a chain that no driver should post. */
 enum outcome {
 	F_BROKEN,   /* the ring is broken, and the error eventfd says so */

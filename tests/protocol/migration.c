@@ -413,16 +413,3 @@ const char *port_error(const char *port)
 {
 	return port_word(port, "last_error");
 }
-
-unsigned int log_lines(const char *word)
-{
-	FILE *f = fopen(fixture.sw.log, "r");
-	char line[512];
-	unsigned int n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, word) != NULL;
-	fclose(f);
-	return n;
-}

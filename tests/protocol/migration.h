@@ -90,7 +90,5 @@ void await_lanes(unsigned int n);
 /* The state of a port, and why its last connection ended, as `vusctl port` tells; in a static buffer. */
 const char *port_state(const char *port);
 const char *port_error(const char *port);
-/* Lines of the switch's log that contain @word. */
-unsigned int log_lines(const char *word);
 
 #endif

@@ -53,24 +53,11 @@ static void become(const struct rig *rig, unsigned int n)
 	fail_msg("the ports of the file, %u, never come", n);
 }
 
-static unsigned int log_lines_with(const struct rig *rig, const char *words)
-{
-	FILE *file = fopen(rig->sw.log, "r");
-	unsigned int n = 0;
-	char line[1024];
-
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file) != NULL)
-		n += strstr(line, words) != NULL;
-	fclose(file);
-	return n;
-}
-
 static void wait_for_lines(const struct rig *rig, const char *words, unsigned int n)
 {
-	for (unsigned int i = 0; i < LIMIT_MS && log_lines_with(rig, words) < n; i++)
+	for (unsigned int i = 0; i < LIMIT_MS && log_lines_of(&rig->sw, words) < n; i++)
 		fg_sleep_us(1000);
-	assert_true(log_lines_with(rig, words) >= n);
+	assert_true(log_lines_of(&rig->sw, words) >= n);
 }
 
 static void rig_start(struct rig *rig, unsigned int ports)

@@ -202,19 +202,6 @@ static void a_queue_stays(void **state)
 	client_close(&client);
 }
 
-static unsigned int lines_of(const char *words)
-{
-	char line[1024];
-	unsigned int n = 0;
-	FILE *f = fopen(fixture.sw.log, "r");
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, words) != NULL;
-	fclose(f);
-	return n;
-}
-
 static void a_topic_is_silent(void **state)
 {
 	static const char add[] =
@@ -224,13 +211,13 @@ static void a_topic_is_silent(void **state)
 	expect(&client, "changed", "info -> warning", "{'command': 'log.level', 'topic': 'loud', 'level': 'warning'}");
 	expect(&client, "changed", "comes", add);
 	expect(&client, "changed", "goes", "{'command': 'port.remove', 'name': 'loud'}");
-	assert_int_equal(lines_of(" loud: port "), 0);
+	assert_int_equal(log_lines(" loud: port "), 0);
 	expect(&client, "changed", "warning -> info", "{'command': 'log.level', 'topic': 'loud', 'level': 'info'}");
 	expect(&client, "changed", "comes", add);
-	assert_int_equal(lines_of(" loud: port vhost-user"), 1);
+	assert_int_equal(log_lines(" loud: port vhost-user"), 1);
 	expect(&client, "changed", "log: info -> error", "{'command': 'log.level', 'level': 'error'}");
 	expect(&client, "changed", "goes", "{'command': 'port.remove', 'name': 'loud'}");
-	assert_int_equal(lines_of(" loud: port removed"), 1);
+	assert_int_equal(log_lines(" loud: port removed"), 1);
 	expect(&client, "changed", "log: error -> info", "{'command': 'log.level', 'level': 'info'}");
 	clean(&client);
 	client_close(&client);

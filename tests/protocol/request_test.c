@@ -163,23 +163,10 @@ static void what_cannot_be_made_is_taken_back(void **state)
 	client_close(&client);
 }
 
-static unsigned int lines_of(const char *words)
-{
-	char line[1024];
-	unsigned int n = 0;
-	FILE *f = fopen(fixture.sw.log, "r");
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL)
-		n += strstr(line, words) != NULL;
-	fclose(f);
-	return n;
-}
-
 /* Then it is tried once, and left as it was; whoever asks for it again tries it again. */
 static void nor_can_what_was_there_before(void **state)
 {
-	const unsigned int before = lines_of("is taken back");
+	const unsigned int before = log_lines("is taken back");
 	struct client client = client_open();
 	char sub[64], socket[72];
 
@@ -195,7 +182,7 @@ static void nor_can_what_was_there_before(void **state)
 		expect(&client, "failed", "port t cannot be made",
 		       "{'command': 'port.ensure', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");
 	fg_sleep_us(100000);
-	assert_int_equal(lines_of("is taken back"), before + 1);
+	assert_int_equal(log_lines("is taken back"), before + 1);
 	OK(unlink(sub));
 	expect(&client, "same", "[]",
 	       "{'command': 'port.ensure', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");

@@ -50,20 +50,6 @@ static uint64_t wait_until_let_in_ms(void)
 	return (fg_now_us() - from) / 1000;
 }
 
-/* For whom reads the log. */
-static bool log_says(const char *words)
-{
-	char line[1024];
-	bool found = false;
-	FILE *log = fopen(fixture.sw.log, "r");
-
-	assert_non_null(log);
-	while (!found && fgets(line, sizeof(line), log) != NULL)
-		found = strstr(line, words) != NULL;
-	fclose(log);
-	return found;
-}
-
 static void goes_down(const char *port, unsigned int mib, int64_t bound_ms)
 {
 	struct puncher puncher;
@@ -80,7 +66,7 @@ static void goes_down(const char *port, unsigned int mib, int64_t bound_ms)
 		fail_msg("after %u punches of %u MiB %s is still connected; the longest round of an lcore took %.0f ms", punches,
 			 mib, port, fg_longest_round_us(&fixture.sw, false) / 1e3);
 	assert_last_error(port, "its memory kept an lcore waiting");
-	assert_true(log_says("; no front end is let in for "));
+	assert_true(log_lines("; no front end is let in for ") > 0);
 	assert_true(is_connected("h0"));
 	assert_int_equal(number_of("h0", "memory_wait_ms"), 0);
 	/* What an earlier case used up is forgotten slowly. */
