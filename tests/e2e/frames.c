@@ -12,6 +12,7 @@
 
 #include "fg_clock.h"
 #include "fg_net.h"
+#include "must.h"
 
 enum { GUESTS_MAX = 16, MEMORY = 16 << 20 };
 
@@ -24,15 +25,6 @@ struct guest {
 
 static struct guest guest[GUESTS_MAX];
 static int guests;
-
-static void must(int error, const char *what)
-{
-	if (error >= 0)
-		return;
-	printf("failed: %s: %s\n", what, strerror(-error));
-	fflush(stdout);
-	_exit(1);
-}
 
 static void open_guest(const char *folder, const char *port)
 {

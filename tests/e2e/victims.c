@@ -17,21 +17,13 @@
 
 #include "fg_clock.h"
 #include "fg_victims.h"
+#include "must.h"
 
 enum { ECHO_MEMORY = 16 << 20, ECHO_RING = 1024, ECHO_NUMBER = 0xec00, BROADCAST_MS = 20, FRAME_MIN = 60, FRAME_LONGEST = 1514 };
 
 static struct fg_victims victims;
 static struct fg_victim echo;
 static atomic_bool stop;
-
-static void must(int error, const char *what)
-{
-	if (error >= 0)
-		return;
-	printf("failed: %s: %s\n", what, strerror(-error));
-	fflush(stdout);
-	_exit(1);
-}
 
 static void open_echo(const char *path)
 {
