@@ -7,7 +7,7 @@ static inline void read_tag(struct frame *frame)
 	uint8_t tag = FRAME_TAGGED;
 
 	frame->vlan = type_at(frame, VLAN_TCI_AT);
-	if (type_at(frame, VLAN_TYPE_AT) == 0x88a8)
+	if (type_at(frame, VLAN_TYPE_AT) == FRAME_TYPE_SERVICE_TAG)
 		tag |= FRAME_TAG_SERVICE;
 	if (frame_type_is_tag(type_at(frame, VLAN_NEXT_AT)))
 		tag |= FRAME_TAG_INNER;

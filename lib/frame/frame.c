@@ -6,6 +6,7 @@
 #include <rte_byteorder.h>
 #include <rte_hash_crc.h>
 
+#include "frame_head.h"
 #include "mem_copy.h"
 
 /* Where a copy into spans has come to. */
@@ -120,7 +121,7 @@ uint32_t frame_flow_hash(const struct frame *frame)
 	if (len < ETHER_LEN)
 		return 0;
 	type = be16(head + at);
-	for (int tags = 0; tags < VLANS_MAX && (type == 0x8100 || type == 0x88a8); tags++) {
+	for (int tags = 0; tags < VLANS_MAX && frame_type_is_tag(type); tags++) {
 		if (len < at + VLAN_LEN + 2)
 			break;
 		hash = rte_hash_crc_4byte(be16(head + at + 2) & 0x0fff, hash);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ADDRESSES = 12, TYPE_TAG = 0x8100, TYPE_SERVICE_TAG = 0x88a8 };
+enum { ADDRESSES = 12 };
 
 void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_span *spans)
 {
@@ -56,7 +56,7 @@ static void head_moved(struct frame *frame, int more)
 
 bool frame_head_push_tag(struct frame *frame)
 {
-	uint16_t type = (frame->tag & FRAME_TAG_SERVICE) != 0 ? TYPE_SERVICE_TAG : TYPE_TAG;
+	uint16_t type = (frame->tag & FRAME_TAG_SERVICE) != 0 ? FRAME_TYPE_SERVICE_TAG : FRAME_TYPE_TAG;
 	const uint8_t tag[FRAME_TAG] = {
 		(uint8_t)(type >> 8),
 		(uint8_t)type,
@@ -80,7 +80,7 @@ bool frame_head_pop_tag(struct frame *frame)
 	/* Behind the tag there is a type: what is left is not shorter than an Ethernet header. */
 	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG || !frame_type_is_tag(type))
 		return false;
-	frame->tag = (uint8_t)((frame->tag & ~FRAME_TAG_SERVICE) | (type == TYPE_SERVICE_TAG ? FRAME_TAG_SERVICE : 0));
+	frame->tag = (uint8_t)((frame->tag & ~FRAME_TAG_SERVICE) | (type == FRAME_TYPE_SERVICE_TAG ? FRAME_TAG_SERVICE : 0));
 	frame->vlan = (uint16_t)(tag[2] << 8 | tag[3]);
 	memmove(frame->head + FRAME_TAG, frame->head, ADDRESSES);
 	head_moved(frame, -FRAME_TAG);

@@ -31,10 +31,11 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
 /* The same for a frame of a burst, with the room that the burst has for it. */
 void frame_head_own_in(struct burst *burst, struct frame *frame);
 
-/* The type of a tag: 0x8100 (IEEE 802.1Q), or 0x88a8, of a service provider's (802.1ad). */
+/* The types of tags: IEEE 802.1Q's, and a service provider's (802.1ad). */
+enum { FRAME_TYPE_TAG = 0x8100, FRAME_TYPE_SERVICE_TAG = 0x88a8 };
 static inline bool frame_type_is_tag(uint16_t type)
 {
-	return type == 0x8100 || type == 0x88a8;
+	return type == FRAME_TYPE_TAG || type == FRAME_TYPE_SERVICE_TAG;
 }
 
 /* Puts a tag behind the addresses that says frame->vlan; of which type frame->tag says. The head is the lcore's own and has
