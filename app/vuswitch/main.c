@@ -135,14 +135,19 @@ static bool file_is_made(const struct vuswitch *vus) RUNS_ON(control_thread)
 	return made;
 }
 
-/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to end.
- * One that replaces it before then has come by a reload, which ends nothing. */
+/* A reload that replaces the first configuration before all of it has come ends nothing, whatever can be made of it. */
+static bool is_too_little(const struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	return vus->failed > 0 && switch_config(vus->sw)->in_place_of == NULL && !vus->reloading && !file_is_made(vus);
+}
+
+/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to end. */
 static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	bool fall_back = switch_config(vus->sw)->in_place_of != NULL;
 	unsigned int ports = switch_ports_n(vus->sw);
 
-	if (vus->failed > 0 && !fall_back && !vus->reloading && !file_is_made(vus)) {
+	if (is_too_little(vus)) {
 		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
 		return false;
 	}
@@ -362,7 +367,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	vus->failed = switch_catch_up(vus->sw);
 	vus->runs = true;
 	/* Devices start on a thread of their own, and VMs are served meanwhile. */
-	if ((vus->settled || (vus->failed > 0 && !fall_back && !file_is_made(vus))) && !vuswitch_begin(vus))
+	if ((vus->settled || is_too_little(vus)) && !vuswitch_begin(vus))
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ctl_socket_take_changes(vus->ctl, vus->changes);

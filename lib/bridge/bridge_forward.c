@@ -34,7 +34,6 @@ struct sorting {
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
 	bool left;     /* a flood, for a later visit: and the burst with it */
-	bool drops_link_local;
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -250,7 +249,7 @@ static inline bool is_link_local(const struct frame *frame)
 /* A frame that is to be flooded joins the others. False: they are of another VLAN, and their flood was left. */
 static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
 {
-	if (__builtin_expect(s->drops_link_local, 0) && is_link_local(frame)) {
+	if (__builtin_expect(s->in.port->bridge->drops_link_local, 0) && is_link_local(frame)) {
 		drop(s, RX_DROP_LINK_LOCAL, &frame, 1);
 		return true;
 	}
@@ -286,7 +285,6 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 {
 	bridge_lookup_begin(ctx, q);
 	s->in = ingress_of(ctx, q->port->bridge, q->port);
-	s->drops_link_local = q->port->bridge->drops_link_local;
 	s->counters = port_counters_of(q->port, ctx);
 	s->members = rcu_get(&q->port->bridge->members);
 	s->last_to = TO_NONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fdb_lookup.h: fdb_lookup() to be compiled into the caller, which saves a sixth of it; lib/bridge only.
+/* fdb_lookup.h: the parts of fdb_lookup(), to be compiled into the caller; lib/bridge only.
  *
  * Context: any thread.
  */
