@@ -193,6 +193,10 @@ int pump_guest_connect(struct pump_guest *g, const char *path)
 
 void pump_guest_fill(struct pump_guest *g)
 {
-	for (unsigned int i = 0; i < g->opt.pairs; i++)
+	for (unsigned int i = 0; i < g->opt.pairs; i++) {
 		pump_ring_post(&g->rx[i], g->opt.ring);
+		/* A back end may take a ring for stopped until its first kick, and want none all the same. */
+		fg_ring_kick_now(g->rx[i].r);
+		fg_ring_kick_now(g->tx[i].r);
+	}
 }

@@ -16,6 +16,7 @@ class Setup:
 
     directory: pathlib.Path
     cpu: int
+    other_cpu: int  # the guests'
     hugepages: bool
     pairs: int = 1  # bridges with two guests each
     spread: tuple = ()  # the bridge of each guest, where they are not in pairs
@@ -23,6 +24,7 @@ class Setup:
     mtu: int = 1500
     macs: int = 1  # addresses a guest sends from
     sleeps: bool = False  # an idle switch may sleep, if it can
+    packed: bool = False  # guests want packed rings; most switches offer them unasked
     tso: bool = False  # guests send TCP that a receiver may need to have cut into segments
 
     @property

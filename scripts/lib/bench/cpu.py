@@ -38,8 +38,8 @@ def threads_named(pid, pattern):
 
 
 def polling_threads(pid):
-    """Those that move packets: an lcore's of DPDK, a PMD thread of Open vSwitch."""
-    return threads_named(pid, r"(lcore|rte)-worker|pmd-c")
+    """Those that move packets: an lcore's of DPDK (older, newer), a PMD thread of Open vSwitch, a worker of VPP."""
+    return threads_named(pid, r"(lcore|rte)-worker|dpdk-worker|pmd-c|vpp_wk")
 
 
 def waking_threads(pid):

@@ -18,9 +18,11 @@ from .guests import PumpGuests, Wishes
 from .ovs import OvsStaticSwitch, OvsSwitch
 from .station import Station
 from .testpmd import TestpmdGuests, TestpmdSwitch
+from .vpp import VppSwitch
 from .vuswitch import VuswitchSwitch
 
-KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch)
+ON_REQUEST = (OvsStaticSwitch.label, VppSwitch.label)  # not measured unasked
+KINDS = (VuswitchSwitch, TestpmdSwitch, OvsSwitch, OvsStaticSwitch, VppSwitch)
 
 
 class Lab:
@@ -100,8 +102,9 @@ class Lab:
         directory.mkdir()
         mtu = 1500 if options.tso else max(1500, max(options.sizes) - 14)
         return dataclasses.replace(
-            Setup(directory, options.switch_cpu, self.hugepages, pairs=options.bridges, mtu=mtu,
-                  macs=options.macs, sleeps=kind.sleeps, tso=options.tso), **{**self.shape, **others})
+            Setup(directory, options.switch_cpu, options.generator_cpu, self.hugepages, pairs=options.bridges, mtu=mtu,
+                  macs=options.macs, sleeps=kind.sleeps, packed=options.packed, tso=options.tso),
+            **{**self.shape, **others})
 
 
 def one_line(error):
@@ -132,8 +135,10 @@ def choose_switches(options, sleepers, kinds):
     """The classes to measure, in order; says which are not installed. sleepers: vuswitch also as it is by itself."""
     builds = options.vuswitch or [str(program("vuswitch"))]
     VuswitchSwitch.path = builds[0]
+    VppSwitch.path = options.vpp or ""
     known = {kind.label: kind for kind in kinds}
-    wanted = options.switches.split(",") if options.switches else [name for name in known if name != OvsStaticSwitch.label]
+    wanted = options.switches.split(",") if options.switches else [name for name in known if name not in ON_REQUEST]
+    wanted += [VppSwitch.label] if options.vpp and VppSwitch.label in known and VppSwitch.label not in wanted else []
     chosen = []
     for name in wanted:
         if name not in known:

@@ -32,13 +32,14 @@ def parse(arguments):
         help="tcp: two QEMU guests and iperf3; plot: a picture of files that --json wrote (default: %(default)s)")
     add("files", nargs="*", metavar="FILE", help="plot: what --json wrote, a panel for each")
     add("--output", metavar="FILE", default="benchmark.svg", help="plot: where to (default: %(default)s)")
-    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static (tcp: ovs-tso, linux), in this "
-        "order (default: without ovs-static, where installed)")
+    add("--switches", metavar="LIST", help="which of vuswitch,testpmd,ovs,ovs-static,vpp (tcp: ovs-tso, linux), in this "
+        "order (default: without ovs-static, where installed; vpp with --vpp)")
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
         "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare builds: the first is the "
         "reference, the others are vuswitch:2, ...")
     add("--testpmd", metavar="PATH", action="append", default=[],
         help="measure this testpmd's vhost port too; repeatable")
+    add("--vpp", metavar="PATH", help="measure this VPP too, which has its vhost plugin and vppctl beside it")
     add("--generator", metavar="KIND", default="fake", help="who plays the guests: fake, our own that "
         "cost almost nothing; testpmd, virtio-user ports of DPDK's; or the PATH of a testpmd "
         "(default: %(default)s)")
