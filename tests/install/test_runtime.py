@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Installed
 from machine import Machine, linked_packages, listed, query
-from vulab.process import Process
+from vulab.process import Process, run
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no Debian")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root (namespaces): run it as root")
@@ -102,6 +103,35 @@ def test_a_first_start_names_the_example(machine: Machine) -> None:
     example = re.search(r"as in (\S+\.example),", said.stderr)
     assert example, said
     assert machine.run("/usr/bin/vuswitch", "--config", example.group(1), "--check").returncode == 0
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """A folder of user nobody's, in one that everybody may pass."""
+    folder = Path(tempfile.mkdtemp(prefix="vuswitch-"))
+    os.chown(folder, 65534, 65534)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@needs_root
+def test_it_needs_no_right_in_a_container(package: Installed, anybodys: Path) -> None:
+    """As an unprivileged container has it: root in a user namespace, nobody outside of it; no huge pages, no device, a network of its own."""
+    for name in ("vuswitch", "vusctl"):
+        shutil.copy(package.at(package.prefix / "bin" / name), anybodys)
+    namespaces = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                  "unshare", "--user", "--map-root-user", "--mount", "--net", "--ipc", "--uts"]
+    control = anybodys / "control.sock"
+    process = Process("vuswitch", [
+        *namespaces, "env", f"XDG_RUNTIME_DIR={anybodys}", anybodys / "vuswitch", "--lcores", "0@0,1@0", "--no-huge", "--no-shconf", "--",
+        "--control", control, "--vhost", f"vm1={anybodys}/vm1.sock", "--vhost", f"vm2={anybodys}/vm2.sock"], anybodys / "log")
+    try:
+        process.wait_for(" ready: ", 60)
+        ports = run([*namespaces, anybodys / "vusctl", "--control", control, "ports"])
+        assert re.findall(r"^(vm\d) .*waiting: listening", ports, re.M) == ["vm1", "vm2"], ports
+    finally:
+        status = process.stop(60)
+    assert status == 0, (anybodys / "log").read_text()
 
 
 @needs_dpkg
