@@ -23,6 +23,7 @@
 #include "doorbell.h"
 #include "eal.h"
 #include "ethdev_port.h"
+#include "heartbeat.h"
 #include "last_good.h"
 #include "lcore.h"
 #include "log.h"
@@ -63,6 +64,7 @@ struct vuswitch {
 	struct ctl_socket *ctl;
 	struct changes *changes;
 	struct last_good last_good;
+	struct heartbeat heartbeat;
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
 	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
 	size_t text_len;
@@ -371,7 +373,9 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ctl_socket_take_changes(vus->ctl, vus->changes);
+	heartbeat_start(&vus->heartbeat, vus->loop);
 	loop_run(vus->loop);
+	heartbeat_stop(&vus->heartbeat);
 	if (vus->cannot_begin)
 		return -1;
 	notify("STOPPING=1");

@@ -311,6 +311,20 @@ def ten_kills_in_a_row(traffic):
         raise AssertionError(f"NRestarts is {show('NRestarts')}")
 
 
+def what_hangs_is_started_anew(traffic):
+    """As long as it beats, it is left alone."""
+    configure(GOOD, drop_in="[Service]\nWatchdogSec=3\n")
+    systemctl("start", "vuswitch")
+    traffic.flows()
+    pid = int(show("MainPID"))
+    time.sleep(7)
+    if show("MainPID") != str(pid) or show("NRestarts") != "0":
+        raise AssertionError("a switch that moves was ended")
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: show("SubState") == "running" and show("MainPID") not in ("0", str(pid)), 40, "a new process")
+    traffic.flows()
+
+
 def one_cpu_is_enough(traffic):
     """It needs no option of DPDK's."""
     configure(GOOD, drop_in="[Service]\nCPUAffinity=0\n")
@@ -324,7 +338,8 @@ def one_cpu_is_enough(traffic):
 TESTS = [the_unit_is_sound, the_folder_is_there_before_the_service, it_starts, a_reload_is_done_when_it_returns,
            a_reload_with_an_error_fails, a_restart_with_an_error_takes_the_last_good_one,
            a_device_that_is_gone_costs_its_own_port, without_a_last_good_one_it_fails_once,
-           without_its_group_it_fails_once, what_cannot_start_is_tried_slowly, ten_kills_in_a_row, one_cpu_is_enough]
+           without_its_group_it_fails_once, what_cannot_start_is_tried_slowly, ten_kills_in_a_row, what_hangs_is_started_anew,
+           one_cpu_is_enough]
 
 
 def main():
