@@ -28,7 +28,7 @@ def text(name: str) -> str:
 def test_debian_asks_for_what_the_build_needs() -> None:
     field = re.search(r"^Build-Depends:\n((?: .*\n)+)", text("debian/control"), re.M)
     assert field
-    asked = {line.split()[0].rstrip(",") for line in field[1].splitlines()} - {"debhelper-compat"}
+    asked = {line.split()[0].rstrip(",") for line in field[1].splitlines()} - {"debhelper-compat", "dh-sequence-installsysusers"}
     assert asked == listed("build") - OF_EVERY_BUILD
 
 
