@@ -90,7 +90,9 @@ static void vuswitch_tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
 	unsigned int ports = switch_ports_n(vus->sw);
 	char failed[48] = "";
 
-	if (vus->failed > 0)
+	if (vus->failed == SWITCH_NOT_TAKEN)
+		snprintf(failed, sizeof(failed), " (no memory for other ones)");
+	else if (vus->failed > 0)
 		snprintf(failed, sizeof(failed), " (%u could not be made)", vus->failed);
 	notify("READY=1\nSTATUS=%u port%s%s%s%.200s%s%.400s", ports, ports == 1 ? "" : "s", failed,
 	       config->file != NULL ? ", as in " : "", config->file != NULL ? config->file : "",
@@ -126,7 +128,7 @@ static void take_text(struct vuswitch *vus, struct config *config)
 static bool file_is_made(const struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	const struct config *config = switch_config(vus->sw);
-	bool made = true;
+	bool made = vus->failed != SWITCH_NOT_TAKEN;
 
 	for (unsigned int i = 0; i < config->bridges_n; i++)
 		made = made && (config->bridges[i].from == CONFIG_FROM_REQUEST ||
@@ -164,7 +166,8 @@ static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
 	return true;
 }
 
-/* A file of which all could be made is kept, when the last port has come that waited for another one to go. */
+/* A file of which all could be made is kept, when the last port has come that waited for another one to go. What of requests could
+ * not be made is not the file's. */
 static void vuswitch_settled(void *arg, unsigned int failed)
 {
 	struct vuswitch *vus = arg;
@@ -174,12 +177,14 @@ static void vuswitch_settled(void *arg, unsigned int failed)
 	vus->text = NULL;
 	vus->settled = true;
 	vus->failed = failed;
-	if (vus->reloading && failed > 0)
+	if (failed == SWITCH_NOT_TAKEN)
+		log_error("vuswitch", "no memory for the configuration; nothing was changed");
+	else if (vus->reloading && failed > 0)
 		log_error("vuswitch", "configuration read again, but %u of its ports and bridges could not be made",
 			  failed);
 	else if (vus->reloading)
 		log_info("vuswitch", "configuration read again");
-	if (failed > 0 || switch_config(vus->sw)->in_place_of != NULL) {
+	if (!file_is_made(vus) || switch_config(vus->sw)->in_place_of != NULL) {
 		free(text);
 		text = NULL;
 	}

@@ -23,6 +23,7 @@
 #ifndef VUS_SWITCH_H
 #define VUS_SWITCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "bridge.h"
@@ -45,7 +46,9 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 void switch_destroy(struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Told once for each configuration that no other one replaces before, from within switch_apply() or later: nothing starts or
- * leaves any more, and `failed` bridges and ports of it could not be made or changed. */
+ * leaves any more, and `failed` bridges and ports of it could not be made or changed. SWITCH_NOT_TAKEN: there was no memory for
+ * it, and the one before stays. */
+#define SWITCH_NOT_TAKEN UINT_MAX
 typedef void (*switch_settled)(void *arg, unsigned int failed);
 /* NULL, as at first: it is not told. */
 void switch_on_settled(struct vus_switch *sw, switch_settled settled, void *arg) RUNS_ON(control_thread);
@@ -57,7 +60,7 @@ void switch_on_step(struct vus_switch *sw, switch_stepped stepped, void *arg) RU
 
 /* Takes over what is in `config`, which passed config_check(), and leaves the configuration before in it. Returns how many
  * bridges and ports could not be made or changed so far; each was reported in a line. What waits for something to leave may
- * fail later (switch_on_settled()). Or -ENOMEM: nothing was changed, and this was reported. */
+ * fail later (switch_on_settled()). Or -ENOMEM: nothing was changed, as the owner was told. */
 int switch_apply(struct vus_switch *sw, struct config *config) RUNS_ON(control_thread);
 
 /* The same where no port differs from what was applied last but for these, each named once; bridges may. What could not be made

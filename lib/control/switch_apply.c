@@ -449,9 +449,8 @@ static int take_config(struct vus_switch *sw, struct config *config, const char 
 int switch_apply(struct vus_switch *sw, struct config *config)
 {
 	if (take_config(sw, config, NULL, 0) != 0) {
-		log_error("vuswitch", "no memory for the configuration; nothing was changed");
 		if (sw->settled != NULL)
-			sw->settled(sw->settled_arg, config->ports_n + 1);
+			sw->settled(sw->settled_arg, SWITCH_NOT_TAKEN);
 		return -ENOMEM;
 	}
 	compare_all(sw);

@@ -97,6 +97,60 @@ static void what_is_broken_is_set_aside(void **test)
 }
 
 /* Then nothing is changed, and who asked is told. */
+static bool last_good_has(const char *words)
+{
+	char text[1024];
+	FILE *f = fopen(last_good, "r");
+	size_t n = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	text[n] = '\0';
+	if (f != NULL)
+		fclose(f);
+	return strstr(text, words) != NULL;
+}
+
+static void await_last_good(const char *words)
+{
+	int64_t deadline = fg_deadline(FG_WAIT_MS);
+
+	while (!last_good_has(words)) {
+		if (fg_left_ms(deadline) <= 0)
+			fail_msg("the last good file never has \"%s\"", words);
+		fg_sleep_us(5000);
+	}
+}
+
+/* A port that a request has added, and that cannot be made any more, keeps no file from being a good one. */
+static void a_good_file_is_kept_as_the_last_good_one(void **test)
+{
+	struct client client = client_open();
+	char sub[64], socket[80];
+
+	snprintf(sub, sizeof(sub), "%s/sub", requester_folder);
+	snprintf(socket, sizeof(socket), "%s/t", sub);
+	expect(&client, "changed", "port t: comes",
+	       "{'command': 'port.add', 'port': {'name': 't', 'type': 'vhost-user', 'socket': '@/sub/t'}}");
+	OK(unlink(socket));
+	OK(rmdir(sub));
+	OK(mknod(sub, S_IFREG | 0600, 0));
+	kill_and_restart(&client);
+	write_file("# of the request that fails\nports:\n- {name: a, type: vhost-user, socket: @/a}\n");
+	expect(&client, "failed", "port t cannot be made", "{'command': 'reload'}");
+	await_last_good("of the request that fails");
+	/* What fails of the file does. */
+	write_file("# of the file itself\nports:\n- {name: a, type: vhost-user, socket: @/sub/a}\n");
+	expect(&client, "failed", "port a cannot be made", "{'command': 'reload'}");
+	fg_sleep_us(50000);
+	assert_false(last_good_has("of the file itself"));
+	write_file("# good again\nports: []\n");
+	expect(&client, "failed", "port t cannot be made", "{'command': 'reload'}");
+	await_last_good("good again");
+	OK(unlink(sub));
+	clean(&client);
+	rmdir(sub);
+	client_close(&client);
+}
+
 static void what_cannot_be_kept_is_not_done(void **test)
 {
 	struct client client = client_open();
@@ -260,6 +314,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(it_is_there_after_a_restart),
 		TEST_CASE(what_is_broken_is_set_aside),
+		TEST_CASE(a_good_file_is_kept_as_the_last_good_one),
 		TEST_CASE(what_cannot_be_kept_is_not_done),
 		TEST_CASE(what_is_saved_is_the_same_switch),
 		TEST_CASE(killed_at_any_moment),
