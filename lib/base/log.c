@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,12 +24,13 @@ _Thread_local enum role role_of_thread;
 
 static _Atomic int max_level = LOG_INFO;
 
-/* Control adds one at the end, and takes none away; every thread looks for its subject. */
+/* Every thread looks for its subject; without any, nobody takes the lock. */
 static struct {
 	char name[LOG_TOPIC_BYTES];
-	_Atomic int level;
+	enum log_level level;
 } topics[LOG_TOPICS_MAX];
 static _Atomic unsigned int topics_n;
+static pthread_mutex_t topics_lock = PTHREAD_MUTEX_INITIALIZER; /* held for a few comparisons */
 
 void log_set_level(enum log_level level)
 {
@@ -40,12 +42,10 @@ enum log_level log_get_level(void)
 	return (enum log_level)atomic_load_explicit(&max_level, memory_order_relaxed);
 }
 
+/* With the lock. */
 static int find_topic(const char *topic)
 {
-	/* Pairs with log_set_topic(): the names of those that are counted are there. */
-	unsigned int n = atomic_load_explicit(&topics_n, memory_order_acquire);
-
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < topics_n; i++)
 		if (strcmp(topics[i].name, topic) == 0)
 			return (int)i;
 	return -1;
@@ -53,28 +53,55 @@ static int find_topic(const char *topic)
 
 int log_set_topic(const char *topic, enum log_level level)
 {
-	int at = find_topic(topic);
+	int at, error = 0;
 
-	if (at < 0 && strlen(topic) >= LOG_TOPIC_BYTES)
+	if (strlen(topic) >= LOG_TOPIC_BYTES)
 		return -ENAMETOOLONG;
+	pthread_mutex_lock(&topics_lock);
+	at = find_topic(topic);
 	if (at < 0 && topics_n == LOG_TOPICS_MAX)
-		return -ENOSPC;
-	if (at >= 0) {
-		atomic_store_explicit(&topics[at].level, level, memory_order_relaxed);
-		return 0;
+		error = -ENOSPC;
+	else if (at < 0)
+		at = (int)topics_n++;
+	if (error == 0) {
+		strcpy(topics[at].name, topic);
+		topics[at].level = level;
 	}
-	strcpy(topics[topics_n].name, topic);
-	topics[topics_n].level = level;
-	/* Pairs with find_topic(). */
-	atomic_store_explicit(&topics_n, topics_n + 1, memory_order_release);
-	return 0;
+	pthread_mutex_unlock(&topics_lock);
+	return error;
+}
+
+void log_forget_topic(const char *topic)
+{
+	int at;
+
+	if (topics_n == 0)
+		return;
+	pthread_mutex_lock(&topics_lock);
+	at = find_topic(topic);
+	if (at >= 0)
+		topics[at] = topics[--topics_n];
+	pthread_mutex_unlock(&topics_lock);
+}
+
+unsigned int log_topics_n(void)
+{
+	return topics_n;
 }
 
 enum log_level log_get_topic(const char *topic)
 {
-	int at = topic != NULL ? find_topic(topic) : -1;
+	enum log_level level = log_get_level();
+	int at;
 
-	return at >= 0 ? (enum log_level)atomic_load_explicit(&topics[at].level, memory_order_relaxed) : log_get_level();
+	if (topic == NULL || topics_n == 0)
+		return level;
+	pthread_mutex_lock(&topics_lock);
+	at = find_topic(topic);
+	if (at >= 0)
+		level = topics[at].level;
+	pthread_mutex_unlock(&topics_lock);
+	return level;
 }
 
 static const char *level_word(enum log_level level)

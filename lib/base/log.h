@@ -29,6 +29,10 @@ enum log_level log_get_level(void);
 /* Lines about this subject have a level of their own from now on. 0, -ENAMETOOLONG or -ENOSPC.
  * Context: control thread. */
 int log_set_topic(const char *topic, enum log_level level);
+/* They have none of their own any more. Context: control thread. */
+void log_forget_topic(const char *topic);
+/* How many subjects have a level of their own. */
+unsigned int log_topics_n(void);
 /* The level of lines about it; NULL: of those that have none of their own. */
 enum log_level log_get_topic(const char *topic);
 

@@ -221,9 +221,15 @@ static int run_level(struct change *change, struct fail *fail)
 	const struct change_act *act = &change->act;
 	const char *topic = act->topic[0] != '\0' ? act->topic : NULL;
 	enum log_level now = log_get_topic(topic);
+	char known[128];
 	int error = 0;
 
 	role_assert_control();
+	if (topic != NULL && !switch_has_topic(change->sw, topic)) {
+		switch_list_topics(known, sizeof(known));
+		return fail_set(fail, -ENOENT, "there is no topic %s; there are the names of ports and of bridges, and %s", topic,
+				known);
+	}
 	if (now == act->level)
 		return 0;
 	tell(change, "log", topic, NULL, "log%s%s: %s -> %s", topic != NULL ? " of " : "", act->topic, level_word(now),
@@ -233,7 +239,7 @@ static int run_level(struct change *change, struct fail *fail)
 	else if (!change->dry_run)
 		log_set_level(act->level);
 	return error == 0 ? 0
-			  : fail_set(fail, -EINVAL, "log: %d topics have levels of their own, which is the most", LOG_TOPICS_MAX);
+			  : fail_set(fail, error, "log: %d topics have levels of their own, which is the most", LOG_TOPICS_MAX);
 }
 
 /* --- the table -------------------------------------------------------------------------------------------------- */

@@ -102,6 +102,11 @@ int switch_pin_queue(struct vus_switch *sw, const char *port, unsigned int queue
 /* Where it stays; -1: it may move. */
 int switch_pin_of(const struct vus_switch *sw, const char *port, unsigned int queue) RUNS_ON(control_thread);
 
+/* Whether lines of the log may be about this: a port or a bridge that is there or in the configuration, or what "control, ..." of
+ * switch_list_topics() names. What log_set_topic() has said of a port or a bridge holds as long. */
+bool switch_has_topic(const struct vus_switch *sw, const char *topic) RUNS_ON(control_thread);
+void switch_list_topics(char *text, size_t size);
+
 /* Forgets the addresses that a port, or all ports of a bridge, are known to have; those of the configuration stay. How many, or
  * -ENOENT. */
 int switch_flush_port(struct vus_switch *sw, const char *port) RUNS_ON(control_thread);

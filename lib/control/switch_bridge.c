@@ -87,6 +87,7 @@ static void bridge_passed(struct rcu_wait *wait)
 	names_remove(&sw->bridge_names, bridge->name);
 	bridge_destroy(bridge->bridge);
 	log_info(bridge->name, "bridge removed");
+	switch_forget_topic(sw, bridge->name);
 	free(bridge);
 	switch_due_bridges(sw);
 }

@@ -375,6 +375,7 @@ static void port_gone(void *arg)
 		log_info(sp->made.name, "port removed");
 		monitor_emit(MONITOR_PORT_REMOVED, sp->made.name, NULL);
 	}
+	switch_forget_topic(sw, sp->made.name);
 	config_port_free(&sp->made);
 	free(sp);
 }

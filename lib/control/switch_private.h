@@ -136,6 +136,8 @@ void switch_due_instead_of(struct vus_switch *sw, const struct config_port *gone
 unsigned int switch_driver_index(const struct vus_switch *sw, const struct port_driver *driver);
 /* switch_set.c: ports of the configuration before that are not in this one, whether or not they could be made. */
 void switch_forget_set(struct vus_switch *sw, const struct config *before) RUNS_ON(control_thread);
+/* The log has no level for it any more, unless switch_has_topic(). */
+void switch_forget_topic(const struct vus_switch *sw, const char *topic) RUNS_ON(control_thread);
 /* Once a second: what queues cost, and whether one should move. */
 void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes everything the lcores have reported so far. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* switch_set.c: what is set while the switch runs, and is in no configuration: links, pins, addresses to be forgotten. */
+/* switch_set.c: what is set while the switch runs, and is in no configuration: links, pins, levels of the log,
+ * addresses to be forgotten. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "monitor.h"
 #include "switch_private.h"
@@ -81,11 +83,43 @@ static void forget_set_of(struct vus_switch *sw, const char *port) RUNS_ON(contr
 
 void switch_forget_set(struct vus_switch *sw, const struct config *before)
 {
+	for (unsigned int i = 0; log_topics_n() > 0 && i < before->ports_n; i++)
+		switch_forget_topic(sw, before->ports[i].name);
+	for (unsigned int i = 0; log_topics_n() > 0 && i < before->bridges_n; i++)
+		switch_forget_topic(sw, before->bridges[i].name);
 	if (sw->links_down.all == NULL && sw->pins.all == NULL)
 		return;
 	for (unsigned int i = 0; i < before->ports_n; i++)
 		if (config_find_port(&sw->config, before->ports[i].name) == NULL)
 			forget_set_of(sw, before->ports[i].name);
+}
+
+/* --- what the log has of whom ----------------------------------------------------------------------------------- */
+
+/* Whose lines are about no port and no bridge. */
+static const char *const topics[] = {"control", "disposal", "dma", "ethdev", "journal", "memory", "vhost-user", "vuswitch"};
+
+bool switch_has_topic(const struct vus_switch *sw, const char *topic)
+{
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+		if (strcmp(topics[i], topic) == 0)
+			return true;
+	return config_find_port(&sw->config, topic) != NULL || config_find_bridge(&sw->config, topic) != NULL ||
+	       names_find(&sw->port_names, topic) >= 0 || names_find(&sw->bridge_names, topic) >= 0;
+}
+
+void switch_list_topics(char *text, size_t size)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]) && at < size; i++)
+		at += (size_t)snprintf(text + at, size - at, "%s%s", i > 0 ? ", " : "", topics[i]);
+}
+
+void switch_forget_topic(const struct vus_switch *sw, const char *topic)
+{
+	if (log_topics_n() > 0 && !switch_has_topic(sw, topic))
+		log_forget_topic(topic);
 }
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "log.h"
 #include "requester.h"
 
 /* What `port NAME` has. The caller's, but only until it asks again. */
@@ -113,6 +114,8 @@ static void wrong_ones(void **state)
 		{"same", "[]", "{'command': 'queue.unpin', 'port': 'h0', 'queue': 0}"},
 		{"invalid", "use error, warning, info or debug", "{'command': 'log.level', 'level': 'loud'}"},
 		{"invalid", "no \"level\"", "{'command': 'log.level', 'topic': 'h0'}"},
+		{"not-found", "there is no topic loud; there are the names of ports and of bridges, and control,",
+		 "{'command': 'log.level', 'topic': 'loud', 'level': 'warning'}"},
 		{"same", "[]", "{'command': 'log.level', 'topic': 'h0', 'level': 'info'}"},
 	};
 	struct client client = client_open();
@@ -208,18 +211,43 @@ static void a_topic_is_silent(void **state)
 		"{'command': 'port.ensure', 'port': {'name': 'loud', 'type': 'vhost-user', 'socket': '@/loud'}}";
 	struct client client = client_open();
 
-	expect(&client, "changed", "info -> warning", "{'command': 'log.level', 'topic': 'loud', 'level': 'warning'}");
-	expect(&client, "changed", "comes", add);
-	expect(&client, "changed", "goes", "{'command': 'port.remove', 'name': 'loud'}");
-	assert_int_equal(log_lines(" loud: port "), 0);
-	expect(&client, "changed", "warning -> info", "{'command': 'log.level', 'topic': 'loud', 'level': 'info'}");
 	expect(&client, "changed", "comes", add);
 	assert_int_equal(log_lines(" loud: port vhost-user"), 1);
+	expect(&client, "changed", "info -> warning", "{'command': 'log.level', 'topic': 'loud', 'level': 'warning'}");
+	/* As long as the configuration has one of this name; and its last line is still its. */
+	expect(&client, "changed", "queues 1 -> 2", "{'command': 'port.set', 'port': {'name': 'loud', 'queues': 2}}");
+	expect(&client, "changed", "goes", "{'command': 'port.remove', 'name': 'loud'}");
+	assert_int_equal(log_lines(" loud: port "), 1);
+	expect(&client, "changed", "comes", add);
+	assert_int_equal(log_lines(" loud: port vhost-user"), 2);
 	expect(&client, "changed", "log: info -> error", "{'command': 'log.level', 'level': 'error'}");
 	expect(&client, "changed", "goes", "{'command': 'port.remove', 'name': 'loud'}");
-	assert_int_equal(log_lines(" loud: port removed"), 1);
+	assert_int_equal(log_lines(" loud: port removed"), 0);
 	expect(&client, "changed", "log: error -> info", "{'command': 'log.level', 'level': 'info'}");
+	expect(&client, "changed", "info -> debug", "{'command': 'log.level', 'topic': 'vuswitch', 'level': 'debug'}");
+	expect(&client, "changed", "debug -> info", "{'command': 'log.level', 'topic': 'vuswitch', 'level': 'info'}");
 	clean(&client);
+	client_close(&client);
+}
+
+/* However many have come and gone: a level is no longer there than the port or the bridge. */
+static void levels_are_forgotten(void **state)
+{
+	struct client client = client_open();
+
+	for (int i = 0; i < LOG_TOPICS_MAX + 6; i++) {
+		bool port = i % 2 == 0;
+		const char *kind = port ? "port" : "bridge";
+		const char *more = port ? ", 'type': 'vhost-user', 'socket': '@/t'" : "";
+		char text[256];
+
+		snprintf(text, sizeof(text), "{'command': '%s.add', '%s': {'name': 't%d'%s}}", kind, kind, i, more);
+		expect(&client, "changed", "comes", text);
+		snprintf(text, sizeof(text), "{'command': 'log.level', 'topic': 't%d', 'level': 'debug'}", i);
+		expect(&client, "changed", "info -> debug", text);
+		snprintf(text, sizeof(text), "{'command': '%s.remove', 'name': 't%d'}", kind, i);
+		expect(&client, "changed", "goes", text);
+	}
 	client_close(&client);
 }
 
@@ -235,6 +263,7 @@ int main(void)
 		TEST_CASE(addresses_are_forgotten),
 		TEST_CASE(a_queue_stays),
 		TEST_CASE(a_topic_is_silent),
+		TEST_CASE(levels_are_forgotten),
 	};
 	int failed = fixture_main_on(&opt, "request_act", CASES(cases));
 
