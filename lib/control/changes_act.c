@@ -196,7 +196,7 @@ static int find_lcore(int id)
 static int run_pin(struct change *change, struct fail *fail)
 {
 	const struct change_act *act = &change->act;
-	int to, now;
+	int to, now, has;
 
 	role_assert_control();
 	to = act->lcore >= 0 ? find_lcore(act->lcore) : -1;
@@ -205,6 +205,10 @@ static int run_pin(struct change *change, struct fail *fail)
 		return fail_set(fail, -ENOENT, "no lcore %d moves frames; `vusctl lcores` lists them", act->lcore);
 	if (act->queue >= VHOST_QUEUE_PAIRS_MAX)
 		return fail_set(fail, -EINVAL, "queue %d is out of range; use 0 to %d", act->queue, VHOST_QUEUE_PAIRS_MAX - 1);
+	has = switch_queues_of(change->sw, act->port);
+	/* One that was pinned before the port had fewer queues may move again. */
+	if (has >= 0 && act->queue >= has && now < 0)
+		return fail_set(fail, -ENOENT, "port %s has no queue %d; its queues are 0 to %d", act->port, act->queue, has - 1);
 	if (to == now)
 		return 0;
 	if (to >= 0)

@@ -102,6 +102,9 @@ int switch_pin_queue(struct vus_switch *sw, const char *port, unsigned int queue
 /* Where it stays; -1: it may move. */
 int switch_pin_of(const struct vus_switch *sw, const char *port, unsigned int queue) RUNS_ON(control_thread);
 
+/* How many receive queues such a port has; -1: that is not known yet. */
+int switch_queues_of(const struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
+
 /* Whether lines of the log may be about this: a port or a bridge that is there or in the configuration, or what "control, ..." of
  * switch_list_topics() names. What log_set_topic() has said of a port or a bridge holds as long. */
 bool switch_has_topic(const struct vus_switch *sw, const char *topic) RUNS_ON(control_thread);

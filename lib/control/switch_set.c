@@ -74,6 +74,13 @@ int switch_pin_queue(struct vus_switch *sw, const char *port, unsigned int queue
 	return 0;
 }
 
+int switch_queues_of(const struct vus_switch *sw, const char *port)
+{
+	const struct switch_port *sp = find(sw, port);
+
+	return sp != NULL && sp->state != SWITCH_PORT_STARTING && sp->state != SWITCH_PORT_ENDING ? sp->port->rxq_n : -1;
+}
+
 static void forget_set_of(struct vus_switch *sw, const char *port) RUNS_ON(control_thread)
 {
 	names_remove(&sw->links_down, port);

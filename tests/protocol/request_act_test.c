@@ -116,6 +116,9 @@ static void wrong_ones(void **state)
 		{"invalid", "no \"level\"", "{'command': 'log.level', 'topic': 'h0'}"},
 		{"not-found", "there is no topic loud; there are the names of ports and of bridges, and control,",
 		 "{'command': 'log.level', 'topic': 'loud', 'level': 'warning'}"},
+		{"not-found", "port h0 has no queue 1; its queues are 0 to 0",
+		 "{'command': 'queue.pin', 'port': 'h0', 'queue': 1, 'lcore': 1}"},
+		{"not-found", "port h0 has no queue 1", "{'command': 'queue.unpin', 'port': 'h0', 'queue': 1}"},
 		{"same", "[]", "{'command': 'log.level', 'topic': 'h0', 'level': 'info'}"},
 	};
 	struct client client = client_open();
