@@ -12,7 +12,7 @@
 #include "ethdev_setup.h"
 #include "ethdev_zc.h"
 #include "mem_arena.h"
-#include "monitor.h"
+#include "port_link.h"
 
 static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
 /* Whoever waits for a device for this long is told. */
@@ -130,7 +130,7 @@ static void take_look(struct ethdev_port *ep) RUNS_ON(control_thread)
 	atomic_store_explicit(&ep->dev.up, up, memory_order_relaxed);
 	ethdev_look_text(&ep->seen, text, sizeof(text));
 	log_limited(&ep->link_log, LOG_INFO, ep->port.name, "link %s", text);
-	monitor_emit(MONITOR_LINK, ep->port.name, "{s:s}", "link", up ? "up" : "down");
+	port_tell_link(&ep->port, up);
 }
 
 static void look_done(struct loop_job *job)

@@ -8,7 +8,7 @@
 
 #include "log.h"
 #include "loop.h"
-#include "monitor.h"
+#include "port_link.h"
 #include "vhost_options.h"
 #include "vhost_rings.h"
 
@@ -62,10 +62,7 @@ void vhost_tell_link(struct vhost_port *vhost)
 
 	for (unsigned int pair = 0; pair < vhost->pairs; pair++)
 		up |= vhost->rxq[pair].q.ready;
-	if (up == vhost->up)
-		return;
-	vhost->up = up;
-	monitor_emit(MONITOR_LINK, vhost->port.name, "{s:s}", "link", up ? "up" : "down");
+	port_tell_link(&vhost->port, up);
 }
 
 static void ring_moved(struct vhost_port *vhost, unsigned int index, bool ready) RUNS_ON(control_thread)

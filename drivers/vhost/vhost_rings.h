@@ -67,7 +67,6 @@ struct vhost_port {
 	uint64_t rest_until_ns;
 	struct rcu_wait lane_wait;
 	struct vhost_home home;
-	bool up; /* a ring is ready, or a lane has them: what vhost_tell_link() has told */
 	bool ending;
 	void (*gone)(void *arg);
 	void *gone_arg;

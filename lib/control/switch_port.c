@@ -107,6 +107,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config, 
 	sw->ports_n++;
 	sp->state = sp->port->starting ? SWITCH_PORT_STARTING : SWITCH_PORT_OUT;
 	sw->ports_starting += sp->port->starting;
+	sp->port->link_set_down = switch_link_is_set_down(sw, config->name);
 	/* Without it, frames would go where they must not. */
 	error = set_policy(sp, &config->member, fail);
 	if (error != 0) {

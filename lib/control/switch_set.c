@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "monitor.h"
+#include "port_link.h"
 #include "switch_private.h"
 
 static struct switch_port *find(const struct vus_switch *sw, const char *port) RUNS_ON(control_thread)
@@ -25,9 +25,10 @@ int switch_set_link(struct vus_switch *sw, const char *port, bool up)
 		names_remove(&sw->links_down, port);
 	else if (names_add(&sw->links_down, port, 0) == -ENOMEM)
 		return -ENOMEM;
-	monitor_emit(MONITOR_LINK, port, "{s:s}", "link", up ? "up" : "down");
-	if (sp != NULL && sp->state != SWITCH_PORT_ENDING)
-		switch_due_port(sp);
+	if (sp == NULL || sp->state == SWITCH_PORT_ENDING)
+		return 0;
+	port_set_link_down(sp->port, !up);
+	switch_due_port(sp);
 	return 0;
 }
 

@@ -406,6 +406,41 @@ static void configuration_changes(void **state)
 	rmdir(top);
 }
 
+static void set_link(const char *link)
+{
+	char line[96];
+
+	snprintf(line, sizeof(line), "{\"command\": \"port.link\", \"name\": \"h0\", \"link\": \"%s\"}\n", link);
+	json_decref(fg_switch_ask(&fixture.sw, line));
+}
+
+/* A link is up where a front end has it up and no request has set it down; what does not change is not told. */
+static void a_request_sets_the_link(void **state)
+{
+	struct listener all;
+	struct guest *g;
+
+	(void)state;
+	listen_to(&all, "h0");
+	await(&all, MONITOR_LISTENING, NULL);
+	set_link("down");
+	set_link("up");
+	g = guest_run("h0", NULL);
+	/* The first of all. */
+	assert_string_equal(text_in(await(&all, MONITOR_LINK, "h0"), "link"), "up");
+	set_link("down");
+	assert_string_equal(text_in(await(&all, MONITOR_LINK, "h0"), "link"), "down");
+	set_link("up");
+	assert_string_equal(text_in(await(&all, MONITOR_LINK, "h0"), "link"), "up");
+	set_link("down");
+	assert_string_equal(text_in(await(&all, MONITOR_LINK, "h0"), "link"), "down");
+	guest_close(g);
+	set_link("up");
+	g = guest_run("h0", NULL);
+	assert_string_equal(text_in(await(&all, MONITOR_LINK, "h0"), "link"), "up");
+	hang_up(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -417,6 +452,7 @@ int main(void)
 		TEST_CASE(address_moves),
 		TEST_CASE(listener_does_not_read),
 		TEST_CASE(configuration_changes),
+		TEST_CASE(a_request_sets_the_link),
 	};
 
 	return fixture_main("events", CASES(cases));
