@@ -10,7 +10,6 @@
 #include "rights.h"
 #include "vus_limits.h"
 
-#define DEFAULT_BRIDGE "br0"
 
 /* What a name may consist of: it appears in options, in telemetry paths and in tables. */
 static const char *name_fault(const char *name)

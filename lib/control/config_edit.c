@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "config_private.h"
+#include "vus_limits.h"
 
 const char *const config_edit_kinds[CONFIG_EDIT_LISTS] = {"profile", "bridge", "port"};
 static const char *const list_keys[CONFIG_EDIT_LISTS] = {"profiles", "bridges", "ports"};
@@ -332,6 +336,52 @@ static int edit_one(struct config_edit_item *item, const struct config *config, 
 	return 0;
 }
 
+/* --- what goes has to be out of use --------------------------------------------------------------------------- */
+
+enum { USERS_NAMED = 4 };
+
+/* A request's port that would be without it. */
+static bool uses(const struct config_port *port, const struct config_edit_item *item)
+{
+	const char *used = item->list == CONFIG_EDIT_BRIDGES ? port->member.bridge : port->profile;
+
+	return port->from == CONFIG_FROM_REQUEST && used != NULL && strcmp(used, item->name) == 0;
+}
+
+/* "port a", "ports a, b, c, d and 7 more" */
+static unsigned int name_users(const struct config *config, const struct config_edit_item *item, char *text, size_t size)
+{
+	unsigned int n = 0;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned int i = 0; i < config->known_n; i++)
+		if (uses(&config->known[i], item) && n++ < USERS_NAMED)
+			at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? ", " : "", config->known[i].name);
+	if (n > USERS_NAMED)
+		snprintf(text + at, size - at, " and %u more", n - USERS_NAMED);
+	return n;
+}
+
+static int check_use(const struct config *config, const struct config_edit_item *item, struct fail *fail)
+{
+	const char *kind = config_edit_kinds[item->list];
+	char users[USERS_NAMED * (NAME_LEN_MAX + 3) + 24];
+	unsigned int n;
+
+	if (item->verb != CONFIG_EDIT_REMOVE || item->list == CONFIG_EDIT_PORTS)
+		return 0;
+	/* That one is there for whoever is on it, listed or not. */
+	if (item->list == CONFIG_EDIT_BRIDGES && strcmp(item->name, DEFAULT_BRIDGE) == 0)
+		return 0;
+	n = name_users(config, item, users, sizeof(users));
+	if (n == 0)
+		return 0;
+	return fail_set(fail, -ENOENT, "%s %s is used by port%s %s; %s first", kind, item->name, n > 1 ? "s" : "", users,
+			item->list == CONFIG_EDIT_BRIDGES ? "move them to another bridge, or remove them,"
+							  : "give them another profile, or none,");
+}
+
 /* --- the whole -------------------------------------------------------------------------------------------------- */
 
 static int edit_lists(struct config_edit *edit, const struct config *config, struct editing lists[CONFIG_EDIT_LISTS],
@@ -348,6 +398,8 @@ static int edit_lists(struct config_edit *edit, const struct config *config, str
 		return fail_set(fail, error, "request: no memory");
 	for (unsigned int i = 0; error == 0 && i < edit->n; i++)
 		error = edit_one(&edit->item[i], config, &lists[edit->item[i].list], fail);
+	for (unsigned int i = 0; error == 0 && i < edit->n; i++)
+		error = check_use(config, &edit->item[i], fail);
 	return error;
 }
 

@@ -19,6 +19,9 @@
 
 struct json_t;
 
+/* There for whoever is on it, whether or not anybody lists it. */
+#define DEFAULT_BRIDGE "br0"
+
 /* Frees what config_check() has made. */
 void config_clear_checked(struct config *config);
 /* Makes `to`, an empty struct, one more holder of a port that config_check() has made. */

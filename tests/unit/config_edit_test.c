@@ -64,17 +64,23 @@ static int edit(struct config *config, struct config_edit *edit, struct fail *fa
 	return 0;
 }
 
-static int edit_port(struct config *config, enum config_edit_verb verb, const char *text, struct fail *fail)
+static int edit_list(struct config *config, enum config_edit_list list, enum config_edit_verb verb, const char *text,
+		     struct fail *fail)
 {
 	struct config_edit one = {0};
 	json_t *json = text[0] == '{' ? json_of(text) : NULL;
-	int error = config_edit_add(&one, CONFIG_EDIT_PORTS, verb, json == NULL ? text : NULL, json, fail);
+	int error = config_edit_add(&one, list, verb, json == NULL ? text : NULL, json, fail);
 
 	if (error == 0)
 		error = edit(config, &one, fail);
 	config_edit_free(&one);
 	json_decref(json);
 	return error;
+}
+
+static int edit_port(struct config *config, enum config_edit_verb verb, const char *text, struct fail *fail)
+{
+	return edit_list(config, CONFIG_EDIT_PORTS, verb, text, fail);
 }
 
 #define A(more) "{'name': 'a', 'type': 'vhost-user', 'socket': '/a'" more "}"
@@ -155,15 +161,7 @@ static void a_name_in_both_is_an_error(void **state)
 
 static int edit_profile(struct config *config, enum config_edit_verb verb, const char *text, struct fail *fail)
 {
-	struct config_edit one = {0};
-	json_t *json = text[0] == '{' ? json_of(text) : NULL;
-	int error = config_edit_add(&one, CONFIG_EDIT_PROFILES, verb, json == NULL ? text : NULL, json, fail);
-
-	if (error == 0)
-		error = edit(config, &one, fail);
-	config_edit_free(&one);
-	json_decref(json);
-	return error;
+	return edit_list(config, CONFIG_EDIT_PROFILES, verb, text, fail);
 }
 
 static void a_port_has_what_its_profile_says(void **state)
@@ -185,8 +183,7 @@ static void a_port_has_what_its_profile_says(void **state)
 	OK(edit_port(&config, CONFIG_EDIT_SET, "{'name': 'b', 'queues': null}", &fail));
 	assert_int_equal(queues_of(&config, "b"), 3);
 	assert_int_equal(edit_profile(&config, CONFIG_EDIT_REMOVE, "web", &fail), -ENOENT);
-	assert_string_equal(fail.text,
-			    "request: port a: there is no profile \"web\"; add it first, or give the port another one");
+	assert_string_equal(fail.text, "profile web is used by ports a, b; give them another profile, or none, first");
 	/* What is wrong with the port is wrong where the profile says it. */
 	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'control-queue': false}", &fail), -EINVAL);
 	assert_int_equal(edit_profile(&config, CONFIG_EDIT_SET, "{'name': 'web', 'profile': 'web'}", &fail), -EINVAL);
@@ -198,6 +195,25 @@ static void a_port_has_what_its_profile_says(void **state)
 	assert_string_equal(config_find_port(&config, "b")->type, "vhost-user");
 	assert_int_equal(queues_of(&config, "b"), 1);
 	OK(edit_profile(&config, CONFIG_EDIT_REMOVE, "web", &fail));
+	config_free(&config);
+}
+
+/* A few of them are named. */
+static void what_is_in_use_stays(void **state)
+{
+	struct config config;
+	struct fail fail;
+	char text[128];
+
+	read_file(&config, file);
+	OK(edit_list(&config, CONFIG_EDIT_BRIDGES, CONFIG_EDIT_ADD, "{'name': 'b'}", &fail));
+	for (int i = 0; i < 7; i++) {
+		snprintf(text, sizeof(text), "{'name': 'u%d', 'type': 'vhost-user', 'socket': '/u%d', 'bridge': 'b'}", i, i);
+		OK(edit_port(&config, CONFIG_EDIT_ADD, text, &fail));
+	}
+	assert_int_equal(edit_list(&config, CONFIG_EDIT_BRIDGES, CONFIG_EDIT_REMOVE, "b", &fail), -ENOENT);
+	assert_string_equal(fail.text, "bridge b is used by ports u0, u1, u2, u3 and 3 more; move them to another bridge, or "
+				       "remove them, first");
 	config_free(&config);
 }
 
@@ -362,6 +378,7 @@ int main(void)
 		cmocka_unit_test(what_is_the_files_stays),
 		cmocka_unit_test(a_name_in_both_is_an_error),
 		cmocka_unit_test(a_port_has_what_its_profile_says),
+		cmocka_unit_test(what_is_in_use_stays),
 		cmocka_unit_test(a_port_of_the_file_has_a_profile_of_the_file),
 		cmocka_unit_test(an_edit_is_undone),
 		cmocka_unit_test(a_document),
