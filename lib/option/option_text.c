@@ -11,11 +11,19 @@ static uint32_t number_of(const struct option_row *row, const void *values)
 	return *(const uint32_t *)option_at_const(row, values);
 }
 
+/* It says what it is to be only where it is written: it has no value by itself, or one that nobody could write. */
+static bool is_missing(const struct option_table *table, const struct option_row *row, const void *values)
+{
+	if (option_is_given(table, row, values))
+		return false;
+	return option_has_no_normal(row) || (row->kind == OPTION_NUMBER && number_of(row, values) < row->min);
+}
+
 /* A row's value in a struct in which it may be missing. */
 static void shown(const struct option_table *table, const struct option_row *row, const void *values, char *text,
 		  size_t size)
 {
-	if (option_has_no_normal(row) && !option_is_given(table, row, values))
+	if (is_missing(table, row, values))
 		snprintf(text, size, "not set");
 	else
 		option_value_text(row, values, text, size);

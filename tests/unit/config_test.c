@@ -732,6 +732,9 @@ static void changes_are_told(void **state)
 	assert_changes("ports: []\n", before, "bridge b: comes\nbridge br0: comes\nport a: comes\n");
 	assert_changes(before, "rebalance: off\nbridges: [{name: b}]\nports:\n" PORT(""),
 		       "rebalance on -> off: changed while it runs\n");
+	assert_changes("bridges: [{name: br0, vlan-aware: on}]\nports:\n" PORT(", access: 10"),
+		       "bridges: [{name: br0, vlan-aware: on}]\nports:\n" PORT(", trunk: all, native-vlan: 7"),
+		       "port a: access 10 -> not set, trunk not set -> all, native-vlan not set -> 7: changed while it runs\n");
 	assert_changes("bridges: [{name: br0}]\nports:\n" PORT(""),
 		       "bridges: [{name: br0, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}]\nports:\n" PORT(""),
 		       "bridge br0: static-macs, 0 before and 1 now: changed while it runs\n");
