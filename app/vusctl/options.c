@@ -22,7 +22,7 @@ const struct option_spec option_specs[] = {
 	 .help = "of the switch (default: control.sock in $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")"},
 	{'j', "json", .always = true, .help = "the switch's reply as it is"},
 	{'w', "watch", "SECONDS", .help = "shows it again and again; on a terminal with the keys of top"},
-	{'n', "count", "N", .help = "so many times"},
+	{'n', "count", "N", .help = "so many times; of events: so many"},
 	{'s', "sort", "COLUMN", .help = "rows by this column: numbers from the largest, names from a to z"},
 	{'R', "reverse", .help = "the other way round"},
 	{'f', "filter", "TEXT", .help = "only rows with this in them"},

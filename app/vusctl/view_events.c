@@ -60,6 +60,8 @@ static void put_event(const json_t *event)
 	time_of_day(text_of(event, "time"), when, sizeof(when));
 	put("%s  %s%-*s" MARK_PLAIN "  %-*s  ", when, mark_of(name), NAME_COLUMNS, name, PORT_COLUMNS, text_of(event, "port"));
 	put_hang(HANG);
+	if (strcmp(name, "listening") == 0)
+		put("all that happens from here on");
 	json_object_foreach((json_t *)event, key, value)
 	{
 		if (strcmp(key, "event") == 0 || strcmp(key, "time") == 0 || strcmp(key, "port") == 0)
@@ -76,7 +78,7 @@ void run_events(void)
 
 	out_to_terminal(out_terminal_width());
 	line = client_listen(json_pack("{s:s, s:s*}", "command", "events", "port", options.port));
-	/* The first line says that all others are heard; it does not count. */
+	/* The first line says that all others are heard: it is none that was asked for. */
 	for (long i = 0; line != NULL; i++) {
 		json_t *event = json_loads(line, 0, NULL);
 

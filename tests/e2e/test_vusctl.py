@@ -48,7 +48,7 @@ def test_events(tmp_path: Path) -> None:
         shown = run([*words, "-n", "2", "--port", "vm1"]).splitlines()
         assert switch.asked == [{"command": "events", "port": "vm1"}]
         assert [line.split() for line in shown] == [
-            ["22:50:01.123", "listening", "-"],
+            ["22:50:01.123", "listening", "-", "all", "that", "happens", "from", "here", "on"],
             ["22:50:02.5Z", "peer.connected", "vm1", "pid", "7,", "uid", "0,", "program", "qemu"],
             ["22:50:03.000", "from.the.future", "vm1", "ratio", "0.25,", "so", "yes"],
         ]
