@@ -385,7 +385,8 @@ static void who_may_change(void **state)
 
 /* --- at random ---------------------------------------------------------------------------------------------------- */
 
-enum { PORTS = 6, BRIDGES = 3, NO_BRIDGE = BRIDGES, PROFILES = 2, NO_PROFILE = PROFILES };
+enum { PORTS = 6, NAMES = PORTS + 3, BRIDGES = 3, NO_BRIDGE = BRIDGES, PROFILES = 2, NO_PROFILE = PROFILES };
+enum { QUEUES = 4, LCORE = 1 };
 
 struct model_port {
 	bool there, isolated;
@@ -398,7 +399,14 @@ static struct {
 	bool bridge[BRIDGES];
 	int profile[PROFILES]; /* queues of ports that have it; 0: it is not there */
 	int file;	 /* the ports of the file, a bit for each; PORTS and above: names that no request uses */
+	/* What is in no configuration, of whatever port has the name; all zero once none has. */
+	struct model_set {
+		bool down, pinned[QUEUES];
+		int level; /* a place in level_words */
+	} set[NAMES];
 } model;
+
+static const char *const level_words[] = {"info", "debug", "warning"};
 
 static const char *bridge_text(int bridge)
 {
@@ -543,7 +551,7 @@ static void random_reload(struct client *client)
 	const char *verdict = next == model.file ? "same" : "changed";
 	json_t *reply;
 
-	for (int i = 0; i < PORTS + 3; i++) {
+	for (int i = 0; i < NAMES; i++) {
 		if ((next >> i & 1) != 0)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text),
 				 "- {name: p%d, type: vhost-user, socket: @/p%d}\n", i, i);
@@ -560,6 +568,74 @@ static void random_reload(struct client *client)
 	if (strcmp(verdict, "exists") != 0)
 		model.file = next;
 	json_decref(reply);
+}
+
+static bool has_name(int i)
+{
+	return in_file(i) || (i < PORTS && model.port[i].there);
+}
+
+static int queues_now(int i)
+{
+	return in_file(i) ? 1 : queues_of(&model.port[i]);
+}
+
+static const char *random_pin(int i, char *text, size_t size, struct model_set *after)
+{
+	int queue = (int)dice(QUEUES), lcore = dice(5) == 0 ? LCORE + 1 : LCORE;
+	bool pin = dice(2) == 0, *pinned = &after->pinned[queue], before = *pinned;
+
+	if (pin)
+		snprintf(text, size, "'command': 'queue.pin', 'port': 'p%d', 'queue': %d, 'lcore': %d", i, queue, lcore);
+	else
+		snprintf(text, size, "'command': 'queue.unpin', 'port': 'p%d', 'queue': %d", i, queue);
+	if (!has_name(i) || (pin && lcore != LCORE) || (queue >= queues_now(i) && !before))
+		return "not-found";
+	*pinned = pin;
+	return pin == before ? "same" : "changed";
+}
+
+static const char *random_act(int i, char *text, size_t size, bool dry, struct model_set *after)
+{
+	const struct model_set *now = &model.set[i];
+	int bridge = (int)dice(BRIDGES);
+
+	*after = *now;
+	switch (dice(5)) {
+	case 0:
+		after->down = dice(2) == 0;
+		snprintf(text, size, "'command': 'port.link', 'name': 'p%d', 'link': '%s'", i, after->down ? "down" : "up");
+		return !has_name(i) ? "not-found" : after->down == now->down ? "same" : "changed";
+	case 1:
+		after->level = (int)dice(sizeof(level_words) / sizeof(level_words[0]));
+		snprintf(text, size, "'command': 'log.level', 'topic': 'p%d', 'level': '%s'", i, level_words[after->level]);
+		return !has_name(i) ? "not-found" : after->level == now->level ? "same" : "changed";
+	/* Nobody is behind these ports: no address is forgotten. */
+	case 2:
+		snprintf(text, size, "'command': 'macs.flush', 'port': 'p%d'", i);
+		return !has_name(i) ? "not-found" : dry ? "changed" : "same";
+	case 3:
+		snprintf(text, size, "'command': 'macs.flush', 'bridge': 'b%d'", bridge);
+		return !model.bridge[bridge] ? "not-found" : dry ? "changed" : "same";
+	default:
+		return random_pin(i, text, size, after);
+	}
+}
+
+static void random_act_request(struct client *client)
+{
+	int i = (int)dice(NAMES);
+	bool dry = dice(8) == 0;
+	struct model_set after;
+	char text[256];
+	const char *verdict = random_act(i, text, sizeof(text), dry, &after);
+	json_t *reply = ask(client, "{%s%s}", text, dry ? ", 'dry-run': true" : "");
+
+	if (strcmp(verdict_in(reply), verdict) != 0)
+		fail_msg("{%s} is answered by %s, and not by %s", text, json_dumps(reply, 0), verdict);
+	json_decref(reply);
+	if (!dry && strcmp(verdict, "changed") == 0)
+		model.set[i] = after;
 }
 
 static void random_request(struct client *client)
@@ -584,6 +660,25 @@ static void random_request(struct client *client)
 		model.profile[i] = profile;
 	else
 		model.port[i] = port;
+}
+
+/* What is in no configuration. */
+static void check_set(struct client *client, int i)
+{
+	const struct model_set *set = &model.set[i];
+	json_t *reply = ask(client, "{'command': 'port', 'name': 'p%d'}", i), *port = json_object_get(reply, "port"), *queue;
+	size_t q;
+
+	assert_int_equal(json_object_get(port, "link_set") != NULL, set->down);
+	assert_int_equal(json_array_size(json_object_get(port, "rx_queues")), queues_now(i));
+	/* One that is in no bridge takes its pins up when it joins one. */
+	json_array_foreach(json_object_get(port, "rx_queues"), q, queue)
+		if (!set->down)
+			assert_int_equal(json_is_true(json_object_get(queue, "pinned")), set->pinned[q]);
+	json_decref(reply);
+	reply = ask(client, "{'command': 'log.level', 'topic': 'p%d', 'level': '%s', 'dry-run': true}", i, level_words[set->level]);
+	assert_string_equal(verdict_in(reply), "same");
+	json_decref(reply);
 }
 
 /* What the switch has is what the model has. */
@@ -622,6 +717,9 @@ static void check_model(struct client *client)
 		assert_int_equal(is_there(name), model.port[n].there || in_file(n));
 	}
 	assert_int_equal(there, 0);
+	for (int n = 0; n < NAMES; n++)
+		if (has_name(n))
+			check_set(client, n);
 	assert_int_equal(json_array_size(json_object_get(ports, "ports")),
 			 json_array_size(json_object_get(json_object_get(reply, "config"), "ports")));
 	json_decref(reply);
@@ -639,8 +737,13 @@ static void random_ones_follow_a_model(void **state)
 	for (unsigned int i = 0; i < steps; i++) {
 		if (dice(12) == 0)
 			random_reload(&client);
+		else if (dice(3) == 0)
+			random_act_request(&client);
 		else
 			random_request(&client);
+		for (int n = 0; n < NAMES; n++)
+			if (!has_name(n))
+				model.set[n] = (struct model_set){0};
 		if (i % 16 == 0)
 			check_model(&client);
 	}
