@@ -1,61 +1,78 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "attachment.h"
 
+#include <sha2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
-/* 50 bits of the network, 64 of the attachment, five a digit: 28 characters with "cni-" and '-'. */
-enum { NETWORK_DIGITS = 10, ATTACHMENT_DIGITS = 13, DIGIT_BITS = 5 };
+/* Letters of which each stands for six bits: 78 bits of the network, 78 of the attachment. Who may choose a network's or an
+ * interface's name finds no other one with these in any time. */
+enum { DIGITS = 13, DIGIT_BITS = 6 };
+_Static_assert(sizeof("cni--") - 1 + 2 * DIGITS <= NAME_LEN_MAX, "a port's name");
 
-/* FNV-1a. The end of a text counts, so that "a", "bc" is not "ab", "c". */
-static uint64_t hash(uint64_t so_far, const char *text)
+struct hash {
+	uint8_t bytes[SHA256_DIGEST_LENGTH];
+};
+
+/* The end of a text counts, so that "a", "bc" is not "ab", "c". */
+static struct hash hash_of(const char *const *texts, unsigned int n)
 {
-	do {
-		so_far = (so_far ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	} while (*text++ != '\0');
-	return so_far;
+	struct hash hash;
+	SHA2_CTX context;
+
+	SHA256Init(&context);
+	for (unsigned int i = 0; i < n; i++)
+		SHA256Update(&context, (const uint8_t *)texts[i], strlen(texts[i]) + 1);
+	SHA256Final(hash.bytes, &context);
+	return hash;
 }
 
-static uint64_t hash_begin(const char *text)
+static void digits(const struct hash *hash, char out[DIGITS + 1])
 {
-	return hash(UINT64_C(0xcbf29ce484222325), text);
-}
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._";
+	unsigned int bits = 0, bits_n = 0, at = 0;
 
-/* The lower bits of FNV are not as good as what a multiplication carries up: fold those down. */
-static void digits(uint64_t value, unsigned int n, char *out)
-{
-	value ^= value >> 32;
-	for (unsigned int i = 0; i < n; i++, value >>= DIGIT_BITS)
-		out[i] = "0123456789abcdefghjkmnpqrstvwxyz"[value % 32];
-	out[n] = '\0';
+	for (unsigned int i = 0; i < DIGITS; i++) {
+		if (bits_n < DIGIT_BITS) {
+			bits |= (unsigned int)hash->bytes[at++] << bits_n;
+			bits_n += 8;
+		}
+		out[i] = letters[bits % (1u << DIGIT_BITS)];
+		bits >>= DIGIT_BITS;
+		bits_n -= DIGIT_BITS;
+	}
+	out[DIGITS] = '\0';
 }
 
 struct attachment_name attachment_prefix(const char *network)
 {
-	char first[NETWORK_DIGITS + 1];
+	const struct hash hash = hash_of(&network, 1);
+	char first[DIGITS + 1];
 	struct attachment_name name;
 
-	digits(hash_begin(network), NETWORK_DIGITS, first);
+	digits(&hash, first);
 	snprintf(name.text, sizeof(name.text), "cni-%s-", first);
 	return name;
 }
 
 struct attachment_name attachment_name(const char *network, const char *container, const char *ifname)
 {
-	char second[ATTACHMENT_DIGITS + 1];
+	const char *const texts[] = {container, ifname};
+	const struct hash hash = hash_of(texts, 2);
+	char second[DIGITS + 1];
 	struct attachment_name prefix = attachment_prefix(network), name;
 
-	digits(hash(hash_begin(container), ifname), ATTACHMENT_DIGITS, second);
-	snprintf(name.text, sizeof(name.text), "%.17s%s", prefix.text, second);
+	digits(&hash, second);
+	snprintf(name.text, sizeof(name.text), "%.*s%s", (int)sizeof("cni--") - 1 + DIGITS, prefix.text, second);
 	return name;
 }
 
 void attachment_mac(const char *network, const char *container, const char *ifname, char mac[MAC_TEXT_BYTES])
 {
-	uint64_t value = hash(hash(hash_begin(network), container), ifname);
+	const char *const texts[] = {network, container, ifname};
+	const struct hash hash = hash_of(texts, 3);
+	const uint8_t *bytes = hash.bytes;
 
-	value ^= value >> 32;
-	snprintf(mac, MAC_TEXT_BYTES, "02:%02x:%02x:%02x:%02x:%02x", (unsigned int)(value & 0xff),
-		 (unsigned int)(value >> 8 & 0xff), (unsigned int)(value >> 16 & 0xff), (unsigned int)(value >> 24 & 0xff),
-		 (unsigned int)(value >> 32 & 0xff));
+	snprintf(mac, MAC_TEXT_BYTES, "02:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]);
 }

@@ -189,6 +189,18 @@ static int remove_others(const struct netconf *conf, const json_t *wanted, struc
 	return code != 0 ? code : first.code;
 }
 
+struct wanted {
+	const struct netconf *conf;
+	const json_t *ports;
+};
+
+static bool is_wanted(const void *arg, const char *container, const char *ifname)
+{
+	const struct wanted *wanted = arg;
+
+	return json_object_get(wanted->ports, attachment_name(wanted->conf->name, container, ifname).text) != NULL;
+}
+
 static int do_gc(const struct netconf *conf, const struct cni_args *args, struct cni_error *error)
 {
 	struct cni_error next;
@@ -202,6 +214,9 @@ static int do_gc(const struct netconf *conf, const struct cni_args *args, struct
 	if (wanted == NULL)
 		return error->code;
 	code = remove_others(conf, wanted, error);
+	/* A port that is there still has its socket. */
+	if (code == 0)
+		pod_config_collect(conf, is_wanted, &(struct wanted){.conf = conf, .ports = wanted});
 	json_decref(wanted);
 	if (ipam_run(conf, args, "GC", &said, &next) != 0 && code == 0) {
 		*error = next;

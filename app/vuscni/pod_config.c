@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pod_config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +12,9 @@
 
 /* Characters of a container's identifier, as the userspace CNI plugin takes them. */
 enum { ID_CHARACTERS = 12 };
+/* What IPAM answered is a part of the file. */
+enum { CONFIG_BYTES_MAX = 8 * 1024 * 1024 };
+#define CONFIG_PREFIX "configData-"
 
 static const char *base_of(const struct netconf *conf)
 {
@@ -25,8 +29,8 @@ static void folder_of(const struct netconf *conf, const struct cni_args *args, c
 /* The file's name in it, and that of its draft. */
 static void file_of(const struct cni_args *args, char file[NAME_MAX], char draft[NAME_MAX])
 {
-	snprintf(file, NAME_MAX, "configData-%.*s-%.32s.json", ID_CHARACTERS, args->container, args->ifname);
-	snprintf(draft, NAME_MAX, "configData-%.*s-%.32s.json.new", ID_CHARACTERS, args->container, args->ifname);
+	snprintf(file, NAME_MAX, CONFIG_PREFIX "%.*s-%.32s.json", ID_CHARACTERS, args->container, args->ifname);
+	snprintf(draft, NAME_MAX, CONFIG_PREFIX "%.*s-%.32s.json.new", ID_CHARACTERS, args->container, args->ifname);
 }
 
 /* The folder, or -1. Who is in the container may have put there what he likes, a link above all, and we are root: no link is
@@ -155,4 +159,90 @@ void pod_config_remove(const struct netconf *conf, const struct cni_args *args)
 	close(folder);
 	folder_of(conf, args, path);
 	rmdir(path);
+}
+
+/* --- what nobody has taken away --------------------------------------------------------------------------------- */
+
+/* A file that somebody in the container may have put there: whatever it is, nothing is waited for. NULL: it is no such file. */
+static json_t *read_untrusted(int folder, const char *name)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	json_t *json = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CONFIG_BYTES_MAX)
+		json = json_loadfd(fd, 0, NULL);
+	close(fd);
+	return json;
+}
+
+/* Removes the file, its draft, and the socket that nobody made a port of any more. */
+static void remove_left(int folder, const struct cni_args *args)
+{
+	char file[NAME_MAX], draft[NAME_MAX], socket[NAME_MAX];
+	struct stat st;
+
+	file_of(args, file, draft);
+	unlinkat(folder, draft, 0);
+	unlinkat(folder, file, 0);
+	snprintf(socket, sizeof(socket), "%.*s-%.32s", ID_CHARACTERS, args->container, args->ifname);
+	if (fstatat(folder, socket, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+		unlinkat(folder, socket, 0);
+}
+
+/* What a file says of an attachment goes with it, if that is one of this network, the file's name fits, and it is unwanted.
+ * Whether it went. */
+static bool look_at_file(const struct netconf *conf, int folder, const char *name, pod_is_wanted is_wanted, const void *arg)
+{
+	json_t *json = read_untrusted(folder, name);
+	const char *network = json_string_value(json_object_get(json, "name"));
+	const struct cni_args args = {.container = json_string_value(json_object_get(json, "containerId")),
+				      .ifname = json_string_value(json_object_get(json, "ifName"))};
+	char file[NAME_MAX], draft[NAME_MAX];
+	bool goes = false;
+
+	if (network != NULL && args.container != NULL && args.ifname != NULL && strcmp(network, conf->name) == 0 &&
+	    cni_container_is_valid(args.container) && cni_ifname_is_valid(args.ifname)) {
+		file_of(&args, file, draft);
+		goes = strcmp(name, file) == 0 && !is_wanted(arg, args.container, args.ifname);
+	}
+	if (goes)
+		remove_left(folder, &args);
+	json_decref(json);
+	return goes;
+}
+
+static void look_at_folder(const struct netconf *conf, int above, const char *name, pod_is_wanted is_wanted, const void *arg)
+{
+	int fd = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	bool any = false;
+
+	if (folder == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL)
+		if (strncmp(entry->d_name, CONFIG_PREFIX, strlen(CONFIG_PREFIX)) == 0)
+			any |= look_at_file(conf, fd, entry->d_name, is_wanted, arg);
+	closedir(folder);
+	/* If there is something else in it, it stays; so does one that is empty, because it has just been made. */
+	if (any)
+		unlinkat(above, name, AT_REMOVEDIR);
+}
+
+void pod_config_collect(const struct netconf *conf, pod_is_wanted is_wanted, const void *arg)
+{
+	DIR *base = conf->host != NULL ? opendir(base_of(conf)) : NULL;
+	struct dirent *entry;
+
+	while (base != NULL && (entry = readdir(base)) != NULL)
+		if (cni_container_is_valid(entry->d_name) && strlen(entry->d_name) <= ID_CHARACTERS)
+			look_at_folder(conf, dirfd(base), entry->d_name, is_wanted, arg);
+	if (base != NULL)
+		closedir(base);
 }

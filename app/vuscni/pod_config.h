@@ -26,4 +26,9 @@ int pod_config_write(const struct netconf *conf, const struct cni_args *args, co
 /* Takes both away, as far as they are there; a folder in which there is something else stays. */
 void pod_config_remove(const struct netconf *conf, const struct cni_args *args);
 
+typedef bool (*pod_is_wanted)(const void *arg, const char *container, const char *ifname);
+/* The same for all that are there of this network, of attachments that are not wanted. What containers have written is not
+ * trusted: one can bring about that its own is taken away, or stays, and no other's. */
+void pod_config_collect(const struct netconf *conf, pod_is_wanted is_wanted, const void *arg);
+
 #endif

@@ -215,6 +215,13 @@ def test_errors(runtime: Runtime, code: int, command: str, conf: dict[str, Any],
     assert runtime.ports() == ["vm1"]
 
 
+def test_a_whole_list(runtime: Runtime) -> None:
+    """Not one entry of it, as a runtime gives it."""
+    text = json.dumps({"cniVersion": "1.1.0", "name": "net-a", "plugins": [runtime.conf]})
+    said = json.loads(runtime.start(runtime.environment("ADD"), text).communicate(timeout=90)[0])
+    assert said["code"] == 7 and "this is a whole list" in said["msg"] and runtime.ports() == ["vm1"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"cniVersion": "1.1.0", "cniVersion": "1.0.0"}', "\0"])
 def test_what_is_no_configuration(runtime: Runtime, text: str) -> None:
     done = runtime.start(runtime.environment("ADD"), text)
@@ -300,6 +307,35 @@ def test_the_convention_of_the_userspace_plugin(runtime: Runtime) -> None:
     assert told["config"]["vhost"] == {"mode": "server", "socketfile": "app.sock"}
     runtime.good("DEL", conf)
     assert not folder.exists()
+
+
+def test_garbage_of_that_convention(alone: Runtime) -> None:
+    """Of containers that are gone, and whose ports are, with a switch that was killed."""
+    shared = alone.folder / "u"
+    conf: dict[str, Any] = {"sharedDir": str(shared), "host": {"iftype": "vhostuser", "vhost": {"mode": "server"}}}
+    for container in ("aa", "bb", "cc", "dd"):
+        alone.good("ADD", conf, container=container)
+    alone.good("ADD", {**conf, "name": "net-b"}, container="ee")
+    alone.good("ADD", conf, container="aa", ifname="net2")
+    alone.switch.kill()
+    alone.switch.start()
+    assert alone.ports() == ["vm1"]
+    (shared / "cc" / "the container's").write_text("")
+    file = shared / "dd" / "configData-dd-net1.json"
+    said = file.read_text()
+    file.unlink()
+    os.mkfifo(file)  # nothing is waited for
+    (shared / "dd" / "configData-dd-net9.json").write_text(said)  # says that it is another one
+    wanted = {"cni.dev/valid-attachments": [{"containerID": "aa", "ifname": "net2"}]}
+    alone.good("GC", {**conf, **wanted})
+    assert sorted(str(path.relative_to(shared)) for path in shared.glob("*/*")) == [
+        "aa/aa-net2", "aa/configData-aa-net2.json", "cc/the container's", "dd/configData-dd-net1.json", "dd/configData-dd-net9.json",
+        "dd/dd-net1", "ee/configData-ee-net1.json", "ee/ee-net1"]
+    assert not (shared / "bb").exists()
+    # A port that is there, and that the runtime still wants, keeps all of it.
+    alone.good("ADD", conf, container="bb")
+    alone.good("GC", {**conf, "cni.dev/valid-attachments": [{"containerID": "bb", "ifname": "net1"}]})
+    assert (shared / "bb" / "bb-net1").is_socket() and (shared / "bb" / "configData-bb-net1.json").exists()
 
 
 def test_links_that_a_container_plants(runtime: Runtime, tmp_path: Path) -> None:
