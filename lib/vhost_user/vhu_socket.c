@@ -168,6 +168,13 @@ static int fail_busy(const char *path, struct fail *fail)
 
 /* --- the file --------------------------------------------------------------------------------------------------- */
 
+/* The address of a socket in a folder that is open, wherever the path that led there leads by now. False: a name that is as long
+ * as the longest paths does not fit. */
+static bool in_folder(int folder, const char *name, char address[PATH_BYTES])
+{
+	return snprintf(address, PATH_BYTES, "/proc/self/fd/%d/%s", folder, name) < PATH_BYTES;
+}
+
 /* In the folder, and no other process has it: of two that make the same socket, neither takes the other's for its own. */
 struct name {
 	char text[80];
@@ -215,6 +222,7 @@ static int remove_dead(int folder, const char *base, const struct stat *dead)
 static int clear_path(int folder, const char *base, const char *path, struct fail *fail)
 	RUNS_ON(control_thread)
 {
+	char address[PATH_BYTES];
 	struct stat st;
 	int error, fd;
 
@@ -223,7 +231,8 @@ static int clear_path(int folder, const char *base, const char *path, struct fai
 	if (!S_ISSOCK(st.st_mode))
 		return fail_set(fail, -EEXIST,
 				"%s exists and is not a socket: remove it or choose another path", path);
-	error = unix_connect(path, &fd);
+	/* That it is the same file is seen again when it is removed. */
+	error = unix_connect(in_folder(folder, base, address) ? address : path, &fd);
 	if (error == 0) {
 		if (corpse_listens(fd, path))
 			error = -ECONNREFUSED;
@@ -256,14 +265,8 @@ struct draft {
 
 static void draft_name(struct draft *draft)
 {
-	int folder_len = (int)(draft->base - draft->path);
-
 	draft->name = name_beside(draft->base);
-	/* Where the longer name does not fit an address, the folder's descriptor makes it short. */
-	if (snprintf(draft->address, sizeof(draft->address), "%.*s%s", folder_len, draft->path,
-		     draft->name.text) >= PATH_BYTES)
-		snprintf(draft->address, sizeof(draft->address), "/proc/self/fd/%d/%s",
-			 draft->folder, draft->name.text);
+	in_folder(draft->folder, draft->name.text, draft->address);
 }
 
 static int draft_bind(struct draft *draft, struct fail *fail) RUNS_ON(control_thread)
@@ -297,7 +300,7 @@ static int draft_finish(struct draft *draft, const struct rights *rights,
 		 (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1))
 		error = fail_set(fail, -EPERM,
 				 "%s was exchanged while it was made: let nobody else write in its "
-				 "folder", draft->address);
+				 "folder", draft->path);
 	else if (rights_any(rights))
 		error = give(fd, draft->path, rights, fail);
 	if (fd >= 0)
@@ -335,8 +338,6 @@ int vhu_socket_listen(const char *path, const struct rights *rights, int *fd,
 		error = draft_finish(&draft, rights, file, fail);
 		if (error != 0) {
 			unlinkat(draft.folder, draft.name.text, 0);
-			/* If the path led to another folder meanwhile, it is there. */
-			unlink(draft.address);
 			close(draft.fd);
 		}
 	}

@@ -341,6 +341,9 @@ static void the_longest_paths(void **state)
 		at[107] = '\0';
 		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
 		assert_has(at, &rights, 0660);
+		/* One that was left behind is replaced. */
+		close(fd);
+		assert_int_equal(vhu_socket_listen(at, &rights, &fd, &file, &fail), 0);
 		assert_int_equal(unix_connect(at, &client), 0);
 		close(client);
 		end(at, fd, &file);
@@ -489,6 +492,43 @@ static void a_folder_that_was_exchanged_is_not_given_away(void **state)
 	assert_true(exchanges.n > 0);
 }
 
+/* What its path leads to is decided once: in that folder the socket is made, and nothing is left in the other one. */
+static void a_folder_that_was_exchanged_gets_the_whole_socket(void **state)
+{
+	enum { TRIES = 5000 };
+	const struct rights none = {0};
+	struct exchange exchanges = {.n = 0};
+	char at[96];
+	pthread_t thread;
+
+	role_assert_control();
+	snprintf(exchanges.kept, sizeof(exchanges.kept), "%s/kept", folder);
+	snprintf(exchanges.made, sizeof(exchanges.made), "%s/below", folder);
+	snprintf(at, sizeof(at), "%s/a.sock", exchanges.made);
+	assert_int_equal(mkdir(exchanges.kept, 0700), 0);
+	assert_int_equal(mkdir(exchanges.made, 0700), 0);
+	assert_int_equal(pthread_create(&thread, NULL, exchange, &exchanges), 0);
+	for (unsigned int i = 0; i < TRIES; i++) {
+		struct vhu_socket_file file;
+		struct fail fail;
+		int fd;
+
+		if (vhu_socket_listen(at, &none, &fd, &file, &fail) != 0)
+			fail_msg("%s", fail.text);
+		close(fd);
+	}
+	exchanges.ends = true;
+	pthread_join(thread, NULL);
+	assert_true(exchanges.n > 0);
+	/* One without a listener, in each at most: whoever comes next replaces it. */
+	snprintf(at, sizeof(at), "%s/a.sock", exchanges.kept);
+	unlink(at);
+	snprintf(at, sizeof(at), "%s/a.sock", exchanges.made);
+	unlink(at);
+	assert_int_equal(rmdir(exchanges.kept), 0);
+	assert_int_equal(rmdir(exchanges.made), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +543,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_path_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_folder_is_made, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_folder_that_was_exchanged_is_not_given_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_folder_that_was_exchanged_gets_the_whole_socket, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("vhu_socket", tests, NULL, NULL);
