@@ -412,7 +412,7 @@ static void make_anew(bool online)
 static void test_random(void **state)
 {
 	const char *steps_text = getenv("VHU_RANDOM_STEPS"), *seed_text = getenv("VHU_RANDOM_SEED");
-	unsigned int steps = steps_text != NULL ? (unsigned int)atoi(steps_text) : STEPS;
+	unsigned int steps = steps_text != NULL ? (unsigned int)atoi(steps_text) : STEPS, done = 0;
 	bool online = false;
 	struct fail fail;
 
@@ -426,7 +426,8 @@ static void test_random(void **state)
 	assert_int_equal(poke_watch(), 0);
 	poke_join();
 	assert_int_equal(vhu_rig_make(VHU_SERVER, &fail), 0);
-	for (unsigned int step = 0; step < steps; step++) {
+	/* Which of these happen is chance: it goes on until the rare ones have. */
+	for (; done < steps || ((logged == 0 || kept_waiting == 0) && done < 10 * steps); done++) {
 		/* Mostly the next one to have the port is the one that says something. */
 		if (t.front.fd < 0 && !one_in(8))
 			others_go();
@@ -466,12 +467,12 @@ static void test_random(void **state)
 	for (unsigned int i = 0; i < FILES; i++)
 		close(files[i]);
 	print_message("%u steps: %llu messages, %llu connections, a ring ran at %u, logged at %u, %.1f regions, "
-		      "somebody waited at %u\n", steps,
+		      "somebody waited at %u\n", done,
 		      messages + vhu_rig_status().messages, connections + vhu_rig_status().connections, running, logged,
-		      (double)mapped / steps, kept_waiting);
+		      (double)mapped / done, kept_waiting);
 	/* Otherwise it says nothing about anything. */
-	assert_true(messages + vhu_rig_status().messages > steps / 10);
-	assert_true(running > steps / 100);
+	assert_true(messages + vhu_rig_status().messages > done / 10);
+	assert_true(running > done / 100);
 	assert_true(logged > 0);
 	assert_true(kept_waiting > 0);
 }
