@@ -99,6 +99,9 @@ enum {
 	CONTROL_FRAMES_RATE = 250,
 	/* And at once: half of what may wait, so that one port alone does not fill a ring. */
 	CONTROL_FRAMES_BURST = 32,
+	/* Dropped frames of a port that control is shown a second, and at once: as many lines as log.h lets through. */
+	OFFENCES_RATE = 1,
+	OFFENCES_BURST = 10,
 
 	/* Calls on peers' descriptors that one port, or one listener, may have under way at a time: each holds a thread
 	 * (disposal.h). */

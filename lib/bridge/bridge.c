@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge_guard.h"
 #include "bridge_private.h"
 #include "policy.h"
 
@@ -144,10 +145,27 @@ void bridge_forget_port(struct bridge *bridge, struct port *port)
 	fdb_flush(bridge->fdb, port->id, false);
 }
 
+/* A port with loop-guard takes no address from another one that has it still; the lcore may not have known yet. */
+static bool may_learn(const struct bridge *bridge, fdb_key_t key, const struct port *port) RUNS_ON(control_thread)
+{
+	const struct policy *policy = rcu_own(&port->policy);
+	struct fdb_value value;
+	struct fdb_mark mark;
+
+	if (policy == NULL || policy->guard == NULL)
+		return true;
+	if ((policy->flags & POLICY_CLOSED) != 0)
+		return false;
+	return (policy->guard->checks & GUARD_LOOP) == 0 || !fdb_lookup(bridge->fdb, key, &value, &mark) ||
+	       !bridge_guard_holds(&value, port->id, bridge->epoch);
+}
+
 void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port)
 {
+	const struct port *member = port < PORTS_MAX ? rcu_own(&bridge->members)->by_id[port] : NULL;
+
 	/* A report may be older than the port's removal. */
-	if (port < PORTS_MAX && rcu_own(&bridge->members)->by_id[port] != NULL)
+	if (member != NULL && may_learn(bridge, key, member))
 		fdb_learn(bridge->fdb, key, port, bridge->epoch);
 }
 

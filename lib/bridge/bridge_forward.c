@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge_egress.h"
+#include "bridge_guard.h"
 #include "bridge_lookup.h"
 #include "bridge_private.h"
 
@@ -294,9 +295,10 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->left = false;
 }
 
-/* The frames of the burst from number `i` on; `vlans` is a constant: whether the bridge is vlan-aware. */
+/* The frames of the burst from number `i` on. `vlans`, whether the bridge is vlan-aware, and `guards`, whether the port has any,
+ * are constants where there are none of the latter. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-								uint32_t i, bool vlans) RUNS_ON(lcore_thread)
+								uint32_t i, bool vlans, bool guards) RUNS_ON(lcore_thread)
 {
 	struct burst *burst = ctx->burst;
 
@@ -308,6 +310,8 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
+		if (guards && verdict == VERDICT_PASS)
+			verdict = bridge_guard(&s->in, q->port->bridge, frame, fid);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
 			continue;
@@ -328,16 +332,24 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 static __attribute__((noinline)) void sort_burst_vlan(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
-	sort_burst_as(s, ctx, q, i, true);
+	sort_burst_as(s, ctx, q, i, true, false);
+}
+
+static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+	RUNS_ON(lcore_thread)
+{
+	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true);
 }
 
 static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 							     uint32_t i) RUNS_ON(lcore_thread)
 {
-	if (__builtin_expect(s->in.vlan != NULL, 0))
+	if (__builtin_expect(s->in.guard != NULL, 0))
+		sort_burst_guarded(s, ctx, q, i);
+	else if (__builtin_expect(s->in.vlan != NULL, 0))
 		sort_burst_vlan(s, ctx, q, i);
 	else
-		sort_burst_as(s, ctx, q, i, false);
+		sort_burst_as(s, ctx, q, i, false, false);
 }
 
 /* Whether the burst is done. */

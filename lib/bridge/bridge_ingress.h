@@ -26,6 +26,7 @@ struct ingress {
 	struct port *port;
 	const struct policy *policy; /* NULL: nothing is configured */
 	const struct policy_vlan *vlan; /* NULL: the bridge is not vlan-aware */
+	const struct policy_guard *guard; /* NULL: the port has none, and is not closed */
 };
 
 /* `port` NULL: the switch itself sends. */
@@ -38,6 +39,7 @@ static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct brid
 		.port = port,
 		.policy = policy,
 		.vlan = __builtin_expect(bridge->vlan_aware, 0) ? policy_vlan_of(policy) : NULL,
+		.guard = __builtin_expect(policy != NULL, 0) ? policy->guard : NULL,
 	};
 }
 

@@ -12,6 +12,8 @@ enum {
 	TABLE_SIZE_MAX = 1 << 22,
 	/* Ages are told apart by 16-bit epochs of one second. */
 	AGING_MAX = 32767,
+	CLOSE_MAX = 86400,
+	CLOSE_DEFAULT = 60,
 };
 
 /* --- of a bridge ------------------------------------------------------------------------------------------------ */
@@ -130,6 +132,15 @@ static const struct option_word qinq_types[] = {
 	{0},
 };
 
+static const struct option_word bpdu_guards[] = {
+	[BRIDGE_BPDU_PASS] = {"off", "they pass, or not, as forward-link-local says"},
+	[BRIDGE_BPDU_DROP] = {"drop", "they are dropped"},
+	[BRIDGE_BPDU_CLOSE] = {"close", "the first one closes the port for bpdu-close-time seconds"},
+	{0},
+};
+
+#define PORT_ROW(name, is, member) .key = (name), .kind = (is), .offset = offsetof(struct bridge_port_options, member), .live = true
+
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
 	 .normal_text = "br0", .live = true, .help = "one of the bridges"},
@@ -153,6 +164,22 @@ static const struct option_row port_rows[] = {
 		 "them"},
 	{.key = "qinq-type", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, qinq_type), .words = qinq_types,
 	 .live = true, .help = "of a port with qinq: which tag its frames have where they leave with one"},
+	{PORT_ROW("macs", OPTION_TEXT, macs), .value = "ADDRESSES",
+	 .help = "the Ethernet addresses it may send from and say are its own: \"52:54:00:00:00:01,52:54:00:00:00:02\" (on the "
+		 "command line + for the comma)"},
+	{PORT_ROW("ips", OPTION_TEXT, ips), .value = "PREFIXES",
+	 .help = "the IP addresses it may send from and say are its own: \"192.0.2.7,2001:db8:7::/64\" (on the command line + for "
+		 "the comma)"},
+	{PORT_ROW("dhcp-guard", OPTION_FLAG, dhcp_guard), .on = "it is no DHCP server",
+	 .help = "whether answers of DHCP servers (IPv4 and IPv6) that come from it are dropped"},
+	{PORT_ROW("ra-guard", OPTION_FLAG, ra_guard), .on = "it is no router that others may take",
+	 .help = "whether advertisements and redirects of routers that come from it are dropped"},
+	{PORT_ROW("bpdu-guard", OPTION_WORD, bpdu_guard), .words = bpdu_guards,
+	 .help = "what becomes of spanning tree's frames that come from it"},
+	{PORT_ROW("bpdu-close-time", OPTION_NUMBER, close_seconds), .value = "N", .min = 1, .max = CLOSE_MAX,
+	 .normal = CLOSE_DEFAULT, .unit = "s", .help = "of a port with bpdu-guard: close: seconds for which it is closed"},
+	{PORT_ROW("loop-guard", OPTION_FLAG, loop_guard), .on = "no address moves to it from another port that has it still",
+	 .help = "whether frames are dropped that come from it and whose source was seen behind another port in the last 5 seconds"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 
@@ -189,11 +216,53 @@ static int check_port_vlans(const struct bridge_port_options *options, const str
 	return 0;
 }
 
+static uint32_t guard_checks(const struct bridge_port_options *options)
+{
+	return (options->dhcp_guard ? GUARD_DHCP : 0) | (options->ra_guard ? GUARD_RA : 0) | (options->loop_guard ? GUARD_LOOP : 0) |
+	       (options->bpdu_guard != BRIDGE_BPDU_PASS ? GUARD_BPDU : 0) |
+	       (options->bpdu_guard == BRIDGE_BPDU_CLOSE ? GUARD_CLOSES : 0);
+}
+
+bool bridge_port_options_guard(const struct bridge_port_options *options, struct policy_guard *guard)
+{
+	struct policy_guard_wrong wrong;
+
+	return policy_guard_read(guard, options->macs, options->ips, guard_checks(options), &wrong) == 0 && guard->checks != 0;
+}
+
+static int check_guards(const struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	struct policy_guard_wrong wrong;
+	struct policy_guard guard;
+	int error;
+
+	error = policy_guard_read(&guard, options->macs, NULL, 0, &wrong);
+	if (error == -E2BIG)
+		return option_fail(fail, error, entry, "macs", "macs has more than %d addresses; remove %s and those behind it",
+				   GUARD_MACS_MAX, wrong.entry);
+	if (error != 0)
+		return option_fail(fail, error, entry, "macs",
+				   "macs: \"%s\" is no address of a station; write it as in \"52:54:00:12:34:56\"", wrong.entry);
+	error = policy_guard_read(&guard, NULL, options->ips, 0, &wrong);
+	if (error == -E2BIG)
+		return option_fail(fail, error, entry, "ips",
+				   "ips has more than %d addresses of IPv4, or of IPv6; use prefixes, or remove %s and those behind it",
+				   GUARD_IPS_MAX, wrong.entry);
+	if (error != 0)
+		return option_fail(fail, error, entry, "ips",
+				   "ips: \"%s\" is no address and no prefix; write it as in 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64, "
+				   "with zeros behind a prefix",
+				   wrong.entry);
+	return 0;
+}
+
 int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)
 {
 	struct policy_vlan *vlan = &options->vlan;
 	int error = check_port_vlans(options, entry, fail);
 
+	if (error == 0)
+		error = check_guards(options, entry, fail);
 	if (error != 0)
 		return error;
 	*vlan = policy_vlan_default;

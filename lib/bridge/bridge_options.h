@@ -8,6 +8,7 @@
 #define VUS_BRIDGE_OPTIONS_H
 
 #include "option.h"
+#include "policy_guard.h"
 #include "policy_vlan.h"
 
 /* An entry of static-macs. */
@@ -42,6 +43,7 @@ struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
 
 enum { BRIDGE_QINQ_SERVICE, BRIDGE_QINQ_CUSTOMER };
+enum { BRIDGE_BPDU_PASS, BRIDGE_BPDU_DROP, BRIDGE_BPDU_CLOSE };
 
 /* Of a port, whatever its type. */
 struct bridge_port_options {
@@ -52,6 +54,10 @@ struct bridge_port_options {
 	uint32_t qinq_type;		    /* BRIDGE_QINQ_ */
 	char *trunk;		      /* VLANs; NULL: it is none */
 	bool native_tagged;
+	char *macs, *ips; /* lists; NULL: all */
+	bool dhcp_guard, ra_guard, loop_guard;
+	uint32_t bpdu_guard;	/* BRIDGE_BPDU_ */
+	uint32_t close_seconds; /* for which a BPDU closes the port */
 	struct policy_vlan vlan; /* what these come to */
 };
 
@@ -59,6 +65,8 @@ extern const struct option_table bridge_port_options;
 
 /* Fills in what follows from other values. 0 or -errno with a line in `fail`. */
 int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail);
+/* What the port's guards are, in *guard. Returns: false: it has none. */
+bool bridge_port_options_guard(const struct bridge_port_options *options, struct policy_guard *guard);
 /* The key of an option that means something on a vlan-aware bridge only, if one is given; NULL: none is. */
 const char *bridge_port_options_vlan(const struct bridge_port_options *options);
 

@@ -9,14 +9,24 @@ const struct policy_vlan policy_vlan_default = {.native = 1, .untagged = 1, .mem
 int port_policy_set(struct port *port, const struct policy_config *config)
 {
 	const struct policy *before = rcu_own(&port->policy);
-	uint32_t flags = (config->isolated ? POLICY_ISOLATED : 0) | (config->vlan != NULL ? POLICY_VLAN : 0);
+	uint32_t flags = (config->isolated ? POLICY_ISOLATED : 0) | (config->vlan != NULL ? POLICY_VLAN : 0) |
+			 (config->guard != NULL ? POLICY_GUARD : 0) | (config->closed ? POLICY_CLOSED : 0);
+	struct guarded {
+		struct policy policy;
+		struct policy_guard guard;
+	} *guarded;
 	struct policy *policy = NULL;
 
 	if (flags != 0) {
-		policy = malloc(sizeof(*policy));
-		if (policy == NULL)
+		guarded = malloc(config->guard != NULL ? sizeof(*guarded) : sizeof(*policy));
+		if (guarded == NULL)
 			return -ENOMEM;
+		policy = &guarded->policy;
 		*policy = (struct policy){.flags = flags};
+		if (config->guard != NULL) {
+			guarded->guard = *config->guard;
+			policy->guard = &guarded->guard;
+		}
 		if (config->vlan != NULL)
 			policy->vlan = *config->vlan;
 	}

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy_guard.h"
 #include "policy_vlan.h"
 #include "port.h"
 #include "rcu.h"
@@ -27,17 +28,22 @@
 /* What an option can say. All zero: nothing is configured. */
 struct policy_config {
 	bool isolated; /* frames between two isolated ports of a bridge are dropped */
+	bool closed;   /* nothing comes from the port or goes there; it has a guard */
 	const struct policy_vlan *vlan; /* NULL: policy_vlan_default */
+	const struct policy_guard *guard; /* NULL: none */
 };
 
 enum {
 	POLICY_ISOLATED = 1 << 0,
 	POLICY_VLAN = 1 << 1,
+	POLICY_GUARD = 1 << 2,
+	POLICY_CLOSED = 1 << 3, /* with POLICY_GUARD */
 };
 
 struct policy {
 	uint32_t flags; /* POLICY_ISOLATED | ..., at least one */
 	struct policy_vlan vlan; /* POLICY_VLAN */
+	const struct policy_guard *guard; /* POLICY_GUARD: behind the policy, in the same memory */
 };
 
 /* Replaces the port's policy; frames of the next burst meet the new one.

@@ -289,6 +289,12 @@ static void take_report(struct vus_switch *sw, const struct report *report) RUNS
 		if (sp->port->ops->ring_broken != NULL)
 			sp->port->ops->ring_broken(sp->port, (unsigned int)report->key);
 		break;
+	case REPORT_OFFENCE:
+		switch_guard_tell(sp);
+		break;
+	case REPORT_TO_CLOSE:
+		switch_guard_close(sp);
+		break;
 	}
 }
 

@@ -142,6 +142,8 @@ const struct config_port *switch_port_config(const struct vus_switch *sw, const 
 const char *switch_port_from(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
 /* The profile that it is to have; NULL: none. */
 const char *switch_port_profile(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
+/* A frame of spanning tree came from it, and bpdu-guard has closed it for now. */
+bool switch_port_is_closed(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* What was applied last. */
 const struct config *switch_config(const struct vus_switch *sw) RUNS_ON(control_thread);

@@ -34,13 +34,15 @@ static uint16_t free_id(const struct vus_switch *sw)
 	return id;
 }
 
-/* What the bridge needs to know of a port: struct bridge_port_options, but for the bridge's name. */
-static int set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
-	RUNS_ON(control_thread)
+int switch_port_set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
 {
+	struct policy_guard guard;
+	bool guarded = bridge_port_options_guard(options, &guard);
 	const struct policy_config policy = {
 		.isolated = options->isolated,
+		.closed = sp->closed && options->bpdu_guard == BRIDGE_BPDU_CLOSE,
 		.vlan = bridge_port_options_vlan(options) != NULL ? &options->vlan : NULL,
+		.guard = guarded ? &guard : NULL,
 	};
 	int error = port_policy_set(sp->port, &policy);
 
@@ -92,6 +94,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config, 
 	sp->sw = sw;
 	sp->id = free_id(sw);
 	sp->retry.fire = retry;
+	switch_guard_init(sp);
 	error = enter(sw, sp);
 	if (error == 0) {
 		error = config->driver->create(&sw->host, &spec, sp->id, &sp->port, fail);
@@ -109,7 +112,7 @@ int switch_port_create(struct vus_switch *sw, const struct config_port *config, 
 	sw->ports_starting += sp->port->starting;
 	sp->port->link_set_down = switch_link_is_set_down(sw, config->name);
 	/* Without it, frames would go where they must not. */
-	error = set_policy(sp, &config->member, fail);
+	error = switch_port_set_policy(sp, &config->member, fail);
 	if (error != 0) {
 		tell_failed(config->name, fail);
 		switch_port_end(sp);
@@ -162,7 +165,7 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	if (error == 0 && change.driver != 0)
 		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, fail);
 	if (error == 0 && change.member != 0)
-		error = set_policy(sp, &config->member, fail);
+		error = switch_port_set_policy(sp, &config->member, fail);
 	/* What is behind it may be in another VLAN now. */
 	if (error == 0 && (change.member & vlan_bits()) != 0 && sp->bridge != NULL)
 		bridge_forget_port(sp->bridge->bridge, sp->port);
@@ -176,6 +179,7 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	sp->made.member.bridge = NULL;
 	config_port_free(&sp->made);
 	sp->made = next;
+	switch_guard_changed(sp);
 	return 0;
 }
 
@@ -195,6 +199,7 @@ int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
 	sp->made.member.bridge = name;
 	sp->bridge = bridge;
 	sp->state = SWITCH_PORT_IN;
+	switch_guard_joined(sp);
 	switch_port_sync_queues(sp);
 	return 0;
 }
@@ -388,6 +393,7 @@ void switch_port_end(struct switch_port *sp)
 	sp->state = SWITCH_PORT_ENDING;
 	sp->sw->ports_leaving++;
 	loop_timer_stop(sp->sw->loop, &sp->retry);
+	switch_guard_ended(sp);
 	sp->port->ops->destroy(sp->port, port_gone, sp);
 }
 

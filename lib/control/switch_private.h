@@ -5,6 +5,7 @@
  *	switch_apply.c	  from one configuration to the next
  *	switch_bridge.c   a bridge of it
  *	switch_balance.c  which lcore polls what, by load
+ *	switch_guard.c	  what a port should not have sent: the log's lines, and a port that is closed for a time
  *	switch_punt.c	  frames that lcores hand to control, and who takes them
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
  *
@@ -57,6 +58,9 @@ struct switch_port {
 	bool wait_more; /* ... and something left since: one more has to follow */
 	struct rcu_wait wait;
 	struct loop_timer retry; /* memory was short */
+	struct log_limit offences; /* lines about frames that it should not have sent */
+	bool closed;		   /* by bpdu-guard, */
+	struct loop_timer opens;   /* until then */
 	struct log_limit placed; /* its memory may go from node to node as often as its peer likes (A4) */
 };
 _Static_assert(VHOST_QUEUE_PAIRS_MAX <= 32, "a bit for each receive queue");
@@ -160,6 +164,9 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 int switch_port_create(struct vus_switch *sw, const struct config_port *config, struct fail *fail) RUNS_ON(control_thread);
 /* STARTING -> OUT, and it is due; or, if it could not be made, -> ENDING. */
 void switch_port_started(struct switch_port *sp, const struct fail *failed) RUNS_ON(control_thread);
+/* What the bridge needs to know of a port: its options, but for the bridge's name. 0 or -ENOMEM. */
+int switch_port_set_policy(struct switch_port *sp, const struct bridge_port_options *options, struct fail *fail)
+	RUNS_ON(control_thread);
 /* Changes what of its options can change while it lives. 0, or -errno reported in a line, with the reason in `fail`. */
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config, struct fail *fail)
 	RUNS_ON(control_thread);
@@ -178,6 +185,14 @@ void switch_port_place_queues(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_port_sync_queues(struct switch_port *sp) RUNS_ON(control_thread);
 /* An address was seen behind it. */
 void switch_port_learn(struct switch_port *sp, fdb_key_t key) RUNS_ON(control_thread);
+/* switch_guard.c: its beginning; it has joined a bridge; its options have changed; its end. */
+void switch_guard_init(struct switch_port *sp) RUNS_ON(control_thread);
+void switch_guard_joined(struct switch_port *sp) RUNS_ON(control_thread);
+void switch_guard_changed(struct switch_port *sp) RUNS_ON(control_thread);
+void switch_guard_ended(struct switch_port *sp) RUNS_ON(control_thread);
+/* A REPORT_OFFENCE, and a REPORT_TO_CLOSE. */
+void switch_guard_tell(struct switch_port *sp) RUNS_ON(control_thread);
+void switch_guard_close(struct switch_port *sp) RUNS_ON(control_thread);
 /* Floods a RARP from the port and learns the address. */
 void switch_port_announce(struct switch_port *sp, const uint8_t mac[6]) RUNS_ON(control_thread);
 

@@ -14,6 +14,7 @@
 #include "frame.h"
 #include "lcore_ctx.h"
 #include "lines.h"
+#include "offence.h"
 #include "port_counters.h"
 #include "port_driver.h"
 #include "port_rxq.h"
@@ -50,8 +51,11 @@ struct port {
 	/* Punts from this port, and frames that control sends on its behalf. Any lcore writes, CONTROL_FRAMES_RATE times a
 	 * second at most. */
 	_Alignas(LINE_BYTES) struct rate punts, injects;
+	/* A frame that it should not have sent; any lcore writes, OFFENCES_RATE times a second at most. */
+	_Alignas(LINE_BYTES) struct offence offence;
 };
 BEGINS_A_LINE(struct port, punts);
+BEGINS_A_LINE(struct port, offence);
 WHOLE_LINES(struct port);
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */

@@ -70,6 +70,24 @@
 	ROW(VLAN_INNER, vlan_inner,                                                                             \
 	    "has a second tag, and every port it is for sends the VLAN without the first")                      \
 	ROW(VLAN_SHORT, vlan_short, "ends within its tag")                                                      \
+	ROW(GUARD_MAC, guard_mac,                                                                       \
+	    "from an Ethernet address that is not in the port's macs, or says in ARP, RARP, neighbour discovery " \
+	    "or DHCP that its sender has one")                                                          \
+	ROW(GUARD_IP, guard_ip,                                                                         \
+	    "from an IP address that is not in the port's ips, or says in ARP or neighbour discovery that its " \
+	    "sender has one")                                                                           \
+	ROW(GUARD_DHCP, guard_dhcp, "an answer of a DHCP server, from a port with dhcp-guard")          \
+	ROW(GUARD_RA, guard_ra,                                                                         \
+	    "an advertisement or a redirect of a router, from a port with ra-guard")                    \
+	ROW(GUARD_BPDU, guard_bpdu, "spanning tree's, from a port with bpdu-guard")                     \
+	ROW(GUARD_TYPE, guard_type,                                                                     \
+	    "of a type that is not read, from a port with macs, ips, dhcp-guard or ra-guard")           \
+	ROW(GUARD_ODD, guard_odd,                                                                       \
+	    "cannot be read up to what the port's macs, ips or guards are about: ends early, in its first 128 " \
+	    "bytes is not all of that, in fragments, a third tag")                                      \
+	ROW(GUARD_LOOP, guard_loop,                                                                     \
+	    "from an address that is behind another port, from a port with loop-guard")                 \
+	ROW(CLOSED, closed, "from a port, or for one, that bpdu-guard has closed for a time")           \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \

@@ -99,10 +99,12 @@ static bool post(struct report_ring *ring, const struct report *report) RUNS_ON(
 	return true;
 }
 
-void report_post(struct report_ring *ring, const struct report *report)
+bool report_post(struct report_ring *ring, const struct report *report)
 {
-	if (post(ring, report))
-		doorbell_ring(ring->bell);
+	if (!post(ring, report))
+		return false;
+	doorbell_ring(ring->bell);
+	return true;
 }
 
 static void ring_for(struct report_ring *ring, const struct report *report, uint32_t waiting)

@@ -25,6 +25,8 @@ enum report_kind {
 	REPORT_MAC_SEEN,    /* key: the address behind `port`; new or moved */
 	REPORT_MAC_RENEWED, /* the same of one that is known there, the first time in this second; maybe older than a move */
 	REPORT_RING_BROKEN, /* key: ring index of `port` */
+	REPORT_OFFENCE,	    /* port.offence has a frame (offence.h) */
+	REPORT_TO_CLOSE,    /* `port` sent what it is to be closed for */
 };
 
 struct report {
@@ -42,7 +44,8 @@ struct report_ring;
 struct report_ring *report_ring_create(unsigned int index, struct doorbell *bell);
 void report_ring_destroy(struct report_ring *ring);
 
-void report_post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
+/* Returns: whether control gets to know; false: the ring is full. */
+bool report_post(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);
 /* A REPORT_MAC_SEEN or REPORT_MAC_RENEWED. Returns: whether control gets to know; false: the ring is full, or another port's
  * record of this address is still in it, and the address has to be reported again. Behind one that renews it a move has room. */
 bool report_address(struct report_ring *ring, const struct report *report) RUNS_ON(lcore_thread);

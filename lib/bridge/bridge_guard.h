@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bridge_guard.h: the guards of a port (guard.h), as ingress asks them; lib/bridge only.
+ *
+ * Context: an lcore, between two quiescent states.
+ */
+#ifndef VUS_BRIDGE_GUARD_H
+#define VUS_BRIDGE_GUARD_H
+
+#include "bridge_ingress.h"
+
+/* A port that has guards, or is closed: whether the frame may pass, which is in this filtering database.
+ * Returns: VERDICT_PASS; or why it is dropped, not counted yet. Control hears of it (offence.h). */
+verdict_t bridge_guard(const struct ingress *in, const struct bridge *bridge, const struct frame *frame, uint16_t fid)
+	RUNS_ON(lcore_thread);
+
+/* Whether an address that is known behind a port has been silent there for too short a time to be behind another one. */
+bool bridge_guard_holds(const struct fdb_value *value, uint32_t destination, uint16_t epoch);
+
+#endif
