@@ -300,6 +300,7 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 								uint32_t i, bool vlans, bool guards) RUNS_ON(lcore_thread)
 {
+	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
 	struct burst *burst = ctx->burst;
 
 	for (; i < burst->n; i++) {
@@ -311,7 +312,7 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
 		if (guards && verdict == VERDICT_PASS)
-			verdict = bridge_guard(&s->in, q->port->bridge, frame, fid);
+			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
 			continue;

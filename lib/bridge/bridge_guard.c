@@ -2,7 +2,6 @@
 #include "bridge_guard.h"
 
 #include "fdb_lookup.h"
-#include "guard.h"
 #include "offence.h"
 
 /* Seconds for which an address has to be silent behind one port before it may be behind one with loop-guard. */
@@ -36,7 +35,7 @@ static __attribute__((noinline)) void tell(const struct ingress *in, const struc
 	offence_post(in->ctx, in->port, (uint16_t)why, frame);
 }
 
-verdict_t bridge_guard(const struct ingress *in, const struct bridge *bridge, const struct frame *frame, uint16_t fid)
+verdict_t bridge_guard_read(const struct ingress *in, const struct bridge *bridge, const struct frame *frame, uint16_t fid)
 {
 	verdict_t verdict;
 

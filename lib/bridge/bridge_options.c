@@ -139,7 +139,8 @@ static const struct option_word bpdu_guards[] = {
 	{0},
 };
 
-#define PORT_ROW(name, is, member) .key = (name), .kind = (is), .offset = offsetof(struct bridge_port_options, member), .live = true
+#define PORT_ROW(name, is, member) \
+	.key = (name), .kind = (is), .offset = offsetof(struct bridge_port_options, member), .live = true
 
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
@@ -168,8 +169,8 @@ static const struct option_row port_rows[] = {
 	 .help = "the Ethernet addresses it may send from and say are its own: \"52:54:00:00:00:01,52:54:00:00:00:02\" (on the "
 		 "command line + for the comma)"},
 	{PORT_ROW("ips", OPTION_TEXT, ips), .value = "PREFIXES",
-	 .help = "the IP addresses it may send from and say are its own: \"192.0.2.7,2001:db8:7::/64\" (on the command line + for "
-		 "the comma)"},
+	 .help = "the IP addresses it may send from and say are its own: \"192.0.2.7,2001:db8:7::/64\" (on the command line "
+		 "+ for the comma)"},
 	{PORT_ROW("dhcp-guard", OPTION_FLAG, dhcp_guard), .on = "it is no DHCP server",
 	 .help = "whether answers of DHCP servers (IPv4 and IPv6) that come from it are dropped"},
 	{PORT_ROW("ra-guard", OPTION_FLAG, ra_guard), .on = "it is no router that others may take",
@@ -179,7 +180,8 @@ static const struct option_row port_rows[] = {
 	{PORT_ROW("bpdu-close-time", OPTION_NUMBER, close_seconds), .value = "N", .min = 1, .max = CLOSE_MAX,
 	 .normal = CLOSE_DEFAULT, .unit = "s", .help = "of a port with bpdu-guard: close: seconds for which it is closed"},
 	{PORT_ROW("loop-guard", OPTION_FLAG, loop_guard), .on = "no address moves to it from another port that has it still",
-	 .help = "whether frames are dropped that come from it and whose source was seen behind another port in the last 5 seconds"},
+	 .help = "whether frames are dropped that come from it and whose source was seen behind another port in the last 5 "
+		 "seconds"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 
@@ -218,7 +220,8 @@ static int check_port_vlans(const struct bridge_port_options *options, const str
 
 static uint32_t guard_checks(const struct bridge_port_options *options)
 {
-	return (options->dhcp_guard ? GUARD_DHCP : 0) | (options->ra_guard ? GUARD_RA : 0) | (options->loop_guard ? GUARD_LOOP : 0) |
+	return (options->dhcp_guard ? GUARD_DHCP : 0) | (options->ra_guard ? GUARD_RA : 0) |
+	       (options->loop_guard ? GUARD_LOOP : 0) |
 	       (options->bpdu_guard != BRIDGE_BPDU_PASS ? GUARD_BPDU : 0) |
 	       (options->bpdu_guard == BRIDGE_BPDU_CLOSE ? GUARD_CLOSES : 0);
 }
@@ -246,12 +249,13 @@ static int check_guards(const struct bridge_port_options *options, const struct 
 	error = policy_guard_read(&guard, NULL, options->ips, 0, &wrong);
 	if (error == -E2BIG)
 		return option_fail(fail, error, entry, "ips",
-				   "ips has more than %d addresses of IPv4, or of IPv6; use prefixes, or remove %s and those behind it",
+				   "ips has more than %d addresses of IPv4, or of IPv6; use prefixes, or remove %s and those "
+				   "behind it",
 				   GUARD_IPS_MAX, wrong.entry);
 	if (error != 0)
 		return option_fail(fail, error, entry, "ips",
-				   "ips: \"%s\" is no address and no prefix; write it as in 192.0.2.7, 192.0.2.0/24 or 2001:db8::/64, "
-				   "with zeros behind a prefix",
+				   "ips: \"%s\" is no address and no prefix; write it as in 192.0.2.7, 192.0.2.0/24 or "
+				   "2001:db8::/64, with zeros behind a prefix",
 				   wrong.entry);
 	return 0;
 }

@@ -48,7 +48,7 @@ static inline bool guard_is_plain(const struct policy_guard *guard, const struct
 {
 	enum { IP_AT = 14, PORTS_AT = IP_AT + 20, HEADERS = PORTS_AT + 8 };
 	const uint8_t *head = frame->head;
-	uint32_t type, fragment, source;
+	uint32_t type, protocol, source;
 	uint64_t station;
 	uint16_t port, total;
 
@@ -56,20 +56,21 @@ static inline bool guard_is_plain(const struct policy_guard *guard, const struct
 		return false;
 	memcpy(&station, head + 6, sizeof(station));
 	memcpy(&type, head + IP_AT - 2, sizeof(type));
-	memcpy(&fragment, head + IP_AT + 4, sizeof(fragment));
+	memcpy(&protocol, head + IP_AT + 6, sizeof(protocol));
 	memcpy(&source, head + IP_AT + 12, sizeof(source));
 	memcpy(&port, head + PORTS_AT + 2, sizeof(port));
 	memcpy(&total, head + IP_AT + 2, sizeof(total));
-	/* The second byte of what begins with the type's is the version and the header's length. */
-	if ((type & htobe32(0xffffff00)) != htobe32(0x08004500) || (fragment & htobe32(0x3fff)) != 0 || (head[0] & 1) != 0)
+	/* Behind the type stand the version and the header's length; in front of the protocol what a fragment has. */
+	if ((type & htobe32(0xffffff00)) != htobe32(0x08004500) || (head[0] & 1) != 0)
 		return false;
+	protocol &= htobe32(0x3fff00ff);
 	if (((fdb_key_mac(le64toh(station)) ^ guard->plain_mac) & guard->plain_mac_mask) != 0 ||
 	    (source & guard->plain_ip4.mask) != guard->plain_ip4.bits)
 		return false;
 	if (be16toh(total) < HEADERS - IP_AT || (uint32_t)IP_AT + be16toh(total) > frame->len)
 		return false;
-	return head[IP_AT + 9] == FRAME_NET_TCP ||
-	       (head[IP_AT + 9] == FRAME_NET_UDP && (uint16_t)(be16toh(port) - GUARD_DHCP_SERVER) > 1);
+	return protocol == htobe32(FRAME_NET_TCP) ||
+	       (protocol == htobe32(FRAME_NET_UDP) && (uint16_t)(be16toh(port) - GUARD_DHCP_SERVER) > 1);
 }
 
 static inline enum rx_drop guard_verdict(const struct policy_guard *guard, const struct frame *frame)

@@ -67,7 +67,8 @@ static void set_guards(unsigned int set)
 {
 	char options[512], macs[128], ips[128];
 
-	snprintf(options, sizeof(options), ", \"macs\": %s, \"ips\": %s, \"dhcp-guard\": %s, \"ra-guard\": %s, \"bpdu-guard\": \"%s\"",
+	snprintf(options, sizeof(options),
+		 ", \"macs\": %s, \"ips\": %s, \"dhcp-guard\": %s, \"ra-guard\": %s, \"bpdu-guard\": \"%s\"",
 		 quoted(model_macs(set), macs), quoted(model_ips(set), ips), (set & MODEL_DHCP) != 0 ? "true" : "false",
 		 (set & MODEL_RA) != 0 ? "true" : "false", (set & MODEL_BPDU) != 0 ? "drop" : "off");
 	ask_ok("set", options);
