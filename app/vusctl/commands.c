@@ -29,6 +29,11 @@ static json_t *ask_vlans(void)
 	return json_pack("{s:s, s:s*}", "command", "vlans", "bridge", command_word(0));
 }
 
+static json_t *ask_groups(void)
+{
+	return json_pack("{s:s, s:s*}", "command", "groups", "bridge", command_word(0));
+}
+
 static json_t *ask_bridges(void)
 {
 	return json_pack("{s:s}", "command", "bridges");
@@ -93,6 +98,8 @@ const struct command commands[] = {
 	 .show = view_changes, .help = "forgets the addresses that the bridge, or with --port a port, has learned"},
 	{.name = "vlans", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_vlans},
 	 .show = view_vlans, .help = "the VLANs of vlan-aware bridges, and which ports send them with a tag or without"},
+	{.name = "groups", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_groups},
+	 .show = view_groups, .help = "of bridges with multicast-snooping: who asks for members, where routers are, and the groups"},
 	{.name = "bridges", .options = OF_TABLES "l", .question = {ask_bridges}, .show = view_bridges,
 	 .help = "every bridge and its address table"},
 	{.name = "bridge add", .arguments = "NAME [KEY=VALUE...]", .argument = {ARGUMENT_ANY}, .pairs = true, .needed = 1,

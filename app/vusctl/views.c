@@ -145,6 +145,45 @@ void view_vlans(const struct replies *replies)
 	table_end("");
 }
 
+/* "vm1 258 s, uplink 12 s" */
+static void expiring_cell(const json_t *ports)
+{
+	char text[512] = "";
+	const json_t *port;
+	size_t i, at = 0;
+
+	EACH(ports, i, port)
+	{
+		if (at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %s", i > 0 ? ", " : "", text_of(port, "port"),
+					       time_text(number_of(port, "expires")));
+	}
+	table_cell("%s", text[0] != '\0' ? text : "-");
+}
+
+void view_groups(const struct replies *replies)
+{
+	static const char *const titles[] = {"GROUP", "BRIDGE", ">VLAN", "PORTS", NULL};
+	const json_t *group;
+	size_t i;
+
+	table_begin(titles);
+	EACH(json_object_get(replies->now[0], "groups"), i, group)
+	{
+		const json_t *routers = json_object_get(group, "routers");
+
+		if (routers == NULL)
+			table_cell("%s", text_of(group, "group"));
+		else
+			table_cell("%s routers, querier %s%s", text_of(group, "family"), text_of(group, "querier"),
+				   json_is_true(json_object_get(group, "snooped")) ? "" : ": flooded so far");
+		table_cell("%s", text_of(group, "bridge"));
+		vlan_cell(group);
+		expiring_cell(routers != NULL ? routers : json_object_get(group, "ports"));
+	}
+	table_end("");
+}
+
 void view_bridges(const struct replies *replies)
 {
 	static const char *const titles[] = {"BRIDGE",	 ">PORTS",   ">MACS",  ">OF",

@@ -46,6 +46,7 @@ void bridge_destroy(struct bridge *bridge)
 		return;
 	fdb_destroy(bridge->fdb);
 	free((void *)(uintptr_t)rcu_own(&bridge->members));
+	free((void *)(uintptr_t)rcu_own(&bridge->groups));
 	free(bridge);
 }
 
@@ -138,6 +139,14 @@ int bridge_remove_port(struct bridge *bridge, struct port *port)
 	members_publish(bridge, members);
 	fdb_flush(bridge->fdb, port->id, true);
 	return 0;
+}
+
+void bridge_set_groups(struct bridge *bridge, struct group_map *groups)
+{
+	const struct group_map *before = rcu_own(&bridge->groups);
+
+	rcu_set(&bridge->groups, groups);
+	rcu_free((void *)(uintptr_t)before);
 }
 
 void bridge_forget_port(struct bridge *bridge, struct port *port)

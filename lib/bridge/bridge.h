@@ -9,7 +9,8 @@
  * from. Frames do not go between two ports that are isolated (policy.h). A frame whose source is a group address or zero
  * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and LACP
  * are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN (IEEE 802.1Q-2018),
- * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). Order is kept between any two ports, whether
+ * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). On one that snoops, frames for multicast groups leave by
+ * ports that have a member or a router (bridge_snoop.h). Order is kept between any two ports, whether
  * frames were flooded or not.
  */
 #ifndef VUS_BRIDGE_H
@@ -23,6 +24,7 @@
 #include "role.h"
 
 struct bridge;
+struct group_map;
 
 struct bridge_config {
 	const char *name;
@@ -61,6 +63,10 @@ struct bridge_injects {
 	uint64_t drops;
 };
 struct bridge_injects *bridge_injects(struct bridge *bridge) RUNS_ON(control_thread);
+
+/* From the next burst on frames for multicast groups go where `groups` says; NULL, as at first: to all ports.
+ * Ownership: the bridge's. */
+void bridge_set_groups(struct bridge *bridge, struct group_map *groups) RUNS_ON(control_thread);
 
 /* Which lcores can hold what its ports have published; lib/lcore writes it down (lcore_readers.h). */
 struct bridge_readers {

@@ -7,6 +7,7 @@
 #include "bridge_guard.h"
 #include "bridge_lookup.h"
 #include "bridge_private.h"
+#include "bridge_snoop.h"
 
 enum { TO_NONE = TO_FLOOD + 1 };
 
@@ -31,6 +32,10 @@ struct sorting {
 	struct outbox outbox[BURST_MAX];
 	uint16_t floods;
 	struct frame *flood[BURST_MAX];
+	const struct group_map *groups; /* NULL: the bridge does not snoop */
+	/* Of the floods, where it does: the ports that take them, or NULL: all; and whether control has had them, too. */
+	const struct port_set *flood_to;
+	bool flood_punted;
 	uint16_t ok;
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
@@ -154,29 +159,48 @@ static inline __attribute__((always_inline)) verdict_t flood_to(struct sorting *
 	return bridge_egress_by(&s->in, port, policy, s->flood, s->floods);
 }
 
+/* The next member that takes a flood, of those whose ids are not below `from`: its place among the members, or, where the flood is
+ * for some of them, its id. */
+static inline __attribute__((always_inline)) uint32_t receiver_next(const struct sorting *s, uint32_t from)
+{
+	if (__builtin_expect(s->flood_to == NULL, 1))
+		return from;
+	do
+		from = port_set_next(s->flood_to, from);
+	while (from < PORTS_MAX && s->members->by_id[from] == NULL && ++from < PORTS_MAX);
+	return from;
+}
+
 /* Sends what is held back for a flood to every member that it may leave by, of those whose ids are not below `from`; after
  * one of them at least it may have cost enough. */
 static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thread)
 {
 	struct flooding flooding = {.why = RX_DROP_ALONE, .next = PORTS_MAX};
 	const struct bridge_members *members = s->members;
-	uint32_t each, bound = s->in.ctx->bound, first = member_from(members, from), i;
+	bool all = s->flood_to == NULL;
+	struct port *const *port = all ? members->port : members->by_id;
+	uint32_t each, bound = s->in.ctx->bound, i = all ? member_from(members, from) : from, n = all ? members->n : PORTS_MAX;
+	uint32_t asked = 0;
 	uint64_t bytes = 0;
 
-	for (i = 0; i < s->floods; i++)
-		bytes += s->flood[i]->len;
+	if (!all)
+		flooding.why = RX_DROP_MCAST_NO_MEMBER;
+	for (uint32_t k = 0; k < s->floods; k++)
+		bytes += s->flood[k]->len;
 	each = share_cost(s->floods * SHARE_COPY, 1, bytes);
-	for (i = first; i < members->n; i++) {
-		struct port *port = members->port[i];
+	for (i = receiver_next(s, i); i < n; i = receiver_next(s, i + 1)) {
 		verdict_t verdict;
 
-		if (port == s->in.port)
+		if (port[i] == s->in.port) {
+			asked++;
 			continue;
+		}
 		if (flooding.reached > 0 && bound != 0 && s->cost >= bound) {
-			flooding.next = port->id;
+			flooding.next = port[i]->id;
 			break;
 		}
-		verdict = flood_to(s, port);
+		asked++;
+		verdict = flood_to(s, port[i]);
 		if (verdict == VERDICT_PASS) {
 			flooding.reached++;
 			s->cost += each;
@@ -185,7 +209,7 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 		}
 	}
 	/* A burst may be as many floods as frames. */
-	s->cost += (i - first - (uint32_t)flooding.reached) / SHARE_PASSED;
+	s->cost += (asked - (uint32_t)flooding.reached) / SHARE_PASSED;
 	return flooding;
 }
 
@@ -211,8 +235,8 @@ static void send_floods(struct sorting *s) RUNS_ON(lcore_thread)
 	if (s->floods == 0)
 		return;
 	flooding = flood(s, 0);
-	if (flooding.reached > 0)
-		s->copies += (flooding.reached - 1) * s->floods;
+	if (flooding.reached + s->flood_punted > 0)
+		s->copies += (flooding.reached + s->flood_punted - 1) * s->floods;
 	else
 		drop(s, flooding.why, s->flood, s->floods);
 	if (flooding.next < PORTS_MAX)
@@ -247,6 +271,29 @@ static inline bool is_link_local(const struct frame *frame)
 	return (mac_at(frame->head) & ~last) == UINT64_C(0xc28001);
 }
 
+/* On a bridge that snoops. A frame for control is a flood by itself, so that it is known which of them control has had. */
+static __attribute__((noinline)) bool add_snooped(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
+{
+	struct snooped snooped = bridge_snoop(s->groups, frame, s->in.vlan != NULL);
+	bool punts = snooped.punt != PUNT_KINDS;
+
+	if (s->floods > 0 &&
+	    (punts || snooped.to != s->flood_to || (s->in.vlan != NULL && !bridge_vlan_same(s->flood[0], frame))))
+		send_floods(s);
+	if (s->left)
+		return false;
+	s->flood_to = snooped.to;
+	s->flood[s->floods++] = frame;
+	if (!punts)
+		return true;
+	punt_post(s->in.ctx, s->in.port, snooped.punt, frame);
+	s->cost += SHARE_COPY;
+	s->flood_punted = true;
+	send_floods(s);
+	s->flood_punted = false;
+	return true;
+}
+
 /* A frame that is to be flooded joins the others. False: they are of another VLAN, and their flood was left. */
 static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
 {
@@ -255,6 +302,8 @@ static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, s
 		return true;
 	}
 	send_known(s);
+	if (__builtin_expect(s->groups != NULL, 0))
+		return add_snooped(s, frame);
 	if (__builtin_expect(s->in.vlan != NULL, 0) && s->floods > 0 && !bridge_vlan_same(s->flood[0], frame))
 		send_floods(s);
 	if (s->left)
@@ -291,6 +340,9 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->last_to = TO_NONE;
 	s->outboxes = s->floods = s->ok = 0;
 	s->bytes = s->copies = 0;
+	s->groups = rcu_get(&q->port->bridge->groups);
+	s->flood_to = NULL;
+	s->flood_punted = false;
 	s->cost = 0;
 	s->left = false;
 }
@@ -383,6 +435,9 @@ bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 	for (uint32_t i = 0; i < BURST_MAX / 64; i++)
 		for (uint64_t left = burst->flooded[i]; left != 0; left &= left - 1)
 			s.flood[s.floods++] = &burst->frame[64 * i + (uint32_t)__builtin_ctzll(left)];
+	/* All of them were for the same ports; by now these may be others. */
+	if (s.groups != NULL)
+		s.flood_to = bridge_snoop(s.groups, s.flood[0], s.in.vlan != NULL).to;
 	flooding = flood(&s, burst->port);
 	s.copies = flooding.reached * s.floods;
 	s.floods = 0;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "names.h"
 #include "vus_limits.h"
@@ -14,6 +16,13 @@ enum {
 	AGING_MAX = 32767,
 	CLOSE_MAX = 86400,
 	CLOSE_DEFAULT = 60,
+	/* Lcores' maps of groups are made anew with each change: so many are some hundred kilobytes. */
+	GROUPS_MAX = 4096,
+	GROUPS_DEFAULT = 1024,
+	GROUPS_PER_PORT_DEFAULT = 128,
+	/* RFC 3376, 8.2; a query can say no more than MAX (4.1.7). */
+	QUERY_INTERVAL_DEFAULT = 125,
+	QUERY_INTERVAL_MAX = 31744,
 };
 
 /* --- of a bridge ------------------------------------------------------------------------------------------------ */
@@ -30,6 +39,12 @@ static const struct option_table static_macs = OPTION_TABLE(static_mac_rows, str
 
 #define ROW(name, is, member) .key = (name), .kind = (is), .offset = offsetof(struct bridge_options, member)
 
+static const struct option_word unregistered[] = {
+	[BRIDGE_UNREGISTERED_FLOOD] = {"flood", "to all ports"},
+	[BRIDGE_UNREGISTERED_ROUTERS] = {"routers", "to ports that have a router"},
+	{0},
+};
+
 static const struct option_row bridge_rows[] = {
 	{ROW("mac-table-size", OPTION_NUMBER, mac_table_size), .value = "N", .min = TABLE_SIZE_MIN,
 	 .max = TABLE_SIZE_MAX, .normal = MAC_TABLE_SIZE_DEFAULT,
@@ -39,13 +54,31 @@ static const struct option_row bridge_rows[] = {
 	{ROW("mac-limit-per-port", OPTION_NUMBER, mac_limit_per_port), .value = "N", .min = 1, .max = TABLE_SIZE_MAX,
 	 .otherwise = "half of the table",
 	 .help = "how many addresses one port may have; at the limit it forgets its own oldest one"},
-	{ROW("static-macs", OPTION_LIST, static_macs), .value = "LIST", .entries = &static_macs,
+	{ROW("static-macs", OPTION_LIST, static_macs), .value = "LIST", .entries = &static_macs, .live = true,
 	 .help = "addresses that are always behind a port: a list of mac, port, and on a vlan-aware bridge vlan"},
 	{ROW("vlan-aware", OPTION_FLAG, vlan_aware), .on = "frames are in VLANs",
 	 .help = "whether its ports are in VLANs: access, trunk and native-vlan say in which; off: tags pass through"},
 	{ROW("forward-link-local", OPTION_FLAG, forward_link_local), .normal = 1,
 	 .otherwise = "on; off where the bridge is vlan-aware", .on = "they are flooded like other groups' frames",
 	 .help = "whether frames to 01-80-C2-00-00-00 to -0F (spanning tree, LACP, LLDP, pause) are flooded or dropped"},
+	{ROW("multicast-snooping", OPTION_FLAG, multicast_snooping), .live = true, .on = "multicast goes to its members",
+	 .help = "whether it hears IGMP and MLD, and gives multicast to ports that have members, where somebody asks for them"},
+	{ROW("multicast-unregistered", OPTION_WORD, multicast_unregistered), .words = unregistered, .live = true,
+	 .help = "where frames go for groups of which no member is known"},
+	{ROW("multicast-querier", OPTION_FLAG, multicast_querier), .live = true, .on = "it asks for members",
+	 .help = "whether it asks for members itself where no router or switch does"},
+	{ROW("multicast-querier-ipv4", OPTION_TEXT, multicast_querier_ipv4), .value = "ADDRESS", .live = true,
+	 .otherwise = "0.0.0.0: it asks only where nobody else does",
+	 .help = "the address it asks from; of two queriers the one with the lower address asks"},
+	{ROW("multicast-querier-ipv6", OPTION_TEXT, multicast_querier_ipv6), .value = "ADDRESS", .live = true,
+	 .otherwise = "one of its own", .help = "the link-local address it asks from, with quotes"},
+	{ROW("multicast-query-interval", OPTION_NUMBER, multicast_query_interval), .value = "N", .min = 1,
+	 .max = QUERY_INTERVAL_MAX, .normal = QUERY_INTERVAL_DEFAULT, .unit = "s", .live = true,
+	 .help = "how often it asks, or what asks does where that does not say; members that miss two queries are forgotten"},
+	{ROW("multicast-groups", OPTION_NUMBER, multicast_groups), .value = "N", .min = 1, .max = GROUPS_MAX,
+	 .normal = GROUPS_DEFAULT, .live = true, .help = "how many groups it knows; others are flooded while there are so many"},
+	{ROW("multicast-groups-per-port", OPTION_NUMBER, multicast_groups_per_port), .value = "N", .min = 1, .max = GROUPS_MAX,
+	 .normal = GROUPS_PER_PORT_DEFAULT, .live = true, .help = "how many groups one port may be a member of"},
 };
 const struct option_table bridge_options = OPTION_TABLE(bridge_rows, struct bridge_options);
 
@@ -110,8 +143,53 @@ static int check_static_macs(const struct bridge_options *options, const struct 
 	return error;
 }
 
+static int check_querier_ipv4(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	const char *text = options->multicast_querier_ipv4;
+
+	memset(options->querier_ipv4, 0, sizeof(options->querier_ipv4));
+	if (text == NULL || (inet_pton(AF_INET, text, options->querier_ipv4) == 1 && options->querier_ipv4[0] < 224))
+		return 0;
+	return option_fail(fail, -EINVAL, entry, "multicast-querier-ipv4",
+			   "multicast-querier-ipv4 \"%s\" is no host's IPv4 address; use one as in 192.0.2.1, or 0.0.0.0", text);
+}
+
+static int check_querier_ipv6(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	const char *text = options->multicast_querier_ipv6;
+	uint8_t *address = options->querier_ipv6;
+
+	memset(address, 0, sizeof(options->querier_ipv6));
+	if (text == NULL || (inet_pton(AF_INET6, text, address) == 1 && address[0] == 0xfe && (address[1] & 0xc0) == 0x80))
+		return 0;
+	return option_fail(fail, -EINVAL, entry, "multicast-querier-ipv6",
+			   "multicast-querier-ipv6 \"%s\" is no link-local IPv6 address; use one as in \"fe80::1\"", text);
+}
+
+/* What is said of multicast and means nothing without something else. */
+static int check_multicast(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
+{
+	const char *ipv4 = options->multicast_querier_ipv4, *ipv6 = options->multicast_querier_ipv6;
+	const char *key = ipv4 != NULL ? "multicast-querier-ipv4" : "multicast-querier-ipv6";
+	int error;
+
+	if (options->multicast_querier && !options->multicast_snooping)
+		return option_fail(fail, -EINVAL, entry, "multicast-querier",
+				   "who asks for members has to hear the answers; add multicast-snooping: on, or remove "
+				   "multicast-querier");
+	if ((ipv4 != NULL || ipv6 != NULL) && !options->multicast_querier)
+		return option_fail(fail, -EINVAL, entry, key, "it does not ask for members; add multicast-querier: on, or remove %s",
+				   key);
+	error = check_querier_ipv4(options, entry, fail);
+	return error != 0 ? error : check_querier_ipv6(options, entry, fail);
+}
+
 int bridge_options_verify(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
 {
+	int error = check_multicast(options, entry, fail);
+
+	if (error != 0)
+		return error;
 	/* Half of the table is room enough for what lives behind an uplink, and leaves the other half to the other ports. */
 	if (!option_given(&bridge_options, options, "mac-limit-per-port"))
 		options->mac_limit_per_port = (options->mac_table_size + 1) / 2;
@@ -141,6 +219,13 @@ static const struct option_word bpdu_guards[] = {
 
 #define PORT_ROW(name, is, member) \
 	.key = (name), .kind = (is), .offset = offsetof(struct bridge_port_options, member), .live = true
+
+static const struct option_word routers[] = {
+	[BRIDGE_ROUTER_AUTO] = {"auto", "while it sends queries, PIM hellos or MRD advertisements"},
+	[BRIDGE_ROUTER_ON] = {"on", "always"},
+	[BRIDGE_ROUTER_OFF] = {"off", "never: what it says as one is not heeded"},
+	{0},
+};
 
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
@@ -182,6 +267,12 @@ static const struct option_row port_rows[] = {
 	{PORT_ROW("loop-guard", OPTION_FLAG, loop_guard), .on = "no address moves to it from another port that has it still",
 	 .help = "whether frames are dropped that come from it and whose source was seen behind another port in the last 5 "
 		 "seconds"},
+	{.key = "multicast-router", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, multicast_router),
+	 .words = routers, .live = true,
+	 .help = "on a bridge with multicast-snooping: whether a router is behind the port, which gets all multicast"},
+	{.key = "multicast-fast-leave", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, multicast_fast_leave),
+	 .live = true, .on = "who leaves a group is the only one there",
+	 .help = "on a bridge with multicast-snooping: whether a group ends with the first leave, without asking for other members"},
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 

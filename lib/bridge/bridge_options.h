@@ -19,6 +19,8 @@ struct bridge_static_mac {
 	uint32_t vlan; /* 0: none; where the bridge is vlan-aware, and nowhere else, it has one */
 };
 
+enum { BRIDGE_UNREGISTERED_FLOOD, BRIDGE_UNREGISTERED_ROUTERS };
+
 struct bridge_options {
 	uint64_t given;
 	uint32_t mac_table_size;
@@ -26,6 +28,12 @@ struct bridge_options {
 	uint32_t mac_limit_per_port;
 	struct option_list static_macs; /* of struct bridge_static_mac */
 	bool vlan_aware, forward_link_local;
+	bool multicast_snooping, multicast_querier;
+	uint32_t multicast_unregistered; /* BRIDGE_UNREGISTERED_ */
+	uint32_t multicast_query_interval; /* seconds */
+	uint32_t multicast_groups, multicast_groups_per_port;
+	char *multicast_querier_ipv4, *multicast_querier_ipv6;
+	uint8_t querier_ipv4[4], querier_ipv6[16]; /* what these come to; 0: not given */
 };
 
 extern const struct option_table bridge_options;
@@ -42,6 +50,7 @@ struct bridge_static_mac_text {
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
 
+enum { BRIDGE_ROUTER_AUTO, BRIDGE_ROUTER_ON, BRIDGE_ROUTER_OFF };
 enum { BRIDGE_QINQ_SERVICE, BRIDGE_QINQ_CUSTOMER };
 enum { BRIDGE_BPDU_PASS, BRIDGE_BPDU_DROP, BRIDGE_BPDU_CLOSE };
 
@@ -58,6 +67,8 @@ struct bridge_port_options {
 	bool dhcp_guard, ra_guard, loop_guard;
 	uint32_t bpdu_guard;	/* BRIDGE_BPDU_ */
 	uint32_t close_seconds; /* for which a BPDU closes the port */
+	bool multicast_fast_leave;
+	uint32_t multicast_router; /* BRIDGE_ROUTER_ */
 	struct policy_vlan vlan; /* what these come to */
 };
 

@@ -35,6 +35,7 @@ static inline struct bridge_memo *bridge_memo_of(struct port_rxq *q) RUNS_ON(lco
 
 struct bridge {
 	RCU_PTR(const struct bridge_members) members;
+	RCU_PTR(const struct group_map) groups; /* NULL: multicast is flooded */
 	struct fdb *fdb;
 	bool vlan_aware, drops_link_local;
 	uint16_t index;

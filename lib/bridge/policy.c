@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 const struct policy_vlan policy_vlan_default = {.native = 1, .untagged = 1, .members.word[0] = 1 << 1};
+const struct policy_vlan policy_vlan_switch = {
+	.native = 1, .untagged = 1, .tagged = true, .members.word = {[0 ... VLAN_VIDS / 64 - 1] = UINT64_MAX}};
 
 int port_policy_set(struct port *port, const struct policy_config *config)
 {

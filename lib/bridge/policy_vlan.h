@@ -26,5 +26,7 @@ struct policy_vlan {
 
 /* Of a port of which nothing is said: VLAN 1 without a tag, the default of IEEE 802.1Q-2018 (9.6). */
 extern const struct policy_vlan policy_vlan_default;
+/* Of what the switch itself sends: in the VLAN of the tag it has. */
+extern const struct policy_vlan policy_vlan_switch;
 
 #endif

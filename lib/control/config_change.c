@@ -4,11 +4,10 @@
 
 #include <string.h>
 
-/* A list of static addresses is changed without the bridge being made anew. */
+/* What the bridge has to be made anew for. */
 static uint64_t bridge_change(const struct config_bridge *from, const struct config_bridge *to)
 {
-	return option_changed(&bridge_options, &from->options, &to->options) &
-	       ~option_bit(&bridge_options, "static-macs");
+	return option_changed(&bridge_options, &from->options, &to->options) & ~option_live(&bridge_options);
 }
 
 struct config_change config_port_change(const struct config_port *from, const struct config_port *to)
@@ -124,7 +123,8 @@ static void tell_bridge_change(const struct config_bridge *before, const struct 
 			       void *arg)
 {
 	static const char cost[] = "the bridge learns its addresses again";
-	uint64_t bits = bridge_change(before, after);
+	const uint64_t list = option_bit(&bridge_options, "static-macs");
+	uint64_t bits = bridge_change(before, after), live = option_changed(&bridge_options, &before->options, &after->options) & ~bits;
 	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
 	struct config_told told = {.kind = "bridge", .name = before->name, .what = "changed", .line = line};
 
@@ -136,7 +136,14 @@ static void tell_bridge_change(const struct config_bridge *before, const struct 
 		told.what = "anew";
 		told.cost = cost;
 		tell(arg, &told);
-	} else if (option_changed(&bridge_options, &before->options, &after->options) != 0) {
+		return;
+	}
+	if ((live & ~list) != 0) {
+		option_describe_change(&bridge_options, &before->options, &after->options, live & ~list, text, sizeof(text));
+		snprintf(line, sizeof(line), "bridge %s: %s: changed while it runs", before->name, text);
+		tell(arg, &told);
+	}
+	if ((live & list) != 0) {
 		snprintf(line, sizeof(line), "bridge %s: static-macs, %u before and %u now: changed while it runs", before->name,
 			 before->options.static_macs.n, after->options.static_macs.n);
 		tell(arg, &told);

@@ -75,7 +75,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
 		return reply;
 	}
-	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, bridges, profiles, "
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, groups, bridges, profiles, "
 			 "lcores, lcore, rebalance, version, config, save, events, and to change something " CHANGES_COMMANDS,
 			 name);
 }

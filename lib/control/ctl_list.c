@@ -7,6 +7,8 @@
 
 #include "clock.h"
 #include "ctl_commands.h"
+#include "group_querier.h"
+#include "group_table.h"
 #include "policy.h"
 
 enum {
@@ -317,9 +319,95 @@ static bool add_vlans(struct ctl_list *list)
 }
 
 /* Known at the end. */
-static uint64_t vlans_total(const struct ctl_list *list)
+static uint64_t total_seen(const struct ctl_list *list)
 {
 	return list->seen;
+}
+
+/* --- multicast groups ------------------------------------------------------------------------------------------- */
+
+static void group_begins(struct ctl_list *list, uint16_t fid)
+{
+	entry_begins(list);
+	ctl_text_put(list->text, "\"bridge\":");
+	ctl_text_string(list->text, list->bridge);
+	if (fid != FID_DEFAULT)
+		add_number(list->text, "vlan", fid);
+}
+
+/* A port of a list, and how long it stays there. */
+static void add_group_port(struct ctl_list *list, bool first, uint16_t id, uint64_t until) RUNS_ON(control_thread)
+{
+	const struct port *port = switch_port_at(list->sw, id);
+	uint64_t now = clock_ns();
+
+	ctl_text_put(list->text, first ? "{\"port\":" : ",{\"port\":");
+	ctl_text_string(list->text, port != NULL ? port->name : "?");
+	add_number(list->text, "expires", until > now ? (until - now + NS_PER_S - 1) / NS_PER_S : 0);
+	ctl_text_put(list->text, "}");
+}
+
+static void add_group(struct ctl_list *list, const struct group_table *table, uint32_t i) RUNS_ON(control_thread)
+{
+	const struct group_entry entry = group_table_at(table, i);
+	char text[GROUP_ADDRESS_TEXT];
+
+	if (!takes_next(list))
+		return;
+	group_address_text((enum group_family)entry.key.family, &entry.key.group, text);
+	group_begins(list, entry.key.fid);
+	add_string(list->text, "group", text);
+	add_key(list->text, "ports");
+	ctl_text_put(list->text, "[");
+	for (uint32_t k = 0; k < entry.n; k++)
+		add_group_port(list, k == 0, entry.member[k].port, entry.member[k].until);
+	ctl_text_put(list->text, "]}");
+}
+
+/* Who asks in a VLAN, and where routers are. */
+static void add_querier(struct ctl_list *list, const struct group_queriers *queriers, uint16_t fid, enum group_family family)
+	RUNS_ON(control_thread)
+{
+	char text[GROUP_ADDRESS_TEXT];
+	struct group_state state;
+
+	if (!group_queriers_state(queriers, fid, family, &state) || !takes_next(list))
+		return;
+	group_address_text(family, &state.querier, text);
+	group_begins(list, fid);
+	add_string(list->text, "family", family == GROUP_IPV4 ? "ipv4" : "ipv6");
+	add_string(list->text, "querier", state.ours ? "self" : state.other ? text : "none");
+	add_key(list->text, "snooped");
+	ctl_text_put(list->text, state.snooped ? "true" : "false");
+	add_key(list->text, "routers");
+	ctl_text_put(list->text, "[");
+	for (uint32_t i = 0; i < state.routers_n; i++)
+		add_group_port(list, i == 0, state.router[i].port, state.router[i].until);
+	ctl_text_put(list->text, "]}");
+}
+
+/* Of each bridge: its VLANs, a family at a time, and then its groups. */
+static bool add_groups(struct ctl_list *list)
+{
+	struct switch_groups_view view;
+	struct bridge *bridge;
+
+	role_assert_control();
+	bridge = bridge_listed(list, list->at);
+	if (bridge != NULL && switch_groups_of(list->sw, list->at, &view)) {
+		uint32_t place = list->place++, groups_from = VLAN_VIDS * GROUP_FAMILIES;
+
+		list->bridge = bridge_name(bridge);
+		if (place < groups_from)
+			add_querier(list, view.queriers, (uint16_t)(place / GROUP_FAMILIES),
+				    (enum group_family)(place % GROUP_FAMILIES));
+		else if (place - groups_from < group_table_n(view.table))
+			add_group(list, view.table, place - groups_from);
+		if (place - groups_from < group_table_n(view.table) || place < groups_from)
+			return list->shown < list->limit;
+	}
+	list->place = 0;
+	return ++list->at < BRIDGES_MAX && list->shown < list->limit;
 }
 
 /* --- any list --------------------------------------------------------------------------------------------------- */
@@ -327,7 +415,8 @@ static uint64_t vlans_total(const struct ctl_list *list)
 static const struct ctl_list_kind kinds[] = {
 	{"ports", PORTS_MAX, add_next_port, ports_total},
 	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total},
-	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, vlans_total},
+	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, total_seen},
+	{"groups", MACS_LIMIT_DEFAULT, add_groups, total_seen},
 };
 
 static const struct ctl_list_kind *kind_of(const char *command)

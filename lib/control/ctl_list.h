@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ctl_list.h: a reply that is a list and may be long (ctl_commands.h: ports, macs, vlans), made a piece at a time.
+/* ctl_list.h: a reply that is a list and may be long (ctl_commands.h: ports, macs, vlans, groups), made a piece at a time.
  *
  * A piece takes a fraction of a millisecond and some dozens of KiB, so a list of a million addresses delays no other request and
  * takes no memory. The switch goes on between two pieces: what comes, goes or moves meanwhile may be missing.

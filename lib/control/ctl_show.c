@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "group_table.h"
+
 static void set_count(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));
@@ -133,6 +135,7 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	struct bridge *bridge = switch_bridge_at(sw, index);
 	const struct bridge_options *options = switch_bridge_options(sw, index);
 	const struct config_bridge *config = config_find_bridge(switch_config(sw), bridge_name(bridge));
+	struct switch_groups_view groups;
 	json_t *object = json_object();
 	struct fdb_stats stats;
 
@@ -147,6 +150,9 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index)
 	set_count(object, "mac_aging", options->mac_aging);
 	json_object_set_new(object, "vlan_aware", json_boolean(options->vlan_aware));
 	json_object_set_new(object, "forward_link_local", json_boolean(options->forward_link_local));
+	json_object_set_new(object, "multicast_snooping", json_boolean(options->multicast_snooping));
+	if (switch_groups_of(sw, index, &groups))
+		set_count(object, "groups", group_table_n(groups.table));
 	set_count(object, "learned", stats.learned);
 	set_count(object, "moved", stats.moved);
 	set_count(object, "aged", stats.aged);

@@ -54,6 +54,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	sw->second.fire = second_over;
 	sw->aging.fire = age_on;
 	switch_due_init(&sw->due);
+	switch_groups_listen(sw);
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
 		free(sw);

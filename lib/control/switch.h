@@ -162,6 +162,15 @@ struct bridge *switch_bridge_at(const struct vus_switch *sw, unsigned int index)
 const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, unsigned int index)
 	RUNS_ON(control_thread);
 
+/* What it has heard of multicast groups. False: the bridge does not snoop. */
+struct group_table;
+struct group_queriers;
+struct switch_groups_view {
+	const struct group_table *table;
+	const struct group_queriers *queriers;
+};
+bool switch_groups_of(const struct vus_switch *sw, unsigned int index, struct switch_groups_view *view) RUNS_ON(control_thread);
+
 /* Seconds since the switch was made; wraps as epochs do. */
 uint16_t switch_epoch(const struct vus_switch *sw) RUNS_ON(control_thread);
 

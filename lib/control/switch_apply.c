@@ -131,8 +131,10 @@ static bool leave_bridges(struct vus_switch *sw) RUNS_ON(control_thread)
 		if (bridge == NULL || bridge->leaving)
 			continue;
 		config = config_find_bridge(&sw->config, bridge->name);
-		if (config != NULL && config_bridge_is_same(&bridge->made, config))
+		if (config != NULL && config_bridge_is_same(&bridge->made, config)) {
+			switch_bridge_reconfigure(bridge, config);
 			continue;
+		}
 		bridge->leaving = true;
 		sw->bridges_leaving++;
 		any = true;

@@ -25,6 +25,22 @@ static uint16_t free_index(const struct vus_switch *sw)
 	return i;
 }
 
+/* A copy that outlives the configuration, without the static addresses. 0 or -ENOMEM. */
+static int take_options(struct switch_bridge *bridge, const struct bridge_options *options)
+{
+	struct bridge_options kept = *options;
+
+	kept.static_macs = (struct option_list){0};
+	return option_copy(&bridge_options, &bridge->made.options, &kept);
+}
+
+static void switch_bridge_free(struct switch_bridge *bridge)
+{
+	if (bridge != NULL)
+		option_clear(&bridge_options, &bridge->made.options);
+	free(bridge);
+}
+
 int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *config)
 {
 	struct switch_bridge *bridge;
@@ -39,8 +55,8 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 		goto failed;
 	bridge->sw = sw;
 	bridge->index = index;
-	bridge->made.options = config->options;
-	bridge->made.options.static_macs = (struct option_list){0};
+	if (take_options(bridge, &config->options) != 0)
+		goto failed;
 	snprintf(bridge->name, sizeof(bridge->name), "%s", config->name);
 	bridge->bridge = bridge_create(
 		&(struct bridge_config){
@@ -60,6 +76,11 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 		bridge_destroy(bridge->bridge);
 		goto failed;
 	}
+	if (switch_groups_configure(bridge) != 0) {
+		names_remove(&sw->bridge_names, bridge->name);
+		bridge_destroy(bridge->bridge);
+		goto failed;
+	}
 	sw->bridge[index] = bridge;
 	bridge_tick(bridge->bridge, sw->epoch);
 	log_info(bridge->name, "bridge for %u addresses", bridge->made.options.mac_table_size);
@@ -70,7 +91,7 @@ failed:
 		  "this bridge cannot be made: %s; give the bridge a smaller mac-table-size than %u, or raise what "
 		  "limits the process's memory (MemoryMax= of the service, ulimit -v)",
 		  strerror(error), config->options.mac_table_size);
-	free(bridge);
+	switch_bridge_free(bridge);
 	return -error;
 }
 
@@ -88,7 +109,7 @@ static void bridge_passed(struct rcu_wait *wait)
 	bridge_destroy(bridge->bridge);
 	log_info(bridge->name, "bridge removed");
 	switch_forget_topic(sw, bridge->name);
-	free(bridge);
+	switch_bridge_free(bridge);
 	switch_due_bridges(sw);
 }
 
@@ -97,8 +118,25 @@ void switch_bridge_go(struct switch_bridge *bridge)
 	if (!bridge->leaving || bridge->waiting || bridge_ports_n(bridge->bridge) > 0)
 		return;
 	bridge->waiting = true;
+	switch_groups_end(bridge);
 	lcores_forget_bridge(bridge->bridge);
 	rcu_wait_start(&bridge->wait, bridge_passed);
+}
+
+void switch_bridge_reconfigure(struct switch_bridge *bridge, const struct config_bridge *config)
+{
+	struct bridge_options before = bridge->made.options;
+
+	if ((option_changed(&bridge_options, &before, &config->options) & option_live(&bridge_options)) == 0)
+		return;
+	if (take_options(bridge, &config->options) != 0) {
+		bridge->made.options = before;
+		log_error(bridge->name, "no memory for its other options; the next reload tries again");
+		return;
+	}
+	option_clear(&bridge_options, &before);
+	if (switch_groups_configure(bridge) != 0)
+		log_error(bridge->name, "no memory for multicast-snooping: multicast is flooded; the next reload tries again");
 }
 
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)

@@ -167,8 +167,10 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	if (error == 0 && change.member != 0)
 		error = switch_port_set_policy(sp, &config->member, fail);
 	/* What is behind it may be in another VLAN now. */
-	if (error == 0 && (change.member & vlan_bits()) != 0 && sp->bridge != NULL)
+	if (error == 0 && (change.member & vlan_bits()) != 0 && sp->bridge != NULL) {
 		bridge_forget_port(sp->bridge->bridge, sp->port);
+		switch_groups_port_left(sp);
+	}
 	if (error != 0) {
 		log_error(sp->made.name, "cannot be changed while it runs: %s", fail->text);
 		config_port_free(&next);
@@ -180,6 +182,8 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	config_port_free(&sp->made);
 	sp->made = next;
 	switch_guard_changed(sp);
+	if (change.member != 0)
+		switch_groups_port_joined(sp);
 	return 0;
 }
 
@@ -200,6 +204,7 @@ int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
 	sp->bridge = bridge;
 	sp->state = SWITCH_PORT_IN;
 	switch_guard_joined(sp);
+	switch_groups_port_joined(sp);
 	switch_port_sync_queues(sp);
 	return 0;
 }
@@ -244,12 +249,24 @@ static int sync_queue(struct switch_port *sp, uint16_t i) RUNS_ON(control_thread
 	return error;
 }
 
+static bool is_polled(const struct switch_port *sp) RUNS_ON(control_thread)
+{
+	for (uint16_t i = 0; i < sp->port->rxq_n; i++)
+		if (sp->port->rxq[i] != NULL && sp->port->rxq[i]->lcore >= 0)
+			return true;
+	return false;
+}
+
 void switch_port_sync_queues(struct switch_port *sp)
 {
+	bool was_polled = is_polled(sp);
+
 	for (uint16_t i = 0; i < sp->port->rxq_n; i++) {
 		if (sp->port->rxq[i] != NULL && sync_queue(sp, i) != 0)
 			loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);
 	}
+	if (!was_polled && is_polled(sp))
+		switch_groups_port_came(sp);
 }
 
 int switch_port_move_queue(struct switch_port *sp, struct port_rxq *q, unsigned int to)
@@ -289,14 +306,6 @@ void switch_port_place_queues(struct switch_port *sp)
 
 /* --- going ------------------------------------------------------------------------------------------------------ */
 
-static bool is_polled(const struct switch_port *sp) RUNS_ON(control_thread)
-{
-	for (uint16_t i = 0; i < sp->port->rxq_n; i++)
-		if (sp->port->rxq[i] != NULL && sp->port->rxq[i]->lcore >= 0)
-			return true;
-	return false;
-}
-
 /* Takes it out of its bridge and of all poll sets; what memory was too short for is tried again. */
 void switch_port_leave(struct switch_port *sp)
 {
@@ -308,6 +317,7 @@ void switch_port_leave(struct switch_port *sp)
 	if (is_polled(sp))
 		return; /* the retry timer runs */
 	if (sp->bridge != NULL) {
+		switch_groups_port_left(sp);
 		if (bridge_remove_port(sp->bridge->bridge, sp->port) != 0) {
 			loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);
 			return;

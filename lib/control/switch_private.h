@@ -6,6 +6,7 @@
  *	switch_bridge.c   a bridge of it
  *	switch_balance.c  which lcore polls what, by load
  *	switch_guard.c	  what a port should not have sent: the log's lines, and a port that is closed for a time
+ *	switch_groups.c	  multicast groups of a bridge, by what it hears of IGMP and MLD
  *	switch_punt.c	  frames that lcores hand to control, and who takes them
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
  *
@@ -29,6 +30,7 @@ struct switch_bridge {
 	bool leaving; /* no port joins; its ports leave, and then it goes */
 	bool waiting; /* ... it is without ports, and lcores are passing */
 	uint16_t index;
+	struct switch_groups *groups; /* NULL: it does not snoop */
 	struct rcu_wait wait;
 };
 
@@ -149,6 +151,18 @@ void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes the frames that they have handed over. */
 void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
 
+/* switch_groups.c: from now on it hears IGMP and MLD, on bridges that snoop. */
+void switch_groups_listen(struct vus_switch *sw) RUNS_ON(control_thread);
+/* The bridge's options are others: it begins to snoop, ends, or goes on otherwise. 0 or -ENOMEM: it floods. */
+int switch_groups_configure(struct switch_bridge *bridge) RUNS_ON(control_thread);
+void switch_groups_end(struct switch_bridge *bridge) RUNS_ON(control_thread);
+/* A port is in its bridge now, or in other VLANs of that, or has other options there. */
+void switch_groups_port_joined(struct switch_port *sp) RUNS_ON(control_thread);
+/* It is about to leave it, or those VLANs. */
+void switch_groups_port_left(struct switch_port *sp) RUNS_ON(control_thread);
+/* Its guest is there, and may have been a member for long: it is asked. */
+void switch_groups_port_came(struct switch_port *sp) RUNS_ON(control_thread);
+
 struct switch_bridge *switch_bridge_find(const struct vus_switch *sw, const char *name)
 	RUNS_ON(control_thread);
 /* 0, or -errno reported in a line. */
@@ -156,6 +170,8 @@ int switch_bridge_create(struct vus_switch *sw, const struct config_bridge *conf
 	RUNS_ON(control_thread);
 /* Goes, if it is leaving and its last port has left. */
 void switch_bridge_go(struct switch_bridge *bridge) RUNS_ON(control_thread);
+/* What of its options can change while it runs is as in `config`. */
+void switch_bridge_reconfigure(struct switch_bridge *bridge, const struct config_bridge *config) RUNS_ON(control_thread);
 /* Enters the static addresses of `config` that live behind ports of the bridge. */
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
 	RUNS_ON(control_thread);

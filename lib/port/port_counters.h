@@ -43,7 +43,14 @@
 	ROW(tx_segments, TX, frames, "how many more frames there are by that")                                    \
 	ROW(punted, RX, frames, "frames from the port that were handed to the control thread")                    \
 	ROW(injected, TX, frames,                                                                                 \
-	    "frames that the switch made and sent out of the port: each is tx_ok or a tx_drop as well")
+	    "frames that the switch made and sent out of the port: each is tx_ok or a tx_drop as well")           \
+	ROW(mcast_heard, RX, frames,                                                                              \
+	    "of the punted: IGMP and MLD messages, PIM hellos and MRD advertisements that were understood")       \
+	ROW(mcast_malformed, RX, frames,                                                                          \
+	    "of the punted: those that are not as they have to be (length, checksum, TTL, router alert)")         \
+	ROW(mcast_refused, RX, joins,                                                                             \
+	    "groups that the port was not entered for: it has multicast-groups-per-port, or the bridge "          \
+	    "multicast-groups")
 
 /* Reasons for which a frame that came from a port is dropped. ROW(constant, name, help) */
 #define RX_DROP_ROWS(ROW)                                                                                       \
@@ -88,6 +95,8 @@
 	ROW(GUARD_LOOP, guard_loop,                                                                     \
 	    "from an address that is behind another port, from a port with loop-guard")                 \
 	ROW(CLOSED, closed, "from a port, or for one, that bpdu-guard has closed for a time")           \
+	ROW(MCAST_NO_MEMBER, mcast_no_member,                                                                   \
+	    "for a multicast group of which no other port has a member, and there is no router")                \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \
