@@ -102,18 +102,3 @@ struct group_map *group_map_create(const struct group_map_config *config)
 	free(entry);
 	return map;
 }
-
-const struct port_set *group_map_find(const struct group_map *map, fdb_key_t key)
-{
-	uint32_t low = 0, high = map->groups_n;
-
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-
-		if (map->key[middle] < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < map->groups_n && map->key[low] == key ? &map->ports[low] : NULL;
-}

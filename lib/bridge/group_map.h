@@ -74,6 +74,19 @@ static inline const struct port_set *group_map_routers(const struct group_map *m
 }
 
 /* The ports that take frames for an Ethernet address, in a VLAN that is snooped; NULL: no port has a member. */
-const struct port_set *group_map_find(const struct group_map *map, fdb_key_t key);
+static inline const struct port_set *group_map_find(const struct group_map *map, fdb_key_t key)
+{
+	uint32_t low = 0, high = map->groups_n;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (map->key[middle] < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < map->groups_n && map->key[low] == key ? &map->ports[low] : NULL;
+}
 
 #endif

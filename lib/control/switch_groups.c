@@ -325,6 +325,16 @@ void switch_groups_port_joined(struct switch_port *sp)
 	settle(g);
 }
 
+void switch_groups_port_changed(struct switch_port *sp)
+{
+	struct switch_groups *g = sp->bridge != NULL ? sp->bridge->groups : NULL;
+
+	if (g == NULL)
+		return;
+	switch_groups_port_joined(sp);
+	make_map(g, clock_ns());
+}
+
 void switch_groups_port_left(struct switch_port *sp)
 {
 	struct switch_groups *g = sp->bridge != NULL ? sp->bridge->groups : NULL;
@@ -445,15 +455,21 @@ int switch_groups_configure(struct switch_bridge *bridge)
 	add_vlans(g, clock_ns());
 	g->changed = true;
 	settle(g);
+	/* Who has asked for this is answered when it holds. */
+	if (g->changed)
+		make_map(g, clock_ns());
 	return 0;
 }
 
 bool switch_groups_of(const struct vus_switch *sw, unsigned int index, struct switch_groups_view *view)
 {
-	const struct switch_groups *g = switch_bridge_at(sw, index) != NULL ? sw->bridge[index]->groups : NULL;
+	struct switch_groups *g = switch_bridge_at(sw, index) != NULL ? sw->bridge[index]->groups : NULL;
 
 	if (g == NULL)
 		return false;
+	/* What is shown is what lcores go by. */
+	if (g->changed)
+		make_map(g, clock_ns());
 	*view = (struct switch_groups_view){.table = g->table, .queriers = g->queriers};
 	return true;
 }

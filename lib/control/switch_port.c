@@ -183,7 +183,7 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	sp->made = next;
 	switch_guard_changed(sp);
 	if (change.member != 0)
-		switch_groups_port_joined(sp);
+		switch_groups_port_changed(sp);
 	return 0;
 }
 
