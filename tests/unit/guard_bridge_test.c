@@ -34,6 +34,7 @@ static void a_station_that_is_not_in_macs(void **state)
 {
 	struct frame frame;
 
+	role_assert_control();
 	open_bridge(PORTS, 0);
 	set_guard(1, "02:00:00:00:00:01", 0, false);
 	put(&ctx[0], EVERYBODY, home(7));
@@ -66,6 +67,7 @@ static void an_address_stays_where_it_is(void **state)
 {
 	uint32_t a, b;
 
+	role_assert_control();
 	open_bridge(PORTS, 300);
 	set_guard(1, NULL, GUARD_LOOP, false);
 	a = put(&ctx[0], EVERYBODY, home(0));
@@ -112,6 +114,7 @@ static void an_address_stays_where_it_is(void **state)
 
 static void a_static_address_is_never_taken(void **state)
 {
+	role_assert_control();
 	open_bridge(PORTS, 300);
 	set_guard(1, NULL, GUARD_LOOP, false);
 	OK(fdb_set_static(bridge_fdb(bridge), fdb_key(FID_DEFAULT, home(9)), 3));
@@ -133,6 +136,7 @@ static void the_first_bpdu_is_told(void **state)
 {
 	static const mac_key_t bridges = UINT64_C(0x000000c28001);
 
+	role_assert_control();
 	open_bridge(PORTS, 0);
 	set_guard(2, NULL, GUARD_BPDU | GUARD_CLOSES, false);
 	for (int i = 0; i < 3; i++) {
@@ -153,6 +157,7 @@ static void a_closed_port(void **state)
 {
 	uint32_t a, b;
 
+	role_assert_control();
 	open_bridge(3, 0);
 	bridge_learn(bridge, fdb_key(FID_DEFAULT, home(2)), 2);
 	set_guard(2, NULL, GUARD_BPDU | GUARD_CLOSES, true);
