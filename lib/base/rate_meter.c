@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "rate_meter.h"
+
+#include "clock.h"
+
+void rate_limit_set(struct rate_limit *limit, uint64_t per_second, uint64_t burst_ns)
+{
+	*limit = (struct rate_limit){0};
+	if (per_second == 0)
+		return;
+	limit->each = (uint64_t)(((unsigned __int128)(NS_PER_S * RATE_STEPS) << 32) / per_second);
+	limit->burst = burst_ns * RATE_STEPS;
+}
+
+static uint64_t steps_of(const struct rate_limit *limit, uint64_t size)
+{
+	return (uint64_t)((unsigned __int128)size * limit->each >> 32);
+}
+
+/* How far ahead of now the meter is, with a clock that goes round. */
+static uint64_t ahead_of(uint64_t through, uint64_t now)
+{
+	return (int64_t)(through - now) > 0 ? through - now : 0;
+}
+
+uint16_t rate_meter_take(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, const uint32_t *sizes,
+			 uint16_t n)
+{
+	uint64_t now = now_ns * RATE_STEPS, before = atomic_load_explicit(&meter->through, memory_order_relaxed);
+	uint64_t ahead, size, taken;
+	uint16_t i;
+
+	/* Goes round once for each that another thread took meanwhile. */
+	do {
+		ahead = ahead_of(before, now);
+		size = taken = 0;
+		for (i = 0; i < n && ahead + taken < limit->burst; i++) {
+			size += sizes[i];
+			taken = steps_of(limit, size);
+		}
+		if (i == 0)
+			return 0;
+	} while (!atomic_compare_exchange_weak_explicit(&meter->through, &before, now + ahead + taken, memory_order_relaxed,
+							memory_order_relaxed));
+	return i;
+}
+
+void rate_meter_charge(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t size)
+{
+	uint64_t now = now_ns * RATE_STEPS, before = atomic_load_explicit(&meter->through, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(&meter->through, &before,
+						      now + ahead_of(before, now) + steps_of(limit, size),
+						      memory_order_relaxed, memory_order_relaxed))
+		continue;
+}
+
+void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *limit, uint64_t size)
+{
+	atomic_fetch_sub_explicit(&meter->through, steps_of(limit, size), memory_order_relaxed);
+}
+
+uint64_t rate_meter_wait_ns(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t worth_ns)
+{
+	uint64_t ahead = ahead_of(atomic_load_explicit(&meter->through, memory_order_relaxed), now_ns * RATE_STEPS);
+	uint64_t worth = worth_ns * RATE_STEPS, over;
+
+	if (worth > limit->burst)
+		worth = limit->burst;
+	if (ahead + worth < limit->burst || ahead == 0)
+		return 0;
+	over = ahead + worth - limit->burst;
+	return over / RATE_STEPS + 1;
+}
+
+uint64_t rate_meter_enough_for(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint32_t size)
+{
+	uint64_t ahead = ahead_of(atomic_load_explicit(&meter->through, memory_order_relaxed), now_ns * RATE_STEPS);
+	uint64_t each = steps_of(limit, size);
+
+	if (ahead >= limit->burst)
+		return 0;
+	/* The last one begins within the burst. */
+	return (limit->burst - ahead - 1) / (each > 0 ? each : 1) + 1;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "frame_rate.h"
+
+#include "frame_offload.h"
+
+uint32_t frame_wire_packets(const struct frame *frame)
+{
+	const struct virtio_net_hdr *offload = &frame->offload;
+
+	/* A checked one has payload for two at least. */
+	if (__builtin_expect(offload->gso_type == VIRTIO_NET_HDR_GSO_NONE, 1))
+		return 1;
+	return (frame->len - offload->hdr_len + offload->gso_size - 1) / offload->gso_size;
+}
+
+uint32_t frame_wire_bits(const struct frame *frame)
+{
+	uint32_t packets = frame_wire_packets(frame);
+	uint32_t bytes = frame->len < FRAME_WIRE_LEAST ? FRAME_WIRE_LEAST : frame->len;
+
+	return 8 * (bytes + (packets - 1) * frame->offload.hdr_len + packets * FRAME_WIRE_MORE);
+}
+
+void frame_limits_set(struct frame_limits *limits, uint64_t bits, uint64_t packets, uint64_t burst_ns)
+{
+	rate_limit_set(&limits->bits, bits, burst_ns);
+	rate_limit_set(&limits->packets, packets, burst_ns);
+	limits->burst_ns = burst_ns;
+}
+
+uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns,
+			   struct frame *const *frames, uint16_t n)
+{
+	uint32_t bits[BURST_MAX], packets[BURST_MAX];
+	uint16_t taken = n, both;
+	uint64_t unused = 0;
+
+	if (rate_limit_is_set(&limits->bits)) {
+		for (uint16_t i = 0; i < n; i++)
+			bits[i] = frame_wire_bits(frames[i]);
+		taken = rate_meter_take(&meters->bits, &limits->bits, now_ns, bits, n);
+	}
+	if (!rate_limit_is_set(&limits->packets) || taken == 0)
+		return taken;
+	for (uint16_t i = 0; i < taken; i++)
+		packets[i] = frame_wire_packets(frames[i]);
+	both = rate_meter_take(&meters->packets, &limits->packets, now_ns, packets, taken);
+	if (both == taken || !rate_limit_is_set(&limits->bits))
+		return both;
+	for (uint16_t i = both; i < taken; i++)
+		unused += bits[i];
+	rate_meter_give_back(&meters->bits, &limits->bits, unused);
+	return both;
+}
+
+/* Of one of the limits: how many things of this size it may be enough for, n at most; and how long to wait. */
+static uint16_t look(const struct frame_allowance *allowance, struct rate_meter *meter, const struct rate_limit *limit,
+		     uint32_t size, uint64_t *wait_ns, uint16_t n)
+{
+	uint64_t wait, most;
+
+	if (!rate_limit_is_set(limit))
+		return n;
+	wait = rate_meter_wait_ns(meter, limit, allowance->now_ns, allowance->worth_ns);
+	if (wait > *wait_ns)
+		*wait_ns = wait;
+	most = rate_meter_enough_for(meter, limit, allowance->now_ns, size);
+	return most < n ? (uint16_t)most : n;
+}
+
+uint16_t frame_allowance_begin(struct frame_allowance *allowance, uint16_t n)
+{
+	const struct frame_limits *limits = allowance->limits;
+	struct frame_meters *meters = allowance->meters;
+
+	allowance->wait_ns = 0;
+	n = look(allowance, &meters->bits, &limits->bits, 8 * (FRAME_WIRE_LEAST + FRAME_WIRE_MORE), &allowance->wait_ns, n);
+	n = look(allowance, &meters->packets, &limits->packets, 1, &allowance->wait_ns, n);
+	return allowance->wait_ns == 0 ? n : 0;
+}
+
+uint16_t frame_allowance_take(struct frame_allowance *allowance, struct frame *frames, uint16_t n)
+{
+	struct frame *at[BURST_MAX];
+
+	for (uint16_t i = 0; i < n; i++)
+		at[i] = &frames[i];
+	return frame_limits_take(allowance->limits, allowance->meters, allowance->now_ns, at, n);
+}
+
+void frame_allowance_charge(struct frame_allowance *allowance, const struct frame *frames, uint16_t n)
+{
+	const struct frame_limits *limits = allowance->limits;
+	uint64_t bits = 0, packets = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		bits += frame_wire_bits(&frames[i]);
+		packets += frame_wire_packets(&frames[i]);
+	}
+	if (rate_limit_is_set(&limits->bits))
+		rate_meter_charge(&allowance->meters->bits, &limits->bits, allowance->now_ns, bits);
+	if (rate_limit_is_set(&limits->packets))
+		rate_meter_charge(&allowance->meters->packets, &limits->packets, allowance->now_ns, packets);
+}
