@@ -11,6 +11,7 @@
  *	kind           member           written as
  *	OPTION_FLAG    bool             on, off; also yes, no, true, false
  *	OPTION_NUMBER  uint32_t         decimal digits, `min` to `max`
+ *	OPTION_RATE    uint64_t         a number with k, M, G or T behind it, `least` to `most`; off: 0
  *	OPTION_WORD    uint32_t         one of `words`: its index
  *	OPTION_TEXT    char *           any text; the struct's own
  *	OPTION_USER    uint32_t         a user's name or number; only where `given`
@@ -40,6 +41,7 @@ struct json_t;
 enum option_kind {
 	OPTION_FLAG,
 	OPTION_NUMBER,
+	OPTION_RATE,
 	OPTION_WORD,
 	OPTION_TEXT,
 	OPTION_USER,
@@ -65,7 +67,8 @@ struct option_row {
 	const char *normal_text;
 	const char *otherwise;	/* the default in words, where it is no constant */
 	uint32_t min, max;	/* OPTION_NUMBER */
-	const char *unit;	/* OPTION_NUMBER: "s", "bytes" */
+	uint64_t least, most;	/* OPTION_RATE, beside 0; by itself it is 0 */
+	const char *unit;	/* OPTION_NUMBER, OPTION_RATE: "s", "bytes" */
 	const char *on;		/* OPTION_FLAG: what it is to be on, for the error */
 	const struct option_word *words; /* OPTION_WORD; ended by a NULL word */
 	const struct option_table *entries; /* OPTION_LIST */

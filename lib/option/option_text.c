@@ -4,7 +4,13 @@
 #include <string.h>
 
 #include "option_private.h"
+#include "option_rate.h"
 #include "rights.h"
+
+static uint64_t rate_of(const struct option_row *row, const void *values)
+{
+	return *(const uint64_t *)option_at_const(row, values);
+}
 
 static uint32_t number_of(const struct option_row *row, const void *values)
 {
@@ -25,6 +31,8 @@ static void shown(const struct option_table *table, const struct option_row *row
 {
 	if (is_missing(table, row, values))
 		snprintf(text, size, "not set");
+	else if (row->kind == OPTION_RATE && row->otherwise != NULL && !option_is_given(table, row, values))
+		snprintf(text, size, "the default");
 	else
 		option_value_text(row, values, text, size);
 }
@@ -41,6 +49,9 @@ void option_value_text(const struct option_row *row, const void *values, char *t
 		break;
 	case OPTION_NUMBER:
 		snprintf(text, size, "%u", number_of(row, values));
+		break;
+	case OPTION_RATE:
+		option_rate_text(rate_of(row, values), text, size);
 		break;
 	case OPTION_WORD:
 		snprintf(text, size, "%s", row->words[number_of(row, values)].word);
@@ -81,6 +92,8 @@ static bool is_normal(const struct option_table *table, const struct option_row 
 	case OPTION_NUMBER:
 	case OPTION_WORD:
 		return number_of(row, values) == row->normal;
+	case OPTION_RATE:
+		return rate_of(row, values) == 0;
 	case OPTION_TEXT:
 		return *(char *const *)at == NULL;
 	case OPTION_LIST:
@@ -139,7 +152,7 @@ void option_value_usage(const struct option_row *row, char *text, size_t size)
 
 void option_bounds(const struct option_row *row, char *text, size_t size)
 {
-	char range[96] = "", normal[96];
+	char range[96] = "", normal[96], least[32], most[32];
 
 	switch (row->kind) {
 	case OPTION_FLAG:
@@ -149,6 +162,12 @@ void option_bounds(const struct option_row *row, char *text, size_t size)
 		snprintf(range, sizeof(range), "%u to %u%s%s, ", row->min, row->max, row->unit != NULL ? " " : "",
 			 row->unit != NULL ? row->unit : "");
 		snprintf(normal, sizeof(normal), "%u", row->normal);
+		break;
+	case OPTION_RATE:
+		option_rate_text(row->least, least, sizeof(least));
+		option_rate_text(row->most, most, sizeof(most));
+		snprintf(range, sizeof(range), "%s to %s %s, or off, ", least, most, row->unit);
+		snprintf(normal, sizeof(normal), "off");
 		break;
 	case OPTION_WORD:
 		snprintf(normal, sizeof(normal), "%s", row->words[row->normal].word);
@@ -223,6 +242,8 @@ void option_to_json(const struct option_table *table, const void *values, json_t
 		bool missing = row->kind == OPTION_TREE || (option_has_no_normal(row) && is_normal(table, row, values)) ||
 			       (row->kind == OPTION_TEXT && *(char *const *)option_at_const(row, values) == NULL);
 
+		if (row->kind == OPTION_RATE && !option_is_given(table, row, values) && rate_of(row, values) == 0)
+			missing = true;
 		/* A number whose default is no number in range is left out, and stays the default. */
 		if (row->kind == OPTION_NUMBER && number_of(row, values) < row->min)
 			missing = true;

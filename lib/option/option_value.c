@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "option_rate.h"
 #include "rights.h"
 
 bool option_has_no_normal(const struct option_row *row)
@@ -21,6 +22,8 @@ size_t option_value_size(const struct option_row *row)
 		return sizeof(bool);
 	case OPTION_TEXT:
 		return sizeof(char *);
+	case OPTION_RATE:
+		return sizeof(uint64_t);
 	case OPTION_MAC:
 		return 6;
 	case OPTION_LIST:
@@ -170,6 +173,26 @@ static int option_value_read_number(const struct option_row *row, uint32_t *valu
 	return 0;
 }
 
+static int option_value_read_rate(const struct option_row *row, uint64_t *value, const struct option_entry *entry,
+				  const char *text, struct fail *fail)
+{
+	int error = option_rate_parse(text, value);
+	char least[32], most[32];
+
+	if (error == 0 && *value != 0 && (*value < row->least || *value > row->most))
+		error = -ERANGE;
+	if (error == 0)
+		return 0;
+	option_rate_text(row->least, least, sizeof(least));
+	option_rate_text(row->most, most, sizeof(most));
+	if (error == -EINVAL)
+		return option_fail(fail, error, entry, row->key,
+				   "%s has to be off, or a whole number that may end in k, M, G or T, as in 50M, not '%s'",
+				   row->key, text);
+	return option_fail(fail, error, entry, row->key, "%s: %s is out of range; use %s to %s %s, or off", row->key, text, least,
+			   most, row->unit);
+}
+
 static int read_word(const struct option_row *row, uint32_t *value, const struct option_entry *entry, const char *text,
 		     struct fail *fail)
 {
@@ -261,6 +284,8 @@ static int read_text(const struct option_row *row, void *at, const struct option
 		return read_flag(row, at, entry, text, fail);
 	case OPTION_NUMBER:
 		return option_value_read_number(row, at, entry, text, fail);
+	case OPTION_RATE:
+		return option_value_read_rate(row, at, entry, text, fail);
 	case OPTION_WORD:
 		return read_word(row, at, entry, text, fail);
 	case OPTION_MAC:

@@ -22,6 +22,7 @@ struct thing {
 	char *path;
 	uint32_t size, mode, owner;
 	bool fast, safe;
+	uint64_t speed;
 	struct option_list places;
 	uint32_t derived; /* no row */
 };
@@ -42,6 +43,8 @@ static const struct option_row rows[] = {
 	{.key = "owner", .kind = OPTION_USER, .offset = offsetof(struct thing, owner), .value = "USER", .common = true},
 	{.key = "fast", .kind = OPTION_FLAG, .offset = offsetof(struct thing, fast), .normal = true, .on = "not slow"},
 	{.key = "safe", .kind = OPTION_FLAG, .offset = offsetof(struct thing, safe), .live = true},
+	{.key = "speed", .kind = OPTION_RATE, .offset = offsetof(struct thing, speed), .value = "N", .least = 1500,
+	 .most = 8000000000000, .unit = "bit/s", .live = true},
 	{.key = "places", .kind = OPTION_LIST, .offset = offsetof(struct thing, places), .value = "LIST",
 	 .entries = &places},
 };
@@ -64,7 +67,7 @@ static int read_thing(const char *yaml, struct thing *thing, struct fail *fail)
 }
 
 #define ALL                                                                                                            \
-	"path: /a\nsize: 9\nmode: near\nowner: 7\nfast: no\nsafe: true\n"                                             \
+	"path: /a\nsize: 9\nmode: near\nowner: 7\nfast: no\nsafe: true\nspeed: 50M\n"                                \
 	"places: [{mac: \"52:54:00:00:00:01\", port: p}, {mac: \"52:54:00:00:00:02\"}]\n"
 
 static void reads_each_kind(void **state)
@@ -80,12 +83,13 @@ static void reads_each_kind(void **state)
 	assert_int_equal(thing.owner, 7);
 	assert_false(thing.fast);
 	assert_true(thing.safe);
+	assert_int_equal(thing.speed, 50000000);
 	assert_int_equal(thing.places.n, 2);
 	place = thing.places.entries;
 	assert_memory_equal(place[0].mac, "\x52\x54\0\0\0\1", 6);
 	assert_string_equal(place[0].port, "p");
 	assert_null(place[1].port);
-	assert_int_equal(thing.given, 0x7f);
+	assert_int_equal(thing.given, 0xff);
 	option_clear(&table, &thing);
 	/* What is not written is as it is by itself. */
 	assert_int_equal(read_thing("path: /b\n", &thing, &fail), 0);
@@ -93,6 +97,7 @@ static void reads_each_kind(void **state)
 	assert_int_equal(thing.mode, 1);
 	assert_true(thing.fast);
 	assert_false(thing.safe);
+	assert_int_equal(thing.speed, 0);
 	assert_true(option_given(&table, &thing, "path"));
 	assert_false(option_given(&table, &thing, "size"));
 	assert_int_equal(option_bit(&table, "none"), 0);
@@ -114,10 +119,18 @@ static void says_what_is_wrong(void **state)
 		{"path: /a\nmode: off\n",
 		 "file:2: thing x: mode \"off\" is not known; use near (on this side) or far (on the other)"},
 		{"path: /a\nfast: Onn\n", "file:2: thing x: fast \"Onn\" is not known; use on (not slow) or off"},
+		{"path: /a\nspeed: 1499\n", "file:2: thing x: speed: 1499 is out of range; use 1500 to 8T bit/s, or off"},
+		{"path: /a\nspeed: 9T\n", "file:2: thing x: speed: 9T is out of range; use 1500 to 8T bit/s, or off"},
+		{"path: /a\nspeed: 18446744073709551615T\n",
+		 "file:2: thing x: speed: 18446744073709551615T is out of range; use 1500 to 8T bit/s, or off"},
+		{"path: /a\nspeed: 5m\n",
+		 "file:2: thing x: speed has to be off, or a whole number that may end in k, M, G or T, as in 50M, not '5m'"},
+		{"path: /a\nspeed: M\n",
+		 "file:2: thing x: speed has to be off, or a whole number that may end in k, M, G or T, as in 50M, not 'M'"},
 		{"path: /a\nsafe: 1\n", "file:2: thing x: safe \"1\" is not known; use on or off"},
 		{"path: /a\nfest: on\n",
 		 "file:2: key \"fest\" of thing x is not known under things; did you mean fast?; known here: path, "
-		 "size, mode, owner, fast, safe, places"},
+		 "size, mode, owner, fast, safe, speed, places"},
 		{"path: /a\nsize: 3\npath: /b\n", "file:3: path is written twice, first at line 1; remove one"},
 		{"path: /a\nplaces: 7\n",
 		 "file:2: thing x: places has to be a list: one entry a line, each beginning with \"- \""},
