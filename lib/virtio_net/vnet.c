@@ -159,6 +159,8 @@ struct finding {
 	struct virtq_desc desc;
 	uint16_t place;
 	int error;
+	/* Within an allowance: how many slots the first i + 1 chains take. */
+	uint32_t slots_to[BURST_MAX];
 };
 
 /* Whether a chain is as long as a header and a frame can be. */
@@ -267,32 +269,66 @@ static __attribute__((noinline)) bool offload_agreed(struct frame *frame, const 
 	return frame_offload_check(frame, frame_offloads_from_guest(conf->features));
 }
 
+/* Reads header and head of the i-th frame. False: it asks for what was not agreed upon. */
+static inline __attribute__((always_inline)) bool read_head(struct burst *burst, uint32_t i, const struct virtq_conf *conf)
+{
+	uint32_t header_len = conf->header_len;
+	struct frame *frame = &burst->frame[i];
+	/* Of this burst's own spans, which no other thread changes. */
+	struct mem_span *spans = &burst->span[frame->body - burst->span];
+
+	frame->head = burst->room[i].head;
+	frame->mbuf = NULL;
+	frame->valid = 0;
+	frame->vlan = frame->mbuf_skip = 0;
+	if (__builtin_expect(frame->body_spans == 1, 1))
+		frame_snapshot(frame, spans, header_len);
+	else
+		frame_gather(frame, spans, frame->body_spans, header_len);
+	if (__builtin_expect(frame_needs_offload(frame), 0))
+		return offload_agreed(frame, conf);
+	/* Nothing is asked, whatever else stands there. */
+	frame->offload = (struct virtio_net_hdr){0};
+	return true;
+}
+
 /* Reads header and head of each frame. */
 static inline void read_heads(struct burst *burst, const struct virtq_conf *conf,
 			      struct port_counters *counters)
 {
-	uint32_t header_len = conf->header_len;
-
 	for (uint32_t i = 0; i < burst->n; i++) {
-		struct frame *frame = &burst->frame[i];
-		/* Of this burst's own spans, which no other thread changes. */
-		struct mem_span *spans = &burst->span[frame->body - burst->span];
-
-		frame->head = burst->room[i].head;
-		frame->mbuf = NULL;
-		frame->valid = 0;
-		frame->vlan = frame->mbuf_skip = 0;
-		if (__builtin_expect(frame->body_spans == 1, 1))
-			frame_snapshot(frame, spans, header_len);
-		else
-			frame_gather(frame, spans, frame->body_spans, header_len);
-		if (__builtin_expect(!frame_needs_offload(frame), 1)) {
-			/* Nothing is asked, whatever else stands there. */
-			frame->offload = (struct virtio_net_hdr){0};
-		} else if (!offload_agreed(frame, conf)) {
+		if (__builtin_expect(!read_head(burst, i, conf), 0)) {
 			count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
 			burst_remove(burst, (uint16_t)i--);
 		}
+	}
+}
+
+/* The same as far as the allowance goes; a frame that is dropped takes of it, too. The i-th chain holds the i-th frame: one
+ * without a frame is the last. Chains beyond the allowance are not taken. */
+static __attribute__((noinline)) void read_heads_within(struct burst *burst, struct finding *found,
+	const struct virtq_conf *conf, struct port_counters *counters, struct frame_allowance *allowance)
+{
+	uint64_t refused[BURST_MAX / 64] = {0};
+	uint16_t n;
+
+	for (uint32_t i = 0; i < burst->n; i++) {
+		if (read_head(burst, i, conf))
+			continue;
+		burst->frame[i].offload = (struct virtio_net_hdr){0};
+		refused[i / 64] |= UINT64_C(1) << i % 64;
+	}
+	n = frame_allowance_take(allowance, burst->frame, burst->n);
+	if (n < burst->n) {
+		burst->n = found->chains = n;
+		found->slots = n > 0 ? found->slots_to[n - 1] : 0;
+		found->too_short = found->too_long = 0;
+	}
+	while (n-- > 0) {
+		if ((refused[n / 64] >> n % 64 & 1) == 0)
+			continue;
+		count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
+		burst_remove(burst, n);
 	}
 }
 
@@ -316,10 +352,48 @@ complete_as(struct virtq *q, struct burst *burst, const struct virtq_format *for
 	}
 }
 
-/* Finds chains, a frame for each that has the length of one, reads what they begin with, and takes them. */
+/* Of one chain, or of a run of chains that take a slot each. */
+static inline void note_slots(struct finding *found, uint16_t first, uint32_t before)
+{
+	uint32_t run = found->chains - first, more = run > 1 ? 1 : found->slots - before;
+
+	for (uint16_t i = first; i < found->chains; i++)
+		found->slots_to[i] = before + (uint32_t)(i + 1 - first) * more;
+}
+
+/* Finds chains, and a frame for each that has the length of one. `within` is a constant: a chain without a frame is the last. */
+static inline __attribute__((always_inline)) void
+find_chains(struct virtq *q, const struct virtq_view *view, struct finding *found, struct burst *burst,
+	    const struct virtq_format *format, bool within)
+{
+	uint16_t first;
+	uint32_t slots;
+
+	for (;;) {
+		first = found->chains;
+		slots = found->slots;
+		find_singles(view, found, burst, format);
+		if (within)
+			note_slots(found, first, slots);
+		if (__builtin_expect(found->chains == found->n || found->bytes >= BURST_BYTES, 1))
+			break;
+		first = found->chains;
+		slots = found->slots;
+		if (!find_chain(q, view, found, burst, format))
+			break;
+		if (within)
+			note_slots(found, first, slots);
+		if (within && found->chains > burst->n)
+			break;
+	}
+}
+
+/* Finds chains, a frame for each that has the length of one, reads what they begin with, and takes them: with an allowance,
+ * which is NULL as a constant else, those that it is enough for. */
 static inline __attribute__((always_inline)) uint16_t
 receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst, uint16_t max,
-	   struct port_counters *counters, const struct virtq_format *format) RUNS_ON(lcore_thread)
+	   struct port_counters *counters, const struct virtq_format *format, struct frame_allowance *allowance)
+	RUNS_ON(lcore_thread)
 {
 	const struct virtq_view here = *opened, *view = &here; /* its address is not passed on: it lives in registers */
 	bool zero_copy = __builtin_expect(frame_ref_wanted(), 0) || vnet_window_open(q);
@@ -331,15 +405,17 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 			vnet_break(q, -n);
 		return 0;
 	}
+	if (allowance != NULL) {
+		n = frame_allowance_begin(allowance, (uint16_t)n);
+		if (n == 0)
+			return 0;
+	}
 	found.n = (uint16_t)n;
 	found.chains = found.too_short = found.too_long = 0;
 	found.slots = found.spans = found.cost = 0;
 	found.bytes = 0;
 	format->look(view, found.n, found.heads);
-	do
-		find_singles(view, &found, burst, format);
-	while (__builtin_expect(found.chains < found.n && found.bytes < BURST_BYTES, 0) &&
-	       find_chain(q, view, &found, burst, format));
+	find_chains(q, view, &found, burst, format, allowance != NULL);
 	burst->source = view->conf;
 	/* A page has to be cleared first: all of them stay in the ring, and are found again. */
 	if (__builtin_expect(view->map->touch != NULL, 0) &&
@@ -347,13 +423,19 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 		burst->n = 0;
 		return 0;
 	}
+	if (allowance != NULL && found.chains > 0) {
+		mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
+		read_heads_within(burst, &found, view->conf, counters, allowance);
+	}
 	if (__builtin_expect(found.chains > burst->n, 0)) {
 		count(&counters->rx_drop[RX_DROP_SHORT], found.too_short);
 		count(&counters->rx_drop[RX_DROP_LONG], found.too_long);
 	}
 	if (found.chains > 0) {
-		mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
-		read_heads(burst, view->conf, counters);
+		if (allowance == NULL) {
+			mem_note_spans(MEM_NOTE_FROM, burst->span, found.spans);
+			read_heads(burst, view->conf, counters);
+		}
 		format->take(view, found.slots, found.chains);
 		if (__builtin_expect(found.cost != found.chains, 0))
 			burst->cost += (found.cost - found.chains) / SHARE_PIECES;
@@ -366,7 +448,8 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 	return burst->n;
 }
 
-uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters)
+static inline __attribute__((always_inline)) uint16_t receive_from(struct virtq *q, struct burst *burst, uint16_t max,
+	struct port_counters *counters, struct frame_allowance *allowance) RUNS_ON(lcore_thread)
 {
 	struct virtq_view view;
 	uint16_t n;
@@ -377,10 +460,26 @@ uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct
 			vnet_window_forget(q);
 		return 0;
 	}
-	n = view.conf->packed ? receive_as(q, &view, burst, max, counters, &virtq_packed)
-			      : receive_as(q, &view, burst, max, counters, &virtq_split);
+	n = view.conf->packed ? receive_as(q, &view, burst, max, counters, &virtq_packed, allowance)
+			      : receive_as(q, &view, burst, max, counters, &virtq_split, allowance);
 	if (n == 0)
 		mem_note_close(MEM_NOTE_FROM);
+	return n;
+}
+
+uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters)
+{
+	return receive_from(q, burst, max, counters, NULL);
+}
+
+uint16_t vnet_receive_within(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters,
+			     struct frame_allowance *allowance)
+{
+	uint16_t n = receive_from(q, burst, max, counters, allowance);
+
+	/* No time says when a device has read what is in its window: such a queue is looked at all the time. */
+	if (vnet_window_open(q))
+		allowance->wait_ns = 0;
 	return n;
 }
 

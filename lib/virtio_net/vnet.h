@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "frame_rate.h"
 #include "port_counters.h"
 #include "port_rxq.h"
 #include "role.h"
@@ -28,6 +29,9 @@
  * published, or is broken. */
 uint16_t vnet_receive(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters)
 	RUNS_ON(lcore_thread);
+/* The same with no more than may be received (frame_rate.h): chains beyond that stay in the ring, and are found again. */
+uint16_t vnet_receive_within(struct virtq *q, struct burst *burst, uint16_t max, struct port_counters *counters,
+			     struct frame_allowance *allowance) RUNS_ON(lcore_thread);
 void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
 
 /* Delivers n frames in order; `len_max` is the longest frame the port takes (its MTU and the header), in bytes.
