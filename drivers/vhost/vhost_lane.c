@@ -69,13 +69,29 @@ void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_li
 	lane_leave(link);
 }
 
+/* What comes out of a lane has left the guest's ring: it waits in the lane's. The allowance may be gone beyond by one visit. */
+static uint16_t receive_within(struct lane_link *link, struct lcore_ctx *ctx, uint16_t max) RUNS_ON(lcore_thread)
+{
+	struct frame_allowance *allowance = ctx->allowance;
+	uint16_t n;
+
+	if (allowance == NULL)
+		return lane_receive(&link->from_guest, ctx->burst, max);
+	if (lane_empty(&link->from_guest))
+		return 0;
+	max = frame_allowance_begin(allowance, max);
+	n = max > 0 ? lane_receive(&link->from_guest, ctx->burst, max) : 0;
+	frame_allowance_charge(allowance, ctx->burst->frame, n);
+	return n;
+}
+
 uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct lane_link *link)
 {
 	const struct vhost_tx_set *set;
 	uint16_t n;
 
 	if (!ended(link)) {
-		n = lane_receive(&link->from_guest, ctx->burst, (uint16_t)ctx->share.frames);
+		n = receive_within(link, ctx, (uint16_t)ctx->share.frames);
 		rxq->held = n > 0 ? link : NULL; /* without frames there is no complete() */
 		return n;
 	}

@@ -300,6 +300,8 @@ const struct port_driver vhost_port_driver = {
 	.example = "vm1=/run/vuswitch/vm1.sock",
 	.help = "a port for a VM, without a file; may be repeated",
 	.anew = "its VM loses the connection",
+	.vm = true,
+	.paces = true,
 	.options = &vhost_options,
 	.verify = vhost_options_verify,
 	.takes = vhost_options_takes,

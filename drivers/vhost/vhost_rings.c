@@ -38,6 +38,17 @@ static __attribute__((noinline)) uint16_t discard(struct vhost_rxq *rxq, struct 
 	return 0;
 }
 
+/* What a disabled queue sends goes nowhere, and does not wait. */
+static __attribute__((noinline)) uint16_t receive_within(struct vhost_rxq *rxq, struct lcore_ctx *ctx) RUNS_ON(lcore_thread)
+{
+	struct port_counters *counters = port_counters_of(rxq->q.port, ctx);
+	uint16_t max = (uint16_t)ctx->share.frames;
+
+	if (atomic_load_explicit(&rxq->discards, memory_order_relaxed))
+		return vnet_receive(rxq->ring, ctx->burst, max, counters);
+	return vnet_receive_within(rxq->ring, ctx->burst, max, counters, ctx->allowance);
+}
+
 uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 {
 	struct vhost_rxq *rxq = rxq_of(q);
@@ -53,7 +64,9 @@ uint16_t vhost_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 	/* A front end starts a pair's receive queue first. */
 	if (__builtin_expect(vnet_is_fresh(rxq->ring), 0))
 		vnet_resume(rxq->other);
-	n = vnet_receive(rxq->ring, ctx->burst, (uint16_t)ctx->share.frames, port_counters_of(q->port, ctx));
+	n = __builtin_expect(ctx->allowance == NULL, 1)
+		    ? vnet_receive(rxq->ring, ctx->burst, (uint16_t)ctx->share.frames, port_counters_of(q->port, ctx))
+		    : receive_within(rxq, ctx);
 	if (__builtin_expect(virtq_fault(rxq->ring) != VIRTQ_OK, 0))
 		report_broken(q->port, ctx, 2u * q->index + 1);
 	if (__builtin_expect(atomic_load_explicit(&rxq->discards, memory_order_relaxed), 0) && n > 0)

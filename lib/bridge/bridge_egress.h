@@ -8,6 +8,7 @@
 #define VUS_BRIDGE_EGRESS_H
 
 #include "bridge_ingress.h"
+#include "bridge_rate.h"
 #include "bridge_vlan.h"
 
 /* Whether frames of a burst may leave by a port that has a policy. */
@@ -22,7 +23,7 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 {
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
-	if (__builtin_expect(policy != NULL, 0)) {
+	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS) != 0, 0)) {
 		verdict_t verdict = bridge_egress_verdict(in, policy);
 
 		if (verdict != VERDICT_PASS)
@@ -30,6 +31,11 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 	}
 	if (__builtin_expect(in->vlan != NULL, 0))
 		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
+	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_RATE_TO) != 0, 0)) {
+		n = bridge_rate_to(in->ctx, port, policy, frames, n);
+		if (n == 0)
+			return VERDICT_PASS;
+	}
 	port->ops->deliver(port, in->ctx, frames, n);
 	return VERDICT_PASS;
 }

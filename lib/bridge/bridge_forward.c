@@ -40,6 +40,7 @@ struct sorting {
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
 	bool left;     /* a flood, for a later visit: and the burst with it */
+	uint64_t now_ns; /* of bridge_storm() */
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -308,6 +309,14 @@ static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, s
 		send_floods(s);
 	if (s->left)
 		return false;
+	if (__builtin_expect(s->in.policy != NULL && (s->in.policy->flags & POLICY_STORM) != 0, 0)) {
+		verdict_t verdict = bridge_storm(s->in.port, s->in.policy, &s->now_ns, frame);
+
+		if (verdict != VERDICT_PASS) {
+			drop(s, verdict, &frame, 1);
+			return true;
+		}
+	}
 	s->flood[s->floods++] = frame;
 	return true;
 }
@@ -345,6 +354,7 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->flood_punted = false;
 	s->cost = 0;
 	s->left = false;
+	s->now_ns = 0;
 }
 
 /* The frames of the burst from number `i` on. `vlans`, whether the bridge is vlan-aware, and `guards`, whether the port has any,

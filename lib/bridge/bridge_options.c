@@ -226,6 +226,16 @@ static const struct option_word routers[] = {
 	[BRIDGE_ROUTER_OFF] = {"off", "never: what it says as one is not heeded"},
 	{0},
 };
+#define LIMIT(name, member, least_, most_, unit_, help_)                                                                       \
+	.key = (name), .kind = OPTION_RATE, .offset = offsetof(struct bridge_port_options, member), .value = "N",              \
+	.least = (least_), .most = (most_), .unit = (unit_), .live = true, .help = (help_)
+#define RATE(name, member, unit, help) {LIMIT(name, member, 64000, UINT64_C(1000000000000), unit, help)}
+#define PACKETS(name, member, help) {LIMIT(name, member, 100, 1000000000, "packets/s", help)}
+#define STORM(name, which, normally, help)                                                                                     \
+	{LIMIT(name, storm[which], 16, 1000000000, "packets/s", help), .otherwise = normally " of a VM's port, off of others"}
+#define BURST(name, member, help_)                                                                                             \
+	{.key = (name), .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, member), .value = "MS", .min = 1,  \
+	 .max = 1000, .normal = 10, .unit = "ms", .live = true, .help = (help_)}
 
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
@@ -273,6 +283,16 @@ static const struct option_row port_rows[] = {
 	{.key = "multicast-fast-leave", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, multicast_fast_leave),
 	 .live = true, .on = "who leaves a group is the only one there",
 	 .help = "on a bridge with multicast-snooping: whether a group ends with the first leave, without asking for other members"},
+	RATE("rate-from-vm", rate_from_vm, "bit/s",
+	     "what its VM may send on an Ethernet wire; what exceeds it waits in the VM's ring"),
+	PACKETS("packets-from-vm", packets_from_vm, "the same in packets"),
+	BURST("burst-from-vm", burst_from_vm, "how much of a second's worth its VM may send at once"),
+	RATE("rate-to-vm", rate_to_vm, "bit/s", "what the port takes on an Ethernet wire; what exceeds it is dropped"),
+	PACKETS("packets-to-vm", packets_to_vm, "the same in packets"),
+	BURST("burst-to-vm", burst_to_vm, "how much of a second's worth the port takes at once"),
+	STORM("storm-broadcast", PORT_STORM_BROADCAST, "10k", "broadcast frames from the port; what exceeds it is dropped"),
+	STORM("storm-multicast", PORT_STORM_MULTICAST, "100k", "frames to other groups"),
+	STORM("storm-unknown", PORT_STORM_UNKNOWN, "100k", "frames to addresses that are behind no port"),
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 

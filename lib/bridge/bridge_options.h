@@ -9,6 +9,7 @@
 
 #include "option.h"
 #include "policy_guard.h"
+#include "policy_rate.h"
 #include "policy_vlan.h"
 
 /* An entry of static-macs. */
@@ -70,6 +71,11 @@ struct bridge_port_options {
 	bool multicast_fast_leave;
 	uint32_t multicast_router; /* BRIDGE_ROUTER_ */
 	struct policy_vlan vlan; /* what these come to */
+	uint64_t rate_from_vm, rate_to_vm;	 /* bits a second; 0: any */
+	uint64_t packets_from_vm, packets_to_vm; /* packets a second */
+	uint32_t burst_from_vm, burst_to_vm;	 /* ms */
+	uint64_t storm[PORT_STORMS];		 /* packets a second */
+	struct policy_rates rates;		 /* what these come to */
 };
 
 extern const struct option_table bridge_port_options;
@@ -78,6 +84,10 @@ extern const struct option_table bridge_port_options;
 int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail);
 /* What the port's guards are, in *guard. Returns: false: it has none. */
 bool bridge_port_options_guard(const struct bridge_port_options *options, struct policy_guard *guard);
+/* Fills in what rates come to. `vm`: it is a VM's port. `paces`: what comes from it can wait (port_driver.h). 0 or -errno with a
+ * line in `fail`. bridge_options_rate.c */
+int bridge_port_options_verify_rates(struct bridge_port_options *options, bool vm, bool paces, const struct option_entry *entry,
+				     struct fail *fail);
 /* The key of an option that means something on a vlan-aware bridge only, if one is given; NULL: none is. */
 const char *bridge_port_options_vlan(const struct bridge_port_options *options);
 

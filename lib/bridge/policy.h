@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "policy_guard.h"
+#include "policy_rate.h"
 #include "policy_vlan.h"
 #include "port.h"
 #include "rcu.h"
@@ -31,6 +32,7 @@ struct policy_config {
 	bool closed;   /* nothing comes from the port or goes there; it has a guard */
 	const struct policy_vlan *vlan; /* NULL: policy_vlan_default */
 	const struct policy_guard *guard; /* NULL: none */
+	const struct policy_rates *rates; /* NULL: no limits */
 };
 
 enum {
@@ -38,12 +40,18 @@ enum {
 	POLICY_VLAN = 1 << 1,
 	POLICY_GUARD = 1 << 2,
 	POLICY_CLOSED = 1 << 3, /* with POLICY_GUARD */
+	POLICY_RATE_FROM = 1 << 4,
+	POLICY_RATE_TO = 1 << 5,
+	POLICY_STORM = 1 << 6,
+	/* What egress has a step for. */
+	POLICY_EGRESS = POLICY_ISOLATED | POLICY_CLOSED | POLICY_RATE_TO,
 };
 
 struct policy {
 	uint32_t flags; /* POLICY_ISOLATED | ..., at least one */
 	struct policy_vlan vlan; /* POLICY_VLAN */
 	const struct policy_guard *guard; /* POLICY_GUARD: behind the policy, in the same memory */
+	struct policy_rates rates; /* POLICY_RATE_FROM, POLICY_RATE_TO, POLICY_STORM */
 };
 
 /* Replaces the port's policy; frames of the next burst meet the new one.

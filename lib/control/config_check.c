@@ -482,6 +482,8 @@ static int read_new_port(struct config *config, struct config_port *port, struct
 	if (error == 0)
 		error = bridge_port_options_verify(&port->member, &entry, fail);
 	if (error == 0)
+		error = bridge_port_options_verify_rates(&port->member, port->driver->vm, port->driver->paces, &entry, fail);
+	if (error == 0)
 		error = port->driver->verify(port->options, common_of(config, port->driver), &entry, fail);
 	if (error != 0)
 		return error;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "group_table.h"
+#include "policy.h"
 
 static void set_count(json_t *object, const char *key, uint64_t value)
 {
@@ -69,6 +70,8 @@ static json_t *show_queue(const struct port *port, uint16_t i) RUNS_ON(control_t
 	set_count(object, "bursts", counted(&q->bursts));
 	set_count(object, "busy_cycles", counted(&q->cycles));
 	set_count(object, "moves", q->moves);
+	if ((port_policy_flags(port) & POLICY_RATE_FROM) != 0)
+		set_count(object, "waited_us", counted(&q->waited) / (lcore_cycles_per_second() / 1000000));
 	if (nodes_several()) {
 		json_object_set_new(object, "node", show_node(q->node));
 		json_object_set_new(object, "crosses",

@@ -43,9 +43,13 @@ int switch_port_set_policy(struct switch_port *sp, const struct bridge_port_opti
 		.closed = sp->closed && options->bpdu_guard == BRIDGE_BPDU_CLOSE,
 		.vlan = bridge_port_options_vlan(options) != NULL ? &options->vlan : NULL,
 		.guard = guarded ? &guard : NULL,
+		.rates = &options->rates,
 	};
 	int error = port_policy_set(sp->port, &policy);
 
+	for (uint16_t i = 0; error == 0 && i < sp->port->rxq_n; i++)
+		if (sp->port->rxq[i] != NULL)
+			lcores_look_at(sp->port->rxq[i]);
 	return error == 0 ? 0 : fail_set(fail, error, "no memory for its policy");
 }
 

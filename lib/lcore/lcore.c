@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <rte_launch.h>
@@ -51,6 +52,8 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 	/* Pairs with lcores_remove_queue(): seen before the ring is withdrawn, or control waits for this round. */
 	if (__builtin_expect(atomic_load_explicit(&lc->rung.given_up, memory_order_acquire) != tiers->given_up, 0))
 		lcore_give_up_words(lc, at);
+	if (__builtin_expect(at >= tiers->held_until, 0))
+		lcore_let_go(lc, at);
 	while (i < tiers->hot_n) {
 		struct lcore_hot *hot = &tiers->hot[i];
 
@@ -110,6 +113,8 @@ static int lcore_main(void *arg)
 
 	role_take(ROLE_LCORE);
 	role_assert_lcore();
+	/* What is held is let go in time: a sleep may else take 50 us longer than asked for. */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 	poke_join();
 	watchdog_join();
 	rcu_online(lc->ctx.index);

@@ -71,6 +71,8 @@ int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 /* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.
  * 0, -ENOMEM, or -ENOENT: it is in no set. */
+/* What its port's policy says of it has changed: it is looked at again, held or not. */
+void lcores_look_at(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
 /* Whether a queue that is polled should be so by another lcore, *to, now that the node of its memory is known. */
 bool lcores_nearer(const struct port_rxq *q, unsigned int *to) RUNS_ON(control_thread);

@@ -253,6 +253,17 @@ int lcores_remove_queue(struct port_rxq *q)
 	return 0;
 }
 
+void lcores_look_at(struct port_rxq *q)
+{
+	struct lcore *lc;
+
+	if (q->lcore < 0)
+		return;
+	lc = &lcores.lcore[q->lcore];
+	bell_mark(lc, q->slot);
+	doorbell_ring(&lc->bell);
+}
+
 int lcores_move_queue(struct port_rxq *q, unsigned int to)
 {
 	int error = q->lcore >= 0 ? lcores_remove_queue(q) : -ENOENT;

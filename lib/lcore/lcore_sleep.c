@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <sys/epoll.h>
 
+#include "clock.h"
 #include "lcore_bell.h"
 #include "lcore_private.h"
 #include "watchdog.h"
 
 enum {
 	/* How long to sleep where a queue of the set cannot wake the lcore, or has never yet. */
-	SLEEP_BLIND_MS = 1,
+	SLEEP_BLIND_NS = 1000000,
 	SLEEP_EVENTS = 64,
 	/* Turns of as many events that a wake-up takes; the bell hears of the rest. */
 	SLEEP_TURNS = 16,
@@ -36,6 +37,22 @@ static void take_events(struct lcore *lc, const struct epoll_event *events, int 
 	}
 }
 
+/* For so long at most, or until the first queue that is held has its time. */
+static int wait_until(struct lcore *lc, struct epoll_event *events, uint64_t ns) RUNS_ON(lcore_thread)
+{
+	uint64_t now = rte_rdtsc(), until = lc->tiers.held_until;
+	struct timespec timeout;
+
+	if (until != UINT64_MAX) {
+		uint64_t held_ns = until > now ? (until - now) * 1000 / lcores.us : 0;
+
+		if (held_ns < ns)
+			ns = held_ns;
+	}
+	timeout = (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+	return epoll_pwait2(lc->epoll_fd, events, SLEEP_EVENTS, ns == UINT64_MAX ? NULL : &timeout, NULL);
+}
+
 static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread)
 {
 	struct epoll_event events[SLEEP_EVENTS];
@@ -45,7 +62,7 @@ static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread
 	/* From here to rcu_online() no published object may be touched: control does not wait for us. */
 	rcu_offline(lc->ctx.index);
 	watchdog_asleep();
-	n = epoll_wait(lc->epoll_fd, events, SLEEP_EVENTS, all_wake ? -1 : SLEEP_BLIND_MS);
+	n = wait_until(lc, events, all_wake ? UINT64_MAX : SLEEP_BLIND_NS);
 	watchdog_awake();
 	rcu_online(lc->ctx.index);
 	count(&lc->counters.sleeps, 1);

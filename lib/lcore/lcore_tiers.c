@@ -12,16 +12,19 @@ int lcore_tiers_init(struct lcore_tiers *tiers)
 {
 	*tiers = (struct lcore_tiers){
 		.hot = calloc(LCORE_QUEUES_MAX, sizeof(*tiers->hot)),
+		.held = calloc(LCORE_QUEUES_MAX, sizeof(*tiers->held)),
+		.held_until = UINT64_MAX,
 		.warm = calloc(LCORE_QUEUES_MAX, sizeof(*tiers->warm)),
 		.place = calloc(LCORE_QUEUES_MAX, sizeof(*tiers->place)),
 	};
-	return tiers->hot != NULL && tiers->warm != NULL && tiers->place != NULL ? 0 : -ENOMEM;
+	return tiers->hot != NULL && tiers->warm != NULL && tiers->held != NULL && tiers->place != NULL ? 0 : -ENOMEM;
 }
 
 void lcore_tiers_fini(struct lcore_tiers *tiers)
 {
 	free(tiers->hot);
 	free(tiers->warm);
+	free(tiers->held);
 	free(tiers->place);
 }
 
@@ -56,6 +59,15 @@ static void warm_leave(struct lcore_tiers *tiers, uint32_t at)
 		warm_set(tiers, at, tiers->warm[tiers->warm_n]);
 }
 
+/* Few are held at a time, and each of them for the time of many visits: they are not sorted. */
+static void held_first(struct lcore_tiers *tiers)
+{
+	tiers->held_until = UINT64_MAX;
+	for (uint32_t i = 0; i < tiers->held_n; i++)
+		if (tiers->held[i].until < tiers->held_until)
+			tiers->held_until = tiers->held[i].until;
+}
+
 static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)
 {
 	struct lcore_place *place = &tiers->place[slot];
@@ -66,6 +78,10 @@ static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)
 		tiers->place[tiers->hot[place->at].slot].at = place->at;
 	} else if (place->tier == TIER_WARM) {
 		warm_leave(tiers, place->at);
+	} else if (place->tier == TIER_HELD) {
+		tiers->held[place->at] = tiers->held[--tiers->held_n];
+		tiers->place[tiers->held[place->at].slot].at = place->at;
+		held_first(tiers);
 	} else if (place->tier == TIER_COLD) {
 		tiers->cold_n--;
 	}
@@ -106,6 +122,34 @@ static bool become_warm(struct lcore *lc, uint16_t slot, uint64_t moved) RUNS_ON
 	return true;
 }
 
+/* False: its frames need not wait, as far as the last visit knows. */
+static bool become_held(struct lcore *lc, uint16_t slot, uint64_t at) RUNS_ON(lcore_thread)
+{
+	struct lcore_tiers *tiers = &lc->tiers;
+	struct lcore_place *place = &tiers->place[slot];
+	uint64_t until = place->q->pace.until;
+
+	/* Without a limit, nobody has looked at `until` lately. */
+	if (until <= at || (port_policy_flags(place->q->port) & POLICY_RATE_FROM) == 0)
+		return false;
+	lcore_leave_tier(tiers, slot);
+	place->tier = TIER_HELD;
+	place->at = (uint16_t)tiers->held_n;
+	tiers->held[tiers->held_n++] = (struct lcore_held){.until = until, .slot = slot};
+	if (until < tiers->held_until)
+		tiers->held_until = until;
+	return true;
+}
+
+void lcore_let_go(struct lcore *lc, uint64_t at)
+{
+	struct lcore_tiers *tiers = &lc->tiers;
+
+	for (uint32_t i = tiers->held_n; i-- > 0;)
+		if (tiers->held[i].until <= at)
+			become_hot(lc, tiers->held[i].slot, at, at);
+}
+
 static bool can_be_cold(const struct port_rxq *q)
 {
 	return q->port->ops->watch != NULL && q->wake_fd >= 0 && !atomic_load_explicit(&q->unwatched, memory_order_relaxed) &&
@@ -136,6 +180,8 @@ bool lcore_cool(struct lcore *lc, uint32_t i, uint64_t at)
 {
 	struct lcore_hot *hot = &lc->tiers.hot[i];
 
+	if (become_held(lc, hot->slot, at))
+		return true;
 	if (hot->q->port->ops->watch != NULL &&
 	    (become_warm(lc, hot->slot, hot->moved) ||
 	     (at - hot->moved > TIER_SILENT_US * lcores.us && become_cold(lc, hot->slot))))
@@ -158,6 +204,8 @@ static void lcore_join(struct lcore *lc, struct port_rxq *q, uint64_t at) RUNS_O
 	lcore_leave_tier(tiers, q->slot);
 	place->q = q;
 	place->joined = q->joined;
+	/* Somewhere else, or in another ring. */
+	q->pace = (struct port_rxq_pace){0};
 	become_hot(lc, q->slot, at, at);
 	/* It may have been armed by the lcore it was with, and would have its driver kick for nothing until we sleep, which
 	 * a busy lcore never does. */
@@ -273,6 +321,11 @@ static uint32_t lcore_answer_one(struct lcore *lc, uint16_t slot, uint64_t *at) 
 	struct port_rxq *q = place->q;
 	uint16_t n;
 
+	/* Its limit has changed (lcores_look_at()): what the last visit said of it is over. */
+	if (place->tier == TIER_HELD)
+		become_hot(lc, slot, *at, *at);
+	if (place->tier == TIER_HOT)
+		q->pace.until = 0;
 	/* Left over from a queue that has moved or gone, or it is looked at anyway. */
 	if (place->tier != TIER_COLD)
 		return 0;
@@ -312,6 +365,7 @@ uint32_t lcore_answer(struct lcore *lc, uint64_t *at)
 bool lcore_cool_all(struct lcore *lc, bool *all_wake)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
+	uint64_t now = rte_rdtsc();
 	bool waiting = false;
 
 	*all_wake = true;
@@ -319,6 +373,8 @@ bool lcore_cool_all(struct lcore *lc, bool *all_wake)
 		struct lcore_hot *hot = &tiers->hot[i];
 		struct port_rxq *q = hot->q;
 
+		if (become_held(lc, hot->slot, now))
+			continue;
 		if (can_be_cold(q)) {
 			waiting |= !become_cold(lc, hot->slot);
 			continue;

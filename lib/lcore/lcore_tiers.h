@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lcore_tiers.h: which of its queues an lcore looks at, and how often: what is idle costs nothing.
  *
- * A queue is in one of three tiers.
+ * A queue is in one of four tiers.
  * - Hot: received from in each round. A queue that joins is hot.
  * - Warm: nothing came for TIER_HOT_US. Only the word that changes with its next frame (port_ops.watch) is looked at: those
  *   of all warm queues stand in one array, and some are read in each round that has nothing else to do, and for at most a
  *   fifth of the time of a busy lcore.
+ * - Held: it has frames that its port may not send yet (lcore_pace.c). Nothing of it is looked at before their time comes, and it
+ *   is not armed, since a kick would say nothing new.
  * - Cold: nothing came for TIER_WARM_US, or the lcore is about to sleep. The queue is armed, so its driver kicks, and
  *   nothing of it is looked at. A queue without a kick does not become cold; one without a word becomes so from hot,
  *   after TIER_SILENT_US.
@@ -62,7 +64,7 @@ enum {
 	TIER_SCAN_PART = 4,
 };
 
-enum lcore_tier { TIER_NONE, TIER_HOT, TIER_WARM, TIER_COLD };
+enum lcore_tier { TIER_NONE, TIER_HOT, TIER_WARM, TIER_HELD, TIER_COLD };
 
 /* What was rung. Written by the bell, the lcore clears what it answers. */
 struct lcore_rung {
@@ -85,21 +87,28 @@ struct lcore_warm {
 	uint16_t slot;
 };
 
+struct lcore_held {
+	uint64_t until;
+	uint16_t slot;
+};
+
 /* A place. */
 struct lcore_place {
 	struct port_rxq *q;
 	uint64_t moved;	  /* warm: when frames came last */
 	uint32_t joined;  /* the queue's; 0: none */
 	uint32_t seen;	  /* the last poll set that had it */
-	uint16_t at;	  /* hot, warm: where in the array */
+	uint16_t at;	  /* hot, warm, held: where in the array */
 	uint8_t tier;	  /* enum lcore_tier */
 };
 
 struct lcore_tiers {
-	struct lcore_hot *hot;	 /* [LCORE_QUEUES_MAX], all three; the system gives memory for what is used */
+	struct lcore_hot *hot;	 /* [LCORE_QUEUES_MAX], all four; the system gives memory for what is used */
 	struct lcore_warm *warm;
+	struct lcore_held *held;
 	struct lcore_place *place;
-	uint32_t hot_n, warm_n, cold_n;
+	uint32_t hot_n, warm_n, held_n, cold_n;
+	uint64_t held_until;	 /* the first of those that are held; UINT64_MAX: none is */
 	uint32_t slots;		 /* places above are empty */
 	uint32_t generation;	 /* of the poll set that they are of */
 	uint32_t given_up;	 /* as last seen in lcore_rung */
@@ -118,6 +127,8 @@ void lcore_give_up_words(struct lcore *lc, uint64_t at) RUNS_ON(lcore_thread);
 
 /* The i-th hot queue is silent: it becomes warm or cold if it can. True: another one is i-th now. */
 bool lcore_cool(struct lcore *lc, uint32_t i, uint64_t at) RUNS_ON(lcore_thread);
+/* What was held up to now is hot. */
+void lcore_let_go(struct lcore *lc, uint64_t at) RUNS_ON(lcore_thread);
 /* Looks at some of the words, and receives from those that changed: frames moved. */
 uint32_t lcore_scan(struct lcore *lc, uint64_t *at) RUNS_ON(lcore_thread);
 /* Receives from what was rung: frames moved. */

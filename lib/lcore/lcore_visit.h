@@ -8,6 +8,7 @@
 #define VUS_LCORE_VISIT_H
 
 #include "bridge.h"
+#include "policy.h"
 
 /* lcore_aside.c. Keeps a burst whose flood was left in the middle for the queue's next turn. False: that cannot be, and the rest
  * was done at once. */
@@ -15,10 +16,15 @@ bool lcore_set_aside(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_th
 /* Goes on with it. */
 void lcore_take_up(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread);
 
+/* lcore_pace.c. Receives from a queue of a port with rate-from-vm what it may send by now: the rest stays in the ring, and
+ * pace.until says until when. */
+uint16_t lcore_receive_paced(struct lcore_ctx *ctx, struct port_rxq *q, const struct policy *policy) RUNS_ON(lcore_thread);
+
 /* Returns: the number of frames received; ctx->cost is 0 if nothing was done. */
 static inline uint16_t lcore_visit(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thread)
 {
 	const struct port_ops *ops = q->port->ops;
+	const struct policy *policy;
 	uint16_t n;
 
 	ctx->cost = 0;
@@ -29,7 +35,11 @@ static inline uint16_t lcore_visit(struct lcore_ctx *ctx, struct port_rxq *q) RU
 		q->owed = share_visited(&ctx->share, q->owed, ctx->cost);
 		return 0;
 	}
-	n = ops->receive(q, ctx);
+	policy = rcu_get(&q->port->policy);
+	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_RATE_FROM) != 0, 0))
+		n = lcore_receive_paced(ctx, q, policy);
+	else
+		n = ops->receive(q, ctx);
 	if (n == 0 && __builtin_expect(ctx->burst->cost == 0, 1))
 		return 0;
 	ctx->cost = n + ctx->burst->cost;

@@ -12,6 +12,7 @@
 #include "share.h"
 
 struct burst;
+struct frame_allowance;
 struct punt_ring;
 struct report_ring;
 
@@ -33,6 +34,7 @@ struct lcore_ctx {
 	struct lcore_work *work;
 	struct share_round share; /* of this round */
 	uint32_t cost;		  /* of this visit, so far (share.h) */
+	struct frame_allowance *allowance; /* of the visit: what its receive() may take (frame_rate.h); NULL: any */
 	uint32_t bound;		  /* the cost at which a flood is left for the next visit; 0: never */
 };
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "frame_rate.h"
 #include "lcore_ctx.h"
 #include "lines.h"
 #include "offence.h"
@@ -26,6 +27,9 @@
 
 struct bridge;
 struct policy;
+
+/* What floods a bridge (policy_rate.h). */
+enum port_storm { PORT_STORM_BROADCAST, PORT_STORM_MULTICAST, PORT_STORM_UNKNOWN, PORT_STORMS };
 
 struct port {
 	const struct port_ops *ops;
@@ -53,9 +57,16 @@ struct port {
 	_Alignas(LINE_BYTES) struct rate punts, injects;
 	/* A frame that it should not have sent; any lcore writes, OFFENCES_RATE times a second at most. */
 	_Alignas(LINE_BYTES) struct offence offence;
+	/* What its policy limits. Any lcore writes that polls the port, delivers to it, floods from it. */
+	_Alignas(LINE_BYTES) struct frame_meters from_meters;
+	_Alignas(LINE_BYTES) struct frame_meters to_meters;
+	_Alignas(LINE_BYTES) struct rate_meter storm_meter[PORT_STORMS];
 };
 BEGINS_A_LINE(struct port, punts);
 BEGINS_A_LINE(struct port, offence);
+BEGINS_A_LINE(struct port, from_meters);
+BEGINS_A_LINE(struct port, to_meters);
+BEGINS_A_LINE(struct port, storm_meter);
 WHOLE_LINES(struct port);
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */

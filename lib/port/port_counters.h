@@ -97,6 +97,10 @@
 	ROW(CLOSED, closed, "from a port, or for one, that bpdu-guard has closed for a time")           \
 	ROW(MCAST_NO_MEMBER, mcast_no_member,                                                                   \
 	    "for a multicast group of which no other port has a member, and there is no router")                \
+	ROW(STORM_BROADCAST, storm_broadcast, "to be flooded, a broadcast, and more than storm-broadcast allows")  \
+	ROW(STORM_MULTICAST, storm_multicast, "to be flooded, for a group, and more than storm-multicast allows")  \
+	ROW(STORM_UNKNOWN, storm_unknown,                                                                       \
+	    "to be flooded, for an address behind no port, and more than storm-unknown allows")                 \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \
@@ -115,6 +119,7 @@
 	ROW(REFUSED, refused,                                                                                 \
 	    "a NIC's driver said that its device cuts up or sums TCP and UDP, and would not do it with this " \
 	    "frame")                                                                                          \
+	ROW(RATE, rate, "more than rate-to-vm or packets-to-vm allows")                                       \
 	ROW(UNTOUCHED, untouched,                                                                             \
 	    "the guest's buffer lies in a huge page that nobody has touched yet; it is cleared first, and "   \
 	    "not by an lcore")                                                                                \

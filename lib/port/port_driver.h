@@ -63,7 +63,8 @@ struct port_ahead {
 
 struct port_ops {
 	/* Fills ctx->burst (n, frames) and returns n. Frames that are not fit to be switched were counted and given
-	 * back already. Every receive() that returned frames is followed by one complete(). */
+	 * back already. Every receive() that returned frames is followed by one complete(). A driver whose ports pace takes no
+	 * more than ctx->allowance, if there is one. */
 	uint16_t (*receive)(struct port_rxq *q, struct lcore_ctx *ctx);
 	/* The frames of the last receive() have been delivered: the source may have its buffers back, in order. */
 	void (*complete)(struct port_rxq *q, struct lcore_ctx *ctx);
@@ -145,6 +146,8 @@ struct port_driver {
 	const char *example; /* of its value: "vm1=/run/vuswitch/vm1.sock" */
 	const char *help;   /* what such a port is, for --help */
 	const char *anew;   /* what it costs to make a port anew: "its VM loses the connection" */
+	bool vm;	    /* its ports are VMs, and others lead further: storms are limited where nothing is said */
+	bool paces;	    /* what exceeds ctx->allowance stays with the sender: its ports may have rate-from-vm */
 	bool arguments;	    /* on the command line, what is no key is an argument of the first value: up0=net_tap0,iface=tap0 */
 	const struct option_table *options;
 

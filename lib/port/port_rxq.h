@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* port_rxq.h: a receive queue of a port, as one lcore polls it. Embedded in the driver's own queue.
  *
- * Three groups of cache lines, each with one writer: what lcores only read, what the lcore that polls the queue writes, and
- * what control alone uses.
+ * Groups of cache lines, each with one writer: what lcores only read, what the lcore that polls the queue writes (a line for
+ * what it always needs, one for a queue whose frames wait for their time), and what control alone uses.
  *
  * Context: control adds a queue to a poll set and takes it out; between the two, one lcore polls it.
  * Ownership: of the driver. A queue is freed only after every lcore has left it.
@@ -31,6 +31,13 @@ enum { PORT_RXQ_BRIDGE_BYTES = 32, PORT_RXQ_BALANCE_BYTES = 24 };
 struct port_word {
 	const uint16_t *at;
 	uint16_t mask, idle;
+};
+
+/* How long the frames of a queue of a port with rate-from-vm wait (lcore_pace.c). */
+struct port_rxq_pace {
+	uint64_t until; /* TSC; 0: nothing waits, as the last visit found */
+	uint64_t since; /* TSC when something began to wait; 0: nothing waits */
+	bool took;	/* the last visit that had an allowance took something */
 };
 
 struct port_rxq {
@@ -62,9 +69,13 @@ struct port_rxq {
 	int node;		 /* where its memory lies; NODE_UNKNOWN */
 	uint64_t moves;		 /* from one lcore to another, since the start */
 	bool pinned;		 /* it stays at its lcore */
+	/* The lcore's that polls it. */
+	_Alignas(64) struct port_rxq_pace pace OWNED_BY(lcore_thread);
+	_Atomic uint64_t waited; /* ticks that its frames have waited for their time; anyone reads */
 };
 BEGINS_A_LINE(struct port_rxq, bridge_priv);
 BEGINS_A_LINE(struct port_rxq, balance_priv);
+BEGINS_A_LINE(struct port_rxq, pace);
 WHOLE_LINES(struct port_rxq);
 _Static_assert(offsetof(struct port_rxq, balance_priv) - offsetof(struct port_rxq, bridge_priv) == LINE_BYTES,
 	       "a queue's lcore writes one line of it");

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bridge_rate.h"
+
+#include "clock.h"
+
+uint16_t bridge_rate_to(const struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
+			uint16_t n)
+{
+	uint16_t taken = frame_limits_take(&policy->rates.to, &port->to_meters, clock_ns(), frames, n);
+
+	if (taken < n)
+		port_drop_tx(port, ctx, TX_DROP_RATE, (uint64_t)(n - taken));
+	return taken;
+}
+
+static enum port_storm storm_of(const struct frame *frame)
+{
+	mac_key_t dst = mac_at(frame->head);
+
+	if ((dst & MAC_GROUP) == 0)
+		return PORT_STORM_UNKNOWN;
+	return dst == UINT64_C(0xffffffffffff) ? PORT_STORM_BROADCAST : PORT_STORM_MULTICAST;
+}
+
+verdict_t bridge_storm(struct port *port, const struct policy *policy, uint64_t *now_ns, const struct frame *frame)
+{
+	static const verdict_t why[PORT_STORMS] = {
+		[PORT_STORM_BROADCAST] = RX_DROP_STORM_BROADCAST,
+		[PORT_STORM_MULTICAST] = RX_DROP_STORM_MULTICAST,
+		[PORT_STORM_UNKNOWN] = RX_DROP_STORM_UNKNOWN,
+	};
+	enum port_storm storm = storm_of(frame);
+	const struct rate_limit *limit = &policy->rates.storm[storm];
+	uint32_t packets;
+
+	if (!rate_limit_is_set(limit))
+		return VERDICT_PASS;
+	if (*now_ns == 0)
+		*now_ns = clock_ns();
+	packets = frame_wire_packets(frame);
+	return rate_meter_take(&port->storm_meter[storm], limit, *now_ns, &packets, 1) == 1 ? VERDICT_PASS : why[storm];
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bridge_rate.h: what exceeds a limit is dropped: of frames to a port, and of those that are flooded from one (storms);
+ * lib/bridge only. What comes from a VM waits instead (lib/lcore/lcore_pace.c).
+ *
+ * Context: an lcore, between two quiescent states.
+ */
+#ifndef VUS_BRIDGE_RATE_H
+#define VUS_BRIDGE_RATE_H
+
+#include "bridge_ingress.h"
+
+/* Of n frames that leave by the port, which has this policy with POLICY_RATE_TO, the first that may; counts the others.
+ * Returns: how many. */
+uint16_t bridge_rate_to(const struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
+			uint16_t n) RUNS_ON(lcore_thread);
+
+/* Whether a frame from the port, which has this policy with POLICY_STORM, may be flooded. *now_ns: of this burst; 0: not known
+ * yet.
+ * Returns: VERDICT_PASS; or why not, not counted yet. */
+verdict_t bridge_storm(struct port *port, const struct policy *policy, uint64_t *now_ns, const struct frame *frame)
+	RUNS_ON(lcore_thread);
+
+#endif
