@@ -309,6 +309,15 @@ def test_the_convention_of_the_userspace_plugin(runtime: Runtime) -> None:
     assert not folder.exists()
 
 
+def test_nobody_finds_the_name_of_another_network(runtime: Runtime) -> None:
+    """50 bits of FNV-1a are the same for these two; whoever may choose a network's name could have had another's ports collected."""
+    mine, others = "net-5c1d3ce93c15e6f8", "net-52f880d67466bd1e"
+    added = runtime.good("ADD", {"name": others})
+    runtime.good("GC", {"name": mine, "cni.dev/valid-attachments": []})
+    assert added["interfaces"][1]["name"] in runtime.ports()
+    runtime.good("DEL", {"name": others})
+
+
 def test_garbage_of_that_convention(alone: Runtime) -> None:
     """Of containers that are gone, and whose ports are, with a switch that was killed."""
     shared = alone.folder / "u"
