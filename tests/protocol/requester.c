@@ -61,8 +61,14 @@ json_t *hear(struct client *client)
 	char *line = NULL;
 	size_t size = 0;
 	json_t *reply;
+	ssize_t n;
 
-	if (getline(&line, &size, client->from) <= 0)
+	do {
+		clearerr(client->from);
+		errno = 0;
+		n = getline(&line, &size, client->from);
+	} while (n < 0 && errno == EINTR); /* a process that was stopped, or frozen, and goes on */
+	if (n <= 0)
 		fail_msg("no answer: %s", strerror(errno));
 	reply = json_loads(line, 0, NULL);
 	assert_non_null(reply);
