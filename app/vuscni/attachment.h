@@ -3,7 +3,8 @@
  *
  * An attachment is a network, a container and an interface. Its port's name is made from these three, so vuscni keeps no
  * state of its own: who is killed leaves nothing that the next call does not find. "cni-NETWORK-ATTACHMENT", each the
- * beginning of a SHA-256, so that nobody finds a name that is another's: the ports of a network are those with its beginning, which is how GC finds what nobody wants any more.
+ * beginning of a SHA-256, so that nobody finds a name that is another's: the ports of a network are those with its
+ * beginning, which is how GC finds what nobody wants any more.
  *
  * Context: the one thread of vuscni.
  */

@@ -203,8 +203,8 @@ int netconf_read(struct netconf *conf, const struct cni_args *args, struct cni_e
 				conf->json == NULL ? wrong.text : "it is something else");
 	if (json_is_array(json_object_get(conf->json, "plugins")) && json_object_get(conf->json, "type") == NULL)
 		return cni_fail(error, CNI_INVALID_CONFIG,
-				"this is a whole list: it has \"plugins\"; a plugin is given one entry of these, with the \"name\" and "
-				"the \"cniVersion\" of the list, as a runtime or cnitool does it");
+				"this is a whole list: it has \"plugins\"; a plugin is given one entry of these, with the "
+				"\"name\" and the \"cniVersion\" of the list, as a runtime or cnitool does it");
 	code = take_text(conf->json, "cniVersion", &version, error);
 	if (code != 0 || (place_of(version) < 0 && args->command == CNI_VERSION))
 		return code;

@@ -166,8 +166,8 @@ static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
 	return true;
 }
 
-/* A file of which all could be made is kept, when the last port has come that waited for another one to go. What of requests could
- * not be made is not the file's. */
+/* A file of which all could be made is kept, when the last port has come that waited for another one to go. What of requests
+ * could not be made is not the file's. */
 static void vuswitch_settled(void *arg, unsigned int failed)
 {
 	struct vuswitch *vus = arg;

@@ -676,7 +676,8 @@ static void check_set(struct client *client, int i)
 		if (!set->down)
 			assert_int_equal(json_is_true(json_object_get(queue, "pinned")), set->pinned[q]);
 	json_decref(reply);
-	reply = ask(client, "{'command': 'log.level', 'topic': 'p%d', 'level': '%s', 'dry-run': true}", i, level_words[set->level]);
+	reply = ask(client, "{'command': 'log.level', 'topic': 'p%d', 'level': '%s', 'dry-run': true}", i,
+		    level_words[set->level]);
 	assert_string_equal(verdict_in(reply), "same");
 	json_decref(reply);
 }
