@@ -145,7 +145,8 @@ static bool is_too_little(const struct vuswitch *vus) RUNS_ON(control_thread)
 	return vus->failed > 0 && switch_config(vus->sw)->in_place_of == NULL && !vus->reloading && !file_is_made(vus);
 }
 
-/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to end. */
+/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to
+ * end. */
 static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	bool fall_back = switch_config(vus->sw)->in_place_of != NULL;
