@@ -34,6 +34,11 @@ static json_t *ask_groups(void)
 	return json_pack("{s:s, s:s*}", "command", "groups", "bridge", command_word(0));
 }
 
+static json_t *ask_filters(void)
+{
+	return json_pack("{s:s, s:s}", "command", "filters", "name", command_word(0));
+}
+
 static json_t *ask_bridges(void)
 {
 	return json_pack("{s:s}", "command", "bridges");
@@ -100,6 +105,12 @@ const struct command commands[] = {
 	 .show = view_vlans, .help = "the VLANs of vlan-aware bridges, and which ports send them with a tag or without"},
 	{.name = "groups", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_groups},
 	 .show = view_groups, .help = "of bridges with multicast-snooping: who asks for members, where routers are, and the groups"},
+	{.name = "filters", .arguments = "PORT", .argument = {ARGUMENT_PORT}, .needed = 1,
+	 .missing = "of which port? `vusctl ports` lists them", .options = OF_TABLES, .question = {ask_filters}, .show = view_filters,
+	 .help = "the rules of a port's filter-from-vm and filter-to-vm, and how many frames each has decided"},
+	{.name = "filter test", .arguments = "EXPRESSION FRAME", .argument = {ARGUMENT_ANY, ARGUMENT_FILE}, .needed = 2,
+	 .missing = "what of which frame? as in `vusctl filter test 'tcp port 25' capture.pcap`", .options = "", .run = run_filter_test,
+	 .help = "whether an expression of pcap-filter(7) matches frames, of a capture or in hexadecimal digits; asks no switch"},
 	{.name = "bridges", .options = OF_TABLES "l", .question = {ask_bridges}, .show = view_bridges,
 	 .help = "every bridge and its address table"},
 	{.name = "bridge add", .arguments = "NAME [KEY=VALUE...]", .argument = {ARGUMENT_ANY}, .pairs = true, .needed = 1,

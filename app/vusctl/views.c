@@ -184,6 +184,24 @@ void view_groups(const struct replies *replies)
 	table_end("");
 }
 
+void view_filters(const struct replies *replies)
+{
+	static const char *const titles[] = {"DIRECTION", ">RULE", "TEXT", ">FRAMES", ">UNKNOWN", NULL};
+	const json_t *rule;
+	size_t i;
+
+	table_begin(titles);
+	EACH(json_object_get(replies->now[0], "filters"), i, rule)
+	{
+		table_cell("%s", text_of(rule, "direction"));
+		number_cell(number_of(rule, "rule"));
+		table_cell("%s", text_of(rule, "text"));
+		number_cell(number_of(rule, "frames"));
+		number_cell(number_of(rule, "unknown"));
+	}
+	table_end("");
+}
+
 void view_bridges(const struct replies *replies)
 {
 	static const char *const titles[] = {"BRIDGE",	 ">PORTS",   ">MACS",  ">OF",

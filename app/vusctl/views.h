@@ -16,6 +16,7 @@ void view_port(const struct replies *replies);
 void view_macs(const struct replies *replies);
 void view_vlans(const struct replies *replies);
 void view_groups(const struct replies *replies);
+void view_filters(const struct replies *replies);
 void view_bridges(const struct replies *replies);
 void view_profiles(const struct replies *replies);
 void view_version(const struct replies *replies);
@@ -32,6 +33,8 @@ void view_top_turn(void);
 /* What happens, a line each, until the switch ends. */
 void run_events(void);
 
+/* What an expression says to frames that are given in hexadecimal digits, or as a capture. */
+void run_filter_test(void);
 /* Members of an object as a number (0 if there is none) and as text ("-" if there is none). */
 double number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_egress.h"
 
+#include "bridge_filter.h"
+#include "bridge_rate.h"
+
 verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 {
 	uint32_t both = policy->flags & (in->policy != NULL ? in->policy->flags : 0);
@@ -8,4 +11,19 @@ verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *p
 	if (__builtin_expect((policy->flags & POLICY_CLOSED) != 0, 0))
 		return RX_DROP_CLOSED;
 	return (both & POLICY_ISOLATED) != 0 ? RX_DROP_ISOLATED : VERDICT_PASS;
+}
+
+/* What a filter denies takes nothing of a limit. */
+void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames, uint16_t n)
+{
+	struct frame *pass[BURST_MAX];
+
+	if (policy->filter[FILTER_TO] != NULL) {
+		n = bridge_filter_egress(in, port, policy->filter[FILTER_TO], frames, n, pass);
+		frames = pass;
+	}
+	if (n > 0 && (policy->flags & POLICY_RATE_TO) != 0)
+		n = bridge_rate_to(in->ctx, port, policy, frames, n);
+	if (n > 0)
+		port->ops->deliver(port, in->ctx, frames, n);
 }

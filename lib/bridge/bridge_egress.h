@@ -8,22 +8,27 @@
 #define VUS_BRIDGE_EGRESS_H
 
 #include "bridge_ingress.h"
-#include "bridge_rate.h"
 #include "bridge_vlan.h"
 
 /* Whether frames of a burst may leave by a port that has a policy. */
 verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 	RUNS_ON(lcore_thread);
 
+/* Delivers those of n frames (1 to BURST_MAX) that the port's filter and its limits let pass, in order, and counts the others as the
+ * port's. */
+void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames, uint16_t n)
+	RUNS_ON(lcore_thread);
+
 /* Delivers n frames (1 to BURST_MAX) to `port`, which has this policy, in order, if frames from there may leave by it. On a
  * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()).
- * Returns: VERDICT_PASS: they were delivered, and the port accounts for them; else why not, not counted yet. */
+ * Returns: VERDICT_PASS: they were delivered, or the port's filter dropped them, and the port accounts for them; else why not,
+ * not counted yet. */
 static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *port, const struct policy *policy,
 					 struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
 {
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
-	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS) != 0, 0)) {
+	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS_BURST) != 0, 0)) {
 		verdict_t verdict = bridge_egress_verdict(in, policy);
 
 		if (verdict != VERDICT_PASS)
@@ -31,12 +36,10 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 	}
 	if (__builtin_expect(in->vlan != NULL, 0))
 		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
-	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_RATE_TO) != 0, 0)) {
-		n = bridge_rate_to(in->ctx, port, policy, frames, n);
-		if (n == 0)
-			return VERDICT_PASS;
-	}
-	port->ops->deliver(port, in->ctx, frames, n);
+	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS_FRAMES) != 0, 0))
+		bridge_egress_some(in, port, policy, frames, n);
+	else
+		port->ops->deliver(port, in->ctx, frames, n);
 	return VERDICT_PASS;
 }
 

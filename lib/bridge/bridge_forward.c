@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "bridge_egress.h"
+#include "bridge_filter.h"
 #include "bridge_guard.h"
 #include "bridge_lookup.h"
 #include "bridge_private.h"
+#include "bridge_rate.h"
 #include "bridge_snoop.h"
 
 enum { TO_NONE = TO_FLOOD + 1 };
@@ -182,6 +184,7 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 	struct port *const *port = all ? members->port : members->by_id;
 	uint32_t each, bound = s->in.ctx->bound, i = all ? member_from(members, from) : from, n = all ? members->n : PORTS_MAX;
 	uint32_t asked = 0;
+	const uint32_t before = s->in.ctx->cost; /* to which filters add */
 	uint64_t bytes = 0;
 
 	if (!all)
@@ -196,7 +199,7 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 			asked++;
 			continue;
 		}
-		if (flooding.reached > 0 && bound != 0 && s->cost >= bound) {
+		if (flooding.reached > 0 && bound != 0 && s->cost + (s->in.ctx->cost - before) >= bound) {
 			flooding.next = port[i]->id;
 			break;
 		}
@@ -357,24 +360,27 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->now_ns = 0;
 }
 
-/* The frames of the burst from number `i` on. `vlans`, whether the bridge is vlan-aware, and `guards`, whether the port has any,
- * are constants where there are none of the latter. */
+/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; and `strict`, whether
+ * the port has guards or a filter for what comes from it. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-								uint32_t i, bool vlans, bool guards) RUNS_ON(lcore_thread)
+								uint32_t i, bool vlans, bool strict) RUNS_ON(lcore_thread)
 {
-	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
+	bool passes_plain = strict && s->in.guard != NULL && bridge_guard_passes_plain(&s->in);
 	struct burst *burst = ctx->burst;
 
 	for (; i < burst->n; i++) {
 		struct frame *frame = &burst->frame[i];
+		struct filter_outcome outcome;
 		uint16_t fid;
 		uint32_t to;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
-		if (guards && verdict == VERDICT_PASS)
+		if (strict && s->in.guard != NULL && verdict == VERDICT_PASS)
 			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
+		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
+			verdict = bridge_filter_ingress(&s->in, frame, &outcome);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
 			continue;
@@ -384,6 +390,8 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 			s->last->frame[s->last->n++] = frame;
 		else if (__builtin_expect(!sort_frame(s, frame, to), 0))
 			break;
+		if (strict && s->in.filter != NULL)
+			bridge_filter_passed(&s->in, &outcome);
 		s->ok++;
 		s->bytes += frame->len;
 	}
@@ -398,7 +406,7 @@ static __attribute__((noinline)) void sort_burst_vlan(struct sorting *s, struct 
 	sort_burst_as(s, ctx, q, i, true, false);
 }
 
-static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+static __attribute__((noinline)) void sort_burst_strict(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
 	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true);
@@ -407,8 +415,8 @@ static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, stru
 static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 							     uint32_t i) RUNS_ON(lcore_thread)
 {
-	if (__builtin_expect(s->in.guard != NULL, 0))
-		sort_burst_guarded(s, ctx, q, i);
+	if (__builtin_expect(s->in.guard != NULL || s->in.filter != NULL, 0))
+		sort_burst_strict(s, ctx, q, i);
 	else if (__builtin_expect(s->in.vlan != NULL, 0))
 		sort_burst_vlan(s, ctx, q, i);
 	else

@@ -27,6 +27,7 @@ struct ingress {
 	const struct policy *policy; /* NULL: nothing is configured */
 	const struct policy_vlan *vlan; /* NULL: the bridge is not vlan-aware */
 	const struct policy_guard *guard; /* NULL: the port has none, and is not closed */
+	const struct port_filter *filter; /* NULL: all frames may come from the port */
 };
 
 /* `port` NULL: the switch itself sends. */
@@ -40,6 +41,7 @@ static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct brid
 		.policy = policy,
 		.vlan = __builtin_expect(bridge->vlan_aware, 0) ? (port != NULL ? policy_vlan_of(policy) : &policy_vlan_switch) : NULL,
 		.guard = __builtin_expect(policy != NULL, 0) ? policy->guard : NULL,
+		.filter = __builtin_expect(policy != NULL, 0) ? policy->filter[FILTER_FROM] : NULL,
 	};
 }
 

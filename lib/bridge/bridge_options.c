@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "filter_list.h"
 #include "names.h"
 #include "vus_limits.h"
 
@@ -258,6 +259,12 @@ static const struct option_row port_rows[] = {
 	 .min = VLAN_MIN, .max = VLAN_MAX, .otherwise = "none", .live = true,
 	 .help = "the VLAN of a customer's port: frames come and go with the customer's tags, and are in this VLAN with all of "
 		 "them"},
+	{.key = "filter-from-vm", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, filter_from_vm),
+	 .value = "RULES", .otherwise = "all frames pass", .live = true,
+	 .help = "which frames may come from the port: rules of pcap-filter(7), \"allow EXPRESSION; deny EXPRESSION; deny\", of "
+		 "which the first that matches counts; the last has no expression"},
+	{.key = "filter-to-vm", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, filter_to_vm),
+	 .value = "RULES", .otherwise = "all frames pass", .live = true, .help = "which frames may go to the port, likewise"},
 	{.key = "qinq-type", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, qinq_type), .words = qinq_types,
 	 .live = true, .help = "of a port with qinq: which tag its frames have where they leave with one"},
 	{PORT_ROW("macs", OPTION_TEXT, macs), .value = "ADDRESSES",
@@ -371,6 +378,38 @@ static int check_guards(const struct bridge_port_options *options, const struct 
 	return 0;
 }
 
+static int read_filter(const char *key, const char *text, struct filter_list **list, const struct option_entry *entry,
+		       struct fail *fail)
+{
+	struct fail why;
+	int error;
+
+	filter_list_free(*list);
+	*list = NULL;
+	if (text == NULL)
+		return 0;
+	error = filter_list_read(text, list, &why);
+	return error == 0 ? 0 : option_fail(fail, error, entry, key, "%s: %s", key, why.text);
+}
+
+int bridge_port_options_copy(struct bridge_port_options *to, const struct bridge_port_options *from)
+{
+	int error = option_copy(&bridge_port_options, to, from);
+
+	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++)
+		to->filter[d] = error == 0 ? filter_list_hold(from->filter[d]) : NULL;
+	return error;
+}
+
+void bridge_port_options_clear(struct bridge_port_options *options)
+{
+	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++) {
+		filter_list_free(options->filter[d]);
+		options->filter[d] = NULL;
+	}
+	option_clear(&bridge_port_options, options);
+}
+
 int bridge_port_options_verify(struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)
 {
 	struct policy_vlan *vlan = &options->vlan;
@@ -378,6 +417,10 @@ int bridge_port_options_verify(struct bridge_port_options *options, const struct
 
 	if (error == 0)
 		error = check_guards(options, entry, fail);
+	if (error == 0)
+		error = read_filter("filter-from-vm", options->filter_from_vm, &options->filter[FILTER_FROM], entry, fail);
+	if (error == 0)
+		error = read_filter("filter-to-vm", options->filter_to_vm, &options->filter[FILTER_TO], entry, fail);
 	if (error != 0)
 		return error;
 	*vlan = policy_vlan_default;

@@ -7,6 +7,7 @@
 #ifndef VUS_BRIDGE_OPTIONS_H
 #define VUS_BRIDGE_OPTIONS_H
 
+#include "filter_direction.h"
 #include "option.h"
 #include "policy_guard.h"
 #include "policy_rate.h"
@@ -76,6 +77,8 @@ struct bridge_port_options {
 	uint32_t burst_from_vm, burst_to_vm;	 /* ms */
 	uint64_t storm[PORT_STORMS];		 /* packets a second */
 	struct policy_rates rates;		 /* what these come to */
+	char *filter_from_vm, *filter_to_vm; /* rules; NULL: all frames pass */
+	struct filter_list *filter[FILTER_DIRECTIONS]; /* what these come to */
 };
 
 extern const struct option_table bridge_port_options;
@@ -88,6 +91,9 @@ bool bridge_port_options_guard(const struct bridge_port_options *options, struct
  * line in `fail`. bridge_options_rate.c */
 int bridge_port_options_verify_rates(struct bridge_port_options *options, bool vm, bool paces, const struct option_entry *entry,
 				     struct fail *fail);
+/* As option_copy() and option_clear(), and what bridge_port_options_verify() has made. */
+int bridge_port_options_copy(struct bridge_port_options *to, const struct bridge_port_options *from);
+void bridge_port_options_clear(struct bridge_port_options *options);
 /* The key of an option that means something on a vlan-aware bridge only, if one is given; NULL: none is. */
 const char *bridge_port_options_vlan(const struct bridge_port_options *options);
 

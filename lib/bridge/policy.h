@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "filter_direction.h"
 #include "policy_guard.h"
 #include "policy_rate.h"
 #include "policy_vlan.h"
@@ -33,6 +34,7 @@ struct policy_config {
 	const struct policy_vlan *vlan; /* NULL: policy_vlan_default */
 	const struct policy_guard *guard; /* NULL: none */
 	const struct policy_rates *rates; /* NULL: no limits */
+	const struct filter_list *filter[FILTER_DIRECTIONS]; /* NULL: all frames pass */
 };
 
 enum {
@@ -43,8 +45,11 @@ enum {
 	POLICY_RATE_FROM = 1 << 4,
 	POLICY_RATE_TO = 1 << 5,
 	POLICY_STORM = 1 << 6,
-	/* What egress has a step for. */
-	POLICY_EGRESS = POLICY_ISOLATED | POLICY_CLOSED | POLICY_RATE_TO,
+	POLICY_FILTER = 1 << 7,
+	/* What keeps a burst from leaving by a port. */
+	POLICY_EGRESS_BURST = POLICY_ISOLATED | POLICY_CLOSED,
+	/* What keeps some of its frames from it. */
+	POLICY_EGRESS_FRAMES = POLICY_RATE_TO | POLICY_FILTER,
 };
 
 struct policy {
@@ -52,6 +57,7 @@ struct policy {
 	struct policy_vlan vlan; /* POLICY_VLAN */
 	const struct policy_guard *guard; /* POLICY_GUARD: behind the policy, in the same memory */
 	struct policy_rates rates; /* POLICY_RATE_FROM, POLICY_RATE_TO, POLICY_STORM */
+	struct port_filter *filter[FILTER_DIRECTIONS]; /* POLICY_FILTER: one at least is not NULL */
 };
 
 /* Replaces the port's policy; frames of the next burst meet the new one.

@@ -65,7 +65,7 @@ void config_port_free(struct config_port *port)
 		option_clear(port->driver->options, port->options);
 	free(port->options);
 	port->options = NULL;
-	option_clear(&bridge_port_options, &port->member);
+	bridge_port_options_clear(&port->member);
 	option_clear(&config_port_names, port);
 	free(port->takes);
 	port->takes = NULL;
@@ -91,7 +91,7 @@ int config_port_copy(struct config_port *to, const struct config_port *from)
 	to->holders = NULL;
 	to->takes = strdup(from->takes);
 	to->options = NULL;
-	error = option_copy(&bridge_port_options, &to->member, &from->member);
+	error = bridge_port_options_copy(&to->member, &from->member);
 	if (error == 0) {
 		to->options = malloc(from->driver->options->size);
 		error = to->options == NULL ? -ENOMEM

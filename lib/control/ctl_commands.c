@@ -23,6 +23,7 @@ enum { MOVES_SHOWN = 8 };
 typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
 
 static json_t *show_port(struct vus_switch *sw, const json_t *request);
+static json_t *show_filters(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
 static json_t *show_profiles(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
@@ -35,7 +36,7 @@ static const struct {
 	const char *name;
 	command_fn run;
 } commands[] = {
-	{"port", show_port},   {"bridges", show_bridges}, {"profiles", show_profiles}, {"lcores", show_lcores},
+	{"port", show_port},   {"filters", show_filters}, {"bridges", show_bridges}, {"profiles", show_profiles}, {"lcores", show_lcores},
 	{"lcore", show_lcore}, {"rebalance", rebalance},  {"version", show_version},   {"config", show_config},
 };
 
@@ -75,25 +76,44 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
 		return reply;
 	}
-	return ctl_error("command \"%.64s\" is not known; there are ports, port, macs, vlans, groups, bridges, profiles, "
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, filters, macs, vlans, groups, bridges, profiles, "
 			 "lcores, lcore, rebalance, version, config, save, events, and to change something " CHANGES_COMMANDS,
 			 name);
 }
 
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
-static json_t *show_port(struct vus_switch *sw, const json_t *request)
+/* NULL: there is none of the name in the request, and *error says so. */
+static struct port *port_of(struct vus_switch *sw, const json_t *request, json_t **error) RUNS_ON(control_thread)
 {
 	const char *name = json_string_value(json_object_get(request, "name"));
+	struct port *port = name != NULL ? switch_find_port(sw, name) : NULL;
+
+	if (name == NULL)
+		*error = ctl_error("which port? the request has no \"name\"");
+	else if (port == NULL)
+		*error = ctl_error("there is no port %.64s; `vusctl ports` lists them", name);
+	return port;
+}
+
+static json_t *show_port(struct vus_switch *sw, const json_t *request)
+{
 	struct port *port;
+	json_t *error;
 
 	role_assert_control();
-	if (name == NULL)
-		return ctl_error("which port? the request has no \"name\"");
-	port = switch_find_port(sw, name);
-	if (port == NULL)
-		return ctl_error("there is no port %.64s; `vusctl ports` lists them", name);
-	return json_pack("{s:o}", "port", ctl_show_port(sw, port));
+	port = port_of(sw, request, &error);
+	return port != NULL ? json_pack("{s:o}", "port", ctl_show_port(sw, port)) : error;
+}
+
+static json_t *show_filters(struct vus_switch *sw, const json_t *request)
+{
+	struct port *port;
+	json_t *error;
+
+	role_assert_control();
+	port = port_of(sw, request, &error);
+	return port != NULL ? json_pack("{s:o}", "filters", ctl_show_filters(port)) : error;
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */

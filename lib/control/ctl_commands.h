@@ -10,6 +10,7 @@
  *				  ports send them `untagged` and which `tagged`
  *	groups {bridge, first, limit}  of bridges that snoop: who asks for members in each VLAN, `family`, `querier`, `snooped` and
  *				  `routers`; and each `group`, with the `ports` that are members, which `expires` in so many seconds
+ *	filters {name}		  the rules of a port's filters, and how many frames each has decided
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore

@@ -44,6 +44,7 @@ int switch_port_set_policy(struct switch_port *sp, const struct bridge_port_opti
 		.vlan = bridge_port_options_vlan(options) != NULL ? &options->vlan : NULL,
 		.guard = guarded ? &guard : NULL,
 		.rates = &options->rates,
+		.filter = {options->filter[FILTER_FROM], options->filter[FILTER_TO]},
 	};
 	int error = port_policy_set(sp->port, &policy);
 

@@ -80,6 +80,10 @@ void port_fini(struct port *port)
 	port->rxq_n = 0;
 	free((void *)(uintptr_t)rcu_own(&port->policy));
 	rcu_set(&port->policy, NULL);
+	for (int i = 0; i < PORT_POLICY_PARTS; i++) {
+		free(port->policy_part[i]);
+		port->policy_part[i] = NULL;
+	}
 	node_free(port->counters, sizeof(struct port_counters) * port->counters_n);
 	port->counters = NULL;
 	port->counters_n = 0;

@@ -30,11 +30,14 @@ struct policy;
 
 /* What floods a bridge (policy_rate.h). */
 enum port_storm { PORT_STORM_BROADCAST, PORT_STORM_MULTICAST, PORT_STORM_UNKNOWN, PORT_STORMS };
+enum { PORT_POLICY_PARTS = 2 };
 
 struct port {
 	const struct port_ops *ops;
 	struct bridge *bridge; /* set when it joins, before any lcore sees it */
 	RCU_PTR(const struct policy) policy; /* lib/bridge/policy.h; NULL: nothing is configured */
+	/* Control's: what policies point to, one after the other (lib/bridge/policy_filter.h); each is one piece of memory. */
+	void *policy_part[PORT_POLICY_PARTS];
 	uint16_t id;	       /* index in the port table; reused only after every lcore has left the former owner */
 	uint16_t rxq_n;
 	struct port_rxq **rxq; /* [rxq_n]; control polls those that are ready */

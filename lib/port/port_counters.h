@@ -101,6 +101,9 @@
 	ROW(STORM_MULTICAST, storm_multicast, "to be flooded, for a group, and more than storm-multicast allows")  \
 	ROW(STORM_UNKNOWN, storm_unknown,                                                                       \
 	    "to be flooded, for an address behind no port, and more than storm-unknown allows")                 \
+	ROW(FILTER, filter, "a rule of the port's filter-from-vm denies it")                                    \
+	ROW(FILTER_UNKNOWN, filter_unknown,                                                                     \
+	    "a rule of the port's filter-from-vm asks for a byte of it that is not in its head")                \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \
@@ -120,6 +123,9 @@
 	    "a NIC's driver said that its device cuts up or sums TCP and UDP, and would not do it with this " \
 	    "frame")                                                                                          \
 	ROW(RATE, rate, "more than rate-to-vm or packets-to-vm allows")                                       \
+	ROW(FILTER, filter, "a rule of the port's filter-to-vm denies it")                                    \
+	ROW(FILTER_UNKNOWN, filter_unknown,                                                                   \
+	    "a rule of the port's filter-to-vm asks for a byte of it that is not in its head")                \
 	ROW(UNTOUCHED, untouched,                                                                             \
 	    "the guest's buffer lies in a huge page that nobody has touched yet; it is cleared first, and "   \
 	    "not by an lcore")                                                                                \

@@ -42,6 +42,8 @@ enum {
 	SHARE_ADDRESS = 2,
 	/* A piece that a frame is cut into, or a checksum that is computed, beside its bytes. */
 	SHARE_FINISH = 4,
+	/* Instructions of filters are run for as much. */
+	SHARE_STEPS = 16,
 	/* What a visit may cost before a flood is left at the receiver that it has come to, for the next visit: two receivers of
 	 * a burst, so that finding the place again is little beside them. */
 	SHARE_VISIT = 2 * (BURST_SHARED + SHARE_DELIVERY + BURST_SHARED * 64 / SHARE_BYTES),

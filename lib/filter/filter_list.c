@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "filter_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A list that is being read. */
+struct reading {
+	const char *whole;
+	uint32_t rules_n, insns_n;
+	struct filter_rule rule[FILTER_RULES_MAX];
+	struct filter *program[FILTER_RULES_MAX];
+};
+
+/* Where a rule ends that begins at `text`. */
+static size_t rule_len(const char *text)
+{
+	return strcspn(text, ";\n");
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Without the spaces around it. */
+static void trim(const char **text, size_t *len)
+{
+	while (*len > 0 && is_space(**text)) {
+		(*text)++;
+		(*len)--;
+	}
+	while (*len > 0 && is_space((*text)[*len - 1]))
+		(*len)--;
+}
+
+/* "allow" or "deny" at the beginning, which *text leaves behind. */
+static int read_verb(const char **text, size_t *len, bool *allow)
+{
+	size_t verb = 0;
+
+	while (verb < *len && !is_space((*text)[verb]))
+		verb++;
+	*allow = verb == 5 && strncmp(*text, "allow", 5) == 0;
+	if (!*allow && (verb != 4 || strncmp(*text, "deny", 4) != 0))
+		return -EINVAL;
+	*text += verb;
+	*len -= verb;
+	trim(text, len);
+	return 0;
+}
+
+static int compile(struct reading *r, const char *text, size_t len, struct fail *fail)
+{
+	struct filter_rule *rule = &r->rule[r->rules_n];
+	char *expression = strndup(text, len);
+	int error = expression == NULL ? fail_set(fail, -ENOMEM, "no memory")
+				       : filter_compile(expression, &r->program[r->rules_n], fail);
+
+	free(expression);
+	if (error != 0)
+		return error;
+	rule->n = (uint16_t)r->program[r->rules_n]->n;
+	r->insns_n += rule->n;
+	if (r->insns_n > FILTER_LIST_INSNS_MAX)
+		return fail_set(
+			fail, -E2BIG,
+			"the list's programs have more than %d instructions; use fewer rules",
+			FILTER_LIST_INSNS_MAX);
+	return 0;
+}
+
+static int read_rule(struct reading *r, const char *text, size_t len, struct fail *fail)
+{
+	enum { SHOWN = 80 };
+	const char *expression = text;
+	size_t expression_len = len;
+	struct filter_rule *rule;
+	int error = 0;
+
+	if (r->rules_n == FILTER_RULES_MAX)
+		return fail_set(fail, -E2BIG, "there are more than %d rules", FILTER_RULES_MAX);
+	if (r->rules_n > 0 && r->rule[r->rules_n - 1].n == 0)
+		return fail_set(
+			fail, -EINVAL,
+			"rule %u has no expression, so rule %u is never asked; remove one of them",
+			r->rules_n, r->rules_n + 1);
+	rule = &r->rule[r->rules_n];
+	*rule = (struct filter_rule){
+		.insn = r->insns_n, .text = (uint32_t)(text - r->whole), .text_len = (uint32_t)len};
+	if (read_verb(&expression, &expression_len, &rule->allow) != 0)
+		return fail_set(
+			fail, -EINVAL,
+			"rule %u (\"%.*s\") has to begin with allow or deny, as in \"allow arp\"",
+			r->rules_n + 1, (int)(len < SHOWN ? len : SHOWN), text);
+	if (expression_len > 0)
+		error = compile(r, expression, expression_len, fail);
+	if (error != 0)
+		return fail_prefix(fail, error, "rule %u (\"%.*s\")", r->rules_n + 1,
+				   (int)(len < SHOWN ? len : SHOWN), text);
+	r->rules_n++;
+	return 0;
+}
+
+static int read_rules(struct reading *r, struct fail *fail)
+{
+	int error = 0;
+
+	for (const char *at = r->whole; error == 0 && *at != '\0';) {
+		const char *text = at;
+		size_t len = rule_len(at);
+
+		at += len + (at[len] != '\0');
+		trim(&text, &len);
+		if (len > 0)
+			error = read_rule(r, text, len, fail);
+	}
+	if (error == 0 && (r->rules_n == 0 || r->rule[r->rules_n - 1].n != 0))
+		return fail_set(fail, -EINVAL,
+				"the last rule has to be allow or deny without an expression, "
+				"which says what becomes of all other frames");
+	return error;
+}
+
+/* All of it in one piece. NULL: no memory. */
+static struct filter_list *join(const struct reading *r)
+{
+	size_t text = sizeof(struct filter_list) + r->rules_n * sizeof(r->rule[0]) +
+		      r->insns_n * sizeof(struct filter_insn);
+	size_t bytes = text + strlen(r->whole) + 1;
+	struct filter_list *list = malloc(bytes);
+	struct filter_insn *insn;
+
+	if (list == NULL)
+		return NULL;
+	atomic_init(&list->holders, 1);
+	list->bytes = (uint32_t)bytes;
+	list->rules_n = r->rules_n;
+	list->insns_n = r->insns_n;
+	list->text = (uint32_t)text;
+	memcpy(list->rule, r->rule, r->rules_n * sizeof(r->rule[0]));
+	insn = (struct filter_insn *)(uintptr_t)filter_list_insns(list);
+	for (uint32_t i = 0; i < r->rules_n; i++)
+		if (r->program[i] != NULL)
+			memcpy(insn + r->rule[i].insn, r->program[i]->insn,
+			       r->rule[i].n * sizeof(*insn));
+	memcpy((char *)list + text, r->whole, bytes - text);
+	return list;
+}
+
+int filter_list_read(const char *text, struct filter_list **list, struct fail *fail)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	int error;
+
+	*list = NULL;
+	if (r == NULL)
+		return fail_set(fail, -ENOMEM, "no memory");
+	r->whole = text;
+	error = read_rules(r, fail);
+	if (error == 0) {
+		*list = join(r);
+		if (*list == NULL)
+			error = fail_set(fail, -ENOMEM, "no memory");
+	}
+	for (uint32_t i = 0; i < FILTER_RULES_MAX; i++)
+		free(r->program[i]);
+	free(r);
+	return error;
+}
+
+struct filter_list *filter_list_hold(struct filter_list *list)
+{
+	if (list != NULL)
+		atomic_fetch_add_explicit(&list->holders, 1, memory_order_relaxed);
+	return list;
+}
+
+void filter_list_free(struct filter_list *list)
+{
+	/* Pairs with the other holders' filter_list_free(): what they have read comes before it is
+	 * freed. */
+	if (list != NULL && atomic_fetch_sub_explicit(&list->holders, 1, memory_order_acq_rel) == 1)
+		free(list);
+}
