@@ -205,7 +205,8 @@ void command_run(void)
 	find_command();
 	check_line();
 	seconds = options.watch > 0 ? options.watch : command->forever || options.count > 0 ? FOREVER_SECONDS : 0;
-	client_connect(options.control);
+	if (!command->alone)
+		client_connect(options.control);
 	table_shape = (struct table_shape){.sort = options.sort, .reverse = options.reverse, .filter = options.filter};
 	if (command->run != NULL)
 		command->run();

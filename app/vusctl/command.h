@@ -49,6 +49,7 @@ struct command {
 	bool forever;
 	void (*turn)(void); /* on a screen: shows its other table; NULL: it has one */
 	void (*run)(void);  /* instead of questions */
+	bool alone;	    /* it asks no switch */
 };
 
 /* Ended by a command without a name. */

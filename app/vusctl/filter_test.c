@@ -18,8 +18,7 @@
 
 enum { FRAME_MIN = 14 };
 
-static const char *const words[] = {
-	[FILTER_NO_MATCH] = "no match", [FILTER_MATCH] = "match", [FILTER_UNKNOWN] = "unknown"};
+static const char *const words[] = {[FILTER_NO_MATCH] = "no match", [FILTER_MATCH] = "match", [FILTER_UNKNOWN] = "unknown"};
 
 static json_t *results;
 
@@ -32,7 +31,7 @@ static void test_frame(const struct filter *filter, const uint8_t *bytes, uint32
 	if (options.json)
 		return;
 	if (verdict == FILTER_UNKNOWN)
-		put(MARK_WARN "unknown" MARK_PLAIN ": it asks for a byte that is not among the first %u of %u: the frame is dropped\n",
+		put(MARK_WARN "unknown" MARK_PLAIN ": it asks for a byte that is not among the first %u of %u\n",
 		    n < FRAME_HEAD ? n : FRAME_HEAD, len);
 	else
 		put("%s\n", words[verdict]);

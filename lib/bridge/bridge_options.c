@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "filter_list.h"
@@ -378,18 +379,26 @@ static int check_guards(const struct bridge_port_options *options, const struct 
 	return 0;
 }
 
-static int read_filter(const char *key, const char *text, struct filter_list **list, const struct option_entry *entry,
-		       struct fail *fail)
+/* The text becomes one line, as it is shown. */
+static int read_filter(const char *key, char **text, struct filter_list **list, const struct option_entry *entry, struct fail *fail)
 {
 	struct fail why;
+	char *line;
 	int error;
 
 	filter_list_free(*list);
 	*list = NULL;
-	if (text == NULL)
+	if (*text == NULL)
 		return 0;
-	error = filter_list_read(text, list, &why);
-	return error == 0 ? 0 : option_fail(fail, error, entry, key, "%s: %s", key, why.text);
+	error = filter_list_read(*text, list, &why);
+	if (error != 0)
+		return option_fail(fail, error, entry, key, "%s: %s", key, why.text);
+	line = strdup(filter_list_text(*list));
+	if (line == NULL)
+		return option_fail(fail, -ENOMEM, entry, key, "%s: no memory", key);
+	free(*text);
+	*text = line;
+	return 0;
 }
 
 int bridge_port_options_copy(struct bridge_port_options *to, const struct bridge_port_options *from)
@@ -418,9 +427,9 @@ int bridge_port_options_verify(struct bridge_port_options *options, const struct
 	if (error == 0)
 		error = check_guards(options, entry, fail);
 	if (error == 0)
-		error = read_filter("filter-from-vm", options->filter_from_vm, &options->filter[FILTER_FROM], entry, fail);
+		error = read_filter("filter-from-vm", &options->filter_from_vm, &options->filter[FILTER_FROM], entry, fail);
 	if (error == 0)
-		error = read_filter("filter-to-vm", options->filter_to_vm, &options->filter[FILTER_TO], entry, fail);
+		error = read_filter("filter-to-vm", &options->filter_to_vm, &options->filter[FILTER_TO], entry, fail);
 	if (error != 0)
 		return error;
 	*vlan = policy_vlan_default;

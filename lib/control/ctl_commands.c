@@ -36,8 +36,9 @@ static const struct {
 	const char *name;
 	command_fn run;
 } commands[] = {
-	{"port", show_port},   {"filters", show_filters}, {"bridges", show_bridges}, {"profiles", show_profiles}, {"lcores", show_lcores},
-	{"lcore", show_lcore}, {"rebalance", rebalance},  {"version", show_version},   {"config", show_config},
+	{"port", show_port},	     {"filters", show_filters}, {"bridges", show_bridges}, {"profiles", show_profiles},
+	{"lcores", show_lcores},     {"lcore", show_lcore},	{"rebalance", rebalance},  {"version", show_version},
+	{"config", show_config},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char between[] = "; ";
+
 /* A list that is being read. */
 struct reading {
-	const char *whole;
+	char *text; /* of all rules, with "; " between them */
+	uint32_t text_len;
 	uint32_t rules_n, insns_n;
 	struct filter_rule rule[FILTER_RULES_MAX];
 	struct filter *program[FILTER_RULES_MAX];
@@ -71,6 +74,17 @@ static int compile(struct reading *r, const char *text, size_t len, struct fail 
 	return 0;
 }
 
+static void add_text(struct reading *r, struct filter_rule *rule, const char *text)
+{
+	if (r->rules_n > 0) {
+		memcpy(r->text + r->text_len, between, sizeof(between) - 1);
+		r->text_len += (uint32_t)sizeof(between) - 1;
+	}
+	rule->text = r->text_len;
+	memcpy(r->text + r->text_len, text, rule->text_len);
+	r->text_len += rule->text_len;
+}
+
 static int read_rule(struct reading *r, const char *text, size_t len, struct fail *fail)
 {
 	enum { SHOWN = 80 };
@@ -87,8 +101,7 @@ static int read_rule(struct reading *r, const char *text, size_t len, struct fai
 			"rule %u has no expression, so rule %u is never asked; remove one of them",
 			r->rules_n, r->rules_n + 1);
 	rule = &r->rule[r->rules_n];
-	*rule = (struct filter_rule){
-		.insn = r->insns_n, .text = (uint32_t)(text - r->whole), .text_len = (uint32_t)len};
+	*rule = (struct filter_rule){.insn = r->insns_n, .text_len = (uint32_t)len};
 	if (read_verb(&expression, &expression_len, &rule->allow) != 0)
 		return fail_set(
 			fail, -EINVAL,
@@ -99,15 +112,16 @@ static int read_rule(struct reading *r, const char *text, size_t len, struct fai
 	if (error != 0)
 		return fail_prefix(fail, error, "rule %u (\"%.*s\")", r->rules_n + 1,
 				   (int)(len < SHOWN ? len : SHOWN), text);
+	add_text(r, rule, text);
 	r->rules_n++;
 	return 0;
 }
 
-static int read_rules(struct reading *r, struct fail *fail)
+static int read_rules(struct reading *r, const char *whole, struct fail *fail)
 {
 	int error = 0;
 
-	for (const char *at = r->whole; error == 0 && *at != '\0';) {
+	for (const char *at = whole; error == 0 && *at != '\0';) {
 		const char *text = at;
 		size_t len = rule_len(at);
 
@@ -128,7 +142,7 @@ static struct filter_list *join(const struct reading *r)
 {
 	size_t text = sizeof(struct filter_list) + r->rules_n * sizeof(r->rule[0]) +
 		      r->insns_n * sizeof(struct filter_insn);
-	size_t bytes = text + strlen(r->whole) + 1;
+	size_t bytes = text + r->text_len + 1;
 	struct filter_list *list = malloc(bytes);
 	struct filter_insn *insn;
 
@@ -145,7 +159,8 @@ static struct filter_list *join(const struct reading *r)
 		if (r->program[i] != NULL)
 			memcpy(insn + r->rule[i].insn, r->program[i]->insn,
 			       r->rule[i].n * sizeof(*insn));
-	memcpy((char *)list + text, r->whole, bytes - text);
+	memcpy((char *)list + text, r->text, r->text_len);
+	*((char *)list + text + r->text_len) = '\0';
 	return list;
 }
 
@@ -157,8 +172,8 @@ int filter_list_read(const char *text, struct filter_list **list, struct fail *f
 	*list = NULL;
 	if (r == NULL)
 		return fail_set(fail, -ENOMEM, "no memory");
-	r->whole = text;
-	error = read_rules(r, fail);
+	r->text = malloc(strlen(text) + FILTER_RULES_MAX * sizeof(between));
+	error = r->text != NULL ? read_rules(r, text, fail) : fail_set(fail, -ENOMEM, "no memory");
 	if (error == 0) {
 		*list = join(r);
 		if (*list == NULL)
@@ -166,6 +181,7 @@ int filter_list_read(const char *text, struct filter_list **list, struct fail *f
 	}
 	for (uint32_t i = 0; i < FILTER_RULES_MAX; i++)
 		free(r->program[i]);
+	free(r->text);
 	free(r);
 	return error;
 }

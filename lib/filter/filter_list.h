@@ -41,8 +41,8 @@ struct filter_list {
 	atomic_uint holders;
 	uint32_t bytes; /* of the whole object */
 	uint32_t rules_n, insns_n;
-	uint32_t text; /* where the text begins, from the list's own beginning: what
-			  filter_list_read() was given */
+	uint32_t text; /* where the text begins, from the list's own beginning: all rules, "; "
+			  between them */
 	struct filter_rule rule[];
 	/* struct filter_insn insn[insns_n]; char text[]; */
 };
