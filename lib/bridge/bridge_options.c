@@ -380,7 +380,8 @@ static int check_guards(const struct bridge_port_options *options, const struct 
 }
 
 /* The text becomes one line, as it is shown. */
-static int read_filter(const char *key, char **text, struct filter_list **list, const struct option_entry *entry, struct fail *fail)
+static int read_filter(const char *key, char **text, struct filter_list **list, const struct option_entry *entry,
+		       struct fail *fail)
 {
 	struct fail why;
 	char *line;

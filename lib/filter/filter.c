@@ -88,13 +88,13 @@ static bool check_insn(const struct filter_insn *insn, unsigned int left)
 		return check_load(insn);
 	case BPF_ST:
 	case BPF_STX:
-		return insn->k < FILTER_WORDS;
+		return insn->code == BPF_CLASS(insn->code) && insn->k < FILTER_WORDS;
 	case BPF_ALU:
 		return check_alu(insn);
 	case BPF_JMP:
 		return check_jump(insn, left);
 	case BPF_RET:
-		return BPF_RVAL(insn->code) == BPF_A || BPF_RVAL(insn->code) == BPF_K;
+		return insn->code == (BPF_RET | BPF_A) || insn->code == (BPF_RET | BPF_K);
 	default:
 		return BPF_MISCOP(insn->code) == BPF_TAX || BPF_MISCOP(insn->code) == BPF_TXA;
 	}

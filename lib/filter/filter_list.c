@@ -74,15 +74,28 @@ static int compile(struct reading *r, const char *text, size_t len, struct fail 
 	return 0;
 }
 
-static void add_text(struct reading *r, struct filter_rule *rule, const char *text)
+static void add_text(struct reading *r, const char *text, size_t len)
 {
-	if (r->rules_n > 0) {
-		memcpy(r->text + r->text_len, between, sizeof(between) - 1);
-		r->text_len += (uint32_t)sizeof(between) - 1;
-	}
+	memcpy(r->text + r->text_len, text, len);
+	r->text_len += (uint32_t)len;
+}
+
+/* The rule as it is shown: no longer than it was written. */
+static void add_rule_text(struct reading *r, struct filter_rule *rule, const char *expression, size_t len)
+{
+	const char *verb = rule->allow ? "allow" : "deny";
+
+	if (r->rules_n > 0)
+		add_text(r, between, sizeof(between) - 1);
 	rule->text = r->text_len;
-	memcpy(r->text + r->text_len, text, rule->text_len);
-	r->text_len += rule->text_len;
+	add_text(r, verb, strlen(verb));
+	if (len > 0)
+		add_text(r, " ", 1);
+	add_text(r, expression, len);
+	rule->text_len = r->text_len - rule->text;
+	for (char *c = r->text + rule->text; c < r->text + r->text_len; c++)
+		if (is_space(*c))
+			*c = ' ';
 }
 
 static int read_rule(struct reading *r, const char *text, size_t len, struct fail *fail)
@@ -101,7 +114,7 @@ static int read_rule(struct reading *r, const char *text, size_t len, struct fai
 			"rule %u has no expression, so rule %u is never asked; remove one of them",
 			r->rules_n, r->rules_n + 1);
 	rule = &r->rule[r->rules_n];
-	*rule = (struct filter_rule){.insn = r->insns_n, .text_len = (uint32_t)len};
+	*rule = (struct filter_rule){.insn = r->insns_n};
 	if (read_verb(&expression, &expression_len, &rule->allow) != 0)
 		return fail_set(
 			fail, -EINVAL,
@@ -112,7 +125,7 @@ static int read_rule(struct reading *r, const char *text, size_t len, struct fai
 	if (error != 0)
 		return fail_prefix(fail, error, "rule %u (\"%.*s\")", r->rules_n + 1,
 				   (int)(len < SHOWN ? len : SHOWN), text);
-	add_text(r, rule, text);
+	add_rule_text(r, rule, expression, expression_len);
 	r->rules_n++;
 	return 0;
 }

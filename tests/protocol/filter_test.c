@@ -12,7 +12,9 @@
 #include "fg_packet.h"
 
 static const char *const ports[] = {
-	"h0,queues=4,bridge=br1", "h1,bridge=br1", "v0,bridge=br1",
+	"h0,queues=4,bridge=br1",
+	"h1,bridge=br1",
+	"v0,bridge=br1",
 	"v1,bridge=br1",
 	"a,filter-from-vm=deny tcp dst port 25; allow not tcp[100] = 1; deny ether[400] = 7; allow",
 	"b,filter-to-vm=deny udp dst port 53; allow",
@@ -117,8 +119,11 @@ static void what_is_not_known_does_not_pass(void **state)
 		send_frame(a, len, layouts[i]);
 		receive_frame(c, len);
 	}
-	expect_account("a", &a0, &(struct account){.rx_ok = 2 * LAYOUTS, .copies = 2 * LAYOUTS,
-						   .rx_drop[RX_DROP_FILTER_UNKNOWN] = LAYOUTS, .rx_drop[RX_DROP_FILTER] = LAYOUTS});
+	expect_account("a", &a0,
+		       &(struct account){.rx_ok = 2 * LAYOUTS,
+					 .copies = 2 * LAYOUTS,
+					 .rx_drop[RX_DROP_FILTER_UNKNOWN] = LAYOUTS,
+					 .rx_drop[RX_DROP_FILTER] = LAYOUTS});
 	assert_silence(c);
 }
 
