@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "complete_line.h"
 #include "corpse.h"
+#include "ctl_metrics.h"
 #include "ctl_socket.h"
 #include "ctl_telemetry.h"
 #include "doorbell.h"
@@ -63,6 +64,7 @@ struct vuswitch {
 	struct vus_switch *sw;
 	struct ctl_socket *ctl;
 	struct changes *changes;
+	struct ctl_metrics *metrics;
 	struct last_good last_good;
 	struct heartbeat heartbeat;
 	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
@@ -226,6 +228,7 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	vus->settled = false;
 	take_text(vus, config);
 	switch_apply(vus->sw, config);
+	ctl_metrics_apply(vus->metrics);
 }
 
 /* Notifies the service manager when it begins and ends: `systemctl reload` returns when the new configuration is in force,
@@ -287,6 +290,7 @@ static void place_threads(struct vuswitch *vus) RUNS_ON(control_thread)
 static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
 {
 	int error = ctl_socket_probe(vus->options.control, fail);
+	cpu_set_t cpus;
 
 	spare_cpus_look();
 	if (error == 0)
@@ -334,7 +338,9 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		.taken = vuswitch_take_config,
 		.arg = vus,
 	});
-	if (vus->changes == NULL)
+	spare_cpus_find(&cpus);
+	vus->metrics = ctl_metrics_create(vus->loop, vus->sw, &cpus);
+	if (vus->changes == NULL || vus->metrics == NULL)
 		return fail_set(fail, -ENOMEM, "vuswitch: no memory");
 	vus->last_good = (struct last_good){
 		.loop = vus->loop, .path = vus->options.last_good, .kept = vuswitch_kept, .arg = vus};
@@ -378,6 +384,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if ((vus->settled || is_too_little(vus)) && !vuswitch_begin(vus))
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
+	ctl_metrics_apply(vus->metrics);
 	ctl_socket_take_changes(vus->ctl, vus->changes);
 	heartbeat_start(&vus->heartbeat, vus->loop);
 	loop_run(vus->loop);
@@ -419,6 +426,7 @@ static bool vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	/* What is on its way to the disk gets there (loop_destroy()), and nothing waits for the result. */
 	vus->reloading = false;
 	ctl_telemetry_stop();
+	ctl_metrics_end(vus->metrics);
 	ctl_socket_destroy(vus->ctl);
 	changes_end(vus->changes);
 	if (vus->sw != NULL)
@@ -434,6 +442,7 @@ static bool vuswitch_destroy(struct vuswitch *vus) RUNS_ON(control_thread)
 	devices_lost = vus->loop != NULL && loop_devices_busy(vus->loop);
 	loop_destroy(vus->loop);
 	changes_destroy(vus->changes);
+	ctl_metrics_destroy(vus->metrics);
 	rcu_fini();
 	watchdog_stop();
 	poke_leave();

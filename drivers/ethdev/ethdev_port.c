@@ -256,6 +256,7 @@ static const struct port_ops ops = {
 	.disarm = ethdev_disarm,
 	.state = ethdev_state,
 	.show = ethdev_show,
+	.measure = ethdev_measure,
 	.destroy = ethdev_port_destroy,
 };
 
@@ -359,6 +360,7 @@ const struct port_driver ethdev_port_driver = {
 	.anew = "its link is down meanwhile",
 	.arguments = true,
 	.options = &ethdev_options,
+	.metrics = ethdev_metrics,
 	.verify = ethdev_options_verify,
 	.takes = ethdev_options_takes,
 	.warn = ethdev_options_warn,

@@ -52,5 +52,8 @@ static inline struct ethdev_port *ethdev_port_of(struct port *port)
 
 void ethdev_state(struct port *port, struct port_state *state);
 void ethdev_show(struct port *port, struct json_t *object);
+/* ethdev_metrics.c: port_driver.metrics and port_ops.measure. */
+extern const struct metrics_kind *const ethdev_metrics[];
+void ethdev_measure(struct port *port, struct metrics_set *set);
 
 #endif

@@ -222,6 +222,7 @@ static const struct port_ops vhost_ops = {
 	.ring_broken = ring_broken,
 	.state = vhost_state,
 	.show = vhost_show,
+	.measure = vhost_measure,
 	.reconfigure = reconfigure,
 	.destroy = vhost_port_destroy,
 };
@@ -303,6 +304,7 @@ const struct port_driver vhost_port_driver = {
 	.vm = true,
 	.paces = true,
 	.options = &vhost_options,
+	.metrics = vhost_metrics,
 	.verify = vhost_options_verify,
 	.takes = vhost_options_takes,
 	.warn = vhost_options_warn,

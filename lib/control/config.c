@@ -41,6 +41,18 @@ static const struct option_row switch_rows[] = {
 	 .help = "users who may change the running switch through the control socket, beside root and the switch's own"},
 	{.key = "change-groups", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, change_groups),
 	 .value = "GROUP[,GROUP]...", .otherwise = "none", .help = "groups whose members may do so"},
+	{.key = "metrics", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, metrics), .value = "SOCKET",
+	 .otherwise = "none",
+	 .help = "the path of a unix socket at which metrics are read (OpenMetrics, HTTP), from the root, up to 107 characters"},
+	{.key = "metrics-owner", .kind = OPTION_USER, .offset = offsetof(struct switch_options, metrics_owner), .value = "USER",
+	 .otherwise = "the switch's own user", .help = "the user the metrics socket belongs to, a name or a number"},
+	{.key = "metrics-group", .kind = OPTION_GROUP, .offset = offsetof(struct switch_options, metrics_group), .value = "GROUP",
+	 .otherwise = "the switch's own group", .help = "the group the metrics socket belongs to, a name or a number"},
+	{.key = "metrics-mode", .kind = OPTION_MODE, .offset = offsetof(struct switch_options, metrics_mode), .value = "OCTAL",
+	 .otherwise = "0660", .help = "who may use the metrics socket, 0 to 0777; to connect needs the right to write"},
+	{.key = "metrics-listen", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, metrics_listen),
+	 .value = "[ADDRESS:]PORT", .otherwise = "none",
+	 .help = "a TCP port at which metrics are read, of 127.0.0.1 or of the address given; whoever can reach it may read"},
 };
 const struct option_table switch_options = OPTION_TABLE(switch_rows, struct switch_options);
 

@@ -82,6 +82,8 @@ struct switch_options {
 	const struct tree *profiles, *bridges, *ports;
 	bool rebalance;
 	char *change_users, *change_groups;
+	char *metrics, *metrics_listen; /* where metrics are read: a unix socket, a TCP address; NULL: nowhere */
+	uint32_t metrics_owner, metrics_group, metrics_mode;
 	/* What these name: user and group numbers, by config_check(). */
 	uint32_t change_uid[CONFIG_CHANGERS_MAX], change_gid[CONFIG_CHANGERS_MAX];
 	unsigned int change_uids_n, change_gids_n;

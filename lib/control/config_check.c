@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config_private.h"
+#include "metrics_listen.h"
 #include "one_path.h"
 #include "rights.h"
 #include "vus_limits.h"
@@ -133,6 +134,29 @@ static int check_changers(struct config *config, struct fail *fail)
 					  &options->change_gids_n, fail);
 }
 
+/* Where metrics are read. */
+static int check_metrics(const struct config *config, struct fail *fail)
+{
+	const struct switch_options *options = &config->options;
+	struct sockaddr_storage address;
+	const char *key = "metrics";
+	struct option_entry entry;
+	struct fail why;
+	socklen_t len;
+	int error = 0;
+
+	if (options->metrics != NULL)
+		error = metrics_listen_check_path(options->metrics, key, &why);
+	if (error == 0 && options->metrics_listen != NULL) {
+		key = "metrics-listen";
+		error = metrics_listen_parse(options->metrics_listen, &address, &len, &why);
+	}
+	if (error == 0)
+		return 0;
+	entry = top_entry(config, key);
+	return option_fail(fail, error, &entry, key, "%s", why.text);
+}
+
 static int check_top(struct config *config, struct fail *fail)
 {
 	int error = init_top(config, fail);
@@ -142,7 +166,9 @@ static int check_top(struct config *config, struct fail *fail)
 	for (unsigned int i = 0; error == 0 && i < config->typed_n; i++)
 		if (!config->typed[i].is_port)
 			error = read_top(config, config->typed[i].source, config->typed[i].node, fail);
-	return error == 0 ? check_changers(config, fail) : error;
+	if (error == 0)
+		error = check_changers(config, fail);
+	return error == 0 ? check_metrics(config, fail) : error;
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */
@@ -623,6 +649,30 @@ static int fail_control(const struct config *config, const struct config_port *p
 			   value);
 }
 
+/* The metrics' socket is nobody else's: not the control socket, which is at `control`, nor a port's. */
+static int check_metrics_file(const struct config *config, const char *control, struct fail *fail)
+{
+	const char *path = config->options.metrics;
+	const struct option_entry entry = top_entry(config, "metrics");
+	char *file = path != NULL ? one_path(path) : NULL;
+	int error = 0;
+
+	if (path != NULL && file == NULL)
+		return fail_set(fail, -ENOMEM, "%s: no memory", path);
+	if (path != NULL && strcmp(file, control) == 0)
+		error = option_fail(fail, -EEXIST, &entry, "metrics", "metrics: %.107s is the control socket; give another path",
+				    path);
+	for (unsigned int i = 0; path != NULL && config->drivers[i] != NULL && error == 0; i++) {
+		const struct config_port *port = config_find_taker(config, config->drivers[i], file);
+
+		if (port != NULL)
+			error = option_fail(fail, -EEXIST, &entry, "metrics",
+					    "metrics: %.107s is the socket of port %.31s; give another path", path, port->name);
+	}
+	free(file);
+	return error;
+}
+
 int config_check_control(const struct config *config, const char *control, struct fail *fail)
 {
 	char *file = one_path(control);
@@ -636,6 +686,8 @@ int config_check_control(const struct config *config, const char *control, struc
 		if (port != NULL)
 			error = fail_control(config, port, fail);
 	}
+	if (error == 0)
+		error = check_metrics_file(config, file, fail);
 	free(file);
 	return error;
 }

@@ -28,6 +28,8 @@ struct frame;
 struct json_t;
 struct lcore_ctx;
 struct loop;
+struct metrics_kind;
+struct metrics_set;
 struct option_entry;
 struct option_table;
 struct port;
@@ -98,6 +100,9 @@ struct port_ops {
 	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
 	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
 	void (*show)(struct port *port, struct json_t *object);
+	/* Control thread. Adds what the port is and has of the driver's own kinds (port_driver.metrics) to a set of metrics
+	 * (metrics_set.h). NULL: the type has none. */
+	void (*measure)(struct port *port, struct metrics_set *set);
 	/* Control thread. Changes what is live: the rows of the bits in `changed`, whose values are in `options`. 0, or -errno
 	 * with a line in `fail` and the port as it was. NULL: the type has no live options. */
 	int (*reconfigure)(struct port *port, const void *options, uint64_t changed, struct fail *fail);
@@ -150,6 +155,7 @@ struct port_driver {
 	bool paces;	    /* what exceeds ctx->allowance stays with the sender: its ports may have rate-from-vm */
 	bool arguments;	    /* on the command line, what is no key is an argument of the first value: up0=net_tap0,iface=tap0 */
 	const struct option_table *options;
+	const struct metrics_kind *const *metrics; /* metrics of such ports beside those that all have; ended by NULL; or NULL */
 
 	/* What no table can say: one option against another, a path. Fills in what follows from others; `common` has what was
 	 * said for all ports. 0 or -errno with a line in `fail`. */

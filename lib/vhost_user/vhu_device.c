@@ -425,6 +425,7 @@ void vhu_device_status(const struct vhu_device *device, struct vhu_status *statu
 		.replaced = device->replaced,
 		.messages = device->messages,
 		.pending = device->pending,
+		.arriving = device->postcopy.state >= VHU_POSTCOPY_LISTENING,
 	};
 
 	disposal_account_stats(device->account, &status->calls);

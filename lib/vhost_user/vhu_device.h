@@ -100,6 +100,7 @@ struct vhu_status {
 	const char *waiting;	 /* the request that is answered after that, or NULL */
 	struct vhu_stalls stalls;
 	char postcopy[320];	 /* "offered", "off: ...", "not offered: ...", "memory is arriving: ..." */
+	bool arriving;		 /* its memory is, or a lane still has its rings (postcopy) */
 	char last_error[256];	 /* why the last connection ended badly, or empty */
 };
 

@@ -190,9 +190,12 @@ static const struct {
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
 	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: profiles, bridges, ports, rebalance, "
-	 "change-users, change-groups, socket-owner, socket-group, socket-mode"},
+	 "change-users, change-groups, metrics, metrics-owner, metrics-group, "
+	 "metrics-mode, metrics-listen, socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
 	{"rebalance: [on]\nports: []\n", 1, "rebalance"},
+	{"ports: []\nmetrics: m.sock\n", 2, "metrics: \"m.sock\" is no path from the root"},
+	{"ports: []\nmetrics-listen: localhost:9321\n", 2, "\"localhost:9321\" is no address to listen at"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
 	 "key \"mac-tabel-size\" of bridge b is not known under bridges; did you mean mac-table-size?; known here: name, "
 	 "mac-table-size"},
