@@ -104,7 +104,7 @@ const struct command commands[] = {
 	{.name = "vlans", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_vlans},
 	 .show = view_vlans, .help = "the VLANs of vlan-aware bridges, and which ports send them with a tag or without"},
 	{.name = "groups", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_groups},
-	 .show = view_groups, .help = "of bridges with multicast-snooping: who asks for members, where routers are, and the groups"},
+	 .show = view_groups, .help = "multicast groups of bridges that snoop, who asks for members, and where routers are"},
 	{.name = "filters", .arguments = "PORT", .argument = {ARGUMENT_PORT}, .needed = 1,
 	 .missing = "of which port? `vusctl ports` lists them",
 	 .options = OF_TABLES, .question = {ask_filters}, .show = view_filters,

@@ -156,7 +156,8 @@ static void expiring_cell(const json_t *ports)
 	{
 		if (at < sizeof(text))
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %s", i > 0 ? ", " : "", text_of(port, "port"),
-					       time_text(number_of(port, "expires")));
+					       json_object_get(port, "expires") != NULL ? time_text(number_of(port, "expires"))
+											: "always");
 	}
 	table_cell("%s", text[0] != '\0' ? text : "-");
 }

@@ -9,9 +9,9 @@
  * from. Frames do not go between two ports that are isolated (policy.h). A frame whose source is a group address or zero
  * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and LACP
  * are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN (IEEE 802.1Q-2018),
- * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). On one that snoops, frames for multicast groups leave by
- * ports that have a member or a router (bridge_snoop.h). Order is kept between any two ports, whether
- * frames were flooded or not.
+ * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). On one that snoops, frames for multicast groups
+ * leave by ports that have a member or a router (bridge_snoop.h). Order is kept between any two ports, whether frames were
+ * flooded or not.
  */
 #ifndef VUS_BRIDGE_H
 #define VUS_BRIDGE_H

@@ -162,8 +162,8 @@ static inline __attribute__((always_inline)) verdict_t flood_to(struct sorting *
 	return bridge_egress_by(&s->in, port, policy, s->flood, s->floods);
 }
 
-/* The next member that takes a flood, of those whose ids are not below `from`: its place among the members, or, where the flood is
- * for some of them, its id. */
+/* The next member that takes a flood, of those whose ids are not below `from`: its place among the members, or, where the
+ * flood is for some of them, its id. */
 static inline __attribute__((always_inline)) uint32_t receiver_next(const struct sorting *s, uint32_t from)
 {
 	if (__builtin_expect(s->flood_to == NULL, 1))

@@ -39,7 +39,9 @@ static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct brid
 		.ctx = ctx,
 		.port = port,
 		.policy = policy,
-		.vlan = __builtin_expect(bridge->vlan_aware, 0) ? (port != NULL ? policy_vlan_of(policy) : &policy_vlan_switch) : NULL,
+		.vlan = __builtin_expect(bridge->vlan_aware, 0)
+				? (port != NULL ? policy_vlan_of(policy) : &policy_vlan_switch)
+				: NULL,
 		.guard = __builtin_expect(policy != NULL, 0) ? policy->guard : NULL,
 		.filter = __builtin_expect(policy != NULL, 0) ? policy->filter[FILTER_FROM] : NULL,
 	};

@@ -180,8 +180,8 @@ static int check_multicast(struct bridge_options *options, const struct option_e
 				   "who asks for members has to hear the answers; add multicast-snooping: on, or remove "
 				   "multicast-querier");
 	if ((ipv4 != NULL || ipv6 != NULL) && !options->multicast_querier)
-		return option_fail(fail, -EINVAL, entry, key, "it does not ask for members; add multicast-querier: on, or remove %s",
-				   key);
+		return option_fail(fail, -EINVAL, entry, key,
+				   "it does not ask for members; add multicast-querier: on, or remove %s", key);
 	error = check_querier_ipv4(options, entry, fail);
 	return error != 0 ? error : check_querier_ipv6(options, entry, fail);
 }
@@ -290,7 +290,7 @@ static const struct option_row port_rows[] = {
 	 .help = "on a bridge with multicast-snooping: whether a router is behind the port, which gets all multicast"},
 	{.key = "multicast-fast-leave", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, multicast_fast_leave),
 	 .live = true, .on = "who leaves a group is the only one there",
-	 .help = "on a bridge with multicast-snooping: whether a group ends with the first leave, without asking for other members"},
+	 .help = "on a bridge with multicast-snooping: whether a group ends with the first leave, and no other member is asked"},
 	RATE("rate-from-vm", rate_from_vm, "bit/s",
 	     "what its VM may send on an Ethernet wire; what exceeds it waits in the VM's ring"),
 	PACKETS("packets-from-vm", packets_from_vm, "the same in packets"),

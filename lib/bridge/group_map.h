@@ -2,8 +2,8 @@
 /* group_map.h: which ports take a frame for a multicast group, as lcores look it up: made by control from what it has heard
  * (group_table.h, group_querier.h), published as a whole, never changed.
  *
- * A group is found by its VLAN and its Ethernet address, as hosts' own filters are: of groups that share an address, each gets the
- * ports of all. What is found by binary search costs the same whatever groups a guest chooses.
+ * A group is found by its VLAN and its Ethernet address, as hosts' own filters are: of groups that share an address, each
+ * gets the ports of all. What is found by binary search costs the same whatever groups a guest chooses.
  *
  * Context: control makes it; lcores look up between two quiescent states.
  */

@@ -124,7 +124,8 @@ static void tell_bridge_change(const struct config_bridge *before, const struct 
 {
 	static const char cost[] = "the bridge learns its addresses again";
 	const uint64_t list = option_bit(&bridge_options, "static-macs");
-	uint64_t bits = bridge_change(before, after), live = option_changed(&bridge_options, &before->options, &after->options) & ~bits;
+	uint64_t bits = bridge_change(before, after),
+		 live = option_changed(&bridge_options, &before->options, &after->options) & ~bits;
 	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
 	struct config_told told = {.kind = "bridge", .name = before->name, .what = "changed", .line = line};
 

@@ -8,8 +8,8 @@
  *				  from `first` (0), at most `limit` (10000), and "more" are left out
  *	vlans {bridge, first, limit}  the VLANs of vlan-aware bridges that have ports: from `first` to `last` of an entry, which
  *				  ports send them `untagged` and which `tagged`
- *	groups {bridge, first, limit}  of bridges that snoop: who asks for members in each VLAN, `family`, `querier`, `snooped` and
- *				  `routers`; and each `group`, with the `ports` that are members, which `expires` in so many seconds
+ *	groups {bridge, first, limit}  of bridges that snoop: for each VLAN and `family` the `querier`, whether it is `snooped`,
+ *				  and `routers`; and each `group` with its `ports`, which `expires` in so many seconds
  *	filters {name}		  the rules of a port's filters, and how many frames each has decided
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round

@@ -364,6 +364,37 @@ static void add_group(struct ctl_list *list, const struct group_table *table, ui
 	ctl_text_put(list->text, "]}");
 }
 
+static bool has_router_by_option(const struct ctl_list *list, const struct port *port) RUNS_ON(control_thread)
+{
+	return switch_port_config(list->sw, port)->member.multicast_router == BRIDGE_ROUTER_ON;
+}
+
+/* Those that are told to have one do so for ever, those where one was heard for a while. */
+static void add_routers(struct ctl_list *list, const struct group_state *state) RUNS_ON(control_thread)
+{
+	const struct bridge *bridge = switch_bridge_at(list->sw, list->at);
+	bool first = true;
+
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		const struct port *port = switch_port_at(list->sw, id);
+
+		if (port == NULL || port->bridge != bridge || !has_router_by_option(list, port))
+			continue;
+		ctl_text_put(list->text, first ? "{\"port\":" : ",{\"port\":");
+		ctl_text_string(list->text, port->name);
+		ctl_text_put(list->text, "}");
+		first = false;
+	}
+	for (uint32_t i = 0; i < state->routers_n; i++) {
+		const struct port *port = switch_port_at(list->sw, state->router[i].port);
+
+		if (port != NULL && has_router_by_option(list, port))
+			continue;
+		add_group_port(list, first, state->router[i].port, state->router[i].until);
+		first = false;
+	}
+}
+
 /* Who asks in a VLAN, and where routers are. */
 static void add_querier(struct ctl_list *list, const struct group_queriers *queriers, uint16_t fid, enum group_family family)
 	RUNS_ON(control_thread)
@@ -381,8 +412,7 @@ static void add_querier(struct ctl_list *list, const struct group_queriers *quer
 	ctl_text_put(list->text, state.snooped ? "true" : "false");
 	add_key(list->text, "routers");
 	ctl_text_put(list->text, "[");
-	for (uint32_t i = 0; i < state.routers_n; i++)
-		add_group_port(list, i == 0, state.router[i].port, state.router[i].until);
+	add_routers(list, &state);
 	ctl_text_put(list->text, "]}");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* switch_groups.c: multicast snooping of a bridge: what lcores hand over of IGMP and MLD becomes a table, the table becomes a map for
- * lcores, and where the switch is the querier it asks. */
+/* switch_groups.c: multicast snooping of a bridge: what lcores hand over of IGMP and MLD becomes a table, the table becomes
+ * a map for lcores, and where the switch is the querier it asks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,7 +178,8 @@ static void send_queries(struct switch_groups *g, uint64_t now) RUNS_ON(control_
 /* When there is something to do next. */
 static uint64_t next_of(const struct switch_groups *g, uint64_t now)
 {
-	uint64_t next = group_table_next(g->table), queriers = group_queriers_next(g->queriers), map = g->mapped_ns + MAP_PAUSE_NS;
+	uint64_t next = group_table_next(g->table), queriers = group_queriers_next(g->queriers),
+		 map = g->mapped_ns + MAP_PAUSE_NS;
 
 	/* A query that is late waits for the pause to be over. */
 	if (queriers <= now)
@@ -225,7 +226,8 @@ static void join(struct switch_groups *g, struct port *port, const struct group_
 	count(&port_counters_of_control(port)->mcast_refused, 1);
 	if (error == -ENOSPC)
 		log_limited(&g->full, LOG_WARN, bridge_name(g->of->bridge),
-			    "%u multicast groups are as many as it keeps: frames for others are flooded; make multicast-groups larger, "
+			    "%u multicast groups are as many as it keeps: frames for others are flooded; make "
+			    "multicast-groups larger, "
 			    "or multicast-groups-per-port smaller",
 			    g->of->made.options.multicast_groups);
 }
@@ -265,8 +267,8 @@ static void take_report(struct switch_groups *g, struct port *port, uint16_t fid
 	}
 }
 
-static void take_query(struct switch_groups *g, const struct port *port, uint16_t fid, const struct group_message *m, uint64_t now)
-	RUNS_ON(control_thread)
+static void take_query(struct switch_groups *g, const struct port *port, uint16_t fid, const struct group_message *m,
+		       uint64_t now) RUNS_ON(control_thread)
 {
 	uint64_t response = m->response_ms < GROUP_LAST_MEMBER_MS ? GROUP_LAST_MEMBER_MS : m->response_ms;
 	const struct group_key key = {.fid = fid, .family = (uint16_t)m->family, .group = m->group};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* group_message.h: what hosts and routers say of multicast groups, read from a frame: IGMP v1 to v3 (RFC 1112, 2236, 3376), MLD v1
- * and v2 (RFC 2710, 3810), and by what else a router is known: PIM hellos (RFC 7761, 4.9.2) and router advertisements of MRD
- * (RFC 4286).
+/* group_message.h: what hosts and routers say of multicast groups, read from a frame: IGMP v1 to v3 (RFC 1112, 2236, 3376),
+ * MLD v1 and v2 (RFC 2710, 3810), and by what else a router is known: PIM hellos (RFC 7761, 4.9.2) and router
+ * advertisements of MRD (RFC 4286).
  *
  * Strict: a message counts only if each length fits the one around it, each checksum is right, it has come over one link only
  * (TTL or hop limit 1), and an MLD message has the router alert and the source that its RFC demands. What is read is
@@ -74,7 +74,8 @@ struct group_record {
 	enum {
 		GROUP_RECORD_JOIN,
 		GROUP_RECORD_LEAVE,
-		GROUP_RECORD_NOTHING, /* it says which sources are not wanted any more: the membership stays until its time is over */
+		GROUP_RECORD_NOTHING, /* it says which sources are not wanted any more: the membership stays until its time is
+					 over */
 	} what;
 };
 /* The next record of a report. False: there is none. */

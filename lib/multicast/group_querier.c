@@ -148,8 +148,8 @@ static uint64_t larger_of(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* RFC 3376, 8.5. A querier that says it asks more often than it is configured here does not make anything end earlier: who says so
- * may be a guest. */
+/* RFC 3376, 8.5. A querier that says it asks more often than it is configured here does not make anything end earlier: who
+ * says so may be a guest. */
 static uint64_t other_querier_present(const struct group_queriers *queriers, uint64_t interval, uint64_t response)
 {
 	return GROUP_ROBUSTNESS * larger_of(interval, queriers->config.interval) + response / 2;
@@ -340,7 +340,8 @@ uint64_t group_queriers_membership(const struct group_queriers *queriers, uint16
 	return larger_of(least, GROUP_ROBUSTNESS * vlan->asked[family].interval + vlan->asked[family].response);
 }
 
-bool group_queriers_state(const struct group_queriers *queriers, uint16_t fid, enum group_family family, struct group_state *state)
+bool group_queriers_state(const struct group_queriers *queriers, uint16_t fid, enum group_family family,
+			  struct group_state *state)
 {
 	const struct vlan *vlan = queriers->vlan[fid];
 	const struct asked *asked = vlan != NULL ? &vlan->asked[family] : NULL;

@@ -5,8 +5,8 @@
  * Snooping is of use only where somebody asks: without queries hosts say once that they join, and members would be forgotten
  * after a while. So a VLAN is *snooped* while there is a querier, and from when the answers to its first query are in.
  *
- * Election (RFC 3376, 6.6.2; RFC 3810, 7.6.2): of two queriers the one with the lower address asks. 0.0.0.0 takes no part (RFC 4541,
- * 2.1.1): with that as our own, we ask only as long as there is nobody else.
+ * Election (RFC 3376, 6.6.2; RFC 3810, 7.6.2): of two queriers the one with the lower address asks. 0.0.0.0 takes no part
+ * (RFC 4541, 2.1.1): with that as our own, we ask only as long as there is nobody else.
  *
  * Context: control; no clock: the caller says what time it is.
  * Units: nanoseconds of one clock that never goes back.
@@ -49,8 +49,8 @@ uint64_t group_queriers_next(const struct group_queriers *queriers);
 /* Whether what group_queriers_state() says has changed since the last call. */
 bool group_queriers_changed(struct group_queriers *queriers);
 
-/* How long a member stays one after its report (RFC 3376, 8.4): as the querier's interval says, and never less than as ours does, for
- * the querier may be a guest. */
+/* How long a member stays one after its report (RFC 3376, 8.4): as the querier's interval says, and never less than as ours
+ * does, for the querier may be a guest. */
 uint64_t group_queriers_membership(const struct group_queriers *queriers, uint16_t fid, enum group_family family);
 
 struct group_router {
@@ -66,6 +66,7 @@ struct group_state {
 	const struct group_router *router; /* by port */
 };
 /* False: nothing is known of the VLAN. */
-bool group_queriers_state(const struct group_queriers *queriers, uint16_t fid, enum group_family family, struct group_state *state);
+bool group_queriers_state(const struct group_queriers *queriers, uint16_t fid, enum group_family family,
+			  struct group_state *state);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* group_table.h: which ports of one bridge have members of which multicast groups, by VLAN, and until when.
  *
- * Bounds: `groups_max` groups in all, and `port_max` memberships for each port, so that a guest that joins whatever there is takes no
- * more than its share. What is beyond is refused, and what was there before stays.
+ * Bounds: `groups_max` groups in all, and `port_max` memberships for each port, so that a guest that joins whatever there
+ * is takes no more than its share. What is beyond is refused, and what was there before stays.
  *
  * Context: control; no clock: the caller says what time it is.
  * Units: nanoseconds of one clock that never goes back.
@@ -30,7 +30,8 @@ void group_table_destroy(struct group_table *table);
 /* From now on; what is beyond a smaller bound stays until its time is over. */
 void group_table_set_bounds(struct group_table *table, const struct group_table_config *config);
 
-/* Returns: 1: the port is a member now; 0: it was, and is for longer; -ENOSPC: the table is full; -EDQUOT: the port has its share;
+/* Returns: 1: the port is a member now; 0: it was, and is for longer; -ENOSPC: the table is full; -EDQUOT: the port has its
+ * share;
  * -ENOMEM. */
 int group_table_join(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until);
 /* Whether it was a member. */
@@ -57,8 +58,8 @@ struct group_entry {
 };
 uint32_t group_table_n(const struct group_table *table);
 bool group_table_is_full(const struct group_table *table);
-/* Group number i, in an order that stays while none comes or goes: by VLAN, then by Ethernet address (group_mac()), so that groups
- * which share one follow each other. */
+/* Group number i, in an order that stays while none comes or goes: by VLAN, then by Ethernet address (group_mac()), so that
+ * groups which share one follow each other. */
 struct group_entry group_table_at(const struct group_table *table, uint32_t i);
 
 #endif

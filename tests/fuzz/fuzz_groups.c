@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames that say anything of multicast groups, with the checksums right or not, read and entered into the tables of a bridge as
- * control does it: what is read lies within the frame, bounds hold, nothing outlives its time, and a query of our own is read as it
- * was meant.
+ * control does it: what is read lies within the frame, bounds hold, nothing outlives its time, and a query of our own is
+ * read as it was meant.
  */
 #include "fuzz.h"
 
@@ -112,7 +112,8 @@ static size_t make_frame(struct fuzz *in, uint8_t *frame)
 
 /* --- what becomes of them ------------------------------------------------------------------------------------------ */
 
-static void enter(struct known *known, const struct group_message *m, const struct group_record *record, uint16_t fid, uint16_t port)
+static void enter(struct known *known, const struct group_message *m, const struct group_record *record, uint16_t fid,
+		  uint16_t port)
 {
 	const struct group_key key = {.fid = fid, .family = (uint16_t)m->family, .group = record->group};
 	uint64_t lasts = group_queriers_membership(known->queriers, fid, m->family);
@@ -191,7 +192,11 @@ static void check_own_query(struct fuzz *in)
 	static const uint8_t mac[6] = {2, 1, 2, 3, 4, 5};
 	struct group_address from = group_link_local_of(mac), group = {{0xff, 0x1e}};
 	uint8_t frame[GROUP_QUERY_BYTES];
-	struct group_query query = {.family = GROUP_IPV6, .mac = mac, .from = &from, .group = &group, .response_ms = fuzz_uint32(in) % 8387584,
+	struct group_query query = {.family = GROUP_IPV6,
+				    .mac = mac,
+				    .from = &from,
+				    .group = &group,
+				    .response_ms = fuzz_uint32(in) % 8387584,
 				    .interval_ms = fuzz_uint32(in) % 31744000};
 	struct group_message m;
 
@@ -205,8 +210,8 @@ void fuzz_input(struct fuzz *in)
 {
 	struct known known = {
 		.table = group_table_create(&(struct group_table_config){.groups_max = GROUPS_MAX, .port_max = PORT_MAX}),
-		.queriers = group_queriers_create(
-			&(struct group_queriers_config){.asks = fuzz_chance(in, 128), .interval = 125 * second, .response = 10 * second}),
+		.queriers = group_queriers_create(&(struct group_queriers_config){
+			.asks = fuzz_chance(in, 128), .interval = 125 * second, .response = 10 * second}),
 		.now = 1000 * second,
 	};
 

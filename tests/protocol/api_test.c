@@ -83,6 +83,9 @@ static void every_member_is_described(void **state)
 		"{\"command\": \"bridge.add\", \"bridge\": {\"name\": \"lan\"}, \"dry-run\": true}",
 		"{\"command\": \"bridge.add\", \"bridge\": {\"name\": \"lan\"}}",
 		"{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"mac-aging\": 5}}",
+		"{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": true}}",
+		"{\"command\": \"bridges\"}",
+		"{\"command\": \"groups\"}",
 		"{\"command\": \"port.add\", \"port\": {\"name\": \"n\", \"type\": \"ethdev\", \"device\": \"net_nope0\"}}",
 		"{\"command\": \"bridge.remove\", \"name\": \"lan\"}",
 	};

@@ -19,13 +19,14 @@ static const char *const ports[] = {
 	"h,bridge=br2,multicast-router=off", "v,bridge=br2", "w,bridge=br2", "s,bridge=br2,multicast-router=on",
 	NULL,
 };
-static const char text[] =
-	"bridges:\n"
-	"  - {name: br0, multicast-snooping: on, multicast-unregistered: routers}\n"
-	"  - {name: br1, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, multicast-query-interval: 1, "
-	"vlan-aware: on}\n"
-	"  - {name: br2, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, multicast-query-interval: 1, "
-	"multicast-groups-per-port: 3}\n";
+static const char text[] = "bridges:\n"
+			   "  - {name: br0, multicast-snooping: on, multicast-unregistered: routers}\n"
+			   "  - {name: br1, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, "
+			   "multicast-query-interval: 1, "
+			   "vlan-aware: on}\n"
+			   "  - {name: br2, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, "
+			   "multicast-query-interval: 1, "
+			   "multicast-groups-per-port: 3}\n";
 
 /* --- the switch's view -------------------------------------------------------------------------------------------- */
 
@@ -296,7 +297,9 @@ static void each_vlan_by_itself(void **state)
 static void a_malformed_one(struct guest *h, unsigned int i)
 {
 	uint8_t frame[FG_GROUP_FRAME];
-	const struct fg_said said = {.what = i % 2 == 0 ? FG_JOINS : FG_ASKS, .version = 3, .group = i % 4 < 2 ? "239.3.3.3" : "ff1e::3",
+	const struct fg_said said = {.what = i % 2 == 0 ? FG_JOINS : FG_ASKS,
+				     .version = 3,
+				     .group = i % 4 < 2 ? "239.3.3.3" : "ff1e::3",
 				     .sources = 2};
 	size_t len = fg_group_write(frame, h->nic.mac, &said);
 
@@ -354,6 +357,7 @@ static void a_greedy_guest_takes_nothing_from_others(void **state)
 	/* It is no router, and asks for nobody; its share of groups is three. */
 	assert_false(groups_say("\"querier\":\"1.0.0.1\""));
 	assert_false(groups_say("\"routers\":[{\"port\":\"h\""));
+	assert_true(groups_say("\"routers\":[{\"port\":\"s\"}]"));
 	/* And others have room. */
 	say(w, (struct fg_said){.what = FG_JOINS, .version = 3, .group = "239.6.6.6"});
 	await_groups("\"group\":\"239.6.6.6\",\"ports\":[{\"port\":\"w\"", true);
@@ -390,7 +394,8 @@ static void it_is_switched_while_guests_run(void **state)
 	send_data(x, "239.1.1.1", 0);
 	assert_data(x, both, (const unsigned int[]){1, 1}, 0);
 	assert_false(groups_say("\"lan\""));
-	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": true, \"multicast-querier\": true, "
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": true, "
+	       "\"multicast-querier\": true, "
 	       "\"multicast-query-interval\": 1, \"multicast-unregistered\": \"routers\"}}\n");
 	await_groups("\"bridge\":\"lan\",\"family\":\"ipv4\",\"querier\":\"self\",\"snooped\":true", true);
 	send_data(x, "239.1.1.1", 0);
@@ -402,7 +407,8 @@ static void it_is_switched_while_guests_run(void **state)
 	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"z\", \"multicast-router\": \"on\"}}\n");
 	send_data(x, "239.1.1.1", 0);
 	assert_data(x, both, (const unsigned int[]){0, 1}, 0);
-	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": false, \"multicast-querier\": "
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": false, "
+	       "\"multicast-querier\": "
 	       "false}}\n");
 	send_data(x, "239.1.1.1", 0);
 	assert_data(x, both, (const unsigned int[]){1, 1}, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fg_group.h: what hosts and routers say of multicast groups, written as the RFCs draw it and by nothing of the switch's: IGMP v1 to
- * v3, MLD v1 and v2, PIM hellos, MRD advertisements; and a datagram for a group.
+/* fg_group.h: what hosts and routers say of multicast groups, written as the RFCs draw it and by nothing of the switch's:
+ * IGMP v1 to v3, MLD v1 and v2, PIM hellos, MRD advertisements; and a datagram for a group.
  */
 #ifndef FG_GROUP_H
 #define FG_GROUP_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where a bridge that snoops sends what: bursts of generated frames against a plain model of RFC 4541, on a bridge with VLANs and on
- * one without, in one go and with floods that are left and gone on with; what control is given, and what is counted.
+/* Where a bridge that snoops sends what: bursts of generated frames against a plain model of RFC 4541, on a bridge with
+ * VLANs and on one without, in one go and with floods that are left and gone on with; what control is given, and what is
+ * counted.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -68,7 +69,8 @@ static void know_something(void)
 			if (dice(4) > 0)
 				OK(group_queriers_heard(queriers, fid_of(vlan), (uint16_t)dice(PORTS), &query, 1));
 			if (dice(3) == 0)
-				OK(group_queriers_router(queriers, fid_of(vlan), query.family, (uint16_t)dice(PORTS), UINT64_MAX));
+				OK(group_queriers_router(queriers, fid_of(vlan), query.family, (uint16_t)dice(PORTS),
+							 UINT64_MAX));
 		}
 	for (unsigned int i = dice(40); i > 0; i--) {
 		struct group_key key = key_of(dice(VLANS), dice(2), dice(GROUPS));
@@ -198,11 +200,15 @@ static size_t make_other(uint8_t *frame, const uint8_t mac[6], uint16_t vlan)
 
 static void put_one(unsigned int from)
 {
-	static const int whats[] = {FG_DATA, FG_DATA, FG_DATA, FG_DATA, FG_JOINS, FG_LEAVES, FG_ASKS, FG_PIM_HELLO, FG_MRD};
+	static const int kinds_said[] = {FG_DATA, FG_DATA, FG_DATA, FG_DATA, FG_JOINS, FG_LEAVES, FG_ASKS, FG_PIM_HELLO, FG_MRD};
 	struct burst *burst = ctx[0].burst;
 	unsigned int vlan = vlans ? dice(VLANS) : 0, family = dice(GROUP_FAMILIES), group = dice(GROUPS);
-	struct fg_said said = {.what = whats[dice(9)], .version = 1 + dice(3), .group = groups[family][group], .len = dice(40),
-			       .response_ms = 3000, .vlan = vlans ? vids[vlan] : 0};
+	struct fg_said said = {.what = kinds_said[dice(9)],
+			       .version = 1 + dice(3),
+			       .group = groups[family][group],
+			       .len = dice(40),
+			       .response_ms = 3000,
+			       .vlan = vlans ? vids[vlan] : 0};
 	uint8_t *frame = bytes[burst->n], mac[6] = {2, 1};
 	struct meant meant = {.ports = (1u << PORTS) - 1};
 	size_t len;
@@ -217,7 +223,8 @@ static void put_one(unsigned int from)
 		meant = model(&said, vlan, family, group);
 	}
 	expect(&meant, from, meant.ports != (1u << PORTS) - 1 || frame[0] != 0xff);
-	burst->frame[burst->n] = (struct frame){.head = burst->room[burst->n].head, .head_len = (uint16_t)len, .len = (uint32_t)len};
+	burst->frame[burst->n] =
+		(struct frame){.head = burst->room[burst->n].head, .head_len = (uint16_t)len, .len = (uint32_t)len};
 	memcpy(burst->room[burst->n++].head, frame, len < FRAME_HEAD ? len : FRAME_HEAD);
 }
 

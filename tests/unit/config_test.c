@@ -159,6 +159,7 @@ static void the_example_is_good(void **state)
 	config_free(&config);
 }
 
+#define SNOOPS "bridges:\n  - name: b\n    multicast-snooping: on\n    multicast-querier: on\n"
 #define AWARE "bridges: [{name: br0, vlan-aware: on}]\n"
 #define PORT(more) "  - {name: a, type: vhost-user, socket: /a" more "}\n"
 
@@ -230,6 +231,16 @@ static const struct {
 	 "the bridge is vlan-aware; add the vlan it is in"},
 	{"bridges:\n  - name: br0\n    static-macs: [{mac: \"52:54:00:00:00:01\", port: a, vlan: 1}]\nports:\n" PORT(""), 3,
 	 "the bridge is not vlan-aware; remove vlan, or add vlan-aware: on"},
+	/* multicast */
+	{"bridges:\n  - {name: b, multicast-querier: on}\n", 2, "add multicast-snooping: on, or remove multicast-querier"},
+	{"bridges:\n  - {name: b, multicast-snooping: on, multicast-querier-ipv4: 10.0.0.1}\n", 2,
+	 "it does not ask for members; add multicast-querier: on, or remove multicast-querier-ipv4"},
+	{SNOOPS "    multicast-querier-ipv4: 239.0.0.1\n", 5, "multicast-querier-ipv4 \"239.0.0.1\" is no host's IPv4 address"},
+	{SNOOPS "    multicast-querier-ipv4: fe80::1\n", 5, "multicast-querier-ipv4 \"fe80::1\" is no host's IPv4 address"},
+	{SNOOPS "    multicast-querier-ipv6: \"2001:db8::1\"\n", 5, "is no link-local IPv6 address; use one as in \"fe80::1\""},
+	{SNOOPS "    multicast-unregistered: drop\n", 5, "use flood (to all ports) or routers (to ports that have a router)"},
+	{SNOOPS "    multicast-groups: 5000\n", 5, "multicast-groups: 5000 is out of range; use 1 to 4096"},
+	{"ports:\n" PORT(", multicast-router: maybe"), 2, "multicast-router"},
 	/* numbers */
 	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
 	 "mac-aging has to be a whole number from 0 to 32767, not 'soon'"},
@@ -726,6 +737,9 @@ static void changes_are_told(void **state)
 		       "port a: socket-mode not set -> 0660, bridge br0 -> b: changed while it runs\n");
 	assert_changes(before, "bridges: [{name: b}]\nsocket-mode: 0660\nports:\n" PORT(""),
 		       "port a: socket-mode not set -> 0660: changed while it runs\n");
+	assert_changes(before, "bridges: [{name: b, multicast-snooping: on}]\nports:\n" PORT(", multicast-fast-leave: on"),
+		       "bridge b: multicast-snooping off -> on: changed while it runs\n"
+		       "port a: multicast-fast-leave off -> on: changed while it runs\n");
 	assert_changes(before, "bridges: [{name: b, mac-aging: 5}]\nports:\n  - {name: a, type: ethdev, device: x}\n",
 		       "bridge b: mac-aging 300 -> 5: the bridge is made anew and learns its addresses again; no VM loses "
 		       "its connection\n"

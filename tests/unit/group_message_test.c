@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is read of IGMP, MLD, PIM and MRD: each message as its RFC draws it, and each of them with a byte changed or bytes missing,
- * which must not be taken for another one; queries of our own, read back.
+/* What is read of IGMP, MLD, PIM and MRD: each message as its RFC draws it, and each of them with a byte changed or bytes
+ * missing, which must not be taken for another one; queries of our own, read back.
  */
 #include "cases.h"
 
@@ -26,22 +26,35 @@ static const struct expected {
 	{{.what = FG_LEAVES, .version = 2, .group = "239.1.2.3"}, GROUP_MESSAGE_REPORT, GROUP_RECORD_LEAVE},
 	{{.what = FG_JOINS, .version = 3, .group = "239.1.2.3"}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
 	{{.what = FG_LEAVES, .version = 3, .group = "239.1.2.3", .vlan = 7}, GROUP_MESSAGE_REPORT, GROUP_RECORD_LEAVE},
-	/* RFC 3376, 4.2.12: MODE_IS_INCLUDE, MODE_IS_EXCLUDE, CHANGE_TO_INCLUDE, CHANGE_TO_EXCLUDE, ALLOW, BLOCK. */
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 1, .sources = 2}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
+	/* RFC 3376, 4.2.12, the types in turn: it includes, excludes, turns to either, allows, blocks. */
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 1, .sources = 2},
+	 GROUP_MESSAGE_REPORT,
+	 GROUP_RECORD_JOIN},
 	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 1}, GROUP_MESSAGE_REPORT, GROUP_RECORD_NOTHING},
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 2, .sources = 3}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 3, .sources = 1}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 5, .sources = 1}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 6, .sources = 1}, GROUP_MESSAGE_REPORT,
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 2, .sources = 3},
+	 GROUP_MESSAGE_REPORT,
+	 GROUP_RECORD_JOIN},
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 3, .sources = 1},
+	 GROUP_MESSAGE_REPORT,
+	 GROUP_RECORD_JOIN},
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 5, .sources = 1},
+	 GROUP_MESSAGE_REPORT,
+	 GROUP_RECORD_JOIN},
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 6, .sources = 1},
+	 GROUP_MESSAGE_REPORT,
 	 GROUP_RECORD_NOTHING},
-	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 9, .sources = 1}, GROUP_MESSAGE_REPORT,
+	{{.what = FG_JOINS, .version = 3, .group = "232.1.2.3", .record = 9, .sources = 1},
+	 GROUP_MESSAGE_REPORT,
 	 GROUP_RECORD_NOTHING},
 	{{.what = FG_ASKS, .version = 1, .group = "0.0.0.0", .response_ms = 10000}, GROUP_MESSAGE_QUERY, -1},
-	{{.what = FG_ASKS, .version = 2, .group = "0.0.0.0", .from = "0.0.0.0", .response_ms = 10000}, GROUP_MESSAGE_QUERY, -1},
+	{{.what = FG_ASKS, .version = 2, .group = "0.0.0.0", .from = "0.0.0.0", .response_ms = 10000},
+	 GROUP_MESSAGE_QUERY,
+	 -1},
 	{{.what = FG_ASKS, .version = 2, .group = "239.1.2.3", .response_ms = 1000}, GROUP_MESSAGE_QUERY, -1},
 	{{.what = FG_ASKS, .version = 3, .group = "0.0.0.0", .response_ms = 2500, .interval_s = 60}, GROUP_MESSAGE_QUERY, -1},
 	{{.what = FG_ASKS, .version = 3, .group = "239.1.2.3", .response_ms = 2500, .interval_s = 60, .sources = 2},
-	 GROUP_MESSAGE_QUERY, -1},
+	 GROUP_MESSAGE_QUERY,
+	 -1},
 	{{.what = FG_PIM_HELLO, .group = "224.0.0.13", .response_ms = 105000}, GROUP_MESSAGE_ROUTER, -1},
 	{{.what = FG_PIM_HELLO, .group = "224.0.0.13"}, GROUP_MESSAGE_ROUTER_GONE, -1},
 	{{.what = FG_MRD, .group = "224.0.0.106", .response_ms = 60000}, GROUP_MESSAGE_ROUTER, -1},
@@ -51,10 +64,14 @@ static const struct expected {
 	{{.what = FG_LEAVES, .version = 1, .group = "ff1e::1:2"}, GROUP_MESSAGE_REPORT, GROUP_RECORD_LEAVE},
 	{{.what = FG_JOINS, .version = 2, .group = "ff1e::1:2", .vlan = 4094}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
 	{{.what = FG_LEAVES, .version = 2, .group = "ff1e::1:2"}, GROUP_MESSAGE_REPORT, GROUP_RECORD_LEAVE},
-	{{.what = FG_JOINS, .version = 2, .group = "ff3e::1:2", .record = 5, .sources = 2}, GROUP_MESSAGE_REPORT, GROUP_RECORD_JOIN},
+	{{.what = FG_JOINS, .version = 2, .group = "ff3e::1:2", .record = 5, .sources = 2},
+	 GROUP_MESSAGE_REPORT,
+	 GROUP_RECORD_JOIN},
 	{{.what = FG_ASKS, .version = 1, .group = "::", .response_ms = 10000}, GROUP_MESSAGE_QUERY, -1},
 	{{.what = FG_ASKS, .version = 2, .group = "::", .response_ms = 10000, .interval_s = 125}, GROUP_MESSAGE_QUERY, -1},
-	{{.what = FG_ASKS, .version = 2, .group = "ff1e::1:2", .response_ms = 1000, .interval_s = 125}, GROUP_MESSAGE_QUERY, -1},
+	{{.what = FG_ASKS, .version = 2, .group = "ff1e::1:2", .response_ms = 1000, .interval_s = 125},
+	 GROUP_MESSAGE_QUERY,
+	 -1},
 	{{.what = FG_PIM_HELLO, .group = "ff02::d", .response_ms = 105000}, GROUP_MESSAGE_ROUTER, -1},
 	{{.what = FG_MRD, .group = "ff02::6a", .response_ms = 60000}, GROUP_MESSAGE_ROUTER, -1},
 	{{.what = FG_MRD_ENDS, .group = "ff02::6a"}, GROUP_MESSAGE_ROUTER_GONE, -1},
@@ -140,7 +157,8 @@ static void what_is_shorter_inside_is_not_read(void **state)
 	struct group_message m;
 
 	for (unsigned int i = 0; i < ALL; i++) {
-		size_t whole = fg_group_write(frame, mac, &all[i].said), message = fg_group_message(frame), ip = fg_group_ip(frame);
+		size_t whole = fg_group_write(frame, mac, &all[i].said), message = fg_group_message(frame),
+		       ip = fg_group_ip(frame);
 		bool v6 = frame[ip] >> 4 == 6;
 
 		for (size_t n = message + 4; n < whole; n++) {
@@ -151,7 +169,8 @@ static void what_is_shorter_inside_is_not_read(void **state)
 			frame[ip + (v6 ? 5 : 3)] = (uint8_t)(n - ip - (v6 ? 40 : 0));
 			fg_group_sum(frame, n);
 			error = read_exactly(frame, n, &m, &copy);
-			/* A query of an earlier version is shorter; a hello is one without options; MRD of IPv6 has four bytes. */
+			/* A query of an earlier version is shorter; a hello is one without options; MRD of IPv6 has four
+			 * bytes. */
 			if (error == 0)
 				assert_true((all[i].kind == GROUP_MESSAGE_QUERY && n - message == (v6 ? 24 : 8)) ||
 					    all[i].said.what == FG_PIM_HELLO || (v6 && all[i].said.what >= FG_MRD));
@@ -250,7 +269,8 @@ static void records_do_not_reach_beyond_the_report(void **state)
 	uint8_t frame[FG_GROUP_FRAME];
 	struct group_message m;
 	struct group_record record;
-	size_t len = fg_group_write(frame, mac, &(struct fg_said){.what = FG_JOINS, .version = 3, .group = "239.1.2.3", .sources = 3});
+	size_t len = fg_group_write(frame, mac,
+				    &(struct fg_said){.what = FG_JOINS, .version = 3, .group = "239.1.2.3", .sources = 3});
 	size_t message = fg_group_message(frame);
 
 	for (unsigned int value = 0; value < 256; value++) {

@@ -12,7 +12,8 @@ static const uint64_t second = NS_PER_S;
 
 static struct group_message query(enum group_family family, uint8_t last, uint32_t response_ms, uint32_t interval_ms)
 {
-	struct group_message m = {.kind = GROUP_MESSAGE_QUERY, .family = family, .response_ms = response_ms, .interval_ms = interval_ms};
+	struct group_message m = {
+		.kind = GROUP_MESSAGE_QUERY, .family = family, .response_ms = response_ms, .interval_ms = interval_ms};
 
 	if (last != 0)
 		m.from = family == GROUP_IPV4 ? (struct group_address){{10, 0, 0, last}}
