@@ -14,7 +14,8 @@ verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *p
 }
 
 /* What a filter denies takes nothing of a limit. */
-void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames, uint16_t n)
+void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+			uint16_t n)
 {
 	struct frame *pass[BURST_MAX];
 

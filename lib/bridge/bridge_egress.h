@@ -14,10 +14,10 @@
 verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 	RUNS_ON(lcore_thread);
 
-/* Delivers those of n frames (1 to BURST_MAX) that the port's filter and its limits let pass, in order, and counts the others as the
- * port's. */
-void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames, uint16_t n)
-	RUNS_ON(lcore_thread);
+/* Delivers those of n frames (1 to BURST_MAX) that the port's filter and its limits let pass, in order, and counts the others as
+ * the port's. */
+void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+			uint16_t n) RUNS_ON(lcore_thread);
 
 /* Delivers n frames (1 to BURST_MAX) to `port`, which has this policy, in order, if frames from there may leave by it. On a
  * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()).

@@ -360,8 +360,8 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->now_ns = 0;
 }
 
-/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; and `strict`, whether
- * the port has guards or a filter for what comes from it. */
+/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; and `strict`,
+ * whether the port has guards or a filter for what comes from it. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 								uint32_t i, bool vlans, bool strict) RUNS_ON(lcore_thread)
 {

@@ -3,9 +3,9 @@
  *
  * A thread of its own looks at each watched thread every few milliseconds while that one is awake, more often once it has found
  * one that is held. One that is still in the turn in which it was at the look before, and now and then any other, is asked where
- * it is. It is held by memory if it sleeps, and not in a system call: then it sleeps in a page fault. The page is the first one of those that it noted (mem_note.h), in
- * the order in which they are touched, that is absent from our page tables. The time goes to the meter of the arena in which
- * that page lies (mem_arena_charge()).
+ * it is. It is held by memory if it sleeps, and not in a system call: then it sleeps in a page fault. The page is the first one
+ * of those that it noted (mem_note.h), in the order in which they are touched, that is absent from our page tables. The time goes
+ * to the meter of the arena in which that page lies (mem_arena_charge()).
  *
  * A thread that runs is held, too, while it clears huge pages: in one turn all the while, and the first absent page is a huge
  * one. Those that a guest named for the first time an lcore does not meet (mem_touch.h).

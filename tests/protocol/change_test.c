@@ -19,7 +19,8 @@ static char folder[32] = "/tmp/vus-change-XXXXXX", file[64];
 
 static void write_port(FILE *f, const char *name, const char *bridge)
 {
-	fprintf(f, "  - {name: %s, type: vhost-user, bridge: %s, storm-broadcast: off, socket: %s/%s.sock}\n", name, bridge, folder, name);
+	fprintf(f, "  - {name: %s, type: vhost-user, bridge: %s, storm-broadcast: off, socket: %s/%s.sock}\n", name, bridge,
+		folder, name);
 }
 
 /* Some of the receivers, and the flooder, are on the one bridge or on the other; one is there or not. */
