@@ -24,7 +24,8 @@
 enum {
 	PUMP_HEADER = 12,     /* of virtio-net */
 	PUMP_NUMBER_AT = 32,  /* of the frame's number, in the first line of a buffer; its time follows */
-	PUMP_TCP_NUMBER_AT = 80, /* the same behind the headers of TCP */
+	PUMP_IP_NUMBER_AT = 48,  /* the same behind a header of IPv4 */
+	PUMP_TCP_NUMBER_AT = 80, /* and of TCP */
 	PUMP_TCP_MIN = 128,
 	PUMP_FRAME_MIN = 60,
 	PUMP_FRAME_MAX = 65550,
@@ -41,6 +42,7 @@ struct pump_options {
 	uint32_t len_max;  /* the longest frame that will be sent */
 	bool packed, huge, listen;
 	bool sparse; /* buffers in small pages are not touched before they are used */
+	bool ip;  /* frames are IPv4, with nothing in it that is known */
 	bool tcp; /* frames are TCP over IPv4, to be cut into segments of 1448 bytes by who needs that (HOST_TSO4, GUEST_TSO4) */
 	bool straight; /* a ring's buffers in the order of their addresses; else in no order */
 };

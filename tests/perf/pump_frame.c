@@ -4,7 +4,7 @@
 
 #include "pump.h"
 
-enum { ETHERNET = 14, IP = 20, TCP = 32, SEGMENT = 1448, NEEDS_CSUM = 1, GSO_TCPV4 = 1, PROTOCOL_TCP = 6 };
+enum { ETHERNET = 14, IP = 20, TCP = 32, SEGMENT = 1448, NEEDS_CSUM = 1, GSO_TCPV4 = 1, PROTOCOL_TCP = 6, PROTOCOL_TRIAL = 253 };
 
 static void put16(uint8_t *at, uint32_t value) /* as networks write it */
 {
@@ -38,12 +38,35 @@ static uint32_t fold(uint32_t sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* The addresses of two guests, from and to. */
+struct addresses {
+	uint8_t at[8];
+};
+
+static struct addresses addresses_of(uint32_t to, uint32_t from)
+{
+	return (struct addresses){{198, 18, 0, (uint8_t)from, 198, 18, 0, (uint8_t)to}};
+}
+
+static void put_ip(uint8_t *ip, uint32_t len, uint8_t protocol, const struct addresses *addresses)
+{
+	put16(ip - 2, 0x0800);
+	memset(ip, 0, IP);
+	ip[0] = 0x45;
+	put16(ip + 2, len);
+	put16(ip + 6, 0x4000);
+	ip[8] = 64;
+	ip[9] = protocol;
+	memcpy(ip + 12, addresses->at, sizeof(addresses->at));
+	put16(ip + 10, ~fold(sum16(ip, IP, 0)));
+}
+
 /* A TCP segment that is longer than it may stay, with the sum of its pseudo header in place of its checksum. */
 static void put_tcp(uint8_t *at, uint32_t len, uint32_t to, uint32_t from)
 {
 	uint8_t *ip = at + PUMP_HEADER + ETHERNET, *tcp = ip + IP;
 	uint32_t tcp_len = len - ETHERNET - IP;
-	const uint8_t addresses[8] = {198, 18, 0, (uint8_t)from, 198, 18, 0, (uint8_t)to};
+	const struct addresses addresses = addresses_of(to, from);
 
 	at[0] = NEEDS_CSUM;
 	at[1] = len > ETHERNET + IP + TCP + SEGMENT ? GSO_TCPV4 : 0;
@@ -51,21 +74,14 @@ static void put_tcp(uint8_t *at, uint32_t len, uint32_t to, uint32_t from)
 	put16_le(at + 4, at[1] ? SEGMENT : 0);
 	put16_le(at + 6, ETHERNET + IP);
 	put16_le(at + 8, 16);
-	put16(ip - 2, 0x0800);
-	memset(ip, 0, IP + TCP);
-	ip[0] = 0x45;
-	put16(ip + 2, len - ETHERNET);
-	put16(ip + 6, 0x4000);
-	ip[8] = 64;
-	ip[9] = PROTOCOL_TCP;
-	memcpy(ip + 12, addresses, 8);
-	put16(ip + 10, ~fold(sum16(ip, IP, 0)));
+	put_ip(ip, len - ETHERNET, PROTOCOL_TCP, &addresses);
+	memset(tcp, 0, TCP);
 	put16(tcp, 5001);
 	put16(tcp + 2, 5001);
 	tcp[12] = TCP / 4 << 4;
 	tcp[13] = 0x10; /* ACK */
 	put16(tcp + 14, 0xffff);
-	put16(tcp + 16, fold(sum16(addresses, 8, PROTOCOL_TCP + tcp_len)));
+	put16(tcp + 16, fold(sum16(addresses.at, sizeof(addresses.at), PROTOCOL_TCP + tcp_len)));
 	memset(tcp + 20, 1, TCP - 20); /* options: none */
 }
 
@@ -89,6 +105,7 @@ void pump_guest_set_len(struct pump_guest *g, uint32_t len)
 {
 	unsigned int n = buffers_in_use(g, len);
 	uint32_t to = g->number ^ 1;
+	const struct addresses addresses = addresses_of(to, g->number);
 
 	for (unsigned int i = 0; i < g->opt.ring; i++) {
 		g->tx->gpa[i] = g->tx->buffer_gpa[i % n];
@@ -96,6 +113,8 @@ void pump_guest_set_len(struct pump_guest *g, uint32_t len)
 		put_macs(g->tx->at[i] + PUMP_HEADER, to, g->number);
 		if (g->opt.tcp)
 			put_tcp(g->tx->at[i], len, to, g->number);
+		else if (g->opt.ip)
+			put_ip(g->tx->at[i] + PUMP_HEADER + ETHERNET, len - ETHERNET, PROTOCOL_TRIAL, &addresses);
 	}
 	pump_ring_set_len(g->tx, PUMP_HEADER + len);
 }

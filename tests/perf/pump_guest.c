@@ -112,7 +112,7 @@ int pump_guest_open(struct pump_guest *g, const struct pump_options *opt, const 
 	g->rx = calloc(opt->pairs, sizeof(*g->rx));
 	g->tx = calloc(opt->pairs, sizeof(*g->tx));
 	g->number = number;
-	g->number_at = opt->tcp ? PUMP_TCP_NUMBER_AT : PUMP_NUMBER_AT;
+	g->number_at = opt->tcp ? PUMP_TCP_NUMBER_AT : opt->ip ? PUMP_IP_NUMBER_AT : PUMP_NUMBER_AT;
 	g->s.sock = g->listener = g->file = -1;
 	err = g->rx == NULL || g->tx == NULL ? -ENOMEM : make_memory(g);
 	if (err == 0 && opt->listen) {

@@ -22,7 +22,7 @@ static int pin(const char *cpu)
 static int usage(const char *program)
 {
 	fprintf(stderr, "usage: %s [--cpu N] [--ring N] [--packed] [--pairs N] [--regions N] [--macs N] [--frame-max BYTES]\n"
-			"            [--interval TICKS] [--huge] [--listen] [--straight] [--sparse] [--tcp] SOCKET...\n",
+			"            [--interval TICKS] [--huge] [--listen] [--straight] [--sparse] [--ip] [--tcp] SOCKET...\n",
 		program);
 	return -1;
 }
@@ -47,6 +47,7 @@ static int one_option(struct pump_party *p, int c, const char *value)
 	case 's': o->straight = true; break;
 	case 'e': o->sparse = true; break;
 	case 't': o->tcp = true; break;
+	case '4': o->ip = true; break;
 	default: return -EINVAL;
 	}
 	return 0;
@@ -64,7 +65,7 @@ int pump_party_parse(struct pump_party *p, const char *program, int argc, char *
 		{"cpu", 1, NULL, 'c'},	   {"ring", 1, NULL, 'r'},     {"packed", 0, NULL, 'p'},
 		{"regions", 1, NULL, 'g'}, {"macs", 1, NULL, 'm'},     {"frame-max", 1, NULL, 'f'},
 		{"huge", 0, NULL, 'h'},	   {"interval", 1, NULL, 'i'}, {"listen", 0, NULL, 'l'},
-		{"straight", 0, NULL, 's'}, {"tcp", 0, NULL, 't'},     {"pairs", 1, NULL, 'q'},
+		{"straight", 0, NULL, 's'}, {"tcp", 0, NULL, 't'}, {"ip", 0, NULL, '4'},     {"pairs", 1, NULL, 'q'},
 		{"sparse", 0, NULL, 'e'},  {NULL, 0, NULL, 0},
 	};
 	int c;

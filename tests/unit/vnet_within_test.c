@@ -79,6 +79,7 @@ static void check_taken(struct ring *ring, uint32_t at, uint32_t n, uint16_t got
 	static uint8_t seen[LONGEST_FRAME];
 	uint16_t frames = 0;
 
+	role_assert_lcore();
 	for (uint32_t i = at; i < at + n; i++) {
 		const struct frame *frame = &burst.frame[frames];
 

@@ -27,6 +27,7 @@ class Wishes:
     interval: int = 4000  # ticks between two looks at a ring
     straight: bool = False  # a ring's buffers in the order of their addresses; else in no order
     tso: bool = False
+    ip: bool = False  # frames are IPv4
 
 
 @dataclasses.dataclass
@@ -95,7 +96,7 @@ class PumpGuests(OurGuests):
     def __init__(self, setup, wishes, listen):
         self._size = 0
         arguments = ["--regions", wishes.regions, "--macs", wishes.macs]
-        arguments += ["--tcp"] if wishes.tso else []
+        arguments += ["--tcp"] if wishes.tso else ["--ip"] if wishes.ip else []
         arguments += ["--straight"] if wishes.straight else []
         super().__init__("pump", arguments, setup, wishes, listen)
 

@@ -115,7 +115,7 @@ def one_line(error):
 def choose_guests(options, interval):
     """The class of the guests, with what all of them have in common."""
     wishes = Wishes(options.generator_cpu, options.ring, options.packed, options.regions, options.macs,
-                    max(options.sizes), interval, options.straight, options.tso)
+                    max(options.sizes), interval, options.straight, options.tso, options.ip)
     if options.generator == "fake":
         if programs.missing("pump"):
             raise LabError(programs.missing("pump"))
@@ -151,6 +151,8 @@ def choose_switches(options, sleepers, kinds):
         else:
             chosen.append(known[name])
     chosen += _others("--vuswitch", VuswitchSwitch, builds[1:])
+    chosen += [type("Set", (VuswitchSwitch,), {"settings": text, "label": f"{VuswitchSwitch.label}+{i}"})
+               for i, text in enumerate(options.settings, 1)]
     if sleepers:
         chosen += [type("Sleeper", (kind,), {"label": f"{kind.label}-sleeps", "sleeps": True})
                    for kind in chosen if issubclass(kind, VuswitchSwitch)]

@@ -37,6 +37,8 @@ def parse(arguments):
     add("--vuswitch", metavar="PATH", action="append", help="the vuswitch to measure (default: "
         "the one in $VUSWITCH_BUILD, or in build/); repeatable, to compare builds: the first is the "
         "reference, the others are vuswitch:2, ...")
+    add("--with", metavar="SETTINGS", action="append", default=[], dest="settings", help="the first vuswitch with settings of its "
+        "bridges and ports, too; repeatable: vuswitch+1, ...; as in 'bridge:vlan-aware=on port:access=10', {mac} and {ip} are a guest's")
     add("--testpmd", metavar="PATH", action="append", default=[],
         help="measure this testpmd's vhost port too; repeatable")
     add("--vpp", metavar="PATH", help="measure this VPP too, which has its vhost plugin and vppctl beside it")
@@ -54,6 +56,7 @@ def parse(arguments):
         "in turn (fake)")
     add("--straight", action="store_true", help="a ring's buffers in the order of their addresses; default: in "
         "no order, as in a guest that has run for a while (fake)")
+    add("--ip", action="store_true", help="frames are IPv4 packets, for settings that look at them (fake)")
     add("--tso", action="store_true", help="frames are TCP segments of up to 65000 bytes, passed on whole to a guest "
         "that takes them (fake; default sizes: 1514,9014,65000)")
     add("--bridges", type=_count, default=1, metavar="N", help="bridges with two guests each (fake)")

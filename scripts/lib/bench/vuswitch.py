@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """vuswitch itself: bridges of two vhost-user ports, one polling lcore."""
 
+import json
 import os
+import shlex
 
 from vulab.process import HURRY, run, wait_until
 from vulab.switch import Switch as Vuswitch
@@ -15,17 +17,35 @@ class VuswitchSwitch(Switch):
 
     label = "vuswitch"
     path = ""
+    settings = ""  # of bridges and ports (--with)
     control_cpu = None  # of all threads but the lcore; None: the same
 
     def __init__(self, setup):
         super().__init__(setup)
         self._ports = [f"guest{i}" for i in range(len(self.sockets))]
         arguments = [] if setup.sleeps else ["--busy-poll"]
-        for name, path, bridge in zip(self._ports, self.sockets, setup.bridges):
+        if self.settings:
+            arguments += ["--config", self._configure(setup)]
+        for name, path, bridge in () if self.settings else zip(self._ports, self.sockets, setup.bridges):
             arguments += ["--vhost", f"{name}={path},bridge=br{bridge},queues={setup.queues}"]
         control = self.cpu if self.control_cpu is None else self.control_cpu
         self._switch = Vuswitch(self.directory, arguments, memory_arguments(self.hugepages),
                                 lcores=f"0@{control},1@{self.cpu}", prefix=HURRY, binary=self.path)
+
+    def _configure(self, setup):
+        """A file with the settings, each for all bridges or all ports: its path."""
+        bridges = [{"name": f"br{bridge}"} for bridge in sorted(set(setup.bridges))]
+        ports = [{"name": name, "socket": path, "bridge": f"br{bridge}", "queues": setup.queues}
+                 for name, path, bridge in zip(self._ports, self.sockets, setup.bridges)]
+        for word in shlex.split(self.settings):
+            whose, _, setting = word.partition(":")
+            key, _, value = setting.partition("=")
+            for number, entry in enumerate({"bridge": bridges, "port": ports}[whose]):
+                value_here = value.format(mac=f"02:{number:02x}:00:00:00:00", ip=f"198.18.0.{number}")
+                entry[key] = value_here if not value_here.isdigit() else int(value_here)
+        path = self.directory / "vuswitch.yaml"
+        path.write_text(json.dumps({"bridges": bridges, "ports": ports}), encoding="ascii")  # which is YAML, too
+        return path
 
     @classmethod
     def missing(cls):
