@@ -90,7 +90,7 @@ static int refuse(struct metrics_listener *listener, struct fail *fail, const ch
 	if (listener->fd >= 0)
 		close(listener->fd);
 	listener->fd = -1;
-	return fail_set(fail, error, "metrics cannot be read at %.200s: %s; %s", where,
+	return fail_set(fail, error, "metrics cannot be read at %.200s: %s; %s", where != NULL ? where : "?",
 			strerror(-error), mend);
 }
 
