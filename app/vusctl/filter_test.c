@@ -37,7 +37,7 @@ static void test_frame(const struct filter *filter, const uint8_t *bytes, uint32
 		put("%s\n", words[verdict]);
 }
 
-/* "0c:00 01..." as bytes, the text's own memory; -1: it is no such text. */
+/* "0c:00 01..." as bytes, in the text's own memory, which is of no use else; -1: it is no such text. */
 static int hex_bytes(char *text)
 {
 	unsigned int byte;
@@ -93,7 +93,7 @@ void run_filter_test(void)
 	if (n >= 0)
 		test_frame(filter, (const uint8_t *)frame, (uint32_t)n, (uint32_t)n);
 	else
-		test_file(filter, frame);
+		test_file(filter, command_word(1));
 	if (options.json) {
 		json_dumpf(results, stdout, 0);
 		putchar('\n');

@@ -234,7 +234,7 @@ static const struct option_word routers[] = {
 #define RATE(name, member, unit, help) {LIMIT(name, member, 64000, UINT64_C(1000000000000), unit, help)}
 #define PACKETS(name, member, help) {LIMIT(name, member, 100, 1000000000, "packets/s", help)}
 #define STORM(name, which, normally, help)                                                                                     \
-	{LIMIT(name, storm[which], 16, 1000000000, "packets/s", help), .otherwise = normally " of a VM's port, off of others"}
+	{LIMIT(name, storm[which], 16, 1000000000, "packets/s", help), .otherwise = normally}
 #define BURST(name, member, help_)                                                                                             \
 	{.key = (name), .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, member), .value = "MS", .min = 1,  \
 	 .max = 1000, .normal = 10, .unit = "ms", .live = true, .help = (help_)}
@@ -298,9 +298,10 @@ static const struct option_row port_rows[] = {
 	RATE("rate-to-vm", rate_to_vm, "bit/s", "what the port takes on an Ethernet wire; what exceeds it is dropped"),
 	PACKETS("packets-to-vm", packets_to_vm, "the same in packets"),
 	BURST("burst-to-vm", burst_to_vm, "how much of a second's worth the port takes at once"),
-	STORM("storm-broadcast", PORT_STORM_BROADCAST, "10k", "broadcast frames from the port; what exceeds it is dropped"),
-	STORM("storm-multicast", PORT_STORM_MULTICAST, "100k", "frames to other groups"),
-	STORM("storm-unknown", PORT_STORM_UNKNOWN, "100k", "frames to addresses that are behind no port"),
+	STORM("storm-broadcast", PORT_STORM_BROADCAST, "10k of a VM's port, off of others",
+	      "broadcast frames from the port; what exceeds it is dropped"),
+	STORM("storm-multicast", PORT_STORM_MULTICAST, "100k of a VM's port, off of others", "multicast frames from the port"),
+	STORM("storm-unknown", PORT_STORM_UNKNOWN, "off", "frames from the port to addresses that are behind no port"),
 };
 const struct option_table bridge_port_options = OPTION_TABLE(port_rows, struct bridge_port_options);
 

@@ -6,14 +6,15 @@
 
 #include "clock.h"
 
-/* In a second; a VM that is at work sends less, by far: ARP, discovery, streams. */
+/* In a second; a VM that is at work sends less, by far: ARP, discovery, streams. What it sends to an address that the bridge does
+ * not know is not limited by itself: who only receives is unknown, and may be sent to at any rate. */
 static const struct {
 	const char *key;
 	uint64_t normal;
 } storms[PORT_STORMS] = {
 	[PORT_STORM_BROADCAST] = {"storm-broadcast", 10000},
 	[PORT_STORM_MULTICAST] = {"storm-multicast", 100000},
-	[PORT_STORM_UNKNOWN] = {"storm-unknown", 100000},
+	[PORT_STORM_UNKNOWN] = {"storm-unknown", 0},
 };
 
 /* What cannot be made to wait. */

@@ -179,7 +179,8 @@ static int option_value_read_rate(const struct option_row *row, uint64_t *value,
 	int error = option_rate_parse(text, value);
 	char least[32], most[32];
 
-	if (error == 0 && *value != 0 && (*value < row->least || *value > row->most))
+	/* 0 is written "off": who writes a 0 may mean that nothing is to pass. */
+	if (error == 0 && strcmp(text, "off") != 0 && (*value < row->least || *value > row->most))
 		error = -ERANGE;
 	if (error == 0)
 		return 0;

@@ -48,6 +48,14 @@ def test_a_capture(tmp_path):
     assert say("filter", "test", "tcp port 25", file)[1].split(":")[0] == "unknown"
 
 
+def test_a_name_that_begins_with_digits(tmp_path, monkeypatch):
+    """"ca" and "fe" are digits."""
+    monkeypatch.chdir(tmp_path)
+    capture(tmp_path / "capture.pcap", [MAIL])
+    assert say("filter", "test", "tcp port 25", "capture.pcap")[:2] == (0, "match\n")
+    assert '"feed.pcap" is neither' in say("filter", "test", "arp", "feed.pcap")[2]
+
+
 def test_what_is_wrong_is_said(tmp_path):
     assert "syntax error" in say("filter", "test", "tcp port", ARP.hex())[2]
     assert '"gw" is no word of pcap-filter(7)' in say("filter", "test", "host gw", ARP.hex())[2]

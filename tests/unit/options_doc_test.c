@@ -24,13 +24,14 @@ static void print_cell(FILE *to, const char *text)
 		fprintf(to, *text == '|' ? "\\|" : "%c", *text);
 }
 
-static void print_head(FILE *to, bool ports)
+/* `changed`: what a change may cost, "port" or "bridge"; NULL: nothing is said of that. */
+static void print_head(FILE *to, const char *changed)
 {
-	fprintf(to, "| key | value | what it is |%s\n|---|---|---|%s\n", ports ? " a reload that changes it |" : "",
-		ports ? "---|" : "");
+	fprintf(to, "| key | value | what it is |%s\n|---|---|---|%s\n", changed != NULL ? " a reload that changes it |" : "",
+		changed != NULL ? "---|" : "");
 }
 
-static void print_rows(FILE *to, const struct option_table *table, bool ports)
+static void print_rows(FILE *to, const struct option_table *table, const char *changed)
 {
 	char usage[96], bounds[192];
 
@@ -43,8 +44,8 @@ static void print_rows(FILE *to, const struct option_table *table, bool ports)
 		print_cell(to, usage);
 		fprintf(to, "` (%s) | %s%s |", bounds, row->help,
 			row->common ? "; may also stand at the top of the file, for all ports" : "");
-		if (ports)
-			fprintf(to, " %s |", row->live ? "keeps the port" : "makes the port anew");
+		if (changed != NULL)
+			fprintf(to, row->live ? " keeps the %s |" : " makes the %s anew |", changed);
 		fprintf(to, "\n");
 	}
 }
@@ -59,34 +60,34 @@ static void print_page(FILE *to)
 		    "compares it. A flag is `on` or `off`; `yes`, `no`, `true` and `false` say the same. The same keys go after\n"
 		    "the first comma of `--vhost` and `--ethdev`.\n\n"
 		    "## The file\n\n");
-	print_head(to, false);
-	print_rows(to, &switch_options, false);
+	print_head(to, NULL);
+	print_rows(to, &switch_options, NULL);
 	fprintf(to, "\n## An entry of `profiles`\n\n"
 		    "A set of options, which a port with `profile: NAME` has; what the port says itself counts. Beside its\n"
 		    "name it has what an entry of `ports` may have (of its type, or of any), but for the socket or the device,\n"
 		    "which are each port's own, and another profile. When it changes, the ports that have it do.\n\n");
-	print_head(to, false);
-	print_rows(to, &config_profile_names, false);
+	print_head(to, NULL);
+	print_rows(to, &config_profile_names, NULL);
 	fprintf(to, "\n## An entry of `bridges`\n\n"
-		    "A change makes the bridge anew, but for `static-macs`; no VM loses its connection.\n\n");
-	print_head(to, false);
-	print_rows(to, &config_bridge_names, false);
-	print_rows(to, &bridge_options, false);
+		    "One that is made anew learns its addresses again; no VM loses its connection.\n\n");
+	print_head(to, "bridge");
+	print_rows(to, &config_bridge_names, "bridge");
+	print_rows(to, &bridge_options, "bridge");
 	for (unsigned int i = 0; i < bridge_options.n; i++)
 		if (bridge_options.row[i].entries != NULL)
 			static_macs = &bridge_options.row[i];
 	fprintf(to, "\nAn entry of `%s`:\n\n", static_macs->key);
-	print_head(to, false);
-	print_rows(to, static_macs->entries, false);
+	print_head(to, NULL);
+	print_rows(to, static_macs->entries, NULL);
 	fprintf(to, "\n## An entry of `ports`\n\nOf any type:\n\n");
-	print_head(to, true);
-	print_rows(to, &config_port_names, true);
-	print_rows(to, &bridge_port_options, true);
+	print_head(to, "port");
+	print_rows(to, &config_port_names, "port");
+	print_rows(to, &bridge_port_options, "port");
 	for (unsigned int i = 0; i < DRIVERS; i++) {
 		fprintf(to, "\n### `type: %s`, or `%s NAME=%s`\n\nWhen it is made anew, %s.\n\n", drivers[i]->type,
 			drivers[i]->option, drivers[i]->options->row[0].value, drivers[i]->anew);
-		print_head(to, true);
-		print_rows(to, drivers[i]->options, true);
+		print_head(to, "port");
+		print_rows(to, drivers[i]->options, "port");
 	}
 }
 
