@@ -165,7 +165,7 @@ static bool may_learn(const struct bridge *bridge, fdb_key_t key, const struct p
 		return true;
 	if ((policy->flags & POLICY_CLOSED) != 0)
 		return false;
-	return (policy->guard->checks & GUARD_LOOP) == 0 || !fdb_lookup(bridge->fdb, key, &value, &mark) ||
+	return !bridge_guard_loops(policy->guard) || !fdb_lookup(bridge->fdb, key, &value, &mark) ||
 	       !bridge_guard_holds(&value, port->id, bridge->epoch);
 }
 

@@ -10,6 +10,7 @@
 #include "bridge_private.h"
 #include "bridge_rate.h"
 #include "bridge_snoop.h"
+#include "frame_offload.h"
 
 enum { TO_NONE = TO_FLOOD + 1 };
 
@@ -275,6 +276,21 @@ static inline bool is_link_local(const struct frame *frame)
 	return (mac_at(frame->head) & ~last) == UINT64_C(0xc28001);
 }
 
+/* Whether the port's limits let it be flooded; else it is dropped. A frame is asked about once: not before it is certain that no
+ * flood before it was left. */
+static inline bool passes_storm(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
+{
+	verdict_t verdict;
+
+	if (__builtin_expect(s->in.policy == NULL || (s->in.policy->flags & POLICY_STORM) == 0, 1))
+		return true;
+	verdict = bridge_storm(s->in.port, s->in.policy, &s->now_ns, frame);
+	if (verdict == VERDICT_PASS)
+		return true;
+	drop(s, verdict, &frame, 1);
+	return false;
+}
+
 /* On a bridge that snoops. A frame for control is a flood by itself, so that it is known which of them control has had. */
 static __attribute__((noinline)) bool add_snooped(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
 {
@@ -286,6 +302,8 @@ static __attribute__((noinline)) bool add_snooped(struct sorting *s, struct fram
 		send_floods(s);
 	if (s->left)
 		return false;
+	if (!passes_storm(s, frame))
+		return true;
 	s->flood_to = snooped.to;
 	s->flood[s->floods++] = frame;
 	if (!punts)
@@ -312,15 +330,8 @@ static inline __attribute__((always_inline)) bool add_flood(struct sorting *s, s
 		send_floods(s);
 	if (s->left)
 		return false;
-	if (__builtin_expect(s->in.policy != NULL && (s->in.policy->flags & POLICY_STORM) != 0, 0)) {
-		verdict_t verdict = bridge_storm(s->in.port, s->in.policy, &s->now_ns, frame);
-
-		if (verdict != VERDICT_PASS) {
-			drop(s, verdict, &frame, 1);
-			return true;
-		}
-	}
-	s->flood[s->floods++] = frame;
+	if (passes_storm(s, frame))
+		s->flood[s->floods++] = frame;
 	return true;
 }
 
@@ -360,6 +371,15 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->now_ns = 0;
 }
 
+/* What guards and filters judge is what receivers will see. */
+static __attribute__((noinline)) verdict_t settle(struct sorting *s, struct frame *frame) RUNS_ON(lcore_thread)
+{
+	s->cost += SHARE_COPY;
+	if (frame_offload_settle(frame))
+		return VERDICT_PASS;
+	return s->in.guard != NULL ? RX_DROP_GUARD_ODD : RX_DROP_FILTER_UNKNOWN;
+}
+
 /* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; and `strict`,
  * whether the port has guards or a filter for what comes from it. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
@@ -377,6 +397,8 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
+		if (strict && frame_needs_offload(frame) && verdict == VERDICT_PASS)
+			verdict = settle(s, frame);
 		if (strict && s->in.guard != NULL && verdict == VERDICT_PASS)
 			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
 		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
@@ -442,6 +464,18 @@ bool bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 	return sorting_end(&s, ctx);
 }
 
+/* Where the frames of a flood go on to. All of them were for the same ports; by now these may be others, and not the same for all
+ * of them: then they go to all ports, for none may be missed. */
+static const struct port_set *same_ports(const struct sorting *s)
+{
+	const struct port_set *to = bridge_snoop(s->groups, s->flood[0], s->in.vlan != NULL).to;
+
+	for (uint32_t i = 1; i < s->floods; i++)
+		if (bridge_snoop(s->groups, s->flood[i], s->in.vlan != NULL).to != to)
+			return NULL;
+	return to;
+}
+
 /* Its frames have been counted as sent on their way. */
 bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 {
@@ -453,9 +487,8 @@ bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 	for (uint32_t i = 0; i < BURST_MAX / 64; i++)
 		for (uint64_t left = burst->flooded[i]; left != 0; left &= left - 1)
 			s.flood[s.floods++] = &burst->frame[64 * i + (uint32_t)__builtin_ctzll(left)];
-	/* All of them were for the same ports; by now these may be others. */
 	if (s.groups != NULL)
-		s.flood_to = bridge_snoop(s.groups, s.flood[0], s.in.vlan != NULL).to;
+		s.flood_to = same_ports(&s);
 	flooding = flood(&s, burst->port);
 	s.copies = flooding.reached * s.floods;
 	s.floods = 0;

@@ -42,7 +42,7 @@ verdict_t bridge_guard_read(const struct ingress *in, const struct bridge *bridg
 	if (__builtin_expect((in->policy->flags & POLICY_CLOSED) != 0, 0))
 		return RX_DROP_CLOSED;
 	verdict = guard_verdict(in->guard, frame);
-	if (verdict == VERDICT_PASS && (in->guard->checks & GUARD_LOOP) != 0 && comes_back(in, bridge, frame, fid))
+	if (verdict == VERDICT_PASS && bridge_guard_loops(in->guard) && comes_back(in, bridge, frame, fid))
 		verdict = RX_DROP_GUARD_LOOP;
 	if (__builtin_expect(verdict != VERDICT_PASS, 0))
 		tell(in, frame, verdict);

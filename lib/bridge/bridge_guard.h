@@ -9,6 +9,13 @@
 #include "bridge_ingress.h"
 #include "guard.h"
 
+/* Whether sources are asked whether they are behind another port. Those in the port's own macs are its own, whoever else has used
+ * them: nobody can silence it by sending from them. */
+static inline bool bridge_guard_loops(const struct policy_guard *guard)
+{
+	return (guard->checks & (GUARD_LOOP | GUARD_MACS)) == GUARD_LOOP;
+}
+
 /* A port that has guards, or is closed: whether the frame may pass, which is in this filtering database.
  * Returns: VERDICT_PASS; or why it is dropped, not counted yet. Control hears of it (offence.h). */
 verdict_t bridge_guard_read(const struct ingress *in, const struct bridge *bridge, const struct frame *frame, uint16_t fid)
@@ -17,7 +24,7 @@ verdict_t bridge_guard_read(const struct ingress *in, const struct bridge *bridg
 /* Whether what is plain (guard.h) may pass without any other look. */
 static inline bool bridge_guard_passes_plain(const struct ingress *in)
 {
-	return (in->policy->flags & POLICY_CLOSED) == 0 && (in->guard->checks & GUARD_LOOP) == 0;
+	return (in->policy->flags & POLICY_CLOSED) == 0 && !bridge_guard_loops(in->guard);
 }
 
 /* The same as bridge_guard_read(), with what bridge_guard_passes_plain() says. */

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_ether.h>
@@ -10,6 +11,7 @@
 #include <rte_tcp.h>
 #include <rte_udp.h>
 
+#include "frame_checksum.h"
 #include "vus_limits.h"
 
 enum {
@@ -245,6 +247,23 @@ bool frame_offload_check(struct frame *frame, uint32_t agreed)
 	frame->offload.csum_offset = asked.csum_offset;
 	return asked.gso_type == VIRTIO_NET_HDR_GSO_NONE ||
 	       (own && check_gso(frame, &asked, &layers, agreed));
+}
+
+bool frame_offload_settle(struct frame *frame)
+{
+	uint32_t start = frame->offload.csum_start, field = start + frame->offload.csum_offset;
+	struct frame_layers layers;
+	uint16_t checksum;
+
+	if (frame->offload.flags == 0 || field >= frame->head_len ||
+	    (frame_layers_find(frame, &layers) && is_own_checksum(&frame->offload, &layers)))
+		return true;
+	if (field + sizeof(checksum) > frame->head_len)
+		return false;
+	checksum = frame_checksum(frame, start);
+	memcpy(frame->head + field, &checksum, sizeof(checksum));
+	frame->offload = (struct virtio_net_hdr){0};
+	return true;
 }
 
 uint32_t frame_offloads_needed(const struct frame *frame)

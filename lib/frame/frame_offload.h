@@ -76,6 +76,12 @@ static inline bool frame_needs_offload(const struct frame *frame)
  * zero where nothing is left to be done. False: the frame is to be dropped. */
 bool frame_offload_check(struct frame *frame, uint32_t agreed);
 
+/* Puts a checksum that a checked frame's sender left to be done into the head now, if its field lies there and is not the TCP or
+ * UDP header's own; nothing is left to be done then. For who judges a frame by its head: a sender that may name any field and
+ * choose what is summed may write there whatever it likes, later. The head is the caller's own, and no other holds it.
+ * Returns: false: the field lies in the head in part, so it cannot be done. */
+bool frame_offload_settle(struct frame *frame);
+
 /* The offloads that a checked frame needs. */
 uint32_t frame_offloads_needed(const struct frame *frame);
 

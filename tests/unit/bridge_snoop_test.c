@@ -10,6 +10,7 @@
 
 #include "bridge_rig.h"
 #include "cases.h"
+#include "clock.h"
 #include "dice.h"
 #include "doorbell.h"
 #include "fg_group.h"
@@ -356,6 +357,92 @@ static void what_cannot_be_read_is_flooded(void **state)
 	close_bridge(3);
 }
 
+static void close_small(unsigned int ports)
+{
+	group_table_destroy(table);
+	group_queriers_destroy(queriers);
+	table = NULL;
+	queriers = NULL;
+	close_bridge(ports);
+}
+
+/* A bridge that snoops limits what is flooded as another does. */
+static void storms_are_limited(void **state)
+{
+	struct policy_rates rates = {0};
+	unsigned int sent = 0;
+
+	role_assert_control();
+	vlans = false;
+	open_bridge(3, 300);
+	know_something();
+	tell_lcores();
+	rate_limit_set(&rates.storm[PORT_STORM_BROADCAST], 16, NS_PER_S);
+	OK(port_policy_set(&port[0].port, &(struct policy_config){.rates = &rates}));
+	for (unsigned int p = 0; p < 3; p++)
+		port[p].quiet = true;
+	role_assert_lcore();
+	for (unsigned int i = 0; i < 10; i++) {
+		for (unsigned int k = 0; k < 20; k++, sent++)
+			put(&ctx[0], EVERYBODY, home(0));
+		forward(&port[0]);
+	}
+	/* The machine may stand still for a second or two. */
+	assert_in_range(rx_drop(&port[0], RX_DROP_STORM_BROADCAST), sent / 2, sent - 16);
+	close_small(3);
+}
+
+static unsigned int broadcasts[PORTS];
+
+static void count_broadcasts(struct recorder *to, const struct frame *frame)
+{
+	broadcasts[to->port.id] += frame->head[0] == 0xff;
+}
+
+/* Two frames are flooded together, and one is for a group that gets a member in the middle: the other one goes on to all. */
+static void a_flood_goes_on_while_groups_change(void **state)
+{
+	const struct fg_said said = {.what = FG_DATA, .group = "239.1.1.1", .len = 8};
+	struct group_message query = {.kind = GROUP_MESSAGE_QUERY, .from = {{10, 0, 0, 1}}, .response_ms = 1};
+	struct group_key key = {.fid = FID_DEFAULT, .family = GROUP_IPV4, .group = {{239, 1, 1, 1}}};
+	struct burst *burst = ctx[0].burst;
+	uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	bool done;
+
+	role_assert_control();
+	role_assert_lcore();
+	memset(broadcasts, 0, sizeof(broadcasts));
+	floods_unregistered = true;
+	open_bridge(PORTS, 300);
+	table = group_table_create(&(struct group_table_config){.groups_max = 100, .port_max = 100});
+	queriers = group_queriers_create(&(struct group_queriers_config){.interval = 1000 * NS_PER_S, .response = 1});
+	OK(group_queriers_heard(queriers, FID_DEFAULT, 1, &query, 1));
+	group_queriers_expire(queriers, NS_PER_S);
+	tell_lcores();
+	for (unsigned int p = 0; p < PORTS; p++)
+		port[p].seen = count_broadcasts;
+	for (burst->n = 0; burst->n < 2; burst->n++) {
+		size_t len = fg_group_write(burst->room[burst->n].head, mac, &said);
+
+		burst->frame[burst->n] =
+			(struct frame){.head = burst->room[burst->n].head, .head_len = (uint16_t)len, .len = (uint32_t)len};
+		if (burst->n == 1)
+			memset(burst->room[1].head, 0xff, 6);
+	}
+	ctx[0].bound = 1;
+	done = bridge_forward(&ctx[0], &port[0].rxq);
+	assert_false(done);
+	group_table_join(table, &key, 2, UINT64_MAX);
+	tell_lcores();
+	while (!done)
+		done = bridge_go_on(&ctx[0], &port[0].rxq);
+	for (unsigned int p = 1; p < PORTS; p++)
+		assert_int_equal(broadcasts[p], 1);
+	burst->n = 0;
+	ctx[0].bound = 0;
+	close_small(PORTS);
+}
+
 static void opened(void **state)
 {
 	OK(doorbell_init(&bell));
@@ -370,6 +457,8 @@ int main(void)
 		cmocka_unit_test(each_frame_goes_where_it_is_wanted),
 		cmocka_unit_test(each_vlan_has_its_own),
 		cmocka_unit_test(what_cannot_be_read_is_flooded),
+		cmocka_unit_test(storms_are_limited),
+		cmocka_unit_test(a_flood_goes_on_while_groups_change),
 	};
 
 	return bridge_rig_run(CASES(tests));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Guards on a bridge: what is dropped goes nowhere and is learned nowhere, control is shown some of it, no address is taken from
  * another port, and a closed port is as if it were not there. */
+#include <string.h>
+
 #include "bridge_rig.h"
 #include "cases.h"
 #include "guard.h"
@@ -58,6 +60,51 @@ static void a_station_that_is_not_in_macs(void **state)
 		assert_true(shown <= OFFENCES_BURST + 2);
 	}
 	balanced(PORTS, 63);
+	close_bridge(PORTS);
+}
+
+/* --- what is to be done to a frame later ---------------------------------------------------------------------------- */
+
+/* A frame of ARP, from 192.0.2.7, in the burst. */
+static struct frame *put_arp(void)
+{
+	static const uint8_t arp[28] = {0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 1, 0, 2, 192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 192, 0, 2, 1};
+	struct frame *frame = &ctx[0].burst->frame[ctx[0].burst->n];
+
+	put(&ctx[0], EVERYBODY, home(1));
+	memcpy(frame->head + 12, (const uint8_t[]){8, 6}, 2);
+	memcpy(frame->head + 14, arp, sizeof(arp));
+	return frame;
+}
+
+/* Where a sender leaves a checksum to be done, receivers see what comes out of it, and so do guards. */
+static void a_checksum_is_done_before_it_is_judged(void **state)
+{
+	enum { SENDER = 28, FLAG = 1 };
+	struct policy_guard_wrong wrong;
+	struct policy_guard guard;
+
+	role_assert_control();
+	open_bridge(PORTS, 0);
+	OK(policy_guard_read(&guard, NULL, "192.0.2.7", 0, &wrong));
+	OK(port_policy_set(&port[1].port, &(struct policy_config){.guard = &guard}));
+	put_arp();
+	forward(&port[1]);
+	assert_int_equal(port[0].n, 1);
+	/* Into the lower half of the sender's address. */
+	put_arp()->offload = (struct virtio_net_hdr){.flags = FLAG, .csum_start = SENDER, .csum_offset = 2};
+	forward(&port[1]);
+	assert_int_equal(port[0].n, 1);
+	assert_int_equal(rx_drop(&port[1], RX_DROP_GUARD_IP), 1);
+	/* Behind all that is looked at it may be what it likes. */
+	put_arp()->offload = (struct virtio_net_hdr){.flags = FLAG, .csum_start = SENDER, .csum_offset = 20};
+	forward(&port[1]);
+	assert_int_equal(port[0].n, 2);
+	/* With one byte in the head it is neither. */
+	put_arp()->offload = (struct virtio_net_hdr){.flags = FLAG, .csum_start = SENDER, .csum_offset = ROOM - 1 - SENDER};
+	forward(&port[1]);
+	assert_int_equal(port[0].n, 2);
+	assert_int_equal(rx_drop(&port[1], RX_DROP_GUARD_ODD), 1);
 	close_bridge(PORTS);
 }
 
@@ -130,6 +177,29 @@ static void a_static_address_is_never_taken(void **state)
 	close_bridge(PORTS);
 }
 
+/* Somebody else has used the port's own address. */
+static void an_address_of_its_own_is_its_own(void **state)
+{
+	role_assert_control();
+	open_bridge(PORTS, 300);
+	set_guard(1, "02:00:00:01:00:02", GUARD_LOOP, false); /* home(1) */
+	put_arp();
+	forward(&port[0]);
+	learn();
+	put_arp();
+	forward(&port[1]);
+	assert_int_equal(rx_drop(&port[1], RX_DROP_GUARD_LOOP), 0);
+	learn();
+	port[0].n = port[1].n = port[2].n = port[3].n = port[4].n = 0;
+	/* And it is where it was. */
+	put(&ctx[0], home(1), home(4));
+	forward(&port[4]);
+	assert_int_equal(port[1].n, 1);
+	assert_int_equal(port[0].n, 0);
+	port[1].n = 0;
+	close_bridge(PORTS);
+}
+
 /* --- closed ------------------------------------------------------------------------------------------------------ */
 
 static void the_first_bpdu_is_told(void **state)
@@ -191,6 +261,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_station_that_is_not_in_macs),
 		cmocka_unit_test(an_address_stays_where_it_is),
+		cmocka_unit_test(an_address_of_its_own_is_its_own),
+		cmocka_unit_test(a_checksum_is_done_before_it_is_judged),
 		cmocka_unit_test(a_static_address_is_never_taken),
 		cmocka_unit_test(the_first_bpdu_is_told),
 		cmocka_unit_test(a_closed_port),
