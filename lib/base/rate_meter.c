@@ -17,10 +17,12 @@ static uint64_t steps_of(const struct rate_limit *limit, uint64_t size)
 	return (uint64_t)((unsigned __int128)size * limit->each >> 32);
 }
 
-/* How far ahead of now the meter is, with a clock that goes round. */
+/* How far ahead of now the meter is, with a clock that goes round: a time that seems to be farther away has passed. */
 static uint64_t ahead_of(uint64_t through, uint64_t now)
 {
-	return (int64_t)(through - now) > 0 ? through - now : 0;
+	uint64_t ahead = through - now;
+
+	return ahead < RATE_AHEAD_MOST ? ahead : 0;
 }
 
 uint16_t rate_meter_take(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, const uint32_t *sizes,

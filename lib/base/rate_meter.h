@@ -28,6 +28,10 @@ enum {
 	RATE_LEAST = 16,
 };
 
+/* Steps that a meter is ahead at most, 208 days: what is taken at once takes less. One from which nothing was taken for longer
+ * than this is from the end of the nine years stands for one that waits. */
+#define RATE_AHEAD_MOST (UINT64_C(1) << 60)
+
 /* All zero is no limit. */
 struct rate_limit {
 	uint64_t each;	/* steps that one takes, times 2^32 */

@@ -174,6 +174,39 @@ static void what_is_given_back_may_be_taken_again(void **state)
 	assert_int_equal(rate_meter_take(&meter, &limit, NS_PER_S + NS_PER_S / 2, &all, 1), 1);
 }
 
+/* A meter is what it was however long the machine has been up, and however long ago it was taken from, for 8.5 years. */
+static void a_long_time_is_no_debt(void **state)
+{
+	enum { MONTHS = 120, UNTIL = 102 };
+	const uint64_t month = UINT64_C(30) * 86400 * NS_PER_S;
+	const uint32_t all = 1000;
+	struct rate_limit limit;
+
+	rate_limit_set(&limit, 1000, NS_PER_S);
+	for (uint64_t up = 0; up <= MONTHS; up++) {
+		struct rate_meter meter = {0}, unused = {0};
+		uint64_t now = up * month + dice(1 << 30);
+
+		if (up <= UNTIL) {
+			assert_int_equal(rate_meter_wait_ns(&unused, &limit, now, 0), 0);
+			assert_int_equal(rate_meter_enough_for(&unused, &limit, now, 1000), 1);
+			assert_int_equal(rate_meter_take(&unused, &limit, now, &all, 1), 1);
+			assert_int_equal(rate_meter_take(&unused, &limit, now, &all, 1), 0);
+		}
+		for (uint64_t idle = 0; idle <= UNTIL; idle++) {
+			uint64_t later = now + idle * month;
+
+			atomic_store(&meter.through, now * RATE_STEPS);
+			rate_meter_charge(&meter, &limit, now, 3000);
+			assert_int_equal(rate_meter_take(&meter, &limit, now, &all, 1), 0);
+			assert_in_range(rate_meter_wait_ns(&meter, &limit, now, 0), 2 * NS_PER_S - 10, 2 * NS_PER_S + 10);
+			assert_int_equal(rate_meter_take(&meter, &limit, later + 3 * NS_PER_S, &all, 1), 1);
+			assert_int_equal(rate_meter_take(&meter, &limit, later + 3 * NS_PER_S, &all, 1), 0);
+			assert_int_equal(rate_meter_take(&meter, &limit, later + 4 * NS_PER_S, &all, 1), 1);
+		}
+	}
+}
+
 /* --- several threads ---------------------------------------------------------------------------------------------- */
 
 struct taker {
@@ -305,6 +338,7 @@ int main(void)
 		cmocka_unit_test(says_how_long_to_wait),
 		cmocka_unit_test(says_how_many_it_may_be_enough_for),
 		cmocka_unit_test(what_is_given_back_may_be_taken_again),
+		cmocka_unit_test(a_long_time_is_no_debt),
 		cmocka_unit_test(several_threads_share_one),
 		cmocka_unit_test(a_frame_takes_what_its_pieces_do),
 		cmocka_unit_test(of_two_limits_the_lesser_counts),
