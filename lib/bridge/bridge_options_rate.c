@@ -40,10 +40,9 @@ int bridge_port_options_verify_rates(struct bridge_port_options *options, bool v
 	frame_limits_set(&rates->from, options->rate_from_vm, options->packets_from_vm, options->burst_from_vm * NS_PER_MS);
 	frame_limits_set(&rates->to, options->rate_to_vm, options->packets_to_vm, options->burst_to_vm * NS_PER_MS);
 	for (int i = 0; i < PORT_STORMS; i++) {
-		uint64_t normal = vm ? storms[i].normal : 0;
-		bool given = option_given(&bridge_port_options, options, storms[i].key);
-
-		rate_limit_set(&rates->storm[i], given ? options->storm[i] : normal, NS_PER_S);
+		if (!option_given(&bridge_port_options, options, storms[i].key))
+			options->storm[i] = vm ? storms[i].normal : 0;
+		rate_limit_set(&rates->storm[i], options->storm[i], NS_PER_S);
 	}
 	return 0;
 }

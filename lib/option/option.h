@@ -52,6 +52,10 @@ enum option_kind {
 	OPTION_TREE,
 };
 
+/* An OPTION_RATE that was not written and has a default in words: nobody could write it, and whoever knows the default, which is
+ * verification, may put it in its place. */
+#define OPTION_RATE_OPEN UINT64_MAX
+
 struct option_word {
 	const char *word, *help;
 };
@@ -67,7 +71,7 @@ struct option_row {
 	const char *normal_text;
 	const char *otherwise;	/* the default in words, where it is no constant */
 	uint32_t min, max;	/* OPTION_NUMBER */
-	uint64_t least, most;	/* OPTION_RATE, beside 0; by itself it is 0 */
+	uint64_t least, most;	/* OPTION_RATE, beside 0; by itself it is 0, or OPTION_RATE_OPEN if it has `otherwise` */
 	const char *unit;	/* OPTION_NUMBER, OPTION_RATE: "s", "bytes" */
 	const char *on;		/* OPTION_FLAG: what it is to be on, for the error */
 	const struct option_word *words; /* OPTION_WORD; ended by a NULL word */

@@ -31,7 +31,7 @@ static void shown(const struct option_table *table, const struct option_row *row
 {
 	if (is_missing(table, row, values))
 		snprintf(text, size, "not set");
-	else if (row->kind == OPTION_RATE && row->otherwise != NULL && !option_is_given(table, row, values))
+	else if (row->kind == OPTION_RATE && rate_of(row, values) == OPTION_RATE_OPEN)
 		snprintf(text, size, "the default");
 	else
 		option_value_text(row, values, text, size);
@@ -93,7 +93,8 @@ static bool is_normal(const struct option_table *table, const struct option_row 
 	case OPTION_WORD:
 		return number_of(row, values) == row->normal;
 	case OPTION_RATE:
-		return rate_of(row, values) == 0;
+		/* What is not written and has a default in words is that default. */
+		return rate_of(row, values) == 0 || row->otherwise != NULL;
 	case OPTION_TEXT:
 		return *(char *const *)at == NULL;
 	case OPTION_LIST:
@@ -242,7 +243,8 @@ void option_to_json(const struct option_table *table, const void *values, json_t
 		bool missing = row->kind == OPTION_TREE || (option_has_no_normal(row) && is_normal(table, row, values)) ||
 			       (row->kind == OPTION_TEXT && *(char *const *)option_at_const(row, values) == NULL);
 
-		if (row->kind == OPTION_RATE && !option_is_given(table, row, values) && rate_of(row, values) == 0)
+		if (row->kind == OPTION_RATE && !option_is_given(table, row, values) &&
+		    (rate_of(row, values) == 0 || rate_of(row, values) == OPTION_RATE_OPEN))
 			missing = true;
 		/* A number whose default is no number in range is left out, and stays the default. */
 		if (row->kind == OPTION_NUMBER && number_of(row, values) < row->min)

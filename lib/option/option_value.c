@@ -49,6 +49,9 @@ int option_value_init(const struct option_row *row, void *values)
 	case OPTION_WORD:
 		*(uint32_t *)at = row->normal;
 		return 0;
+	case OPTION_RATE:
+		*(uint64_t *)at = row->otherwise != NULL ? OPTION_RATE_OPEN : 0;
+		return 0;
 	case OPTION_TEXT:
 		if (row->normal_text == NULL)
 			return 0;

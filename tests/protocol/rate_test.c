@@ -551,6 +551,44 @@ static void storms_are_dropped_by_name(void **state)
 	no_limits("f");
 }
 
+/* Broadcasts, until one is beyond the limit. */
+static void exceed_broadcasts(struct guest *f, struct guest *r)
+{
+	int64_t deadline = fg_deadline(60000);
+	struct account f0;
+
+	read_account("f", &f0);
+	make(f, everybody, 60);
+	while (since("f", &f0).rx_drop[RX_DROP_STORM_BROADCAST] == 0 && fg_left_ms(deadline) > 0)
+		for (unsigned int sent = 0; sent < 10000;) {
+			sent += fill(f, 60, 512);
+			receive_all(r);
+		}
+	assert_true(since("f", &f0).rx_drop[RX_DROP_STORM_BROADCAST] > 0);
+	OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+}
+
+/* The limit that is there by itself goes when it is switched off, and comes back when nothing is said of it any more. */
+static void a_storm_limit_goes_and_comes_back(void **state)
+{
+	struct guest *f, *r;
+	struct account f0;
+
+	open_pair(&f, &r, 0);
+	set("f", "\"storm-broadcast\": null");
+	for (unsigned int i = 0; i < 2; i++) {
+		exceed_broadcasts(f, r);
+		set("f", "\"storm-broadcast\": \"off\"");
+		read_account("f", &f0);
+		for (unsigned int k = 0; k < 50; k++)
+			send_some(f, r, everybody);
+		assert_int_equal(since("f", &f0).rx_drop[RX_DROP_STORM_BROADCAST], 0);
+		assert_int_equal(since("f", &f0).rx_ok, 50 * SOME);
+		set("f", "\"storm-broadcast\": null");
+	}
+	no_limits("f");
+}
+
 #define RATE_CASE(f) cmocka_unit_test_setup_teardown(f, open_with_ports, fixture_check)
 
 int main(void)
@@ -569,6 +607,7 @@ int main(void)
 		RATE_CASE(nobody_else_waits),
 		RATE_CASE(what_exceeds_the_rate_to_a_vm_is_dropped),
 		RATE_CASE(storms_are_dropped_by_name),
+		RATE_CASE(a_storm_limit_goes_and_comes_back),
 	};
 
 	return fixture_main_on(&rate_fixture, "rate", CASES(cases));

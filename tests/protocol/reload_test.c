@@ -168,12 +168,52 @@ static void it_ends_while_a_file_is_read(void **state)
 	}
 }
 
+/* A port's limit of broadcasts, as the switch says it is: "10k". */
+static void assert_limit(const struct rig *rig, const char *limit)
+{
+	json_t *answer = fg_switch_query(&rig->sw, "port", "s");
+	const json_t *options = json_object_get(json_object_get(answer, "port"), "options");
+	const char *is = json_string_value(json_object_get(options, "storm-broadcast"));
+
+	if (is == NULL || strcmp(is, limit) != 0)
+		fail_msg("storm-broadcast is %s, not %s", is != NULL ? is : "missing", limit);
+	json_decref(answer);
+}
+
+/* What is not written is the limit that a VM's port has by itself, and off is none. */
+static void a_limit_goes_and_comes_back(void **state)
+{
+	static const struct {
+		const char *more, *told, *limit;
+	} steps[] = {
+		{"", "comes", "10k"},
+		{", storm-broadcast: off", "port s: storm-broadcast 10k -> off: changed while it runs", "off"},
+		{"", "port s: storm-broadcast off -> 10k: changed while it runs", "10k"},
+		{", storm-broadcast: 100", "port s: storm-broadcast 10k -> 100: changed while it runs", "100"},
+	};
+	struct rig rig;
+
+	rig_start(&rig, 1);
+	for (unsigned int i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		char more[160];
+
+		snprintf(more, sizeof(more), "  - {name: s, type: vhost-user, socket: %s/s%s}\n", rig.top, steps[i].more);
+		write_file(&rig, 1, more);
+		OK(kill(rig.sw.pid, SIGHUP));
+		wait_for_lines(&rig, "configuration read again", i + 1);
+		wait_for_lines(&rig, steps[i].told, 1);
+		assert_limit(&rig, steps[i].limit);
+	}
+	rig_stop(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(the_file_is_read_beside_control),
 		cmocka_unit_test(what_was_asked_for_last_is_in_force),
 		cmocka_unit_test(it_ends_while_a_file_is_read),
+		cmocka_unit_test(a_limit_goes_and_comes_back),
 	};
 
 	return cmocka_run_group_tests_name("reload", cases, NULL, NULL);

@@ -757,6 +757,43 @@ static void changes_are_told(void **state)
 		       "bridge br0: static-macs, 0 before and 1 now: changed while it runs\n");
 }
 
+/* A limit that a VM's port has by itself is one value, off is another, and each becomes the other. */
+static void limits_that_are_there_by_themselves(void **state)
+{
+	static const char plain[] = "ports:\n" PORT(""), off[] = "ports:\n" PORT(", storm-broadcast: off, storm-multicast: off"),
+			  uplink[] = "ports:\n  - {name: e, type: ethdev, device: x}\n",
+			  profile[] = "profiles: [{name: q, storm-broadcast: off}]\nports:\n" PORT(", profile: q");
+	const struct config_port *port;
+	struct config config;
+	struct fail fail;
+	json_t *json;
+
+	assert_changes(plain, off, "port a: storm-broadcast 10k -> off, storm-multicast 100k -> off: changed while it runs\n");
+	assert_changes(off, plain, "port a: storm-broadcast off -> 10k, storm-multicast off -> 100k: changed while it runs\n");
+	assert_changes(plain, "ports:\n" PORT(", storm-broadcast: 10k, storm-unknown: off"), "");
+	assert_changes(plain, "ports:\n" PORT(", storm-broadcast: 100"),
+		       "port a: storm-broadcast 10k -> 100: changed while it runs\n");
+	assert_changes(uplink, "ports:\n  - {name: e, type: ethdev, device: x, storm-broadcast: off}\n", "");
+	assert_changes("profiles: [{name: q}]\nports:\n" PORT(", profile: q"), profile,
+		       "profile q: storm-broadcast the default -> off: changed, for the ports that have it\n"
+		       "port a: storm-broadcast 10k -> off: changed while it runs\n");
+	assert_changes(profile, "profiles: [{name: q}]\nports:\n" PORT(", profile: q"),
+		       "profile q: storm-broadcast off -> the default: changed, for the ports that have it\n"
+		       "port a: storm-broadcast off -> 10k: changed while it runs\n");
+	assert_int_equal(read_text(&config, off, &fail), 0);
+	port = config_find_port(&config, "a");
+	assert_false(rate_limit_is_set(&port->member.rates.storm[PORT_STORM_BROADCAST]));
+	config_free(&config);
+	assert_int_equal(read_text(&config, plain, &fail), 0);
+	port = config_find_port(&config, "a");
+	assert_true(rate_limit_is_set(&port->member.rates.storm[PORT_STORM_BROADCAST]));
+	json = config_to_json(&config);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "ports"), 0),
+							      "storm-broadcast")), "10k");
+	json_decref(json);
+	config_free(&config);
+}
+
 /* A port of the running switch's command line is no part of the file that it is compared with. */
 static void a_port_aside_stays(void **state)
 {
@@ -834,6 +871,7 @@ int main(void)
 		cmocka_unit_test(a_socket_has_an_owner),
 		cmocka_unit_test(a_socket_of_the_command_line),
 		cmocka_unit_test(changes_are_told),
+		cmocka_unit_test(limits_that_are_there_by_themselves),
 		cmocka_unit_test(a_port_aside_stays),
 		cmocka_unit_test(json_says_the_same),
 	};

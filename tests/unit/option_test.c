@@ -22,7 +22,7 @@ struct thing {
 	char *path;
 	uint32_t size, mode, owner;
 	bool fast, safe;
-	uint64_t speed;
+	uint64_t speed, calm;
 	struct option_list places;
 	uint32_t derived; /* no row */
 };
@@ -47,6 +47,8 @@ static const struct option_row rows[] = {
 	 .most = 8000000000000, .unit = "bit/s", .live = true},
 	{.key = "places", .kind = OPTION_LIST, .offset = offsetof(struct thing, places), .value = "LIST",
 	 .entries = &places},
+	{.key = "calm", .kind = OPTION_RATE, .offset = offsetof(struct thing, calm), .value = "N", .least = 16,
+	 .most = 8000000000000, .unit = "bit/s", .otherwise = "what it needs", .live = true},
 };
 static const struct option_table table = OPTION_TABLE(rows, struct thing);
 
@@ -130,7 +132,7 @@ static void says_what_is_wrong(void **state)
 		{"path: /a\nsafe: 1\n", "file:2: thing x: safe \"1\" is not known; use on or off"},
 		{"path: /a\nfest: on\n",
 		 "file:2: key \"fest\" of thing x is not known under things; did you mean fast?; known here: path, "
-		 "size, mode, owner, fast, safe, speed, places"},
+		 "size, mode, owner, fast, safe, speed, places, calm"},
 		{"path: /a\nsize: 3\npath: /b\n", "file:3: path is written twice, first at line 1; remove one"},
 		{"path: /a\nplaces: 7\n",
 		 "file:2: thing x: places has to be a list: one entry a line, each beginning with \"- \""},
@@ -192,6 +194,38 @@ static void differences_are_rows(void **state)
 	assert_int_equal(from.size, 4);
 	option_clear(&table, &from);
 	option_clear(&table, &to);
+}
+
+/* "off" is not what stands where nothing is written, in words, in JSON and where two are compared. */
+static void a_default_in_words_is_not_off(void **state)
+{
+	static const char *const texts[] = {"path: /a\n", "path: /a\ncalm: off\n", "path: /a\ncalm: 2k\n"};
+	static const char *const words[] = {"the default", "off", "2k"};
+
+	for (unsigned int i = 0; i < 9; i++) {
+		const unsigned int before = i / 3, after = i % 3;
+		struct thing from, to, copy;
+		char text[256], want[64] = "";
+		json_t *json = json_object();
+		struct fail fail;
+
+		assert_int_equal(read_thing(texts[before], &from, &fail), 0);
+		assert_int_equal(read_thing(texts[after], &to, &fail), 0);
+		assert_int_equal(option_copy(&table, &copy, &to), 0);
+		assert_int_equal(option_changed(&table, &to, &copy), 0);
+		assert_int_equal(option_changed(&table, &from, &copy), before == after ? 0 : option_bit(&table, "calm"));
+		option_describe_change(&table, &from, &to, option_bit(&table, "calm"), text, sizeof(text));
+		snprintf(want, sizeof(want), "calm %s -> %s", words[before], words[after]);
+		assert_string_equal(text, want);
+		option_describe(&table, &to, text, sizeof(text));
+		assert_int_equal(strstr(text, "calm") != NULL, after != 0);
+		option_to_json(&table, &to, json);
+		assert_int_equal(json_object_get(json, "calm") != NULL, after != 0);
+		json_decref(json);
+		option_clear(&table, &from);
+		option_clear(&table, &to);
+		option_clear(&table, &copy);
+	}
 }
 
 static void json_can_be_read_again(void **state)
@@ -289,6 +323,7 @@ int main(void)
 		cmocka_unit_test(says_what_is_wrong),
 		cmocka_unit_test(a_copy_is_its_own),
 		cmocka_unit_test(differences_are_rows),
+		cmocka_unit_test(a_default_in_words_is_not_off),
 		cmocka_unit_test(json_can_be_read_again),
 		cmocka_unit_test(an_alias_is_the_same_node),
 		cmocka_unit_test(hostile_texts_are_refused),
