@@ -232,7 +232,7 @@ static void join(struct switch_groups *g, struct port *port, const struct group_
 			    g->of->made.options.multicast_groups);
 }
 
-/* Who else behind the port is a member is asked, unless there can be none; another querier asks by itself. */
+/* Who else behind the port is a member is asked, unless there can be none; another querier asks by itself (take_query()). */
 static void leave(struct switch_groups *g, struct port *port, const struct group_key *key, uint64_t now) RUNS_ON(control_thread)
 {
 	struct group_state state = {.other = false};
@@ -241,6 +241,7 @@ static void leave(struct switch_groups *g, struct port *port, const struct group
 		g->changed |= group_table_leave(g->table, key, port->id);
 		return;
 	}
+	group_table_may_leave(g->table, key, port->id);
 	group_queriers_state(g->queriers, key->fid, (enum group_family)key->family, &state);
 	if (!state.other &&
 	    group_table_shorten_port(g->table, key, port->id, now + GROUP_ROBUSTNESS * GROUP_LAST_MEMBER_MS * NS_PER_MS) &&
@@ -267,6 +268,15 @@ static void take_report(struct switch_groups *g, struct port *port, uint16_t fid
 	}
 }
 
+/* Whether the port's queries end memberships of which nobody has said that they end: a router's do, and a VM is one if its
+ * options say so. */
+static bool is_trusted_router(const struct vus_switch *sw, const struct port *port)
+{
+	const struct config_port *made = &sw->port[port->id]->made;
+
+	return !made->driver->vm || made->member.multicast_router == BRIDGE_ROUTER_ON;
+}
+
 static void take_query(struct switch_groups *g, const struct port *port, uint16_t fid, const struct group_message *m,
 		       uint64_t now) RUNS_ON(control_thread)
 {
@@ -275,7 +285,8 @@ static void take_query(struct switch_groups *g, const struct port *port, uint16_
 
 	group_queriers_heard(g->queriers, fid, port->id, m, now);
 	if (!group_address_is_none(&m->group) && !m->of_sources && !m->suppress)
-		group_table_shorten(g->table, &key, now + GROUP_ROBUSTNESS * response * NS_PER_MS);
+		group_table_shorten(g->table, &key, is_trusted_router(g->of->sw, port),
+				    now + GROUP_ROBUSTNESS * response * NS_PER_MS);
 }
 
 static void take_message(void *arg, struct port *port, const struct punt *punt)

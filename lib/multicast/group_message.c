@@ -15,6 +15,11 @@ struct part {
 	size_t len;
 };
 
+/* Whom a frame is for. */
+struct addressed {
+	const uint8_t *mac, *ip;
+};
+
 static uint16_t get16(const uint8_t *at)
 {
 	return (uint16_t)(at[0] << 8 | at[1]);
@@ -192,13 +197,30 @@ static int read_query_more(struct part body, size_t at, struct group_message *m)
 	return 0;
 }
 
-static int check_query(const struct group_message *m)
+/* RFC 3376, 4.1.12, and RFC 3810, 5.1.15: a general query is for all nodes, another one for its group. One that is for somebody
+ * else, or has the Ethernet address of somebody else, is one that members do not hear, and so cannot answer. */
+static bool members_hear(const struct group_message *m, struct addressed to)
 {
-	return group_address_is_none(&m->group) ? (m->of_sources ? -EBADMSG : 0) : is_group(m->family, &m->group) ? 0 : -EBADMSG;
+	static const struct group_address all[GROUP_FAMILIES] = {
+		[GROUP_IPV4] = {{224, 0, 0, 1}},
+		[GROUP_IPV6] = {{0xff, 0x02, [15] = 1}},
+	};
+	const struct group_address *wanted = group_address_is_none(&m->group) ? &all[m->family] : &m->group;
+	uint8_t mac[6];
+
+	group_mac(m->family, wanted, mac);
+	return memcmp(to.ip, wanted, group_address_bytes(m->family)) == 0 && memcmp(to.mac, mac, sizeof(mac)) == 0;
+}
+
+static int check_query(const struct group_message *m, struct addressed to)
+{
+	if (group_address_is_none(&m->group) ? m->of_sources : !is_group(m->family, &m->group))
+		return -EBADMSG;
+	return members_hear(m, to) ? 0 : -EBADMSG;
 }
 
 /* RFC 3376, 7.1: the version is told by the length, and that of v1 and v2 by the code. */
-static int read_igmp_query(struct part body, struct group_message *m)
+static int read_igmp_query(struct part body, struct addressed to, struct group_message *m)
 {
 	enum { V1_RESPONSE_MS = 10000 };
 	int error = 0;
@@ -212,11 +234,11 @@ static int read_igmp_query(struct part body, struct group_message *m)
 		m->response_ms = V1_RESPONSE_MS;
 	else
 		m->response_ms = body.at[1] * 100u;
-	return error != 0 ? error : check_query(m);
+	return error != 0 ? error : check_query(m, to);
 }
 
 /* RFC 3810, 8.1. */
-static int read_mld_query(struct part body, struct group_message *m)
+static int read_mld_query(struct part body, struct addressed to, struct group_message *m)
 {
 	int error = 0;
 
@@ -227,7 +249,7 @@ static int read_mld_query(struct part body, struct group_message *m)
 		m->response_ms = code16(get16(body.at + 4));
 		error = read_query_more(body, MLD_BYTES, m);
 	}
-	return error != 0 ? error : check_query(m);
+	return error != 0 ? error : check_query(m, to);
 }
 
 /* --- routers ---------------------------------------------------------------------------------------------------- */
@@ -270,13 +292,13 @@ static int read_pim(struct part body, struct group_message *m)
 
 /* --- IPv4 ------------------------------------------------------------------------------------------------------- */
 
-static int read_igmp(struct part body, struct group_message *m)
+static int read_igmp(struct part body, struct addressed to, struct group_message *m)
 {
 	if (body.len < IGMP_BYTES || group_wire_sum(0, body.at, body.len) != 0xffff)
 		return -EBADMSG;
 	switch (body.at[0]) {
 	case IGMP_QUERY:
-		return read_igmp_query(body, m);
+		return read_igmp_query(body, to, m);
 	case IGMP_REPORT_V1:
 	case IGMP_REPORT_V2:
 		return read_one(m, body.at + 4, false);
@@ -292,7 +314,7 @@ static int read_igmp(struct part body, struct group_message *m)
 	}
 }
 
-static int read_ipv4(struct part packet, struct group_message *m)
+static int read_ipv4(const uint8_t *mac, struct part packet, struct group_message *m)
 {
 	const uint8_t *ip = packet.at;
 	struct part body;
@@ -313,13 +335,13 @@ static int read_ipv4(struct part packet, struct group_message *m)
 	m->from = address_at(GROUP_IPV4, ip + 12);
 	body = (struct part){ip + header, len - header};
 	if (ip[9] == IPPROTO_IGMP)
-		return read_igmp(body, m);
+		return read_igmp(body, (struct addressed){mac, ip + 16}, m);
 	return group_wire_sum(0, body.at, body.len) == 0xffff ? read_pim(body, m) : -EBADMSG;
 }
 
 /* --- IPv6 ------------------------------------------------------------------------------------------------------- */
 
-static int read_mld(struct part body, struct group_message *m)
+static int read_mld(struct part body, struct addressed to, struct group_message *m)
 {
 	bool is_mrd = body.len >= MRD_IPV6_BYTES && (body.at[0] == MLD_MRD_ADVERTISEMENT || body.at[0] == MLD_MRD_TERMINATION);
 
@@ -332,7 +354,7 @@ static int read_mld(struct part body, struct group_message *m)
 	switch (body.at[0]) {
 	case MLD_QUERY:
 		/* RFC 3810, 5.1.14: a query has a source. */
-		return group_address_is_none(&m->from) ? -EBADMSG : read_mld_query(body, m);
+		return group_address_is_none(&m->from) ? -EBADMSG : read_mld_query(body, to, m);
 	case MLD_REPORT_V1:
 	case MLD_DONE:
 		return read_one(m, body.at + 8, body.at[0] == MLD_DONE);
@@ -368,7 +390,7 @@ static size_t read_hop_by_hop(struct part options)
 	return alert ? end : 0;
 }
 
-static int read_ipv6(struct part packet, struct group_message *m)
+static int read_ipv6(const uint8_t *mac, struct part packet, struct group_message *m)
 {
 	const uint8_t *ip = packet.at;
 	struct part body;
@@ -397,7 +419,7 @@ static int read_ipv6(struct part packet, struct group_message *m)
 	body = (struct part){body.at + options, body.len - options};
 	if (body.len < 4 || group_wire_sum(group_wire_pseudo_sum(ip, protocol, body.len), body.at, body.len) != 0xffff)
 		return -EBADMSG;
-	return protocol == IPPROTO_PIM ? read_pim(body, m) : read_mld(body, m);
+	return protocol == IPPROTO_PIM ? read_pim(body, m) : read_mld(body, (struct addressed){mac, ip + 24}, m);
 }
 
 /* --- frames ----------------------------------------------------------------------------------------------------- */
@@ -419,6 +441,6 @@ int group_message_read(const uint8_t *frame, size_t len, struct group_message *m
 		packet = (struct part){packet.at + 4, packet.len - 4};
 	}
 	if (type == ETHERNET_IPV4)
-		return read_ipv4(packet, m);
-	return type == ETHERNET_IPV6 ? read_ipv6(packet, m) : -ENOMSG;
+		return read_ipv4(frame, packet, m);
+	return type == ETHERNET_IPV6 ? read_ipv6(frame, packet, m) : -ENOMSG;
 }

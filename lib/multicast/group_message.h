@@ -4,8 +4,9 @@
  * advertisements of MRD (RFC 4286).
  *
  * Strict: a message counts only if each length fits the one around it, each checksum is right, it has come over one link only
- * (TTL or hop limit 1), and an MLD message has the router alert and the source that its RFC demands. What is read is
- * checked whole before any of it is used, so that half a report changes nothing.
+ * (TTL or hop limit 1), and an MLD message has the router alert and the source that its RFC demands. A query counts only if
+ * those who are to answer hear it: it is for all nodes, or for the group it asks for, by its IP and its Ethernet address. What
+ * is read is checked whole before any of it is used, so that half a report changes nothing.
  *
  * Context: any thread; nothing is kept.
  * Units: bytes, milliseconds.

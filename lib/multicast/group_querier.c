@@ -148,6 +148,17 @@ static uint64_t larger_of(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+static uint64_t less_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* As the query says. */
+static uint64_t interval_of(const struct group_queriers *queriers, const struct group_message *query)
+{
+	return query->interval_ms != 0 ? query->interval_ms * NS_PER_MS : queriers->config.interval;
+}
+
 /* RFC 3376, 8.5. A querier that says it asks more often than it is configured here does not make anything end earlier: who
  * says so may be a guest. */
 static uint64_t other_querier_present(const struct group_queriers *queriers, uint64_t interval, uint64_t response)
@@ -156,9 +167,9 @@ static uint64_t other_querier_present(const struct group_queriers *queriers, uin
 }
 
 /* From now on, or still, it is the other one who asks. */
-static void give_way(struct group_queriers *queriers, struct asked *asked, const struct group_message *query, uint64_t interval,
-		     uint64_t now)
+static void give_way(struct group_queriers *queriers, struct asked *asked, const struct group_message *query, uint64_t now)
 {
+	uint64_t interval = less_of(interval_of(queriers, query), GROUP_OTHER_MOST * queriers->config.interval);
 	int order = memcmp(&query->from, &asked->other, sizeof(query->from));
 
 	/* Of several others the lowest address counts. */
@@ -167,7 +178,7 @@ static void give_way(struct group_queriers *queriers, struct asked *asked, const
 	queriers->changed |= asked->other_until == 0 || order != 0;
 	asked->other = query->from;
 	asked->interval = interval;
-	asked->response = query->response_ms * NS_PER_MS;
+	asked->response = less_of(query->response_ms * NS_PER_MS, GROUP_OTHER_MOST * queriers->config.response);
 	asked->other_until = now + other_querier_present(queriers, interval, asked->response);
 	asked->ask_at = UINT64_MAX;
 	is_asked(asked, now, asked->response);
@@ -176,7 +187,7 @@ static void give_way(struct group_queriers *queriers, struct asked *asked, const
 int group_queriers_heard(struct group_queriers *queriers, uint16_t fid, uint16_t port, const struct group_message *query,
 			 uint64_t now)
 {
-	uint64_t interval = query->interval_ms != 0 ? query->interval_ms * NS_PER_MS : queriers->config.interval;
+	uint64_t present = other_querier_present(queriers, interval_of(queriers, query), query->response_ms * NS_PER_MS);
 	struct vlan *vlan = vlan_of(queriers, fid, now);
 
 	if (vlan == NULL)
@@ -184,12 +195,11 @@ int group_queriers_heard(struct group_queriers *queriers, uint16_t fid, uint16_t
 	if (!group_address_is_none(&query->group))
 		return 0;
 	if (other_wins(queriers, query->family, &query->from))
-		give_way(queriers, &vlan->asked[query->family], query, interval, now);
+		give_way(queriers, &vlan->asked[query->family], query, now);
 	/* RFC 4541, 2.1.1: whoever wins, a router is there; a switch that asks from no address is none. */
 	if (group_address_is_none(&query->from))
 		return 0;
-	return group_queriers_router(queriers, fid, query->family, port,
-				     now + other_querier_present(queriers, interval, query->response_ms * NS_PER_MS));
+	return group_queriers_router(queriers, fid, query->family, port, now + present);
 }
 
 bool group_queriers_ask(struct group_queriers *queriers, uint64_t now, uint16_t *fid, enum group_family *family)

@@ -26,6 +26,9 @@ struct group_queriers_config {
 
 /* Of RFC 3376, 8.1, and how long answers to a query for one group are waited for (8.8). */
 enum { GROUP_ROBUSTNESS = 2, GROUP_LAST_MEMBER_MS = 1000 };
+/* Another querier is believed an interval and a response time of up to so many times ours: who says more may be a guest that
+ * would have nobody ask. Where it is true nothing is lost: between its queries the switch asks, or the VLAN is flooded. */
+enum { GROUP_OTHER_MOST = 4 };
 
 /* Returns: NULL: no memory. */
 struct group_queriers *group_queriers_create(const struct group_queriers_config *config);

@@ -206,6 +206,7 @@ int group_table_join(struct group_table *table, const struct group_key *key, uin
 
 	if (member != NULL) {
 		member->until = until;
+		member->may_leave = false;
 		lower(&group->first_until, until);
 		return 0;
 	}
@@ -240,15 +241,30 @@ bool group_table_leave(struct group_table *table, const struct group_key *key, u
 	return true;
 }
 
-void group_table_shorten(struct group_table *table, const struct group_key *key, uint64_t until)
+void group_table_may_leave(struct group_table *table, const struct group_key *key, uint16_t port)
+{
+	uint32_t at;
+	struct group *group = find(table, key, &at);
+	struct group_member *member = group != NULL ? member_of(group, port) : NULL;
+
+	if (member != NULL)
+		member->may_leave = true;
+}
+
+static void shorten(struct group *group, struct group_member *member, uint64_t until)
+{
+	lower(&member->until, until);
+	lower(&group->first_until, until);
+}
+
+void group_table_shorten(struct group_table *table, const struct group_key *key, bool all, uint64_t until)
 {
 	uint32_t at;
 	struct group *group = find(table, key, &at);
 
 	for (uint32_t i = 0; group != NULL && i < group->n; i++)
-		lower(&group->member[i].until, until);
-	if (group != NULL)
-		lower(&group->first_until, until);
+		if (all || group->member[i].may_leave)
+			shorten(group, &group->member[i], until);
 }
 
 bool group_table_shorten_port(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until)
@@ -259,8 +275,7 @@ bool group_table_shorten_port(struct group_table *table, const struct group_key 
 
 	if (member == NULL)
 		return false;
-	lower(&member->until, until);
-	lower(&group->first_until, until);
+	shorten(group, member, until);
 	return true;
 }
 

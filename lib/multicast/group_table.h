@@ -36,8 +36,11 @@ void group_table_set_bounds(struct group_table *table, const struct group_table_
 int group_table_join(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until);
 /* Whether it was a member. */
 bool group_table_leave(struct group_table *table, const struct group_key *key, uint16_t port);
-/* Somebody has asked who is a member still: those that do not answer are none from then on. */
-void group_table_shorten(struct group_table *table, const struct group_key *key, uint64_t until);
+/* A host behind the port has left, and others may be there: group_table_shorten(). Until one joins again. */
+void group_table_may_leave(struct group_table *table, const struct group_key *key, uint16_t port);
+/* Somebody has asked who is a member still: those that do not answer are none from then on. `all`: ports of which no host has
+ * left as well. */
+void group_table_shorten(struct group_table *table, const struct group_key *key, bool all, uint64_t until);
 /* The same of one port. Whether it is a member. */
 bool group_table_shorten_port(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until);
 /* Whether it was a member of anything. */
@@ -49,6 +52,7 @@ uint64_t group_table_next(const struct group_table *table);
 
 struct group_member {
 	uint16_t port;
+	bool may_leave;
 	uint64_t until;
 };
 struct group_entry {

@@ -44,6 +44,16 @@ static uint32_t sum(uint32_t before, const uint8_t *bytes, size_t len)
 	return before;
 }
 
+/* To those who hear a query for the group, or for all. */
+static void put_destination(uint8_t *to, const uint8_t *group, size_t n)
+{
+	static const uint8_t all_v4[4] = {224, 0, 0, 1}, all_v6[16] = {0xff, 0x02, [15] = 1}, none[16];
+
+	if (memcmp(group, none, n) == 0)
+		group = n == 4 ? all_v4 : all_v6;
+	memcpy(to, group, n);
+}
+
 /* Most headers are right, so that what is behind them is looked at. Returns the length. */
 static size_t make_ipv4(struct fuzz *in, uint8_t *ip, size_t body)
 {
@@ -57,6 +67,8 @@ static size_t make_ipv4(struct fuzz *in, uint8_t *ip, size_t body)
 	fuzz_bytes(in, ip + 12, 8);
 	ip[12] &= 0x7f;
 	fuzz_bytes(in, message, body);
+	if (body >= 8)
+		put_destination(ip + 16, message + 4, 4);
 	if (fuzz_chance(in, 20))
 		ip[fuzz_below(in, 20)] ^= fuzz_uint8(in);
 	put16(ip + 10, 0);
@@ -84,6 +96,8 @@ static size_t make_ipv6(struct fuzz *in, uint8_t *ip, size_t body)
 		put16(ip + 8, 0xfe80);
 	memcpy(ip + 40, alert, options);
 	fuzz_bytes(in, message, body);
+	if (body >= 24)
+		put_destination(ip + 24, message + 8, 16);
 	if (fuzz_chance(in, 20))
 		ip[fuzz_below(in, 48)] ^= fuzz_uint8(in);
 	if (body >= 4 && fuzz_chance(in, 250)) {
@@ -97,6 +111,7 @@ static size_t make_frame(struct fuzz *in, uint8_t *frame)
 {
 	size_t at = 14, body = fuzz_uint8(in), len;
 	bool v6 = fuzz_chance(in, 128);
+	struct group_address to = {{0}};
 
 	memset(frame, 0, FRAME_MAX);
 	if (fuzz_chance(in, 60)) {
@@ -105,6 +120,8 @@ static size_t make_frame(struct fuzz *in, uint8_t *frame)
 	}
 	put16(frame + at - 2, v6 ? 0x86dd : 0x0800);
 	len = at + (v6 ? make_ipv6(in, frame + at, body) : make_ipv4(in, frame + at, body));
+	memcpy(to.bytes, frame + at + (v6 ? 24 : 16), v6 ? 16 : 4);
+	group_mac(v6 ? GROUP_IPV6 : GROUP_IPV4, &to, frame);
 	if (fuzz_chance(in, 30))
 		len = fuzz_uint8(in) < len ? len - fuzz_below(in, (unsigned int)(len < 256 ? len : 256)) : len;
 	return len;
@@ -120,7 +137,9 @@ static void enter(struct known *known, const struct group_message *m, const stru
 	int result;
 
 	FUZZ_CHECK(lasts >= 2 * 125 * second + 10 * second);
-	if (record->what == GROUP_RECORD_LEAVE)
+	if (record->what == GROUP_RECORD_LEAVE && port == 0)
+		group_table_may_leave(known->table, &key, port);
+	else if (record->what == GROUP_RECORD_LEAVE)
 		group_table_shorten_port(known->table, &key, port, known->now + 2 * second);
 	if (record->what != GROUP_RECORD_JOIN)
 		return;
@@ -144,6 +163,9 @@ static void take(struct known *known, struct group_message *m, const uint8_t *fr
 		break;
 	case GROUP_MESSAGE_QUERY:
 		FUZZ_CHECK(group_queriers_heard(known->queriers, fid, port, m, known->now) == 0);
+		group_table_shorten(known->table,
+				    &(struct group_key){.fid = fid, .family = (uint16_t)m->family, .group = m->group},
+				    port != 0, known->now + 2 * second);
 		break;
 	case GROUP_MESSAGE_ROUTER:
 	case GROUP_MESSAGE_ROUTER_GONE:

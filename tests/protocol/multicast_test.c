@@ -17,6 +17,7 @@ static const char *const ports[] = {
 	"a", "b", "c", "r",
 	"d,bridge=br1,access=10", "e,bridge=br1,access=20,multicast-fast-leave=on", "t,bridge=br1,trunk=10+20",
 	"h,bridge=br2,multicast-router=off", "v,bridge=br2", "w,bridge=br2", "s,bridge=br2,multicast-router=on",
+	"k,bridge=br3", "l,bridge=br3", "o,bridge=br3",
 	NULL,
 };
 static const char text[] = "bridges:\n"
@@ -26,7 +27,8 @@ static const char text[] = "bridges:\n"
 			   "vlan-aware: on}\n"
 			   "  - {name: br2, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, "
 			   "multicast-query-interval: 1, "
-			   "multicast-groups-per-port: 3}\n";
+			   "multicast-groups-per-port: 3}\n"
+			   "  - {name: br3, multicast-snooping: on, multicast-querier: on, multicast-query-interval: 31744}\n";
 
 /* --- the switch's view -------------------------------------------------------------------------------------------- */
 
@@ -308,6 +310,57 @@ static void a_malformed_one(struct guest *h, unsigned int i)
 	OK(fg_nic_drain_tx(&h->nic, FG_WAIT_MS));
 }
 
+/* Asks for the victim's group, in a way that nobody hears: to a group that nobody has joined, by both addresses. */
+static void ask_nobody(struct guest *h, const struct fg_said *said)
+{
+	uint8_t frame[FG_GROUP_FRAME];
+	size_t len = fg_group_write(frame, h->nic.mac, said);
+
+	memcpy(frame + 3, "\x00\x00\x4d", 3);
+	memcpy(frame + fg_group_ip(frame) + 16, "\xe0\x00\x00\x4d", 4);
+	fg_group_sum(frame, len);
+	OK(fg_nic_send(&h->nic, frame, len, NULL));
+	OK(fg_nic_drain_tx(&h->nic, FG_WAIT_MS));
+}
+
+/* A guest whose port may be a router's by what it says ends no membership of its neighbours, and does not become the querier by
+ * what nobody hears. Of itself it may say that it leaves. */
+static void a_querier_ends_no_membership_of_others(void **state)
+{
+	static const struct fg_said specific = {.what = FG_ASKS, .version = 2, .group = "239.5.5.5", .from = "10.0.0.66",
+						.response_ms = 100},
+				    general = {.what = FG_ASKS, .version = 3, .group = "0.0.0.0", .from = "0.0.0.1",
+					       .response_ms = 100, .interval_s = 100};
+	struct guest *k = guest_run("k", NULL), *l = guest_run("l", NULL), *o = guest_run("o", NULL);
+	int64_t malformed = counter("k", "mcast_malformed"), ended;
+
+	say(l, (struct fg_said){.what = FG_JOINS, .version = 2, .group = "239.5.5.5"});
+	say(o, (struct fg_said){.what = FG_JOINS, .version = 2, .group = "239.5.5.5"});
+	await_groups("\"group\":\"239.5.5.5\",\"ports\":[{\"port\":\"l\"", true);
+	await_groups("{\"port\":\"o\"", true);
+	ask_nobody(k, &specific);
+	ask_nobody(k, &general);
+	say(k, specific);
+	for (int tries = 0; counter("k", "mcast_malformed") < malformed + 2; tries++) {
+		assert_true(tries < 1000);
+		usleep(10000);
+	}
+	assert_false(groups_say("\"querier\":\"0.0.0.1\""));
+	/* A query for the group after a leave ends that one, in two seconds, and not the other. */
+	say(l, (struct fg_said){.what = FG_LEAVES, .version = 2, .group = "239.5.5.5"});
+	say(k, specific);
+	await_groups("\"group\":\"239.5.5.5\",\"ports\":[{\"port\":\"o\"", true);
+	ended = fg_deadline(500);
+	while (fg_left_ms(ended) > 0) {
+		assert_true(groups_say("\"group\":\"239.5.5.5\",\"ports\":[{\"port\":\"o\""));
+		usleep(20000);
+	}
+	/* One that the operator calls a router is believed. */
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"k\", \"multicast-router\": \"on\"}}\n");
+	say(k, specific);
+	await_groups("\"bridge\":\"br3\",\"group\":\"239.5.5.5\"", false);
+}
+
 /* It joins whatever there is, plays the router, sends rubbish, faster than control hears it. */
 static void attack(struct guest *h, unsigned int i)
 {
@@ -426,6 +479,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(members_get_their_group),
 		TEST_CASE(each_vlan_by_itself),
+		TEST_CASE(a_querier_ends_no_membership_of_others),
 		TEST_CASE(a_greedy_guest_takes_nothing_from_others),
 		TEST_CASE(it_is_switched_while_guests_run),
 	};

@@ -229,6 +229,32 @@ static void what_the_rfcs_forbid_is_refused(void **state)
 	}
 }
 
+/* Each query to a group that is another one: by its IP address, by its Ethernet address, and by both, as no host would hear. */
+static void a_query_that_members_do_not_hear_is_refused(void **state)
+{
+	enum { IP = 1, MAC = 2 };
+	uint8_t frame[FG_GROUP_FRAME], *copy;
+	struct group_message m;
+	unsigned int refused = 0;
+
+	for (unsigned int i = 0; i < ALL * 4; i++) {
+		const struct expected *e = &all[i / 4];
+		size_t len = fg_group_write(frame, mac, &e->said), ip = fg_group_ip(frame);
+		bool v6 = frame[ip] >> 4 == 6, is_query = e->kind == GROUP_MESSAGE_QUERY && (i & (IP | MAC)) != 0;
+
+		if ((i & IP) != 0)
+			frame[ip + (v6 ? 39 : 19)] ^= 0x40;
+		if ((i & MAC) != 0)
+			frame[5] ^= 0x40;
+		fg_group_sum(frame, len);
+		if (read_exactly(frame, len, &m, &copy) != (is_query ? -EBADMSG : 0))
+			fail_msg("message %u to %u is %s", i / 4, i & (IP | MAC), is_query ? "read" : "not read");
+		refused += is_query;
+		free(copy);
+	}
+	assert_true(refused >= 3 * 8);
+}
+
 /* A group that is none, in each place where one is. */
 static void a_group_is_a_group(void **state)
 {
@@ -330,6 +356,7 @@ int main(void)
 		cmocka_unit_test(what_is_shorter_inside_is_not_read),
 		cmocka_unit_test(a_changed_bit_is_found),
 		cmocka_unit_test(what_the_rfcs_forbid_is_refused),
+		cmocka_unit_test(a_query_that_members_do_not_hear_is_refused),
 		cmocka_unit_test(a_group_is_a_group),
 		cmocka_unit_test(others_are_passed_over),
 		cmocka_unit_test(records_do_not_reach_beyond_the_report),

@@ -107,6 +107,28 @@ static void a_longer_interval_counts(void **state)
 	group_queriers_destroy(q);
 }
 
+/* Who says that it asks but twice a day does not keep us from asking for so long, and the answers are not awaited for an hour. */
+static void nobody_is_believed_anything(void **state)
+{
+	struct group_queriers *q = begin(true, 0);
+	struct group_message m = query(GROUP_IPV6, 7, 8387584, 31744 * S);
+
+	OK(group_queriers_add(q, 1, 1000 * second));
+	OK(group_queriers_heard(q, 1, 3, &m, 1000 * second));
+	assert_true(state_of(q, 1, GROUP_IPV6).other);
+	assert_int_equal(group_queriers_membership(q, 1, GROUP_IPV6), GROUP_OTHER_MOST * (2 * 100 + 10) * second);
+	group_queriers_expire(q, (1000 + GROUP_OTHER_MOST * 10) * second);
+	assert_true(state_of(q, 1, GROUP_IPV6).snooped);
+	assert_int_equal(asks_n(q, 1000 * second), 1); /* IGMP */
+	group_queriers_expire(q, (1000 + GROUP_OTHER_MOST * (2 * 100 + 10 / 2)) * second - 1);
+	assert_true(state_of(q, 1, GROUP_IPV6).other);
+	group_queriers_expire(q, (1000 + GROUP_OTHER_MOST * (2 * 100 + 10 / 2)) * second);
+	assert_true(state_of(q, 1, GROUP_IPV6).ours && state_of(q, 1, GROUP_IPV6).snooped);
+	/* But that there is a router it may say for that long. */
+	assert_int_equal(state_of(q, 1, GROUP_IPV6).routers_n, 1);
+	group_queriers_destroy(q);
+}
+
 /* Twice with a quarter of the interval between, and then with all of it. */
 static void we_ask(void **state)
 {
@@ -214,6 +236,7 @@ static void routers_come_and_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_is_believed_anything),
 		cmocka_unit_test(snooped_while_somebody_asks), cmocka_unit_test(a_longer_interval_counts),
 		cmocka_unit_test(we_ask),		       cmocka_unit_test(the_lower_address_asks),
 		cmocka_unit_test(nobody_gives_way),	       cmocka_unit_test(routers_come_and_go),

@@ -13,6 +13,7 @@ enum { VLANS = 3, ADDRESSES = 12, PORTS = 6, GROUPS_MAX = 20, PORT_MAX = 8, STEP
 static struct model {
 	struct group_key key;
 	uint16_t port;
+	bool may_leave;
 	uint64_t until;
 } model[MODEL];
 static unsigned int model_n;
@@ -83,6 +84,7 @@ static int model_join(const struct group_key *key, uint16_t port, uint64_t until
 
 	if (member != NULL) {
 		member->until = until;
+		member->may_leave = false;
 		return 0;
 	}
 	if (model_of_port(port) >= PORT_MAX)
@@ -140,6 +142,13 @@ static void model_expire(uint64_t now)
 			model_remove(&model[i]);
 }
 
+static void model_shorten(const struct group_key *key, bool all, uint64_t until)
+{
+	for (unsigned int i = 0; i < model_n; i++)
+		if (memcmp(&model[i].key, key, sizeof(*key)) == 0 && (all || model[i].may_leave) && until < model[i].until)
+			model[i].until = until;
+}
+
 static void step(struct group_table *table, uint64_t *now)
 {
 	const struct group_key key = any_key();
@@ -147,18 +156,17 @@ static void step(struct group_table *table, uint64_t *now)
 	struct model *member = model_find(&key, port);
 	uint64_t until = *now + 1 + dice(200);
 	unsigned int before = model_n;
+	bool all = dice(2) != 0;
 
-	switch (dice(12)) {
+	switch (dice(13)) {
 	case 0:
 		assert_int_equal(group_table_leave(table, &key, port), member != NULL);
 		if (member != NULL)
 			model_remove(member);
 		break;
 	case 1:
-		group_table_shorten(table, &key, until);
-		for (unsigned int i = 0; i < model_n; i++)
-			if (memcmp(&model[i].key, &key, sizeof(key)) == 0 && until < model[i].until)
-				model[i].until = until;
+		group_table_shorten(table, &key, all, until);
+		model_shorten(&key, all, until);
 		break;
 	case 2:
 		assert_int_equal(group_table_shorten_port(table, &key, port, until), member != NULL);
@@ -177,6 +185,11 @@ static void step(struct group_table *table, uint64_t *now)
 		for (unsigned int i = model_n; i-- > 0;)
 			if (model[i].port == port)
 				model_remove(&model[i]);
+		break;
+	case 5:
+		group_table_may_leave(table, &key, port);
+		if (member != NULL)
+			member->may_leave = true;
 		break;
 	default:
 		assert_int_equal(group_table_join(table, &key, port, until), model_join(&key, port, until));
