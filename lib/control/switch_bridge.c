@@ -126,8 +126,10 @@ void switch_bridge_go(struct switch_bridge *bridge)
 void switch_bridge_reconfigure(struct switch_bridge *bridge, const struct config_bridge *config)
 {
 	struct bridge_options before = bridge->made.options;
+	/* Static addresses are not kept (take_options()), and are set by themselves. */
+	uint64_t looked_at = option_live(&bridge_options) & ~option_bit(&bridge_options, "static-macs");
 
-	if ((option_changed(&bridge_options, &before, &config->options) & option_live(&bridge_options)) == 0)
+	if ((option_changed(&bridge_options, &before, &config->options) & looked_at) == 0)
 		return;
 	if (take_options(bridge, &config->options) != 0) {
 		bridge->made.options = before;

@@ -116,8 +116,16 @@ static bool other_wins(const struct group_queriers *queriers, enum group_family 
 	return group_address_is_none(own) || memcmp(other, own, sizeof(*own)) < 0;
 }
 
+static bool same_config(const struct group_queriers_config *a, const struct group_queriers_config *b)
+{
+	return a->asks == b->asks && a->interval == b->interval && a->response == b->response &&
+	       memcmp(a->own, b->own, sizeof(a->own)) == 0;
+}
+
 void group_queriers_configure(struct group_queriers *queriers, const struct group_queriers_config *config, uint64_t now)
 {
+	if (same_config(&queriers->config, config))
+		return;
 	queriers->config = *config;
 	for (unsigned int fid = 0; fid < VLANS; fid++)
 		for (int family = 0; queriers->vlan[fid] != NULL && family < GROUP_FAMILIES; family++) {

@@ -33,6 +33,7 @@ enum { GROUP_OTHER_MOST = 4 };
 /* Returns: NULL: no memory. */
 struct group_queriers *group_queriers_create(const struct group_queriers_config *config);
 void group_queriers_destroy(struct group_queriers *queriers);
+/* If they are others than before, who asks is found out anew. */
 void group_queriers_configure(struct group_queriers *queriers, const struct group_queriers_config *config, uint64_t now);
 
 /* A VLAN in which there are hosts: if we are to ask, we ask there. 0 or -ENOMEM. */

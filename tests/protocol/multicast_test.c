@@ -28,7 +28,8 @@ static const char text[] = "bridges:\n"
 			   "  - {name: br2, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, "
 			   "multicast-query-interval: 1, "
 			   "multicast-groups-per-port: 3}\n"
-			   "  - {name: br3, multicast-snooping: on, multicast-querier: on, multicast-query-interval: 31744}\n";
+			   "  - {name: br3, multicast-snooping: on, multicast-querier: on, multicast-query-interval: 31744, "
+			   "static-macs: [{mac: \"52:54:00:00:00:aa\", port: l}]}\n";
 
 /* --- the switch's view -------------------------------------------------------------------------------------------- */
 
@@ -361,6 +362,23 @@ static void a_querier_ends_no_membership_of_others(void **state)
 	await_groups("\"bridge\":\"br3\",\"group\":\"239.5.5.5\"", false);
 }
 
+/* A bridge that has static addresses is not begun anew by what changes elsewhere, nor by an option that is not its querier's: it
+ * would ask at once, and this one asks every three hours. */
+static void what_changes_elsewhere_asks_nobody(void **state)
+{
+	struct guest *k = guest_run("k", NULL), *o = guest_run("o", NULL);
+
+	await_groups("\"bridge\":\"br3\",\"family\":\"ipv6\",\"querier\":\"self\",\"snooped\":true", true);
+	send_marker(k, 0);
+	hear(o);
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"w\", \"isolated\": true}}\n");
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"w\", \"isolated\": false}}\n");
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"br3\", \"multicast-groups\": 99}}\n");
+	usleep(200000);
+	send_marker(k, 0);
+	assert_int_equal(hear(o).queries, 0);
+}
+
 /* It joins whatever there is, plays the router, sends rubbish, faster than control hears it. */
 static void attack(struct guest *h, unsigned int i)
 {
@@ -480,6 +498,7 @@ int main(void)
 		TEST_CASE(members_get_their_group),
 		TEST_CASE(each_vlan_by_itself),
 		TEST_CASE(a_querier_ends_no_membership_of_others),
+		TEST_CASE(what_changes_elsewhere_asks_nobody),
 		TEST_CASE(a_greedy_guest_takes_nothing_from_others),
 		TEST_CASE(it_is_switched_while_guests_run),
 	};

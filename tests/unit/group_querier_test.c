@@ -155,6 +155,36 @@ static void we_ask(void **state)
 	group_queriers_destroy(q);
 }
 
+/* The same options once more: no query is sent before its time, and what was snooped still is. */
+static void the_same_options_change_nothing(void **state)
+{
+	for (int asks = 0; asks < 2; asks++) {
+		struct group_queriers *q = begin(asks != 0, 5);
+		struct group_queriers_config same = {
+			.asks = asks != 0,
+			.own = {query(GROUP_IPV4, 5, 0, 0).from, query(GROUP_IPV6, 5, 0, 0).from},
+			.interval = 100 * second,
+			.response = 10 * second,
+		};
+		struct group_message m = query(GROUP_IPV4, 9, 10 * S, 100 * S);
+
+		OK(group_queriers_add(q, 1, 1000 * second));
+		OK(group_queriers_heard(q, 1, 3, &m, 1000 * second));
+		assert_int_equal(asks_n(q, 1000 * second), asks != 0 ? 2 : 0);
+		group_queriers_expire(q, 1010 * second);
+		assert_true(state_of(q, 1, GROUP_IPV4).snooped);
+		group_queriers_changed(q);
+		group_queriers_configure(q, &same, 1011 * second);
+		assert_int_equal(asks_n(q, 1011 * second), 0);
+		assert_false(group_queriers_changed(q));
+		assert_true(state_of(q, 1, GROUP_IPV4).snooped);
+		same.interval = 50 * second;
+		group_queriers_configure(q, &same, 1012 * second);
+		assert_int_equal(asks_n(q, 1012 * second), asks != 0 ? 2 : 0);
+		group_queriers_destroy(q);
+	}
+}
+
 static void the_lower_address_asks(void **state)
 {
 	struct group_queriers *q = begin(true, 5);
@@ -236,6 +266,7 @@ static void routers_come_and_go(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_options_change_nothing),
 		cmocka_unit_test(nobody_is_believed_anything),
 		cmocka_unit_test(snooped_while_somebody_asks), cmocka_unit_test(a_longer_interval_counts),
 		cmocka_unit_test(we_ask),		       cmocka_unit_test(the_lower_address_asks),
