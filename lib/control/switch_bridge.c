@@ -136,9 +136,14 @@ void switch_bridge_reconfigure(struct switch_bridge *bridge, const struct config
 		log_error(bridge->name, "no memory for its other options; the next reload tries again");
 		return;
 	}
-	option_clear(&bridge_options, &before);
-	if (switch_groups_configure(bridge) != 0)
+	if (switch_groups_configure(bridge) != 0) {
+		/* It snooped before as little as it does now; that it is to is found again by the next comparison. */
+		option_clear(&bridge_options, &bridge->made.options);
+		bridge->made.options = before;
 		log_error(bridge->name, "no memory for multicast-snooping: multicast is flooded; the next reload tries again");
+		return;
+	}
+	option_clear(&bridge_options, &before);
 }
 
 void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_bridge *config)
