@@ -2,6 +2,8 @@
 /* What lcores do with a port whose guest is served by a lane (lane_link.h). */
 #include "vhost_rings.h"
 
+#include "frame_rate.h"
+
 /* lcores take turns at a lane, a burst each, as they do at a guest's queue. */
 static void lane_take(struct lane_link *link)
 {

@@ -62,6 +62,17 @@ void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *lim
 	atomic_fetch_sub_explicit(&meter->through, steps_of(limit, size), memory_order_relaxed);
 }
 
+void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
+		      const struct rate_limit *was, uint64_t now_ns)
+{
+	uint64_t now = now_ns * RATE_STEPS, ahead = ahead_of(atomic_load_explicit(&from->through, memory_order_relaxed), now);
+	bool same = limit->each == was->each && limit->burst == was->burst;
+
+	if (!same && ahead > limit->burst)
+		ahead = limit->burst;
+	atomic_init(&meter->through, now + ahead);
+}
+
 uint64_t rate_meter_wait_ns(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t worth_ns)
 {
 	uint64_t ahead = ahead_of(atomic_load_explicit(&meter->through, memory_order_relaxed), now_ns * RATE_STEPS);

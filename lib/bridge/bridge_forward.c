@@ -284,7 +284,7 @@ static inline bool passes_storm(struct sorting *s, struct frame *frame) RUNS_ON(
 
 	if (__builtin_expect(s->in.policy == NULL || (s->in.policy->flags & POLICY_STORM) == 0, 1))
 		return true;
-	verdict = bridge_storm(s->in.port, s->in.policy, &s->now_ns, frame);
+	verdict = bridge_storm(s->in.policy, &s->now_ns, frame);
 	if (verdict == VERDICT_PASS)
 		return true;
 	drop(s, verdict, &frame, 1);

@@ -24,6 +24,17 @@ static uint32_t rate_flags(const struct policy_rates *rates)
 	return flags;
 }
 
+/* What policies point to, in port.policy_part: a filter for each direction, and meters. */
+enum { PART_METERS = FILTER_DIRECTIONS, PARTS };
+_Static_assert((int)PARTS <= PORT_POLICY_PARTS, "a port has room for them");
+
+static void *part_of(const struct policy *policy, unsigned int part)
+{
+	if (policy == NULL)
+		return NULL;
+	return part == PART_METERS ? (void *)policy->meters : (void *)policy->filter[part];
+}
+
 /* What is there, if it has the same list, or a new one; NULL: no list, or no memory. */
 static struct port_filter *filter_for(const struct port *port, unsigned int direction, const struct filter_list *list)
 {
@@ -32,6 +43,17 @@ static struct port_filter *filter_for(const struct port *port, unsigned int dire
 	if (list == NULL)
 		return NULL;
 	return now != NULL && port_filter_has(now, list) ? now : port_filter_create(list, port->counters_n);
+}
+
+/* What is there, if it is of the same limits, or new ones; NULL: no memory. */
+static struct policy_meters *meters_for(const struct port *port, const struct policy_rates *rates)
+{
+	const struct policy *before = rcu_own(&port->policy);
+	struct policy_meters *now = port->policy_part[PART_METERS];
+
+	if (now != NULL && policy_rates_are_same(&before->rates, rates))
+		return now;
+	return policy_meters_create(rates, now, now != NULL ? &before->rates : NULL);
 }
 
 /* NULL: no memory. */
@@ -60,11 +82,15 @@ static struct policy *policy_create(const struct port *port, uint32_t flags, con
 		policy->filter[d] = filter_for(port, d, config->filter[d]);
 		failed |= policy->filter[d] == NULL && config->filter[d] != NULL;
 	}
+	if ((flags & POLICY_RATES) != 0) {
+		policy->meters = meters_for(port, config->rates);
+		failed |= policy->meters == NULL;
+	}
 	if (!failed)
 		return policy;
-	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++)
-		if (policy->filter[d] != port->policy_part[d])
-			free(policy->filter[d]);
+	for (unsigned int i = 0; i < PARTS; i++)
+		if (part_of(policy, i) != port->policy_part[i])
+			free(part_of(policy, i));
 	free(policy);
 	return NULL;
 }
@@ -80,8 +106,6 @@ static uint32_t flags_of(const struct policy_config *config)
 	return flags;
 }
 
-_Static_assert((int)FILTER_DIRECTIONS <= PORT_POLICY_PARTS, "a port has room for them");
-
 int port_policy_set(struct port *port, const struct policy_config *config)
 {
 	const struct policy *before = rcu_own(&port->policy);
@@ -95,12 +119,12 @@ int port_policy_set(struct port *port, const struct policy_config *config)
 	}
 	rcu_set(&port->policy, policy);
 	rcu_free((void *)(uintptr_t)before);
-	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++) {
-		struct port_filter *filter = policy != NULL ? policy->filter[d] : NULL;
+	for (unsigned int i = 0; i < PARTS; i++) {
+		void *part = part_of(policy, i);
 
-		if (filter != port->policy_part[d])
-			rcu_free(port->policy_part[d]);
-		port->policy_part[d] = filter;
+		if (part != port->policy_part[i])
+			rcu_free(port->policy_part[i]);
+		port->policy_part[i] = part;
 	}
 	return 0;
 }

@@ -46,6 +46,7 @@ enum {
 	POLICY_RATE_TO = 1 << 5,
 	POLICY_STORM = 1 << 6,
 	POLICY_FILTER = 1 << 7,
+	POLICY_RATES = POLICY_RATE_FROM | POLICY_RATE_TO | POLICY_STORM,
 	/* What keeps a burst from leaving by a port. */
 	POLICY_EGRESS_BURST = POLICY_ISOLATED | POLICY_CLOSED,
 	/* What keeps some of its frames from it. */
@@ -56,6 +57,7 @@ struct policy {
 	uint32_t flags; /* POLICY_ISOLATED | ..., at least one */
 	struct policy_vlan vlan; /* POLICY_VLAN */
 	const struct policy_guard *guard; /* POLICY_GUARD: behind the policy, in the same memory */
+	struct policy_meters *meters; /* POLICY_RATES: of `rates` */
 	struct policy_rates rates; /* POLICY_RATE_FROM, POLICY_RATE_TO, POLICY_STORM */
 	struct port_filter *filter[FILTER_DIRECTIONS]; /* POLICY_FILTER: one at least is not NULL */
 };

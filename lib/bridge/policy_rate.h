@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* policy_rate.h: what configuration says of how much may come from a port, go to it, and be flooded from it.
+/* policy_rate.h: what configuration says of how much may come from a port, go to it, and be flooded from it; and how much of
+ * that has been taken.
  *
- * Context: as policy.h. How much of it has been taken is in the port (port.h): it outlives a change of the policy.
+ * Limits and their meters change together: a policy with other limits has meters of its own, so that an lcore that still has the
+ * policy before takes from the ones before, and leaves no debt of a lower rate behind. They go on when another part of the policy
+ * changes.
+ *
+ * Context: control makes and frees meters; lcores take from them. Ownership: of the port (port.policy_part). One piece of
+ * memory, so that free() frees all of it.
  */
 #ifndef VUS_POLICY_RATE_H
 #define VUS_POLICY_RATE_H
 
 #include "frame_rate.h"
+#include "lines.h"
 #include "port.h"
 
 /* All zero: no limits. */
@@ -15,5 +22,22 @@ struct policy_rates {
 	struct frame_limits to;	  /* what exceeds it is dropped */
 	struct rate_limit storm[PORT_STORMS]; /* in packets; what exceeds it is dropped */
 };
+
+/* Any lcore writes that polls the port, delivers to it, floods from it. */
+struct policy_meters {
+	_Alignas(LINE_BYTES) struct frame_meters from;
+	_Alignas(LINE_BYTES) struct frame_meters to;
+	_Alignas(LINE_BYTES) struct rate_meter storm[PORT_STORMS];
+};
+BEGINS_A_LINE(struct policy_meters, from);
+BEGINS_A_LINE(struct policy_meters, to);
+BEGINS_A_LINE(struct policy_meters, storm);
+WHOLE_LINES(struct policy_meters);
+
+bool policy_rates_are_same(const struct policy_rates *a, const struct policy_rates *b);
+/* New meters that go on from those of the limits before; `from` and `was` may be NULL: there were none.
+ * Returns: NULL: no memory. */
+struct policy_meters *policy_meters_create(const struct policy_rates *rates, const struct policy_meters *from,
+					   const struct policy_rates *was);
 
 #endif

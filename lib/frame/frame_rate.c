@@ -28,6 +28,13 @@ void frame_limits_set(struct frame_limits *limits, uint64_t bits, uint64_t packe
 	limits->burst_ns = burst_ns;
 }
 
+void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
+			const struct frame_limits *was, uint64_t now_ns)
+{
+	rate_meter_carry(&meters->bits, &limits->bits, &from->bits, &was->bits, now_ns);
+	rate_meter_carry(&meters->packets, &limits->packets, &from->packets, &was->packets, now_ns);
+}
+
 uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns,
 			   struct frame *const *frames, uint16_t n)
 {

@@ -49,6 +49,10 @@ static inline bool frame_limits_are_set(const struct frame_limits *limits)
 	return rate_limit_is_set(&limits->bits) || rate_limit_is_set(&limits->packets);
 }
 
+/* As rate_meter_carry(), of both. */
+void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
+			const struct frame_limits *was, uint64_t now_ns);
+
 /* Takes the first of n frames (BURST_MAX at most), as many as the limits allow now.
  * Returns: how many. */
 uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns,

@@ -2,7 +2,7 @@
 /* Back-pressure: what a port may not send yet stays in its guest's ring, until its time comes. Nothing is dropped and nothing is
  * kept here: a ring that is stopped, reset or migrated has all of it still.
  *
- * The queues of a port, on whatever lcores, take from the same meters (port.h). A queue that finds too little there is held
+ * The queues of a port, on whatever lcores, take from the same meters (policy_rate.h). A queue that finds too little there is held
  * (lcore_tiers.h) until there will be a worth of it, so that a limit costs few wake-ups and few visits of a frame or two. It is
  * far less than the burst, which is what the meters keep for a queue that comes late. One that has just taken something waits
  * for two: another queue of the port that has frames, too, comes first then. */
@@ -17,7 +17,7 @@ uint16_t lcore_receive_paced(struct lcore_ctx *ctx, struct port_rxq *q, const st
 	const struct frame_limits *limits = &policy->rates.from;
 	struct port_rxq_pace *pace = &q->pace;
 	struct frame_allowance allowance = {
-		.meters = &q->port->from_meters,
+		.meters = &policy->meters->from,
 		.limits = limits,
 		.now_ns = clock_ns(),
 		.worth_ns = limits->burst_ns / WORTH_PART * (pace->took ? 2 : 1),

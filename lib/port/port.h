@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "frame.h"
-#include "frame_rate.h"
 #include "lcore_ctx.h"
 #include "lines.h"
 #include "offence.h"
@@ -30,13 +29,13 @@ struct policy;
 
 /* What floods a bridge (policy_rate.h). */
 enum port_storm { PORT_STORM_BROADCAST, PORT_STORM_MULTICAST, PORT_STORM_UNKNOWN, PORT_STORMS };
-enum { PORT_POLICY_PARTS = 2 };
+enum { PORT_POLICY_PARTS = 3 };
 
 struct port {
 	const struct port_ops *ops;
 	struct bridge *bridge; /* set when it joins, before any lcore sees it */
 	RCU_PTR(const struct policy) policy; /* lib/bridge/policy.h; NULL: nothing is configured */
-	/* Control's: what policies point to, one after the other (lib/bridge/policy_filter.h); each is one piece of memory. */
+	/* Control's: what policies point to, one after the other (lib/bridge/policy.c); each is one piece of memory. */
 	void *policy_part[PORT_POLICY_PARTS];
 	uint16_t id;	       /* index in the port table; reused only after every lcore has left the former owner */
 	uint16_t rxq_n;
@@ -60,16 +59,9 @@ struct port {
 	_Alignas(LINE_BYTES) struct rate punts, injects;
 	/* A frame that it should not have sent; any lcore writes, OFFENCES_RATE times a second at most. */
 	_Alignas(LINE_BYTES) struct offence offence;
-	/* What its policy limits. Any lcore writes that polls the port, delivers to it, floods from it. */
-	_Alignas(LINE_BYTES) struct frame_meters from_meters;
-	_Alignas(LINE_BYTES) struct frame_meters to_meters;
-	_Alignas(LINE_BYTES) struct rate_meter storm_meter[PORT_STORMS];
 };
 BEGINS_A_LINE(struct port, punts);
 BEGINS_A_LINE(struct port, offence);
-BEGINS_A_LINE(struct port, from_meters);
-BEGINS_A_LINE(struct port, to_meters);
-BEGINS_A_LINE(struct port, storm_meter);
 WHOLE_LINES(struct port);
 
 /* Sets up the common part and allocates the counters; 0 or -ENOMEM. */

@@ -333,6 +333,48 @@ static void a_limit_changes_while_frames_wait(void **state)
 	assert_traffic(f, r, 50, 1000);
 }
 
+/* What a frame took of a low rate does not hold back those behind it when the rate is higher: neither in the ring, nor on the way
+ * to a port, where they would be dropped. */
+static void a_raised_limit_forgets_the_debt(void **state)
+{
+	/* 128 packets and their headers: more than 9 seconds at 64 kbit/s. */
+	static const struct fg_packet packet = {
+		.payload = 61440, .gso_size = 480, .tcp_more = 12, .tcp_flags = FG_ACK, .seed = 3,
+	};
+	struct guest *f, *r;
+	struct account r0;
+	uint32_t len;
+
+	open_pair(&f, &r, FG_FEATURES_DEFAULT | FG_F_HOST_OFFLOADS | FG_F_GUEST_OFFLOADS);
+	set("f", "\"rate-from-vm\": \"64k\"");
+	len = fg_packet_build(&packet, r->nic.mac, f->nic.mac, frame, &f->nic.tx_header);
+	for (unsigned int i = 0; i < 3; i++)
+		OK(fg_nic_queue(&f->nic, frame, len, NULL));
+	fg_nic_flush(&f->nic);
+	assert_int_equal(fg_nic_recv(&r->nic, got, sizeof(got), FG_WAIT_MS), len);
+	assert_int_equal(receive_all(r), 0);
+	set("f", "\"rate-from-vm\": \"100G\"");
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(fg_nic_recv(&r->nic, got, sizeof(got), FG_WAIT_MS), len);
+	OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+	no_limits("f");
+	set("r", "\"rate-to-vm\": \"64k\"");
+	read_account("r", &r0);
+	for (unsigned int i = 0; i < 2; i++)
+		OK(fg_nic_queue(&f->nic, frame, len, NULL));
+	fg_nic_flush(&f->nic);
+	OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+	assert_int_equal(since("r", &r0).tx_ok, 1);
+	assert_int_equal(since("r", &r0).tx_drop[TX_DROP_RATE], 1);
+	set("r", "\"rate-to-vm\": \"100G\"");
+	OK(fg_nic_queue(&f->nic, frame, len, NULL));
+	fg_nic_flush(&f->nic);
+	OK(fg_nic_drain_tx(&f->nic, FG_WAIT_MS));
+	assert_int_equal(since("r", &r0).tx_ok, 2);
+	receive_all(r);
+	no_limits("r");
+}
+
 /* GET_VRING_BASE does not wait, and says that all but what has gone is in the ring. */
 static void a_ring_that_stops_keeps_what_waits(void **state)
 {
@@ -600,6 +642,7 @@ int main(void)
 		RATE_CASE(what_is_cut_up_counts_as_its_pieces),
 		RATE_CASE(queues_share_one_budget),
 		RATE_CASE(a_limit_changes_while_frames_wait),
+		RATE_CASE(a_raised_limit_forgets_the_debt),
 		RATE_CASE(a_ring_that_stops_keeps_what_waits),
 		RATE_CASE(a_queue_that_is_switched_off_is_let_go),
 		RATE_CASE(a_guest_that_begins_anew_or_goes_is_let_go),

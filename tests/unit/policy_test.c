@@ -2,6 +2,7 @@
 /* What configuration says of a port, as frames meet it: isolated ports. */
 #include "bridge_rig.h"
 #include "cases.h"
+#include "clock.h"
 
 /* Two isolated ports do not reach each other, in whatever way a frame goes; any other two do. */
 static void isolated_ports(void **state)
@@ -71,11 +72,110 @@ static void isolated_from_all(void **state)
 	close_bridge(3);
 }
 
+/* --- limits ------------------------------------------------------------------------------------------------------- */
+
+static const struct policy_meters *meters_of(struct recorder *recorder)
+{
+	return rcu_get(&recorder->port.policy)->meters;
+}
+
+/* A frame of 60 kB at 64 kbit/s, as each of the port's meters has seen it. */
+static void owe_seconds(struct recorder *recorder, const struct policy_rates *rates)
+{
+	struct policy_meters *meters = rcu_get(&recorder->port.policy)->meters;
+
+	rate_meter_charge(&meters->from.bits, &rates->from.bits, clock_ns(), 480000);
+	rate_meter_charge(&meters->to.bits, &rates->to.bits, clock_ns(), 480000);
+	for (int i = 0; i < PORT_STORMS; i++)
+		rate_meter_charge(&meters->storm[i], &rates->storm[i], clock_ns(), 16 * 7);
+}
+
+static void set_rates(struct policy_rates *rates, uint64_t bits, uint64_t storms)
+{
+	frame_limits_set(&rates->from, bits, 0, 10 * NS_PER_MS);
+	frame_limits_set(&rates->to, bits, 0, 10 * NS_PER_MS);
+	for (int i = 0; i < PORT_STORMS; i++)
+		rate_limit_set(&rates->storm[i], storms, NS_PER_S);
+}
+
+/* How long the next frame waits by each of them: the least and the most. */
+static void waits(struct recorder *recorder, const struct policy_rates *rates, uint64_t *least, uint64_t *most)
+{
+	const struct policy_meters *meters = meters_of(recorder);
+	uint64_t now = clock_ns(), wait[2 + PORT_STORMS];
+
+	wait[0] = rate_meter_wait_ns(&meters->from.bits, &rates->from.bits, now, 0);
+	wait[1] = rate_meter_wait_ns(&meters->to.bits, &rates->to.bits, now, 0);
+	for (int i = 0; i < PORT_STORMS; i++)
+		wait[2 + i] = rate_meter_wait_ns(&meters->storm[i], &rates->storm[i], now, 0);
+	*least = *most = wait[0];
+	for (int i = 1; i < 2 + PORT_STORMS; i++) {
+		*least = wait[i] < *least ? wait[i] : *least;
+		*most = wait[i] > *most ? wait[i] : *most;
+	}
+}
+
+static uint64_t least_wait(struct recorder *recorder, const struct policy_rates *rates)
+{
+	uint64_t least, most;
+
+	waits(recorder, rates, &least, &most);
+	return least;
+}
+
+static uint64_t most_wait(struct recorder *recorder, const struct policy_rates *rates)
+{
+	uint64_t least, most;
+
+	waits(recorder, rates, &least, &most);
+	return most;
+}
+
+/* A debt is that of its limit: another part of the policy leaves it, and another limit ends it, also of who has the policy
+ * before still. */
+static void another_limit_owes_no_more_than_its_burst(void **state)
+{
+	struct policy_rates rates = {0};
+	struct policy_config config = {.rates = &rates};
+	struct policy_meters *old;
+
+	role_assert_control();
+	open_bridge(PORTS, 0);
+	/* 7 seconds are owed, and a test that is held up for so long has seen nothing. */
+	set_rates(&rates, 64000, 16);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	assert_int_equal(most_wait(&port[0], &rates), 0);
+	owe_seconds(&port[0], &rates);
+	assert_true(least_wait(&port[0], &rates) > NS_PER_S);
+	config.isolated = true;
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	assert_true(least_wait(&port[0], &rates) > NS_PER_S);
+	old = rcu_get(&port[0].port.policy)->meters;
+	set_rates(&rates, UINT64_C(10000000000), 100000);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	assert_in_range(most_wait(&port[0], &rates), 0, 1);
+	/* It lives until no lcore can have it. */
+	rate_meter_charge(&old->from.bits, &(struct rate_limit){.each = UINT64_MAX}, clock_ns(), 100);
+	assert_in_range(most_wait(&port[0], &rates), 0, 1);
+	/* The debt of a limit that goes is gone with it. */
+	set_rates(&rates, 64000, 16);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	owe_seconds(&port[0], &rates);
+	set_rates(&rates, 0, 0);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	assert_null(meters_of(&port[0]));
+	set_rates(&rates, 64000, 16);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	assert_int_equal(most_wait(&port[0], &rates), 0);
+	close_bridge(PORTS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(isolated_ports),
 		cmocka_unit_test(isolated_from_all),
+		cmocka_unit_test(another_limit_owes_no_more_than_its_burst),
 	};
 
 	return bridge_rig_run(CASES(tests));

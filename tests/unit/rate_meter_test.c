@@ -174,6 +174,37 @@ static void what_is_given_back_may_be_taken_again(void **state)
 	assert_int_equal(rate_meter_take(&meter, &limit, NS_PER_S + NS_PER_S / 2, &all, 1), 1);
 }
 
+/* What was taken counts under another limit, too, up to its burst; under the same one, all of it. */
+static void another_limit_goes_on(void **state)
+{
+	for (unsigned int i = 0; i < MODELS * 10; i++) {
+		uint64_t rate = dice_rate(), rate_after = dice_rate(), now = dice(1 << 30), ahead, burst, want;
+		uint64_t burst_ns = (1 + dice(1000)) * NS_PER_MS, burst_ns_after = (1 + dice(1000)) * NS_PER_MS;
+		struct rate_limit was, limit;
+		struct rate_meter from = {0}, meter;
+		const uint32_t one = 1;
+
+		if (dice(3) == 0) {
+			rate_after = rate;
+			burst_ns_after = burst_ns;
+		}
+		rate_limit_set(&was, rate, burst_ns);
+		rate_limit_set(&limit, rate_after, burst_ns_after);
+		rate_meter_charge(&from, &was, now, (uint64_t)((unsigned __int128)rate * dice(10000) / 1000));
+		now += dice(1 << 30);
+		ahead = rate_meter_wait_ns(&from, &(struct rate_limit){.each = 1}, now, 0);
+		burst = burst_ns_after;
+		want = (rate == rate_after && burst_ns == burst_ns_after) || ahead < burst ? ahead : burst;
+		rate_meter_carry(&meter, &limit, &from, &was, now);
+		assert_in_range(rate_meter_wait_ns(&meter, &(struct rate_limit){.each = 1}, now, 0), want, want + 1);
+		if (want <= burst)
+			assert_int_equal(rate_meter_take(&meter, &limit, now + 1, &one, 1), 1);
+		/* No limit owes nothing. */
+		rate_meter_carry(&meter, &(struct rate_limit){0}, &from, &was, now);
+		assert_int_equal(rate_meter_take(&meter, &was, now, &one, 1), 1);
+	}
+}
+
 /* A meter is what it was however long the machine has been up, and however long ago it was taken from, for 8.5 years. */
 static void a_long_time_is_no_debt(void **state)
 {
@@ -338,6 +369,7 @@ int main(void)
 		cmocka_unit_test(says_how_long_to_wait),
 		cmocka_unit_test(says_how_many_it_may_be_enough_for),
 		cmocka_unit_test(what_is_given_back_may_be_taken_again),
+		cmocka_unit_test(another_limit_goes_on),
 		cmocka_unit_test(a_long_time_is_no_debt),
 		cmocka_unit_test(several_threads_share_one),
 		cmocka_unit_test(a_frame_takes_what_its_pieces_do),

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "policy_rate.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+
+static bool limit_is_same(const struct rate_limit *a, const struct rate_limit *b)
+{
+	return a->each == b->each && a->burst == b->burst;
+}
+
+static bool limits_are_same(const struct frame_limits *a, const struct frame_limits *b)
+{
+	return limit_is_same(&a->bits, &b->bits) && limit_is_same(&a->packets, &b->packets);
+}
+
+bool policy_rates_are_same(const struct policy_rates *a, const struct policy_rates *b)
+{
+	bool same = limits_are_same(&a->from, &b->from) && limits_are_same(&a->to, &b->to);
+
+	for (int i = 0; i < PORT_STORMS; i++)
+		same = same && limit_is_same(&a->storm[i], &b->storm[i]);
+	return same;
+}
+
+struct policy_meters *policy_meters_create(const struct policy_rates *rates, const struct policy_meters *from,
+					   const struct policy_rates *was)
+{
+	static const struct policy_meters unused;
+	static const struct policy_rates none;
+	struct policy_meters *meters = aligned_alloc(_Alignof(struct policy_meters), sizeof(*meters));
+	uint64_t now_ns = clock_ns();
+
+	if (meters == NULL)
+		return NULL;
+	if (from == NULL) {
+		from = &unused;
+		was = &none;
+	}
+	frame_meters_carry(&meters->from, &rates->from, &from->from, &was->from, now_ns);
+	frame_meters_carry(&meters->to, &rates->to, &from->to, &was->to, now_ns);
+	for (int i = 0; i < PORT_STORMS; i++)
+		rate_meter_carry(&meters->storm[i], &rates->storm[i], &from->storm[i], &was->storm[i], now_ns);
+	return meters;
+}
