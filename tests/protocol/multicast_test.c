@@ -17,7 +17,6 @@ static const char *const ports[] = {
 	"a", "b", "c", "r",
 	"d,bridge=br1,access=10", "e,bridge=br1,access=20,multicast-fast-leave=on", "t,bridge=br1,trunk=10+20",
 	"h,bridge=br2,multicast-router=off", "v,bridge=br2", "w,bridge=br2", "s,bridge=br2,multicast-router=on",
-	"k,bridge=br3", "l,bridge=br3", "o,bridge=br3",
 	NULL,
 };
 static const char text[] = "bridges:\n"
@@ -27,9 +26,7 @@ static const char text[] = "bridges:\n"
 			   "vlan-aware: on}\n"
 			   "  - {name: br2, multicast-snooping: on, multicast-unregistered: routers, multicast-querier: on, "
 			   "multicast-query-interval: 1, "
-			   "multicast-groups-per-port: 3}\n"
-			   "  - {name: br3, multicast-snooping: on, multicast-querier: on, multicast-query-interval: 31744, "
-			   "static-macs: [{mac: \"52:54:00:00:00:aa\", port: l}]}\n";
+			   "multicast-groups-per-port: 3}\n";
 
 /* --- the switch's view -------------------------------------------------------------------------------------------- */
 
@@ -61,6 +58,17 @@ static void ask_ok(const char *line)
 	if (answer == NULL || json_object_get(answer, "error") != NULL)
 		fail_msg("%s: %s", line, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
 	json_decref(answer);
+}
+
+static void add_port(const char *name, const char *bridge)
+{
+	char line[300];
+
+	snprintf(line, sizeof(line),
+		 "{\"command\": \"port.add\", \"port\": {\"name\": \"%s\", \"type\": \"vhost-user\", \"socket\": \"%s\", "
+		 "\"bridge\": \"%s\"}}\n",
+		 name, fg_switch_socket(&fixture.sw, name), bridge);
+	ask_ok(line);
 }
 
 static int64_t counter(const char *port, const char *name)
@@ -311,6 +319,31 @@ static void a_malformed_one(struct guest *h, unsigned int i)
 	OK(fg_nic_drain_tx(&h->nic, FG_WAIT_MS));
 }
 
+/* A bridge that asks at once, and then once in hours. */
+static void make_tv(void)
+{
+	ask_ok("{\"command\": \"bridge.add\", \"bridge\": {\"name\": \"tv\", \"multicast-snooping\": true, "
+	       "\"multicast-querier\": true, \"multicast-query-interval\": 31744}}\n");
+	add_port("k", "tv");
+	add_port("l", "tv");
+	add_port("o", "tv");
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"tv\", "
+	       "\"static-macs\": [{\"mac\": \"52:54:00:00:00:aa\", \"port\": \"l\"}]}}\n");
+}
+
+static void remove_tv(struct guest *a, struct guest *b, struct guest *c)
+{
+	guest_close(a);
+	guest_close(b);
+	if (c != NULL)
+		guest_close(c);
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"tv\", \"static-macs\": []}}\n");
+	ask_ok("{\"command\": \"port.remove\", \"name\": \"k\"}\n");
+	ask_ok("{\"command\": \"port.remove\", \"name\": \"l\"}\n");
+	ask_ok("{\"command\": \"port.remove\", \"name\": \"o\"}\n");
+	ask_ok("{\"command\": \"bridge.remove\", \"name\": \"tv\"}\n");
+}
+
 /* Asks for the victim's group, in a way that nobody hears: to a group that nobody has joined, by both addresses. */
 static void ask_nobody(struct guest *h, const struct fg_said *said)
 {
@@ -332,9 +365,12 @@ static void a_querier_ends_no_membership_of_others(void **state)
 						.response_ms = 100},
 				    general = {.what = FG_ASKS, .version = 3, .group = "0.0.0.0", .from = "0.0.0.1",
 					       .response_ms = 100, .interval_s = 100};
-	struct guest *k = guest_run("k", NULL), *l = guest_run("l", NULL), *o = guest_run("o", NULL);
-	int64_t malformed = counter("k", "mcast_malformed"), ended;
+	struct guest *k, *l, *o;
+	int64_t malformed, ended;
 
+	make_tv();
+	k = guest_run("k", NULL), l = guest_run("l", NULL), o = guest_run("o", NULL);
+	malformed = counter("k", "mcast_malformed");
 	say(l, (struct fg_said){.what = FG_JOINS, .version = 2, .group = "239.5.5.5"});
 	say(o, (struct fg_said){.what = FG_JOINS, .version = 2, .group = "239.5.5.5"});
 	await_groups("\"group\":\"239.5.5.5\",\"ports\":[{\"port\":\"l\"", true);
@@ -359,24 +395,28 @@ static void a_querier_ends_no_membership_of_others(void **state)
 	/* One that the operator calls a router is believed. */
 	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"k\", \"multicast-router\": \"on\"}}\n");
 	say(k, specific);
-	await_groups("\"bridge\":\"br3\",\"group\":\"239.5.5.5\"", false);
+	await_groups("\"bridge\":\"tv\",\"group\":\"239.5.5.5\"", false);
+	remove_tv(k, l, o);
 }
 
 /* A bridge that has static addresses is not begun anew by what changes elsewhere, nor by an option that is not its querier's: it
  * would ask at once, and this one asks every three hours. */
 static void what_changes_elsewhere_asks_nobody(void **state)
 {
-	struct guest *k = guest_run("k", NULL), *o = guest_run("o", NULL);
+	struct guest *k, *o;
 
-	await_groups("\"bridge\":\"br3\",\"family\":\"ipv6\",\"querier\":\"self\",\"snooped\":true", true);
+	make_tv();
+	k = guest_run("k", NULL), o = guest_run("o", NULL);
+	await_groups("\"bridge\":\"tv\",\"family\":\"ipv6\",\"querier\":\"self\",\"snooped\":true", true);
 	send_marker(k, 0);
 	hear(o);
-	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"w\", \"isolated\": true}}\n");
-	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"w\", \"isolated\": false}}\n");
-	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"br3\", \"multicast-groups\": 99}}\n");
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"l\", \"isolated\": true}}\n");
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"l\", \"isolated\": false}}\n");
+	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"tv\", \"multicast-groups\": 99}}\n");
 	usleep(200000);
 	send_marker(k, 0);
 	assert_int_equal(hear(o).queries, 0);
+	remove_tv(k, o, NULL);
 }
 
 /* It joins whatever there is, plays the router, sends rubbish, faster than control hears it. */
@@ -437,26 +477,15 @@ static void a_greedy_guest_takes_nothing_from_others(void **state)
 
 /* --- changes while guests run ------------------------------------------------------------------------------------- */
 
-static void add_port(const char *name)
-{
-	char line[300];
-
-	snprintf(line, sizeof(line),
-		 "{\"command\": \"port.add\", \"port\": {\"name\": \"%s\", \"type\": \"vhost-user\", \"socket\": \"%s\", "
-		 "\"bridge\": \"lan\"}}\n",
-		 name, fg_switch_socket(&fixture.sw, name));
-	ask_ok(line);
-}
-
 static void it_is_switched_while_guests_run(void **state)
 {
 	struct guest *x, *y, *z;
 	struct guest *both[3] = {NULL, NULL, NULL};
 
 	ask_ok("{\"command\": \"bridge.add\", \"bridge\": {\"name\": \"lan\"}}\n");
-	add_port("x");
-	add_port("y");
-	add_port("z");
+	add_port("x", "lan");
+	add_port("y", "lan");
+	add_port("z", "lan");
 	x = guest_run("x", NULL);
 	y = guest_run("y", NULL);
 	z = guest_run("z", NULL);
