@@ -23,17 +23,20 @@ enum {
 	RESPONSE_MS = 10 * MS_PER_S,
 };
 static const uint64_t QUERIES_PAUSE_NS = 50 * NS_PER_MS;
-/* A new map is made for all changes of so long. */
+/* A new map is made for all changes of so long, and what ends in so long ends together: whatever guests say, all groups are
+ * looked at no more often. */
 static const uint64_t MAP_PAUSE_NS = 20 * NS_PER_MS;
 
 struct switch_groups {
 	struct switch_bridge *of;
 	struct group_table *table;
 	struct group_queriers *queriers;
-	bool changed;	    /* what the map says */
-	uint64_t mapped_ns; /* when the last one was made */
-	uint64_t asked_ns;  /* when the last queries were sent */
-	uint8_t mac[6];	    /* of our queries */
+	bool changed;	     /* what the map says */
+	bool heard;	     /* something, since settle() */
+	uint64_t mapped_ns;  /* when the last one was made */
+	uint64_t expired_ns; /* when it was looked at what has ended */
+	uint64_t asked_ns;   /* when the last queries were sent */
+	uint8_t mac[6];	     /* of our queries */
 	struct group_address link_local;
 	struct log_limit full;
 	struct loop_timer timer;
@@ -175,18 +178,26 @@ static void send_queries(struct switch_groups *g, uint64_t now) RUNS_ON(control_
 	}
 }
 
+static uint64_t later_of(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* When there is something to do next. */
 static uint64_t next_of(const struct switch_groups *g, uint64_t now)
 {
-	uint64_t next = group_table_next(g->table), queriers = group_queriers_next(g->queriers),
-		 map = g->mapped_ns + MAP_PAUSE_NS;
+	uint64_t table = later_of(group_table_next(g->table), g->expired_ns + MAP_PAUSE_NS),
+		 queriers = later_of(group_queriers_next(g->queriers), g->expired_ns + MAP_PAUSE_NS);
 
 	/* A query that is late waits for the pause to be over. */
-	if (queriers <= now)
-		queriers = g->asked_ns + QUERIES_PAUSE_NS;
-	if (queriers < next)
-		next = queriers;
-	return g->changed && map < next ? map : next;
+	if (group_queriers_next(g->queriers) <= now)
+		queriers = later_of(queriers, g->asked_ns + QUERIES_PAUSE_NS);
+	return earlier_of(earlier_of(table, queriers), g->changed ? g->mapped_ns + MAP_PAUSE_NS : UINT64_MAX);
 }
 
 /* Does what is to be done by now. */
@@ -194,8 +205,12 @@ static void settle(struct switch_groups *g) RUNS_ON(control_thread)
 {
 	uint64_t now = clock_ns(), next;
 
-	g->changed |= group_table_expire(g->table, now);
-	group_queriers_expire(g->queriers, now);
+	g->heard = false;
+	if (now - g->expired_ns >= MAP_PAUSE_NS) {
+		g->changed |= group_table_expire(g->table, now);
+		group_queriers_expire(g->queriers, now);
+		g->expired_ns = now;
+	}
 	send_queries(g, now);
 	g->changed |= group_queriers_changed(g->queriers);
 	if (g->changed && now - g->mapped_ns >= MAP_PAUSE_NS)
@@ -205,6 +220,14 @@ static void settle(struct switch_groups *g) RUNS_ON(control_thread)
 		loop_timer_stop(g->of->sw->loop, &g->timer);
 	else
 		loop_timer_start(g->of->sw->loop, &g->timer, next > now + NS_PER_MS ? next - now : NS_PER_MS);
+}
+
+/* When all that lcores have handed over is heard. */
+static void settle_soon(struct switch_groups *g) RUNS_ON(control_thread)
+{
+	if (!g->heard)
+		loop_timer_start(g->of->sw->loop, &g->timer, 0);
+	g->heard = true;
 }
 
 static void groups_due(struct loop_timer *timer)
@@ -314,7 +337,7 @@ static void take_message(void *arg, struct port *port, const struct punt *punt)
 	else
 		group_queriers_router(g->queriers, fid, m.family, port->id,
 				      m.kind == GROUP_MESSAGE_ROUTER ? now + m.hold_ms * NS_PER_MS : 0);
-	settle(g);
+	settle_soon(g);
 }
 
 void switch_groups_listen(struct vus_switch *sw)
@@ -338,14 +361,26 @@ void switch_groups_port_joined(struct switch_port *sp)
 	settle(g);
 }
 
-void switch_groups_port_changed(struct switch_port *sp)
+/* VLANs in which no port is any more are forgotten: what they were asked, and who was a router there. */
+static void drop_vlans(struct switch_groups *g) RUNS_ON(control_thread)
 {
-	struct switch_groups *g = sp->bridge != NULL ? sp->bridge->groups : NULL;
+	const struct vus_switch *sw = g->of->sw;
+	struct vlan_set left = {{0}};
 
-	if (g == NULL)
+	if (!bridge_is_vlan_aware(g->of->bridge))
 		return;
-	switch_groups_port_joined(sp);
-	make_map(g, clock_ns());
+	for (unsigned int id = 0; id < PORTS_MAX; id++) {
+		const struct vlan_set *members;
+
+		if (sw->port[id] == NULL || sw->port[id]->bridge != g->of || sw->port[id]->state != SWITCH_PORT_IN)
+			continue;
+		members = &policy_vlan_of(rcu_own(&sw->port[id]->port->policy))->members;
+		for (size_t i = 0; i < sizeof(left.word) / sizeof(left.word[0]); i++)
+			left.word[i] |= members->word[i];
+	}
+	for (uint16_t fid = 0; fid < VLAN_VIDS; fid++)
+		if (!vlan_set_has(&left, fid))
+			group_queriers_forget(g->queriers, fid);
 }
 
 void switch_groups_port_left(struct switch_port *sp)
@@ -356,6 +391,7 @@ void switch_groups_port_left(struct switch_port *sp)
 		return;
 	group_table_forget_port(g->table, sp->id);
 	group_queriers_forget_port(g->queriers, sp->id);
+	drop_vlans(g);
 	g->changed = true;
 	settle(g);
 }
@@ -480,7 +516,9 @@ bool switch_groups_of(const struct vus_switch *sw, unsigned int index, struct sw
 
 	if (g == NULL)
 		return false;
-	/* What is shown is what lcores go by. */
+	/* What is shown is what lcores go by, and all that was heard. */
+	if (g->heard)
+		settle(g);
 	if (g->changed)
 		make_map(g, clock_ns());
 	*view = (struct switch_groups_view){.table = g->table, .queriers = g->queriers};

@@ -187,8 +187,8 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	config_port_free(&sp->made);
 	sp->made = next;
 	switch_guard_changed(sp);
-	if (change.member != 0)
-		switch_groups_port_changed(sp);
+	if ((change.member & (vlan_bits() | option_bit(&bridge_port_options, "multicast-router"))) != 0)
+		switch_groups_port_joined(sp);
 	return 0;
 }
 

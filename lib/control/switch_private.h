@@ -156,10 +156,8 @@ void switch_groups_listen(struct vus_switch *sw) RUNS_ON(control_thread);
 /* The bridge's options are others: it begins to snoop, ends, or goes on otherwise. 0 or -ENOMEM: it floods. */
 int switch_groups_configure(struct switch_bridge *bridge) RUNS_ON(control_thread);
 void switch_groups_end(struct switch_bridge *bridge) RUNS_ON(control_thread);
-/* A port is in its bridge now. */
+/* A port is in its bridge now, or has other options there. */
 void switch_groups_port_joined(struct switch_port *sp) RUNS_ON(control_thread);
-/* It has other options there, and they hold from the next burst on. */
-void switch_groups_port_changed(struct switch_port *sp) RUNS_ON(control_thread);
 /* It is about to leave it, or those VLANs. */
 void switch_groups_port_left(struct switch_port *sp) RUNS_ON(control_thread);
 /* Its guest is there, and may have been a member for long: it is asked. */

@@ -29,13 +29,17 @@ struct asked {
 
 struct vlan {
 	struct asked asked[GROUP_FAMILIES];
+	uint16_t fid, place; /* known[place] */
 };
 
 struct group_queriers {
 	struct group_queriers_config config;
 	bool changed;
-	uint16_t ask_from; /* the VLAN that is next, so that each has its turn */
-	struct vlan *vlan[VLANS];
+	uint64_t next;	   /* nothing is to be done before */
+	uint16_t ask_from; /* which of `known` is next, so that each has its turn */
+	uint16_t known_n;
+	struct vlan *known[VLANS]; /* [known_n], in any order */
+	struct vlan *vlan[VLANS];  /* by fid; NULL: it is not known */
 };
 
 static void lower(uint64_t *time, uint64_t to)
@@ -48,8 +52,10 @@ struct group_queriers *group_queriers_create(const struct group_queriers_config 
 {
 	struct group_queriers *queriers = calloc(1, sizeof(*queriers));
 
-	if (queriers != NULL)
-		queriers->config = *config;
+	if (queriers == NULL)
+		return NULL;
+	queriers->config = *config;
+	queriers->next = UINT64_MAX;
 	return queriers;
 }
 
@@ -64,10 +70,28 @@ void group_queriers_destroy(struct group_queriers *queriers)
 {
 	if (queriers == NULL)
 		return;
-	for (unsigned int fid = 0; fid < VLANS; fid++)
-		if (queriers->vlan[fid] != NULL)
-			vlan_free(queriers->vlan[fid]);
+	for (unsigned int i = 0; i < queriers->known_n; i++)
+		vlan_free(queriers->known[i]);
 	free(queriers);
+}
+
+static void lower_to_next_of(const struct asked *asked, uint64_t *next)
+{
+	lower(next, asked->ask_at);
+	if (asked->other_until != 0)
+		lower(next, asked->other_until);
+	if (!asked->snooped)
+		lower(next, asked->snooped_from);
+	for (uint32_t i = 0; i < asked->routers_n; i++)
+		lower(next, asked->router[i].until);
+}
+
+static void find_next(struct group_queriers *queriers)
+{
+	queriers->next = UINT64_MAX;
+	for (unsigned int i = 0; i < queriers->known_n; i++)
+		for (int family = 0; family < GROUP_FAMILIES; family++)
+			lower_to_next_of(&queriers->known[i]->asked[family], &queriers->next);
 }
 
 /* --- whether we ask --------------------------------------------------------------------------------------------- */
@@ -99,8 +123,11 @@ static struct vlan *vlan_of(struct group_queriers *queriers, uint16_t fid, uint6
 		asked->interval = queriers->config.interval;
 		asked->response = queriers->config.response;
 		take_over(queriers, asked, now);
+		lower_to_next_of(asked, &queriers->next);
 	}
-	queriers->vlan[fid] = vlan;
+	vlan->fid = fid;
+	vlan->place = queriers->known_n;
+	queriers->vlan[fid] = queriers->known[queriers->known_n++] = vlan;
 	return vlan;
 }
 
@@ -127,9 +154,9 @@ void group_queriers_configure(struct group_queriers *queriers, const struct grou
 	if (same_config(&queriers->config, config))
 		return;
 	queriers->config = *config;
-	for (unsigned int fid = 0; fid < VLANS; fid++)
-		for (int family = 0; queriers->vlan[fid] != NULL && family < GROUP_FAMILIES; family++) {
-			struct asked *asked = &queriers->vlan[fid]->asked[family];
+	for (unsigned int i = 0; i < queriers->known_n; i++)
+		for (int family = 0; family < GROUP_FAMILIES; family++) {
+			struct asked *asked = &queriers->known[i]->asked[family];
 
 			if (asked->other_until != 0 && other_wins(queriers, (enum group_family)family, &asked->other))
 				continue;
@@ -137,6 +164,7 @@ void group_queriers_configure(struct group_queriers *queriers, const struct grou
 			asked->response = config->response;
 			take_over(queriers, asked, now);
 		}
+	find_next(queriers);
 }
 
 int group_queriers_add(struct group_queriers *queriers, uint16_t fid, uint64_t now)
@@ -190,6 +218,7 @@ static void give_way(struct group_queriers *queriers, struct asked *asked, const
 	asked->other_until = now + other_querier_present(queriers, interval, asked->response);
 	asked->ask_at = UINT64_MAX;
 	is_asked(asked, now, asked->response);
+	lower_to_next_of(asked, &queriers->next);
 }
 
 int group_queriers_heard(struct group_queriers *queriers, uint16_t fid, uint16_t port, const struct group_message *query,
@@ -212,11 +241,13 @@ int group_queriers_heard(struct group_queriers *queriers, uint16_t fid, uint16_t
 
 bool group_queriers_ask(struct group_queriers *queriers, uint64_t now, uint16_t *fid, enum group_family *family)
 {
-	for (unsigned int i = 0; i < VLANS; i++) {
-		unsigned int at = (queriers->ask_from + i) % VLANS;
+	if (queriers->next > now)
+		return false;
+	for (unsigned int i = 0; i < queriers->known_n; i++) {
+		unsigned int at = (queriers->ask_from + i) % queriers->known_n;
 
-		for (int f = 0; queriers->vlan[at] != NULL && f < GROUP_FAMILIES; f++) {
-			struct asked *asked = &queriers->vlan[at]->asked[f];
+		for (int f = 0; f < GROUP_FAMILIES; f++) {
+			struct asked *asked = &queriers->known[at]->asked[f];
 
 			if (asked->ask_at > now)
 				continue;
@@ -225,11 +256,12 @@ bool group_queriers_ask(struct group_queriers *queriers, uint64_t now, uint16_t 
 			is_asked(asked, now, asked->response);
 			queriers->changed = true;
 			queriers->ask_from = (uint16_t)at;
-			*fid = (uint16_t)at;
+			*fid = queriers->known[at]->fid;
 			*family = (enum group_family)f;
 			return true;
 		}
 	}
+	find_next(queriers);
 	return false;
 }
 
@@ -256,6 +288,7 @@ static int add_router(struct group_queriers *queriers, struct asked *asked, uint
 	memmove(&asked->router[i + 1], &asked->router[i], (asked->routers_n++ - i) * sizeof(asked->router[0]));
 	asked->router[i] = *router;
 	queriers->changed = true;
+	lower(&queriers->next, router->until);
 	return 0;
 }
 
@@ -282,9 +315,22 @@ int group_queriers_router(struct group_queriers *queriers, uint16_t fid, enum gr
 
 void group_queriers_forget_port(struct group_queriers *queriers, uint16_t port)
 {
-	for (unsigned int fid = 0; fid < VLANS; fid++)
-		for (int family = 0; queriers->vlan[fid] != NULL && family < GROUP_FAMILIES; family++)
-			group_queriers_router(queriers, (uint16_t)fid, (enum group_family)family, port, 0);
+	for (unsigned int i = 0; i < queriers->known_n; i++)
+		for (int family = 0; family < GROUP_FAMILIES; family++)
+			group_queriers_router(queriers, queriers->known[i]->fid, (enum group_family)family, port, 0);
+}
+
+void group_queriers_forget(struct group_queriers *queriers, uint16_t fid)
+{
+	struct vlan *vlan = queriers->vlan[fid];
+
+	if (vlan == NULL)
+		return;
+	queriers->known[vlan->place] = queriers->known[--queriers->known_n];
+	queriers->known[vlan->place]->place = vlan->place;
+	queriers->vlan[fid] = NULL;
+	queriers->changed = true;
+	vlan_free(vlan);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------- */
@@ -298,9 +344,11 @@ static void expire_routers(struct group_queriers *queriers, struct asked *asked,
 
 void group_queriers_expire(struct group_queriers *queriers, uint64_t now)
 {
-	for (unsigned int fid = 0; fid < VLANS; fid++)
-		for (int family = 0; queriers->vlan[fid] != NULL && family < GROUP_FAMILIES; family++) {
-			struct asked *asked = &queriers->vlan[fid]->asked[family];
+	if (queriers->next > now)
+		return;
+	for (unsigned int i = 0; i < queriers->known_n; i++)
+		for (int family = 0; family < GROUP_FAMILIES; family++) {
+			struct asked *asked = &queriers->known[i]->asked[family];
 			bool snooped;
 
 			expire_routers(queriers, asked, now);
@@ -314,27 +362,12 @@ void group_queriers_expire(struct group_queriers *queriers, uint64_t now)
 			queriers->changed |= snooped != asked->snooped;
 			asked->snooped = snooped;
 		}
-}
-
-static void lower_to_next_of(const struct asked *asked, uint64_t *next)
-{
-	lower(next, asked->ask_at);
-	if (asked->other_until != 0)
-		lower(next, asked->other_until);
-	if (!asked->snooped)
-		lower(next, asked->snooped_from);
-	for (uint32_t i = 0; i < asked->routers_n; i++)
-		lower(next, asked->router[i].until);
+	find_next(queriers);
 }
 
 uint64_t group_queriers_next(const struct group_queriers *queriers)
 {
-	uint64_t next = UINT64_MAX;
-
-	for (unsigned int fid = 0; fid < VLANS; fid++)
-		for (int family = 0; queriers->vlan[fid] != NULL && family < GROUP_FAMILIES; family++)
-			lower_to_next_of(&queriers->vlan[fid]->asked[family], &next);
-	return next;
+	return queriers->next;
 }
 
 /* --- to look at ------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct group_table {
 	struct group_table_config config;
 	uint32_t n, room;
 	struct group **group; /* [n], in the order of compare() */
+	uint64_t next;	      /* no membership ends before; UINT64_MAX: none will */
 	uint32_t of_port[PORTS_MAX];
 };
 
@@ -25,8 +26,10 @@ struct group_table *group_table_create(const struct group_table_config *config)
 {
 	struct group_table *table = calloc(1, sizeof(*table));
 
-	if (table != NULL)
-		table->config = *config;
+	if (table == NULL)
+		return NULL;
+	table->config = *config;
+	table->next = UINT64_MAX;
 	return table;
 }
 
@@ -197,6 +200,13 @@ static void lower(uint64_t *time, uint64_t to)
 		*time = to;
 }
 
+/* A membership of the group may end then. */
+static void lower_ends(struct group_table *table, struct group *group, uint64_t until)
+{
+	lower(&group->first_until, until);
+	lower(&table->next, until);
+}
+
 int group_table_join(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until)
 {
 	uint32_t at;
@@ -207,7 +217,7 @@ int group_table_join(struct group_table *table, const struct group_key *key, uin
 	if (member != NULL) {
 		member->until = until;
 		member->may_leave = false;
-		lower(&group->first_until, until);
+		lower_ends(table, group, until);
 		return 0;
 	}
 	if (table->of_port[port] >= table->config.port_max)
@@ -219,7 +229,7 @@ int group_table_join(struct group_table *table, const struct group_key *key, uin
 	if (group == NULL)
 		return -ENOMEM;
 	error = add_member(table, group, port, until);
-	lower(&group->first_until, until);
+	lower_ends(table, group, until);
 	if (group->n == 0)
 		drop_empty(table);
 	return error != 0 ? error : 1;
@@ -251,10 +261,10 @@ void group_table_may_leave(struct group_table *table, const struct group_key *ke
 		member->may_leave = true;
 }
 
-static void shorten(struct group *group, struct group_member *member, uint64_t until)
+static void shorten(struct group_table *table, struct group *group, struct group_member *member, uint64_t until)
 {
 	lower(&member->until, until);
-	lower(&group->first_until, until);
+	lower_ends(table, group, until);
 }
 
 void group_table_shorten(struct group_table *table, const struct group_key *key, bool all, uint64_t until)
@@ -264,7 +274,7 @@ void group_table_shorten(struct group_table *table, const struct group_key *key,
 
 	for (uint32_t i = 0; group != NULL && i < group->n; i++)
 		if (all || group->member[i].may_leave)
-			shorten(group, &group->member[i], until);
+			shorten(table, group, &group->member[i], until);
 }
 
 bool group_table_shorten_port(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until)
@@ -275,7 +285,7 @@ bool group_table_shorten_port(struct group_table *table, const struct group_key 
 
 	if (member == NULL)
 		return false;
-	shorten(group, member, until);
+	shorten(table, group, member, until);
 	return true;
 }
 
@@ -318,9 +328,14 @@ bool group_table_expire(struct group_table *table, uint64_t now)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < table->n; i++)
+	if (table->next > now)
+		return false;
+	table->next = UINT64_MAX;
+	for (uint32_t i = 0; i < table->n; i++) {
 		if (table->group[i]->first_until <= now)
 			any |= expire_group(table, table->group[i], now);
+		lower(&table->next, table->group[i]->first_until);
+	}
 	if (any)
 		drop_empty(table);
 	return any;
@@ -328,11 +343,7 @@ bool group_table_expire(struct group_table *table, uint64_t now)
 
 uint64_t group_table_next(const struct group_table *table)
 {
-	uint64_t next = UINT64_MAX;
-
-	for (uint32_t i = 0; i < table->n; i++)
-		lower(&next, table->group[i]->first_until);
-	return next;
+	return table->next;
 }
 
 /* --- to look at ------------------------------------------------------------------------------------------------- */

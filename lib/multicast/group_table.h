@@ -47,7 +47,7 @@ bool group_table_shorten_port(struct group_table *table, const struct group_key 
 bool group_table_forget_port(struct group_table *table, uint16_t port);
 /* Ends memberships whose time is over. Whether there were any. */
 bool group_table_expire(struct group_table *table, uint64_t now);
-/* When the next one may end; UINT64_MAX: none will. */
+/* When the next one may end, after group_table_expire() later than that; UINT64_MAX: none will. */
 uint64_t group_table_next(const struct group_table *table);
 
 struct group_member {

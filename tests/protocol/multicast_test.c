@@ -303,6 +303,25 @@ static void each_vlan_by_itself(void **state)
 	await_groups("239.7.7.7", false);
 }
 
+/* And without one it is not asked in any more. */
+static void a_vlan_is_known_while_a_port_is_in_it(void **state)
+{
+	struct guest *u;
+
+	add_port("u", "br1");
+	await_groups("\"bridge\":\"br1\",\"vlan\":1,", true);
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"u\", \"trunk\": \"10,30\"}}\n");
+	assert_false(groups_say("\"bridge\":\"br1\",\"vlan\":1,"));
+	u = guest_run("u", NULL);
+	say(u, (struct fg_said){.what = FG_JOINS, .version = 2, .group = "ff1e::9", .vlan = 30});
+	await_groups("\"vlan\":30,\"group\":\"ff1e::9\",\"ports\":[{\"port\":\"u\"", true);
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"u\", \"trunk\": \"10\"}}\n");
+	assert_false(groups_say("\"bridge\":\"br1\",\"vlan\":30,"));
+	assert_true(groups_say("\"bridge\":\"br1\",\"vlan\":10,"));
+	guest_close(u);
+	ask_ok("{\"command\": \"port.remove\", \"name\": \"u\"}\n");
+}
+
 /* --- hostile guests ----------------------------------------------------------------------------------------------- */
 
 static void a_malformed_one(struct guest *h, unsigned int i)
@@ -505,6 +524,7 @@ static void it_is_switched_while_guests_run(void **state)
 	assert_data(x, both, (const unsigned int[]){1, 1}, 0);
 	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-unregistered\": \"routers\"}}\n");
 	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"z\", \"multicast-router\": \"on\"}}\n");
+	await_groups("\"routers\":[{\"port\":\"z\"}]", true);
 	send_data(x, "239.1.1.1", 0);
 	assert_data(x, both, (const unsigned int[]){0, 1}, 0);
 	ask_ok("{\"command\": \"bridge.set\", \"bridge\": {\"name\": \"lan\", \"multicast-snooping\": false, "
@@ -526,6 +546,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(members_get_their_group),
 		TEST_CASE(each_vlan_by_itself),
+		TEST_CASE(a_vlan_is_known_while_a_port_is_in_it),
 		TEST_CASE(a_querier_ends_no_membership_of_others),
 		TEST_CASE(what_changes_elsewhere_asks_nobody),
 		TEST_CASE(a_greedy_guest_takes_nothing_from_others),

@@ -263,9 +263,57 @@ static void routers_come_and_go(void **state)
 	group_queriers_destroy(q);
 }
 
+/* It is awake when there is something to do, and not before. */
+static void it_sleeps_until_something_is_due(void **state)
+{
+	struct group_queriers *q = begin(true, 0);
+	uint64_t now = 1000 * second, until = 2500 * second;
+	unsigned int asked = 0, awake = 0;
+
+	OK(group_queriers_add(q, 3, now));
+	OK(group_queriers_add(q, 7, now));
+	OK(group_queriers_router(q, 7, GROUP_IPV6, 5, now + 333 * second));
+	for (; now < until; awake++) {
+		asked += asks_n(q, now);
+		assert_true(group_queriers_next(q) > now);
+		now = group_queriers_next(q);
+	}
+	/* At 0, 25, 50 and then each 100 seconds; the answers are in at 10; the router goes at 333. */
+	assert_int_equal(asked, 4 * 17);
+	assert_in_range(awake, 17 + 2, 2 * (17 + 2));
+	assert_int_equal(state_of(q, 7, GROUP_IPV6).routers_n, 0);
+	group_queriers_destroy(q);
+}
+
+static void vlans_are_forgotten(void **state)
+{
+	struct group_queriers *q = begin(true, 0);
+	struct group_state known;
+
+	for (uint16_t fid = 0; fid < 4095; fid++)
+		OK(group_queriers_add(q, fid, 1000 * second));
+	OK(group_queriers_router(q, 4000, GROUP_IPV4, 9, 1100 * second));
+	assert_int_equal(asks_n(q, 1000 * second), 2 * 4095);
+	group_queriers_changed(q);
+	for (uint16_t fid = 0; fid < 4095; fid++)
+		if (fid != 8 && fid != 4001)
+			group_queriers_forget(q, fid);
+	group_queriers_forget(q, 4000);
+	assert_true(group_queriers_changed(q));
+	for (uint16_t fid = 0; fid < 4095; fid++)
+		assert_int_equal(group_queriers_state(q, fid, GROUP_IPV4, &known), fid == 8 || fid == 4001);
+	assert_int_equal(asks_n(q, 1200 * second), 2 * 2);
+	OK(group_queriers_add(q, 4000, 1200 * second));
+	assert_int_equal(state_of(q, 4000, GROUP_IPV4).routers_n, 0);
+	assert_int_equal(asks_n(q, 1200 * second), 2);
+	group_queriers_destroy(q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_sleeps_until_something_is_due),
+		cmocka_unit_test(vlans_are_forgotten),
 		cmocka_unit_test(the_same_options_change_nothing),
 		cmocka_unit_test(nobody_is_believed_anything),
 		cmocka_unit_test(snooped_while_somebody_asks), cmocka_unit_test(a_longer_interval_counts),
