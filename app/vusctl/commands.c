@@ -34,6 +34,11 @@ static json_t *ask_groups(void)
 	return json_pack("{s:s, s:s*}", "command", "groups", "bridge", command_word(0));
 }
 
+static json_t *ask_mirrors(void)
+{
+	return json_pack("{s:s, s:s*}", "command", "mirrors", "bridge", command_word(0));
+}
+
 static json_t *ask_filters(void)
 {
 	return json_pack("{s:s, s:s}", "command", "filters", "name", command_word(0));
@@ -105,6 +110,8 @@ const struct command commands[] = {
 	 .show = view_vlans, .help = "the VLANs of vlan-aware bridges, and which ports send them with a tag or without"},
 	{.name = "groups", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_groups},
 	 .show = view_groups, .help = "multicast groups of bridges that snoop, who asks for members, and where routers are"},
+	{.name = "mirrors", .arguments = "[BRIDGE]", .argument = {ARGUMENT_BRIDGE}, .options = OF_TABLES, .question = {ask_mirrors},
+	 .show = view_mirrors, .help = "which frames of which ports others get a copy of, and how many were copied"},
 	{.name = "filters", .arguments = "PORT", .argument = {ARGUMENT_PORT}, .needed = 1,
 	 .missing = "of which port? `vusctl ports` lists them",
 	 .options = OF_TABLES, .question = {ask_filters}, .show = view_filters,

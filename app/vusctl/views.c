@@ -203,6 +203,46 @@ void view_filters(const struct replies *replies)
 	table_end("");
 }
 
+/* "snap 128, vlans 10,20-29, filter tcp port 25" */
+static void selection_cell(const json_t *mirror)
+{
+	static const char *const keys[] = {"vlans", "filter"};
+	double snap = number_of(mirror, "snap");
+	char text[512] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (json_object_get(mirror, keys[i]) != NULL && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %s", at > 0 ? ", " : "", keys[i],
+					       text_of(mirror, keys[i]));
+	if (snap > 0 && at < sizeof(text))
+		snprintf(text + at, sizeof(text) - at, "%ssnap %.0f", at > 0 ? ", " : "", snap);
+	table_cell("%s", text[0] != '\0' ? text : "-");
+}
+
+void view_mirrors(const struct replies *replies)
+{
+	static const char *const titles[] = {"MIRROR", "BRIDGE", "PORTS", "DIRECTION", "FRAMES", "TO",
+					     ">COPIED", ">DROPPED", ">UNKNOWN", NULL};
+	const json_t *mirror;
+	size_t i;
+
+	table_begin(titles);
+	EACH(json_object_get(replies->now[0], "mirrors"), i, mirror)
+	{
+		table_cell("%s", text_of(mirror, "name"));
+		table_cell("%s", text_of(mirror, "bridge"));
+		table_cell("%s", json_object_get(mirror, "ports") != NULL ? text_of(mirror, "ports") : "all");
+		table_cell("%s", text_of(mirror, "direction"));
+		selection_cell(mirror);
+		table_cell("%s", text_of(mirror, "to"));
+		number_cell(number_of(mirror, "copied"));
+		number_cell(number_of(mirror, "dropped"));
+		number_cell(number_of(mirror, "unknown"));
+	}
+	table_end("");
+}
+
 void view_bridges(const struct replies *replies)
 {
 	static const char *const titles[] = {"BRIDGE",	 ">PORTS",   ">MACS",  ">OF",

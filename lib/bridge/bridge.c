@@ -8,6 +8,7 @@
 
 #include "bridge_guard.h"
 #include "bridge_private.h"
+#include "mirror.h"
 #include "policy.h"
 
 enum { AGED_AT_ONCE = 256 };
@@ -40,6 +41,16 @@ struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 	return bridge;
 }
 
+/* No lcore has them. */
+static void mirrors_free(struct bridge *bridge) RUNS_ON(control_thread)
+{
+	const struct mirror_map *map = rcu_own(&bridge->mirrors);
+
+	for (unsigned int i = 0; map != NULL && i < map->n; i++)
+		free(map->mirror[i]);
+	free((void *)(uintptr_t)map);
+}
+
 void bridge_destroy(struct bridge *bridge)
 {
 	if (bridge == NULL)
@@ -47,6 +58,7 @@ void bridge_destroy(struct bridge *bridge)
 	fdb_destroy(bridge->fdb);
 	free((void *)(uintptr_t)rcu_own(&bridge->members));
 	free((void *)(uintptr_t)rcu_own(&bridge->groups));
+	mirrors_free(bridge);
 	free(bridge);
 }
 
@@ -149,18 +161,46 @@ void bridge_set_groups(struct bridge *bridge, struct group_map *groups)
 	rcu_free((void *)(uintptr_t)before);
 }
 
+static bool has_mirror(const struct mirror_map *map, const struct mirror *mirror)
+{
+	for (unsigned int i = 0; map != NULL && i < map->n; i++)
+		if (map->mirror[i] == mirror)
+			return true;
+	return false;
+}
+
+void bridge_set_mirrors(struct bridge *bridge, struct mirror_map *mirrors)
+{
+	const struct mirror_map *before = rcu_own(&bridge->mirrors);
+
+	rcu_set(&bridge->mirrors, mirrors);
+	for (unsigned int i = 0; before != NULL && i < before->n; i++)
+		if (!has_mirror(mirrors, before->mirror[i]))
+			rcu_free(before->mirror[i]);
+	rcu_free((void *)(uintptr_t)before);
+}
+
+const struct mirror_map *bridge_mirrors(const struct bridge *bridge)
+{
+	return rcu_own(&bridge->mirrors);
+}
+
 void bridge_forget_port(struct bridge *bridge, struct port *port)
 {
 	fdb_flush(bridge->fdb, port->id, false);
 }
 
-/* A port with loop-guard takes no address from another one that has it still; the lcore may not have known yet. */
+/* A port with loop-guard takes no address from another one that has it still, and a mirror's sink takes none; the lcore may not
+ * have known yet. */
 static bool may_learn(const struct bridge *bridge, fdb_key_t key, const struct port *port) RUNS_ON(control_thread)
 {
 	const struct policy *policy = rcu_own(&port->policy);
+	const struct mirror_map *mirrors = rcu_own(&bridge->mirrors);
 	struct fdb_value value;
 	struct fdb_mark mark;
 
+	if (mirrors != NULL && port_set_has(&mirrors->sinks, port->id))
+		return false;
 	if (policy == NULL || policy->guard == NULL)
 		return true;
 	if ((policy->flags & POLICY_CLOSED) != 0)

@@ -10,7 +10,8 @@
  * is dropped. Link-local group addresses (01-80-C2-00-00-00 to -0F) are passed on like other multicast (the guests' LLDP and LACP
  * are their own affair) unless configuration says otherwise. On a vlan-aware bridge a frame is in one VLAN (IEEE 802.1Q-2018),
  * which is its fid, and leaves by ports of that VLAN only (bridge_vlan.h). On one that snoops, frames for multicast groups
- * leave by ports that have a member or a router (bridge_snoop.h). Order is kept between any two ports, whether frames were
+ * leave by ports that have a member or a router (bridge_snoop.h). A port that a mirror copies to (its sink, bridge_mirror.h)
+ * takes no part in any of this. Order is kept between any two ports, whether frames were
  * flooded or not.
  */
 #ifndef VUS_BRIDGE_H
@@ -25,6 +26,7 @@
 
 struct bridge;
 struct group_map;
+struct mirror_map;
 
 struct bridge_config {
 	const char *name;
@@ -67,6 +69,12 @@ struct bridge_injects *bridge_injects(struct bridge *bridge) RUNS_ON(control_thr
 /* From the next burst on frames for multicast groups go where `groups` says; NULL, as at first: to all ports.
  * Ownership: the bridge's. */
 void bridge_set_groups(struct bridge *bridge, struct group_map *groups) RUNS_ON(control_thread);
+
+/* From the next burst on frames are mirrored as `mirrors` says (mirror.h); NULL, as at first: none is.
+ * Ownership: the bridge's, and so are the mirrors in it; of those in the map before, the ones that are not in this one end. */
+void bridge_set_mirrors(struct bridge *bridge, struct mirror_map *mirrors) RUNS_ON(control_thread);
+/* NULL: there are none. Good until the next bridge_set_mirrors(). */
+const struct mirror_map *bridge_mirrors(const struct bridge *bridge) RUNS_ON(control_thread);
 
 /* Which lcores can hold what its ports have published; lib/lcore writes it down (lcore_readers.h). */
 struct bridge_readers {

@@ -19,6 +19,10 @@ verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *p
 void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
 			uint16_t n) RUNS_ON(lcore_thread);
 
+/* What bridge_egress_by() does on a bridge with mirrors. */
+verdict_t bridge_egress_mirrored(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+				 uint16_t n) RUNS_ON(lcore_thread);
+
 /* Delivers n frames (1 to BURST_MAX) to `port`, which has this policy, in order, if frames from there may leave by it. On a
  * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()).
  * Returns: VERDICT_PASS: they were delivered, or the port's filter dropped them, and the port accounts for them; else why not,
@@ -28,6 +32,8 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 {
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
+	if (__builtin_expect(in->mirrors != NULL, 0))
+		return bridge_egress_mirrored(in, port, policy, frames, n);
 	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS_BURST) != 0, 0)) {
 		verdict_t verdict = bridge_egress_verdict(in, policy);
 

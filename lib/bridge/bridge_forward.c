@@ -7,6 +7,7 @@
 #include "bridge_filter.h"
 #include "bridge_guard.h"
 #include "bridge_lookup.h"
+#include "bridge_mirror.h"
 #include "bridge_private.h"
 #include "bridge_rate.h"
 #include "bridge_snoop.h"
@@ -209,7 +210,7 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 		if (verdict == VERDICT_PASS) {
 			flooding.reached++;
 			s->cost += each;
-		} else if (verdict != RX_DROP_ALONE) {
+		} else if (verdict != RX_DROP_ALONE && verdict != RX_DROP_MIRROR_SINK) {
 			flooding.why = verdict;
 		}
 	}
@@ -455,12 +456,27 @@ static inline __attribute__((always_inline)) bool sorting_end(struct sorting *s,
 	return !s->left;
 }
 
+/* On a bridge with mirrors, the frames of the burst from number `i` on. Whether they are to be sorted: they are not a sink's. */
+static __attribute__((noinline)) bool mirror_burst(struct sorting *s, struct burst *burst, uint32_t i) RUNS_ON(lcore_thread)
+{
+	if (bridge_mirror_is_sink(&s->in)) {
+		count(&s->counters->rx_drop[RX_DROP_MIRROR_SINK], burst->n - i);
+		burst->next = burst->n;
+		return false;
+	}
+	/* What is left of a burst has been mirrored as a whole. */
+	if (i == 0)
+		bridge_mirror_from(&s->in, burst->frame, burst->n);
+	return true;
+}
+
 bool bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 {
 	struct sorting s;
 
 	sorting_begin(&s, ctx, q);
-	sort_burst(&s, ctx, q, 0);
+	if (__builtin_expect(s.in.mirrors == NULL, 1) || mirror_burst(&s, ctx->burst, 0))
+		sort_burst(&s, ctx, q, 0);
 	return sorting_end(&s, ctx);
 }
 
@@ -495,7 +511,7 @@ bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 	if (flooding.next < PORTS_MAX) {
 		burst->port = (uint16_t)flooding.next;
 		s.left = true;
-	} else {
+	} else if (s.in.mirrors == NULL || mirror_burst(&s, burst, burst->next)) {
 		sort_burst(&s, ctx, q, burst->next);
 	}
 	return sorting_end(&s, ctx);

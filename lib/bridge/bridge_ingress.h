@@ -28,6 +28,7 @@ struct ingress {
 	const struct policy_vlan *vlan; /* NULL: the bridge is not vlan-aware */
 	const struct policy_guard *guard; /* NULL: the port has none, and is not closed */
 	const struct port_filter *filter; /* NULL: all frames may come from the port */
+	const struct mirror_map *mirrors; /* NULL: the bridge has none */
 };
 
 /* `port` NULL: the switch itself sends. */
@@ -44,6 +45,7 @@ static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct brid
 				: NULL,
 		.guard = __builtin_expect(policy != NULL, 0) ? policy->guard : NULL,
 		.filter = __builtin_expect(policy != NULL, 0) ? policy->filter[FILTER_FROM] : NULL,
+		.mirrors = rcu_get(&bridge->mirrors),
 	};
 }
 

@@ -5,6 +5,7 @@
 
 #include "bridge_egress.h"
 #include "bridge_lookup.h"
+#include "bridge_mirror.h"
 #include "bridge_private.h"
 
 /* The member a frame is for; NULL: it is to be flooded. */
@@ -39,6 +40,8 @@ unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, s
 	const struct port *known;
 	unsigned int sent = 0;
 
+	if (in.mirrors != NULL && bridge_mirror_is_sink(&in))
+		return 0;
 	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, frame, &fid) != VERDICT_PASS)
 		return 0;
 	known = bridge_inject_find(bridge, members, fid, frame);

@@ -58,6 +58,8 @@ static const struct option_row bridge_rows[] = {
 	 .help = "how many addresses one port may have; at the limit it forgets its own oldest one"},
 	{ROW("static-macs", OPTION_LIST, static_macs), .value = "LIST", .entries = &static_macs, .live = true,
 	 .help = "addresses that are always behind a port: a list of mac, port, and on a vlan-aware bridge vlan"},
+	{ROW("mirrors", OPTION_LIST, mirrors), .value = "LIST", .entries = &bridge_mirror_table, .live = true,
+	 .help = "frames of which another port gets a copy: a list of name, to, and which frames"},
 	{ROW("vlan-aware", OPTION_FLAG, vlan_aware), .on = "frames are in VLANs",
 	 .help = "whether its ports are in VLANs: access, trunk and native-vlan say in which; off: tags pass through"},
 	{ROW("forward-link-local", OPTION_FLAG, forward_link_local), .normal = 1,
@@ -145,6 +147,12 @@ static int check_static_macs(const struct bridge_options *options, const struct 
 	return error;
 }
 
+void bridge_options_clear(struct bridge_options *options)
+{
+	bridge_mirrors_clear(options);
+	option_clear(&bridge_options, options);
+}
+
 static int check_querier_ipv4(struct bridge_options *options, const struct option_entry *entry, struct fail *fail)
 {
 	const char *text = options->multicast_querier_ipv4;
@@ -190,6 +198,8 @@ int bridge_options_verify(struct bridge_options *options, const struct option_en
 {
 	int error = check_multicast(options, entry, fail);
 
+	if (error == 0)
+		error = bridge_mirrors_verify(options, entry, fail);
 	if (error != 0)
 		return error;
 	/* Half of the table is room enough for what lives behind an uplink, and leaves the other half to the other ports. */

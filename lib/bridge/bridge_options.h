@@ -12,6 +12,10 @@
 #include "policy_guard.h"
 #include "policy_rate.h"
 #include "policy_vlan.h"
+#include "vus_limits.h"
+
+struct filter;
+struct mirror_config;
 
 /* An entry of static-macs. */
 struct bridge_static_mac {
@@ -19,6 +23,21 @@ struct bridge_static_mac {
 	uint8_t mac[6];
 	char *port; /* its name */
 	uint32_t vlan; /* 0: none; where the bridge is vlan-aware, and nowhere else, it has one */
+};
+
+enum { BRIDGE_MIRROR_BOTH, BRIDGE_MIRROR_FROM, BRIDGE_MIRROR_TO };
+
+/* An entry of mirrors. */
+struct bridge_mirror {
+	uint64_t given;
+	char *name, *to;
+	char *ports; /* names; NULL: all that are no sinks */
+	char *vlans; /* NULL: all, and none */
+	char *filter; /* NULL: all frames */
+	uint32_t direction; /* BRIDGE_MIRROR_ */
+	uint32_t snap;	    /* 0: all */
+	struct vlan_set vlan;	/* what these come to */
+	struct filter *program; /* of bridge_mirrors_verify(), for bridge_mirrors_clear() */
 };
 
 enum { BRIDGE_UNREGISTERED_FLOOD, BRIDGE_UNREGISTERED_ROUTERS };
@@ -29,6 +48,7 @@ struct bridge_options {
 	uint32_t mac_aging;	     /* seconds; 0: never */
 	uint32_t mac_limit_per_port;
 	struct option_list static_macs; /* of struct bridge_static_mac */
+	struct option_list mirrors; /* of struct bridge_mirror */
 	bool vlan_aware, forward_link_local;
 	bool multicast_snooping, multicast_querier;
 	uint32_t multicast_unregistered; /* BRIDGE_UNREGISTERED_ */
@@ -38,7 +58,7 @@ struct bridge_options {
 	uint8_t querier_ipv4[4], querier_ipv6[16]; /* what these come to; 0: not given */
 };
 
-extern const struct option_table bridge_options;
+extern const struct option_table bridge_options, bridge_mirror_table;
 
 /* Fills in what follows from other values. 0 or -errno with a line in `fail`. */
 int bridge_options_verify(struct bridge_options *options, const struct option_entry *entry, struct fail *fail);
@@ -51,6 +71,20 @@ struct bridge_static_mac_text {
 };
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_static_mac_entry(const struct option_entry *bridge, unsigned int i);
+
+/* Frees what bridge_options_verify() has made, and does what option_clear() does. */
+void bridge_options_clear(struct bridge_options *options);
+
+/* bridge_options_mirror.c: entry `i` of mirrors, and where it is written. */
+struct bridge_mirror *bridge_mirror(const struct bridge_options *options, unsigned int i);
+struct option_entry bridge_mirror_entry(const struct option_entry *bridge, unsigned int i);
+/* The next name of a list of ports, from *at on, which moves behind it; "": it is longer than a name can be. False: there is none. */
+bool bridge_mirror_next(const char **at, char name[NAME_LEN_MAX + 1]);
+/* What it copies (mirror.h); good as long as `mirror` is. */
+void bridge_mirror_config(const struct bridge_mirror *mirror, struct mirror_config *config);
+/* Parts of bridge_options_verify() and bridge_options_clear(). */
+int bridge_mirrors_verify(struct bridge_options *options, const struct option_entry *bridge, struct fail *fail);
+void bridge_mirrors_clear(struct bridge_options *options);
 
 enum { BRIDGE_ROUTER_AUTO, BRIDGE_ROUTER_ON, BRIDGE_ROUTER_OFF };
 enum { BRIDGE_QINQ_SERVICE, BRIDGE_QINQ_CUSTOMER };

@@ -36,6 +36,7 @@ static inline struct bridge_memo *bridge_memo_of(struct port_rxq *q) RUNS_ON(lco
 struct bridge {
 	RCU_PTR(const struct bridge_members) members;
 	RCU_PTR(const struct group_map) groups; /* NULL: multicast is flooded */
+	RCU_PTR(const struct mirror_map) mirrors; /* NULL: there are none */
 	struct fdb *fdb;
 	bool vlan_aware, drops_link_local;
 	uint16_t index;

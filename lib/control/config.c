@@ -119,7 +119,7 @@ int config_port_copy(struct config_port *to, const struct config_port *from)
 void config_clear_checked(struct config *config)
 {
 	for (unsigned int i = 0; i < config->bridges_n; i++) {
-		option_clear(&bridge_options, &config->bridges[i].options);
+		bridge_options_clear(&config->bridges[i].options);
 		option_clear(&config_bridge_names, &config->bridges[i]);
 	}
 	for (unsigned int i = 0; i < config->ports_n; i++)
@@ -247,6 +247,8 @@ void config_print(const struct config *config, FILE *to)
 			fprintf(to, "forgotten after %u s", options->mac_aging);
 		if (options->static_macs.n > 0)
 			fprintf(to, ", %u static", options->static_macs.n);
+		if (options->mirrors.n > 0)
+			fprintf(to, ", %u mirror%s", options->mirrors.n, options->mirrors.n > 1 ? "s" : "");
 		fprintf(to, "\n");
 	}
 	for (unsigned int i = 0; i < config->ports_n; i++) {

@@ -119,11 +119,21 @@ static bool is_kept(const struct config *from, const struct config_bridge *bridg
 	return false;
 }
 
+/* A list that is another one. */
+static void tell_list(const char *bridge, const char *key, unsigned int before, unsigned int now, config_tell tell, void *arg)
+{
+	char line[LINE_BYTES_MAX];
+
+	snprintf(line, sizeof(line), "bridge %s: %s, %u before and %u now: changed while it runs", bridge, key, before, now);
+	tell(arg, &(struct config_told){.kind = "bridge", .name = bridge, .what = "changed", .line = line});
+}
+
 static void tell_bridge_change(const struct config_bridge *before, const struct config_bridge *after, config_tell tell,
 			       void *arg)
 {
 	static const char cost[] = "the bridge learns its addresses again";
-	const uint64_t list = option_bit(&bridge_options, "static-macs");
+	const uint64_t macs = option_bit(&bridge_options, "static-macs"), mirrors = option_bit(&bridge_options, "mirrors");
+	const uint64_t list = macs | mirrors;
 	uint64_t bits = bridge_change(before, after),
 		 live = option_changed(&bridge_options, &before->options, &after->options) & ~bits;
 	char line[LINE_BYTES_MAX], text[LINE_BYTES_MAX / 2];
@@ -144,11 +154,10 @@ static void tell_bridge_change(const struct config_bridge *before, const struct 
 		snprintf(line, sizeof(line), "bridge %s: %s: changed while it runs", before->name, text);
 		tell(arg, &told);
 	}
-	if ((live & list) != 0) {
-		snprintf(line, sizeof(line), "bridge %s: static-macs, %u before and %u now: changed while it runs", before->name,
-			 before->options.static_macs.n, after->options.static_macs.n);
-		tell(arg, &told);
-	}
+	if ((live & macs) != 0)
+		tell_list(before->name, "static-macs", before->options.static_macs.n, after->options.static_macs.n, tell, arg);
+	if ((live & mirrors) != 0)
+		tell_list(before->name, "mirrors", before->options.mirrors.n, after->options.mirrors.n, tell, arg);
 }
 
 void config_tell_bridges(const struct config *from, const struct config *to, config_tell tell, void *arg)

@@ -303,6 +303,13 @@ static int check_static_macs(const struct config *config, const struct config_br
 	return 0;
 }
 
+static int check_mirrors(const struct config *config, const struct config_bridge *bridge, struct fail *fail)
+{
+	const struct option_entry entry = bridge_entry(config, bridge, NULL);
+
+	return config_mirrors_check(config, bridge, &entry, fail);
+}
+
 /* --- ports ------------------------------------------------------------------------------------------------------ */
 
 static struct option_entry port_entry(const struct config *config, const struct config_port *port, const char *what)
@@ -625,6 +632,8 @@ static int check_whole(struct config *config, struct fail *fail)
 				BRIDGES_MAX);
 	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
 		error = check_static_macs(config, &config->bridges[i], fail);
+	for (unsigned int i = 0; error == 0 && i < config->bridges_n; i++)
+		error = check_mirrors(config, &config->bridges[i], fail);
 	return error;
 }
 

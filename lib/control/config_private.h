@@ -4,6 +4,7 @@
  *	config.c	 its life, in words, as JSON
  *	config_read.c	 a file, JSON or the command line becomes a tree
  *	config_check.c	 trees become values, and are checked against each other
+ *	config_mirror.c  mirrors among them
  *	config_profile.c the profiles among them
  *	config_change.c	 two configurations are compared
  *	config_save.c	 one as the text of a file
@@ -46,6 +47,9 @@ void config_profiles_clear(struct config *config);
 const struct config_profile *config_profile_of(const struct config *config, const struct tree *port);
 /* Refuses an entry of `ports` whose profile is not there, or is not when the port is. */
 int config_profile_check(const struct config *config, enum config_from from, const struct option_entry *port,
+			 struct fail *fail);
+/* config_mirror.c: refuses mirrors of ports that are not on the bridge, or get copies themselves. `entry`: where the bridge is. */
+int config_mirrors_check(const struct config *config, const struct config_bridge *bridge, const struct option_entry *entry,
 			 struct fail *fail);
 /* config_save.c: an entry of `ports` that says the same wherever it is read. */
 struct json_t *config_port_to_entry(const struct config_port *port);

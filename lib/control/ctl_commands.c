@@ -25,6 +25,7 @@ typedef json_t *(*command_fn)(struct vus_switch *sw, const json_t *request);
 static json_t *show_port(struct vus_switch *sw, const json_t *request);
 static json_t *show_filters(struct vus_switch *sw, const json_t *request);
 static json_t *show_bridges(struct vus_switch *sw, const json_t *request);
+static json_t *show_mirrors(struct vus_switch *sw, const json_t *request);
 static json_t *show_profiles(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcores(struct vus_switch *sw, const json_t *request);
 static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
@@ -38,7 +39,7 @@ static const struct {
 } commands[] = {
 	{"port", show_port},	     {"filters", show_filters}, {"bridges", show_bridges}, {"profiles", show_profiles},
 	{"lcores", show_lcores},     {"lcore", show_lcore},	{"rebalance", rebalance},  {"version", show_version},
-	{"config", show_config},
+	{"config", show_config},     {"mirrors", show_mirrors},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -77,8 +78,8 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
 		return reply;
 	}
-	return ctl_error("command \"%.64s\" is not known; there are ports, port, filters, macs, vlans, groups, bridges, "
-			 "profiles, lcores, lcore, rebalance, version, config, save, events, and to change "
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, filters, macs, vlans, groups, mirrors, "
+			 "bridges, profiles, lcores, lcore, rebalance, version, config, save, events, and to change "
 			 "something " CHANGES_COMMANDS,
 			 name);
 }
@@ -129,6 +130,27 @@ static json_t *show_bridges(struct vus_switch *sw, const json_t *request VUS_UNU
 		if (switch_bridge_at(sw, i) != NULL)
 			json_array_append_new(list, ctl_show_bridge(sw, i));
 	return json_pack("{s:o}", "bridges", list);
+}
+
+static json_t *show_mirrors(struct vus_switch *sw, const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "bridge"));
+	json_t *list = json_array();
+	bool any = false;
+
+	role_assert_control();
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		const struct bridge *bridge = switch_bridge_at(sw, i);
+
+		if (bridge == NULL || (name != NULL && strcmp(name, bridge_name(bridge)) != 0))
+			continue;
+		any = true;
+		ctl_show_mirrors(sw, i, list);
+	}
+	if (any || name == NULL)
+		return json_pack("{s:o}", "mirrors", list);
+	json_decref(list);
+	return ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", name);
 }
 
 /* --- profiles --------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
  *				  ports send them `untagged` and which `tagged`
  *	groups {bridge, first, limit}  of bridges that snoop: for each VLAN and `family` the `querier`, whether it is `snooped`,
  *				  and `routers`; and each `group` with its `ports`, which `expires` in so many seconds
+ *	mirrors {bridge}	  the mirrors of a bridge, or of all, and how many frames each has copied
  *	filters {name}		  the rules of a port's filters, and how many frames each has decided
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round

@@ -20,6 +20,8 @@ json_t *ctl_show_bridge(const struct vus_switch *sw, unsigned int index) RUNS_ON
 json_t *ctl_show_lcore(const struct lcore *lcore) RUNS_ON(control_thread);
 json_t *ctl_show_move(const struct lcores_move *move) RUNS_ON(control_thread);
 
+/* Adds the mirrors of a bridge, as they are written, and what each has copied. */
+void ctl_show_mirrors(const struct vus_switch *sw, unsigned int index, json_t *list) RUNS_ON(control_thread);
 /* A list: the rules of its filters, and what each has decided. */
 json_t *ctl_show_filters(const struct port *port) RUNS_ON(control_thread);
 

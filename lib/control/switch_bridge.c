@@ -25,12 +25,12 @@ static uint16_t free_index(const struct vus_switch *sw)
 	return i;
 }
 
-/* A copy that outlives the configuration, without the static addresses. 0 or -ENOMEM. */
+/* A copy that outlives the configuration, without lists. 0 or -ENOMEM. */
 static int take_options(struct switch_bridge *bridge, const struct bridge_options *options)
 {
 	struct bridge_options kept = *options;
 
-	kept.static_macs = (struct option_list){0};
+	kept.static_macs = kept.mirrors = (struct option_list){0};
 	return option_copy(&bridge_options, &bridge->made.options, &kept);
 }
 
@@ -126,9 +126,12 @@ void switch_bridge_go(struct switch_bridge *bridge)
 void switch_bridge_reconfigure(struct switch_bridge *bridge, const struct config_bridge *config)
 {
 	struct bridge_options before = bridge->made.options;
-	/* Static addresses are not kept (take_options()), and are set by themselves. */
-	uint64_t looked_at = option_live(&bridge_options) & ~option_bit(&bridge_options, "static-macs");
+	/* Lists are not kept (take_options()): static addresses and mirrors are set by themselves. */
+	uint64_t looked_at = option_live(&bridge_options) & ~option_bit(&bridge_options, "static-macs") &
+			     ~option_bit(&bridge_options, "mirrors");
 
+	if (switch_mirrors_configure(bridge, config, NULL) != 0)
+		log_error(bridge->name, "no memory for its mirrors: they are as they were; the next reload tries again");
 	if ((option_changed(&bridge_options, &before, &config->options) & looked_at) == 0)
 		return;
 	if (take_options(bridge, &config->options) != 0) {

@@ -195,8 +195,13 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 int switch_port_join(struct switch_port *sp, struct switch_bridge *bridge)
 {
 	char *name = strdup(bridge->name);
-	int error = name != NULL ? bridge_add_port(bridge->bridge, sp->port) : -ENOMEM;
+	int error = -ENOMEM;
 
+	/* From its first frame on. */
+	if (name != NULL)
+		error = switch_mirrors_configure(bridge, config_find_bridge(&sp->sw->config, bridge->name), sp);
+	if (error == 0)
+		error = bridge_add_port(bridge->bridge, sp->port);
 	if (error != 0) {
 		free(name);
 		loop_timer_start(sp->sw->loop, &sp->retry, RETRY_NS);

@@ -7,6 +7,7 @@
  *	switch_balance.c  which lcore polls what, by load
  *	switch_guard.c	  what a port should not have sent: the log's lines, and a port that is closed for a time
  *	switch_groups.c	  multicast groups of a bridge, by what it hears of IGMP and MLD
+ *	switch_mirrors.c  which frames of its ports other ports get a copy of
  *	switch_punt.c	  frames that lcores hand to control, and who takes them
  *	switch_port.c	  a port of it: joining, leaving, its queues' way into poll sets and out
  *
@@ -150,6 +151,11 @@ void switch_balance_tick(struct vus_switch *sw) RUNS_ON(control_thread);
 void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes the frames that they have handed over. */
 void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
+
+/* switch_mirrors.c: the mirrors of the bridge are those of `config`, NULL: it has none, from the next burst on; `joins`, which may be
+ * NULL, is a port that is about to join it. 0 or -ENOMEM: they are as they were. */
+int switch_mirrors_configure(struct switch_bridge *bridge, const struct config_bridge *config, const struct switch_port *joins)
+	RUNS_ON(control_thread);
 
 /* switch_groups.c: from now on it hears IGMP and MLD, on bridges that snoop. */
 void switch_groups_listen(struct vus_switch *sw) RUNS_ON(control_thread);

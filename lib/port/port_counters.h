@@ -5,13 +5,13 @@
  * each port, and for the whole switch, these hold exactly once traffic is quiet (E1 and E2):
  *
  *	frames taken from the port = rx_ok + the sum of rx_drop
- *	rx_ok + copies + injected + tx_segments
+ *	rx_ok + copies + injected + mirrored + tx_segments
  *		= tx_ok + the sum of tx_drop + punted + the sum of punt_drop      (summed over the ports of a bridge)
  *
  * rx_ok counts a frame that was sent on its way to at least one destination, a port or control; `copies` counts, at the port
  * it came from, the further destinations it was sent to; tx_segments, at the port it goes to, the further frames that one
- * became by being cut up for it. `injected` counts a frame that the switch made, at each port that it was sent out of. There
- * is no "other".
+ * became by being cut up for it. `injected` counts a frame that the switch made, at each port that it was sent out of;
+ * `mirrored` a copy that a mirror made, at the port that it was made for. There is no "other".
  *
  * A new counter, or a new reason for a drop, is one row below and the line that counts it. Sums, JSON, vusctl, telemetry and the
  * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of watch.md and vusctl(8) from the rows.
@@ -44,6 +44,8 @@
 	ROW(punted, RX, frames, "frames from the port that were handed to the control thread")                    \
 	ROW(injected, TX, frames,                                                                                 \
 	    "frames that the switch made and sent out of the port: each is tx_ok or a tx_drop as well")           \
+	ROW(mirrored, TX, frames,                                                                                 \
+	    "copies that mirrors gave to the port, their sink: each is tx_ok or a tx_drop as well")               \
 	ROW(mcast_heard, RX, frames,                                                                              \
 	    "of the punted: IGMP and MLD messages, PIM hellos and MRD advertisements that were understood")       \
 	ROW(mcast_malformed, RX, frames,                                                                          \
@@ -104,6 +106,7 @@
 	ROW(FILTER, filter, "a rule of the port's filter-from-vm denies it")                                    \
 	ROW(FILTER_UNKNOWN, filter_unknown,                                                                     \
 	    "a rule of the port's filter-from-vm asks for a byte of it that is not in its head")                \
+	ROW(MIRROR_SINK, mirror_sink, "from a port that mirrors copy to, or for one")                           \
 	ROW(WITHDRAWN, withdrawn,                                                                               \
 	    "waited behind a flood of its own queue when the ring ended, or the memory it lay in was taken away") \
 	ROW(LANE, lane,                                                                                         \

@@ -59,7 +59,7 @@ static void settle_accounts(void)
 		in = out = 0;
 		for (int i = 0; i < 2; i++) {
 			read_account(name[i], &a[i]);
-			in += a[i].rx_ok + a[i].copies + a[i].injected;
+			in += a[i].rx_ok + a[i].copies + a[i].injected + a[i].mirrored;
 			out += given(&a[i]);
 		}
 	} while (in != out && fg_left_ms(deadline) > 0);

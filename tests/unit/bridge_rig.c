@@ -174,7 +174,7 @@ void balanced(unsigned int ports, uint64_t given)
 		port_counters_sum(&port[i].port, &sum);
 		ok += counted(&sum.rx_ok);
 		bytes += counted(&sum.rx_bytes);
-		copies += counted(&sum.copies) + counted(&sum.injected);
+		copies += counted(&sum.copies) + counted(&sum.injected) + counted(&sum.mirrored);
 		out += counted(&sum.tx_ok);
 		for (int r = 0; r < RX_DROPS; r++)
 			in_drops += counted(&sum.rx_drop[r]);

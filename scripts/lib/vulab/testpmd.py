@@ -78,7 +78,7 @@ def difference(ports: dict[str, dict[str, Any]], drivers: dict[str, dict[str, in
         left, arrived = port["rx_ok"] + dropped(port, "rx"), port["tx_ok"]
         if driver["TX-packets"] == 0 or (driver["TX-packets"], driver["RX-packets"]) != (left, arrived):
             return f"{name}: its driver says {driver}; {left} left it and {arrived} arrived"
-    taken = sum(port["rx_ok"] + port["copies"] + port["injected"] for port in ports.values())
+    taken = sum(port["rx_ok"] + port["copies"] + port["injected"] + port["mirrored"] for port in ports.values())
     given = sum(port["tx_ok"] + dropped(port, "tx") for port in ports.values())
     return f"{taken} frames taken and {given} given" if taken != given else ""
 
