@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_mirror.h"
 
-#include "bridge_vlan.h"
+#include "bridge_egress.h"
 
 /* Copies on their way to a sink. Bodies that are cut have spans of their own; those of all frames of a burst, and of heads that
  * were made their own, have room. */
@@ -154,7 +154,9 @@ void bridge_mirror_from(const struct ingress *in, struct frame *frames, uint16_t
 	copy_to_each(in, in->port, mirrors, &(struct mirrored){.frames = at, .vid = in->vlan != NULL ? vid : NULL, .n = n});
 }
 
-void bridge_mirror_to(const struct ingress *in, const struct port *port, struct frame *const *frames, uint16_t n)
+/* n frames (1 to BURST_MAX) that were delivered to `port`. */
+static void mirror_to(const struct ingress *in, const struct port *port, struct frame *const *frames, uint16_t n)
+	RUNS_ON(lcore_thread)
 {
 	unsigned int mirrors = in->mirrors->of[MIRROR_TO][port->id];
 	uint16_t vid[BURST_MAX];
@@ -164,4 +166,30 @@ void bridge_mirror_to(const struct ingress *in, const struct port *port, struct 
 	for (uint16_t i = 0; in->vlan != NULL && i < n; i++)
 		vid[i] = frame_vid(frames[i]);
 	copy_to_each(in, port, mirrors, &(struct mirrored){.frames = frames, .vid = in->vlan != NULL ? vid : NULL, .n = n});
+}
+
+/* Whom a frame is for has it before its copies are made. */
+verdict_t bridge_egress_mirrored(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+				 uint16_t n)
+{
+	uint32_t flags = policy != NULL ? policy->flags : 0;
+	struct frame *pass[BURST_MAX];
+
+	if (port_set_has(&in->mirrors->sinks, port->id))
+		return RX_DROP_MIRROR_SINK;
+	if ((flags & POLICY_EGRESS_BURST) != 0) {
+		verdict_t verdict = bridge_egress_verdict(in, policy);
+
+		if (verdict != VERDICT_PASS)
+			return verdict;
+	}
+	if (in->vlan != NULL)
+		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
+	if ((flags & POLICY_EGRESS_FRAMES) != 0)
+		n = bridge_egress_pass(in, port, policy, &frames, n, pass);
+	if (n > 0) {
+		port->ops->deliver(port, in->ctx, frames, n);
+		mirror_to(in, port, frames, n);
+	}
+	return VERDICT_PASS;
 }

@@ -19,10 +19,6 @@
 /* Copies what came from the port in->port, n frames (0 to BURST_MAX): the whole of a burst, once. The bridge has mirrors. */
 void bridge_mirror_from(const struct ingress *in, struct frame *frames, uint16_t n) RUNS_ON(lcore_thread);
 
-/* Copies n frames (1 to BURST_MAX) that were delivered to `port`. */
-void bridge_mirror_to(const struct ingress *in, const struct port *port, struct frame *const *frames, uint16_t n)
-	RUNS_ON(lcore_thread);
-
 /* Whether the burst comes from a sink. */
 static inline bool bridge_mirror_is_sink(const struct ingress *in)
 {

@@ -78,7 +78,8 @@ void bridge_options_clear(struct bridge_options *options);
 /* bridge_options_mirror.c: entry `i` of mirrors, and where it is written. */
 struct bridge_mirror *bridge_mirror(const struct bridge_options *options, unsigned int i);
 struct option_entry bridge_mirror_entry(const struct option_entry *bridge, unsigned int i);
-/* The next name of a list of ports, from *at on, which moves behind it; "": it is longer than a name can be. False: there is none. */
+/* The next name of a list of ports, from *at on, which moves behind it; "": it is longer than a name can be.
+ * Returns: false: there is none. */
 bool bridge_mirror_next(const char **at, char name[NAME_LEN_MAX + 1]);
 /* What it copies (mirror.h); good as long as `mirror` is. */
 void bridge_mirror_config(const struct bridge_mirror *mirror, struct mirror_config *config);

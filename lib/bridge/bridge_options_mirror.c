@@ -104,7 +104,8 @@ static int read_vlans(struct bridge_mirror *mirror, bool vlan_aware, const struc
 				   mirror->name);
 	if (vlan_set_read(&mirror->vlan, mirror->vlans) != 0)
 		return option_fail(fail, -EINVAL, entry, "vlans",
-				   "mirror %s: vlans \"%s\" names no VLANs; use numbers and ranges from 1 to 4094, as in \"10,20-29\"",
+				   "mirror %s: vlans \"%s\" names no VLANs; use numbers and ranges from 1 to 4094, as in "
+				   "\"10,20-29\"",
 				   mirror->name, mirror->vlans);
 	return 0;
 }
@@ -128,8 +129,9 @@ int bridge_mirrors_verify(struct bridge_options *options, const struct option_en
 	int error = 0;
 
 	if (options->mirrors.n > MIRRORS_MAX)
-		return option_fail(fail, -E2BIG, bridge, "mirrors", "%u mirrors are more than %d, the most one bridge has; remove some",
-				   options->mirrors.n, MIRRORS_MAX);
+		return option_fail(fail, -E2BIG, bridge, "mirrors",
+				   "%u mirrors are more than %d, the most one bridge has; remove some", options->mirrors.n,
+				   MIRRORS_MAX);
 	for (unsigned int i = 0; error == 0 && i < options->mirrors.n; i++) {
 		const struct option_entry entry = bridge_mirror_entry(bridge, i);
 		struct bridge_mirror *mirror = bridge_mirror(options, i);

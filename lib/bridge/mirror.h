@@ -7,7 +7,8 @@
  * member of the bridge stands for no port.
  *
  * Context: control makes both, and reads the counters; lcores read, between two quiescent states, and count in a block of
- * their own. Units: bytes, frames. Ownership: bridge_set_mirrors() (bridge.h). A mirror lasts from one map to the next, so
+ * their own. Units: bytes, frames.
+ * Ownership: bridge_set_mirrors() (bridge.h). A mirror lasts from one map to the next, so
  * that its counters go on when ports come and go. Each is one piece of memory, for free().
  */
 #ifndef VUS_MIRROR_H

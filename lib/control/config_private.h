@@ -48,7 +48,8 @@ const struct config_profile *config_profile_of(const struct config *config, cons
 /* Refuses an entry of `ports` whose profile is not there, or is not when the port is. */
 int config_profile_check(const struct config *config, enum config_from from, const struct option_entry *port,
 			 struct fail *fail);
-/* config_mirror.c: refuses mirrors of ports that are not on the bridge, or get copies themselves. `entry`: where the bridge is. */
+/* config_mirror.c: refuses mirrors of ports that are not on the bridge, or get copies themselves. `entry`: where the bridge is
+ * written. */
 int config_mirrors_check(const struct config *config, const struct config_bridge *bridge, const struct option_entry *entry,
 			 struct fail *fail);
 /* config_save.c: an entry of `ports` that says the same wherever it is read. */

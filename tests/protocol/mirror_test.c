@@ -244,7 +244,8 @@ static void to_a_nic(void **state)
 
 /* --- sinks -------------------------------------------------------------------------------------------------------- */
 
-/* It takes nothing once its buffers are used up. The victims, who are mirrored to it, are looked at when the test case is over. */
+/* It takes nothing once its buffers are used up. The victims, who are mirrored to it, are looked at when the test case is
+ * over. */
 static void a_sink_that_takes_nothing(void **state)
 {
 	int64_t dropped = counted_of("victims", "dropped"), deadline = fg_deadline(FG_WAIT_MS);
@@ -305,8 +306,9 @@ static void add_port(const char *name)
 {
 	char line[256];
 
-	snprintf(line, sizeof(line), "{\"command\": \"port.add\", \"port\": {\"name\": \"%s\", \"socket\": \"%s\", \"bridge\": \"live\"}}\n",
-		 name, fg_switch_socket(&fixture.sw, name));
+	snprintf(line, sizeof(line),
+		 "{\"command\": \"port.add\", \"port\": {\"name\": \"%s\", \"socket\": \"%s\", \"bridge\": \"live\"}}\n", name,
+		 fg_switch_socket(&fixture.sw, name));
 	assert_true(ask(line, NULL));
 }
 

@@ -160,6 +160,7 @@ static void the_example_is_good(void **state)
 }
 
 #define SNOOPS "bridges:\n  - name: b\n    multicast-snooping: on\n    multicast-querier: on\n"
+#define MIRROR(entry) "bridges:\n  - name: br0\n    mirrors:\n      - {" entry "}\n"
 #define AWARE "bridges: [{name: br0, vlan-aware: on}]\n"
 #define PORT(more) "  - {name: a, type: vhost-user, socket: /a" more "}\n"
 
@@ -241,6 +242,27 @@ static const struct {
 	{SNOOPS "    multicast-unregistered: drop\n", 5, "use flood (to all ports) or routers (to ports that have a router)"},
 	{SNOOPS "    multicast-groups: 5000\n", 5, "multicast-groups: 5000 is out of range; use 1 to 4096"},
 	{"ports:\n" PORT(", multicast-router: maybe"), 2, "multicast-router"},
+	/* mirrors */
+	{MIRROR("name: m") "ports:\n" PORT(""), 4, "this entry has no to; add it"},
+	{MIRROR("name: m, to: b") "ports:\n" PORT(""), 4,
+	 "mirror m: to: there is no port b on bridge br0; name one of its ports"},
+	{MIRROR("name: m, to: a, ports: \"c\"") "ports:\n" PORT(""), 4, "mirror m: ports: there is no port c on bridge br0"},
+	{MIRROR("name: m, to: a, ports: \" , \"") "ports:\n" PORT(""), 4, "mirror m: ports \" , \" names no port"},
+	{MIRROR("name: m, to: a, ports: \"a\"") "ports:\n" PORT(""), 4,
+	 "mirror m: port a gets the copies of a mirror, which are not mirrored again; remove it from ports"},
+	{MIRROR("name: m, to: a}\n      - {name: n, to: b, ports: a") "ports:\n" PORT("")
+	 "  - {name: b, type: ethdev, device: x}\n", 5,
+	 "mirror n: port a gets the copies of a mirror"},
+	{MIRROR("name: m, to: a}\n      - {name: m, to: a") "ports:\n" PORT(""), 5,
+	 "mirror m is listed twice; remove or rename one"},
+	{MIRROR("name: m, to: a, vlans: \"10\"") "ports:\n" PORT(""), 4,
+	 "mirror m: the bridge is not vlan-aware; remove vlans, and use filter: vlan 10, or add vlan-aware: on"},
+	{MIRROR("name: m, to: a, filter: tcp port") "ports:\n" PORT(""), 4, "mirror m: filter: "},
+	{MIRROR("name: m, to: a, filter: host www.example.org") "ports:\n" PORT(""), 4, "mirror m: filter: "},
+	{MIRROR("name: m, to: a, snap: 63") "ports:\n" PORT(""), 4, "snap: 63 is out of range; use 64 to "},
+	{MIRROR("name: m, to: a, direction: in") "ports:\n" PORT(""), 4, "from (what comes from them, as it comes)"},
+	{"bridges:\n  - {name: br0, vlan-aware: on, mirrors: [{name: m, to: a, vlans: \"0\"}]}\nports:\n" PORT(""), 2,
+	 "mirror m: vlans \"0\" names no VLANs"},
 	/* numbers */
 	{"bridges:\n  - name: b\n    mac-aging: soon\n", 3,
 	 "mac-aging has to be a whole number from 0 to 32767, not 'soon'"},
@@ -755,6 +777,9 @@ static void changes_are_told(void **state)
 	assert_changes("bridges: [{name: br0}]\nports:\n" PORT(""),
 		       "bridges: [{name: br0, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}]\nports:\n" PORT(""),
 		       "bridge br0: static-macs, 0 before and 1 now: changed while it runs\n");
+	assert_changes("bridges: [{name: br0, mirrors: [{name: m, to: a}]}]\nports:\n" PORT(""),
+		       "bridges: [{name: br0, mirrors: [{name: m, to: a, snap: 64}]}]\nports:\n" PORT(""),
+		       "bridge br0: mirrors, 1 before and 1 now: changed while it runs\n");
 }
 
 /* A limit that a VM's port has by itself is one value, off is another, and each becomes the other. */
@@ -814,7 +839,8 @@ static void a_port_aside_stays(void **state)
 static void json_says_the_same(void **state)
 {
 	static const char text[] =
-		"bridges:\n  - {name: b, mac-aging: 7, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}]}\n"
+		"bridges:\n  - {name: b, mac-aging: 7, static-macs: [{mac: \"52:54:00:00:00:01\", port: a}],\n"
+		"     mirrors: [{name: m, to: a, filter: ip, direction: from, snap: 99}]}\n"
 		"  - {name: v, vlan-aware: on}\n"
 		"socket-group: 107\nrebalance: no\nports:\n" PORT(", bridge: b, postcopy: off, socket-mode: 0640")
 		"  - {name: up, type: ethdev, device: \"net_tap0,iface=x\"}\n"
@@ -833,6 +859,10 @@ static void json_says_the_same(void **state)
 	assert_int_equal(copy.ports_n, 3);
 	assert_false(copy.options.rebalance);
 	assert_int_equal(copy.bridges[0].options.static_macs.n, 1);
+	assert_int_equal(copy.bridges[0].options.mirrors.n, 1);
+	assert_int_equal(bridge_mirror(&copy.bridges[0].options, 0)->snap, 99);
+	assert_int_equal(bridge_mirror(&copy.bridges[0].options, 0)->direction, BRIDGE_MIRROR_FROM);
+	assert_non_null(bridge_mirror(&copy.bridges[0].options, 0)->program);
 	assert_true(copy.bridges[1].options.vlan_aware && !copy.bridges[1].options.forward_link_local);
 	assert_true(vlan_set_has(&copy.ports[2].member.vlan.members, 4) && copy.ports[2].member.vlan.untagged == 7);
 	config_tell_changes(&config, &copy, add_line, lines);

@@ -165,9 +165,11 @@ static struct mirror *create(unsigned int m)
 		.filter = filters[made[m].filter],
 		.snap = made[m].snap,
 	};
-	const struct mirror_map *before = bridge_mirrors(bridge);
+	const struct mirror_map *before;
 	struct mirror *mirror;
 
+	role_assert_control();
+	before = bridge_mirrors(bridge);
 	if (before != NULL && m < before->n && mirror_is(before->mirror[m], &config))
 		return before->mirror[m];
 	mirror = mirror_create(&config, THREADS);
@@ -214,6 +216,7 @@ static void check_counters(void)
 
 static void change_mirrors(bool aware)
 {
+	role_assert_control();
 	check_counters();
 	for (unsigned int m = 0; m < made_n; m++)
 		if (dice(3) == 0)
@@ -408,6 +411,8 @@ static void a_sink_takes_part_in_nothing(void **state)
 	uint32_t one;
 	uint64_t alone;
 
+	role_assert_control();
+	role_assert_lcore();
 	open_bridge(PORTS, -1);
 	put(&ctx[0], EVERYBODY, home(4));
 	forward(&port[4]);
@@ -456,6 +461,7 @@ static void a_sink_without_room(void **state)
 {
 	struct mirror_sum sum;
 
+	role_assert_control();
 	open_bridge(PORTS, -1);
 	mirror_port_0(0);
 	port[4].room = 3;
@@ -511,6 +517,7 @@ static void a_flood_that_is_left(void **state)
 	uint32_t one;
 	int visits = 1;
 
+	role_assert_lcore();
 	open_bridge(PORTS, -1);
 	made_n = 1;
 	made[0] = (struct made){.sink = 4, .from = 1, .to = 0x0f, .any_vlan = true};

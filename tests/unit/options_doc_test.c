@@ -50,10 +50,15 @@ static void print_rows(FILE *to, const struct option_table *table, const char *c
 	}
 }
 
+static void print_entries(FILE *to, const struct option_row *list)
+{
+	fprintf(to, "\nAn entry of `%s`:\n\n", list->key);
+	print_head(to, NULL);
+	print_rows(to, list->entries, NULL);
+}
+
 static void print_page(FILE *to)
 {
-	const struct option_row *static_macs = NULL;
-
 	fprintf(to, "# Options\n\n"
 		    "Each key of [the configuration file](man/vuswitch.yaml.5).\n"
 		    "`build/tests/unit/options_doc_test --print` writes this page from the tables in the source, and a test\n"
@@ -75,10 +80,7 @@ static void print_page(FILE *to)
 	print_rows(to, &bridge_options, "bridge");
 	for (unsigned int i = 0; i < bridge_options.n; i++)
 		if (bridge_options.row[i].entries != NULL)
-			static_macs = &bridge_options.row[i];
-	fprintf(to, "\nAn entry of `%s`:\n\n", static_macs->key);
-	print_head(to, NULL);
-	print_rows(to, static_macs->entries, NULL);
+			print_entries(to, &bridge_options.row[i]);
 	fprintf(to, "\n## An entry of `ports`\n\nOf any type:\n\n");
 	print_head(to, "port");
 	print_rows(to, &config_port_names, "port");
