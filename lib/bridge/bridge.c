@@ -8,7 +8,7 @@
 
 #include "bridge_guard.h"
 #include "bridge_private.h"
-#include "mirror.h"
+#include "mirror_map.h"
 #include "policy.h"
 
 enum { AGED_AT_ONCE = 256 };

@@ -70,7 +70,7 @@ struct bridge_injects *bridge_injects(struct bridge *bridge) RUNS_ON(control_thr
  * Ownership: the bridge's. */
 void bridge_set_groups(struct bridge *bridge, struct group_map *groups) RUNS_ON(control_thread);
 
-/* From the next burst on frames are mirrored as `mirrors` says (mirror.h); NULL, as at first: none is.
+/* From the next burst on frames are mirrored as `mirrors` says (mirror_map.h); NULL, as at first: none is.
  * Ownership: the bridge's, and so are the mirrors in it; of those in the map before, the ones that are not in this one end. */
 void bridge_set_mirrors(struct bridge *bridge, struct mirror_map *mirrors) RUNS_ON(control_thread);
 /* NULL: there are none. Good until the next bridge_set_mirrors(). */

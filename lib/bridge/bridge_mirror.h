@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bridge_mirror.h: what the mirrors of a bridge (mirror.h) copy to their sinks; lib/bridge only.
+/* bridge_mirror.h: what the mirrors of a bridge (mirror_map.h) copy to their sinks; lib/bridge only.
  *
  * A frame is mirrored as it is on the port's wire: from the port as it came, before anything may drop it; to the port as it
  * leaves, with the tags that it leaves with, when its VLAN, filter and limits have let it pass. A copy shares nothing with the
@@ -14,7 +14,7 @@
 #define VUS_BRIDGE_MIRROR_H
 
 #include "bridge_ingress.h"
-#include "mirror.h"
+#include "mirror_map.h"
 
 /* Copies what came from the port in->port, n frames (0 to BURST_MAX): the whole of a burst, once. The bridge has mirrors. */
 void bridge_mirror_from(const struct ingress *in, struct frame *frames, uint16_t n) RUNS_ON(lcore_thread);

@@ -81,7 +81,7 @@ struct option_entry bridge_mirror_entry(const struct option_entry *bridge, unsig
 /* The next name of a list of ports, from *at on, which moves behind it; "": it is longer than a name can be.
  * Returns: false: there is none. */
 bool bridge_mirror_next(const char **at, char name[NAME_LEN_MAX + 1]);
-/* What it copies (mirror.h); good as long as `mirror` is. */
+/* What it copies (mirror_map.h); good as long as `mirror` is. */
 void bridge_mirror_config(const struct bridge_mirror *mirror, struct mirror_config *config);
 /* Parts of bridge_options_verify() and bridge_options_clear(). */
 int bridge_mirrors_verify(struct bridge_options *options, const struct option_entry *bridge, struct fail *fail);

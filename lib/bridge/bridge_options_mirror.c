@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bridge_options.h"
-#include "mirror.h"
+#include "mirror_map.h"
 
 #define ROW(name, is, member) .key = (name), .kind = (is), .offset = offsetof(struct bridge_mirror, member)
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ctl_show.h"
-#include "mirror.h"
+#include "mirror_map.h"
 
 static const struct mirror *find(const struct mirror_map *map, const char *name)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_mirrors.c: mirrors of a bridge: from the names of ports that the configuration has to the map that lcores ask
- * (mirror.h). It is made anew when the configuration changes and before a port joins; what has left is no member any more, and
+ * (mirror_map.h). It is made anew when the configuration changes and before a port joins; what has left is no member any more, and
  * its number is nobody's. */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "mirror.h"
+#include "mirror_map.h"
 #include "switch_private.h"
 
 /* A map in the making. */

@@ -152,8 +152,8 @@ void switch_take_reports(struct vus_switch *sw) RUNS_ON(control_thread);
 /* Takes the frames that they have handed over. */
 void switch_take_punts(struct vus_switch *sw) RUNS_ON(control_thread);
 
-/* switch_mirrors.c: the mirrors of the bridge are those of `config`, NULL: it has none, from the next burst on; `joins`, which may
- * be NULL, is a port that is about to join it. 0 or -ENOMEM: they are as they were. */
+/* switch_mirrors.c: the mirrors of the bridge are those of `config`, NULL: it has none, from the next burst on; `joins`, which
+ * may be NULL, is a port that is about to join it. 0 or -ENOMEM: they are as they were. */
 int switch_mirrors_configure(struct switch_bridge *bridge, const struct config_bridge *config, const struct switch_port *joins)
 	RUNS_ON(control_thread);
 

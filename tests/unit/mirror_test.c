@@ -6,7 +6,7 @@
 
 #include "bridge_rig.h"
 #include "cases.h"
-#include "mirror.h"
+#include "mirror_map.h"
 
 enum { BYTES_MAX = 400, SEEN_MAX = 2048, STATIONS = 7, BURST = 16, ROUNDS = 3000, KIND_AT = 24, FAR_AT = 120 };
 

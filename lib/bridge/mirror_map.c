@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "mirror.h"
+#include "mirror_map.h"
 
 #include <stdio.h>
 #include <stdlib.h>

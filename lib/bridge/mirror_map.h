@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mirror.h: mirrors of a bridge: which frames are copied to another of its ports (the sink), and how many were.
+/* mirror_map.h: mirrors of a bridge: which frames are copied to another of its ports (the sink), and how many were.
  *
  * A mirror says which frames it is about: of which VLANs, by an expression of pcap-filter(7), and how much of each is copied.
  * A mirror_map is what lcores ask: for each port the mirrors of what comes from it and of what goes to it, and which ports
@@ -11,8 +11,8 @@
  * Ownership: bridge_set_mirrors() (bridge.h). A mirror lasts from one map to the next, so
  * that its counters go on when ports come and go. Each is one piece of memory, for free().
  */
-#ifndef VUS_MIRROR_H
-#define VUS_MIRROR_H
+#ifndef VUS_MIRROR_MAP_H
+#define VUS_MIRROR_MAP_H
 
 #include <stdbool.h>
 #include <stdint.h>
