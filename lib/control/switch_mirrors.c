@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_mirrors.c: mirrors of a bridge: from the names of ports that the configuration has to the map that lcores ask
- * (mirror_map.h). It is made anew when the configuration changes and before a port joins; what has left is no member any more, and
- * its number is nobody's. */
+ * (mirror_map.h). It is made anew when the configuration changes and before a port joins; what has left is no member any more,
+ * and its number is nobody's. */
 #include <errno.h>
 #include <stdlib.h>
 
