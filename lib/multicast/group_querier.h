@@ -50,8 +50,8 @@ void group_queriers_forget(struct group_queriers *queriers, uint16_t fid);
 void group_queriers_expire(struct group_queriers *queriers, uint64_t now);
 /* The next general query that we are to send by now: true, once for each. */
 bool group_queriers_ask(struct group_queriers *queriers, uint64_t now, uint16_t *fid, enum group_family *family);
-/* When the next query is to be sent, or something ends or begins, or earlier; UINT64_MAX: never. After group_queriers_expire() and
- * once group_queriers_ask() has said false it is later than these were told. */
+/* When the next query is to be sent, or something ends or begins, or earlier; UINT64_MAX: never. After group_queriers_expire()
+ * and once group_queriers_ask() has said false it is later than these were told. */
 uint64_t group_queriers_next(const struct group_queriers *queriers);
 /* Whether what group_queriers_state() says has changed since the last call. */
 bool group_queriers_changed(struct group_queriers *queriers);

@@ -22,7 +22,8 @@ static char text[TEXT_MAX + 64];
 
 static const char *const words[] = {
 	"ports", "bridges", "name", "type", "socket", "device", "bridge", "mode", "queues", "mac", "port", "mtu", "isolated",
-	"static-macs", "mirrors", "to", "snap", "vlans", "direction", "filter", "mac-table-size", "mac-aging", "mac-limit-per-port",
+	"static-macs", "mirrors", "to", "snap", "vlans", "direction", "filter", "mac-table-size", "mac-aging",
+	"mac-limit-per-port",
 	"rebalance", "owner", "group", "postcopy", "offloads",
 	"vhost-user", "ethdev", "server", "client", "on", "off", "yes", "no", "null", "~", "br0", "lan", "vm1", "vm2", "up0",
 	"/run/a", "/run/b", "0000:03:00.0", "net_tap0", "\"52:54:00:12:34:5f\"", "0", "1", "2", "16", "1024", "65536",
