@@ -60,7 +60,8 @@ void rate_meter_charge(struct rate_meter *meter, const struct rate_limit *limit,
 /* Of what was taken, so much was not used. */
 void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *limit, uint64_t size);
 /* Sets a meter that nobody else knows yet to what `from` is, which goes on under another limit: what was taken still counts, up
- * to the burst of the new limit, unless the limit is the same. So what waited under a low rate does not wait under a higher one. */
+ * to the burst of the new limit, unless the limit is the same. What waited under a low rate does not wait under
+ * a higher one. */
 void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
 		      const struct rate_limit *was, uint64_t now_ns);
 /* Returns: how many things of one size may be taken now, at most. */

@@ -3,8 +3,8 @@
  * kept here: a ring that is stopped, reset or migrated has all of it still.
  *
  * The queues of a port, on whatever lcores, take from the same meters (policy_rate.h). A queue that finds too little there is
- * held (lcore_tiers.h) until there will be a worth of it, so that a limit costs few wake-ups and few visits of a frame or two. It is
- * far less than the burst, which is what the meters keep for a queue that comes late. One that has just taken something waits
+ * held (lcore_tiers.h) until there will be a worth of it, so that a limit costs few wake-ups and few visits of a frame or two. It
+ * is far less than the burst, which is what the meters keep for a queue that comes late. One that has just taken something waits
  * for two: another queue of the port that has frames, too, comes first then. */
 #include "clock.h"
 #include "frame_rate.h"
