@@ -482,7 +482,7 @@ bool bridge_forward(struct lcore_ctx *ctx, struct port_rxq *q)
 
 /* Where the frames of a flood go on to. All of them were for the same ports; by now these may be others, and not the same for all
  * of them: then they go to all ports, for none may be missed. */
-static const struct port_set *same_ports(const struct sorting *s)
+static const struct port_set *same_ports(const struct sorting *s) RUNS_ON(lcore_thread)
 {
 	const struct port_set *to = bridge_snoop(s->groups, s->flood[0], s->in.vlan != NULL).to;
 
