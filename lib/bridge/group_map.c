@@ -61,7 +61,9 @@ static void fill_groups(struct group_map *map, const struct group_map_config *co
 
 	for (uint32_t i = 0; i < group_table_n(config->table); i++) {
 		entry[n] = group_table_at(config->table, i);
-		n += group_map_routers(map, entry[n].key.fid, (enum group_family)entry[n].key.family) != NULL;
+		/* One that is for all ports is not in the map, as those that the full table does not know (group_map.h). */
+		n += !entry[n].for_all &&
+		     group_map_routers(map, entry[n].key.fid, (enum group_family)entry[n].key.family) != NULL;
 	}
 	if (n > 0)
 		qsort(entry, n, sizeof(*entry), compare);

@@ -247,12 +247,14 @@ static void join(struct switch_groups *g, struct port *port, const struct group_
 	if (error >= 0)
 		return;
 	count(&port_counters_of_control(port)->mcast_refused, 1);
-	if (error == -ENOSPC)
+	if (error == -ENOSPC) {
+		g->changed |= group_table_refused(g->table, key);
 		log_limited(&g->full, LOG_WARN, bridge_name(g->of->bridge),
 			    "%u multicast groups are as many as it keeps: frames for others are flooded; make "
 			    "multicast-groups larger, "
 			    "or multicast-groups-per-port smaller",
 			    g->of->made.options.multicast_groups);
+	}
 }
 
 /* Who else behind the port is a member is asked, unless there can be none; another querier asks by itself (take_query()). */

@@ -9,6 +9,7 @@
 
 struct group {
 	struct group_key key;
+	bool for_all;	      /* while the table is full */
 	uint64_t first_until; /* no membership ends before */
 	uint32_t n, room;
 	struct group_member *member; /* [n], by port */
@@ -235,6 +236,32 @@ int group_table_join(struct group_table *table, const struct group_key *key, uin
 	return error != 0 ? error : 1;
 }
 
+static bool shares_address(const struct group_key *a, const struct group_key *b)
+{
+	uint8_t mac[2][6];
+
+	if (a->fid != b->fid || a->family != b->family)
+		return false;
+	group_mac((enum group_family)a->family, &a->group, mac[0]);
+	group_mac((enum group_family)b->family, &b->group, mac[1]);
+	return memcmp(mac[0], mac[1], sizeof(mac[0])) == 0;
+}
+
+bool group_table_refused(struct group_table *table, const struct group_key *key)
+{
+	uint32_t at = place_of(table, key);
+	bool any = false;
+
+	/* They are on either side of where it would be. */
+	while (at > 0 && shares_address(&table->group[at - 1]->key, key))
+		at--;
+	for (; at < table->n && shares_address(&table->group[at]->key, key); at++) {
+		any |= !table->group[at]->for_all;
+		table->group[at]->for_all = true;
+	}
+	return any;
+}
+
 bool group_table_leave(struct group_table *table, const struct group_key *key, uint16_t port)
 {
 	uint32_t at;
@@ -326,7 +353,7 @@ static bool expire_group(struct group_table *table, struct group *group, uint64_
 
 bool group_table_expire(struct group_table *table, uint64_t now)
 {
-	bool any = false;
+	bool any = false, full = group_table_is_full(table);
 
 	if (table->next > now)
 		return false;
@@ -335,6 +362,8 @@ bool group_table_expire(struct group_table *table, uint64_t now)
 		if (table->group[i]->first_until <= now)
 			any |= expire_group(table, table->group[i], now);
 		lower(&table->next, table->group[i]->first_until);
+		/* There has been room: who was refused has been taken by now, or will be. */
+		table->group[i]->for_all &= full;
 	}
 	if (any)
 		drop_empty(table);
@@ -362,5 +391,7 @@ struct group_entry group_table_at(const struct group_table *table, uint32_t i)
 {
 	const struct group *group = table->group[i];
 
-	return (struct group_entry){.key = group->key, .n = group->n, .member = group->member};
+	return (struct group_entry){
+		.key = group->key, .for_all = group->for_all && group_table_is_full(table), .n = group->n, .member = group->member,
+	};
 }

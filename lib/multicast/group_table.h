@@ -34,6 +34,9 @@ void group_table_set_bounds(struct group_table *table, const struct group_table_
  * share;
  * -ENOMEM. */
 int group_table_join(struct group_table *table, const struct group_key *key, uint16_t port, uint64_t until);
+/* The table is full, and would not take this group: those that share its Ethernet address are for all ports while it is.
+ * Whether one was not so far. */
+bool group_table_refused(struct group_table *table, const struct group_key *key);
 /* Whether it was a member. */
 bool group_table_leave(struct group_table *table, const struct group_key *key, uint16_t port);
 /* A host behind the port has left, and others may be there: group_table_shorten(). Until one joins again. */
@@ -57,6 +60,7 @@ struct group_member {
 };
 struct group_entry {
 	struct group_key key;
+	bool for_all; /* so is one that shares its address and is not known: group_table_refused() */
 	uint32_t n;
 	const struct group_member *member; /* by port */
 };

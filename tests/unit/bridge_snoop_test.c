@@ -27,6 +27,8 @@ static struct group_table *table;
 static struct group_queriers *queriers;
 static struct port_set always;
 static bool floods_unregistered;
+static struct group_key refused[40];
+static unsigned int refused_n;
 
 /* --- what is known ------------------------------------------------------------------------------------------------ */
 
@@ -58,7 +60,8 @@ static void know_something(void)
 
 	group_table_destroy(table);
 	group_queriers_destroy(queriers);
-	table = group_table_create(&(struct group_table_config){.groups_max = 1000, .port_max = 1000});
+	table = group_table_create(&(struct group_table_config){.groups_max = dice(2) == 0 ? 5 : 1000, .port_max = 1000});
+	refused_n = 0;
 	queriers = group_queriers_create(&(struct group_queriers_config){.interval = 1000, .response = 1});
 	memset(&always, 0, sizeof(always));
 	floods_unregistered = dice(2) == 0;
@@ -76,9 +79,15 @@ static void know_something(void)
 	for (unsigned int i = dice(40); i > 0; i--) {
 		struct group_key key = key_of(dice(VLANS), dice(2), dice(GROUPS));
 
-		if (!group_is_link_local((enum group_family)key.family, &key.group))
-			assert_true(group_table_join(table, &key, (uint16_t)dice(PORTS), UINT64_MAX) >= 0);
+		if (group_is_link_local((enum group_family)key.family, &key.group))
+			continue;
+		if (group_table_join(table, &key, (uint16_t)dice(PORTS), UINT64_MAX) < 0) {
+			group_table_refused(table, &key);
+			refused[refused_n++] = key;
+		}
 	}
+	/* As control does. */
+	floods_unregistered |= group_table_is_full(table);
 	/* Beyond the answers to the queries. */
 	group_queriers_expire(queriers, 10 * UINT64_C(1000000));
 }
@@ -137,6 +146,21 @@ static bool members_of(unsigned int vlan, unsigned int family, unsigned int grou
 	return any;
 }
 
+/* Whether the table, being full, has refused this one or another with its Ethernet address. */
+static bool is_refused(unsigned int vlan, unsigned int family, unsigned int group)
+{
+	struct group_key key = key_of(vlan, family, group);
+	uint8_t mac[6], other[6];
+	bool any = false;
+
+	group_mac((enum group_family)family, &key.group, mac);
+	for (unsigned int i = 0; i < refused_n; i++) {
+		group_mac((enum group_family)refused[i].family, &refused[i].group, other);
+		any |= refused[i].fid == key.fid && refused[i].family == key.family && memcmp(mac, other, 6) == 0;
+	}
+	return any;
+}
+
 static struct meant model(const struct fg_said *said, unsigned int vlan, unsigned int family, unsigned int group)
 {
 	struct meant meant = {.ports = (1u << PORTS) - 1, .punted = said->what != FG_DATA};
@@ -147,6 +171,8 @@ static struct meant model(const struct fg_said *said, unsigned int vlan, unsigne
 	if (said->what == FG_JOINS || said->what == FG_LEAVES)
 		meant.ports = snooped ? routers : meant.ports;
 	else if (said->what == FG_DATA && snooped && !group_is_link_local((enum group_family)family, &key.group)) {
+		if (is_refused(vlan, family, group))
+			return meant;
 		if (members_of(vlan, family, group, &members))
 			meant.ports = members | routers;
 		else if (!floods_unregistered)

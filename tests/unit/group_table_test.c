@@ -239,11 +239,46 @@ static void a_greedy_port_has_its_share(void **state)
 	group_table_destroy(table);
 }
 
+/* A full table cannot tell apart what shares an address with a group that it had to refuse, until there is room. */
+static void what_shares_an_address_with_a_refused_group_is_for_all(void **state)
+{
+	static const struct group_table_config three = {.groups_max = 3, .port_max = 9};
+	struct group_table *table = group_table_create(&three);
+	/* By address: 1, 1, 2; and the refused one has address 1, too. */
+	static const struct group_key key[] = {
+		{.family = GROUP_IPV4, .group = {{224, 1, 2, 1}}},   {.family = GROUP_IPV4, .group = {{239, 129, 2, 1}}},
+		{.family = GROUP_IPV4, .group = {{239, 1, 2, 2}}},   {.family = GROUP_IPV4, .group = {{230, 1, 2, 1}}},
+		{.family = GROUP_IPV4, .group = {{230, 1, 2, 3}}},   {.fid = 1, .family = GROUP_IPV4, .group = {{224, 1, 2, 1}}},
+	};
+
+	assert_non_null(table);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(group_table_join(table, &key[i], 1, 100 + i), 1);
+	for (unsigned int i = 3; i < 6; i++) {
+		assert_int_equal(group_table_join(table, &key[i], 2, 100), -ENOSPC);
+		assert_int_equal(group_table_refused(table, &key[i]), i == 3);
+		assert_false(group_table_refused(table, &key[i]));
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(group_table_at(table, i).for_all, i < 2);
+	/* There is room; and when there is none again, nobody was refused since. */
+	assert_true(group_table_expire(table, 100));
+	assert_int_equal(group_table_n(table), 2);
+	assert_false(group_table_at(table, 0).for_all);
+	assert_true(group_table_leave(table, &key[2], 1));
+	assert_int_equal(group_table_join(table, &key[2], 1, 200), 1);
+	assert_false(group_table_expire(table, 100));
+	assert_int_equal(group_table_join(table, &key[4], 2, 200), 1);
+	assert_true(group_table_is_full(table));
+	group_table_destroy(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_as_its_model),
 		cmocka_unit_test(a_greedy_port_has_its_share),
+		cmocka_unit_test(what_shares_an_address_with_a_refused_group_is_for_all),
 	};
 
 	return cmocka_run_group_tests_name("group_table", tests, NULL, NULL);
