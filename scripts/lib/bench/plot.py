@@ -89,7 +89,7 @@ def _throughput(panel, document, rows):
         place = sizes.index(row["size"]) + (names.index(row["switch"]) - (len(names) - 1) / 2) * width
         spread = [[row["mpps"] - row["min"]], [row["max"] - row["mpps"]]]
         panel.bar(place, row["mpps"], 0.92 * width, yerr=spread, error_kw={"lw": 0.6, "ecolor": "#444444"},
-                  **_style(row["switch"], names, document["versions"]))
+                  **_style(row["switch"], names, document.get("versions", {})))
         panel.annotate(f"{row['mpps']:.1f}", (place, row["max"]), ha="center", va="bottom", fontsize=7,
                        xytext=(0, 1), textcoords="offset points")
     settings = document["settings"]
@@ -112,7 +112,7 @@ def _latency(panel, document, rows):
                 continue
             half, most, nearly_all = row[state]["us"]
             place = at * (len(rows) + 1) + turn
-            style = _style(row["switch"], names, document["versions"])
+            style = _style(row["switch"], names, document.get("versions", {}))
             panel.plot([half, nearly_all], [place, place], lw=0.8, color=style["color"])
             panel.plot([half, most], [place, place], lw=3, color=style["color"], solid_capstyle="butt")
             panel.plot([half], [place], "o", ms=5, **style)
