@@ -3,8 +3,9 @@
  * (group_table.h, group_querier.h), published as a whole, never changed.
  *
  * A group is found by its VLAN and its Ethernet address, as hosts' own filters are: of groups that share an address, each
- * gets the ports of all. A group that shares its address with one that a full table has refused is not in the map: while the
- * table is full `floods_unregistered` says that it goes to all ports. What is found by binary search costs the same whatever groups a guest chooses.
+ * gets the ports of all. A group that shares its address with one that a full table has refused is not in the map: while
+ * the table is full `floods_unregistered` says that it goes to all ports. What is found by binary search costs the same
+ * whatever groups a guest chooses.
  *
  * Context: control makes it; lcores look up between two quiescent states.
  */

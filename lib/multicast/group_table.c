@@ -392,6 +392,9 @@ struct group_entry group_table_at(const struct group_table *table, uint32_t i)
 	const struct group *group = table->group[i];
 
 	return (struct group_entry){
-		.key = group->key, .for_all = group->for_all && group_table_is_full(table), .n = group->n, .member = group->member,
+		.key = group->key,
+		.for_all = group->for_all && group_table_is_full(table),
+		.n = group->n,
+		.member = group->member,
 	};
 }
