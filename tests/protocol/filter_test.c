@@ -274,16 +274,8 @@ int main(void)
 		TEST_CASE(a_list_changes_while_the_guest_runs),
 		TEST_CASE(any_frame_is_accounted_for),
 	};
-	char file[] = "/tmp/filter-test-XXXXXX";
-	const char *const args[] = {"--config", file, NULL};
-	const struct fg_switch_options fixture_options = {.ports = ports, .args = args};
-	int fd = mkstemp(file), result;
+	const struct fg_switch_options options = {.ports = ports};
 
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
-		return 1;
-	close(fd);
 	fixture.with_victims = true;
-	result = fixture_main_on(&fixture_options, "filter", CASES(cases));
-	unlink(file);
-	return result;
+	return fixture_main_with_file(text, &options, "filter", CASES(cases));
 }

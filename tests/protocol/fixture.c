@@ -488,6 +488,26 @@ int fixture_main_on(const struct fg_switch_options *opt, const char *name,
 	return _cmocka_run_group_tests(name, cases, n, fixture_start, fixture_stop);
 }
 
+int fixture_main_with_file(const char *text, const struct fg_switch_options *opt, const char *name,
+			   const struct CMUnitTest *cases, size_t n)
+{
+	enum { ARGS_MAX = 8 };
+	char file[] = "/tmp/fixture-XXXXXX";
+	const char *args[ARGS_MAX + 3] = {"--config", file};
+	struct fg_switch_options with_file = *opt;
+	int fd = mkstemp(file), result;
+
+	for (int i = 0; i < ARGS_MAX && opt->args != NULL && opt->args[i] != NULL; i++)
+		args[2 + i] = opt->args[i];
+	with_file.args = args;
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return 1;
+	close(fd);
+	result = fixture_main_on(&with_file, name, cases, n);
+	unlink(file);
+	return result;
+}
+
 int fixture_main(const char *name, const struct CMUnitTest *cases, size_t n)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};

@@ -71,6 +71,9 @@ int fixture_main(const char *name, const struct CMUnitTest *cases, size_t n);
  * whether anything is kept. */
 int fixture_main_on(const struct fg_switch_options *, const char *name,
 		  const struct CMUnitTest *cases, size_t n);
+/* The same with a configuration file of this text beside what the options say. */
+int fixture_main_with_file(const char *text, const struct fg_switch_options *, const char *name, const struct CMUnitTest *cases,
+			   size_t n);
 
 /* A VM on @port: memory of one region, connected and negotiated. Never fails: asserts. */
 struct guest *guest_open(const char *port, const struct fg_options *);

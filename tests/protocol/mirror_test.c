@@ -378,17 +378,10 @@ int main(void)
 		TEST_CASE(a_hostile_sink),
 		TEST_CASE(mirrors_change_while_guests_run),
 	};
-	char file[] = "/tmp/mirror-test-XXXXXX";
-	const char *const args[] = {"--config", file, "--ethdev", "up=net_ring0,bridge=br4", NULL};
+	static const char *const args[] = {"--ethdev", "up=net_ring0,bridge=br4", NULL};
 	static const char *const eal[] = {"--vdev", "net_ring0", NULL};
-	const struct fg_switch_options fixture_options = {.ports = ports, .args = args, .eal = eal};
-	int fd = mkstemp(file), result;
+	const struct fg_switch_options options = {.ports = ports, .args = args, .eal = eal};
 
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
-		return 1;
-	close(fd);
 	fixture.with_victims = true;
-	result = fixture_main_on(&fixture_options, "mirror", CASES(cases));
-	unlink(file);
-	return result;
+	return fixture_main_with_file(text, &options, "mirror", CASES(cases));
 }

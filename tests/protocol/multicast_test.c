@@ -552,15 +552,7 @@ int main(void)
 		TEST_CASE(a_greedy_guest_takes_nothing_from_others),
 		TEST_CASE(it_is_switched_while_guests_run),
 	};
-	char file[] = "/tmp/multicast-test-XXXXXX";
-	const char *const args[] = {"--config", file, NULL};
-	const struct fg_switch_options fixture_options = {.ports = ports, .args = args};
-	int fd = mkstemp(file), result;
+	const struct fg_switch_options options = {.ports = ports};
 
-	if (fd < 0 || write(fd, text, sizeof(text) - 1) != (ssize_t)sizeof(text) - 1)
-		return 1;
-	close(fd);
-	result = fixture_main_on(&fixture_options, "multicast", CASES(cases));
-	unlink(file);
-	return result;
+	return fixture_main_with_file(text, &options, "multicast", CASES(cases));
 }
