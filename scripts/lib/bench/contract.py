@@ -47,6 +47,11 @@ class Counters:
     macs: int  # addresses it has learned; -1: it does not learn
 
 
+def address_of(guest):
+    """What a fake guest sends from, for settings that name it (--ip)."""
+    return {"mac": f"02:{guest:02x}:00:00:00:00", "ip": f"198.18.0.{guest}"}
+
+
 class Switch:
     """Base: what the bench knows about a switch."""
 

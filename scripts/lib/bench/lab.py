@@ -153,6 +153,8 @@ def choose_switches(options, sleepers, kinds):
     chosen += _others("--vuswitch", VuswitchSwitch, builds[1:])
     chosen += [type("Set", (VuswitchSwitch,), {"settings": text, "label": f"{VuswitchSwitch.label}+{i}"})
                for i, text in enumerate(options.settings, 1)]
+    chosen += [type("OvsSet", (OvsSwitch,), {"settings": text, "label": f"{OvsSwitch.label}+{i}"})
+               for i, text in enumerate(options.ovs_with, 1)]
     if sleepers:
         chosen += [type("Sleeper", (kind,), {"label": f"{kind.label}-sleeps", "sleeps": True})
                    for kind in chosen if issubclass(kind, VuswitchSwitch)]

@@ -20,6 +20,9 @@ examples:
   scripts/bench --switches vuswitch --vuswitch build-old/app/vuswitch/vuswitch --vuswitch build/app/vuswitch/vuswitch
                                                   two builds against each other
   scripts/bench --testpmd ~/dpdk/build/app/dpdk-testpmd --ring 1024 --json result.json
+  scripts/bench --ip --with port:filter-from-vm='"deny tcp dst port 25; allow"' \\
+                --ovs-with flow:priority=9,tcp,tp_dst=25,actions=drop
+                                                  what a filter costs, here and there
   scripts/bench --generator testpmd               guests that are DPDK's own, and cost more"""
 
 
@@ -39,6 +42,8 @@ def parse(arguments):
         "reference, the others are vuswitch:2, ...")
     add("--with", metavar="SETTINGS", action="append", default=[], dest="settings", help="the first vuswitch with settings of its "
         "bridges and ports, too; repeatable: vuswitch+1, ...; as in 'bridge:vlan-aware=on port:access=10', {mac} and {ip} are a guest's")
+    add("--ovs-with", metavar="SETTINGS", action="append", default=[], help="Open vSwitch with settings, too; repeatable: ovs+1, "
+        "...; as in 'port:tag=10 interface:ingress_policing_rate=1000000 flow:priority=9,tcp,tp_dst=25,actions=drop'; {port}, too")
     add("--testpmd", metavar="PATH", action="append", default=[],
         help="measure this testpmd's vhost port too; repeatable")
     add("--vpp", metavar="PATH", help="measure this VPP too, which has its vhost plugin and vppctl beside it")

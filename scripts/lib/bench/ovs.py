@@ -3,11 +3,12 @@
 
 import dataclasses
 import re
+import shlex
 
 from vulab import ovs
 from vulab.process import HURRY, LabError, wait_until
 
-from .contract import Counters, Switch
+from .contract import Counters, Switch, address_of
 
 
 class OvsSwitch(Switch):
@@ -18,6 +19,7 @@ class OvsSwitch(Switch):
 
     label = "ovs"
     guests_listen = True
+    settings = ""  # of ports, interfaces and flows (--ovs-with)
     _ovs = None
 
     @classmethod
@@ -42,6 +44,25 @@ class OvsSwitch(Switch):
     def _add_bridge(self, name, guests):
         self._ovs.add_bridge(name, {f"guest{i}": self.sockets[i] for i in guests}, self.setup.mtu)
         self._ovs.vsctl("set", "bridge", name, f"other_config:mac-table-size={max(8192, 4 * self.setup.macs)}")
+        for guest in guests:
+            self._set(name, guest)
+
+    def _set(self, bridge, guest):
+        """The settings of one guest's port. A flow without {port}, {mac} or {ip} is the same one for all."""
+        for word in shlex.split(self.settings):
+            whose, _, setting = word.partition(":")
+            setting = setting.format(port=f"guest{guest}", **address_of(guest))
+            if whose == "flow":
+                wait_until(lambda flow=setting: self._takes(bridge, flow), 20, f"{self.label} to take the flow '{setting}'", 0.2)
+            else:
+                self._ovs.vsctl("set", whose, f"guest{guest}", setting)
+
+    def _takes(self, name, flow):
+        try:
+            self._ovs.ofctl("add-flow", name, flow)
+        except LabError:  # the bridge is being made
+            return False
+        return True
 
     def settle(self):
         asked = []
@@ -84,13 +105,6 @@ class OvsStaticSwitch(OvsSwitch):
             flow = f"in_port=guest{here},actions=output:guest{there}"
             wait_until(lambda flow=flow: self._takes(name, flow), 20, f"{self.label} to take the flow '{flow}'", 0.2)
         self._ovs.ofctl("del-flows", name, "priority=0")
-
-    def _takes(self, name, flow):
-        try:
-            self._ovs.ofctl("add-flow", name, flow)
-        except LabError:  # the bridge is being made
-            return False
-        return True
 
     def counters(self):
         return dataclasses.replace(super().counters(), macs=-1)

@@ -9,7 +9,10 @@ from vulab.process import HURRY, run, wait_until
 from vulab.switch import Switch as Vuswitch
 from vulab.testpmd import memory_arguments
 
-from .contract import Counters, Switch
+from .contract import Counters, Switch, address_of
+
+
+UNLIMITED = {"storm-broadcast": "off", "storm-multicast": "off"}
 
 
 class VuswitchSwitch(Switch):
@@ -24,26 +27,27 @@ class VuswitchSwitch(Switch):
         super().__init__(setup)
         self._ports = [f"guest{i}" for i in range(len(self.sockets))]
         arguments = [] if setup.sleeps else ["--busy-poll"]
-        if self.settings:
-            arguments += ["--config", self._configure(setup)]
         # A guest that floods is to be measured, not to be limited; builds before today's have no limits.
-        floods = ",storm-broadcast=off,storm-multicast=off" if "storm-broadcast" in run([self.path, "--help"]) else ""
+        unlimited = UNLIMITED if "storm-broadcast" in run([self.path, "--help"]) else {}
+        floods = "".join(f",{key}={value}" for key, value in unlimited.items())
+        if self.settings:
+            arguments += ["--config", self._configure(setup, unlimited)]
         for name, path, bridge in () if self.settings else zip(self._ports, self.sockets, setup.bridges):
             arguments += ["--vhost", f"{name}={path},bridge=br{bridge},queues={setup.queues}{floods}"]
         control = self.cpu if self.control_cpu is None else self.control_cpu
         self._switch = Vuswitch(self.directory, arguments, memory_arguments(self.hugepages),
                                 lcores=f"0@{control},1@{self.cpu}", prefix=HURRY, binary=self.path)
 
-    def _configure(self, setup):
+    def _configure(self, setup, unlimited):
         """A file with the settings, each for all bridges or all ports: its path."""
         bridges = [{"name": f"br{bridge}"} for bridge in sorted(set(setup.bridges))]
-        ports = [{"name": name, "socket": path, "bridge": f"br{bridge}", "queues": setup.queues}
+        ports = [{"name": name, "socket": path, "bridge": f"br{bridge}", "queues": setup.queues, **unlimited}
                  for name, path, bridge in zip(self._ports, self.sockets, setup.bridges)]
         for word in shlex.split(self.settings):
             whose, _, setting = word.partition(":")
             key, _, value = setting.partition("=")
             for number, entry in enumerate({"bridge": bridges, "port": ports}[whose]):
-                value_here = value.format(mac=f"02:{number:02x}:00:00:00:00", ip=f"198.18.0.{number}")
+                value_here = value.format(**address_of(number))
                 entry[key] = value_here if not value_here.isdigit() else int(value_here)
         path = self.directory / "vuswitch.yaml"
         path.write_text(json.dumps({"bridges": bridges, "ports": ports}), encoding="ascii")  # which is YAML, too
