@@ -24,7 +24,7 @@
 enum {
 	PUMP_HEADER = 12,     /* of virtio-net */
 	PUMP_NUMBER_AT = 32,  /* of the frame's number, in the first line of a buffer; its time follows */
-	PUMP_IP_NUMBER_AT = 48,  /* the same behind a header of IPv4 */
+	PUMP_IP_NUMBER_AT = 56,  /* the same behind the headers of a datagram */
 	PUMP_TCP_NUMBER_AT = 80, /* and of TCP */
 	PUMP_TCP_MIN = 128,
 	PUMP_FRAME_MIN = 60,

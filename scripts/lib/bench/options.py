@@ -61,7 +61,7 @@ def parse(arguments):
         "in turn (fake)")
     add("--straight", action="store_true", help="a ring's buffers in the order of their addresses; default: in "
         "no order, as in a guest that has run for a while (fake)")
-    add("--ip", action="store_true", help="frames are IPv4 packets, for settings that look at them (fake)")
+    add("--ip", action="store_true", help="frames are UDP datagrams, for settings that look at them (fake)")
     add("--tso", action="store_true", help="frames are TCP segments of up to 65000 bytes, passed on whole to a guest "
         "that takes them (fake; default sizes: 1514,9014,65000)")
     add("--bridges", type=_count, default=1, metavar="N", help="bridges with two guests each (fake)")
