@@ -25,21 +25,37 @@ static uint64_t ahead_of(uint64_t through, uint64_t now)
 	return ahead < RATE_AHEAD_MOST ? ahead : 0;
 }
 
+/* The first of n that begin within the burst: how many, and the steps that they take. */
+static uint16_t take_some(const struct rate_limit *limit, uint64_t ahead, const uint32_t *sizes, uint16_t n, uint64_t *taken)
+{
+	uint64_t size = 0;
+	uint16_t i;
+
+	*taken = 0;
+	for (i = 0; i < n && ahead + *taken < limit->burst; i++) {
+		size += sizes[i];
+		*taken = steps_of(limit, size);
+	}
+	return i;
+}
+
 uint16_t rate_meter_take(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, const uint32_t *sizes,
 			 uint16_t n)
 {
 	uint64_t now = now_ns * RATE_STEPS, before = atomic_load_explicit(&meter->through, memory_order_relaxed);
-	uint64_t ahead, size, taken;
+	uint64_t ahead, taken, all = 0;
 	uint16_t i;
 
+	for (i = 0; i < n; i++)
+		all += sizes[i];
 	/* Goes round once for each that another thread took meanwhile. */
 	do {
 		ahead = ahead_of(before, now);
-		size = taken = 0;
-		for (i = 0; i < n && ahead + taken < limit->burst; i++) {
-			size += sizes[i];
-			taken = steps_of(limit, size);
-		}
+		i = n;
+		taken = steps_of(limit, all);
+		/* Most bursts are small beside what is there. */
+		if (__builtin_expect(ahead + taken >= limit->burst, 0))
+			i = take_some(limit, ahead, sizes, n, &taken);
 		if (i == 0)
 			return 0;
 	} while (!atomic_compare_exchange_weak_explicit(&meter->through, &before, now + ahead + taken, memory_order_relaxed,

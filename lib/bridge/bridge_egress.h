@@ -30,11 +30,11 @@ verdict_t bridge_egress_mirrored(const struct ingress *in, struct port *port, co
 				 uint16_t n) RUNS_ON(lcore_thread);
 
 /* Delivers n frames (1 to BURST_MAX) to `port`, which has this policy, in order, if frames from there may leave by it. On a
- * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()).
+ * vlan-aware bridge the port takes their VLANs (bridge_vlan_egress()); `retags`: not all of them stay as they are.
  * Returns: VERDICT_PASS: they were delivered, or the port's filter dropped them, and the port accounts for them; else why not,
  * not counted yet. */
 static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *port, const struct policy *policy,
-					 struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
+					 bool retags, struct frame **frames, uint16_t n) RUNS_ON(lcore_thread)
 {
 	if (__builtin_expect(port == in->port, 0))
 		return RX_DROP_REFLECTION;
@@ -46,7 +46,7 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 		if (verdict != VERDICT_PASS)
 			return verdict;
 	}
-	if (__builtin_expect(in->vlan != NULL, 0))
+	if (__builtin_expect(retags, 0))
 		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
 	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS_FRAMES) != 0, 0))
 		bridge_egress_some(in, port, policy, frames, n);
@@ -59,7 +59,7 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 static inline verdict_t bridge_egress(const struct ingress *in, struct port *port, struct frame **frames, uint16_t n)
 	RUNS_ON(lcore_thread)
 {
-	return bridge_egress_by(in, port, rcu_get(&port->policy), frames, n);
+	return bridge_egress_by(in, port, rcu_get(&port->policy), false, frames, n);
 }
 
 #endif

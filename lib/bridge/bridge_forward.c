@@ -44,7 +44,6 @@ struct sorting {
 	uint64_t bytes, copies;
 	uint32_t cost; /* beside that of frames that leave by one port */
 	bool left;     /* a flood, for a later visit: and the burst with it */
-	uint64_t now_ns; /* of bridge_storm() */
 };
 
 /* Frames that were counted as sent and went nowhere. */
@@ -61,17 +60,30 @@ static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, 
 static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct outbox *out) RUNS_ON(lcore_thread)
 {
 	const struct policy *policy = rcu_get(&out->port->policy);
+	const struct policy_vlan *vlan = policy_vlan_of(policy);
+	uint32_t stays = FRAME_TAGGING_NONE; /* of the last frame that leaves as it is: most are like it */
+	bool retags = false;
 	verdict_t verdict;
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < out->n; i++) {
-		verdict = bridge_vlan_egress(policy_vlan_of(policy), out->frame[i]);
-		if (__builtin_expect(verdict != VERDICT_PASS, 0))
-			drop(s, verdict, &out->frame[i], 1);
+		struct frame *frame = out->frame[i];
+		uint32_t tagging = frame_tagging(frame);
+
+		out->frame[n++] = frame;
+		if (__builtin_expect(tagging == stays, 1))
+			continue;
+		verdict = bridge_vlan_egress(vlan, frame);
+		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
+			drop(s, verdict, &out->frame[--n], 1);
+			continue;
+		}
+		if (bridge_vlan_stays(vlan, frame))
+			stays = tagging;
 		else
-			out->frame[n++] = out->frame[i];
+			retags = true;
 	}
-	verdict = n > 0 ? bridge_egress_by(&s->in, out->port, policy, out->frame, n) : VERDICT_PASS;
+	verdict = n > 0 ? bridge_egress_by(&s->in, out->port, policy, retags, out->frame, n) : VERDICT_PASS;
 	if (__builtin_expect(verdict != VERDICT_PASS, 0))
 		drop(s, verdict, out->frame, n);
 }
@@ -161,7 +173,7 @@ static inline __attribute__((always_inline)) verdict_t flood_to(struct sorting *
 		if (verdict != VERDICT_PASS)
 			return verdict == RX_DROP_VLAN_NOT_MEMBER ? RX_DROP_ALONE : verdict;
 	}
-	return bridge_egress_by(&s->in, port, policy, s->flood, s->floods);
+	return bridge_egress_by(&s->in, port, policy, s->in.vlan != NULL, s->flood, s->floods);
 }
 
 /* The next member that takes a flood, of those whose ids are not below `from`: its place among the members, or, where the
@@ -285,7 +297,7 @@ static inline bool passes_storm(struct sorting *s, struct frame *frame) RUNS_ON(
 
 	if (__builtin_expect(s->in.policy == NULL || (s->in.policy->flags & POLICY_STORM) == 0, 1))
 		return true;
-	verdict = bridge_storm(s->in.policy, &s->now_ns, frame);
+	verdict = bridge_storm(s->in.ctx, s->in.policy, frame);
 	if (verdict == VERDICT_PASS)
 		return true;
 	drop(s, verdict, &frame, 1);
@@ -369,7 +381,6 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->flood_punted = false;
 	s->cost = 0;
 	s->left = false;
-	s->now_ns = 0;
 }
 
 /* What guards and filters judge is what receivers will see. */

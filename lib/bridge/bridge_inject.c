@@ -28,7 +28,7 @@ static bool leaves_by(const struct ingress *in, struct port *port, struct frame 
 
 	if (in->vlan != NULL && bridge_vlan_egress(policy_vlan_of(policy), frame) != VERDICT_PASS)
 		return false;
-	return bridge_egress_by(in, port, policy, &frame, 1) == VERDICT_PASS;
+	return bridge_egress_by(in, port, policy, in->vlan != NULL, &frame, 1) == VERDICT_PASS;
 }
 
 unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *from,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_rate.h"
 
-#include "clock.h"
-
-uint16_t bridge_rate_to(const struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
+uint16_t bridge_rate_to(struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
 			uint16_t n)
 {
-	uint16_t taken = frame_limits_take(&policy->rates.to, &policy->meters->to, clock_ns(), frames, n);
+	uint16_t taken = frame_limits_take(&policy->rates.to, &policy->meters->to, lcore_ctx_ns(ctx), frames, n);
 
 	if (taken < n)
 		port_drop_tx(port, ctx, TX_DROP_RATE, (uint64_t)(n - taken));
@@ -22,7 +20,7 @@ static enum port_storm storm_of(const struct frame *frame)
 	return dst == UINT64_C(0xffffffffffff) ? PORT_STORM_BROADCAST : PORT_STORM_MULTICAST;
 }
 
-verdict_t bridge_storm(const struct policy *policy, uint64_t *now_ns, const struct frame *frame)
+verdict_t bridge_storm(struct lcore_ctx *ctx, const struct policy *policy, const struct frame *frame)
 {
 	static const verdict_t why[PORT_STORMS] = {
 		[PORT_STORM_BROADCAST] = RX_DROP_STORM_BROADCAST,
@@ -35,8 +33,6 @@ verdict_t bridge_storm(const struct policy *policy, uint64_t *now_ns, const stru
 
 	if (!rate_limit_is_set(limit))
 		return VERDICT_PASS;
-	if (*now_ns == 0)
-		*now_ns = clock_ns();
 	packets = frame_wire_packets(frame);
-	return rate_meter_take(&policy->meters->storm[storm], limit, *now_ns, &packets, 1) == 1 ? VERDICT_PASS : why[storm];
+	return rate_meter_take(&policy->meters->storm[storm], limit, lcore_ctx_ns(ctx), &packets, 1) == 1 ? VERDICT_PASS : why[storm];
 }

@@ -11,13 +11,12 @@
 
 /* Of n frames that leave by the port, which has this policy with POLICY_RATE_TO, the first that may; counts the others.
  * Returns: how many. */
-uint16_t bridge_rate_to(const struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
+uint16_t bridge_rate_to(struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
 			uint16_t n) RUNS_ON(lcore_thread);
 
-/* Whether a frame from a port, which has this policy with POLICY_STORM, may be flooded. *now_ns: of this burst; 0: not known
- * yet.
+/* Whether a frame from a port, which has this policy with POLICY_STORM, may be flooded.
  * Returns: VERDICT_PASS; or why not, not counted yet. */
-verdict_t bridge_storm(const struct policy *policy, uint64_t *now_ns, const struct frame *frame)
+verdict_t bridge_storm(struct lcore_ctx *ctx, const struct policy *policy, const struct frame *frame)
 	RUNS_ON(lcore_thread);
 
 #endif

@@ -66,14 +66,13 @@ void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, stru
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct frame *frame = frames[i];
-		uint8_t wanted = frame_vid(frame) != vlan->untagged ? FRAME_TAGGED : 0;
 
-		if ((frame->tag & (FRAME_TAGGED | FRAME_TAG_OTHER)) == wanted)
+		if (bridge_vlan_stays(vlan, frame))
 			continue;
 		frame_head_own_in(burst, frame);
 		if ((frame->tag & FRAME_TAGGED) != 0)
 			pop(frame);
-		if (wanted != 0)
+		if (frame_vid(frame) != vlan->untagged)
 			push(frame);
 	}
 }

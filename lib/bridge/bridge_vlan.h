@@ -65,6 +65,19 @@ static inline verdict_t bridge_vlan_egress(const struct policy_vlan *vlan, const
 	return VERDICT_PASS;
 }
 
+/* Whether a frame that may leave by a port has the tag that it leaves with, or none. */
+static inline bool bridge_vlan_stays(const struct policy_vlan *vlan, const struct frame *frame)
+{
+	return (frame->tag & (FRAME_TAGGED | FRAME_TAG_OTHER)) == (frame_vid(frame) != vlan->untagged ? FRAME_TAGGED : 0);
+}
+
+/* Frames of which this is the same leave by a port in the same way. */
+static const uint32_t FRAME_TAGGING_NONE = UINT32_MAX;
+static inline uint32_t frame_tagging(const struct frame *frame)
+{
+	return (uint32_t)frame->vlan << 8 | frame->tag;
+}
+
 /* Whether the same ports take both of two frames that are flooded. */
 static inline bool bridge_vlan_same(const struct frame *one, const struct frame *other)
 {

@@ -3,7 +3,7 @@
 
 #include "frame_offload.h"
 
-uint32_t frame_wire_packets(const struct frame *frame)
+static inline __attribute__((always_inline)) uint32_t packets_of(const struct frame *frame)
 {
 	const struct virtio_net_hdr *offload = &frame->offload;
 
@@ -13,12 +13,22 @@ uint32_t frame_wire_packets(const struct frame *frame)
 	return (frame->len - offload->hdr_len + offload->gso_size - 1) / offload->gso_size;
 }
 
-uint32_t frame_wire_bits(const struct frame *frame)
+static inline __attribute__((always_inline)) uint32_t bits_of(const struct frame *frame)
 {
-	uint32_t packets = frame_wire_packets(frame);
+	uint32_t packets = packets_of(frame);
 	uint32_t bytes = frame->len < FRAME_WIRE_LEAST ? FRAME_WIRE_LEAST : frame->len;
 
 	return 8 * (bytes + (packets - 1) * frame->offload.hdr_len + packets * FRAME_WIRE_MORE);
+}
+
+uint32_t frame_wire_packets(const struct frame *frame)
+{
+	return packets_of(frame);
+}
+
+uint32_t frame_wire_bits(const struct frame *frame)
+{
+	return bits_of(frame);
 }
 
 void frame_limits_set(struct frame_limits *limits, uint64_t bits, uint64_t packets, uint64_t burst_ns)
@@ -35,29 +45,48 @@ void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *
 	rate_meter_carry(&meters->packets, &limits->packets, &from->packets, &was->packets, now_ns);
 }
 
-uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns,
-			   struct frame *const *frames, uint16_t n)
-{
+/* What each of n frames takes, of those limits that are set. They lie side by side, or are where `at` says. */
+struct sizes {
 	uint32_t bits[BURST_MAX], packets[BURST_MAX];
+};
+
+static inline __attribute__((always_inline)) void size_up(const struct frame_limits *limits, struct sizes *sizes,
+							  const struct frame *frames, struct frame *const *at, uint16_t n)
+{
+	if (rate_limit_is_set(&limits->bits))
+		for (uint16_t i = 0; i < n; i++)
+			sizes->bits[i] = bits_of(at != NULL ? at[i] : &frames[i]);
+	if (rate_limit_is_set(&limits->packets))
+		for (uint16_t i = 0; i < n; i++)
+			sizes->packets[i] = packets_of(at != NULL ? at[i] : &frames[i]);
+}
+
+static uint16_t take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns, const struct sizes *sizes,
+		     uint16_t n)
+{
 	uint16_t taken = n, both;
 	uint64_t unused = 0;
 
-	if (rate_limit_is_set(&limits->bits)) {
-		for (uint16_t i = 0; i < n; i++)
-			bits[i] = frame_wire_bits(frames[i]);
-		taken = rate_meter_take(&meters->bits, &limits->bits, now_ns, bits, n);
-	}
+	if (rate_limit_is_set(&limits->bits))
+		taken = rate_meter_take(&meters->bits, &limits->bits, now_ns, sizes->bits, n);
 	if (!rate_limit_is_set(&limits->packets) || taken == 0)
 		return taken;
-	for (uint16_t i = 0; i < taken; i++)
-		packets[i] = frame_wire_packets(frames[i]);
-	both = rate_meter_take(&meters->packets, &limits->packets, now_ns, packets, taken);
+	both = rate_meter_take(&meters->packets, &limits->packets, now_ns, sizes->packets, taken);
 	if (both == taken || !rate_limit_is_set(&limits->bits))
 		return both;
 	for (uint16_t i = both; i < taken; i++)
-		unused += bits[i];
+		unused += sizes->bits[i];
 	rate_meter_give_back(&meters->bits, &limits->bits, unused);
 	return both;
+}
+
+uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meters *meters, uint64_t now_ns,
+			   struct frame *const *frames, uint16_t n)
+{
+	struct sizes sizes;
+
+	size_up(limits, &sizes, NULL, frames, n);
+	return take(limits, meters, now_ns, &sizes, n);
 }
 
 /* Of one of the limits: how many things of this size it may be enough for, n at most; and how long to wait. */
@@ -88,11 +117,10 @@ uint16_t frame_allowance_begin(struct frame_allowance *allowance, uint16_t n)
 
 uint16_t frame_allowance_take(struct frame_allowance *allowance, struct frame *frames, uint16_t n)
 {
-	struct frame *at[BURST_MAX];
+	struct sizes sizes;
 
-	for (uint16_t i = 0; i < n; i++)
-		at[i] = &frames[i];
-	return frame_limits_take(allowance->limits, allowance->meters, allowance->now_ns, at, n);
+	size_up(allowance->limits, &sizes, frames, NULL, n);
+	return take(allowance->limits, allowance->meters, allowance->now_ns, &sizes, n);
 }
 
 void frame_allowance_charge(struct frame_allowance *allowance, const struct frame *frames, uint16_t n)

@@ -163,6 +163,7 @@ static int lcore_init(struct lcore *lc, uint16_t index, unsigned int id, struct 
 	if (lc->ctx.burst != NULL)
 		lc->ctx.burst->cost = 0;
 	lc->ctx.bound = SHARE_VISIT;
+	tick_clock_init(&lc->ctx.clock, lcores.hz);
 	share_begin(&lc->ctx.share, BURST_SHARED);
 	lc->ctx.reports = report_ring_create(index, reports);
 	lc->ctx.punts = punt_ring_create(reports);

@@ -6,7 +6,6 @@
  * held (lcore_tiers.h) until there will be a worth of it, so that a limit costs few wake-ups and few visits of a frame or two. It
  * is far less than the burst, which is what the meters keep for a queue that comes late. One that has just taken something waits
  * for two: another queue of the port that has frames, too, comes first then. */
-#include "clock.h"
 #include "frame_rate.h"
 #include "lcore_private.h"
 
@@ -19,7 +18,7 @@ uint16_t lcore_receive_paced(struct lcore_ctx *ctx, struct port_rxq *q, const st
 	struct frame_allowance allowance = {
 		.meters = &policy->meters->from,
 		.limits = limits,
-		.now_ns = clock_ns(),
+		.now_ns = lcore_ctx_ns(ctx),
 		.worth_ns = limits->burst_ns / WORTH_PART * (pace->took ? 2 : 1),
 	};
 	uint64_t now, until = pace->until;
@@ -29,8 +28,10 @@ uint16_t lcore_receive_paced(struct lcore_ctx *ctx, struct port_rxq *q, const st
 	n = q->port->ops->receive(q, ctx);
 	ctx->allowance = NULL;
 	pace->until = 0;
-	if (n == 0 && allowance.wait_ns == 0 && pace->since == 0)
-		return 0;
+	if (allowance.wait_ns == 0 && pace->since == 0) {
+		pace->took |= n > 0;
+		return n;
+	}
 	now = rte_rdtsc();
 	if (allowance.wait_ns > 0) {
 		/* Its time has come, and another queue was first. */

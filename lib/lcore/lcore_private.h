@@ -96,9 +96,11 @@ static inline uint64_t lcore_vigil(const struct lcore_rest *rest)
  * this did. */
 static inline uint16_t lcore_poll(struct lcore *lc, struct port_rxq *q, uint64_t *at) RUNS_ON(lcore_thread)
 {
-	uint16_t n = lcore_visit(&lc->ctx, q);
+	uint16_t n;
 	uint64_t now;
 
+	lc->ctx.at = *at;
+	n = lcore_visit(&lc->ctx, q);
 	if (lc->ctx.cost == 0)
 		return 0;
 	count(&lc->counters.frames, n);

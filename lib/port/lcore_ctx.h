@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "share.h"
+#include "tick_clock.h"
 
 struct burst;
 struct frame_allowance;
@@ -36,7 +37,15 @@ struct lcore_ctx {
 	uint32_t cost;		  /* of this visit, so far (share.h) */
 	struct frame_allowance *allowance; /* of the visit: what its receive() may take (frame_rate.h); NULL: any */
 	uint32_t bound;		  /* the cost at which a flood is left for the next visit; 0: never */
+	uint64_t at;		  /* when the visit began, in cycles */
+	struct tick_clock clock;
 };
+
+/* The time of the visit, clock_ns(). */
+static inline uint64_t lcore_ctx_ns(struct lcore_ctx *ctx)
+{
+	return tick_clock_ns(&ctx->clock, ctx->at);
+}
 
 static inline void lcore_work_start(struct lcore_ctx *ctx, struct lcore_work *work)
 {
