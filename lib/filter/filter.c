@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "filter_private.h"
+#include "filter_machine.h"
 
 _Static_assert(sizeof(struct filter_insn) == sizeof(struct bpf_insn) &&
 		       offsetof(struct filter_insn, k) == offsetof(struct bpf_insn, k),

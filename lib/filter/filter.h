@@ -4,18 +4,16 @@
  *	error = filter_compile("tcp dst port 25", &filter, &fail);
  *	... filter_run(filter->insn, frame->head, frame->head_len, frame->len) ...
  *
- * The program is that of the classic BPF machine. libpcap's own interpreter, bpf_filter(), takes a
- *load beyond the bytes that were captured for a load beyond the packet: no match. Of a frame of
- *which we have the head only, that would let a condition fail, or a `not` hold, by bytes that were
- *never looked at. So the program is run by filter_run(), which tells the two apart, and otherwise
- *answers as bpf_filter() does (tests/unit/filter_test.c compares them).
+ * The program is that of the classic BPF machine. libpcap's own interpreter, bpf_filter(), takes a load beyond the
+ * bytes that were captured for a load beyond the packet: no match. Of a frame of which we have the head only, that would let a
+ * condition fail, or a `not` hold, by bytes that were never looked at. So the program is run by filter_run(), which tells the
+ * two apart, and otherwise answers as bpf_filter() does (tests/unit/filter_test.c compares them).
  *
- * What a program may be: FILTER_INSNS_MAX instructions, all jumps forward (an expression with a
- *loop, `protochain`, is refused), so that a run takes no more steps than the program has. Names of
- *hosts are refused: looking one up takes a name server.
+ * What a program may be: FILTER_INSNS_MAX instructions, all jumps forward (an expression with a loop, `protochain`, is refused),
+ * so that a run takes no more steps than the program has. Names of hosts are refused: looking one up takes a name server.
  *
- * Context: compiling: any thread but an lcore; it allocates, and takes milliseconds for a long
- *expression. Running: any thread. Units: bytes.
+ * Context: compiling: any thread but an lcore; it allocates, and takes milliseconds for a long expression. Running: any thread.
+ * Units: bytes.
  */
 #ifndef VUS_FILTER_H
 #define VUS_FILTER_H

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter_plan.h"
+
 static const char between[] = "; ";
 
 /* A list that is being read. */
@@ -93,6 +95,7 @@ static void add_rule_text(struct reading *r, struct filter_rule *rule, const cha
 		add_text(r, " ", 1);
 	add_text(r, expression, len);
 	rule->text_len = r->text_len - rule->text;
+	r->text[r->text_len] = '\0';
 	for (char *c = r->text + rule->text; c < r->text + r->text_len; c++)
 		if (is_space(*c))
 			*c = ' ';
@@ -150,31 +153,59 @@ static int read_rules(struct reading *r, const char *whole, struct fail *fail)
 	return error;
 }
 
-/* All of it in one piece. NULL: no memory. */
-static struct filter_list *join(const struct reading *r)
+/* Rules and programs, and where they end. NULL: no memory. */
+static struct filter_list *join_programs(const struct reading *r)
 {
-	size_t text = sizeof(struct filter_list) + r->rules_n * sizeof(r->rule[0]) +
-		      r->insns_n * sizeof(struct filter_insn);
-	size_t bytes = text + r->text_len + 1;
+	size_t bytes = sizeof(struct filter_list) + r->rules_n * sizeof(r->rule[0]) + r->insns_n * sizeof(struct filter_insn);
 	struct filter_list *list = malloc(bytes);
 	struct filter_insn *insn;
 
 	if (list == NULL)
 		return NULL;
+	*list = (struct filter_list){.bytes = (uint32_t)bytes, .rules_n = r->rules_n, .insns_n = r->insns_n};
 	atomic_init(&list->holders, 1);
-	list->bytes = (uint32_t)bytes;
-	list->rules_n = r->rules_n;
-	list->insns_n = r->insns_n;
-	list->text = (uint32_t)text;
 	memcpy(list->rule, r->rule, r->rules_n * sizeof(r->rule[0]));
 	insn = (struct filter_insn *)(uintptr_t)filter_list_insns(list);
 	for (uint32_t i = 0; i < r->rules_n; i++)
 		if (r->program[i] != NULL)
-			memcpy(insn + r->rule[i].insn, r->program[i]->insn,
-			       r->rule[i].n * sizeof(*insn));
-	memcpy((char *)list + text, r->text, r->text_len);
-	*((char *)list + text + r->text_len) = '\0';
+			memcpy(insn + r->rule[i].insn, r->program[i]->insn, r->rule[i].n * sizeof(*insn));
 	return list;
+}
+
+/* Adds a part: where it begins. 0: no memory. */
+static uint32_t append(struct filter_list **list, const void *part, uint32_t bytes)
+{
+	uint32_t at = (*list)->bytes;
+	struct filter_list *longer = realloc(*list, at + bytes);
+
+	if (longer == NULL)
+		return 0;
+	memcpy((char *)longer + at, part, bytes);
+	longer->bytes = at + bytes;
+	*list = longer;
+	return at;
+}
+
+/* All of it in one piece. NULL: no memory. */
+static struct filter_list *join(const struct reading *r)
+{
+	struct filter_list *list = join_programs(r);
+	struct filter_plans *plans;
+	uint32_t at = 0;
+
+	if (list == NULL)
+		return NULL;
+	plans = filter_plans_make(list->rule, list->rules_n, filter_list_insns(list));
+	if (plans != NULL)
+		at = append(&list, plans, filter_plans_bytes(plans));
+	free(plans);
+	list->plans = at;
+	at = append(&list, r->text, r->text_len + 1);
+	list->text = at;
+	if (at != 0)
+		return list;
+	free(list);
+	return NULL;
 }
 
 int filter_list_read(const char *text, struct filter_list **list, struct fail *fail)
@@ -185,7 +216,7 @@ int filter_list_read(const char *text, struct filter_list **list, struct fail *f
 	*list = NULL;
 	if (r == NULL)
 		return fail_set(fail, -ENOMEM, "no memory");
-	r->text = malloc(strlen(text) + FILTER_RULES_MAX * sizeof(between));
+	r->text = malloc(strlen(text) + FILTER_RULES_MAX * sizeof(between) + 1);
 	error = r->text != NULL ? read_rules(r, text, fail) : fail_set(fail, -ENOMEM, "no memory");
 	if (error == 0) {
 		*list = join(r);
@@ -212,4 +243,34 @@ void filter_list_free(struct filter_list *list)
 	 * freed. */
 	if (list != NULL && atomic_fetch_sub_explicit(&list->holders, 1, memory_order_acq_rel) == 1)
 		free(list);
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+struct filter_outcome filter_list_run(const struct filter_list *list, const uint8_t *head, uint32_t head_len, uint32_t len)
+{
+	const struct filter_plans *plans = (const void *)((const char *)list + list->plans);
+
+	if (__builtin_expect(list->plans == 0, 0))
+		return filter_list_run_each(list, head, head_len, len);
+	return filter_plans_run(plans, head, head_len, len);
+}
+
+struct filter_outcome filter_list_run_each(const struct filter_list *list, const uint8_t *head, uint32_t head_len, uint32_t len)
+{
+	const struct filter_insn *insns = filter_list_insns(list);
+	uint32_t i = 0, steps = 0;
+
+	/* The last rule has no program. */
+	for (; list->rule[i].n != 0; i++) {
+		enum filter_verdict verdict = filter_run(insns + list->rule[i].insn, head, head_len, len);
+
+		steps += list->rule[i].n;
+		if (verdict == FILTER_UNKNOWN)
+			return (struct filter_outcome){.rule = i, .steps = steps, .verdict = verdict};
+		if (verdict == FILTER_MATCH)
+			break;
+	}
+	return (struct filter_outcome){
+		.rule = i, .steps = steps, .verdict = list->rule[i].allow ? FILTER_MATCH : FILTER_NO_MATCH};
 }

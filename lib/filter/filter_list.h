@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* filter_list.h: an ordered list of rules, each with an expression of pcap-filter(7), of which the
- *first that matches a frame says what becomes of it.
+ * first that matches a frame says what becomes of it.
  *
  *	allow arp; allow ip and src host 10.0.0.5; deny
  *
  * Rules are separated by ';' or a new line. The last one has no expression, and so says what
- *becomes of all that no rule before it matches. A rule that has to look at a byte that is not in a
+ * becomes of all that no rule before it matches. A rule that has to look at a byte that is not in a
  *frame's head decides nothing, and no later rule is asked: the frame is to be dropped.
  *
  * A list is one object without a pointer, and never changed.
@@ -41,18 +41,17 @@ struct filter_list {
 	atomic_uint holders;
 	uint32_t bytes; /* of the whole object */
 	uint32_t rules_n, insns_n;
-	uint32_t text; /* where the text begins, from the list's own beginning: all rules, "; "
-			  between them */
+	uint32_t text;	/* where the text begins, from the list's own beginning: all rules, "; " between them */
+	uint32_t plans; /* where the plans begin (filter_plan.h); 0: there are none, and the programs are run */
 	struct filter_rule rule[];
-	/* struct filter_insn insn[insns_n]; char text[]; */
+	/* struct filter_insn insn[insns_n]; struct filter_plans; char text[]; */
 };
 
 /* What becomes of a frame, and by which rule. */
 struct filter_outcome {
 	uint32_t rule;
 	uint32_t steps;		     /* instructions that were run */
-	enum filter_verdict verdict; /* FILTER_MATCH: it may pass; FILTER_NO_MATCH: a rule denies
-					it; FILTER_UNKNOWN: it is dropped */
+	enum filter_verdict verdict; /* FILTER_MATCH: it may pass; FILTER_NO_MATCH: a rule denies it; FILTER_UNKNOWN: it is dropped */
 };
 
 /* Returns: 0, or -errno with one line in `fail`: which rule, and libpcap's words.
@@ -73,8 +72,9 @@ static inline const char *filter_list_text(const struct filter_list *list)
 	return (const char *)list + list->text;
 }
 
-/* What becomes of a frame (filter_run()). */
-struct filter_outcome filter_list_run(const struct filter_list *list, const uint8_t *head,
-				      uint32_t head_len, uint32_t len);
+/* What becomes of a frame of `len` bytes, of which the first `head_len` are at `head`. */
+struct filter_outcome filter_list_run(const struct filter_list *list, const uint8_t *head, uint32_t head_len, uint32_t len);
+/* The same as filter_run() has it for one program after the other: slower, and what the other is held to. */
+struct filter_outcome filter_list_run_each(const struct filter_list *list, const uint8_t *head, uint32_t head_len, uint32_t len);
 
 #endif

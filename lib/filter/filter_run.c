@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* filter_run.c: the classic BPF machine. An accumulator, an index register and 16 words; a load
  * beyond the frame ends the program, as in bpf_filter(), with "no match". */
-#include <linux/bpf_common.h>
-#include <stdbool.h>
-#include <string.h>
-
-#include "filter_list.h"
-#include "filter_private.h"
+#include "filter.h"
+#include "filter_machine.h"
 
 struct machine {
 	const uint8_t *head;
@@ -30,19 +26,14 @@ static inline bool load(const struct machine *m, uint64_t at, uint32_t size, uin
 	return true;
 }
 
-static inline uint32_t size_of(uint16_t code)
-{
-	return BPF_SIZE(code) == BPF_W ? 4 : BPF_SIZE(code) == BPF_H ? 2 : 1;
-}
-
 /* Into the accumulator. */
 static inline bool run_ld(struct machine *m, const struct filter_insn *pc, enum filter_verdict *end)
 {
 	switch (BPF_MODE(pc->code)) {
 	case BPF_ABS:
-		return load(m, pc->k, size_of(pc->code), &m->a, end);
+		return load(m, pc->k, filter_size_of(pc->code), &m->a, end);
 	case BPF_IND:
-		return load(m, (uint64_t)m->x + pc->k, size_of(pc->code), &m->a, end);
+		return load(m, (uint64_t)m->x + pc->k, filter_size_of(pc->code), &m->a, end);
 	case BPF_IMM:
 		m->a = pc->k;
 		return true;
@@ -78,83 +69,20 @@ static inline bool run_ldx(struct machine *m, const struct filter_insn *pc,
 	}
 }
 
-/* False: it divides by zero, and the program ends. */
-static inline bool run_alu(struct machine *m, const struct filter_insn *pc)
-{
-	uint32_t operand = BPF_SRC(pc->code) == BPF_X ? m->x : pc->k;
-
-	switch (BPF_OP(pc->code)) {
-	case BPF_ADD:
-		m->a += operand;
-		break;
-	case BPF_SUB:
-		m->a -= operand;
-		break;
-	case BPF_MUL:
-		m->a *= operand;
-		break;
-	case BPF_DIV:
-	case FILTER_MOD:
-		if (operand == 0)
-			return false;
-		m->a = BPF_OP(pc->code) == BPF_DIV ? m->a / operand : m->a % operand;
-		break;
-	case BPF_OR:
-		m->a |= operand;
-		break;
-	case BPF_AND:
-		m->a &= operand;
-		break;
-	case FILTER_XOR:
-		m->a ^= operand;
-		break;
-	case BPF_LSH:
-		m->a = operand < 32 ? m->a << operand : 0;
-		break;
-	case BPF_RSH:
-		m->a = operand < 32 ? m->a >> operand : 0;
-		break;
-	default: /* BPF_NEG */
-		m->a = 0 - m->a;
-		break;
-	}
-	return true;
-}
-
 /* How many instructions are passed over. */
 static inline uint32_t run_jmp(const struct machine *m, const struct filter_insn *pc)
 {
-	uint32_t operand = BPF_SRC(pc->code) == BPF_X ? m->x : pc->k;
-	bool holds;
-
-	switch (BPF_OP(pc->code)) {
-	case BPF_JA:
+	if (BPF_OP(pc->code) == BPF_JA)
 		return pc->k;
-	case BPF_JEQ:
-		holds = m->a == operand;
-		break;
-	case BPF_JGT:
-		holds = m->a > operand;
-		break;
-	case BPF_JGE:
-		holds = m->a >= operand;
-		break;
-	default: /* BPF_JSET */
-		holds = (m->a & operand) != 0;
-		break;
-	}
-	return holds ? pc->jt : pc->jf;
+	return filter_compares(pc->code, m->a, BPF_SRC(pc->code) == BPF_X ? m->x : pc->k) ? pc->jt : pc->jf;
 }
 
-/* Adds to *steps how many instructions were run. */
-static inline enum filter_verdict run(const struct filter_insn *pc, const uint8_t *head,
-				      uint32_t head_len, uint32_t len, uint32_t *steps)
+enum filter_verdict filter_run(const struct filter_insn *pc, const uint8_t *head, uint32_t head_len, uint32_t len)
 {
 	struct machine m = {.head = head, .head_len = head_len, .len = len};
 	enum filter_verdict end = FILTER_NO_MATCH;
 
 	for (;; pc++) {
-		++*steps;
 		switch (BPF_CLASS(pc->code)) {
 		case BPF_LD:
 			if (!run_ld(&m, pc, &end))
@@ -171,15 +99,14 @@ static inline enum filter_verdict run(const struct filter_insn *pc, const uint8_
 			m.memory[pc->k] = m.x;
 			break;
 		case BPF_ALU:
-			if (!run_alu(&m, pc))
+			if (!filter_compute(pc->code, &m.a, BPF_SRC(pc->code) == BPF_X ? m.x : pc->k))
 				return FILTER_NO_MATCH;
 			break;
 		case BPF_JMP:
 			pc += run_jmp(&m, pc);
 			break;
 		case BPF_RET:
-			return (BPF_RVAL(pc->code) == BPF_A ? m.a : pc->k) != 0 ? FILTER_MATCH
-										: FILTER_NO_MATCH;
+			return (BPF_RVAL(pc->code) == BPF_A ? m.a : pc->k) != 0 ? FILTER_MATCH : FILTER_NO_MATCH;
 		default: /* BPF_MISC */
 			if (BPF_MISCOP(pc->code) == BPF_TAX)
 				m.x = m.a;
@@ -188,35 +115,4 @@ static inline enum filter_verdict run(const struct filter_insn *pc, const uint8_
 			break;
 		}
 	}
-}
-
-enum filter_verdict filter_run(const struct filter_insn *insn, const uint8_t *head,
-			       uint32_t head_len, uint32_t len)
-{
-	uint32_t steps = 0;
-
-	return run(insn, head, head_len, len, &steps);
-}
-
-struct filter_outcome filter_list_run(const struct filter_list *list, const uint8_t *head,
-				      uint32_t head_len, uint32_t len)
-{
-	const struct filter_insn *insns = filter_list_insns(list);
-	uint32_t i = 0, steps = 0;
-
-	/* The last rule has no program. */
-	for (; list->rule[i].n != 0; i++) {
-		enum filter_verdict verdict =
-			run(insns + list->rule[i].insn, head, head_len, len, &steps);
-
-		if (verdict == FILTER_UNKNOWN)
-			return (struct filter_outcome){
-				.rule = i, .steps = steps, .verdict = verdict};
-		if (verdict == FILTER_MATCH)
-			break;
-	}
-	return (struct filter_outcome){.rule = i,
-				       .steps = steps,
-				       .verdict = list->rule[i].allow ? FILTER_MATCH
-								      : FILTER_NO_MATCH};
 }

@@ -7,7 +7,7 @@
 
 #include <pcap/pcap.h>
 
-#include "filter_list.h"
+#include "filter_plan.h"
 
 enum { INSNS_MAX = 24, WORDS = 16, FRAME = 200, TEXT = 1024 };
 
@@ -112,6 +112,21 @@ static enum filter_verdict compare(const struct filter_insn *insn, uint32_t head
 	return verdict;
 }
 
+/* A list of this program: its plan decides as it does. */
+static void fuzz_plan(const struct filter_insn *insn, unsigned int n, enum filter_verdict verdict, uint32_t head_len, uint32_t len)
+{
+	const struct filter_rule rules[] = {{.allow = true, .n = (uint16_t)n}, {.insn = n}};
+	struct filter_plans *plans = filter_plans_make(rules, 2, insn);
+	struct filter_outcome outcome;
+
+	/* It reads what it has not written. */
+	if (plans == NULL)
+		return;
+	outcome = filter_plans_run(plans, frame, head_len, len);
+	FUZZ_CHECK(outcome.verdict == verdict && outcome.rule == (verdict == FILTER_NO_MATCH));
+	free(plans);
+}
+
 /* Of any instructions; but shifts by 32 and more are no number in libpcap. */
 static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 {
@@ -133,7 +148,7 @@ static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 	if (filter_check(insn, n) != 0)
 		return;
 	FUZZ_CHECK(bpf_validate((const struct bpf_insn *)(const void *)insn, (int)n));
-	compare(insn, head_len, len);
+	fuzz_plan(insn, n, compare(insn, head_len, len), head_len, len);
 }
 
 static void take_text(struct fuzz *in, char *text)
