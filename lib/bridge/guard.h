@@ -42,35 +42,70 @@ enum { GUARD_DHCP_SERVER = 67, GUARD_DHCP_CLIENT = 68, GUARD_DHCP6_CLIENT = 546,
 /* Reads all that there is to read. Returns: RX_DROPS: the frame may pass; or why not, not counted yet. */
 enum rx_drop guard_read(const struct policy_guard *guard, const struct frame *frame);
 
-/* Whether a frame is as most are, and guard_read() says that it passes: from the first addresses to a station, IPv4 in one piece
- * without a tag or options, TCP or UDP but DHCP. False says nothing. */
-static inline bool guard_is_plain(const struct policy_guard *guard, const struct frame *frame)
+/* Of TCP or UDP, to a port that is not one of DHCP's two, of which this is the lower. */
+static inline bool guard_is_plain_port(uint8_t protocol, uint16_t port, uint16_t lower)
 {
-	enum { IP_AT = 14, PORTS_AT = IP_AT + 20, HEADERS = PORTS_AT + 8 };
+	return protocol == FRAME_NET_TCP || (protocol == FRAME_NET_UDP && (uint16_t)(be16toh(port) - lower) > 1);
+}
+
+static inline bool guard_is_plain_ipv6(const struct policy_guard *guard, const struct frame *frame)
+{
+	enum { IP_AT = 14, PORTS_AT = IP_AT + 40, HEADERS = PORTS_AT + 8 };
 	const uint8_t *head = frame->head;
-	uint32_t type, protocol, source;
-	uint64_t station;
-	uint16_t port, total;
+	uint64_t source[2];
+	uint16_t port, payload;
 
 	if (frame->head_len < HEADERS)
 		return false;
-	memcpy(&station, head + 6, sizeof(station));
-	memcpy(&type, head + IP_AT - 2, sizeof(type));
-	memcpy(&protocol, head + IP_AT + 6, sizeof(protocol));
+	memcpy(&payload, head + IP_AT + 4, sizeof(payload));
+	memcpy(source, head + IP_AT + 8, sizeof(source));
+	memcpy(&port, head + PORTS_AT + 2, sizeof(port));
+	if ((source[0] & guard->plain_ip6.mask[0]) != guard->plain_ip6.bits[0] ||
+	    (source[1] & guard->plain_ip6.mask[1]) != guard->plain_ip6.bits[1])
+		return false;
+	if (be16toh(payload) < HEADERS - PORTS_AT || (uint32_t)PORTS_AT + be16toh(payload) > frame->len)
+		return false;
+	return guard_is_plain_port(head[IP_AT + 6], port, GUARD_DHCP6_CLIENT);
+}
+
+static inline bool guard_is_plain_ipv4(const struct policy_guard *guard, const struct frame *frame)
+{
+	enum { IP_AT = 14, PORTS_AT = IP_AT + 20, HEADERS = PORTS_AT + 8 };
+	const uint8_t *head = frame->head;
+	uint16_t port, total, fragment;
+	uint32_t source;
+
+	/* The caller has seen the version and the header's length. */
+	memcpy(&total, head + IP_AT + 2, sizeof(total));
+	memcpy(&fragment, head + IP_AT + 6, sizeof(fragment));
 	memcpy(&source, head + IP_AT + 12, sizeof(source));
 	memcpy(&port, head + PORTS_AT + 2, sizeof(port));
-	memcpy(&total, head + IP_AT + 2, sizeof(total));
-	/* Behind the type stand the version and the header's length; in front of the protocol what a fragment has. */
-	if ((type & htobe32(0xffffff00)) != htobe32(0x08004500) || (head[0] & 1) != 0)
-		return false;
-	protocol &= htobe32(0x3fff00ff);
-	if (((fdb_key_mac(le64toh(station)) ^ guard->plain_mac) & guard->plain_mac_mask) != 0 ||
-	    (source & guard->plain_ip4.mask) != guard->plain_ip4.bits)
+	if ((source & guard->plain_ip4.mask) != guard->plain_ip4.bits || (fragment & htobe16(0x3fff)) != 0)
 		return false;
 	if (be16toh(total) < HEADERS - IP_AT || (uint32_t)IP_AT + be16toh(total) > frame->len)
 		return false;
-	return protocol == htobe32(FRAME_NET_TCP) ||
-	       (protocol == htobe32(FRAME_NET_UDP) && (uint16_t)(be16toh(port) - GUARD_DHCP_SERVER) > 1);
+	return guard_is_plain_port(head[IP_AT + 9], port, GUARD_DHCP_SERVER);
+}
+
+/* Whether a frame is as most are, and guard_read() says that it passes: from the first addresses to a station, IPv4 in one piece
+ * or IPv6, without a tag or options, TCP or UDP but DHCP. False says nothing. */
+static inline bool guard_is_plain(const struct policy_guard *guard, const struct frame *frame)
+{
+	enum { TYPE_AT = 12, LEAST = 14 + 20 + 8 };
+	const uint8_t *head = frame->head;
+	uint64_t station;
+	uint32_t type;
+
+	if (frame->head_len < LEAST || (head[0] & 1) != 0)
+		return false;
+	memcpy(&station, head + 6, sizeof(station));
+	memcpy(&type, head + TYPE_AT, sizeof(type));
+	if (((fdb_key_mac(le64toh(station)) ^ guard->plain_mac) & guard->plain_mac_mask) != 0)
+		return false;
+	/* Behind the type stands the version, and in IPv4 the header's length. */
+	if ((type & htobe32(0xffffff00)) == htobe32(0x08004500))
+		return guard_is_plain_ipv4(guard, frame);
+	return (type & htobe32(0xfffff000)) == htobe32(0x86dd6000) && guard_is_plain_ipv6(guard, frame);
 }
 
 static inline enum rx_drop guard_verdict(const struct policy_guard *guard, const struct frame *frame)

@@ -174,8 +174,10 @@ int policy_guard_read(struct policy_guard *guard, const char *macs, const char *
 		guard->plain_mac = guard->mac[0];
 		guard->plain_mac_mask = (mac_key_t)-1;
 	}
-	if (ips != NULL)
+	if (ips != NULL) {
 		guard->plain_ip4 = guard->ip4_n > 0 ? guard->ip4[0] : (struct guard_ip4){.bits = 1};
+		guard->plain_ip6 = guard->ip6_n > 0 ? guard->ip6[0] : (struct guard_ip6){.bits = {1}};
+	}
 	for (uint16_t i = 0; guard->ip6_n > 0 && i < guard->mac_n; i++)
 		add_link_local(guard, guard->mac[i]);
 	return 0;

@@ -40,6 +40,7 @@ struct policy_guard {
 	 * that with bits 1. */
 	mac_key_t plain_mac, plain_mac_mask;
 	struct guard_ip4 plain_ip4;
+	struct guard_ip6 plain_ip6;
 	uint16_t mac_n, ip4_n, ip6_n;
 	mac_key_t mac[GUARD_MACS_MAX];
 	struct guard_ip4 ip4[GUARD_IPS_MAX];
