@@ -10,8 +10,9 @@ enum {
 	/* Instructions of our own, of which BPF has no code. */
 	GOTO = 0x100,
 	DECIDE,
-	/* More than a list has: no class of its own then. */
-	STEPS_MOST = 2 * FILTER_LIST_INSNS_MAX,
+	/* Of one plan; and of all: the class that does not fit has the plan of no class. */
+	PLAN_MOST = 2 * (FILTER_LIST_INSNS_MAX + FILTER_RULES_MAX),
+	STEPS_MOST = 2 * PLAN_MOST,
 };
 
 /* All programs of a list in one. What they do when they end has become jumps: to a DECIDE behind each, or to the next program. */
@@ -19,7 +20,7 @@ struct flat {
 	uint16_t code;
 	uint8_t rule;
 	uint32_t k;
-	uint32_t yes, no; /* as filter_step's next and other */
+	uint32_t yes, no; /* where it goes on; and where a comparison does that does not hold, or a program that it ends */
 };
 
 /* Bits, of which those in `known` are known. */
@@ -45,7 +46,7 @@ struct planning {
 	uint32_t n;			       /* instructions */
 	struct flat *flat;
 	struct state *state; /* one more than instructions */
-	uint32_t *live, *place;
+	uint32_t *live, *place, *follower;
 	uint32_t starts_n, start[FILTER_RULES_MAX];
 };
 
@@ -437,13 +438,19 @@ static void go_backwards(struct planning *p)
 	}
 }
 
+/* So that none leads to another one. */
+static void shorten_gotos(struct planning *p)
+{
+	for (uint32_t i = p->n; i-- > 0;)
+		if (p->flat[i].code == GOTO && p->flat[p->flat[i].yes].code == GOTO)
+			p->flat[i].yes = p->flat[p->flat[i].yes].yes;
+}
+
 /* --- the steps that remain --------------------------------------------------------------------------------------- */
 
 static uint32_t through_gotos(const struct planning *p, uint32_t i)
 {
-	while (p->flat[i].code == GOTO)
-		i = p->flat[i].yes;
-	return i;
+	return p->flat[i].code == GOTO ? p->flat[i].yes : i;
 }
 
 static enum filter_op load_op(enum filter_op op, uint16_t code)
@@ -519,46 +526,95 @@ static enum filter_op op_of(uint16_t code)
 	}
 }
 
-/* Numbers the steps that are left: how many. */
+static void reach(struct planning *p, uint32_t i)
+{
+	p->place[through_gotos(p, i)] = 0;
+}
+
+/* Which instruction stands behind each in the plan; UINT32_MAX: none. What decides stands at the end. */
+static void find_followers(struct planning *p)
+{
+	uint32_t follower = UINT32_MAX;
+
+	for (uint32_t i = p->n; i-- > 0;) {
+		p->follower[i] = follower;
+		if (p->place[i] != UINT32_MAX && p->flat[i].code != DECIDE)
+			follower = i;
+	}
+}
+
+static bool compares(const struct flat *flat)
+{
+	return flat->code < GOTO && BPF_CLASS(flat->code) == BPF_JMP;
+}
+
+/* Whether behind an instruction has to stand a step that goes where it goes on. */
+static bool needs_go(const struct planning *p, uint32_t i)
+{
+	const struct flat *flat = &p->flat[i];
+	uint32_t follows = p->follower[i];
+
+	return through_gotos(p, flat->yes) != follows && !(compares(flat) && through_gotos(p, flat->no) == follows);
+}
+
+/* Numbers the steps that are left: how many. What decides comes last: most frames are what most rules are not about, and so
+ * what follows a rule stands behind it. */
 static uint32_t number(struct planning *p)
 {
-	static const uint32_t NONE = UINT32_MAX;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < p->n; i++)
-		p->place[i] = NONE;
-	p->place[through_gotos(p, 0)] = 0;
+		p->place[i] = UINT32_MAX;
+	reach(p, 0);
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct flat *flat = &p->flat[i];
 
-		if (p->place[i] == NONE)
+		if (p->place[i] == UINT32_MAX || flat->code == DECIDE)
 			continue;
-		p->place[i] = n++;
-		if (flat->code == DECIDE)
-			continue;
-		p->place[through_gotos(p, flat->yes)] = 0;
+		reach(p, flat->yes);
 		if (has_other(p, flat))
-			p->place[through_gotos(p, flat->no)] = 0;
+			reach(p, flat->no);
 	}
+	find_followers(p);
+	for (uint32_t i = 0; i < p->n; i++)
+		if (p->place[i] != UINT32_MAX && p->flat[i].code != DECIDE) {
+			p->place[i] = n;
+			n += needs_go(p, i) ? 2 : 1;
+		}
+	for (uint32_t i = 0; i < p->n; i++)
+		if (p->place[i] != UINT32_MAX && p->flat[i].code == DECIDE)
+			p->place[i] = n++;
 	return n;
+}
+
+static uint16_t place_of(const struct planning *p, uint32_t i)
+{
+	return (uint16_t)p->place[through_gotos(p, i)];
+}
+
+static void write_step(const struct planning *p, uint32_t i, struct filter_step *step)
+{
+	const struct flat *flat = &p->flat[i];
+
+	*step = (struct filter_step){.op = (uint8_t)op_of(flat->code), .code = (uint8_t)flat->code, .rule = flat->rule, .k = flat->k};
+	if (flat->code == DECIDE)
+		return;
+	if (has_other(p, flat))
+		step->other = place_of(p, flat->no);
+	if (needs_go(p, i)) {
+		step[1] = (struct filter_step){.op = FILTER_GO, .rule = flat->rule, .other = place_of(p, flat->yes)};
+	} else if (through_gotos(p, flat->yes) != p->follower[i]) {
+		/* It goes on where it does not hold. */
+		step->op = (uint8_t)(step->op + FILTER_JEQ_NOT - FILTER_JEQ);
+		step->other = place_of(p, flat->yes);
+	}
 }
 
 static void write_steps(const struct planning *p, struct filter_step *steps)
 {
-	for (uint32_t i = 0; i < p->n; i++) {
-		const struct flat *flat = &p->flat[i];
-		struct filter_step *step = &steps[p->place[i]];
-
-		if (p->place[i] == UINT32_MAX)
-			continue;
-		*step = (struct filter_step){.op = (uint8_t)op_of(flat->code), .code = (uint8_t)flat->code, .rule = flat->rule,
-					     .k = flat->k};
-		if (flat->code == DECIDE)
-			continue;
-		step->next = (uint16_t)p->place[through_gotos(p, flat->yes)];
-		if (has_other(p, flat))
-			step->other = (uint16_t)p->place[through_gotos(p, flat->no)];
-	}
+	for (uint32_t i = 0; i < p->n; i++)
+		if (p->place[i] != UINT32_MAX)
+			write_step(p, i, &steps[p->place[i]]);
 }
 
 /* --- the whole --------------------------------------------------------------------------------------------------- */
@@ -626,6 +682,7 @@ static bool plan_one(struct planning *p, enum filter_class class, const struct f
 		go_forwards(p);
 		go_backwards(p);
 	}
+	shorten_gotos(p);
 	n = number(p);
 	plans->begin[class] = plans->begin[FILTER_CLASS_ANY];
 	if (class != FILTER_CLASS_ANY && plans->n + n > STEPS_MOST)
@@ -651,9 +708,10 @@ struct filter_plans *filter_plans_make(const struct filter_rule *rules, uint32_t
 	struct planning p = {.flat = calloc(n, sizeof(*p.flat)),
 			     .state = calloc(n + 1, sizeof(*p.state)),
 			     .live = calloc(n, sizeof(*p.live)),
-			     .place = calloc(n, sizeof(*p.place))};
+			     .place = calloc(n, sizeof(*p.place)),
+			     .follower = calloc(n, sizeof(*p.follower))};
 	struct filter_plans *plans = calloc(1, sizeof(*plans) + STEPS_MOST * sizeof(plans->step[0]));
-	bool made = p.flat != NULL && p.state != NULL && p.live != NULL && p.place != NULL && plans != NULL;
+	bool made = p.flat != NULL && p.state != NULL && p.live != NULL && p.place != NULL && p.follower != NULL && plans != NULL;
 
 	made = made && plan_one(&p, FILTER_CLASS_ANY, rules, rules_n, insns, plans);
 	for (int class = 0; made && class < FILTER_CLASS_ANY; class++)
@@ -662,6 +720,7 @@ struct filter_plans *filter_plans_make(const struct filter_rule *rules, uint32_t
 	free(p.state);
 	free(p.live);
 	free(p.place);
+	free(p.follower);
 	if (made)
 		return plans;
 	free(plans);

@@ -40,20 +40,27 @@ enum filter_op {
 	FILTER_TXA,
 	FILTER_AND,
 	FILTER_ALU, /* code: the instruction's */
+	/* To `other` where the comparison of the accumulator with k does not hold. */
 	FILTER_JEQ,
 	FILTER_JGT,
 	FILTER_JGE,
 	FILTER_JSET,
-	FILTER_JUMP, /* code: a comparison with the index */
-	FILTER_DECIDE, /* by the rule */
+	FILTER_JUMP, /* with the index; code: the instruction's */
+	/* To `other` where it holds. */
+	FILTER_JEQ_NOT,
+	FILTER_JGT_NOT,
+	FILTER_JGE_NOT,
+	FILTER_JSET_NOT,
+	FILTER_JUMP_NOT,
+	FILTER_GO,     /* to `other` */
+	FILTER_DECIDE, /* by the rule; k: whether it allows */
 };
 
+/* The next one follows. That is what a processor runs ahead of: the way from step to step is no load. */
 struct filter_step {
 	uint8_t op, code;
 	uint8_t rule;
-	/* The step that follows, from the beginning of the plan; or, of a comparison that does not hold, and where a program ends
-	 * that does not match, the other. */
-	uint16_t next, other;
+	uint16_t other; /* from the beginning of the plan; of a load, where a program goes on that ends by it */
 	uint32_t k;
 };
 

@@ -32,7 +32,6 @@ static struct filter_outcome run(const struct filter_step *plan, const struct pa
 
 	for (const struct filter_step *step = plan;; steps++) {
 		enum loaded loaded = LOADED;
-		bool on = true;
 
 		switch ((enum filter_op)step->op) {
 		case FILTER_LD:
@@ -91,29 +90,62 @@ static struct filter_outcome run(const struct filter_step *plan, const struct pa
 			a &= step->k;
 			break;
 		case FILTER_ALU:
-			on = filter_compute(step->code, &a, BPF_SRC(step->code) == BPF_X ? x : step->k);
+			if (!filter_compute(step->code, &a, BPF_SRC(step->code) == BPF_X ? x : step->k))
+				goto other;
 			break;
 		case FILTER_JEQ:
-			on = a == step->k;
+			if (a != step->k)
+				goto other;
 			break;
 		case FILTER_JGT:
-			on = a > step->k;
+			if (a <= step->k)
+				goto other;
 			break;
 		case FILTER_JGE:
-			on = a >= step->k;
+			if (a < step->k)
+				goto other;
 			break;
 		case FILTER_JSET:
-			on = (a & step->k) != 0;
+			if ((a & step->k) == 0)
+				goto other;
 			break;
 		case FILTER_JUMP:
-			on = filter_compares(step->code, a, x);
+			if (!filter_compares(step->code, a, x))
+				goto other;
 			break;
+		case FILTER_JEQ_NOT:
+			if (a == step->k)
+				goto other;
+			break;
+		case FILTER_JGT_NOT:
+			if (a > step->k)
+				goto other;
+			break;
+		case FILTER_JGE_NOT:
+			if (a >= step->k)
+				goto other;
+			break;
+		case FILTER_JSET_NOT:
+			if ((a & step->k) != 0)
+				goto other;
+			break;
+		case FILTER_JUMP_NOT:
+			if (filter_compares(step->code, a, x))
+				goto other;
+			break;
+		case FILTER_GO:
+			goto other;
 		case FILTER_DECIDE:
 			return outcome_of(step, steps, step->k != 0 ? FILTER_MATCH : FILTER_NO_MATCH);
 		}
-		if (__builtin_expect(loaded == UNSEEN, 0))
+		if (__builtin_expect(loaded == LOADED, 1)) {
+			step++;
+			continue;
+		}
+		if (loaded == UNSEEN)
 			return outcome_of(step, steps, FILTER_UNKNOWN);
-		step = plan + (on && loaded == LOADED ? step->next : step->other);
+other:
+		step = plan + step->other;
 	}
 }
 
