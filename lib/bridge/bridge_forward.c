@@ -392,12 +392,13 @@ static __attribute__((noinline)) verdict_t settle(struct sorting *s, struct fram
 	return s->in.guard != NULL ? RX_DROP_GUARD_ODD : RX_DROP_FILTER_UNKNOWN;
 }
 
-/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; and `strict`,
- * whether the port has guards or a filter for what comes from it. */
+/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; `guards` and
+ * `filters`, whether the port has some for what comes from it. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-								uint32_t i, bool vlans, bool strict) RUNS_ON(lcore_thread)
+								uint32_t i, bool vlans, bool guards, bool filters)
+	RUNS_ON(lcore_thread)
 {
-	bool passes_plain = strict && s->in.guard != NULL && bridge_guard_passes_plain(&s->in);
+	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
 	struct burst *burst = ctx->burst;
 
 	for (; i < burst->n; i++) {
@@ -409,11 +410,11 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
-		if (strict && frame_needs_offload(frame) && verdict == VERDICT_PASS)
+		if ((guards || filters) && __builtin_expect(frame_needs_offload(frame), 0) && verdict == VERDICT_PASS)
 			verdict = settle(s, frame);
-		if (strict && s->in.guard != NULL && verdict == VERDICT_PASS)
+		if (guards && verdict == VERDICT_PASS)
 			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
-		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
+		if (filters && verdict == VERDICT_PASS)
 			verdict = bridge_filter_ingress(&s->in, frame, &outcome);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
@@ -424,7 +425,7 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 			s->last->frame[s->last->n++] = frame;
 		else if (__builtin_expect(!sort_frame(s, frame, to), 0))
 			break;
-		if (strict && s->in.filter != NULL)
+		if (filters)
 			bridge_filter_passed(&s->in, &outcome);
 		s->ok++;
 		s->bytes += frame->len;
@@ -437,24 +438,32 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 static __attribute__((noinline)) void sort_burst_vlan(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
-	sort_burst_as(s, ctx, q, i, true, false);
+	sort_burst_as(s, ctx, q, i, true, false, false);
 }
 
-static __attribute__((noinline)) void sort_burst_strict(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
-	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true);
+	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true, false);
+}
+
+static __attribute__((noinline)) void sort_burst_filtered(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+	RUNS_ON(lcore_thread)
+{
+	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, s->in.guard != NULL, true);
 }
 
 static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 							     uint32_t i) RUNS_ON(lcore_thread)
 {
-	if (__builtin_expect(s->in.guard != NULL || s->in.filter != NULL, 0))
-		sort_burst_strict(s, ctx, q, i);
+	if (__builtin_expect(s->in.filter != NULL, 0))
+		sort_burst_filtered(s, ctx, q, i);
+	else if (__builtin_expect(s->in.guard != NULL, 0))
+		sort_burst_guarded(s, ctx, q, i);
 	else if (__builtin_expect(s->in.vlan != NULL, 0))
 		sort_burst_vlan(s, ctx, q, i);
 	else
-		sort_burst_as(s, ctx, q, i, false, false);
+		sort_burst_as(s, ctx, q, i, false, false, false);
 }
 
 /* Whether the burst is done. */

@@ -63,7 +63,8 @@ static inline bool guard_is_plain_ipv6(const struct policy_guard *guard, const s
 	if ((source[0] & guard->plain_ip6.mask[0]) != guard->plain_ip6.bits[0] ||
 	    (source[1] & guard->plain_ip6.mask[1]) != guard->plain_ip6.bits[1])
 		return false;
-	if (be16toh(payload) < HEADERS - PORTS_AT || (uint32_t)PORTS_AT + be16toh(payload) > frame->len)
+	/* Too short is as wrong as too long. */
+	if ((uint32_t)be16toh(payload) - (HEADERS - PORTS_AT) > frame->len - HEADERS)
 		return false;
 	return guard_is_plain_port(head[IP_AT + 6], port, GUARD_DHCP6_CLIENT);
 }
@@ -82,7 +83,8 @@ static inline bool guard_is_plain_ipv4(const struct policy_guard *guard, const s
 	memcpy(&port, head + PORTS_AT + 2, sizeof(port));
 	if ((source & guard->plain_ip4.mask) != guard->plain_ip4.bits || (fragment & htobe16(0x3fff)) != 0)
 		return false;
-	if (be16toh(total) < HEADERS - IP_AT || (uint32_t)IP_AT + be16toh(total) > frame->len)
+	/* Too short is as wrong as too long. */
+	if ((uint32_t)be16toh(total) - (HEADERS - IP_AT) > frame->len - HEADERS)
 		return false;
 	return guard_is_plain_port(head[IP_AT + 9], port, GUARD_DHCP_SERVER);
 }
