@@ -14,6 +14,8 @@ enum {
 	/* Threads that move frames. Counters are
 	 * kept per thread, so this bounds their memory. */
 	LCORES_MAX = 128,
+	/* Captures at once: each has a ring of 4 MiB for each lcore, and a thread. */
+	CAPTURES_MAX = 4,
 	/* Longest port or bridge name, without the terminating zero: fits a column of `vusctl ports`. */
 	NAME_LEN_MAX = 31,
 

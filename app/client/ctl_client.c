@@ -87,6 +87,19 @@ json_t *ctl_client_reply(const struct ctl_client *client, struct fail *fail)
 	return reply;
 }
 
+int ctl_client_ask_stream(struct ctl_client *client, json_t *request, struct fail *fail)
+{
+	int error;
+
+	/* No byte behind the reply is read with it. */
+	setvbuf(client->from, NULL, _IONBF, 0);
+	error = ctl_client_ask(client, request, fail);
+	if (error != 0)
+		return error;
+	set_limit(fileno(client->from), 0);
+	return fileno(client->from);
+}
+
 void ctl_client_listen(struct ctl_client *client)
 {
 	set_limit(fileno(client->from), 0);

@@ -37,15 +37,13 @@ void client_connect(const char *path)
 		die("%s", fail.text);
 }
 
-json_t *client_ask(json_t *request)
+/* Ends the program if it is an error. */
+static json_t *read_reply(void)
 {
 	struct fail fail;
 	const char *complaint;
-	json_t *reply;
+	json_t *reply = ctl_client_reply(&client, &fail);
 
-	if (ctl_client_ask(&client, request, &fail) != 0)
-		die("%s", fail.text);
-	reply = ctl_client_reply(&client, &fail);
 	if (reply == NULL)
 		die("%s", fail.text);
 	complaint = json_string_value(json_object_get(reply, "error"));
@@ -55,6 +53,26 @@ json_t *client_ask(json_t *request)
 	if (complaint != NULL)
 		die("%s", complaint);
 	return reply;
+}
+
+json_t *client_ask(json_t *request)
+{
+	struct fail fail;
+
+	if (ctl_client_ask(&client, request, &fail) != 0)
+		die("%s", fail.text);
+	return read_reply();
+}
+
+int client_ask_stream(json_t *request)
+{
+	struct fail fail;
+	int fd = ctl_client_ask_stream(&client, request, &fail);
+
+	if (fd < 0)
+		die("%s", fail.text);
+	json_decref(read_reply());
+	return fd;
 }
 
 const char *client_ask_text(json_t *request)

@@ -22,7 +22,7 @@ const struct option_spec option_specs[] = {
 	 .help = "of the switch (default: control.sock in $RUNTIME_DIRECTORY, or in " RUNTIME_DIRECTORY_DEFAULT ")"},
 	{'j', "json", .always = true, .help = "the switch's reply as it is"},
 	{'w', "watch", "SECONDS", .help = "shows it again and again; on a terminal with the keys of top"},
-	{'n', "count", "N", .help = "so many times; of events: so many"},
+	{'n', "count", "N", .help = "so many times; of events, or of captured frames: so many"},
 	{'s', "sort", "COLUMN", .help = "rows by this column: numbers from the largest, names from a to z"},
 	{'R', "reverse", .help = "the other way round"},
 	{'f', "filter", "TEXT", .help = "only rows with this in them"},
@@ -30,6 +30,10 @@ const struct option_spec option_specs[] = {
 	{'p', "port", "NAME", .port = true, .help = "only what is about this port"},
 	{'v', "vlan", "VID", .help = "only what is in this VLAN"},
 	{'r', "reset", .help = "forgets the longest round"},
+	{'D', "dir", "rx|tx|both", .help = "only frames that come from the ports (rx), or go to them (tx)"},
+	{'x', "drops", .help = "only frames that are dropped"},
+	{'S', "snap", "BYTES", .help = "so many of each frame, from its beginning"},
+	{'W', "write", "FILE", .file = true, .help = "where to; - is standard output"},
 	{'d', "dry-run", .help = "says what would be done, and does nothing"},
 	{'h', "help", .always = true, .help = "this"},
 	{'V', "version", .always = true, .help = "of vusctl"},
@@ -62,6 +66,11 @@ static void take(char letter, const char *value)
 	case 'j':
 		options.json = true;
 		break;
+	case 'D':
+		if (strcmp(value, "rx") != 0 && strcmp(value, "tx") != 0 && strcmp(value, "both") != 0)
+			die("--dir %s is no direction; use rx, tx or both", value);
+		options.direction = value;
+		break;
 	case 'l':
 		options.names = true;
 		break;
@@ -84,6 +93,17 @@ static void take(char letter, const char *value)
 		options.count = strtol(value, &end, 10);
 		if (*end != '\0' || options.count < 1)
 			die("-n %s is not a number of times; use 1 or more", value);
+		break;
+	case 'S':
+		options.snap = strtol(value, &end, 10);
+		if (*end != '\0' || options.snap < 14 || options.snap > 65535)
+			die("--snap %s is not a number of bytes; use 14 to 65535", value);
+		break;
+	case 'W':
+		options.write = value;
+		break;
+	case 'x':
+		options.drops = true;
 		break;
 	case 'v':
 		options.vlan = strtol(value, &end, 10);

@@ -34,6 +34,8 @@ void view_top_turn(void);
 /* What happens, a line each, until the switch ends. */
 void run_events(void);
 
+/* Frames of ports, as pcapng, until the switch or the user ends it. */
+void run_capture(void);
 /* What an expression says to frames that are given in hexadecimal digits, or as a capture. */
 void run_filter_test(void);
 /* Members of an object as a number (0 if there is none) and as text ("-" if there is none). */

@@ -52,13 +52,16 @@ void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore
 		.len_max = dev->frame_max,
 		.cut_max = dev->cut_max,
 		.plain = true,
+		.too_big = 1 + TX_DROP_TOO_BIG,
 	};
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct frame_finish finish;
 
 	frame_finish_begin(&finish, frames, n, &caps);
-	while ((n = frame_finish_next(&finish)) > 0)
+	while ((n = frame_finish_next(&finish)) > 0) {
 		ethdev_send(dev, port, ctx, finish.out, n);
+		frame_finish_tell(&finish, n);
+	}
 	count(&counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
 	count(&counters->tx_checksummed, finish.checksummed);
 	count(&counters->tx_segmented, finish.segmented);
@@ -86,7 +89,7 @@ void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame,
 }
 
 uint16_t ethdev_offload_prepare(const struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-				struct rte_mbuf **mbuf, uint32_t *len, uint16_t n)
+				struct rte_mbuf **mbuf, struct frame **frame, uint16_t n)
 {
 	uint16_t done = 0;
 
@@ -96,12 +99,12 @@ uint16_t ethdev_offload_prepare(const struct ethdev *dev, struct port *port, str
 		if (done == n)
 			break;
 		rte_pktmbuf_free(mbuf[done]);
+		port_drop_tx_frames(port, ctx, TX_DROP_REFUSED, &frame[done], 1);
 		n--;
 		for (uint16_t i = done; i < n; i++) {
 			mbuf[i] = mbuf[i + 1];
-			len[i] = len[i + 1];
+			frame[i] = frame[i + 1];
 		}
-		port_drop_tx(port, ctx, TX_DROP_REFUSED, 1);
 	}
 	return n;
 }

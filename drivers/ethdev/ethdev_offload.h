@@ -26,10 +26,10 @@ void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore
 
 /* Tells a copy of the frame, which the device takes, what is asked of the device. */
 void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf);
-/* Has the driver look over a burst in which one asks: those that it refuses are freed and counted, and `len` goes along.
+/* Has the driver look over a burst in which one asks: those that it refuses are freed and counted, and `frame` goes along.
  * How many are left. */
 uint16_t ethdev_offload_prepare(const struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-				struct rte_mbuf **mbuf, uint32_t *len, uint16_t n);
+				struct rte_mbuf **mbuf, struct frame **frame, uint16_t n);
 
 /* The device has not computed the checksum of a frame whose payload is right. */
 void ethdev_offload_receive(struct frame *frame);

@@ -373,7 +373,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 {
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct rte_mbuf *mbuf[BURST_MAX];
-	uint32_t len[BURST_MAX];
+	struct frame *of[BURST_MAX];
 	const struct rte_mempool *spare = NULL;
 	struct ethdev_note note[BURST_MAX];
 	/* Pairs with zc_from_now(): dev->zc is there. */
@@ -383,22 +383,26 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 
 	role_assert_lcore();
 	if (!atomic_load_explicit(&dev->up, memory_order_relaxed)) {
-		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
+		port_drop_tx_frames(port, ctx, TX_DROP_NOT_READY, frames, n);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		if (frame_wire_len(frames[i]) > dev->frame_max) {
+			frames_say_dropped(&frames[i], 1, TX_DROP_TOO_BIG);
 			too_big++;
 			continue;
 		}
 		mbuf[ready] = __builtin_expect(zero_copy, 0)
 				      ? to_mbuf_zc(dev, ctx, frames[i], &spare, &note[ready])
 				      : to_mbuf(dev, frames[i], &spare);
-		len[ready] = frames[i]->len;
-		ready += mbuf[ready] != NULL;
+		of[ready] = frames[i];
+		if (__builtin_expect(mbuf[ready] != NULL, 1))
+			ready++;
+		else
+			frames_say_dropped(&frames[i], 1, TX_DROP_NO_BUFFER);
 	}
 	kept = dev->offloads != 0 && frames_need_offload(frames, n)
-		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, len, ready)
+		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, of, ready)
 		       : ready;
 	refused = (uint16_t)(ready - kept);
 	if (dev->txq_shared)
@@ -406,7 +410,8 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	else
 		sent = transmit(dev->id, ctx->index, mbuf, kept);
 	for (uint16_t i = 0; i < sent; i++)
-		bytes += len[i];
+		bytes += of[i]->len;
+	frames_say_dropped(of + sent, (uint64_t)(kept - sent), TX_DROP_NO_BUFFER);
 	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
 	if (__builtin_expect(zero_copy, 0))
 		ethdev_zc_sent(dev, ctx, note, ready, sent);

@@ -44,13 +44,18 @@ static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_l
 static uint16_t send_to_lane(struct lane_link *link, struct frame *const *frames, uint16_t n)
 {
 	struct frame *taken[BURST_MAX];
-	uint16_t takes = 0;
+	uint16_t takes = 0, sent;
 
 	for (uint16_t i = 0; i < n; i++) {
 		taken[takes] = frames[i];
-		takes = (uint16_t)(takes + lane_takes(frames[i]));
+		if (lane_takes(frames[i]))
+			takes++;
+		else
+			frames_say_dropped(&frames[i], 1, TX_DROP_LANE);
 	}
-	return lane_send(&link->to_guest, taken, takes);
+	sent = lane_send(&link->to_guest, taken, takes);
+	frames_say_dropped(taken + sent, (uint64_t)(takes - sent), TX_DROP_LANE);
+	return sent;
 }
 
 void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,

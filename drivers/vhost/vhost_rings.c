@@ -202,7 +202,7 @@ void vhost_deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 	if (__builtin_expect(lane != NULL, 0))
 		vhost_lane_deliver(port, ctx, lane, frames, n);
 	else if (set == NULL)
-		port_drop_tx(port, ctx, TX_DROP_NOT_READY, n);
+		port_drop_tx_frames(port, ctx, TX_DROP_NOT_READY, frames, n);
 	else
 		vhost_fill_queues(port, ctx, set, frames, n);
 }

@@ -3,6 +3,7 @@
 
 #include "bridge_filter.h"
 #include "bridge_rate.h"
+#include "capture_lcore.h"
 
 verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *policy)
 {
@@ -14,8 +15,8 @@ verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *p
 }
 
 /* What a filter denies takes nothing of a limit. */
-uint16_t bridge_egress_pass(const struct ingress *in, struct port *port, const struct policy *policy, struct frame ***frames,
-			    uint16_t n, struct frame **pass)
+static uint16_t let_pass(const struct ingress *in, struct port *port, const struct policy *policy, struct frame ***frames,
+			 uint16_t n, struct frame **pass) RUNS_ON(lcore_thread)
 {
 	if (policy->filter[FILTER_TO] != NULL) {
 		n = bridge_filter_egress(in, port, policy->filter[FILTER_TO], *frames, n, pass);
@@ -26,12 +27,26 @@ uint16_t bridge_egress_pass(const struct ingress *in, struct port *port, const s
 	return n;
 }
 
+uint16_t bridge_egress_pass(const struct ingress *in, struct port *port, const struct policy *policy, struct frame ***frames,
+			    uint16_t n, struct frame **pass)
+{
+	const struct capture_points *capture = (policy->flags & POLICY_CAPTURE) != 0 ? &policy->capture : NULL;
+	struct frame **all = *frames;
+	uint64_t time_ns = capture != NULL ? capture_to_begin(all, n) : 0;
+	uint16_t all_n = n;
+
+	n = let_pass(in, port, policy, frames, n, pass);
+	if (n > 0)
+		port->ops->deliver(port, in->ctx, *frames, n);
+	if (capture != NULL)
+		capture_to(capture, in->ctx, all, all_n, time_ns);
+	return n;
+}
+
 void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
 			uint16_t n)
 {
 	struct frame *pass[BURST_MAX];
 
-	n = bridge_egress_pass(in, port, policy, &frames, n, pass);
-	if (n > 0)
-		port->ops->deliver(port, in->ctx, frames, n);
+	bridge_egress_pass(in, port, policy, &frames, n, pass);
 }

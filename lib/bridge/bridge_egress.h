@@ -15,12 +15,11 @@ verdict_t bridge_egress_verdict(const struct ingress *in, const struct policy *p
 	RUNS_ON(lcore_thread);
 
 /* Delivers those of n frames (1 to BURST_MAX) that the port's filter and its limits let pass, in order, and counts the others as
- * the port's. */
+ * the port's. Captures of the port get all of them. */
 void bridge_egress_some(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
 			uint16_t n) RUNS_ON(lcore_thread);
 
-/* Of n frames (1 to BURST_MAX) those that the port's filter and its limits let pass, in *frames, which are these or `pass`, with
- * room for n; counts the others as the port's.
+/* The same, and those that were delivered are in *frames then, which are these or `pass`, with room for n.
  * Returns: how many. */
 uint16_t bridge_egress_pass(const struct ingress *in, struct port *port, const struct policy *policy, struct frame ***frames,
 			    uint16_t n, struct frame **pass) RUNS_ON(lcore_thread);

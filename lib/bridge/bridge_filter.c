@@ -33,8 +33,9 @@ uint16_t bridge_filter_egress(const struct ingress *in, struct port *port, const
 		if (outcome.verdict == FILTER_MATCH)
 			pass[passed++] = frames[i];
 		else
-			port_drop_tx(port, in->ctx,
-				     outcome.verdict == FILTER_UNKNOWN ? TX_DROP_FILTER_UNKNOWN : TX_DROP_FILTER, 1);
+			port_drop_tx_frames(port, in->ctx,
+					    outcome.verdict == FILTER_UNKNOWN ? TX_DROP_FILTER_UNKNOWN : TX_DROP_FILTER,
+					    &frames[i], 1);
 	}
 	return passed;
 }

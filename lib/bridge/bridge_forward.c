@@ -11,6 +11,7 @@
 #include "bridge_private.h"
 #include "bridge_rate.h"
 #include "bridge_snoop.h"
+#include "capture_lcore.h"
 #include "frame_offload.h"
 
 enum { TO_NONE = TO_FLOOD + 1 };
@@ -48,12 +49,15 @@ struct sorting {
 
 /* Frames that were counted as sent and went nowhere. */
 static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, struct frame **frames,
-					   uint16_t n)
+					   uint16_t n) RUNS_ON(lcore_thread)
 {
 	count(&s->counters->rx_drop[why], n);
 	s->ok = (uint16_t)(s->ok - n);
 	for (uint16_t i = 0; i < n; i++)
 		s->bytes -= frames[i]->len;
+	if (__builtin_expect(s->in.capture != NULL, 0))
+		for (uint16_t i = 0; i < n; i++)
+			capture_from_dropped(s->in.capture, s->in.ctx, frames[i], why);
 }
 
 /* The same on a vlan-aware bridge: frames of different VLANs, and the port may have left one of them. */
@@ -392,10 +396,10 @@ static __attribute__((noinline)) verdict_t settle(struct sorting *s, struct fram
 	return s->in.guard != NULL ? RX_DROP_GUARD_ODD : RX_DROP_FILTER_UNKNOWN;
 }
 
-/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; `guards` and
- * `filters`, whether the port has some for what comes from it. */
+/* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; `guards`,
+ * whether the port has some; and `strict`, whether it has a filter for what comes from it, or captures. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-								uint32_t i, bool vlans, bool guards, bool filters)
+								uint32_t i, bool vlans, bool guards, bool strict)
 	RUNS_ON(lcore_thread)
 {
 	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
@@ -408,24 +412,32 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		uint32_t to;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
+		if (strict && s->in.capture != NULL)
+			capture_from(s->in.capture, ctx, frame);
 		if (vlans && verdict == VERDICT_PASS)
 			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
-		if ((guards || filters) && __builtin_expect(frame_needs_offload(frame), 0) && verdict == VERDICT_PASS)
+		if ((guards || (strict && s->in.filter != NULL)) && __builtin_expect(frame_needs_offload(frame), 0) &&
+		    verdict == VERDICT_PASS)
 			verdict = settle(s, frame);
 		if (guards && verdict == VERDICT_PASS)
 			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
-		if (filters && verdict == VERDICT_PASS)
+		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
 			verdict = bridge_filter_ingress(&s->in, frame, &outcome);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count(&s->counters->rx_drop[verdict], 1);
+			if (strict && s->in.capture != NULL)
+				capture_from_dropped(s->in.capture, ctx, frame, verdict);
 			continue;
 		}
 		to = bridge_lookup(ctx, q, fid, frame);
-		if (to == s->last_to)
+		if (to == s->last_to) {
 			s->last->frame[s->last->n++] = frame;
-		else if (__builtin_expect(!sort_frame(s, frame, to), 0))
+		} else if (__builtin_expect(!sort_frame(s, frame, to), 0)) {
+			if (strict && s->in.capture != NULL)
+				capture_from_undo(s->in.capture, ctx, frame);
 			break;
-		if (filters)
+		}
+		if (strict && s->in.filter != NULL)
 			bridge_filter_passed(&s->in, &outcome);
 		s->ok++;
 		s->bytes += frame->len;
@@ -447,17 +459,21 @@ static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, stru
 	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true, false);
 }
 
-static __attribute__((noinline)) void sort_burst_filtered(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+static __attribute__((noinline)) void sort_burst_strict(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
+	if (s->in.capture != NULL)
+		capture_from_begin(s->in.capture, ctx);
 	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, s->in.guard != NULL, true);
+	if (s->in.capture != NULL)
+		capture_from_end(s->in.capture, ctx);
 }
 
 static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
 							     uint32_t i) RUNS_ON(lcore_thread)
 {
-	if (__builtin_expect(s->in.filter != NULL, 0))
-		sort_burst_filtered(s, ctx, q, i);
+	if (__builtin_expect(s->in.filter != NULL || s->in.capture != NULL, 0))
+		sort_burst_strict(s, ctx, q, i);
 	else if (__builtin_expect(s->in.guard != NULL, 0))
 		sort_burst_guarded(s, ctx, q, i);
 	else if (__builtin_expect(s->in.vlan != NULL, 0))
@@ -476,12 +492,28 @@ static inline __attribute__((always_inline)) bool sorting_end(struct sorting *s,
 	return !s->left;
 }
 
+/* The frames of a sink, from number `i` on. */
+static void drop_of_sink(struct sorting *s, struct burst *burst, uint32_t i) RUNS_ON(lcore_thread)
+{
+	const struct capture_points *capture = s->in.capture;
+
+	count(&s->counters->rx_drop[RX_DROP_MIRROR_SINK], burst->n - i);
+	burst->next = burst->n;
+	if (capture == NULL)
+		return;
+	capture_from_begin(capture, s->in.ctx);
+	for (; i < burst->n; i++) {
+		capture_from(capture, s->in.ctx, &burst->frame[i]);
+		capture_from_dropped(capture, s->in.ctx, &burst->frame[i], RX_DROP_MIRROR_SINK);
+	}
+	capture_from_end(capture, s->in.ctx);
+}
+
 /* On a bridge with mirrors, the frames of the burst from number `i` on. Whether they are to be sorted: they are not a sink's. */
 static __attribute__((noinline)) bool mirror_burst(struct sorting *s, struct burst *burst, uint32_t i) RUNS_ON(lcore_thread)
 {
 	if (bridge_mirror_is_sink(&s->in)) {
-		count(&s->counters->rx_drop[RX_DROP_MIRROR_SINK], burst->n - i);
-		burst->next = burst->n;
+		drop_of_sink(s, burst, i);
 		return false;
 	}
 	/* What is left of a burst has been mirrored as a whole. */

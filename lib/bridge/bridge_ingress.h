@@ -29,6 +29,7 @@ struct ingress {
 	const struct policy_guard *guard; /* NULL: the port has none, and is not closed */
 	const struct port_filter *filter; /* NULL: all frames may come from the port */
 	const struct mirror_map *mirrors; /* NULL: the bridge has none */
+	const struct capture_points *capture; /* NULL: nobody looks at the port's frames */
 };
 
 /* `port` NULL: the switch itself sends. */
@@ -46,6 +47,7 @@ static inline struct ingress ingress_of(struct lcore_ctx *ctx, const struct brid
 		.guard = __builtin_expect(policy != NULL, 0) ? policy->guard : NULL,
 		.filter = __builtin_expect(policy != NULL, 0) ? policy->filter[FILTER_FROM] : NULL,
 		.mirrors = rcu_get(&bridge->mirrors),
+		.capture = __builtin_expect(policy != NULL && (policy->flags & POLICY_CAPTURE) != 0, 0) ? &policy->capture : NULL,
 	};
 }
 

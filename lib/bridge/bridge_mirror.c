@@ -2,6 +2,7 @@
 #include "bridge_mirror.h"
 
 #include "bridge_egress.h"
+#include "capture_lcore.h"
 
 /* Copies on their way to a sink. Bodies that are cut have spans of their own; those of all frames of a burst, and of heads that
  * were made their own, have room. */
@@ -84,6 +85,18 @@ static uint64_t drops_of(struct port *port, const struct lcore_ctx *ctx)
 	return drops;
 }
 
+/* Whatever the sink's policy is, captures of it see what goes there. */
+static void deliver_to_sink(struct lcore_ctx *ctx, struct port *sink) RUNS_ON(lcore_thread)
+{
+	const struct policy *policy = rcu_get(&sink->policy);
+	bool captured = policy != NULL && (policy->flags & POLICY_CAPTURE) != 0;
+	uint64_t time_ns = captured ? capture_to_begin(copies.at, copies.n) : 0;
+
+	sink->ops->deliver(sink, ctx, copies.at, copies.n);
+	if (captured)
+		capture_to(&policy->capture, ctx, copies.at, copies.n, time_ns);
+}
+
 /* What was selected; `sink` may be NULL. A frame that the sink cuts up into packets of which some find no room is dropped. */
 static void give(struct lcore_ctx *ctx, struct port *sink, struct mirror *mirror) RUNS_ON(lcore_thread)
 {
@@ -95,7 +108,7 @@ static void give(struct lcore_ctx *ctx, struct port *sink, struct mirror *mirror
 		return;
 	if (sink != NULL) {
 		before = drops_of(sink, ctx);
-		sink->ops->deliver(sink, ctx, copies.at, n);
+		deliver_to_sink(ctx, sink);
 		dropped = drops_of(sink, ctx) - before;
 		dropped = dropped < n ? dropped : n;
 		count(&port_counters_of(sink, ctx)->mirrored, n);
@@ -187,9 +200,9 @@ verdict_t bridge_egress_mirrored(const struct ingress *in, struct port *port, co
 		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
 	if ((flags & POLICY_EGRESS_FRAMES) != 0)
 		n = bridge_egress_pass(in, port, policy, &frames, n, pass);
-	if (n > 0) {
+	else
 		port->ops->deliver(port, in->ctx, frames, n);
+	if (n > 0)
 		mirror_to(in, port, frames, n);
-	}
 	return VERDICT_PASS;
 }

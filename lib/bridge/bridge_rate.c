@@ -7,7 +7,7 @@ uint16_t bridge_rate_to(struct lcore_ctx *ctx, struct port *port, const struct p
 	uint16_t taken = frame_limits_take(&policy->rates.to, &policy->meters->to, lcore_ctx_ns(ctx), frames, n);
 
 	if (taken < n)
-		port_drop_tx(port, ctx, TX_DROP_RATE, (uint64_t)(n - taken));
+		port_drop_tx_frames(port, ctx, TX_DROP_RATE, frames + taken, (uint64_t)(n - taken));
 	return taken;
 }
 

@@ -78,6 +78,8 @@ static struct policy *policy_create(const struct port *port, uint32_t flags, con
 		policy->vlan = *config->vlan;
 	if (config->rates != NULL)
 		policy->rates = *config->rates;
+	if (config->capture != NULL)
+		policy->capture = *config->capture;
 	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++) {
 		policy->filter[d] = filter_for(port, d, config->filter[d]);
 		failed |= policy->filter[d] == NULL && config->filter[d] != NULL;
@@ -99,7 +101,8 @@ static uint32_t flags_of(const struct policy_config *config)
 {
 	uint32_t flags = (config->isolated ? POLICY_ISOLATED : 0) | (config->vlan != NULL ? POLICY_VLAN : 0) |
 			 (config->guard != NULL ? POLICY_GUARD : 0) | (config->closed ? POLICY_CLOSED : 0) |
-			 (config->rates != NULL ? rate_flags(config->rates) : 0);
+			 (config->rates != NULL ? rate_flags(config->rates) : 0) |
+			 (config->capture != NULL && config->capture->n > 0 ? POLICY_CAPTURE : 0);
 
 	for (unsigned int d = 0; d < FILTER_DIRECTIONS; d++)
 		flags |= config->filter[d] != NULL ? POLICY_FILTER : 0;

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture_points.h"
 #include "filter_direction.h"
 #include "policy_guard.h"
 #include "policy_rate.h"
@@ -35,6 +36,7 @@ struct policy_config {
 	const struct policy_guard *guard; /* NULL: none */
 	const struct policy_rates *rates; /* NULL: no limits */
 	const struct filter_list *filter[FILTER_DIRECTIONS]; /* NULL: all frames pass */
+	const struct capture_points *capture; /* who looks at its frames; NULL: nobody */
 };
 
 enum {
@@ -46,11 +48,12 @@ enum {
 	POLICY_RATE_TO = 1 << 5,
 	POLICY_STORM = 1 << 6,
 	POLICY_FILTER = 1 << 7,
+	POLICY_CAPTURE = 1 << 8,
 	POLICY_RATES = POLICY_RATE_FROM | POLICY_RATE_TO | POLICY_STORM,
 	/* What keeps a burst from leaving by a port. */
 	POLICY_EGRESS_BURST = POLICY_ISOLATED | POLICY_CLOSED,
-	/* What keeps some of its frames from it. */
-	POLICY_EGRESS_FRAMES = POLICY_RATE_TO | POLICY_FILTER,
+	/* What keeps some of its frames from it, or looks at them. */
+	POLICY_EGRESS_FRAMES = POLICY_RATE_TO | POLICY_FILTER | POLICY_CAPTURE,
 };
 
 struct policy {
@@ -60,6 +63,7 @@ struct policy {
 	struct policy_meters *meters; /* POLICY_RATES: of `rates` */
 	struct policy_rates rates; /* POLICY_RATE_FROM, POLICY_RATE_TO, POLICY_STORM */
 	struct port_filter *filter[FILTER_DIRECTIONS]; /* POLICY_FILTER: one at least is not NULL */
+	struct capture_points capture; /* POLICY_CAPTURE: one at least */
 };
 
 /* Replaces the port's policy; frames of the next burst meet the new one.

@@ -16,6 +16,7 @@
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore
  *	events {port}		  not a reply: what happens from now on (ctl_events.h), on the control socket only
+ *	capture {ports, ...}	  not a reply only: frames of ports from now on (ctl_capture.h), on the control socket only
  *	config			  what was applied last, and what of it is the command line's, or was added by requests
  *	version			  of vuswitch and of DPDK, and the folder of DPDK's telemetry
  *

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "changes.h"
+#include "ctl_capture.h"
 #include "ctl_commands.h"
 #include "ctl_events.h"
 #include "ctl_list.h"
@@ -47,7 +48,8 @@ struct ctl_socket {
 	struct changes *changes; /* NULL: nothing can be changed */
 	struct log_limit denied;
 	struct disposal_account *account; /* descriptors that clients send, and the closing of clients */
-	struct ctl_events *events;	  /* clients that do nothing but listen to events */
+	struct ctl_events *events;	  /* clients that do nothing but listen to events, */
+	struct ctl_captures *captures;	  /* and those that capture frames */
 	struct loop_fd listener;
 	struct sockaddr_un address;
 	struct stat file; /* ours, to be distinguished from a successor's */
@@ -164,6 +166,27 @@ static bool stays(struct ctl_client *client, const json_t *request) RUNS_ON(cont
 	return false;
 }
 
+static json_t *deny(struct ctl_socket *ctl, const char *command, const char *who) RUNS_ON(control_thread);
+static bool may_change(struct ctl_client *client, char *who, size_t size) RUNS_ON(control_thread);
+
+/* The same of a client that captures. */
+static bool begin_capture(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
+{
+	int fd = client->source.fd;
+	char who[96] = "";
+	json_t *error;
+
+	if (!may_change(client, who, sizeof(who)))
+		return set_reply(client, deny(client->ctl, "capture", who));
+	loop_fd_remove(client->ctl->loop, &client->source);
+	error = ctl_captures_add(client->ctl->captures, fd, request, who);
+	if (error != NULL)
+		return loop_fd_add(client->ctl->loop, &client->source, EPOLLIN) == 0 && set_reply(client, error);
+	free(client->request);
+	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
+	return false;
+}
+
 static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread);
 
 static void change_was_made(void *arg, json_t *reply)
@@ -222,6 +245,8 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 		made = begin_list(client, request);
 	else if (command != NULL && strcmp(command, "events") == 0)
 		made = stays(client, request);
+	else if (command != NULL && strcmp(command, "capture") == 0)
+		made = begin_capture(client, request);
 	else if (command != NULL && changes_has(command))
 		made = begin_change(client, request);
 	else
@@ -448,7 +473,8 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 				     : fail_set(fail, -ENOMEM, "%s: no memory", path);
 	if (error == 0) {
 		ctl->events = ctl_events_create(loop, ctl->account);
-		error = ctl->events != NULL ? listen_at(ctl, path, fail) : fail_set(fail, -ENOMEM, "%s: no memory", path);
+		ctl->captures = ctl_captures_create(loop, sw);
+		error = ctl->events != NULL && ctl->captures != NULL ? listen_at(ctl, path, fail) : fail_set(fail, -ENOMEM, "%s: no memory", path);
 	}
 	if (error != 0) {
 		ctl_socket_destroy(ctl);
@@ -467,6 +493,7 @@ void ctl_socket_destroy(struct ctl_socket *ctl)
 	for (unsigned int i = 0; i < CLIENTS_MAX; i++)
 		client_close(&ctl->client[i]);
 	ctl_events_destroy(ctl->events);
+	ctl_captures_destroy(ctl->captures);
 	if (ctl->listener.fd >= 0) {
 		loop_fd_remove(ctl->loop, &ctl->listener);
 		disposal_close(ctl->account, ctl->listener.fd);

@@ -9,6 +9,8 @@
  *
  * A client that asks for events (ctl_events.h) hears them from then on, and asks no more.
  *
+ * One that captures frames (ctl_capture.h) gets them from then on, and asks no more either.
+ *
  * Requests that change something (changes.h) are answered when they have taken effect, so a client waits for its own; what it
  * sends meanwhile is read after that. One that hangs up has changed it all the same.
  *

@@ -115,6 +115,19 @@ void switch_list_topics(char *text, size_t size);
 int switch_flush_port(struct vus_switch *sw, const char *port) RUNS_ON(control_thread);
 int switch_flush_bridge(struct vus_switch *sw, const char *bridge) RUNS_ON(control_thread);
 
+/* --- captures (capture.h) ------------------------------------------------------------------------------------------ */
+
+struct capture;
+/* From the next burst on the port's frames go to this interface of a capture, too. 0, -ENOENT, or -ENOMEM. */
+int switch_capture(struct vus_switch *sw, const char *port, struct capture *capture, unsigned int interface)
+	RUNS_ON(control_thread);
+/* Those of no port do any more, from the next burst on: the caller waits for the lcores. 0; -ENOMEM: some still do. */
+int switch_uncapture(struct vus_switch *sw, const struct capture *capture) RUNS_ON(control_thread);
+/* Whether those of any port do. */
+bool switch_captures(const struct vus_switch *sw, const struct capture *capture) RUNS_ON(control_thread);
+/* From now on `gone` hears of each port that ends. NULL: nobody does. */
+void switch_on_port_gone(struct vus_switch *sw, void (*gone)(void *arg, const char *port), void *arg) RUNS_ON(control_thread);
+
 /* --- how far it is ------------------------------------------------------------------------------------------------ */
 
 enum switch_progress {

@@ -45,6 +45,7 @@ int switch_port_set_policy(struct switch_port *sp, const struct bridge_port_opti
 		.guard = guarded ? &guard : NULL,
 		.rates = &options->rates,
 		.filter = {options->filter[FILTER_FROM], options->filter[FILTER_TO]},
+		.capture = &sp->captures,
 	};
 	int error = port_policy_set(sp->port, &policy);
 
@@ -414,6 +415,7 @@ void switch_port_end(struct switch_port *sp)
 	sp->sw->ports_leaving++;
 	loop_timer_stop(sp->sw->loop, &sp->retry);
 	switch_guard_ended(sp);
+	switch_captures_ended(sp);
 	sp->port->ops->destroy(sp->port, port_gone, sp);
 }
 

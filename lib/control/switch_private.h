@@ -18,6 +18,7 @@
 
 #include <sys/queue.h>
 
+#include "capture_points.h"
 #include "log.h"
 #include "names.h"
 #include "rcu.h"
@@ -64,6 +65,7 @@ struct switch_port {
 	struct log_limit offences; /* lines about frames that it should not have sent */
 	bool closed;		   /* by bpdu-guard, */
 	struct loop_timer opens;   /* until then */
+	struct capture_points captures; /* who looks at its frames */
 	struct log_limit placed; /* its memory may go from node to node as often as its peer likes (A4) */
 };
 _Static_assert(VHOST_QUEUE_PAIRS_MAX <= 32, "a bit for each receive queue");
@@ -105,6 +107,8 @@ struct vus_switch {
 	void *settled_arg;
 	switch_stepped stepped;
 	void *stepped_arg;
+	void (*port_gone)(void *arg, const char *port); /* NULL: nobody wants to know */
+	void *port_gone_arg;
 	struct switch_bridge *bridge[BRIDGES_MAX];
 	struct switch_port *port[PORTS_MAX];
 	/* Where they are in these, by name; and for each driver, by what no other port of it can have. Those that leave, too. */
@@ -212,6 +216,8 @@ void switch_guard_init(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_guard_joined(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_guard_changed(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_guard_ended(struct switch_port *sp) RUNS_ON(control_thread);
+/* switch_capture.c: nobody looks at its frames any more. */
+void switch_captures_ended(struct switch_port *sp) RUNS_ON(control_thread);
 /* A REPORT_OFFENCE, and a REPORT_TO_CLOSE. */
 void switch_guard_tell(struct switch_port *sp) RUNS_ON(control_thread);
 void switch_guard_close(struct switch_port *sp) RUNS_ON(control_thread);

@@ -171,6 +171,12 @@ void loop_place_threads(struct loop *loop, const cpu_set_t *cpus)
 	disposal_place(loop->disposal, cpus);
 }
 
+bool loop_thread_cpus(const struct loop *loop, cpu_set_t *cpus)
+{
+	*cpus = loop->jobs.cpus;
+	return loop->jobs.placed;
+}
+
 void loop_run(struct loop *loop)
 {
 	loop->stopping = false;

@@ -36,6 +36,8 @@ void loop_run(struct loop *loop) RUNS_ON(control_thread);
 void loop_turn(struct loop *loop, uint64_t timeout_ns) RUNS_ON(control_thread);
 /* Where the threads run that the loop has beside its own: those of jobs, and those of disposal.h. Before, where it runs. */
 void loop_place_threads(struct loop *loop, const cpu_set_t *cpus) RUNS_ON(control_thread);
+/* Returns: whether loop_place_threads() has said where, in `cpus`. */
+bool loop_thread_cpus(const struct loop *loop, cpu_set_t *cpus) RUNS_ON(control_thread);
 /* Lets loop_run() return after the present turn. */
 void loop_stop(struct loop *loop) RUNS_ON(control_thread);
 

@@ -58,7 +58,7 @@ static uint16_t slice(const struct frame *frame, uint32_t from, uint32_t to, str
 /* The same frame with a head of its own, in which the checksum is finished; in a tunnel its field may lie behind the head,
  * then it is a span of its own. */
 static void put_checksummed(struct frame_finish *finish, struct round *round,
-			    const struct frame *frame)
+			    struct frame *frame)
 {
 	uint32_t start = frame->offload.csum_start, field = start + frame->offload.csum_offset;
 	uint32_t kept = frame->head_len < FRAME_HEAD ? frame->head_len : FRAME_HEAD;
@@ -88,6 +88,7 @@ static void put_checksummed(struct frame_finish *finish, struct round *round,
 	}
 	own->body_spans = n;
 	round->spans += n;
+	finish->of[round->n] = frame;
 	finish->out[round->n++] = own;
 	finish->checksummed++;
 }
@@ -105,6 +106,7 @@ static void put_pieces(struct frame_finish *finish, struct round *round)
 		frame_cut_next(&finish->cut, own, finish->room[round->n].head - before,
 			       &finish->span[round->spans]);
 		round->spans += own->body_spans;
+		finish->of[round->n] = finish->whole;
 		finish->out[round->n++] = own;
 		finish->segments++;
 	}
@@ -115,13 +117,16 @@ static void put_pieces(struct frame_finish *finish, struct round *round)
 static void frame_finish_put(struct frame_finish *finish, struct round *round, struct frame *frame)
 {
 	if (frame_wire_len(frame) > finish->caps->len_max) {
+		frame->tx_drop = finish->caps->too_big;
 		finish->too_big++;
 	} else if (!frame_needs_offload(frame) || takes(finish->caps, frame)) {
+		finish->of[round->n] = frame;
 		finish->out[round->n++] = frame;
 	} else if (frame->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE) {
 		put_checksummed(finish, round, frame);
 	} else {
 		finish->segmented++;
+		finish->whole = frame;
 		frame_cut_begin(&finish->cut, frame);
 		put_pieces(finish, round);
 	}
@@ -136,4 +141,11 @@ uint16_t frame_finish_next(struct frame_finish *finish)
 	while (round.n < BURST_MAX && finish->next < finish->n)
 		frame_finish_put(finish, &round, finish->frames[finish->next++]);
 	return round.n;
+}
+
+void frame_finish_tell(const struct frame_finish *finish, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (finish->out[i] != finish->of[i] && finish->out[i]->tx_drop != 0)
+			finish->of[i]->tx_drop = finish->out[i]->tx_drop;
 }

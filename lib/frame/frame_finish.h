@@ -29,10 +29,12 @@ struct frame_capabilities {
 	uint32_t len_max;  /* longest frame on its wire */
 	uint32_t cut_max;  /* longest frame that it cuts up itself */
 	bool plain;	   /* only TCP and UDP behind IP, with no extension header between, and nothing in tunnels */
+	uint8_t too_big;   /* what a frame that is longer than len_max says (frame.tx_drop) */
 };
 
 struct frame_finish {
 	struct frame *out[BURST_MAX];
+	struct frame *of[BURST_MAX]; /* the frame that each of them is, or is made of */
 
 	/* So far. A frame too big is not passed on. */
 	uint16_t too_big;
@@ -46,6 +48,7 @@ struct frame_finish {
 	uint16_t n, next;
 	bool cutting;
 	struct frame_cut cut;
+	struct frame *whole; /* that is being cut */
 	struct frame own[BURST_MAX];
 	struct frame_room room[BURST_MAX];
 	uint16_t checksum[BURST_MAX]; /* of those whose field is not in the head */
@@ -68,5 +71,7 @@ void frame_finish_begin(struct frame_finish *finish, struct frame *const *frames
 			const struct frame_capabilities *caps);
 /* The next frames, in order: their number, at most BURST_MAX; 0 at the end. */
 uint16_t frame_finish_next(struct frame_finish *finish);
+/* The first n of `out` were delivered, or say why not (frame.tx_drop): so do the frames that they are made of. */
+void frame_finish_tell(const struct frame_finish *finish, uint16_t n);
 
 #endif

@@ -110,6 +110,18 @@ const struct monitor_spec monitor_table[MONITOR_EVENTS] = {
 		.field = {{"ports", "number", "that there are"},
 			  {"failed", "number", "ports and bridges of it that could not be made or changed"}},
 	},
+	[MONITOR_CAPTURE_BEGUN] = {
+		.name = "capture.begun",
+		.help = "somebody looks at the frames of ports",
+		.field = {{"ports", "text", "their names, with commas between"}, {"by", "text", "who: user, process and program"}},
+	},
+	[MONITOR_CAPTURE_ENDED] = {
+		.name = "capture.ended",
+		.help = "and does no longer",
+		.field = {{"ports", "text", "their names, with commas between"},
+			  {"frames", "number", "that matched the filter"},
+			  {"lost", "number", "of these: for which the reader was too slow"}},
+	},
 };
 
 struct monitor_listener *monitor_listeners;

@@ -87,10 +87,25 @@ static inline struct port_counters *port_counters_of_control(struct port *port)
 	return &port->counters[port->counters_n - 1];
 }
 
+/* Frames for the port are dropped, which is counted elsewhere: they say why. */
+static inline void frames_say_dropped(struct frame *const *frames, uint64_t n, enum tx_drop why)
+{
+	for (uint64_t i = 0; i < n; i++)
+		frames[i]->tx_drop = (uint8_t)(1 + why);
+}
+
 static inline void port_drop_tx(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,
 				uint64_t n)
 {
 	count(&port_counters_of(port, ctx)->tx_drop[why], n);
+}
+
+/* Counts n frames as dropped, and each says why. */
+static inline void port_drop_tx_frames(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,
+				       struct frame *const *frames, uint64_t n)
+{
+	frames_say_dropped(frames, n, why);
+	port_drop_tx(port, ctx, why, n);
 }
 
 #endif

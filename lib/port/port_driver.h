@@ -12,7 +12,8 @@
  * burst. A port and its queues are freed only after every lcore has left them.
  *
  * Ownership: frames given to deliver() remain the caller's and are valid during the call; a driver that needs the bytes
- * later copies them or takes an mbuf reference. deliver() accounts for each frame it is given: tx_ok or one tx_drop.
+ * later copies them or takes an mbuf reference. deliver() accounts for each frame it is given: tx_ok or one tx_drop, which it
+ * says in the frame, too (frame.tx_drop).
  * receive() accounts for what it takes and does not pass on (rx_drop); rx_ok is counted by the bridge.
  */
 #ifndef VUS_PORT_DRIVER_H

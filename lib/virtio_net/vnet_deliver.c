@@ -6,6 +6,7 @@
 #include "frame_finish.h"
 #include "mem_copy.h"
 #include "mem_touch.h"
+#include "port.h"
 #include "share.h"
 #include "vnet.h"
 #include "vnet_private.h"
@@ -284,12 +285,15 @@ fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
 		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, frames);
 
 		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN || drop == TX_DROP_UNTOUCHED) {
+			frames_say_dropped(frames, (uint64_t)(end - frames), (enum tx_drop)drop);
 			count(&d->counters->tx_drop[drop], (uint64_t)(end - frames));
 			count(&d->q->counters.full, drop == TX_DROP_NO_BUFFER);
 			break;
 		}
-		if (drop >= 0)
+		if (drop >= 0) {
+			frames_say_dropped(frames, 1, (enum tx_drop)drop);
 			count(&d->counters->tx_drop[drop], 1);
+		}
 		frames++;
 	}
 	d->interrupt |= format->publish(&d->view, 0);
@@ -311,14 +315,17 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 		.offloads = frame_offloads_to_guest(d->view.conf->features),
 		.len_max = d->len_max,
 		.cut_max = FRAME_LEN_MAX,
+		.too_big = 1 + TX_DROP_TOO_BIG,
 	};
 	struct frame_finish finish;
 
 	/* From here on it is wire lengths that were checked against the guest's MTU. */
 	d->len_max = FRAME_LEN_MAX;
 	frame_finish_begin(&finish, frames, n, &caps);
-	while ((n = frame_finish_next(&finish)) > 0)
+	while ((n = frame_finish_next(&finish)) > 0) {
 		fill_ring(d, finish.out, n);
+		frame_finish_tell(&finish, n);
+	}
 	count(&d->counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
 	count(&d->counters->tx_checksummed, finish.checksummed);
 	count(&d->counters->tx_segmented, finish.segmented);
@@ -398,9 +405,10 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 		count(&counters->tx_ok, d.ok);
 		count(&counters->tx_bytes, d.bytes);
 	} else {
-		count(&counters->tx_drop[virtq_fault(q) != VIRTQ_OK ? TX_DROP_BROKEN
-								    : TX_DROP_NOT_READY],
-		      n);
+		enum tx_drop why = virtq_fault(q) != VIRTQ_OK ? TX_DROP_BROKEN : TX_DROP_NOT_READY;
+
+		frames_say_dropped(frames, n, why);
+		count(&counters->tx_drop[why], n);
 	}
 	mem_note_close(MEM_NOTE_TO);
 	count(&q->counters.interrupts, d.interrupt);
