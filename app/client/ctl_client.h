@@ -33,8 +33,8 @@ int ctl_client_ask(struct ctl_client *client, json_t *request, struct fail *fail
 /* The reply as JSON, which may tell of an error, or NULL: it is none. The caller releases it. */
 json_t *ctl_client_reply(const struct ctl_client *client, struct fail *fail);
 
-/* Instead of ctl_client_ask(), before anything was asked: what follows the reply is no line, and is read from the descriptor that is
- * returned, however long it takes; -errno. It stays the client's. */
+/* Instead of ctl_client_ask(), before anything was asked: what follows the reply is no line, and is read from the descriptor that
+ * is returned, however long it takes; -errno. It stays the client's. */
 int ctl_client_ask_stream(struct ctl_client *client, json_t *request, struct fail *fail);
 
 /* From now on lines come by themselves, and may take as long as they like. */

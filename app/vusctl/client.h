@@ -20,8 +20,8 @@ json_t *client_ask(json_t *request);
 /* Sends a request (and releases it) that is followed by lines for as long as the switch is there. The first one, which ends the
  * program if it is an error. */
 const char *client_listen(json_t *request);
-/* Sends a request (and releases it) that is followed by bytes, which are read from the descriptor that is returned. Ends the program
- * if the reply is an error. */
+/* Sends a request (and releases it) that is followed by bytes, which are read from the descriptor that is returned. Ends the
+ * program if the reply is an error. */
 int client_ask_stream(json_t *request);
 /* The next of these lines, good until the next call, however long it takes; NULL: the switch has ended. */
 const char *client_next_line(void);

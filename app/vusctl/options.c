@@ -51,11 +51,37 @@ const char *options_default_control(void)
 	return path;
 }
 
+/* Those of `vusctl capture`. */
+static void take_of_capture(char letter, const char *value)
+{
+	char *end = NULL;
+
+	switch (letter) {
+	case 'D':
+		if (strcmp(value, "rx") != 0 && strcmp(value, "tx") != 0 && strcmp(value, "both") != 0)
+			die("--dir %s is no direction; use rx, tx or both", value);
+		options.direction = value;
+		break;
+	case 'S':
+		options.snap = strtol(value, &end, 10);
+		if (*end != '\0' || options.snap < 14 || options.snap > 65535)
+			die("--snap %s is not a number of bytes; use 14 to 65535", value);
+		break;
+	case 'W':
+		options.write = value;
+		break;
+	case 'x':
+		options.drops = true;
+		break;
+	}
+}
+
 static void take(char letter, const char *value)
 {
 	char *end = NULL;
 
 	given[(unsigned char)letter] = true;
+	take_of_capture(letter, value);
 	switch (letter) {
 	case 'c':
 		options.control = value;
@@ -65,11 +91,6 @@ static void take(char letter, const char *value)
 		break;
 	case 'j':
 		options.json = true;
-		break;
-	case 'D':
-		if (strcmp(value, "rx") != 0 && strcmp(value, "tx") != 0 && strcmp(value, "both") != 0)
-			die("--dir %s is no direction; use rx, tx or both", value);
-		options.direction = value;
 		break;
 	case 'l':
 		options.names = true;
@@ -93,17 +114,6 @@ static void take(char letter, const char *value)
 		options.count = strtol(value, &end, 10);
 		if (*end != '\0' || options.count < 1)
 			die("-n %s is not a number of times; use 1 or more", value);
-		break;
-	case 'S':
-		options.snap = strtol(value, &end, 10);
-		if (*end != '\0' || options.snap < 14 || options.snap > 65535)
-			die("--snap %s is not a number of bytes; use 14 to 65535", value);
-		break;
-	case 'W':
-		options.write = value;
-		break;
-	case 'x':
-		options.drops = true;
 		break;
 	case 'v':
 		options.vlan = strtol(value, &end, 10);

@@ -27,7 +27,7 @@ static void capture_free(struct capture *capture)
 
 void capture_release(struct capture *capture)
 {
-	/* Pairs with the other holder's: what it has written comes before the capture is freed. */
+	/* Pairs with the other holder's capture_release(): what it has written comes before the capture is freed. */
 	if (atomic_fetch_sub_explicit(&capture->holders, 1, memory_order_acq_rel) == 1)
 		capture_free(capture);
 }

@@ -61,7 +61,8 @@ struct capture_sum {
 	uint64_t seen, accepted, unknown, lost;
 };
 
-/* Starts its thread, which owns `fd`, a connection, from then on. 0 or -errno with a line in `fail`; then `fd` is the caller's. */
+/* Starts its thread, which owns `fd`, a connection, from then on. 0 or -errno with a line in `fail`; then `fd` is the
+ * caller's. */
 int capture_create(const struct capture_options *options, int fd, struct capture **capture, struct fail *fail)
 	RUNS_ON(control_thread);
 /* lcores have it, or may: the reader gets this line (which becomes the capture's, by free()), and then pcapng. */

@@ -35,8 +35,9 @@ static void copy_first(const struct frame *frame, uint8_t *to, uint32_t n)
 /* What has become of the capture of a frame. */
 enum taken { TAKEN, NO_MATCH, UNKNOWN, LOST };
 
-static enum taken capture_take(struct capture *capture, const struct lcore_ctx *ctx, uint16_t interface, const struct frame *frame,
-			       uint64_t time_ns, uint8_t direction, uint32_t reason, struct capture_record **record)
+static enum taken capture_take(struct capture *capture, const struct lcore_ctx *ctx, uint16_t interface,
+			       const struct frame *frame, uint64_t time_ns, uint8_t direction, uint32_t reason,
+			       struct capture_record **record)
 {
 	struct capture_lcore *mine = &capture->lcore[ctx->index];
 	struct capture_counts *counts = &mine->count[interface];

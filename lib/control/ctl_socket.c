@@ -474,7 +474,8 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 	if (error == 0) {
 		ctl->events = ctl_events_create(loop, ctl->account);
 		ctl->captures = ctl_captures_create(loop, sw);
-		error = ctl->events != NULL && ctl->captures != NULL ? listen_at(ctl, path, fail) : fail_set(fail, -ENOMEM, "%s: no memory", path);
+		error = ctl->events != NULL && ctl->captures != NULL ? listen_at(ctl, path, fail)
+								     : fail_set(fail, -ENOMEM, "%s: no memory", path);
 	}
 	if (error != 0) {
 		ctl_socket_destroy(ctl);

@@ -48,8 +48,8 @@ struct frame {
 	/* How many of the first bytes of `mbuf` the head stands for, once it is another one (frame_head_own()). 0: the mbuf
 	 * is the frame as it is. */
 	uint16_t mbuf_skip;
-	/* A deliverer's: 1 + the reason (enum tx_drop) for which it has dropped the frame, or a piece of it. It is written then only:
-	 * who wants to know clears it before. */
+	/* A deliverer's: 1 + the reason (enum tx_drop) for which it has dropped the frame, or a piece of it. It is written then
+	 * only: who wants to know clears it before. */
 	uint8_t tx_drop;
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");

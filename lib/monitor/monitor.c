@@ -113,7 +113,8 @@ const struct monitor_spec monitor_table[MONITOR_EVENTS] = {
 	[MONITOR_CAPTURE_BEGUN] = {
 		.name = "capture.begun",
 		.help = "somebody looks at the frames of ports",
-		.field = {{"ports", "text", "their names, with commas between"}, {"by", "text", "who: user, process and program"}},
+		.field = {{"ports", "text", "their names, with commas between"},
+			  {"by", "text", "who: user, process and program"}},
 	},
 	[MONITOR_CAPTURE_ENDED] = {
 		.name = "capture.ended",

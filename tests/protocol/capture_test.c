@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Captures from the request to the file: each frame once with what became of it, on rings of both formats; readers that are slow, or
- * die; and victims beside, who lose nothing.
+/* Captures from the request to the file: each frame once with what became of it, on rings of both formats; readers that are slow,
+ * or die; and victims beside, who lose nothing.
  */
 #include "account.h"
 
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture_read.h"
 #include "fg_packet.h"
 #include "vus_limits.h"
 
@@ -31,25 +32,10 @@ static const char *const ports[] = {
 	NULL,
 };
 
-enum { PACKETS_MAX = 20000, INTERFACES = 4, READER_BYTES = 64 << 20 };
-
-struct packet {
-	uint32_t interface, n, len;
-	uint64_t time_ns;
-	unsigned int direction; /* 1: in, 2: out */
-	char why[48];		/* "": it was not dropped */
-	const uint8_t *bytes;
-};
-
-/* What came of a capture. */
+/* A client that captures. */
 struct reader {
 	int fd;
-	uint8_t *bytes;
-	size_t n, read; /* what is there, and what of it was read */
-	unsigned int packets, interfaces, statistics;
-	struct packet *packet;
-	char name[INTERFACES][32];
-	uint64_t seen[INTERFACES], accepted[INTERFACES], lost[INTERFACES], unknown[INTERFACES];
+	struct cr_capture is;
 	bool over;
 };
 
@@ -57,109 +43,19 @@ static uint8_t frame[FG_FRAME_MAX], got[FG_FRAME_MAX];
 
 /* --- a reader ---------------------------------------------------------------------------------------------------- */
 
-static uint32_t word(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-/* The option of this code among those at `at`; NULL: none. */
-static const uint8_t *option_of(const uint8_t *at, const uint8_t *end, uint32_t code, uint32_t *n)
-{
-	while (at + 4 <= end && (word(at) & 0xffff) != 0) {
-		*n = word(at) >> 16;
-		assert_true(at + 4 + *n <= end);
-		if ((word(at) & 0xffff) == code)
-			return at + 4;
-		at += 4 + (*n + 3) / 4 * 4;
-	}
-	return NULL;
-}
-
-static uint64_t number_option(const uint8_t *at, const uint8_t *end, uint32_t code)
-{
-	const uint8_t *value;
-	uint64_t number;
-	uint32_t n;
-
-	value = option_of(at, end, code, &n);
-	assert_non_null(value);
-	assert_int_equal(n, sizeof(number));
-	memcpy(&number, value, sizeof(number));
-	return number;
-}
-
-static void take_packet(struct reader *reader, const uint8_t *block, const uint8_t *end)
-{
-	struct packet *packet = &reader->packet[reader->packets++];
-	const uint8_t *option;
-	uint32_t n;
-
-	assert_true(reader->packets < PACKETS_MAX);
-	*packet = (struct packet){.interface = word(block + 8), .n = word(block + 20), .len = word(block + 24), .bytes = block + 28};
-	packet->time_ns = (uint64_t)word(block + 12) << 32 | word(block + 16);
-	option = option_of(block + 28 + (packet->n + 3) / 4 * 4, end, 2, &n);
-	assert_non_null(option);
-	packet->direction = word(option);
-	option = option_of(block + 28 + (packet->n + 3) / 4 * 4, end, 1, &n);
-	if (option != NULL)
-		snprintf(packet->why, sizeof(packet->why), "%.*s", (int)n, option);
-	assert_true(packet->interface < reader->interfaces);
-}
-
-static void take_statistics(struct reader *reader, const uint8_t *block, const uint8_t *end)
-{
-	uint32_t i = word(block + 8), n;
-	const uint8_t *comment = option_of(block + 20, end, 1, &n);
-
-	assert_true(i < reader->interfaces);
-	reader->statistics++;
-	reader->seen[i] = number_option(block + 20, end, 4);
-	reader->lost[i] = number_option(block + 20, end, 5);
-	reader->accepted[i] = number_option(block + 20, end, 6);
-	reader->unknown[i] = comment != NULL ? strtoul((const char *)comment, NULL, 10) : 0;
-}
-
-static void take_blocks(struct reader *reader)
-{
-	while (reader->n - reader->read >= 12) {
-		const uint8_t *block = reader->bytes + reader->read, *option;
-		uint32_t len = word(block + 4), n;
-
-		if (reader->n - reader->read < len)
-			return;
-		assert_true(len >= 12 && len % 4 == 0);
-		assert_int_equal(word(block + len - 4), len);
-		if (word(block) == 1) {
-			option = option_of(block + 16, block + len - 4, 2, &n);
-			assert_non_null(option);
-			assert_true(reader->interfaces < INTERFACES);
-			snprintf(reader->name[reader->interfaces++], 32, "%.*s", (int)n, option);
-		} else if (word(block) == 6) {
-			take_packet(reader, block, block + len - 4);
-		} else if (word(block) == 5) {
-			take_statistics(reader, block, block + len - 4);
-		} else {
-			assert_int_equal(word(block), 0x0a0d0d0a);
-		}
-		reader->read += len;
-	}
-}
-
 /* False: nothing has come for so long, or it is over. */
 static bool read_some(struct reader *reader, int ms)
 {
+	static uint8_t piece[1 << 16];
 	struct pollfd pfd = {.fd = reader->fd, .events = POLLIN};
 	ssize_t n;
 
 	if (reader->over || poll(&pfd, 1, ms) <= 0)
 		return false;
-	n = recv(reader->fd, reader->bytes + reader->n, READER_BYTES - reader->n, 0);
+	n = recv(reader->fd, piece, sizeof(piece), 0);
 	reader->over = n <= 0;
-	reader->n += n > 0 ? (size_t)n : 0;
-	take_blocks(reader);
+	if (n > 0)
+		cr_take(&reader->is, piece, (size_t)n);
 	return n > 0;
 }
 
@@ -167,9 +63,9 @@ static void read_packets(struct reader *reader, unsigned int n)
 {
 	int64_t end = fg_now_ms() + FG_WAIT_MS;
 
-	while (reader->packets < n && fg_now_ms() < end)
+	while (reader->is.packets < n && fg_now_ms() < end)
 		read_some(reader, 100);
-	assert_int_equal(reader->packets, n);
+	assert_int_equal(reader->is.packets, n);
 }
 
 /* Asks, and reads the reply: NULL, or the error, which the caller frees. */
@@ -180,10 +76,9 @@ static char *ask_capture(struct reader *reader, const char *request)
 	json_t *reply;
 	size_t n = 0;
 
-	*reader = (struct reader){.fd = fg_wire_connect(fixture.sw.control, FG_WAIT_MS),
-				  .bytes = malloc(READER_BYTES),
-				  .packet = malloc(PACKETS_MAX * sizeof(struct packet))};
-	assert_true(reader->fd >= 0 && reader->bytes != NULL && reader->packet != NULL);
+	*reader = (struct reader){.fd = fg_wire_connect(fixture.sw.control, FG_WAIT_MS)};
+	assert_true(reader->fd >= 0);
+	cr_begin(&reader->is);
 	n = (size_t)snprintf(line, sizeof(line), "{\"command\": \"capture\", %s}\n", request);
 	assert_int_equal(send(reader->fd, line, n, MSG_NOSIGNAL), n);
 	for (n = 0; n < sizeof(line) - 1 && (n == 0 || line[n - 1] != '\n'); n++) {
@@ -210,8 +105,7 @@ static void capture(struct reader *reader, const char *request)
 static void forget(struct reader *reader)
 {
 	close(reader->fd);
-	free(reader->bytes);
-	free(reader->packet);
+	cr_end(&reader->is);
 }
 
 /* What it has until it is over; the switch is asked to end it. */
@@ -223,8 +117,8 @@ static void finish(struct reader *reader)
 	while (!reader->over && fg_now_ms() < end)
 		read_some(reader, 100);
 	assert_true(reader->over);
-	assert_int_equal(reader->statistics, reader->interfaces);
-	assert_int_equal(reader->read, reader->n);
+	assert_int_equal(reader->is.statistics, reader->is.interfaces);
+	assert_int_equal(reader->is.n, 0);
 }
 
 static void refused(const char *request, const char *words)
@@ -239,28 +133,14 @@ static void refused(const char *request, const char *words)
 	forget(&reader);
 }
 
-/* The packets of one interface and direction, of which those dropped say so: their number. */
-static unsigned int count_of(const struct reader *reader, const char *port, unsigned int direction, const char *why)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < reader->packets; i++) {
-		const struct packet *packet = &reader->packet[i];
-
-		n += strcmp(reader->name[packet->interface], port) == 0 && packet->direction == direction &&
-		     strcmp(packet->why, why) == 0;
-	}
-	return n;
-}
-
 /* --- whole frames ------------------------------------------------------------------------------------------------ */
 
-static void expect_packet(const struct reader *reader, unsigned int i, const char *port, unsigned int direction, const void *bytes,
-			  uint32_t n, uint32_t len)
+static void expect_packet(const struct reader *reader, unsigned int i, const char *port, unsigned int direction,
+			  const void *bytes, uint32_t n, uint32_t len)
 {
-	const struct packet *packet = &reader->packet[i];
+	const struct cr_packet *packet = &reader->is.packet[i];
 
-	assert_string_equal(reader->name[packet->interface], port);
+	assert_string_equal(reader->is.name[packet->interface], port);
 	assert_int_equal(packet->direction, direction);
 	assert_string_equal(packet->why, "");
 	assert_int_equal(packet->n, n);
@@ -294,13 +174,13 @@ static void each_frame_is_there_once(const struct fg_options *opt)
 		expect_packet(&whole, n++, "b", 2, frame, lens[i], lens[i]);
 		expect_packet(&some, i, "b", 2, frame, lens[i] < 200 ? lens[i] : 200, lens[i]);
 	}
-	assert_true(whole.packet[0].time_ns / 1000000000 >= (uint64_t)now - 2 &&
-		    whole.packet[0].time_ns / 1000000000 <= (uint64_t)now + 200);
+	assert_true(whole.is.packet[0].time_ns / 1000000000 >= (uint64_t)now - 2 &&
+		    whole.is.packet[0].time_ns / 1000000000 <= (uint64_t)now + 200);
 	finish(&whole);
 	finish(&some);
-	assert_int_equal(whole.packets, n);
-	assert_int_equal(whole.seen[0] + whole.seen[1], n);
-	assert_int_equal(whole.lost[0] + whole.lost[1] + some.lost[0], 0);
+	assert_int_equal(whole.is.packets, n);
+	assert_int_equal(whole.is.seen[0] + whole.is.seen[1], n);
+	assert_int_equal(whole.is.lost[0] + whole.is.lost[1] + some.is.lost[0], 0);
 	forget(&whole);
 	forget(&some);
 }
@@ -315,7 +195,7 @@ static void packed_rings(void **state)
 	each_frame_is_there_once(&(struct fg_options){.features = FG_FEATURES_DEFAULT | FG_F_PACKED});
 }
 
-/* A frame that is still to be cut up is captured as the guest sent it, and leaves for a guest that takes no such frames in pieces. */
+/* A frame that is still to be cut up is captured as the guest sent it; it reaches a guest that takes no such frames in pieces. */
 static void a_frame_that_is_cut_up_is_one(void **state)
 {
 	const struct fg_options offloads = {.features = FG_FEATURES_DEFAULT | 1ull << 0 | 1ull << 11};
@@ -376,13 +256,13 @@ static void drops_at_the_entry(void **state)
 	read_packets(&drops, 13);
 	finish(&all);
 	finish(&drops);
-	assert_int_equal(count_of(&all, "a", 1, ""), 5);
+	assert_int_equal(cr_count(&all.is, "a", 1, ""), 5);
 	for (int i = 0; i < 2; i++) {
 		const struct reader *reader = i == 0 ? &all : &drops;
 
-		assert_int_equal(count_of(reader, "a", 1, "rx_drop.source"), 3);
-		assert_int_equal(count_of(reader, "a", 1, "rx_drop.reflection"), 4);
-		assert_int_equal(count_of(reader, "alone", 1, "rx_drop.alone"), 6);
+		assert_int_equal(cr_count(&reader->is, "a", 1, "rx_drop.source"), 3);
+		assert_int_equal(cr_count(&reader->is, "a", 1, "rx_drop.reflection"), 4);
+		assert_int_equal(cr_count(&reader->is, "alone", 1, "rx_drop.alone"), 6);
 	}
 	forget(&all);
 	forget(&drops);
@@ -403,15 +283,15 @@ static void drops_at_the_exit(void **state)
 	send_raw(a, b->nic.mac, a->nic.mac, 9, 100); /* two buffers, nine frames */
 	read_packets(&reader, 23);
 	for (unsigned int i = 14; i < 23; i++)
-		assert_string_equal(reader.packet[i].why, i < 16 ? "" : "tx_drop.no_buffer");
+		assert_string_equal(reader.is.packet[i].why, i < 16 ? "" : "tx_drop.no_buffer");
 	fg_ring_avail(b->nic.rx, 0xffff);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
 	read_packets(&reader, 30);
 	finish(&reader);
-	assert_int_equal(count_of(&reader, "z", 2, "tx_drop.not_ready"), 7);
-	assert_int_equal(count_of(&reader, "b", 2, "tx_drop.too_big"), 7);
-	assert_int_equal(count_of(&reader, "b", 2, "tx_drop.no_buffer"), 7);
-	assert_int_equal(count_of(&reader, "b", 2, "tx_drop.broken"), 7);
+	assert_int_equal(cr_count(&reader.is, "z", 2, "tx_drop.not_ready"), 7);
+	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.too_big"), 7);
+	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.no_buffer"), 7);
+	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.broken"), 7);
 	forget(&reader);
 }
 
@@ -440,9 +320,9 @@ static void drops_by_filters(void **state)
 	assert_true(fg_nic_recv(&g->nic, got, sizeof(got), FG_WAIT_MS) > 0);
 	read_packets(&reader, 3);
 	finish(&reader);
-	assert_int_equal(count_of(&reader, "f", 1, "rx_drop.filter"), 1);
-	assert_int_equal(count_of(&reader, "f", 1, "rx_drop.filter_unknown"), 1);
-	assert_int_equal(count_of(&reader, "g", 2, "tx_drop.filter"), 1);
+	assert_int_equal(cr_count(&reader.is, "f", 1, "rx_drop.filter"), 1);
+	assert_int_equal(cr_count(&reader.is, "f", 1, "rx_drop.filter_unknown"), 1);
+	assert_int_equal(cr_count(&reader.is, "g", 2, "tx_drop.filter"), 1);
 	forget(&reader);
 }
 
@@ -469,17 +349,17 @@ static void a_filter_chooses(void **state)
 	while (read_some(&two, FG_WAIT_MS))
 		;
 	assert_true(two.over);
-	assert_int_equal(two.packets, 2);
-	assert_int_equal(two.statistics, 1);
+	assert_int_equal(two.is.packets, 2);
+	assert_int_equal(two.is.statistics, 1);
 	finish(&mail);
 	finish(&deep);
-	assert_int_equal(mail.packets, 5);
-	assert_int_equal(mail.seen[0], 10);
-	assert_int_equal(mail.accepted[0], 5);
-	assert_int_equal(mail.unknown[0], 0);
+	assert_int_equal(mail.is.packets, 5);
+	assert_int_equal(mail.is.seen[0], 10);
+	assert_int_equal(mail.is.accepted[0], 5);
+	assert_int_equal(mail.is.unknown[0], 0);
 	/* A short frame has no such byte: that is known. */
-	assert_int_equal(deep.seen[0], 10);
-	assert_int_equal(deep.unknown[0], 5);
+	assert_int_equal(deep.is.seen[0], 10);
+	assert_int_equal(deep.is.unknown[0], 5);
 	forget(&mail);
 	forget(&deep);
 	forget(&two);
@@ -523,7 +403,7 @@ static void it_ends_with_its_port(void **state)
 	while (read_some(&reader, FG_WAIT_MS))
 		;
 	assert_true(reader.over);
-	assert_int_equal(reader.statistics, 1);
+	assert_int_equal(reader.is.statistics, 1);
 	forget(&reader);
 }
 
@@ -545,10 +425,10 @@ static void a_slow_reader_loses_captures_only(void **state)
 	}
 	expect_account("b", &b0, &(struct account){.tx_ok = FRAMES});
 	finish(&slow);
-	assert_int_equal(slow.seen[0], FRAMES);
-	assert_int_equal(slow.accepted[0], FRAMES);
-	assert_int_equal(slow.packets + slow.lost[0], FRAMES);
-	assert_true(slow.lost[0] > 0 && slow.packets > 0);
+	assert_int_equal(slow.is.seen[0], FRAMES);
+	assert_int_equal(slow.is.accepted[0], FRAMES);
+	assert_int_equal(slow.is.packets + slow.is.lost[0], FRAMES);
+	assert_true(slow.is.lost[0] > 0 && slow.is.packets > 0);
 	forget(&slow);
 }
 
@@ -577,7 +457,7 @@ static void a_reader_may_die(void **state)
 		forget(&reader);
 		assert_traffic(a, b, 20, 1000);
 		finish(&kept);
-		assert_int_equal(kept.packets, 40);
+		assert_int_equal(kept.is.packets, 40);
 		forget(&kept);
 	}
 	assert_control_keeps_answering(&fixture.sw, 100);
@@ -585,8 +465,8 @@ static void a_reader_may_die(void **state)
 
 int main(void)
 {
-	static const char text[] = "bridges:\n  - {name: br0}\n  - {name: br1}\n  - {name: br2}\n  - {name: br3}\n  - {name: br4}\n"
-				   "  - {name: br5, vlan-aware: on}\n";
+	static const char text[] = "bridges:\n  - {name: br0}\n  - {name: br1}\n  - {name: br2}\n  - {name: br3}\n"
+				   "  - {name: br4}\n  - {name: br5, vlan-aware: on}\n";
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(split_rings),
 		TEST_CASE(packed_rings),

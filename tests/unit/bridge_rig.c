@@ -33,7 +33,7 @@ static void record(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 		to->log[to->n++ % LOG_MAX] = number_of(frames[i]);
 	count(&port_counters_of(port, ctx)->tx_ok, taken);
 	if (taken < n)
-		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER, (uint64_t)(n - taken));
+		port_drop_tx_frames(port, ctx, TX_DROP_NO_BUFFER, frames + taken, (uint64_t)(n - taken));
 }
 
 static const struct port_ops recorder_ops = {.deliver = record};
