@@ -29,6 +29,9 @@ static const char *const ports[] = {
 	"g,bridge=br4,filter-to-vm=deny tcp dst port 25; allow",
 	"p,bridge=br5,access=10",
 	"t,bridge=br5,trunk=10",
+	"m,bridge=br6",
+	"n,bridge=br6",
+	"s,bridge=br6",
 	NULL,
 };
 
@@ -233,6 +236,31 @@ static void each_port_has_its_own_form(void **state)
 	expect_packet(&reader, 0, "p", 1, frame, 300, 300);
 	expect_packet(&reader, 1, "t", 2, got, 304, 304);
 	finish(&reader);
+	forget(&reader);
+}
+
+/* Its copies, beside what other ports of its bridge get; and what it sends, which is dropped. */
+static void a_sink_is_a_port(void **state)
+{
+	struct guest *m = guest_run("m", NULL), *n = guest_run("n", NULL), *s = guest_run("s", NULL);
+	struct reader reader;
+	struct fg_flow flow = {.id = 72};
+
+	capture(&reader, "\"ports\": [\"m\", \"n\", \"s\"]");
+	fg_flow_build(&flow, everybody, m->nic.mac, frame, 300);
+	OK(fg_nic_send(&m->nic, frame, 300, NULL));
+	assert_int_equal(fg_nic_recv(&s->nic, got, sizeof(got), FG_WAIT_MS), 300);
+	assert_int_equal(fg_nic_recv(&n->nic, got, sizeof(got), FG_WAIT_MS), 300);
+	read_packets(&reader, 3);
+	send_raw(s, m->nic.mac, s->nic.mac, 2, 200);
+	read_packets(&reader, 5);
+	finish(&reader);
+	assert_int_equal(cr_count(&reader.is, "m", 1, ""), 1);
+	assert_int_equal(cr_count(&reader.is, "n", 2, ""), 1);
+	assert_int_equal(cr_count(&reader.is, "s", 2, ""), 1);
+	assert_int_equal(cr_count(&reader.is, "s", 1, "rx_drop.mirror_sink"), 2);
+	for (int i = 0; i < 3; i++)
+		assert_memory_equal(reader.is.packet[i].bytes, frame, 300);
 	forget(&reader);
 }
 
@@ -466,12 +494,14 @@ static void a_reader_may_die(void **state)
 int main(void)
 {
 	static const char text[] = "bridges:\n  - {name: br0}\n  - {name: br1}\n  - {name: br2}\n  - {name: br3}\n"
-				   "  - {name: br4}\n  - {name: br5, vlan-aware: on}\n";
+				   "  - {name: br4}\n  - {name: br5, vlan-aware: on}\n"
+				   "  - {name: br6, mirrors: [{name: all, ports: m, to: s}]}\n";
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(split_rings),
 		TEST_CASE(packed_rings),
 		TEST_CASE(a_frame_that_is_cut_up_is_one),
 		TEST_CASE(each_port_has_its_own_form),
+		TEST_CASE(a_sink_is_a_port),
 		TEST_CASE(drops_at_the_entry),
 		TEST_CASE(drops_at_the_exit),
 		TEST_CASE(drops_by_filters),
