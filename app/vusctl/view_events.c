@@ -33,7 +33,7 @@ static void time_of_day(const char *text, char *shown, size_t size)
 
 static const char *mark_of(const char *event)
 {
-	static const char *const bad[] = {"ring.broken", "port.held_down", "port.failed", "missed"};
+	static const char *const bad[] = {"ring.broken", "port.held_down", "port.failed", "port.closed", "missed"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (strcmp(event, bad[i]) == 0)

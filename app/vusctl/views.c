@@ -41,6 +41,13 @@ static void link_cell(const json_t *port)
 	table_mark(strcmp(link, "up") == 0 ? MARK_GOOD : MARK_WARN);
 }
 
+static void state_cell(const json_t *port)
+{
+	table_cell("%s", text_of(port, "state"));
+	if (json_is_true(json_object_get(port, "closed")))
+		table_mark(MARK_WARN);
+}
+
 /* The names of what is listed, for scripts. */
 static void put_names(const json_t *list)
 {
@@ -72,7 +79,7 @@ void view_ports(const struct replies *replies)
 		number_cell(number_of(port, "rx_ok"));
 		number_cell(number_of(port, "tx_ok"));
 		number_cell(number_of(port, "rx_drops") + number_of(port, "tx_drops"));
-		table_cell("%s", text_of(port, "state"));
+		state_cell(port);
 	}
 	table_end("");
 }
@@ -399,7 +406,7 @@ static void rates_table(const json_t *before, const json_t *after)
 		rate_cell(dropped, seconds);
 		if (dropped > 0)
 			table_mark(MARK_WARN);
-		table_cell("%s", text_of(port, "state"));
+		state_cell(port);
 	}
 	table_end("");
 }

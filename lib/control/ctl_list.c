@@ -123,9 +123,7 @@ static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_t
 	struct ctl_text *text = list->text;
 	struct port_state state;
 
-	port->ops->state(port, &state);
-	if (switch_link_is_set_down(list->sw, port->name))
-		state = (struct port_state){.text = "its link is set down"};
+	switch_port_state(list->sw, port, &state);
 	entry_begins(list);
 	ctl_text_put(text, "\"name\":");
 	ctl_text_string(text, port->name);
@@ -137,6 +135,10 @@ static void add_port(struct ctl_list *list, struct port *port) RUNS_ON(control_t
 	add_string(text, "state", state.text);
 	if (port->starting) {
 		add_key(text, "starting");
+		ctl_text_put(text, "true");
+	}
+	if (switch_port_closed_seconds(list->sw, port) > 0) {
+		add_key(text, "closed");
 		ctl_text_put(text, "true");
 	}
 	add_counters(text, port);

@@ -165,7 +165,7 @@ static const struct metrics_kind bridge_kind = {
 	       "frames of the control thread for the port, or on its behalf, that were not sent",  \
 	       reason, help)
 
-enum { PORT_NUMBERS = 2 };
+enum { PORT_NUMBERS = 3 };
 
 static const struct metrics_row port_rows[] = {
 	{.name = "vuswitch_port",
@@ -177,6 +177,9 @@ static const struct metrics_row port_rows[] = {
 	{.name = "vuswitch_port_starting",
 	 .type = METRICS_GAUGE,
 	 .help = "1: the port's device is still being started"},
+	{.name = "vuswitch_port_closed",
+	 .type = METRICS_GAUGE,
+	 .help = "1: bpdu-guard has closed the port, frames go neither way for a while"},
 	PORT_COUNTER_ROWS(ALONE) RX_DROP_ROWS(RX_REASON) TX_DROP_ROWS(TX_REASON)
 		PUNT_DROP_ROWS(PUNT_REASON) INJECT_DROP_ROWS(INJECT_REASON)};
 _Static_assert(sizeof(port_rows) / sizeof(port_rows[0]) == 1 + PORT_NUMBERS + PORT_COUNTERS,
@@ -324,6 +327,7 @@ static void gather_port(struct ctl_metrics *metrics, unsigned int id) RUNS_ON(co
 	port_counters_sum(port, &sum);
 	values[0] = state.up && !switch_link_is_set_down(metrics->sw, port->name);
 	values[1] = port->starting;
+	values[2] = switch_port_closed_seconds(metrics->sw, port) > 0;
 	for (unsigned int i = 0; i < PORT_COUNTERS; i++)
 		values[PORT_NUMBERS + i] = counted(&sum.value[i]);
 	metrics_set_add(metrics->set, &port_kind,

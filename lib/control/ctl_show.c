@@ -106,11 +106,15 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 	option_to_json(&bridge_port_options, &config->member, options);
 	json_object_set_new(object, "options", options);
 	port->ops->show(port, object);
-	if (switch_port_is_closed(sw, port))
-		json_object_set_new(object, "closed", json_true());
 	if (switch_link_is_set_down(sw, port->name)) {
 		json_object_set_new(object, "link", json_string("down"));
 		json_object_set_new(object, "link_set", json_string("down"));
+	} else if (switch_port_closed_seconds(sw, port) > 0) {
+		struct port_state state;
+
+		switch_port_state(sw, port, &state);
+		json_object_set_new(object, "state", json_string(state.text));
+		json_object_set_new(object, "closed", json_true());
 	}
 	for (uint16_t i = 0; i < port->rxq_n; i++)
 		if (port->rxq[i] != NULL)

@@ -155,8 +155,10 @@ const struct config_port *switch_port_config(const struct vus_switch *sw, const 
 const char *switch_port_from(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
 /* The profile that it is to have; NULL: none. */
 const char *switch_port_profile(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
-/* A frame of spanning tree came from it, and bpdu-guard has closed it for now. */
-bool switch_port_is_closed(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
+/* A frame of spanning tree came from it, and bpdu-guard has closed it: for so many seconds yet, 1 at least; 0: it is open. */
+unsigned int switch_port_closed_seconds(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
+/* What the port is up to: as its driver says, unless its link is set down or a guard has closed it. */
+void switch_port_state(const struct vus_switch *sw, struct port *port, struct port_state *state) RUNS_ON(control_thread);
 unsigned int switch_ports_n(const struct vus_switch *sw) RUNS_ON(control_thread);
 /* What was applied last. */
 const struct config *switch_config(const struct vus_switch *sw) RUNS_ON(control_thread);

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "guard.h"
 #include "log.h"
+#include "monitor.h"
 #include "offence.h"
 #include "switch_private.h"
 
@@ -16,9 +17,25 @@ void switch_guard_init(struct switch_port *sp)
 	sp->opens.fire = opens;
 }
 
-bool switch_port_is_closed(const struct vus_switch *sw, const struct port *port)
+unsigned int switch_port_closed_seconds(const struct vus_switch *sw, const struct port *port)
 {
-	return sw->port[port->id]->closed;
+	const struct switch_port *sp = sw->port[port->id];
+	uint64_t now = clock_ns();
+
+	if (!sp->closed)
+		return 0;
+	return sp->opens.due_ns > now ? (unsigned int)((sp->opens.due_ns - now + NS_PER_S - 1) / NS_PER_S) : 1;
+}
+
+void switch_port_state(const struct vus_switch *sw, struct port *port, struct port_state *state)
+{
+	unsigned int closed = switch_port_closed_seconds(sw, port);
+
+	port->ops->state(port, state);
+	if (switch_link_is_set_down(sw, port->name))
+		*state = (struct port_state){.text = "its link is set down"};
+	else if (closed > 0)
+		snprintf(state->text, sizeof(state->text), "closed by bpdu-guard, %u s left", closed);
 }
 
 /* No lcore has it yet: what was reported and not taken when it left its last bridge is over. */
@@ -53,6 +70,7 @@ static void open_port(struct switch_port *sp) RUNS_ON(control_thread)
 	loop_timer_stop(sp->sw->loop, &sp->opens);
 	offence_reset(sp->port);
 	log_info(sp->made.name, "is open again");
+	monitor_emit(MONITOR_PORT_OPENED, sp->made.name, NULL);
 }
 
 static void opens(struct loop_timer *timer)
@@ -95,4 +113,6 @@ void switch_guard_close(struct switch_port *sp)
 	loop_timer_start(sp->sw->loop, &sp->opens, options->close_seconds * NS_PER_S);
 	log_warn(sp->made.name, "a frame of spanning tree came from it: closed for %u seconds (bpdu-guard)",
 		 options->close_seconds);
+	monitor_emit(MONITOR_PORT_CLOSED, sp->made.name, "{s:s, s:i}", "by", "bpdu-guard", "seconds",
+		     (int)options->close_seconds);
 }

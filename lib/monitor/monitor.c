@@ -56,6 +56,25 @@ const struct monitor_spec monitor_table[MONITOR_EVENTS] = {
 		.help = "after port.held_down: front ends are let in again",
 		.has_port = true,
 	},
+	[MONITOR_PORT_CHANGED] = {
+		.name = "port.changed",
+		.help = "a request or a reload changes options of the port, or sets its link",
+		.has_port = true,
+		.field = {{"what", "text", "changed: while it runs; anew: it is made anew"},
+			  {"text", "text", "what it was and what it is: \"port vm1: access 10 -> 20: changed while it runs\""},
+			  {"by", "text", "who asked, or that the file was read again"}},
+	},
+	[MONITOR_PORT_CLOSED] = {
+		.name = "port.closed",
+		.help = "a guard has closed the port: frames go neither way for a while",
+		.has_port = true,
+		.field = {{"by", "text", "the option that says so"}, {"seconds", "number", "for how long"}},
+	},
+	[MONITOR_PORT_OPENED] = {
+		.name = "port.opened",
+		.help = "after port.closed: frames go both ways again",
+		.has_port = true,
+	},
 	[MONITOR_MAC_MOVED] = {
 		.name = "mac.moved",
 		.help = "an address that was behind another port is behind this one now",
@@ -104,6 +123,15 @@ const struct monitor_spec monitor_table[MONITOR_EVENTS] = {
 		.field = {{"reason", "text", "why, and how to mend it"}},
 	},
 	[MONITOR_PORT_REMOVED] = {.name = "port.removed", .help = "a port is gone", .has_port = true},
+	[MONITOR_CONFIG_CHANGE] = {
+		.name = "config.change",
+		.help = "a request or a reload changes something else than a port",
+		.field = {{"kind", "text", "switch, bridge, profile or log"},
+			  {"name", "text", "of the bridge or the profile; empty: it has none"},
+			  {"what", "text", "comes, goes, changed or anew"},
+			  {"text", "text", "what it was and what it is"},
+			  {"by", "text", "who asked, or that the file was read again"}},
+	},
 	[MONITOR_CONFIG_CHANGED] = {
 		.name = "config.changed",
 		.help = "a configuration has taken effect: nothing of it comes or goes any more",

@@ -182,11 +182,43 @@ static void the_log_names_the_addresses(void **state)
 
 /* --- closed ------------------------------------------------------------------------------------------------------ */
 
+/* Of one port, or of the list of all: whether it says that it is closed, and the words for that. */
+static bool says_closed(const json_t *port)
+{
+	bool closed = json_is_true(json_object_get(port, "closed"));
+	const char *state = json_string_value(json_object_get(port, "state"));
+	unsigned int left;
+
+	assert_non_null(state);
+	assert_int_equal(sscanf(state, "closed by bpdu-guard, %u s left", &left) == 1, closed);
+	assert_true(!closed || (left >= 1 && left <= 3600));
+	return closed;
+}
+
 static bool is_closed(void)
 {
 	json_t *answer = fg_switch_query(&fixture.sw, "port", "x");
-	bool closed = json_is_true(json_object_get(json_object_get(answer, "port"), "closed"));
+	bool closed = says_closed(json_object_get(answer, "port"));
 
+	json_decref(answer);
+	return closed;
+}
+
+static bool is_closed_in_list(void)
+{
+	json_t *answer = fg_switch_ask(&fixture.sw, "{\"command\": \"ports\"}\n"), *port;
+	bool closed = false, found = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "ports"), i, port)
+	{
+		bool is_x = strcmp(json_string_value(json_object_get(port, "name")), "x") == 0, says = says_closed(port);
+
+		assert_true(is_x || !says);
+		found |= is_x;
+		closed |= says;
+	}
+	assert_true(found);
 	json_decref(answer);
 	return closed;
 }
@@ -221,6 +253,7 @@ static void a_bpdu_closes_the_port(void **state)
 	read_account("x", &x0);
 	send_bpdu(x);
 	await_closed(true);
+	assert_true(is_closed_in_list());
 	assert_int_equal(log_lines("a frame of spanning tree came from it: closed for 3600 seconds"), 1);
 	assert_false(is_known(x));
 	send_raw(x, h0->nic.mac, x->nic.mac, 5, 100);
@@ -233,6 +266,7 @@ static void a_bpdu_closes_the_port(void **state)
 	assert_true(is_closed());
 	ask_ok("set", ", \"bpdu-guard\": \"drop\"");
 	assert_false(is_closed());
+	assert_false(is_closed_in_list());
 	settle(x, h0);
 	send_bpdu(x);
 	settle(x, h0);
