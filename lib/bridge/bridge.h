@@ -111,6 +111,11 @@ void bridge_give_up(struct lcore_ctx *ctx, struct port_rxq *q) RUNS_ON(lcore_thr
 unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *from,
 			   struct frame *frame) RUNS_ON(lcore_thread);
 
+/* Sends one out of a port, whatever its destination, if one from no port of the bridge may leave there; and counts it as
+ * injected.
+ * Returns: whether it may. */
+bool bridge_inject_port(struct lcore_ctx *ctx, struct port *to, struct frame *frame) RUNS_ON(lcore_thread);
+
 static inline mac_key_t mac_key(const uint8_t *bytes)
 {
 	return (mac_key_t)bytes[0] | (mac_key_t)bytes[1] << 8 | (mac_key_t)bytes[2] << 16 |

@@ -31,6 +31,19 @@ static bool leaves_by(const struct ingress *in, struct port *port, struct frame 
 	return bridge_egress_by(in, port, policy, in->vlan != NULL, &frame, 1) == VERDICT_PASS;
 }
 
+bool bridge_inject_port(struct lcore_ctx *ctx, struct port *to, struct frame *frame)
+{
+	const struct ingress in = ingress_of(ctx, to->bridge, NULL);
+	uint16_t fid;
+
+	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, frame, &fid) != VERDICT_PASS)
+		return false;
+	if (!leaves_by(&in, to, frame))
+		return false;
+	count(&port_counters_of(to, ctx)->injected, 1);
+	return true;
+}
+
 unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, struct port *from,
 			   struct frame *frame)
 {

@@ -142,14 +142,13 @@ static void ask_all(const struct switch_groups *g, uint16_t fid, enum group_fami
 	lcores_inject_bridge(g->of->bridge, NULL, frame, group_query_write(&query, frame));
 }
 
-/* Out of one port, with the tag with which it sends that VLAN. */
-static void ask_port(const struct switch_groups *g, struct port *port, uint16_t fid, struct group_query *query)
+/* Out of one port, which sends it with its VLAN's tag or without. */
+static void ask_port(struct port *port, uint16_t fid, struct group_query *query)
 	RUNS_ON(control_thread)
 {
-	const struct policy_vlan *vlan = policy_vlan_of(rcu_own(&port->policy));
 	uint8_t frame[GROUP_QUERY_BYTES];
 
-	query->vlan = bridge_is_vlan_aware(g->of->bridge) && vlan->untagged != fid ? fid : 0;
+	query->vlan = fid;
 	lcores_inject_port(port, frame, group_query_write(query, frame));
 }
 
@@ -160,7 +159,7 @@ static void ask_for_group(const struct switch_groups *g, struct port *port, cons
 
 	query.group = &key->group;
 	query.response_ms = GROUP_LAST_MEMBER_MS;
-	ask_port(g, port, key->fid, &query);
+	ask_port(port, key->fid, &query);
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------- */
@@ -416,7 +415,7 @@ void switch_groups_port_came(struct switch_port *sp)
 		/* RFC 4541, 2.1.1: in the name of nobody, where it is another one who asks. */
 		if (!state.ours && family == GROUP_IPV4)
 			config.own[GROUP_IPV4] = (struct group_address){{0}};
-		ask_port(g, sp->port, fid, &query);
+		ask_port(sp->port, fid, &query);
 	}
 }
 

@@ -40,8 +40,8 @@ void lcore_injects_fini(struct lcore *lc)
 
 static void send_out_of(struct lcore_ctx *ctx, struct port *port, struct frame *frame) RUNS_ON(lcore_thread)
 {
-	count(&port_counters_of(port, ctx)->injected, 1);
-	port->ops->deliver(port, ctx, &frame, 1);
+	if (!bridge_inject_port(ctx, port, frame))
+		count(&port_counters_of(port, ctx)->inject_drop[INJECT_DROP_REFUSED], 1);
 }
 
 static void send_inject(struct lcore_ctx *ctx, struct inject *inject) RUNS_ON(lcore_thread)

@@ -21,7 +21,9 @@
 struct bridge;
 struct port;
 
-/* Out of a port of a bridge, whatever its destination. */
+/* Out of a port of a bridge, whatever its destination: as a frame of the switch's own that is flooded there, so not out of one
+ * that is closed, not in the frame's VLAN or a mirror's sink, and through its filter. On a vlan-aware bridge a frame without a
+ * tag is in VLAN 1, and it leaves with a tag or without as the port sends its VLAN. */
 int lcores_inject_port(struct port *to, const uint8_t *bytes, uint16_t len) RUNS_ON(control_thread);
 
 /* Into a bridge: looked up like a frame that came from `from`, one of its ports; it does not come back there, and leaves by the

@@ -150,7 +150,8 @@
 	ROW(RATE, rate, "more than 250 a second, or 32 at once, for this port")       \
 	ROW(FULL, full, "the lcore was busy, and as many frames were waiting as may") \
 	ROW(GONE, gone, "the port left its bridge meanwhile")                         \
-	ROW(ALONE, alone, "to be flooded, and there is no other port that it may leave by")
+	ROW(ALONE, alone, "to be flooded, and there is no other port that it may leave by")           \
+	ROW(REFUSED, refused, "the port is closed, a mirror's sink, or not in the frame's VLAN")
 
 #define PORT_COUNTER_ENUM(name, side, unit, help) PORT_COUNTER_##name,
 enum { PORT_COUNTER_ROWS(PORT_COUNTER_ENUM) PORT_COUNTERS_ALONE };

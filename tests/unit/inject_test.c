@@ -2,6 +2,7 @@
 /* Frames that control makes and real lcores send: where they go, what is refused, and that a port that goes takes its own
  * along. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,8 +10,10 @@
 #include "cases.h"
 #include "clock.h"
 #include "eal.h"
+#include "filter_list.h"
 #include "lcore_inject.h"
 #include "lcore_rig.h"
+#include "mirror_map.h"
 #include "policy.h"
 
 static const uint8_t everybody[CONTROL_FRAME_MAX + 1] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
@@ -139,6 +142,66 @@ static void out_of_no_port(void **state)
 	assert_int_equal(atomic_load(&source[5].delivered), delivered);
 	for (int i = 0; i < SOURCES; i++)
 		assert_int_equal(port_policy_set(&source[i].port, &(struct policy_config){0}), 0);
+}
+
+/* A port that nothing may go to gets none of control's either, and what its filter denies does not pass. */
+static void what_may_not_leave(void **state)
+{
+	uint64_t refused = COUNTER(3, inject_drop[INJECT_DROP_REFUSED]), denied = COUNTER(3, tx_drop[TX_DROP_FILTER]);
+	uint64_t injected = COUNTER(3, injected), delivered = atomic_load(&source[3].delivered);
+	struct filter_list *list;
+	struct fail why;
+
+	role_assert_control();
+	assert_int_equal(port_policy_set(&source[3].port, &(struct policy_config){.closed = true}), 0);
+	assert_int_equal(lcores_inject_port(&source[3].port, everybody, LEN), 0);
+	await_sleep();
+	assert_int_equal(COUNTER(3, inject_drop[INJECT_DROP_REFUSED]), refused + 1);
+	assert_int_equal(COUNTER(3, injected), injected);
+	assert_int_equal(filter_list_read("deny", &list, &why), 0);
+	assert_int_equal(port_policy_set(&source[3].port, &(struct policy_config){.filter = {[FILTER_TO] = list}}), 0);
+	assert_int_equal(lcores_inject_port(&source[3].port, everybody, LEN), 0);
+	await_sleep();
+	assert_int_equal(COUNTER(3, tx_drop[TX_DROP_FILTER]), denied + 1);
+	assert_int_equal(atomic_load(&source[3].delivered), delivered);
+	assert_int_equal(port_policy_set(&source[3].port, &(struct policy_config){0}), 0);
+	filter_list_free(list);
+	assert_int_equal(lcores_inject_port(&source[3].port, everybody, LEN), 0);
+	assert_true(await_equal(&source[3].delivered, delivered + 1));
+	await_sleep();
+}
+
+/* A sink gets copies of what control sends to others, and nothing of control's own. */
+static void what_is_mirrored(void **state)
+{
+	enum { SINK = 3, SEEN = 2 };
+	struct mirror_map *map = calloc(1, sizeof(*map));
+	uint64_t refused = COUNTER(SINK, inject_drop[INJECT_DROP_REFUSED]), mirrored = COUNTER(SINK, mirrored);
+	uint64_t sunk = atomic_load(&source[SINK].delivered), seen = atomic_load(&source[SEEN].delivered);
+
+	role_assert_control();
+	assert_non_null(map);
+	map->mirror[0] = mirror_create(&(struct mirror_config){.name = "m"}, lcores_n());
+	assert_non_null(map->mirror[0]);
+	map->n = 1;
+	map->sink[0] = SINK;
+	port_set_add(&map->sinks, SINK);
+	map->of[MIRROR_TO][SEEN] = 1;
+	bridge_set_mirrors(bridge, map);
+	assert_int_equal(lcores_inject_port(&source[SINK].port, everybody, LEN), 0);
+	await_sleep();
+	assert_int_equal(COUNTER(SINK, inject_drop[INJECT_DROP_REFUSED]), refused + 1);
+	assert_int_equal(atomic_load(&source[SINK].delivered), sunk);
+	assert_int_equal(lcores_inject_port(&source[SEEN].port, everybody, LEN), 0);
+	assert_true(await_equal(&source[SINK].delivered, sunk + 1));
+	/* Into the bridge: to all, and one copy. */
+	send_into_bridge(1, LEN);
+	assert_true(await_equal(&source[SEEN].delivered, seen + 2));
+	await_sleep();
+	assert_int_equal(atomic_load(&source[SINK].delivered), sunk + 2);
+	assert_int_equal(COUNTER(SINK, mirrored), mirrored + 2);
+	bridge_set_mirrors(bridge, NULL);
+	await_lcores();
 }
 
 /* Its lcore polls `source` and stays there, until it is let go. */
@@ -312,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(into_a_bridge), CASE(out_of_one_port),  CASE(what_is_refused),	       CASE(a_full_ring),
 		CASE(each_port_has_its_rate), CASE(out_of_no_port), CASE(a_port_with_a_full_ring_goes),
+		CASE(what_may_not_leave), CASE(what_is_mirrored),
 		CASE(an_echo),	     CASE(a_port_that_goes), CASE(a_port_that_goes_meanwhile),
 	};
 
