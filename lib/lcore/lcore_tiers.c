@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lcore_held.h"
 #include "lcore_private.h"
 #include "mem_guest.h"
 #include "mem_note.h"
@@ -59,15 +60,6 @@ static void warm_leave(struct lcore_tiers *tiers, uint32_t at)
 		warm_set(tiers, at, tiers->warm[tiers->warm_n]);
 }
 
-/* Few are held at a time, and each of them for the time of many visits: they are not sorted. */
-static void held_first(struct lcore_tiers *tiers)
-{
-	tiers->held_until = UINT64_MAX;
-	for (uint32_t i = 0; i < tiers->held_n; i++)
-		if (tiers->held[i].until < tiers->held_until)
-			tiers->held_until = tiers->held[i].until;
-}
-
 static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)
 {
 	struct lcore_place *place = &tiers->place[slot];
@@ -79,9 +71,7 @@ static void lcore_leave_tier(struct lcore_tiers *tiers, uint16_t slot)
 	} else if (place->tier == TIER_WARM) {
 		warm_leave(tiers, place->at);
 	} else if (place->tier == TIER_HELD) {
-		tiers->held[place->at] = tiers->held[--tiers->held_n];
-		tiers->place[tiers->held[place->at].slot].at = place->at;
-		held_first(tiers);
+		lcore_held_leave(tiers, slot);
 	} else if (place->tier == TIER_COLD) {
 		tiers->cold_n--;
 	}
@@ -134,10 +124,7 @@ static bool become_held(struct lcore *lc, uint16_t slot, uint64_t at) RUNS_ON(lc
 		return false;
 	lcore_leave_tier(tiers, slot);
 	place->tier = TIER_HELD;
-	place->at = (uint16_t)tiers->held_n;
-	tiers->held[tiers->held_n++] = (struct lcore_held){.until = until, .slot = slot};
-	if (until < tiers->held_until)
-		tiers->held_until = until;
+	lcore_held_join(tiers, slot, until);
 	return true;
 }
 
@@ -145,9 +132,8 @@ void lcore_let_go(struct lcore *lc, uint64_t at)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
 
-	for (uint32_t i = tiers->held_n; i-- > 0;)
-		if (tiers->held[i].until <= at)
-			become_hot(lc, tiers->held[i].slot, at, at);
+	while (tiers->held_n > 0 && tiers->held[0].until <= at)
+		become_hot(lc, tiers->held[0].slot, at, at);
 }
 
 static bool can_be_cold(const struct port_rxq *q)

@@ -105,7 +105,7 @@ struct lcore_place {
 struct lcore_tiers {
 	struct lcore_hot *hot;	 /* [LCORE_QUEUES_MAX], all four; the system gives memory for what is used */
 	struct lcore_warm *warm;
-	struct lcore_held *held;
+	struct lcore_held *held; /* a heap: lcore_held.h */
 	struct lcore_place *place;
 	uint32_t hot_n, warm_n, held_n, cold_n;
 	uint64_t held_until;	 /* the first of those that are held; UINT64_MAX: none is */
