@@ -231,6 +231,14 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	ctl_metrics_apply(vus->metrics);
 }
 
+static const char *vuswitch_failed(void *arg, unsigned int i)
+{
+	const struct vuswitch *vus = arg;
+
+	role_assert_control();
+	return ctl_metrics_failed(vus->metrics, i);
+}
+
 /* Notifies the service manager when it begins and ends: `systemctl reload` returns when the new configuration is in force,
  * and on the disk as the last good one. */
 static void vuswitch_reload(void *arg)
@@ -336,6 +344,7 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		.state = vus->options.state,
 		.read = vuswitch_read_config,
 		.taken = vuswitch_take_config,
+		.failed = vuswitch_failed,
 		.arg = vus,
 	});
 	spare_cpus_find(&cpus);

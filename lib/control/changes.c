@@ -93,6 +93,11 @@ static void answer(struct change *change, json_t *reply) RUNS_ON(control_thread)
 	change_free(change);
 }
 
+const char *changes_failed(const struct changes *changes, unsigned int i)
+{
+	return changes->options.failed != NULL ? changes->options.failed(changes->options.arg, i) : NULL;
+}
+
 /* What an edit has failed to make is what it was before it. */
 static void take_back(struct changes *changes, struct config_edit *undo) RUNS_ON(control_thread)
 {

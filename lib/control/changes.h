@@ -47,6 +47,9 @@ struct changes_options {
 	int (*read)(void *arg, struct tree *requests, struct config *config, struct fail *fail);
 	/* The file has been read: `config`, which is to be applied, or NULL and why not. */
 	void (*taken)(void *arg, struct config *config, const struct fail *fail);
+	/* Of what is the switch's own in the file and could not be done when it was applied last, the line about the i-th; NULL:
+	 * there are no more. May be NULL itself. */
+	const char *(*failed)(void *arg, unsigned int i);
 	void *arg;
 };
 

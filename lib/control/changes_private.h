@@ -73,6 +73,9 @@ void change_free_others(struct change *change);
 /* A port whose profile item `i` has changed could not be made or changed. */
 bool change_profile_has_failed(const struct change *change, unsigned int i) RUNS_ON(control_thread);
 
+/* changes.c: changes_options.failed(). */
+const char *changes_failed(const struct changes *changes, unsigned int i) RUNS_ON(control_thread);
+
 /* changes_reply.c: {"error": ..., "code": ...}. */
 json_t *change_reply_error(int error, const struct fail *fail);
 /* Of a change that has been checked. */

@@ -113,8 +113,12 @@ static void add_outcome(struct outcome *outcome, const char *kind, const char *n
 	text = json_string(why);
 	json_object_set_new(entry, "error", text != NULL ? text : json_string("(not UTF-8)"));
 	json_array_append_new(outcome->failed, entry);
-	if (outcome->error[0] == '\0')
+	if (outcome->error[0] != '\0')
+		return;
+	if (name != NULL)
 		snprintf(outcome->error, sizeof(outcome->error), "%s %s cannot be made or changed: %s", kind, name, why);
+	else
+		snprintf(outcome->error, sizeof(outcome->error), "%s", why);
 }
 
 static void look_at_edit(const struct change *change, struct outcome *outcome, struct config_edit *undo)
@@ -138,6 +142,15 @@ static void look_at_edit(const struct change *change, struct outcome *outcome, s
 	}
 }
 
+/* What is nobody's but the switch's: it has no name. */
+static void add_failed(const struct change *change, struct outcome *outcome) RUNS_ON(control_thread)
+{
+	const char *why;
+
+	for (unsigned int i = 0; (why = changes_failed(change->changes, i)) != NULL; i++)
+		add_outcome(outcome, "switch", NULL, SWITCH_FAILED, why);
+}
+
 static void look_at_all(const struct change *change, struct outcome *outcome) RUNS_ON(control_thread)
 {
 	const struct vus_switch *sw = change->sw;
@@ -152,6 +165,7 @@ static void look_at_all(const struct change *change, struct outcome *outcome) RU
 
 		add_outcome(outcome, "port", config->ports[i].name, progress, why);
 	}
+	add_failed(change, outcome);
 }
 
 json_t *change_reply_made(struct change *change, struct config_edit *undo)

@@ -234,6 +234,8 @@ struct reader {
 	struct metrics_server *server; /* NULL: none */
 	char *where;
 	struct rights rights;
+	bool failed; /* it cannot be listened there: `fail` says why */
+	struct fail fail;
 	atomic_bool asks; /* a set is wanted; set by the server's thread */
 };
 
@@ -476,18 +478,19 @@ static void apply(struct ctl_metrics *metrics, unsigned int i, const char *where
 		.ask = ctl_metrics_asked,
 		.arg = reader,
 	};
-	struct fail fail;
 
-	if (is_as_before(reader, where, rights))
+	/* What failed is tried again. */
+	if (is_as_before(reader, where, rights) && (where == NULL || reader->server != NULL))
 		return;
 	stop_reader(reader);
+	reader->failed = false;
 	if (where == NULL)
 		return;
-	/* What failed is not tried again with each change of something else. */
 	reader->where = strdup(where);
 	reader->rights = *rights;
-	if (metrics_server_create(&options, &reader->server, &fail) != 0)
-		log_error("metrics", "%s", fail.text);
+	reader->failed = metrics_server_create(&options, &reader->server, &reader->fail) != 0;
+	if (reader->failed)
+		log_error("metrics", "%s", reader->fail.text);
 	else if (i == UNIX)
 		log_info("metrics", "read them with curl --unix-socket %s http://localhost/metrics",
 			 where);
@@ -510,6 +513,14 @@ void ctl_metrics_apply(struct ctl_metrics *metrics)
 
 	apply(metrics, UNIX, options->metrics, &rights);
 	apply(metrics, TCP, options->metrics_listen, &(struct rights){0});
+}
+
+const char *ctl_metrics_failed(const struct ctl_metrics *metrics, unsigned int i)
+{
+	for (unsigned int at = 0; at < SERVERS; at++)
+		if (metrics->reader[at].failed && i-- == 0)
+			return metrics->reader[at].fail.text;
+	return NULL;
 }
 
 struct ctl_metrics *ctl_metrics_create(struct loop *loop, struct vus_switch *sw,

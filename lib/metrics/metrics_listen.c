@@ -2,6 +2,7 @@
 #include "metrics_listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 #include "unix_connect.h"
 
-enum { BACKLOG = 16, MODE_NORMAL = 0660 };
+enum { BACKLOG = 16, MODE_NORMAL = 0660, SOCKET_PATH_BYTES = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 /* --- what is written --------------------------------------------------------------------------------------------- */
 
@@ -90,22 +91,39 @@ static int refuse(struct metrics_listener *listener, struct fail *fail, const ch
 	if (listener->fd >= 0)
 		close(listener->fd);
 	listener->fd = -1;
-	return fail_set(fail, error, "metrics cannot be read at %.200s: %s; %s", where != NULL ? where : "?",
-			strerror(-error), mend);
+	return fail_set(fail, error, "metrics cannot be read at %s: %s; %s", where, strerror(-error), mend);
 }
 
-static int is_in_the_way(const char *path, struct fail *fail)
+/* A path in a folder that is looked up once, however links on its way to it change. False: it does not fit. */
+static bool in_folder(int folder, const char *base, char path[SOCKET_PATH_BYTES])
 {
+	return snprintf(path, SOCKET_PATH_BYTES, "/proc/self/fd/%d/%s", folder, base) < SOCKET_PATH_BYTES;
+}
+
+/* The folder of the socket, as a descriptor that stands for it, and the socket's name there. -1 and errno. */
+static int open_folder(const char *path, const char **base)
+{
+	char folder[SOCKET_PATH_BYTES];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path) + 1, path);
+	*base = slash + 1;
+	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int is_in_the_way(const struct metrics_listener *listener, const char *path, struct fail *fail)
+{
+	const char *address = listener->address.sun_path;
 	struct stat file;
 
-	if (lstat(path, &file) != 0)
+	if (fstatat(listener->folder, listener->base, &file, AT_SYMLINK_NOFOLLOW) != 0)
 		return 0;
 	if (!S_ISSOCK(file.st_mode))
 		return fail_set(fail, -EEXIST,
 				"metrics cannot be read at %s: this file is not a socket; move it "
 				"away, or give another path",
 				path);
-	if (unix_is_listened_on(path))
+	if (unix_is_listened_on(address))
 		return fail_set(fail, -EADDRINUSE,
 				"metrics cannot be read at %s: another program answers here; stop "
 				"it, or give another path",
@@ -113,43 +131,85 @@ static int is_in_the_way(const char *path, struct fail *fail)
 	return 0;
 }
 
-int metrics_listen_unix(struct metrics_listener *listener, const char *path,
-			const struct rights *rights, struct fail *fail)
+/* The file of the socket gets its mode and its owner, by a descriptor and not by its path: who may write in the folder could put
+ * a link there, and have what it leads to given away. -1 and errno. */
+static int give_rights(struct metrics_listener *listener, const struct rights *rights)
 {
-	static const char mend[] =
-		"give a path in a folder that is there and that the switch may write to";
+	int fd = openat(listener->folder, listener->base, O_PATH | O_NOFOLLOW | O_CLOEXEC), error = 0;
 	mode_t mode = rights->given[RIGHTS_MODE] ? rights->mode : MODE_NORMAL;
 	uid_t owner = rights->given[RIGHTS_OWNER] ? rights->owner : (uid_t)-1;
 	gid_t group = rights->given[RIGHTS_GROUP] ? rights->group : (gid_t)-1;
-	int error = metrics_listen_check_path(path, "metrics", fail);
+	struct stat *file = &listener->file;
+	char link[32];
 
-	*listener = (struct metrics_listener){.fd = -1};
-	if (error == 0)
-		error = is_in_the_way(path, fail);
+	if (fd < 0 || fstat(fd, file) != 0) {
+		error = errno;
+	} else if (!S_ISSOCK(file->st_mode) || file->st_uid != geteuid() || file->st_nlink != 1) {
+		error = EPERM;
+	} else {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		/* The mode first: to change it afterwards needs more than to give the file away. Nobody can connect yet. */
+		if (chmod(link, mode) != 0 || fchownat(fd, "", owner, group, AT_EMPTY_PATH) != 0)
+			error = errno;
+	}
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static int listen_in_folder(struct metrics_listener *listener, const char *path, const struct rights *rights,
+			    struct fail *fail)
+{
+	static const char mend[] =
+		"give a path in a folder that is there and that the switch may write to";
+	int error = is_in_the_way(listener, path, fail);
+
 	if (error != 0)
 		return error;
-	listener->address.sun_family = AF_UNIX;
-	strcpy(listener->address.sun_path, path);
 	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		return refuse(listener, fail, path, mend);
-	unlink(path);
+	unlinkat(listener->folder, listener->base, 0);
 	/* The mode a socket has when it is bound becomes its file's: there is no moment at which
 	 * others may connect. */
 	if (fchmod(listener->fd, 0600) != 0 ||
 	    bind(listener->fd, (struct sockaddr *)&listener->address, sizeof(listener->address)) !=
 		    0)
 		return refuse(listener, fail, path, mend);
-	if (((owner != (uid_t)-1 || group != (gid_t)-1) && lchown(path, owner, group) != 0) ||
-	    chmod(path, mode) != 0 || lstat(path, &listener->file) != 0 ||
-	    listen(listener->fd, BACKLOG) != 0) {
+	if (give_rights(listener, rights) != 0 || listen(listener->fd, BACKLOG) != 0) {
 		error = refuse(listener, fail, path,
 			       "give metrics-owner, metrics-group and metrics-mode that the switch "
-			       "may set");
-		unlink(path);
+			       "may set, and let nobody else write in its folder");
+		unlinkat(listener->folder, listener->base, 0);
 		return error;
 	}
 	return 0;
+}
+
+int metrics_listen_unix(struct metrics_listener *listener, const char *path,
+			const struct rights *rights, struct fail *fail)
+{
+	int error = metrics_listen_check_path(path, "metrics", fail);
+	const char *base;
+
+	*listener = (struct metrics_listener){.fd = -1, .folder = -1, .address.sun_family = AF_UNIX};
+	if (error != 0)
+		return error;
+	listener->folder = open_folder(path, &base);
+	if (listener->folder < 0)
+		return refuse(listener, fail, path, "give a path in a folder that is there");
+	snprintf(listener->base, sizeof(listener->base), "%s", base);
+	if (!in_folder(listener->folder, base, listener->address.sun_path))
+		error = fail_set(fail, -ENAMETOOLONG,
+				 "metrics cannot be read at %s: the name of the file is too long; give a shorter one", path);
+	else
+		error = listen_in_folder(listener, path, rights, fail);
+	if (error != 0) {
+		close(listener->folder);
+		listener->folder = -1;
+	}
+	return error;
 }
 
 int metrics_listen_tcp(struct metrics_listener *listener, const char *text, struct fail *fail)
@@ -161,7 +221,7 @@ int metrics_listen_tcp(struct metrics_listener *listener, const char *text, stru
 	socklen_t len;
 	int error = metrics_listen_parse(text, &address, &len, fail);
 
-	*listener = (struct metrics_listener){.fd = -1};
+	*listener = (struct metrics_listener){.fd = -1, .folder = -1};
 	if (error != 0)
 		return error;
 	listener->fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -177,14 +237,17 @@ int metrics_listen_tcp(struct metrics_listener *listener, const char *text, stru
 
 void metrics_listen_end(struct metrics_listener *listener)
 {
-	const char *path = listener->address.sun_path;
 	struct stat file;
 
 	if (listener->fd < 0)
 		return;
 	shutdown(listener->fd, SHUT_RDWR);
-	if (path[0] != '\0' && lstat(path, &file) == 0 && file.st_ino == listener->file.st_ino &&
-	    file.st_dev == listener->file.st_dev)
-		unlink(path);
 	listener->fd = -1;
+	if (listener->folder < 0)
+		return;
+	if (fstatat(listener->folder, listener->base, &file, AT_SYMLINK_NOFOLLOW) == 0 && file.st_ino == listener->file.st_ino &&
+	    file.st_dev == listener->file.st_dev)
+		unlinkat(listener->folder, listener->base, 0);
+	close(listener->folder);
+	listener->folder = -1;
 }

@@ -25,11 +25,13 @@ int metrics_listen_check_path(const char *path, const char *what, struct fail *f
 int metrics_listen_parse(const char *text, struct sockaddr_storage *address, socklen_t *len,
 			 struct fail *fail);
 
-/* A listener. All zero, with fd -1: none. */
+/* A listener. All zero, with descriptors -1: none. */
 struct metrics_listener {
-	int fd;			    /* does not block */
-	struct sockaddr_un address; /* of a unix socket; an empty path: TCP */
-	struct stat file;	    /* ours, to be distinguished from a successor's */
+	int fd;	    /* does not block */
+	int folder; /* of a unix socket: all that is done to its file is done in this one; -1: TCP */
+	char base[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* the file's name there */
+	struct sockaddr_un address;				 /* by the folder's descriptor */
+	struct stat file; /* ours, to be distinguished from a successor's */
 };
 
 /* Listens at a path; a file left by a switch that was killed is replaced, one at which somebody

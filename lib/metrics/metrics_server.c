@@ -345,7 +345,7 @@ int metrics_server_create(const struct metrics_server_options *options,
 		return fail_set(fail, -ENOMEM, "metrics: no memory");
 	server->options = *options;
 	server->ask = options->ask;
-	server->listener.fd = -1;
+	server->listener.fd = server->listener.folder = -1;
 	atomic_store(&server->holders, 1);
 	for (unsigned int i = 0; i < METRICS_PLACES; i++)
 		server->place[i].fd = -1;

@@ -418,17 +418,104 @@ static void the_socket_has_its_rights_and_moves_with_a_reload(void **state)
 	rmdir(top);
 }
 
+/* The error that a reload is answered with, the caller's, or NULL. It is of the switch itself. */
+static json_t *reload(struct fg_switch *sw)
+{
+	json_t *answer = fg_switch_ask(sw, "{\"command\": \"reload\"}\n");
+	json_t *failed = json_array_get(json_object_get(answer, "failed"), 0), *error;
+
+	assert_non_null(answer);
+	error = json_incref(json_object_get(answer, "error"));
+	if (error != NULL) {
+		assert_string_equal(json_string_value(json_object_get(answer, "code")), "failed");
+		assert_string_equal(json_string_value(json_object_get(failed, "kind")), "switch");
+		assert_true(json_equal(json_object_get(failed, "error"), error));
+	}
+	json_decref(answer);
+	return error;
+}
+
+/* Who starts or reloads is told, and the next reload tries again, with the same file. */
+static void what_cannot_be_served_is_told_and_tried_again(void **state)
+{
+	char top[] = "/tmp/fg-metrics-XXXXXX", file[64], path[64], more[256];
+	struct fg_switch sw = {0};
+	json_t *error;
+	int in_the_way;
+
+	assert_non_null(mkdtemp(top));
+	snprintf(file, sizeof(file), "%s/file.yaml", top);
+	snprintf(path, sizeof(path), "%s/metrics", top);
+	snprintf(more, sizeof(more), "metrics: %s\n", path);
+	write_ports(file, top, 1, more);
+	in_the_way = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(in_the_way >= 0);
+	close(in_the_way);
+	OK(fg_switch_start(&sw, &(struct fg_switch_options){
+					.ports = (const char *const[]){NULL},
+					.args = (const char *const[]){"--config", file, NULL}}));
+	error = reload(&sw);
+	assert_non_null(error);
+	assert_non_null(strstr(json_string_value(error), path));
+	json_decref(error);
+	OK(unlink(path));
+	assert_null(reload(&sw));
+	await_served(path, true);
+	free(scrape(path));
+	assert_null(reload(&sw));
+	OK(fg_switch_stop(&sw));
+	unlink(file);
+	rmdir(top);
+}
+
+/* As long as bpdu-guard has it closed. */
+static void a_closed_port_is_told(void **state)
+{
+	static const uint8_t bpdu[60] = {0x01, 0x80, 0xc2, 0, 0, 0, 0x52, 0x54, 0, 0, 0, 1, 0, 38, 0x42, 0x42, 3};
+	struct guest *g;
+	json_t *answer;
+	char line[512];
+	double closed;
+
+	snprintf(line, sizeof(line),
+		 "{\"command\": \"port.add\", \"port\": {\"name\": \"x\", \"socket\": \"%s\", \"bpdu-guard\": \"close\", "
+		 "\"bpdu-close-time\": 3600}}\n",
+		 fg_switch_socket(&fixture.sw, "x"));
+	answer = fg_switch_ask(&fixture.sw, line);
+	assert_null(json_object_get(answer, "error"));
+	json_decref(answer);
+	g = guest_run("x", NULL);
+	OK(fg_nic_send(&g->nic, bpdu, sizeof(bpdu), NULL));
+	for (int64_t end = fg_now_ms() + READ_MS;;) {
+		char *text = scrape(socket_path);
+
+		closed = port_sample(text, "vuswitch_port_closed", "port=\"x\"");
+		assert_true(port_sample(text, "vuswitch_port_closed", "port=\"h0\"") == 0);
+		free(text);
+		if (closed == 1 || fg_now_ms() > end)
+			break;
+		poll(NULL, 0, 20);
+	}
+	assert_true(closed == 1);
+	guest_close(g);
+	answer = fg_switch_ask(&fixture.sw, "{\"command\": \"port.remove\", \"name\": \"x\"}\n");
+	assert_null(json_object_get(answer, "error"));
+	json_decref(answer);
+}
+
 int main(void)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
 	const char *const args[] = {"--metrics", socket_path, NULL};
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(they_are_what_vusctl_says),
+		TEST_CASE(a_closed_port_is_told),
 		TEST_CASE(other_requests_are_answered),
 		TEST_CASE(whatever_readers_do_nobody_notices),
 		TEST_CASE(descriptors_that_are_sent_are_dropped),
 		TEST_CASE(a_thousand_ports_cost_control_little),
 		TEST_CASE(the_socket_has_its_rights_and_moves_with_a_reload),
+		TEST_CASE(what_cannot_be_served_is_told_and_tried_again),
 	};
 	int failed;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* metrics_server_test.c: what is given is read, by many at once; control that is late, and an end
  * in the middle of it. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -243,6 +245,51 @@ static void one_at_an_address_in_use_is_none(void **state)
 	}
 }
 
+static bool is_there(const char *folder, const char *name)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return lstat(path, &st) == 0;
+}
+
+/* Its path leads through a link, which leads elsewhere later: its file is in the folder of the beginning, and so is what ends
+ * it. */
+static void its_folder_is_looked_up_once(void **state)
+{
+	char top[] = "/tmp/vus-metrics-XXXXXX", one[64], other[64], link[64], path[80];
+	struct metrics_server_options options = {.ask = was_asked, .path = path};
+	struct metrics_server *server;
+	struct fail fail;
+
+	role_assert_control();
+	assert_non_null(mkdtemp(top));
+	snprintf(one, sizeof(one), "%s/one", top);
+	snprintf(other, sizeof(other), "%s/other", top);
+	snprintf(link, sizeof(link), "%s/link", top);
+	snprintf(path, sizeof(path), "%s/m.sock", link);
+	OK(mkdir(one, 0700));
+	OK(mkdir(other, 0700));
+	OK(symlink("one", link));
+	OK(sched_getaffinity(0, sizeof(options.cpus), &options.cpus));
+	options.rights = (struct rights){.given = {[RIGHTS_MODE] = true}, .mode = 0640};
+	OK(metrics_server_create(&options, &server, &fail));
+	assert_true(is_there(one, "m.sock"));
+	OK(unlink(link));
+	OK(symlink("other", link));
+	metrics_server_end(server);
+	assert_false(is_there(one, "m.sock"));
+	/* A link in the place of the file is in the way. */
+	OK(symlink("/nowhere", path));
+	assert_int_equal(metrics_server_create(&options, &server, &fail), -EEXIST);
+	OK(unlink(path));
+	OK(unlink(link));
+	OK(rmdir(one));
+	OK(rmdir(other));
+	OK(rmdir(top));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +298,7 @@ int main(void)
 		cmocka_unit_test(control_that_is_late_is_not_waited_for),
 		cmocka_unit_test(it_ends_in_the_middle_of_it),
 		cmocka_unit_test(one_at_an_address_in_use_is_none),
+		cmocka_unit_test(its_folder_is_looked_up_once),
 	};
 
 	alarm(LIMIT_S);
