@@ -322,14 +322,14 @@ static int read_last_good(const struct options *options, struct tree *requests, 
 		return error;
 	kept.config = options->last_good;
 	if (stat(options->last_good, &st) != 0)
-		return fail_set(fail, error, "%.300s (no last good configuration is at %.100s yet)",
+		return fail_set(fail, error, "%.700s (no last good configuration is at %.200s yet)",
 				first->text, options->last_good);
 	/* To open a pipe would wait for its other end. */
 	if (!S_ISREG(st.st_mode))
-		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.100s is no file)",
+		return fail_set(fail, error, "%.700s (nor can the last good one be used: %.200s is no file)",
 				first->text, options->last_good);
 	if (options_read_config(&kept, tree_hold(requests), config, &second) != 0)
-		return fail_set(fail, error, "%.300s (nor can the last good one be used: %.150s)",
+		return fail_set(fail, error, "%.500s (nor can the last good one be used: %.400s)",
 				first->text, second.text);
 	config->in_place_of = strdup(first->text);
 	if (config->in_place_of != NULL)

@@ -12,7 +12,7 @@
 #define VUS_FAIL_H
 
 struct fail {
-	char text[512];
+	char text[1024]; /* a longer one ends in "..." */
 };
 
 /* Writes the line, control characters of its arguments as C writes them (one_line.h), and returns `error` (a negative errno), so

@@ -16,7 +16,7 @@
 #include "one_line.h"
 #include "role.h"
 
-enum { LINE_MAX_BYTES = 1024, LIMIT_LINES = 10 };
+enum { LINE_MAX_BYTES = 4096, LIMIT_LINES = 10 };
 static const uint64_t LIMIT_WINDOW_NS = 10 * NS_PER_S;
 
 struct role_tag control_thread = {ROLE_CONTROL}, lcore_thread = {ROLE_LCORE}, device_thread = {ROLE_DEVICE};
@@ -139,7 +139,8 @@ static void print_line(enum log_level level, const char *subject, const char *te
 			     now.tv_nsec / 1000000, subject, level_word(level), text);
 	}
 	if (n >= (int)sizeof(line)) {
-		n = sizeof(line);
+		mark_cut(line, sizeof(line) - 1, (size_t)n);
+		n = sizeof(line) - 1;
 		line[n - 1] = '\n';
 	}
 	/* If standard error is gone, there is no other place to say so. */
@@ -151,7 +152,7 @@ static void print_va(enum log_level level, const char *subject, const char *fmt,
 {
 	char text[LINE_MAX_BYTES];
 
-	vsnprintf(text, sizeof(text), fmt, args);
+	mark_cut(text, sizeof(text), (size_t)vsnprintf(text, sizeof(text), fmt, args));
 	one_line(text, sizeof(text));
 	print_line(level, subject, text);
 }

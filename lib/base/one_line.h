@@ -9,7 +9,12 @@
 #include <stddef.h>
 
 /* Writes every control character of `text` as C does (\n, \t, \x1b), in place: a newline would begin a second line, and an
- * escape sequence would be obeyed by the terminal. What no longer fits into `size` bytes is cut off. */
+ * escape sequence would be obeyed by the terminal. What no longer fits into `size` bytes is cut off, and
+ * "..." stands for it. */
 void one_line(char *text, size_t size);
+
+/* Where a text of `wanted` bytes, as snprintf() counts them, was written into `size` and did not fit, it ends in "...", behind a
+ * whole character of UTF-8. */
+void mark_cut(char *text, size_t size, size_t wanted);
 
 #endif

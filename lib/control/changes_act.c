@@ -7,6 +7,7 @@
 
 #include "changes_private.h"
 #include "lcore.h"
+#include "one_line.h"
 
 /* --- what is asked for ------------------------------------------------------------------------------------------ */
 
@@ -119,11 +120,11 @@ static void tell(struct change *change, const char *kind, const char *name, cons
 	__attribute__((format(printf, 5, 6)));
 static void tell(struct change *change, const char *kind, const char *name, const char *cost, const char *fmt, ...)
 {
-	char line[256];
+	char line[512];
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(line, sizeof(line), fmt, args);
+	mark_cut(line, sizeof(line), (size_t)vsnprintf(line, sizeof(line), fmt, args));
 	va_end(args);
 	change_add_told(change,
 			&(struct config_told){.kind = kind, .name = name, .what = "changed", .cost = cost, .line = line});

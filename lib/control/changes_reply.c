@@ -95,7 +95,7 @@ bool change_has_come(struct change *change)
 
 struct outcome {
 	json_t *failed, *waits;
-	char error[512]; /* of the first that failed; "" */
+	char error[1200]; /* of the first that failed; "" */
 };
 
 static void add_outcome(struct outcome *outcome, const char *kind, const char *name, enum switch_progress progress,

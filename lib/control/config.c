@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config_private.h"
+#include "one_line.h"
 
 static const struct option_row bridge_name_rows[] = {
 	{.key = "name", .kind = OPTION_TEXT, .offset = offsetof(struct config_bridge, name), .value = "NAME",
@@ -227,11 +228,11 @@ unsigned int config_driver_index(const struct config *config, const struct port_
 
 void config_describe_port(const struct config_port *port, char *text, size_t size)
 {
-	char own[384], member[96];
+	char own[1024], member[1536];
 
 	option_describe(port->driver->options, port->options, own, sizeof(own));
 	option_describe(&bridge_port_options, &port->member, member, sizeof(member));
-	snprintf(text, size, "%s%s%s", port->type, own, member);
+	mark_cut(text, size, (size_t)snprintf(text, size, "%s%s%s", port->type, own, member));
 }
 
 void config_print(const struct config *config, FILE *to)
@@ -252,7 +253,7 @@ void config_print(const struct config *config, FILE *to)
 		fprintf(to, "\n");
 	}
 	for (unsigned int i = 0; i < config->ports_n; i++) {
-		char text[512];
+		char text[3072];
 
 		config_describe_port(&config->ports[i], text, sizeof(text));
 		fprintf(to, "port %s: %s\n", config->ports[i].name, text);

@@ -28,7 +28,8 @@ bool config_bridge_is_same(const struct config_bridge *from, const struct config
 	return bridge_change(from, to) == 0;
 }
 
-enum { LINE_BYTES_MAX = 1024 };
+/* What is longer ends in "...": what differs is cut first, and what that costs is not. */
+enum { LINE_BYTES_MAX = 3072, DRIVER_BYTES_MAX = 1024, MEMBER_BYTES_MAX = 1536 };
 
 static void tell_switch(const struct config *from, const struct config *to, config_tell tell, void *arg)
 {
@@ -194,7 +195,7 @@ static void tell_port_options(const struct config_port *from, const struct confi
 {
 	struct config_change change = config_port_change(from, to);
 	const uint64_t named = option_changed(&config_port_names, from, to) & option_live(&config_port_names);
-	char driver[512], member[256], name[128];
+	char driver[DRIVER_BYTES_MAX], member[MEMBER_BYTES_MAX], name[128];
 
 	option_describe_change(&config_port_names, from, to, named, name, sizeof(name));
 	option_describe_change(to->driver->options, from->options, to->options, change.driver, driver, sizeof(driver));

@@ -75,7 +75,7 @@ static int enter(struct vus_switch *sw, const struct switch_port *sp) RUNS_ON(co
 
 static void tell_made(struct switch_port *sp) RUNS_ON(control_thread)
 {
-	char text[512];
+	char text[3072];
 
 	sp->told = true;
 	config_describe_port(&sp->made, text, sizeof(text));

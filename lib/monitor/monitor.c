@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "clock.h"
+#include "one_line.h"
 
 const struct monitor_spec monitor_table[MONITOR_EVENTS] = {
 	[MONITOR_LISTENING] = {.name = "listening", .help = "the first line: from here on all is told"},
@@ -239,9 +240,9 @@ void monitor_tell(enum monitor_event event, const char *port, const char *fields
 
 const char *monitor_text(const char *text)
 {
-	static char ascii[512];
+	static char ascii[MONITOR_TEXT_MAX];
 
-	snprintf(ascii, sizeof(ascii), "%s", text);
+	mark_cut(ascii, sizeof(ascii), (size_t)snprintf(ascii, sizeof(ascii), "%s", text));
 	for (char *c = ascii; *c != '\0'; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';

@@ -48,6 +48,8 @@ enum {
 	MONITOR_FIELDS_MAX = 6,
 	/* Of a line, with its end. */
 	MONITOR_LINE_MAX = 4096,
+	/* Of a text in it, which may need two bytes for each of its own. */
+	MONITOR_TEXT_MAX = 1536,
 };
 
 struct monitor_field {

@@ -150,7 +150,8 @@ int option_fail(struct fail *fail, int error, const struct option_entry *entry, 
 
 /* --- in words --------------------------------------------------------------------------------------------------- */
 
-enum { OPTION_TEXT_BYTES = 256 };
+/* What is longer ends in "...". */
+enum { OPTION_TEXT_BYTES = 512 };
 
 /* "on", "1500", "client", "root (0)", "0660"; "not set". */
 void option_value_text(const struct option_row *row, const void *values, char *text, size_t size);

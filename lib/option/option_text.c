@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "one_line.h"
 #include "option_private.h"
 #include "option_rate.h"
 #include "rights.h"
@@ -58,7 +59,7 @@ void option_value_text(const struct option_row *row, const void *values, char *t
 		break;
 	case OPTION_TEXT:
 		string = *(char *const *)at;
-		snprintf(text, size, "%s", string != NULL ? string : "not set");
+		mark_cut(text, size, (size_t)snprintf(text, size, "%s", string != NULL ? string : "not set"));
 		break;
 	case OPTION_USER:
 		snprintf(text, size, "%s", rights_user(number_of(row, values)).text);
@@ -118,6 +119,7 @@ void option_describe(const struct option_table *table, const void *values, char 
 		option_value_text(row, values, value, sizeof(value));
 		at += (size_t)snprintf(text + at, size - at, ", %s %s", row->key, value);
 	}
+	mark_cut(text, size, at);
 }
 
 void option_describe_change(const struct option_table *table, const void *from, const void *to, uint64_t bits,
@@ -137,6 +139,7 @@ void option_describe_change(const struct option_table *table, const void *from, 
 		at += (size_t)snprintf(text + at, size - at, "%s%s %s -> %s", at > 0 ? ", " : "", row->key, before,
 				       after);
 	}
+	mark_cut(text, size, at);
 }
 
 void option_value_usage(const struct option_row *row, char *text, size_t size)

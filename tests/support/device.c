@@ -11,7 +11,7 @@
 static const uint64_t DEVICE_NS = 60 * NS_PER_S;
 
 static bool told;
-static char failed_text[512];
+static char failed_text[sizeof(((struct fail *)0)->text)];
 
 static void device_started(struct port_host *host VUS_UNUSED, struct port *port VUS_UNUSED, const struct fail *failed)
 {
