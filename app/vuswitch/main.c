@@ -198,6 +198,12 @@ static void vuswitch_settled(void *arg, unsigned int failed)
 	}
 }
 
+static void vuswitch_warn(void *arg, const char *line)
+{
+	(void)arg;
+	log_warn("vuswitch", "%s", line);
+}
+
 static void vuswitch_tell_change(void *arg, const struct config_told *told)
 {
 	(void)arg;
@@ -227,6 +233,7 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	vus->reloading = true;
 	vus->settled = false;
 	take_text(vus, config);
+	config_tell_idle(config, vuswitch_warn, NULL);
 	switch_apply(vus->sw, config);
 	ctl_metrics_apply(vus->metrics);
 }
@@ -383,6 +390,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 		return -1;
 	take_text(vus, config);
 	set_aside_state(vus);
+	config_tell_idle(config, vuswitch_warn, NULL);
 	/* A device that is gone since the last good configuration, or a request, was kept is reported, and leaves the other ports
 	 * alone. */
 	if (switch_apply(vus->sw, config) < 0)

@@ -68,6 +68,7 @@ static const struct option_row bridge_rows[] = {
 	{ROW("multicast-snooping", OPTION_FLAG, multicast_snooping), .live = true, .on = "multicast goes to its members",
 	 .help = "whether it hears IGMP and MLD, and gives multicast to ports that have members, where somebody asks for them"},
 	{ROW("multicast-unregistered", OPTION_WORD, multicast_unregistered), .words = unregistered, .live = true,
+	 .needs = "multicast-snooping",
 	 .help = "where frames go for groups of which no member is known"},
 	{ROW("multicast-querier", OPTION_FLAG, multicast_querier), .live = true, .on = "it asks for members",
 	 .help = "whether it asks for members itself where no router or switch does"},
@@ -77,12 +78,14 @@ static const struct option_row bridge_rows[] = {
 	{ROW("multicast-querier-ipv6", OPTION_TEXT, multicast_querier_ipv6), .value = "ADDRESS", .live = true,
 	 .otherwise = "one of its own", .help = "the link-local address it asks from, with quotes"},
 	{ROW("multicast-query-interval", OPTION_NUMBER, multicast_query_interval), .value = "N", .min = 1,
-	 .max = QUERY_INTERVAL_MAX, .normal = QUERY_INTERVAL_DEFAULT, .unit = "s", .live = true,
+	 .max = QUERY_INTERVAL_MAX, .normal = QUERY_INTERVAL_DEFAULT, .unit = "s", .live = true, .needs = "multicast-snooping",
 	 .help = "how often it asks, or what asks does where that does not say; members that miss two queries are forgotten"},
 	{ROW("multicast-groups", OPTION_NUMBER, multicast_groups), .value = "N", .min = 1, .max = GROUPS_MAX,
-	 .normal = GROUPS_DEFAULT, .live = true, .help = "how many groups it knows; others are flooded while there are so many"},
+	 .normal = GROUPS_DEFAULT, .live = true, .needs = "multicast-snooping",
+	 .help = "how many groups it knows; others are flooded while there are so many"},
 	{ROW("multicast-groups-per-port", OPTION_NUMBER, multicast_groups_per_port), .value = "N", .min = 1, .max = GROUPS_MAX,
-	 .normal = GROUPS_PER_PORT_DEFAULT, .live = true, .help = "how many groups one port may be a member of"},
+	 .normal = GROUPS_PER_PORT_DEFAULT, .live = true, .needs = "multicast-snooping",
+	 .help = "how many groups one port may be a member of"},
 };
 const struct option_table bridge_options = OPTION_TABLE(bridge_rows, struct bridge_options);
 
@@ -245,9 +248,9 @@ static const struct option_word routers[] = {
 #define PACKETS(name, member, help) {LIMIT(name, member, 100, 1000000000, "packets/s", help)}
 #define STORM(name, which, normally, help)                                                                                     \
 	{LIMIT(name, storm[which], 16, 1000000000, "packets/s", help), .otherwise = normally}
-#define BURST(name, member, help_)                                                                                             \
+#define BURST(name, member, of, help_)                                                                                         \
 	{.key = (name), .kind = OPTION_NUMBER, .offset = offsetof(struct bridge_port_options, member), .value = "MS", .min = 1,  \
-	 .max = 1000, .normal = 10, .unit = "ms", .live = true, .help = (help_)}
+	 .max = 1000, .normal = 10, .unit = "ms", .live = true, .needs = (of), .help = (help_)}
 
 static const struct option_row port_rows[] = {
 	{.key = "bridge", .kind = OPTION_TEXT, .offset = offsetof(struct bridge_port_options, bridge), .value = "NAME",
@@ -291,23 +294,26 @@ static const struct option_row port_rows[] = {
 	{PORT_ROW("bpdu-guard", OPTION_WORD, bpdu_guard), .words = bpdu_guards,
 	 .help = "what becomes of spanning tree's frames that come from it"},
 	{PORT_ROW("bpdu-close-time", OPTION_NUMBER, close_seconds), .value = "N", .min = 1, .max = CLOSE_MAX,
-	 .normal = CLOSE_DEFAULT, .unit = "s", .help = "of a port with bpdu-guard: close: seconds for which it is closed"},
+	 .normal = CLOSE_DEFAULT, .unit = "s", .needs = "bpdu-guard=close",
+	 .help = "of a port with bpdu-guard: close: seconds for which it is closed"},
 	{PORT_ROW("loop-guard", OPTION_FLAG, loop_guard), .on = "no address moves to it from another port that has it still",
 	 .help = "whether frames are dropped that come from it and whose source was seen behind another port in the last 5 "
 		 "seconds"},
 	{.key = "multicast-router", .kind = OPTION_WORD, .offset = offsetof(struct bridge_port_options, multicast_router),
-	 .words = routers, .live = true,
+	 .words = routers, .live = true, .needs = "multicast-snooping", .needs_of = &bridge_options,
 	 .help = "on a bridge with multicast-snooping: whether a router is behind the port, which gets all multicast"},
 	{.key = "multicast-fast-leave", .kind = OPTION_FLAG, .offset = offsetof(struct bridge_port_options, multicast_fast_leave),
-	 .live = true, .on = "who leaves a group is the only one there",
+	 .live = true, .needs = "multicast-snooping", .needs_of = &bridge_options,
+	 .on = "who leaves a group is the only one there",
 	 .help = "on a bridge with multicast-snooping: whether a group ends with the first leave, and no other member is asked"},
 	RATE("rate-from-vm", rate_from_vm, "bit/s",
 	     "what its VM may send on an Ethernet wire; what exceeds it waits in the VM's ring"),
 	PACKETS("packets-from-vm", packets_from_vm, "the same in packets"),
-	BURST("burst-from-vm", burst_from_vm, "how much of a second's worth its VM may send at once"),
+	BURST("burst-from-vm", burst_from_vm, "rate-from-vm,packets-from-vm",
+	      "how much of a second's worth its VM may send at once"),
 	RATE("rate-to-vm", rate_to_vm, "bit/s", "what the port takes on an Ethernet wire; what exceeds it is dropped"),
 	PACKETS("packets-to-vm", packets_to_vm, "the same in packets"),
-	BURST("burst-to-vm", burst_to_vm, "how much of a second's worth the port takes at once"),
+	BURST("burst-to-vm", burst_to_vm, "rate-to-vm,packets-to-vm", "how much of a second's worth the port takes at once"),
 	STORM("storm-broadcast", PORT_STORM_BROADCAST, "10k of a VM's port, off of others",
 	      "broadcast frames from the port; what exceeds it is dropped"),
 	STORM("storm-multicast", PORT_STORM_MULTICAST, "100k of a VM's port, off of others", "multicast frames from the port"),

@@ -46,11 +46,14 @@ static const struct option_row switch_rows[] = {
 	 .otherwise = "none",
 	 .help = "the path of a unix socket at which metrics are read (OpenMetrics, HTTP), from the root, up to 107 characters"},
 	{.key = "metrics-owner", .kind = OPTION_USER, .offset = offsetof(struct switch_options, metrics_owner), .value = "USER",
-	 .otherwise = "the switch's own user", .help = "the user the metrics socket belongs to, a name or a number"},
+	 .otherwise = "the switch's own user", .needs = "metrics",
+	 .help = "the user the metrics socket belongs to, a name or a number"},
 	{.key = "metrics-group", .kind = OPTION_GROUP, .offset = offsetof(struct switch_options, metrics_group), .value = "GROUP",
-	 .otherwise = "the switch's own group", .help = "the group the metrics socket belongs to, a name or a number"},
+	 .otherwise = "the switch's own group", .needs = "metrics",
+	 .help = "the group the metrics socket belongs to, a name or a number"},
 	{.key = "metrics-mode", .kind = OPTION_MODE, .offset = offsetof(struct switch_options, metrics_mode), .value = "OCTAL",
-	 .otherwise = "0660", .help = "who may use the metrics socket, 0 to 0777; to connect needs the right to write"},
+	 .otherwise = "0660", .needs = "metrics",
+	 .help = "who may use the metrics socket, 0 to 0777; to connect needs the right to write"},
 	{.key = "metrics-listen", .kind = OPTION_TEXT, .offset = offsetof(struct switch_options, metrics_listen),
 	 .value = "[ADDRESS:]PORT", .otherwise = "none",
 	 .help = "a TCP port at which metrics are read, of 127.0.0.1 or of the address given; whoever can reach it may read"},
@@ -262,8 +265,16 @@ void config_print(const struct config *config, FILE *to)
 		fprintf(to, "rebalance off: queues stay at the lcore that has them\n");
 }
 
+static void put_warning(void *arg, const char *line)
+{
+	FILE *to = arg;
+
+	fprintf(to, "warning: %s\n", line);
+}
+
 void config_warn(const struct config *config, FILE *to)
 {
+	config_tell_idle(config, put_warning, to);
 	for (unsigned int i = 0; i < config->ports_n; i++) {
 		const struct config_port *port = &config->ports[i];
 

@@ -200,7 +200,13 @@ void config_tell_port(const struct config *from, const struct config *to, const 
 
 /* One line for each bridge and port: what would be made of them. */
 void config_print(const struct config *config, FILE *to);
-/* A line on what is not there yet of what these ports need: a socket's folder, a kernel's interface. */
+/* Tells of each option that has no effect, in a line: where it is, and how to mend it. The second: of one port alone, which need
+ * not be there. */
+typedef void (*config_tell_line)(void *arg, const char *line);
+void config_tell_idle(const struct config *config, config_tell_line tell, void *arg);
+void config_tell_idle_of(const struct config *config, const char *port, config_tell_line tell, void *arg);
+/* A line on what has no effect, and on what is not there yet of what these ports need: a socket's folder, a kernel's
+ * interface. */
 void config_warn(const struct config *config, FILE *to);
 /* "vhost-user, socket /run/vm1.sock, bridge br0": for log lines as well. */
 void config_describe_port(const struct config_port *port, char *text, size_t size);

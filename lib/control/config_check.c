@@ -88,8 +88,7 @@ static int read_top(struct config *config, const char *source, const struct tree
 	return option_read(&entry, parts, n, fail);
 }
 
-/* Where an option of the switch is written. */
-static struct option_entry top_entry(const struct config *config, const char *key)
+struct option_entry config_top_entry(const struct config *config, const char *key)
 {
 	for (unsigned int i = config->typed_n; i-- > 0;)
 		if (!config->typed[i].is_port && tree_find(config->typed[i].node, key) != NULL)
@@ -101,7 +100,7 @@ static struct option_entry top_entry(const struct config *config, const char *ke
 static int read_changers(const struct config *config, const char *key, const char *text, enum rights_part part,
 			 uint32_t *numbers, unsigned int *n, struct fail *fail)
 {
-	const struct option_entry entry = text != NULL ? top_entry(config, key) : (struct option_entry){0};
+	const struct option_entry entry = text != NULL ? config_top_entry(config, key) : (struct option_entry){0};
 	char *copy = text != NULL ? strdup(text) : NULL, *rest = copy, *name;
 	int error = text != NULL && copy == NULL ? fail_set(fail, -ENOMEM, "%s: no memory", key) : 0;
 
@@ -153,7 +152,7 @@ static int check_metrics(const struct config *config, struct fail *fail)
 	}
 	if (error == 0)
 		return 0;
-	entry = top_entry(config, key);
+	entry = config_top_entry(config, key);
 	return option_fail(fail, error, &entry, key, "%s", why.text);
 }
 
@@ -662,7 +661,7 @@ static int fail_control(const struct config *config, const struct config_port *p
 static int check_metrics_file(const struct config *config, const char *control, struct fail *fail)
 {
 	const char *path = config->options.metrics;
-	const struct option_entry entry = top_entry(config, "metrics");
+	const struct option_entry entry = config_top_entry(config, "metrics");
 	char *file = path != NULL ? one_path(path) : NULL;
 	int error = 0;
 

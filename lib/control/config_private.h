@@ -7,6 +7,7 @@
  *	config_mirror.c  mirrors among them
  *	config_profile.c the profiles among them
  *	config_change.c	 two configurations are compared
+ *	config_idle.c	 what in one has no effect
  *	config_save.c	 one as the text of a file
  *	config_state.c	 requests in a file of their own
  *	config_text.c	 the bytes of a file
@@ -34,6 +35,8 @@ int config_grow(void **array, unsigned int n, size_t size);
 /* Refuses a name with characters that are not for names. */
 int config_check_name(const char *kind, const char *key, const char *name, const struct option_entry *entry,
 		      struct fail *fail);
+/* Where an option of the switch is written. */
+struct option_entry config_top_entry(const struct config *config, const char *key);
 /* The text of a key, or "". */
 const char *config_text_of(const struct tree *node, const char *key);
 /* The driver of ports of this type; NULL: there is none, and `known` names those that there are, with `between` between them. */

@@ -77,6 +77,10 @@ struct option_row {
 	const struct option_word *words; /* OPTION_WORD; ended by a NULL word */
 	const struct option_table *entries; /* OPTION_LIST */
 	const char *needed; /* it has to be written: how to mend it if it is not; NULL: it need not */
+	/* Without one of these it has no effect: keys, with commas between them, which have to say something, or have to be a
+	 * word: "bpdu-guard=close". Of its own table, or of this one. */
+	const char *needs;
+	const struct option_table *needs_of;
 	bool live;	    /* can change while the port lives */
 	bool common;	    /* may also stand for all ports: at the top of the file, and as an option of its own */
 };
@@ -136,6 +140,11 @@ int option_check_keys(const struct option_entry *entry, const struct option_part
 		      struct fail *fail);
 /* Takes over the values that are given in `from` and not in `values`; `common` ones only. */
 int option_inherit(const struct option_table *table, void *values, const void *from);
+
+/* Bit i: row i of the first part is written, and has no effect without what it needs of these parts. */
+uint64_t option_idle(const struct option_part *parts, unsigned int parts_n);
+/* The next of what `needs` of a row names, from *at on, which moves behind it. Returns: false: there is none. */
+bool option_needs_next(const char **at, const char **key, size_t *len);
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 

@@ -570,6 +570,95 @@ static void warns_of_what_is_missing(void **state)
 	config_free(&config);
 }
 
+/* What is written and has no effect. */
+struct idle {
+	unsigned int n;
+	char line[16][512];
+};
+
+static void add_idle(void *arg, const char *line)
+{
+	struct idle *idle = arg;
+
+	assert_true(idle->n < 16);
+	snprintf(idle->line[idle->n++], sizeof(idle->line[0]), "%s", line);
+}
+
+static void assert_idle(const struct idle *idle, unsigned int i, unsigned int line, const char *words)
+{
+	char wanted[512];
+
+	snprintf(wanted, sizeof(wanted), "%s:%u: %s; add that, or remove it", path, line, words);
+	assert_true(i < idle->n);
+	assert_string_equal(idle->line[i], wanted);
+}
+
+static void tells_of_what_has_no_effect(void **state)
+{
+	struct idle idle = {0}, one = {0};
+	struct config config;
+	struct fail fail;
+
+	assert_int_equal(read_text(&config,
+				   "metrics-mode: \"0600\"\n"
+				   "profiles:\n"
+				   "  - name: slow\n"
+				   "    burst-from-vm: 5\n"
+				   "bridges:\n"
+				   "  - {name: br0, multicast-groups: 7}\n"
+				   "  - {name: lan, multicast-snooping: on, multicast-groups: 7}\n"
+				   "ports:\n"
+				   "  - {name: vm1, type: vhost-user, socket: /run/a, multicast-router: off, memory-wait: 0,\n"
+				   "     memory-wait-rate: 9}\n"
+				   "  - {name: vm2, profile: slow, type: vhost-user, socket: /run/b, "
+				   "bpdu-guard: drop, bpdu-close-time: 9}\n"
+				   "  - {name: vm3, profile: slow, type: vhost-user, socket: /run/c, "
+				   "packets-from-vm: 1000, bridge: lan,\n"
+				   "     multicast-router: off, bpdu-guard: close, bpdu-close-time: 9, "
+				   "multicast-fast-leave: off}\n"
+				   "  - {name: vm4, type: vhost-user, socket: /run/d, multicast-fast-leave: off}\n",
+				   &fail),
+			 0);
+	config_tell_idle(&config, add_idle, &idle);
+	assert_int_equal(idle.n, 6);
+	assert_idle(&idle, 0, 1, "metrics-mode has no effect without metrics");
+	assert_idle(&idle, 1, 6, "bridge br0: multicast-groups has no effect without multicast-snooping");
+	assert_idle(&idle, 2, 9, "port vm1: multicast-router has no effect without multicast-snooping on its bridge");
+	assert_idle(&idle, 3, 10, "port vm1: memory-wait-rate has no effect without memory-wait");
+	assert_idle(&idle, 4, 11, "port vm2: bpdu-close-time has no effect without bpdu-guard: close");
+	assert_idle(&idle, 5, 4, "port vm2: burst-from-vm has no effect without rate-from-vm or packets-from-vm");
+	config_tell_idle_of(&config, "vm1", add_idle, &one);
+	assert_int_equal(one.n, 2);
+	config_tell_idle_of(&config, "nobody", add_idle, &one);
+	assert_int_equal(one.n, 2);
+	config_free(&config);
+}
+
+/* What a row needs is there. */
+static void needs_are_rows(void **state)
+{
+	const struct option_table *const tables[] = {&switch_options, &bridge_options, &bridge_port_options, &vhost_options,
+						     &ethdev_options};
+	unsigned int seen = 0;
+
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (unsigned int i = 0; i < tables[t]->n; i++) {
+			const struct option_row *row = &tables[t]->row[i];
+			const char *at = row->needs, *key;
+			char name[64];
+			size_t len;
+
+			while (at != NULL && option_needs_next(&at, &key, &len)) {
+				snprintf(name, sizeof(name), "%.*s", (int)strcspn(key, "=,"), key);
+				assert_true(len < sizeof(name));
+				if (option_bit(row->needs_of != NULL ? row->needs_of : tables[t], name) == 0)
+					fail_msg("%s needs %s, which is no row", row->key, name);
+				seen++;
+			}
+		}
+	assert_true(seen >= 10);
+}
+
 static void options_are_checked(void **state)
 {
 	static const struct {
@@ -895,6 +984,8 @@ int main(void)
 		cmocka_unit_test(warns_of_what_is_missing),
 		cmocka_unit_test(long_paths),
 		cmocka_unit_test(options_are_ports),
+		cmocka_unit_test(tells_of_what_has_no_effect),
+		cmocka_unit_test(needs_are_rows),
 		cmocka_unit_test(options_are_checked),
 		cmocka_unit_test(file_and_options_together),
 		cmocka_unit_test(queues_move_unless_told_otherwise),
