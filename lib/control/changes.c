@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "config_save.h"
 #include "log.h"
+#include "monitor.h"
 
 /* vusctl waits for five seconds. */
 static const uint64_t ANSWER_NS = 3 * NS_PER_S;
@@ -314,14 +315,30 @@ static void take_act(struct changes *changes, struct change *change) RUNS_ON(con
 		answer(change, change_reply_error(error, &fail));
 		return;
 	}
-	if (!change->dry_run && json_array_size(change->told) > 0)
+	if (!change->dry_run && json_array_size(change->told) > 0) {
 		log_info("control", "%s: %s", change->what, change->who);
+		change_log_told(change);
+	}
 	if (change->dry_run || change_has_come(change)) {
 		answer(change, change_reply_told(change));
 		return;
 	}
 	TAILQ_INSERT_TAIL(&changes->applied, change, link);
 	loop_timer_start(changes->options.loop, &change->limit, ANSWER_NS);
+}
+
+static void warn(void *arg, const char *line)
+{
+	(void)arg;
+	log_warn("control", "%s", line);
+}
+
+/* Of ports that an edit is about; those of a reload are the owner's (changes_options.taken()). */
+static void warn_of_idle(const struct changes *changes, const struct change *change)
+{
+	for (unsigned int i = 0; i < change->edit.n; i++)
+		if (change->edit.item[i].list == CONFIG_EDIT_PORTS)
+			config_tell_idle_of(&changes->config, change->edit.item[i].name, warn, NULL);
 }
 
 /* The change has been read and checked. */
@@ -343,7 +360,7 @@ static void take(struct changes *changes, struct change *change) RUNS_ON(control
 		take_act(changes, change);
 		return;
 	}
-	if (!change->signalled)
+	if (!change->signalled || monitor_listeners != NULL)
 		tell_costs(change);
 	if (change->dry_run) {
 		answer(change, change_reply_told(change));
@@ -351,6 +368,8 @@ static void take(struct changes *changes, struct change *change) RUNS_ON(control
 	}
 	if (!change->signalled && json_array_size(change->told) > 0)
 		log_info("control", "%s: %s", change->what, change->who);
+	change_log_told(change);
+	warn_of_idle(changes, change);
 	apply(changes, change);
 }
 

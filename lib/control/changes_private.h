@@ -84,6 +84,8 @@ json_t *change_reply_told(struct change *change);
 json_t *change_reply_made(struct change *change, struct config_edit *undo) RUNS_ON(control_thread);
 /* A config_tell: adds to change->told. */
 void change_add_told(void *arg, const struct config_told *told);
+/* What becomes of what, of a change that is made now: lines of the log, but for a reload, and events. */
+void change_log_told(const struct change *change) RUNS_ON(control_thread);
 /* Nothing is waited for any more. */
 bool change_has_come(struct change *change) RUNS_ON(control_thread);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "changes_private.h"
 #include "clock.h"
 #include "ctl_commands.h"
+#include "monitor.h"
 
 /* --- replies ---------------------------------------------------------------------------------------------------- */
 
@@ -53,6 +55,39 @@ void change_add_told(void *arg, const struct config_told *told)
 		json_object_set_new(entry, "cost", json_string(told->cost));
 	json_object_set_new(entry, "text", text != NULL ? text : json_string("(not UTF-8)"));
 	json_array_append_new(change->told, entry);
+}
+
+/* That a port comes or goes is told when it has. */
+static void emit_told(const struct change *change, const json_t *entry) RUNS_ON(control_thread)
+{
+	const char *kind = json_string_value(json_object_get(entry, "kind"));
+	const char *what = json_string_value(json_object_get(entry, "what"));
+	const char *name = json_string_value(json_object_get(entry, "name"));
+	const char *by = change->signalled ? "the file was read again" : monitor_text(change->who);
+	char who[sizeof(change->who)], text[MONITOR_TEXT_MAX];
+
+	snprintf(who, sizeof(who), "%s", by);
+	snprintf(text, sizeof(text), "%s", monitor_text(json_string_value(json_object_get(entry, "text"))));
+	if (strcmp(kind, "port") != 0)
+		monitor_emit(MONITOR_CONFIG_CHANGE, NULL, "{s:s, s:s, s:s, s:s, s:s}", "kind", kind, "name",
+			     name != NULL ? name : "", "what", what, "text", text, "by", who);
+	else if (strcmp(what, "comes") != 0 && strcmp(what, "goes") != 0)
+		monitor_emit(MONITOR_PORT_CHANGED, name, "{s:s, s:s, s:s}", "what", what, "text", text, "by", who);
+}
+
+void change_log_told(const struct change *change)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(change->told, i, entry)
+	{
+		/* The lines of a reload are the owner's (changes_options.taken()). */
+		if (!change->reloads)
+			log_info("control", "%s", json_string_value(json_object_get(entry, "text")));
+		if (monitor_listeners != NULL)
+			emit_told(change, entry);
+	}
 }
 
 json_t *change_reply_told(struct change *change)

@@ -229,6 +229,57 @@ static void guest_arrives_by_postcopy(void **state)
 	guest_close(peer);
 }
 
+static void ask_ok(const char *request)
+{
+	json_t *answer = fg_switch_ask(&fixture.sw, request);
+
+	if (answer == NULL || json_object_get(answer, "error") != NULL)
+		fail_msg("%s: %s", request, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
+	json_decref(answer);
+}
+
+/* By a frame of spanning tree, for a second. */
+static void port_is_closed_and_changed(void **state)
+{
+	static const uint8_t bpdu[60] = {0x01, 0x80, 0xc2, 0, 0, 0, 0x52, 0x54, 0, 0, 0, 1, 0, 38, 0x42, 0x42, 3};
+	struct listener all;
+	const json_t *event;
+	struct guest *g;
+	char line[512];
+
+	(void)state;
+	snprintf(line, sizeof(line),
+		 "{\"command\": \"port.add\", \"port\": {\"name\": \"x\", \"socket\": \"%s\", \"bpdu-guard\": \"close\", "
+		 "\"bpdu-close-time\": 1}}\n",
+		 fg_switch_socket(&fixture.sw, "x"));
+	ask_ok(line);
+	listen_to(&all, "x");
+	g = guest_run("x", NULL);
+	OK(fg_nic_send(&g->nic, bpdu, sizeof(bpdu), NULL));
+	event = await(&all, MONITOR_PORT_CLOSED, "x");
+	assert_string_equal(text_in(event, "by"), "bpdu-guard");
+	assert_int_equal(number_in(event, "seconds"), 1);
+	await(&all, MONITOR_PORT_OPENED, "x");
+	/* And what a request changes. */
+	ask_ok("{\"command\": \"port.set\", \"port\": {\"name\": \"x\", \"bpdu-close-time\": 7}}\n");
+	event = await(&all, MONITOR_PORT_CHANGED, "x");
+	assert_string_equal(text_in(event, "what"), "changed");
+	assert_string_equal(text_in(event, "text"), "port x: bpdu-close-time 1 -> 7: changed while it runs");
+	assert_non_null(strstr(text_in(event, "by"), "process"));
+	assert_int_equal(log_lines("port x: bpdu-close-time 1 -> 7: changed while it runs"), 1);
+	hang_up(&all);
+	guest_close(g);
+	ask_ok("{\"command\": \"port.remove\", \"name\": \"x\"}\n");
+	listen_to(&all, NULL);
+	ask_ok("{\"command\": \"bridge.add\", \"bridge\": {\"name\": \"lan\"}}\n");
+	event = await(&all, MONITOR_CONFIG_CHANGE, NULL);
+	assert_string_equal(text_in(event, "kind"), "bridge");
+	assert_string_equal(text_in(event, "name"), "lan");
+	assert_string_equal(text_in(event, "what"), "comes");
+	hang_up(&all);
+	ask_ok("{\"command\": \"bridge.remove\", \"name\": \"lan\"}\n");
+}
+
 /* Its front end takes back that an interrupt does not block, and fills it (interrupt_test). */
 static void port_is_held_down(void **state)
 {
@@ -449,6 +500,7 @@ int main(void)
 		TEST_CASE(migration_begins_and_ends),
 		MIGRATION_CASE(guest_arrives_by_postcopy),
 		TEST_CASE(port_is_held_down),
+		TEST_CASE(port_is_closed_and_changed),
 		TEST_CASE(address_moves),
 		TEST_CASE(listener_does_not_read),
 		TEST_CASE(configuration_changes),
