@@ -557,7 +557,7 @@ int main(int argc, char **argv)
 	if (vus.options.check) {
 		config_print(&config, stdout);
 		config_warn(&config, stderr);
-		running_compare(vus.options.control, &config, stdout, stderr);
+		running_compare(&vus.options, &config, stdout, stderr);
 	} else {
 		signals_block();
 		raise_descriptor_limit();

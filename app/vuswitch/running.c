@@ -99,9 +99,42 @@ static void set_aside(struct config *running, const json_t *reply)
 		running->profiles[i].aside = has_name(profiles, running->profiles[i].name);
 }
 
-static void compare(const json_t *reply, const char *control, const struct config *config, FILE *to, FILE *warnings)
+static bool is_typed(const struct options *options, const char *key)
 {
-	struct config running = {.drivers = config->drivers};
+	for (unsigned int i = 0; i < options->typed_n; i++)
+		if (!options->typed[i].is_port && strcmp(options->typed[i].option, key) == 0)
+			return true;
+	return false;
+}
+
+/* What the running switch would make of the file: its command line's options count more than the file's, now and then. 0 or
+ * -errno with a line in `fail`. */
+static int read_as_it_would(const struct options *options, const json_t *typed, struct tree *requests, struct config *config,
+			    struct fail *fail)
+{
+	struct options its = *options;
+	const char *key;
+	json_t *value;
+	int error;
+
+	its.typed = calloc(options->typed_n + json_object_size(typed) + 1, sizeof(*its.typed));
+	if (its.typed == NULL)
+		return fail_set(fail, -ENOMEM, "no memory");
+	for (unsigned int i = 0; i < options->typed_n; i++)
+		its.typed[i] = options->typed[i];
+	json_object_foreach((json_t *)(uintptr_t)typed, key, value)
+		if (json_is_string(value) && !is_typed(options, key))
+			its.typed[its.typed_n++] = (struct typed_option){.option = key, .value = json_string_value(value)};
+	error = options_read_config(&its, requests, config, fail);
+	free(its.typed);
+	return error;
+}
+
+static void compare(const json_t *reply, const struct options *options, const struct config *config, FILE *to, FILE *warnings)
+{
+	struct config running = {.drivers = config->drivers}, wanted = {.drivers = config->drivers};
+	const json_t *typed = json_object_get(reply, "command_line_options");
+	const char *control = options->control;
 	struct teller teller = {.to = to};
 	struct fail fail = {.text = "it is another version"};
 	int error = -EINVAL;
@@ -110,22 +143,26 @@ static void compare(const json_t *reply, const char *control, const struct confi
 		error = config_read_json(&running, control, json_object_get(reply, "config"), &fail);
 	if (error == 0)
 		error = config_check(&running, &fail);
+	if (error == 0)
+		error = read_as_it_would(options, typed, tree_hold(config->requests), &wanted, &fail);
 	if (error != 0) {
 		fprintf(warnings, "warning: what this would change in the switch at %s cannot be said: %s\n", control,
 			fail.text);
 	} else {
 		set_aside(&running, reply);
 		fprintf(to, "compared with the switch that runs at %s:\n", control);
-		config_tell_changes(&running, config, running_tell, &teller);
+		config_tell_changes(&running, &wanted, running_tell, &teller);
 		if (teller.lines == 0)
 			fprintf(to, "nothing changes\n");
 		warn_of_requests(config, json_object_get(reply, "requests"), warnings);
 	}
 	config_free(&running);
+	config_free(&wanted);
 }
 
-void running_compare(const char *control, const struct config *config, FILE *to, FILE *warnings)
+void running_compare(const struct options *options, const struct config *config, FILE *to, FILE *warnings)
 {
+	const char *control = options->control;
 	json_t *reply;
 	int fd, error = unix_connect(control, &fd);
 
@@ -144,6 +181,6 @@ void running_compare(const char *control, const struct config *config, FILE *to,
 			control, ANSWER_SECONDS);
 		return;
 	}
-	compare(reply, control, config, to, warnings);
+	compare(reply, options, config, to, warnings);
 	json_decref(reply);
 }

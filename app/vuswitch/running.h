@@ -9,9 +9,11 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "options.h"
 
-/* Asks the switch at `control` for its configuration, and says to `to` what `config`, which is checked, would change and what
- * that costs, a line each. Nothing is said if no switch runs there; to `warnings`, if it cannot be asked. */
-void running_compare(const char *control, const struct config *config, FILE *to, FILE *warnings);
+/* Asks the switch at the control socket of `options`, which `config` is read by, for its configuration, and says to `to` what
+ * `config`, which is checked, would change and what that costs, a line each. Nothing is said if no switch runs there; to
+ * `warnings`, if it cannot be asked. */
+void running_compare(const struct options *options, const struct config *config, FILE *to, FILE *warnings);
 
 #endif

@@ -224,29 +224,6 @@ static json_t *show_lcore(struct vus_switch *sw VUS_UNUSED, const json_t *reques
 	return ctl_error("no lcore %lld moves frames; `vusctl lcores` lists them", (long long)id);
 }
 
-/* What was applied last, with every default: the same that config_read_json() reads; and what of it is no file's. */
-static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
-{
-	const struct config *config;
-	json_t *typed = json_array(), *profiles = json_array(), *bridges = json_array(), *ports = json_array();
-
-	role_assert_control();
-	config = switch_config(sw);
-	/* The next reload has them again, whatever the file says. */
-	for (unsigned int i = 0; i < config->ports_n; i++)
-		if (config->ports[i].from != CONFIG_FROM_FILE)
-			json_array_append_new(config->ports[i].from == CONFIG_FROM_REQUEST ? ports : typed,
-					      json_string(config->ports[i].name));
-	for (unsigned int i = 0; i < config->bridges_n; i++)
-		if (config->bridges[i].from == CONFIG_FROM_REQUEST)
-			json_array_append_new(bridges, json_string(config->bridges[i].name));
-	for (unsigned int i = 0; i < config->profiles_n; i++)
-		if (config->profiles[i].from == CONFIG_FROM_REQUEST)
-			json_array_append_new(profiles, json_string(config->profiles[i].name));
-	return json_pack("{s:o, s:o, s:{s:o, s:o, s:o}}", "config", config_to_json(config), "command_line", typed, "requests",
-			 "profiles", profiles, "bridges", bridges, "ports", ports);
-}
-
 /* A file's name, and what is wrong in it, may be no UTF-8, which jansson refuses. */
 static void ctl_commands_set_text(json_t *object, const char *key, const char *text)
 {
@@ -256,6 +233,34 @@ static void ctl_commands_set_text(json_t *object, const char *key, const char *t
 		value = json_string("(not UTF-8)");
 	if (value != NULL)
 		json_object_set_new(object, key, value);
+}
+
+/* What was applied last, with every default: the same that config_read_json() reads; and what of it is no file's. */
+static json_t *show_config(struct vus_switch *sw, const json_t *request VUS_UNUSED)
+{
+	const struct config *config;
+	json_t *typed = json_array(), *profiles = json_array(), *bridges = json_array(), *ports = json_array();
+	json_t *options = json_object();
+
+	role_assert_control();
+	config = switch_config(sw);
+	/* The next reload has them again, whatever the file says. */
+	for (unsigned int i = 0; i < config->ports_n; i++)
+		if (config->ports[i].from != CONFIG_FROM_FILE)
+			json_array_append_new(config->ports[i].from == CONFIG_FROM_REQUEST ? ports : typed,
+					      json_string(config->ports[i].name));
+	for (unsigned int i = 0; i < config->typed_n; i++)
+		if (!config->typed[i].is_port)
+			ctl_commands_set_text(options, config->typed[i].node->item[0].key,
+					      config->typed[i].node->item[0].value->text);
+	for (unsigned int i = 0; i < config->bridges_n; i++)
+		if (config->bridges[i].from == CONFIG_FROM_REQUEST)
+			json_array_append_new(bridges, json_string(config->bridges[i].name));
+	for (unsigned int i = 0; i < config->profiles_n; i++)
+		if (config->profiles[i].from == CONFIG_FROM_REQUEST)
+			json_array_append_new(profiles, json_string(config->profiles[i].name));
+	return json_pack("{s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "config", config_to_json(config), "command_line", typed,
+			 "command_line_options", options, "requests", "profiles", profiles, "bridges", bridges, "ports", ports);
 }
 
 /* `telemetry` is the folder of DPDK's telemetry socket, if EAL was not started without one. */

@@ -88,8 +88,11 @@ def test_a_port_of_the_command_line_stays(lab: Lab) -> None:
     """A file is compared with what the running switch has of its file."""
     config = lab.folder / "file.yaml"
     config.write_text("ports: []\n")
-    switch = lab.switch(["--config", str(config), "--vhost", f"cl1={lab.folder}/cl1.sock"], ["-m", "64"])
+    typed = ["--vhost", f"cl1={lab.folder}/cl1.sock", "--rebalance", "off", "--socket-mode", "0600"]
+    switch = lab.switch(["--config", str(config), *typed], ["-m", "64"])
     switch.start()
+    assert check(config, switch.control) == (["nothing changes"], "")
+    config.write_text("socket-mode: 0660\nports: []\n")
     assert check(config, switch.control) == (["nothing changes"], "")
     config.write_text(f"ports: [{{name: vm3, type: vhost-user, socket: {lab.folder}/vm3.sock}}]\n")
     assert check(config, switch.control) == (["port vm3: comes"], "")
