@@ -4,17 +4,17 @@
 
 #include "options.h"
 
-enum { COLUMNS = 100, INDENT = 19, KEY_COLUMNS = 30 };
+enum { COLUMNS = 80, INDENT = 19, KEY_COLUMNS = 28 };
 
 static const char head[] =
 	"vuswitch [EAL options] -- [options]\n"
 	"An Ethernet switch for virtual machines: vhost-user sockets and DPDK devices.\n"
 	"\n"
 	"  --config FILE    ports and bridges, in YAML (vuswitch.yaml(5))\n"
-	"  --last-good FILE where the last --config file that could be applied is kept, and\n"
-	"                   read from if at the next start that one has an error\n"
-	"  --state FILE     where what requests have added is kept, and read from at the next\n"
-	"                   start (default: nowhere; it is gone after a restart)\n";
+	"  --last-good FILE where the last --config file that could be applied is kept,\n"
+	"                   and read from if at the next start that one has an error\n"
+	"  --state FILE     where what requests have added is kept, and read from at the\n"
+	"                   next start (default: nowhere; it is gone after a restart)\n";
 
 static const char middle[] =
 	"  --control SOCKET where vusctl talks to this switch (default: control.sock in\n"
@@ -24,16 +24,19 @@ static const char middle[] =
 	"  --busy-poll      never let an idle lcore sleep\n";
 
 static const char tail[] =
-	"  --check          read the configuration, say what would be done, exit; warns of what is\n"
-	"                   not there yet (a folder, an interface of the kernel) or in the way, and\n"
-	"                   says what it would cost the ports of a switch that runs\n"
+	"  --check          read the configuration, say what would be done, exit; warns\n"
+	"                   of options that have no effect, of what is not there yet (a\n"
+	"                   folder, an interface of the kernel) or in the way, and says\n"
+	"                   what it would cost the ports of a switch that runs\n"
 	"  --help, --version\n"
 	"\n"
 	"Two VMs on one switch:\n"
-	"  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock --vhost vm2=/run/vuswitch/vm2.sock\n"
+	"  vuswitch -- --vhost vm1=/run/vuswitch/vm1.sock \\\n"
+	"              --vhost vm2=/run/vuswitch/vm2.sock\n"
 	"Frames moved on CPUs 1 and 2, control on CPU 0:\n"
 	"  vuswitch -l 0-2 -- --config /etc/vuswitch/vuswitch.yaml\n"
-	"SIGHUP reads the file again and changes only what differs; SIGTERM ends the switch.\n";
+	"SIGHUP reads the file again and changes only what differs; SIGTERM ends the\n"
+	"switch.\n";
 
 /* Writes words, from `column` on, in lines that begin at column `indent`. */
 static void wrap(FILE *to, const char *text, unsigned int column, unsigned int indent)
@@ -58,7 +61,7 @@ static void wrap(FILE *to, const char *text, unsigned int column, unsigned int i
 /* "queues=N          queue pairs the VM may use (1 to 16, default 1)" */
 static void print_row(FILE *to, const struct option_row *row, const char *before, char between)
 {
-	char usage[96], bounds[192], text[512];
+	char usage[96], bounds[192], text[1024];
 	unsigned int column;
 
 	option_value_usage(row, usage, sizeof(usage));
@@ -76,8 +79,10 @@ static void print_driver(FILE *to, const struct port_driver *driver)
 	wrap(to, driver->help, INDENT, INDENT);
 	for (unsigned int i = 1; i < driver->options->n; i++)
 		print_row(to, &driver->options->row[i], "    ,", '=');
+	/* What is nothing to it is left out. */
 	for (unsigned int i = 0; i < bridge_port_options.n; i++)
-		print_row(to, &bridge_port_options.row[i], "    ,", '=');
+		if (driver->paces || !bridge_port_options_paces(bridge_port_options.row[i].key))
+			print_row(to, &bridge_port_options.row[i], "    ,", '=');
 	for (unsigned int i = 0; i < config_port_names.n; i++)
 		if (config_port_names.row[i].live)
 			print_row(to, &config_port_names.row[i], "    ,", '=');

@@ -126,6 +126,8 @@ bool bridge_port_options_guard(const struct bridge_port_options *options, struct
  * line in `fail`. bridge_options_rate.c */
 int bridge_port_options_verify_rates(struct bridge_port_options *options, bool vm, bool paces, const struct option_entry *entry,
 				     struct fail *fail);
+/* Whether an option is about what comes from the port and waits, which is nothing to a port that does not pace. */
+bool bridge_port_options_paces(const char *key);
 /* As option_copy() and option_clear(), and what bridge_port_options_verify() has made. */
 int bridge_port_options_copy(struct bridge_port_options *to, const struct bridge_port_options *from);
 void bridge_port_options_clear(struct bridge_port_options *options);

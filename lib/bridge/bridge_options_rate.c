@@ -3,6 +3,7 @@
 #include "bridge_options.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "clock.h"
 
@@ -16,6 +17,16 @@ static const struct {
 	[PORT_STORM_MULTICAST] = {"storm-multicast", 100000},
 	[PORT_STORM_UNKNOWN] = {"storm-unknown", 0},
 };
+
+static const char *const pacing[] = {"rate-from-vm", "packets-from-vm", "burst-from-vm"};
+
+bool bridge_port_options_paces(const char *key)
+{
+	for (size_t i = 0; i < sizeof(pacing) / sizeof(pacing[0]); i++)
+		if (strcmp(pacing[i], key) == 0)
+			return true;
+	return false;
+}
 
 /* What cannot be made to wait. */
 static int check_paces(const struct bridge_port_options *options, const struct option_entry *entry, struct fail *fail)

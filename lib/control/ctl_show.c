@@ -104,6 +104,9 @@ json_t *ctl_show_port(const struct vus_switch *sw, struct port *port)
 
 	option_to_json(config->driver->options, config->options, options);
 	option_to_json(&bridge_port_options, &config->member, options);
+	for (unsigned int i = 0; !config->driver->paces && i < bridge_port_options.n; i++)
+		if (bridge_port_options_paces(bridge_port_options.row[i].key))
+			json_object_del(options, bridge_port_options.row[i].key);
 	json_object_set_new(object, "options", options);
 	port->ops->show(port, object);
 	if (switch_link_is_set_down(sw, port->name)) {

@@ -119,6 +119,7 @@ def test_every_row_is_offered(switch: PlayedSwitch) -> None:
     offered = {word for command in ("lcores", "ports", "macs", "events", "reload", "capture") for word in offers("vusctl", command, "-")}
     assert words and offered == set(words)
     text = run([program("vuswitch"), "--help"])
+    assert max(len(line) for line in text.splitlines()) <= 80
     assert set(re.findall(r"^  (--[a-z-]+)", text, re.M)) - {"--help"} <= set(offers("vuswitch", "--", "-"))
     keys = offers("vuswitch", "--vhost", "vm1=/run/vm1.sock,")
     assert set(re.findall(r"^    ,([a-z-]+)=", text.split("--ethdev")[0], re.M)) == {key.split(",")[-1].rstrip("=") for key in keys}
