@@ -2,10 +2,10 @@
 #include "kernel_if.h"
 
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 bool device_argument(const char *device, const char *key, char *value, size_t size)
 {
@@ -35,12 +35,8 @@ bool device_needs_interface(const char *device, char *name, size_t size)
 
 bool kernel_if_exists(const char *name)
 {
-	char path[PATH_MAX];
-
-	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
-		return false;
-	snprintf(path, sizeof(path), "/sys/class/net/%s", name);
-	return access(path, F_OK) == 0;
+	/* Not by /sys, which is that of the network namespace in which it was mounted. */
+	return name[0] != '.' && strchr(name, '/') == NULL && if_nametoindex(name) != 0;
 }
 
 static bool is_pci(const char *text)

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Counters, their words, and the ring through which an lcore reports. */
+#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
 #include "eal.h"
+#include "kernel_if.h"
 #include "port.h"
 
 static struct port_host host = {.lcores = 3};
@@ -320,9 +326,44 @@ static void two_threads(void **state)
 	doorbell_fini(&bell);
 }
 
+/* In a namespace of its own, whose loopback has another name: what /sys lists there is not the process's. Exits. */
+static void in_a_namespace(void)
+{
+	struct ifreq change = {.ifr_name = "lo", .ifr_newname = "other0"};
+	int fd;
+
+	if (unshare(CLONE_NEWNET) != 0)
+		_exit(77);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFNAME, &change) != 0)
+		_exit(77);
+	_exit(kernel_if_exists("other0") && !kernel_if_exists("lo") ? 0 : 1);
+}
+
+static void interfaces_are_those_of_the_namespace(void **state)
+{
+	int status;
+	pid_t pid;
+
+	assert_true(kernel_if_exists("lo"));
+	assert_false(kernel_if_exists("none0"));
+	assert_false(kernel_if_exists(""));
+	assert_false(kernel_if_exists(".."));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		in_a_namespace();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* it takes root, and a kernel that renames it */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(interfaces_are_those_of_the_namespace),
 		cmocka_unit_test(rows_are_whole),	    cmocka_unit_test(adds_what_is_new),
 		cmocka_unit_test(sums_over_threads),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
