@@ -28,9 +28,9 @@ enum {
 	RATE_LEAST = 16,
 };
 
-/* Steps that a meter is ahead at most, 208 days: what is taken at once takes less. One from which nothing was taken for longer
- * than this is from the end of the nine years stands for one that waits. */
-#define RATE_AHEAD_MOST (UINT64_C(1) << 60)
+/* Steps that a meter is ahead at most, 39 hours: what is taken at once takes less. One that seems to be farther ahead was not
+ * used for years, and is behind; one that was used last so long before the end of the nine years waits for that long at most. */
+#define RATE_AHEAD_MOST (UINT64_C(1) << 53)
 
 /* All zero is no limit. */
 struct rate_limit {

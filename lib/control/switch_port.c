@@ -156,6 +156,15 @@ static uint64_t vlan_bits(void)
 	       option_bit(&bridge_port_options, "qinq") | option_bit(&bridge_port_options, "qinq-type");
 }
 
+/* All of a change is made, or none of it: what its driver has changed already is as it was. */
+static void take_back(struct switch_port *sp, uint64_t changed) RUNS_ON(control_thread)
+{
+	struct fail fail;
+
+	if (sp->port->ops->reconfigure(sp->port, sp->made.options, changed, &fail) != 0)
+		log_error(sp->made.name, "cannot be changed back to what it was: %s", fail.text);
+}
+
 /* The bridge it is on is not among them: it leaves that one and joins the other (switch_apply.c). */
 int switch_port_reconfigure(struct switch_port *sp, const struct config_port *config, struct fail *fail)
 {
@@ -170,8 +179,11 @@ int switch_port_reconfigure(struct switch_port *sp, const struct config_port *co
 	error = config_port_copy(&next, config);
 	if (error == 0 && change.driver != 0)
 		error = sp->port->ops->reconfigure(sp->port, config->options, change.driver, fail);
-	if (error == 0 && change.member != 0)
+	if (error == 0 && change.member != 0) {
 		error = switch_port_set_policy(sp, &config->member, fail);
+		if (error != 0 && change.driver != 0)
+			take_back(sp, change.driver);
+	}
 	/* What is behind it may be in another VLAN now. */
 	if (error == 0 && (change.member & vlan_bits()) != 0 && sp->bridge != NULL) {
 		bridge_forget_port(sp->bridge->bridge, sp->port);

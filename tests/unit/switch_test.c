@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_test.c: the running switch follows its configuration, with real bridges and lcores and ports of a type of the
  * test's own. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,34 @@ static void a_changed_port_is_made_anew(void **state)
 	TURN_UNTIL(loop, fake_ports_made == 2 && get("a") != NULL);
 	assert_int_equal(((const struct fake_options *)switch_port_config(sw, &get("a")->port)->options)->queues, 2);
 	assert_int_equal(fake_ports, 1);
+}
+
+/* There is no memory for policies. */
+static bool no_policies;
+int __real_port_policy_set(struct port *port, const struct policy_config *config) RUNS_ON(control_thread);
+int __wrap_port_policy_set(struct port *port, const struct policy_config *config) RUNS_ON(control_thread);
+
+int __wrap_port_policy_set(struct port *port, const struct policy_config *config)
+{
+	return no_policies ? -ENOMEM : __real_port_policy_set(port, config);
+}
+
+/* All of it, or none. */
+static void a_change_that_cannot_be_made_is_not_half_made(void **state)
+{
+	struct fake_port *a;
+
+	role_assert_control();
+	APPLY("a=/a,weight=3");
+	a = get("a");
+	no_policies = true;
+	assert_int_equal(APPLY("a=/a,weight=5,isolated=on"), 1);
+	no_policies = false;
+	assert_int_equal(a->weight, 3);
+	assert_int_equal(port_policy_flags(&a->port), 0);
+	assert_int_equal(APPLY("a=/a,weight=5,isolated=on"), 0);
+	assert_int_equal(a->weight, 5);
+	assert_int_equal(port_policy_flags(&a->port), POLICY_ISOLATED);
 }
 
 /* What is live is changed, and nothing else: the port and its queues stay. */
@@ -696,6 +725,7 @@ int main(void)
 		CASE(what_is_the_same_stays),
 		CASE(a_changed_port_is_made_anew),
 		CASE(a_live_option_changes_the_port),
+		CASE(a_change_that_cannot_be_made_is_not_half_made),
 		CASE(a_starting_port_joins_when_it_is_there),
 		CASE(what_cannot_start_is_given_up),
 		CASE(changes_while_it_starts),
