@@ -103,6 +103,24 @@ static inline enum rx_drop view(struct frame *frame, struct rte_mbuf *mbuf, uint
 	return RX_DROPS;
 }
 
+/* Some drivers take tags off that nobody asked them to, a VF's above all, and say so: to a bridge they are part of the frame. */
+static __attribute__((noinline)) enum rx_drop put_tags_back(struct rte_mbuf **mbuf)
+{
+	uint64_t stripped = (*mbuf)->ol_flags;
+	struct rte_ether_hdr *ethernet;
+
+	if ((stripped & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(mbuf) != 0)
+		return RX_DROP_VLAN_STRIPPED;
+	if ((stripped & RTE_MBUF_F_RX_QINQ_STRIPPED) == 0)
+		return RX_DROPS;
+	(*mbuf)->vlan_tci = (*mbuf)->vlan_tci_outer;
+	if (rte_vlan_insert(mbuf) != 0)
+		return RX_DROP_VLAN_STRIPPED;
+	ethernet = rte_pktmbuf_mtod(*mbuf, struct rte_ether_hdr *);
+	ethernet->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_QINQ);
+	return RX_DROPS;
+}
+
 uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx)
 {
 	struct ethdev_rxq *q = queue_of(rxq);
@@ -120,9 +138,12 @@ uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx)
 		rte_prefetch0(rte_pktmbuf_mtod(mbuf[i], void *));
 	burst->n = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		enum rx_drop why = view(&burst->frame[burst->n], mbuf[i],
-					mbuf[i]->ol_flags & q->checksums, burst, &spans);
+		enum rx_drop why = RX_DROPS;
 
+		if (__builtin_expect((mbuf[i]->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) != 0, 0))
+			why = put_tags_back(&mbuf[i]);
+		if (why == RX_DROPS)
+			why = view(&burst->frame[burst->n], mbuf[i], mbuf[i]->ol_flags & q->checksums, burst, &spans);
 		if (why == RX_DROPS) {
 			mbuf[burst->n++] = mbuf[i];
 		} else {

@@ -79,6 +79,8 @@
 	ROW(VLAN_INNER, vlan_inner,                                                                             \
 	    "has a second tag, and every port it is for sends the VLAN without the first")                      \
 	ROW(VLAN_SHORT, vlan_short, "ends within its tag")                                                      \
+	ROW(VLAN_STRIPPED, vlan_stripped,                                                                       \
+	    "the NIC's driver has taken its tag off, and there is no room to put it back")                      \
 	ROW(GUARD_MAC, guard_mac,                                                                       \
 	    "from an Ethernet address that is not in the port's macs, or says in ARP, RARP, neighbour discovery " \
 	    "or DHCP that its sender has one")                                                          \

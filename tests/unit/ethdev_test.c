@@ -157,6 +157,14 @@ static uint64_t tx_drops(struct port *port, enum tx_drop why)
 	return counted(&sum.tx_drop[why]);
 }
 
+static uint64_t rx_drops(struct port *port, enum rx_drop why)
+{
+	struct port_counters sum;
+
+	port_counters_sum(port, &sum);
+	return counted(&sum.rx_drop[why]);
+}
+
 static uint64_t tx_ok(struct port *port)
 {
 	struct port_counters sum;
@@ -301,6 +309,63 @@ static void too_long_is_told(void **state)
 	assert_int_equal(tx_ok(port), 2);
 	assert_int_equal(tx_drops(port, TX_DROP_TOO_BIG), 1);
 	assert_int_equal(receive(port, 1), 2);
+	complete(port, 1);
+	end(port);
+}
+
+/* A driver that has taken tags off says so: they are part of the frame. */
+static void tags_that_were_taken_off_are_back(void **state)
+{
+	static const struct {
+		uint64_t flags;
+		unsigned int taken, at; /* bytes, and where they stood */
+	} cases[] = {{RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED, 4, 12},
+		     {RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED, 8, 12},
+		     {RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED, 4, 12}};
+	static const uint8_t outer[] = {0x88, 0xa8, 0x20, 0x64}, inner[] = {0x81, 0x00, 0x40, 0x0a};
+	struct port *port = port_on("up0", "net_ring0");
+	uint16_t id = device_of("net_ring0");
+	uint8_t want[100], got[LONGEST];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(foreign);
+		uint32_t tags = i == 0 ? 4 : 8;
+		uint8_t *data;
+
+		assert_non_null(mbuf);
+		memcpy(want, bytes, 12);
+		memcpy(want + 12, i == 0 ? inner : outer, 4);
+		memcpy(want + 16, inner, 4);
+		memcpy(want + 12 + tags, bytes + 12, sizeof(want) - 12 - tags);
+		data = (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)(sizeof(want) - cases[i].taken));
+		memcpy(data, want, cases[i].at);
+		memcpy(data + cases[i].at, want + cases[i].at + cases[i].taken, sizeof(want) - cases[i].at - cases[i].taken);
+		mbuf->ol_flags |= cases[i].flags;
+		mbuf->vlan_tci = 0x400a;
+		mbuf->vlan_tci_outer = 0x2064;
+		assert_int_equal(rte_eth_tx_burst(id, 1, &mbuf, 1), 1);
+		assert_int_equal(receive(port, 1), 1);
+		assert_int_equal(burst.frame[0].len, sizeof(want));
+		frame_copy(&burst.frame[0], got);
+		assert_memory_equal(got, want, sizeof(want));
+		assert_int_equal(burst.frame[0].mbuf->ol_flags, 0);
+		complete(port, 1);
+	}
+	end(port);
+}
+
+static void tags_without_room_are_told(void **state)
+{
+	struct port *port = port_on("up0", "net_ring0");
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(foreign);
+
+	assert_non_null(mbuf);
+	assert_non_null(rte_pktmbuf_prepend(mbuf, rte_pktmbuf_headroom(mbuf)));
+	assert_non_null(rte_pktmbuf_append(mbuf, 60));
+	mbuf->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, &mbuf, 1), 1);
+	assert_int_equal(receive(port, 1), 0);
+	assert_int_equal(rx_drops(port, RX_DROP_VLAN_STRIPPED), 1);
 	complete(port, 1);
 	end(port);
 }
@@ -645,6 +710,8 @@ int main(void)
 		cmocka_unit_test(follows_the_link),
 		cmocka_unit_test(guest_frames_are_copied_and_padded),
 		cmocka_unit_test(too_long_is_told),
+		cmocka_unit_test(tags_that_were_taken_off_are_back),
+		cmocka_unit_test(tags_without_room_are_told),
 		cmocka_unit_test(jumbo_frames_become_chains),
 		cmocka_unit_test(jumbo_frames_in_big_buffers),
 		cmocka_unit_test(heads_are_whole),
