@@ -8,7 +8,8 @@
  *	GUARD_ODD	cannot be read (frame_net.h), or not up to what is to be looked at
  *	GUARD_TYPE	is of a type that may carry whatever it likes
  *	and then, as they stand in it,
- *	GUARD_IP	an address of IP that its sender says it has: source of IPv4 and IPv6; sender of ARP and RARP, and
+ *	GUARD_IP	an address of IP that its sender says it has: source of IPv4 and IPv6, home address of a mobile
+ *			node (RFC 6275); sender of ARP and RARP, and
  *			the address that an ARP probe is about; target of a neighbour advertisement, and of a solicitation
  *			without a source
  *	GUARD_MAC	an address of a station: sender of ARP and RARP, options of neighbour discovery, client of DHCP

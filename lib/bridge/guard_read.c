@@ -285,6 +285,8 @@ static enum rx_drop read_ipv6(const struct policy_guard *guard, const struct fra
 
 	if (!has && !is_zero(source, 16))
 		return RX_DROP_GUARD_IP;
+	if (net->home != 0 && !has_ip6(guard, frame->head + net->home))
+		return RX_DROP_GUARD_IP;
 	if (net->l4 != 0 && net->protocol == FRAME_NET_ICMPV6)
 		return read_icmpv6(guard, frame, net, !has);
 	if (!has)

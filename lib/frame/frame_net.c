@@ -67,6 +67,33 @@ static uint32_t extension_len(uint8_t kind, const uint8_t *at)
 	}
 }
 
+/* Options of a header for the destination, from `at` to `end`, which are in the head. False: they contradict themselves. */
+static bool read_options(const uint8_t *head, uint32_t at, uint32_t end, struct frame_net *net)
+{
+	enum { PAD1 = 0, HOME_ADDRESS = 201, ADDRESS_LEN = 16 };
+
+	while (at < end) {
+		uint32_t len;
+
+		if (head[at] == PAD1) {
+			at++;
+			continue;
+		}
+		if (at + 2 > end)
+			return false;
+		len = head[at + 1];
+		if (at + 2 + len > end)
+			return false;
+		if (head[at] == HOME_ADDRESS) {
+			if (len != ADDRESS_LEN || net->home != 0)
+				return false;
+			net->home = (uint16_t)(at + 2);
+		}
+		at += 2 + len;
+	}
+	return true;
+}
+
 static bool find_ipv6(const struct frame *frame, struct frame_net *net)
 {
 	static const uint8_t none[8];
@@ -97,10 +124,11 @@ static bool find_ipv6(const struct frame *frame, struct frame_net *net)
 			}
 		}
 		len = extension_len(net->protocol, header);
+		if (!frame_net_has(frame, net, at, len) ||
+		    (net->protocol == DESTINATION && !read_options(frame->head, at + 2, at + len, net)))
+			return false;
 		net->protocol = header[0];
 		at += len;
-		if (at > net->end || at > frame->head_len)
-			return false;
 	}
 	net->l4 = (uint16_t)at;
 	return net->protocol != EXPERIMENT_1 && net->protocol != EXPERIMENT_2;

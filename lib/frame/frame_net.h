@@ -5,7 +5,7 @@
  * It is strict, for those who have to know what a receiver may take the frame for: what is not seen whole, because it lies beyond
  * the head, ends within itself, contradicts itself or hides behind what nobody sends, is odd, and says so.
  *
- * IEEE 802.1Q-2018 9.3; RFC 791 3.1; RFC 8200 4, RFC 4302 2, RFC 7112 5 (a first fragment has all headers).
+ * IEEE 802.1Q-2018 9.3; RFC 791 3.1; RFC 8200 4, RFC 4302 2, RFC 6275 6.3, RFC 7112 5 (a first fragment has all headers).
  *
  * Context: any thread.
  * Units: bytes from the beginning of the frame.
@@ -40,6 +40,7 @@ struct frame_net {
 	uint16_t l3;   /* what follows the type; at most the head's length */
 	/* Of IPv4 and IPv6 packets: */
 	uint16_t l4;	  /* behind the IP headers; 0: it is not in this frame, which is a fragment and not the first */
+	uint16_t home;	  /* an address that IPv6's sender says it has, in an option for the destination (RFC 6275); 0: none */
 	uint32_t end;	  /* where the packet ends by its own account, within the frame */
 	uint8_t protocol; /* at l4 */
 	bool fragment;	  /* a part of a packet, or one that says so of itself */

@@ -123,6 +123,22 @@ static uint32_t put_icmp6(struct model_source *source, uint8_t *at)
 	return len + (take(source) < 8 ? take(source) % 8 : 0);
 }
 
+/* Options of a header of 8 bytes: padding, a home address, or what is no option. Returns: how much longer it is now. */
+static uint32_t put_options(struct model_source *source, uint8_t *header)
+{
+	static const uint8_t home[] = {1, 2, 0, 0, 0xc9, 16};
+	uint8_t kind = take(source) % 8;
+
+	if (kind == 0)
+		header[2] = take(source);
+	if (kind > 3 || header[1] != 0)
+		return 0;
+	header[1] = 2;
+	memcpy(header + 2, home, sizeof(home));
+	put_ip6(source, header + 8);
+	return 16;
+}
+
 static uint32_t put_ip6_packet(struct model_source *source, uint8_t *at)
 {
 	static const uint8_t kinds[] = {0, 43, 60, 44, 51, 135, 139, 140},
@@ -142,6 +158,8 @@ static uint32_t put_ip6_packet(struct model_source *source, uint8_t *at)
 		len += *next == 44 ? 8 : *next == 51 ? 8u + header[1] * 4u : 8u + header[1] * 8u;
 		if (*next == 44)
 			put16(header + 2, PICK(source, offsets));
+		if (*next == 60)
+			len += put_options(source, header);
 		next = header;
 	}
 	*next = upper;

@@ -237,9 +237,39 @@ static enum rx_drop model_upper6(struct reader *r, uint32_t at, uint8_t next, co
 	return type == 2 || type == 7 || type == 10 || type == 13 || type == 21 ? DHCP : PASS;
 }
 
+/* The home address among the options of a header that is all there, of `len` bytes, in *home. False: they make no sense. */
+static bool model_home(struct reader *r, uint32_t at, uint32_t len, struct in6_addr *home, bool *has_home)
+{
+	uint32_t i = sizeof(struct ip6_dest);
+	struct ip6_opt option;
+
+	while (i < len) {
+		if (r->bytes[at + i] == IP6OPT_PAD1) {
+			i++;
+			continue;
+		}
+		if (i + sizeof(option) > len)
+			return false;
+		memcpy(&option, r->bytes + at + i, sizeof(option));
+		if (i + sizeof(option) + option.ip6o_len > len)
+			return false;
+		if (option.ip6o_type == 0xc9) {
+			if (*has_home || option.ip6o_len != sizeof(*home))
+				return false;
+			*has_home = true;
+			memcpy(home, r->bytes + at + i + sizeof(option), sizeof(*home));
+		}
+		i += (uint32_t)sizeof(option) + option.ip6o_len;
+	}
+	return true;
+}
+
 /* One header after the other, until one is none. *why: what is to be said of the packet at once; PASS: nothing. */
 static uint32_t model_headers(struct reader *r, uint32_t at, uint8_t *next, bool *fragment, bool *later, enum rx_drop *why)
 {
+	struct in6_addr home = IN6ADDR_ANY_INIT;
+	bool has_home = false;
+
 	*why = ODD;
 	for (;;) {
 		uint8_t header[8];
@@ -259,14 +289,16 @@ static uint32_t model_headers(struct reader *r, uint32_t at, uint8_t *next, bool
 			*fragment = true;
 			*later = (header[2] << 8 | header[3]) >> 3 != 0;
 		}
-		*next = header[0];
-		if (*later)
+		if (*later) {
+			*next = header[0];
 			break;
-		at += len;
-		if (at > r->end || at > r->seen)
+		}
+		if (at + len > r->end || at + len > r->seen || (*next == 60 && !model_home(r, at, len, &home, &has_home)))
 			return at;
+		*next = header[0];
+		at += len;
 	}
-	*why = PASS;
+	*why = has_home && !own_ip6(r->set, &home) ? IP : PASS;
 	return at;
 }
 
