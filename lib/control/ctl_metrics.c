@@ -14,6 +14,7 @@
 #include "lcore.h"
 #include "log.h"
 #include "metrics_server.h"
+#include "mirror_map.h"
 #include "vus_version.h"
 
 /* --- the tables -------------------------------------------------------------------------------------------------- */
@@ -136,6 +137,22 @@ static const struct metrics_row bridge_rows[] = {
 static const struct metrics_kind bridge_kind = {
 	.title = "Bridges", METRICS_ROWS(bridge_rows), .label = {"bridge"}};
 
+static const struct metrics_row mirror_rows[] = {
+	{.name = "vuswitch_mirror_copied",
+	 .type = METRICS_COUNTER,
+	 .help = "frames that the mirror has copied to its sink"},
+	{.name = "vuswitch_mirror_dropped",
+	 .type = METRICS_COUNTER,
+	 .help = "copies that were dropped: the sink had no room, or is not there"},
+	{.name = "vuswitch_mirror_unknown",
+	 .type = METRICS_COUNTER,
+	 .help = "frames that were not copied because the filter asks for a byte that the switch does not have in hand"},
+};
+static const struct metrics_kind mirror_kind = {.title = "Mirrors",
+						.note = "mirrors of bridges",
+						METRICS_ROWS(mirror_rows),
+						.label = {"bridge", "mirror"}};
+
 /* port_counter_table, in its order. */
 #define UNIT_frames NULL
 #define UNIT_joins  NULL
@@ -212,7 +229,7 @@ unsigned int ctl_metrics_kinds(const struct port_driver *const *drivers,
 			       const struct metrics_kind *kinds[METRICS_KINDS_MAX])
 {
 	static const struct metrics_kind *const own[] = {&switch_kind, &lcore_kind, &bridge_kind,
-							 &port_kind, &queue_kind};
+							 &mirror_kind, &port_kind, &queue_kind};
 	unsigned int n = sizeof(own) / sizeof(own[0]);
 
 	memcpy(kinds, own, sizeof(own));
@@ -283,6 +300,18 @@ static void gather_lcore(struct metrics_set *set, const struct lcore *lcore) RUN
 					   lcore_poll_set(lcore)->n});
 }
 
+static void gather_mirrors(struct metrics_set *set, const struct bridge *bridge) RUNS_ON(control_thread)
+{
+	const struct mirror_map *map = bridge_mirrors(bridge);
+
+	for (unsigned int i = 0; map != NULL && i < map->n; i++) {
+		struct mirror_sum sum = mirror_sum(map->mirror[i]);
+
+		metrics_set_add(set, &mirror_kind, (const char *const[]){bridge_name(bridge), map->mirror[i]->name},
+				(const uint64_t[]){sum.copied, sum.dropped, sum.unknown});
+	}
+}
+
 static void gather_bridge(struct ctl_metrics *metrics, unsigned int index) RUNS_ON(control_thread)
 {
 	struct bridge *bridge = switch_bridge_at(metrics->sw, index);
@@ -297,6 +326,7 @@ static void gather_bridge(struct ctl_metrics *metrics, unsigned int index) RUNS_
 				   switch_bridge_options(metrics->sw, index)->mac_table_size,
 				   stats.learned, stats.moved, stats.aged, stats.evicted,
 				   stats.refused, bridge_injects(bridge)->drops});
+	gather_mirrors(metrics->set, bridge);
 }
 
 static void gather_queues(struct metrics_set *set, const struct port *port) RUNS_ON(control_thread)
