@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <signal.h>
 
+#include "thread_kind.h"
+
 static void sleep_until_rung(struct watch_thread *watch)
 {
 	struct pollfd bell = {.fd = watch->bell.fd, .events = POLLIN};
@@ -22,6 +24,7 @@ static void *run(void *arg)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	thread_begins(THREAD_WATCH);
 	while (!atomic_load(&watch->end)) {
 		quiet = watch->look() ? 0 : quiet + 1;
 		if (quiet > watch->vigil) {

@@ -14,6 +14,7 @@
 #include "pcapng.h"
 #include "port_counters.h"
 #include "socket_read.h"
+#include "thread_kind.h"
 #include "vus_version.h"
 
 enum {
@@ -276,7 +277,9 @@ void *capture_main(void *arg)
 {
 	struct capture *capture = arg;
 
+	/* Names of protocols and services are looked up in files. */
 	compile(capture);
+	thread_begins(THREAD_WRITER);
 	tell(capture, &capture->opened);
 	while (state_of(capture) == CAPTURE_OPENS)
 		wait_for(capture, false, -1);

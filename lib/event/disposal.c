@@ -6,6 +6,7 @@
 
 #include "disposal_private.h"
 #include "loop_private.h"
+#include "thread_kind.h"
 
 enum { STACK_BYTES = 256 * 1024 };
 
@@ -296,6 +297,7 @@ static void *disposal_main(void *arg)
 	loop_block_signals();
 	pthread_setname_np(pthread_self(), "disposal");
 	move_to_its_cpus(disposal);
+	thread_begins(THREAD_DISPOSAL);
 	pthread_mutex_lock(&disposal->lock);
 	for (;;) {
 		struct running *running;

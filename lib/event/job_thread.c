@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "loop_private.h"
+#include "thread_kind.h"
 
 struct job_thread {
 	pthread_mutex_t lock; /* held for a few instructions; no lcore ever takes it */
@@ -55,6 +56,7 @@ static void *job_thread_main(void *arg)
 
 	role_take(thread->role);
 	loop_block_signals();
+	thread_begins(thread->role == ROLE_DEVICE ? THREAD_DEVICE : THREAD_HELPER);
 	pthread_mutex_lock(&thread->lock);
 	while ((job = next_job(thread)) != NULL) {
 		thread->runs = true;

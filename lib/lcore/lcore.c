@@ -14,8 +14,9 @@
 #include "container_of.h"
 #include "lcore_bell.h"
 #include "lcore_private.h"
-#include "watchdog.h"
 #include "poke.h"
+#include "thread_kind.h"
+#include "watchdog.h"
 
 struct lcores lcores;
 
@@ -106,17 +107,24 @@ static inline bool lcore_idle(struct lcore *lc, uint64_t now, uint64_t since) RU
 	return false;
 }
 
+/* What a thread does once, before it moves frames: of the process' own files in /proc, it opens what the watchdog reads. */
+static int lcore_begin(void *arg VUS_UNUSED)
+{
+	role_take(ROLE_LCORE);
+	/* What is held is let go in time: a sleep may else take 50 us longer than asked for. */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	poke_join();
+	watchdog_join();
+	thread_begins(THREAD_LCORE);
+	return 0;
+}
+
 static int lcore_main(void *arg)
 {
 	struct lcore *lc = arg;
 	uint64_t before = rte_rdtsc(), moved = before;
 
-	role_take(ROLE_LCORE);
 	role_assert_lcore();
-	/* What is held is let go in time: a sleep may else take 50 us longer than asked for. */
-	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-	poke_join();
-	watchdog_join();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
 		bool busy = lcore_round_over(lc, rcu_get(&lc->set), before);
@@ -264,6 +272,13 @@ int lcores_start(void)
 
 	if (error != 0)
 		return error;
+	for (unsigned int i = 0; i < lcores.n; i++) {
+		error = rte_eal_remote_launch(lcore_begin, NULL, lcores.lcore[i].id);
+		if (error == 0)
+			error = rte_eal_wait_lcore(lcores.lcore[i].id);
+		if (error != 0)
+			return error;
+	}
 	for (unsigned int i = 0; i < lcores.n; i++) {
 		error = rte_eal_remote_launch(lcore_main, &lcores.lcore[i], lcores.lcore[i].id);
 		if (error != 0)

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "lcore_private.h"
+#include "thread_kind.h"
 
 /* Above BELL_BUSY turns in BELL_REST_US each, the bell rests before the next one. */
 enum { BELL_EVENTS = 64, BELL_REST_US = 50, BELL_BUSY = 16 };
@@ -72,6 +73,7 @@ static void *bell_main(void *arg VUS_UNUSED)
 	struct epoll_event events[BELL_EVENTS];
 	uint64_t turns_ns = 0;
 
+	thread_begins(THREAD_BELL);
 	while (!atomic_load(&bell.stop)) {
 		int n = epoll_wait(bell.epoll_fd, events, BELL_EVENTS, -1);
 

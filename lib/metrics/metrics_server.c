@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "doorbell.h"
 #include "metrics_text.h"
+#include "thread_kind.h"
 
 enum {
 	/* Of a request's head: what is longer is refused. */
@@ -271,6 +272,7 @@ static void *metrics_server_main(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	pthread_setaffinity_np(pthread_self(), sizeof(server->options.cpus), &server->options.cpus);
+	thread_begins(THREAD_METRICS);
 	doorbell_arm(&server->bell);
 	while (!atomic_load(&server->ends)) {
 		MHD_UNSIGNED_LONG_LONG wait_ms;
