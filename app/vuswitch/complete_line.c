@@ -118,6 +118,8 @@ static void offer_value(const struct option *option, const char *word, const cha
 		offer_port(driver, typed);
 	else if (row_of(option->name) != NULL)
 		offer_row_value(row_of(option->name), "");
+	else if (strcmp(option->name, "seccomp") == 0)
+		complete_choices("", "on|log|off");
 	else
 		complete_files();
 }

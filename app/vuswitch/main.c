@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -14,9 +15,11 @@
 
 #include <rte_version.h>
 
+#include "capabilities.h"
 #include "changes.h"
 #include "clock.h"
 #include "complete_line.h"
+#include "confine.h"
 #include "corpse.h"
 #include "ctl_metrics.h"
 #include "ctl_socket.h"
@@ -40,6 +43,7 @@
 #include "signals.h"
 #include "spare_cpus.h"
 #include "switch.h"
+#include "thread_kind.h"
 #include "vhost_port.h"
 #include "vus_version.h"
 
@@ -302,6 +306,32 @@ static void place_threads(struct vuswitch *vus) RUNS_ON(control_thread)
 		 spare ? "" : ", which is the control thread's: no other is spare");
 }
 
+/* A thread of ours has said what it is: what it has no use for is taken from it. */
+static void limit_thread(enum thread_kind kind)
+{
+	int error;
+
+	confine_prepare_thread();
+	error = capabilities_keep(capabilities_of_thread(kind));
+	if (error != 0)
+		log_warn("vuswitch", "the %s thread keeps its capabilities: %s", thread_kind_name(kind), strerror(-error));
+	confine_thread(kind);
+}
+
+/* While there is one thread. */
+static void give_up_rights(const struct options *options, const struct config *config)
+{
+	capabilities needed = capabilities_needed(config, options->eal, options->eal_n);
+	int error;
+
+	if (options->keep_rights)
+		needed |= capabilities_of_all_devices();
+	error = capabilities_keep(needed);
+	if (error != 0)
+		log_warn("vuswitch", "capabilities that nothing needs are kept: %s", strerror(-error));
+	thread_on_begin(limit_thread);
+}
+
 static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(control_thread)
 {
 	int error = ctl_socket_probe(vus->options.control, fail);
@@ -314,6 +344,9 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 		return error;
 	vus->eal = true;
 	corpses_tell();
+	error = confine_start(vus->options.confine, fail);
+	if (error != 0)
+		return error;
 	error = mem_arena_guard();
 	if (error == 0)
 		error = poke_watch();
@@ -388,6 +421,13 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 			  config->in_place_of, config->file);
 	if (lcores_start() != 0)
 		return -1;
+	/* Before the first guest comes, and after our threads have opened what of /proc is root's from here on. */
+	if (!vus->options.dumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		log_warn("vuswitch", "a crash may leave a core dump: %s", strerror(errno));
+	/* What control may not do its children cannot do either: those that may do more are there by now. */
+	if (vus->options.confine != CONFINE_OFF && loop_device_thread(vus->loop) != 0)
+		return -1;
+	thread_begins(THREAD_CONTROL);
 	take_text(vus, config);
 	set_aside_state(vus);
 	config_tell_idle(config, vuswitch_warn, NULL);
@@ -562,6 +602,8 @@ int main(int argc, char **argv)
 		signals_block();
 		raise_descriptor_limit();
 		status = follow_predecessor(&vus, &config);
+		if (status == EXIT_SUCCESS)
+			give_up_rights(&vus.options, &config);
 		if (status == EXIT_SUCCESS && vuswitch_create(&vus, &fail) != 0)
 			status = vuswitch_fail_out(&fail, EXIT_FAILURE);
 		else if (status == EXIT_SUCCESS && run(&vus, &config) != 0)

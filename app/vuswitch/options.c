@@ -19,6 +19,9 @@ enum {
 	OPT_CONTROL,
 	OPT_JOURNAL,
 	OPT_BUSY_POLL,
+	OPT_DUMPABLE,
+	OPT_KEEP_RIGHTS,
+	OPT_SECCOMP,
 	OPT_CHECK,
 	OPT_PORT, /* --vhost, --ethdev, in the order of port_drivers[] */
 	OPT_ROW = OPT_PORT + CONFIG_DRIVERS_MAX, /* an option of a table: --rebalance, --socket-owner */
@@ -32,6 +35,9 @@ static const struct option own_options[] = {
 	{"control", required_argument, NULL, OPT_CONTROL},
 	{"journal", required_argument, NULL, OPT_JOURNAL},
 	{"busy-poll", no_argument, NULL, OPT_BUSY_POLL},
+	{"dumpable", no_argument, NULL, OPT_DUMPABLE},
+	{"keep-rights", no_argument, NULL, OPT_KEEP_RIGHTS},
+	{"seccomp", required_argument, NULL, OPT_SECCOMP},
 	{"check", no_argument, NULL, OPT_CHECK},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -161,6 +167,16 @@ static int options_take(struct options *options, int option, int index, char **a
 	case OPT_BUSY_POLL:
 		options->busy_poll = true;
 		return 0;
+	case OPT_DUMPABLE:
+		options->dumpable = true;
+		return 0;
+	case OPT_KEEP_RIGHTS:
+		options->keep_rights = true;
+		return 0;
+	case OPT_SECCOMP:
+		if (confine_parse(optarg, &options->confine) != 0)
+			return fail_set(fail, -EINVAL, "--seccomp %s: it is on, log or off", optarg);
+		return 0;
 	case OPT_ROW:
 		return options_add_typed(options, false, long_options[index].name, optarg, fail);
 	case OPT_CHECK:
@@ -252,7 +268,7 @@ int options_parse(int argc, char **argv, struct options *options, struct fail *f
 {
 	int first = 0, option, index = 0, error;
 
-	*options = (struct options){.eal = argv + 1};
+	*options = (struct options){.eal = argv + 1, .confine = CONFINE_DEFAULT};
 	make_options();
 	for (int i = 1; i < argc && first == 0; i++)
 		if (strcmp(argv[i], "--") == 0)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "confine.h"
 #include "fail.h"
 
 /* The types of ports there are, ended by NULL. */
@@ -27,7 +28,8 @@ struct options {
 	char control
 		[108]; /* --control, or control.sock in the runtime directory; fits a socket address */
 	char journal[128]; /* --journal, or `journal` beside the control socket */
-	bool busy_poll, check, help, version;
+	enum confine_mode confine; /* --seccomp */
+	bool busy_poll, dumpable, keep_rights, check, help, version;
 	/* Ports, and options of the switch that are rows of a table, in the order given. */
 	struct typed_option {
 		bool is_port;

@@ -21,6 +21,10 @@
 
 enum { WORDS_BYTES = 256 };
 
+/* What no device of the configuration needed when the switch began, it has given up. */
+static const char was_given_up[] =
+	"; a switch that began without such a device has given that up: restart it with the device, or with --keep-rights";
+
 static bool ethdev_reason_begins(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
@@ -53,8 +57,8 @@ static int of_interface(const char *device, const char *name, struct fail *fail)
 	if (ethdev_reason_begins(name, "net_af_packet") && !has_capability(CAP_NET_RAW))
 		return fail_set(fail, -ENODEV,
 				"device %s: this process may not open packet sockets; start it as "
-				"root, or give it CAP_NET_RAW (AmbientCapabilities= in its unit)",
-				device);
+				"root, or give it CAP_NET_RAW (AmbientCapabilities= in its unit)%s",
+				device, was_given_up);
 	return 0;
 }
 
@@ -77,8 +81,8 @@ static int of_tap(const char *device, const char *name, struct fail *fail)
 	if (!has_capability(CAP_NET_ADMIN))
 		return fail_set(fail, -ENODEV,
 				"device %s: this process may not make a tap; start it as root, or "
-				"give it CAP_NET_ADMIN (AmbientCapabilities= in its unit)",
-				device);
+				"give it CAP_NET_ADMIN (AmbientCapabilities= in its unit)%s",
+				device, was_given_up);
 	return 0;
 }
 
