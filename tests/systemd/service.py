@@ -144,6 +144,13 @@ def the_unit_is_sound(_):
         contains(show("Before"), word)
 
 
+def what_it_may_do_is_little(_):
+    """systemd's own figure: 3.0 at most, of 10."""
+    done = run("systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=30", str(UNIT), check=False)
+    if done.returncode != 0:
+        raise AssertionError(done.stdout)
+
+
 def the_folder_is_there_before_the_service(_):
     """A virtual machine that listens can make its socket while the switch does not run."""
     folder = Path("/run/vuswitch")
@@ -166,6 +173,19 @@ def it_starts(traffic):
     if run(*other, "vusctl", "ports", check=False).returncode == 0:
         raise AssertionError("vusctl works for any user")
     wait_until(lambda: LAST_GOOD.exists() and LAST_GOOD.read_text("utf-8") == GOOD, 30, "the configuration to be kept")
+
+
+def it_is_not_root(traffic):
+    """Nor has it a right that its configuration does not need: af_packet is all there is; and no thread does more than its list says."""
+    configure(GOOD)
+    systemctl("start", "vuswitch")
+    traffic.flows()
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{show('MainPID')}/status").read_text("utf-8").splitlines())
+    if status["Uid"].split()[0] == "0" or int(status["CapPrm"], 16) & (1 << 19 | 1 << 12) or status["Seccomp"] != "2":
+        raise AssertionError(f"{status}")
+    device = [Path(path, "status").read_text("utf-8") for path in Path(f"/proc/{show('MainPID')}/task").iterdir()]
+    if not any(int(text.split("CapEff:\t")[1].split()[0], 16) & 1 << 13 for text in device):
+        raise AssertionError("no thread has CAP_NET_RAW")
 
 
 def a_reload_is_done_when_it_returns(traffic):
@@ -335,7 +355,7 @@ def one_cpu_is_enough(traffic):
         raise AssertionError(f"lcores: {lcores}")
 
 
-TESTS = [the_unit_is_sound, the_folder_is_there_before_the_service, it_starts, a_reload_is_done_when_it_returns,
+TESTS = [the_unit_is_sound, what_it_may_do_is_little, it_is_not_root, the_folder_is_there_before_the_service, it_starts, a_reload_is_done_when_it_returns,
            a_reload_with_an_error_fails, a_restart_with_an_error_takes_the_last_good_one,
            a_device_that_is_gone_costs_its_own_port, without_a_last_good_one_it_fails_once,
            without_its_group_it_fails_once, what_cannot_start_is_tried_slowly, ten_kills_in_a_row, what_hangs_is_started_anew,

@@ -108,6 +108,17 @@ static int signal_another(void)
 	return kill(getppid(), 0);
 }
 
+static int end_another(void)
+{
+	return (int)syscall(SYS_tgkill, 1, 1, 0);
+}
+
+/* Its own signal ends it, and not the filter. */
+static int abort_itself(void)
+{
+	abort();
+}
+
 /* --- what it may ------------------------------------------------------------------------------------------------- */
 
 static int map_the_guest(void)
@@ -205,7 +216,7 @@ static void what_it_does_not_need_ends_it(void **state)
 	static int (*const acts[])(void) = {
 		let_an_eventfd_block, type_at_the_terminal, change_flags,    share_memory_of_no_file,
 		map_code,	      make_code,	    open_a_file,     make_memory,
-		open_a_socket,	      start_a_process,	    signal_another, move_to_another_cpu,
+		open_a_socket,	      start_a_process,	    signal_another, move_to_another_cpu, end_another,
 	};
 
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
@@ -214,6 +225,14 @@ static void what_it_does_not_need_ends_it(void **state)
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
 			fail_msg("act %zu ended with status %#x", i, (unsigned int)status);
 	}
+}
+
+static void it_may_end_itself(void **state)
+{
+	int status = attempt(abort_itself, -1);
+
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
 static void what_it_takes_has_an_end(void **state)
@@ -249,6 +268,7 @@ int main(void)
 	};
 	const struct CMUnitTest filtered[] = {
 		cmocka_unit_test_setup_teardown(what_it_does_not_need_ends_it, begin, end),
+		cmocka_unit_test_setup_teardown(it_may_end_itself, begin, end),
 		cmocka_unit_test_setup_teardown(what_it_takes_has_an_end, begin, end),
 		cmocka_unit_test_setup_teardown(the_switchs_log_is_not_its_own, begin, end),
 	};
