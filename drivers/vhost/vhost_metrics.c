@@ -4,6 +4,7 @@
 
 #include "metrics_set.h"
 #include "vhost_rings.h"
+#include "vhu_answered.h"
 
 #define CALLS(kind, suffix, on, help_text)                                                         \
 	{                                                                                          \
@@ -108,7 +109,24 @@ static const struct metrics_kind ring_kind = {
 	METRICS_ROWS(ring_rows),
 	.label = {"port", "queue", "direction"}};
 
-const struct metrics_kind *const vhost_metrics[] = {&port_kind, &ring_kind, NULL};
+#define REQUESTS(topic, help_text)                                                                 \
+	{                                                                                          \
+		.name = "vuswitch_vhost_request_seconds", METRICS_TIMES, .label = "about",         \
+		.value = topic, .value_help = help_text,                                           \
+		.help = "how long front ends' requests took from when control had them until they " \
+			"were answered, or done where no answer is wanted"                         \
+	}
+static const struct metrics_row request_rows[] = {
+	[VHU_ABOUT_DEVICE] = REQUESTS("device", "features, status, MTU and the like"),
+	[VHU_ABOUT_MEMORY] = REQUESTS("memory", "memory that comes or goes, and the dirty log"),
+	[VHU_ABOUT_RING] = REQUESTS("ring", "rings that start, change or stop"),
+	[VHU_ABOUT_POSTCOPY] = REQUESTS("postcopy", "the phases of a postcopy migration"),
+};
+static const struct metrics_kind request_kind = {.title = "Requests of VMs",
+						 .note = "front ends of all ports together",
+						 METRICS_ROWS(request_rows)};
+
+const struct metrics_kind *const vhost_metrics[] = {&port_kind, &ring_kind, &request_kind, NULL};
 
 static void measure_ring(const struct vhost_port *vhost, unsigned int index,
 			 struct metrics_set *set) RUNS_ON(control_thread)
@@ -168,4 +186,14 @@ void vhost_measure(struct port *port, struct metrics_set *set)
 					   refused->done});
 	for (unsigned int i = 0; i < 2 * vhost->pairs; i++)
 		measure_ring(vhost, i, set);
+}
+
+void vhost_measure_all(struct metrics_set *set)
+{
+	uint64_t values[VHU_TOPICS][HISTOGRAM_VALUES];
+
+	role_assert_control();
+	for (unsigned int i = 0; i < VHU_TOPICS; i++)
+		histogram_read(vhu_answer_times(i), values[i]);
+	metrics_set_add(set, &request_kind, NULL, values[0]);
 }

@@ -305,6 +305,7 @@ const struct port_driver vhost_port_driver = {
 	.paces = true,
 	.options = &vhost_options,
 	.metrics = vhost_metrics,
+	.measure = vhost_measure_all,
 	.verify = vhost_options_verify,
 	.takes = vhost_options_takes,
 	.warn = vhost_options_warn,

@@ -124,8 +124,9 @@ void vhost_tell_link(struct vhost_port *vhost) RUNS_ON(control_thread);
 /* vhost_show.c: port_ops.state and .show. */
 void vhost_state(struct port *port, struct port_state *state);
 void vhost_show(struct port *port, struct json_t *object);
-/* vhost_metrics.c: port_driver.metrics and port_ops.measure. */
+/* vhost_metrics.c: port_driver.metrics, port_ops.measure and port_driver.measure. */
 extern const struct metrics_kind *const vhost_metrics[];
 void vhost_measure(struct port *port, struct metrics_set *set);
+void vhost_measure_all(struct metrics_set *set);
 
 #endif

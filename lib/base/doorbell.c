@@ -2,13 +2,15 @@
 #include "doorbell.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "clock.h"
 
 int doorbell_init(struct doorbell *bell)
 {
 	atomic_init(&bell->armed, false);
+	atomic_init(&bell->rung_ns, 0);
 	bell->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return bell->fd < 0 ? -errno : 0;
 }
@@ -24,6 +26,7 @@ void doorbell_arm(struct doorbell *bell)
 {
 	/* Sequentially consistent: the listener's next look for work must not pass this store. Pairs with
 	 * doorbell_ring(): either the listener sees the work or the ringer sees the flag. */
+	atomic_store_explicit(&bell->rung_ns, 0, memory_order_relaxed);
 	atomic_store(&bell->armed, true);
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -47,6 +50,14 @@ void doorbell_ring(struct doorbell *bell)
 	if (!atomic_load_explicit(&bell->armed, memory_order_relaxed))
 		return;
 	/* The first ringer writes; EAGAIN would mean that the descriptor is readable, which is all we want. */
-	if (atomic_exchange(&bell->armed, false) && write(bell->fd, &one, sizeof(one)) < 0)
+	if (!atomic_exchange(&bell->armed, false))
 		return;
+	atomic_store_explicit(&bell->rung_ns, clock_ns(), memory_order_relaxed);
+	if (write(bell->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+uint64_t doorbell_rung(const struct doorbell *bell)
+{
+	return atomic_load_explicit(&bell->rung_ns, memory_order_relaxed);
 }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "container_of.h"
+#include "ctl_socket.h"
 #include "lcore.h"
 #include "log.h"
 #include "metrics_server.h"
@@ -24,7 +25,21 @@ static const uint64_t slice_bounds[] = {50000,	 100000,  250000,  500000,  75000
 					1000000, 2500000, 5000000, 10000000};
 enum { SLICE_BOUNDS = sizeof(slice_bounds) / sizeof(slice_bounds[0]) };
 
-enum { SWITCH_NUMBERS = 6 };
+enum {
+	SWITCH_NUMBERS = 6,
+	SWITCH_SLICES = SWITCH_NUMBERS,
+	SWITCH_TURNS = SWITCH_SLICES + SLICE_BOUNDS + 2,
+	SWITCH_REQUESTS = SWITCH_TURNS + HISTOGRAM_VALUES,
+	SWITCH_VALUES = SWITCH_REQUESTS + CTL_REQUESTS * HISTOGRAM_VALUES,
+};
+
+#define CONTROL_REQUESTS(request_name, request_help)                                               \
+	{                                                                                          \
+		.name = "vuswitch_control_request_seconds", METRICS_TIMES, .label = "request",     \
+		.value = request_name, .value_help = request_help,                                 \
+		.help = "how long requests on the control socket took from when control had them " \
+			"until their reply began"                                                  \
+	}
 
 static const struct metrics_row switch_rows[] = {
 	{.name = "vuswitch_build",
@@ -57,9 +72,15 @@ static const struct metrics_row switch_rows[] = {
 	 .bounds_n = SLICE_BOUNDS,
 	 .help = "how long the control thread gathered metrics at a time, before it went on with "
 		 "other work"},
+	{.name = "vuswitch_control_turn_seconds",
+	 METRICS_TIMES,
+	 .help = "how long the control thread worked at a time, before it looked for what had come "
+		 "meanwhile: so long anything may have to wait for it"},
+	CONTROL_REQUESTS("look", "that look at something, or are refused"),
+	CONTROL_REQUESTS("change", "that change something: until it has taken effect"),
 };
-static const struct metrics_row *const slice_row =
-	&switch_rows[sizeof(switch_rows) / sizeof(switch_rows[0]) - 1];
+/* Behind the info and the numbers. */
+static const struct metrics_row *const slice_row = &switch_rows[1 + SWITCH_NUMBERS];
 
 static const struct metrics_kind switch_kind = {
 	.title = "The switch", METRICS_ROWS(switch_rows), .info = {"version", "dpdk"}};
@@ -70,6 +91,8 @@ static const struct metrics_kind switch_kind = {
 		.decimals = METRICS_NS, .help = "what the lcore's time went to", .label = "state", \
 		.value = state_name, .value_help = state_help                                      \
 	}
+
+enum { LCORE_NUMBERS = 10 };
 
 static const struct metrics_row lcore_rows[] = {
 	{.name = "vuswitch_lcore", .type = METRICS_INFO, .help = "the CPU of an lcore"},
@@ -102,6 +125,14 @@ static const struct metrics_row lcore_rows[] = {
 	{.name = "vuswitch_lcore_queues",
 	 .type = METRICS_GAUGE,
 	 .help = "receive queues that it polls"},
+	{.name = "vuswitch_lcore_wake_seconds",
+	 METRICS_TIMES,
+	 .help = "how long the lcore took to run after control had woken it up from its sleep; "
+		 "control does so each time that metrics are gathered, too"},
+	{.name = "vuswitch_lcore_first_frame_seconds",
+	 METRICS_TIMES,
+	 .help = "of wake-ups by a kick: how long it took from when the lcore ran until it had moved "
+		 "the first frames"},
 };
 static const struct metrics_kind lcore_kind = {
 	.title = "Lcores", METRICS_ROWS(lcore_rows), .label = {"lcore"}, .info = {"cpu"}};
@@ -283,21 +314,26 @@ static uint64_t cycles_ns(uint64_t cycles)
 	return cycles / hz * NS_PER_S + cycles % hz * NS_PER_S / hz;
 }
 
-static void gather_lcore(struct metrics_set *set, const struct lcore *lcore) RUNS_ON(control_thread)
+static void gather_lcore(struct metrics_set *set, struct lcore *lcore) RUNS_ON(control_thread)
 {
 	const struct lcore_counters *counters = lcore_counters(lcore);
+	uint64_t values[LCORE_NUMBERS + 2 * HISTOGRAM_VALUES] = {
+		counted(&counters->frames),	     counted(&counters->loops),
+		counted(&counters->sleeps),	     counted(&counters->rings),
+		cycles_ns(counted(&counters->busy)), cycles_ns(counted(&counters->idle)),
+		cycles_ns(counted(&counters->asleep)),
+		lcore_load(lcore),		     cycles_ns(counted(&counters->longest)),
+		lcore_poll_set(lcore)->n,
+	};
 	char id[12], cpu[12];
 
 	snprintf(id, sizeof(id), "%u", lcore_id(lcore));
 	snprintf(cpu, sizeof(cpu), "%d", lcore_cpu(lcore));
-	metrics_set_add(set, &lcore_kind, (const char *const[]){id, cpu},
-			(const uint64_t[]){counted(&counters->frames), counted(&counters->loops),
-					   counted(&counters->sleeps), counted(&counters->rings),
-					   cycles_ns(counted(&counters->busy)),
-					   cycles_ns(counted(&counters->idle)),
-					   cycles_ns(counted(&counters->asleep)), lcore_load(lcore),
-					   cycles_ns(counted(&counters->longest)),
-					   lcore_poll_set(lcore)->n});
+	histogram_read(&counters->wakes, values + LCORE_NUMBERS);
+	histogram_read(&counters->starts, values + LCORE_NUMBERS + HISTOGRAM_VALUES);
+	metrics_set_add(set, &lcore_kind, (const char *const[]){id, cpu}, values);
+	/* One that nothing else wakes up is measured all the same; the next set has it. */
+	lcore_try_waking(lcore);
 }
 
 static void gather_mirrors(struct metrics_set *set, const struct bridge *bridge) RUNS_ON(control_thread)
@@ -373,15 +409,22 @@ static void gather_port(struct ctl_metrics *metrics, unsigned int id) RUNS_ON(co
 /* The last, so that this gathering is in it. */
 static void gather_switch(struct ctl_metrics *metrics) RUNS_ON(control_thread)
 {
-	uint64_t values[SWITCH_NUMBERS + SLICE_BOUNDS + 2] = {
+	const struct port_driver *const *drivers = switch_config(metrics->sw)->drivers;
+	uint64_t values[SWITCH_VALUES] = {
 		metrics->start_ns,	     switch_config(metrics->sw)->in_place_of != NULL,
 		switch_ports_n(metrics->sw), lcores_reports_lost(),
 		switch_moves_n(metrics->sw), ++metrics->scrapes,
 	};
 
-	memcpy(values + SWITCH_NUMBERS, metrics->slices, sizeof(metrics->slices));
+	memcpy(values + SWITCH_SLICES, metrics->slices, sizeof(metrics->slices));
+	histogram_read(loop_turns(metrics->loop), values + SWITCH_TURNS);
+	for (unsigned int i = 0; i < CTL_REQUESTS; i++)
+		histogram_read(ctl_socket_answer_times(i), values + SWITCH_REQUESTS + i * HISTOGRAM_VALUES);
 	metrics_set_add(metrics->set, &switch_kind,
 			(const char *const[]){VUS_VERSION, rte_version()}, values);
+	for (unsigned int i = 0; drivers[i] != NULL; i++)
+		if (drivers[i]->measure != NULL)
+			drivers[i]->measure(metrics->set);
 }
 
 /* One object of what is being gathered; then the next. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "changes.h"
+#include "clock.h"
 #include "ctl_capture.h"
 #include "ctl_commands.h"
 #include "ctl_events.h"
@@ -34,6 +35,7 @@ struct ctl_client {
 	struct ctl_socket *ctl;
 	struct loop_fd source; /* fd -1: a free place */
 	uint64_t turn;	       /* ctl->turns when it was last heard of */
+	uint64_t asked_ns;     /* when the turn began in which its last request was read */
 	struct ctl_list *list; /* the rest of the reply, still to be made */
 	struct change *change; /* the reply comes when this has been made; nothing is read meanwhile */
 	char *reply;	       /* being sent; nothing is read meanwhile */
@@ -57,6 +59,8 @@ struct ctl_socket {
 	int spare; /* a descriptor to give up when there is no other */
 	struct ctl_client client[CLIENTS_MAX];
 };
+
+static struct histogram took[CTL_REQUESTS];
 
 static void client_ready(struct loop_fd *source, uint32_t events);
 
@@ -189,12 +193,23 @@ static bool begin_capture(struct ctl_client *client, const json_t *request) RUNS
 
 static bool answer_lines(struct ctl_client *client) RUNS_ON(control_thread);
 
+static void note_answered(const struct ctl_client *client, enum ctl_request request) RUNS_ON(control_thread)
+{
+	histogram_add(&took[request], clock_ns() - client->asked_ns);
+}
+
+const struct histogram *ctl_socket_answer_times(enum ctl_request request)
+{
+	return &took[request];
+}
+
 static void change_was_made(void *arg, json_t *reply)
 {
 	struct ctl_client *client = arg;
 
 	role_assert_control();
 	client->change = NULL;
+	note_answered(client, CTL_CHANGE);
 	if (!set_reply(client, reply) || !ctl_socket_send_reply(client) || !answer_lines(client))
 		client_close(client);
 }
@@ -239,6 +254,7 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 	const char *command = json_string_value(json_object_get(request, "command"));
 	bool made;
 
+	client->asked_ns = loop_turn_began(client->ctl->loop);
 	if (request == NULL)
 		made = set_reply(client, ctl_error("the request is not JSON: %s", error.text));
 	else if (command != NULL && ctl_list_is(command))
@@ -254,6 +270,8 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 	json_decref(request);
 	if (client->source.fd < 0)
 		return false;
+	if (client->change == NULL)
+		note_answered(client, CTL_LOOK);
 	client->request_len -= line_len + 1;
 	memmove(client->request, client->request + line_len + 1, client->request_len);
 	return made;

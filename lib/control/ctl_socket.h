@@ -24,6 +24,7 @@
 #define VUS_CTL_SOCKET_H
 
 #include "fail.h"
+#include "histogram.h"
 #include "loop.h"
 #include "role.h"
 #include "switch.h"
@@ -41,6 +42,10 @@ int ctl_socket_create(struct loop *loop, const char *path, struct vus_switch *sw
 		      struct ctl_socket **ctl, struct fail *fail) RUNS_ON(control_thread);
 /* From now on requests that change something go there, until the socket is destroyed. */
 void ctl_socket_take_changes(struct ctl_socket *ctl, struct changes *changes) RUNS_ON(control_thread);
+/* How long requests took from when control had them until their reply began: those that look at something, or are refused, and
+ * those that change something. */
+enum ctl_request { CTL_LOOK, CTL_CHANGE, CTL_REQUESTS };
+const struct histogram *ctl_socket_answer_times(enum ctl_request request) RUNS_ON(control_thread);
 /* Closes every conversation and removes the file. NULL is fine. */
 void ctl_socket_destroy(struct ctl_socket *ctl) RUNS_ON(control_thread);
 

@@ -156,6 +156,7 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 			      .tv_nsec = (long)(sleep % NS_PER_S)};
 	int n = epoll_pwait2(loop->epoll_fd, events, LOOP_EVENTS_MAX, &ts, NULL);
 
+	loop->began_ns = clock_ns();
 	if (n > 0) {
 		loop->rcu_looks = 0;
 		run_events(loop, events, n);
@@ -163,6 +164,17 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
 	change_again(loop);
 	loop_run_timers(loop);
 	rcu_poll();
+	histogram_add(&loop->turns, clock_ns() - loop->began_ns);
+}
+
+uint64_t loop_turn_began(const struct loop *loop)
+{
+	return loop->began_ns;
+}
+
+const struct histogram *loop_turns(const struct loop *loop)
+{
+	return &loop->turns;
 }
 
 void loop_place_threads(struct loop *loop, const cpu_set_t *cpus)

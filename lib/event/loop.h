@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 
 #include "container_of.h"
+#include "histogram.h"
 #include "role.h"
 
 struct loop;
@@ -38,6 +39,10 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns) RUNS_ON(control_thread);
 void loop_place_threads(struct loop *loop, const cpu_set_t *cpus) RUNS_ON(control_thread);
 /* Returns: whether loop_place_threads() has said where, in `cpus`. */
 bool loop_thread_cpus(const struct loop *loop, cpu_set_t *cpus) RUNS_ON(control_thread);
+/* When the present turn began, with what came; what it had to wait for since is this turn's. */
+uint64_t loop_turn_began(const struct loop *loop) RUNS_ON(control_thread);
+/* How long turns took, without their sleep: as long as that whatever comes may have to wait. */
+const struct histogram *loop_turns(const struct loop *loop) RUNS_ON(control_thread);
 /* Lets loop_run() return after the present turn. */
 void loop_stop(struct loop *loop) RUNS_ON(control_thread);
 

@@ -31,6 +31,8 @@ struct loop_jobs {
 struct loop {
 	int epoll_fd;
 	bool stopping;
+	uint64_t began_ns; /* the present turn, or the last one */
+	struct histogram turns;
 	struct loop_timer *timers; /* the next that is due; the others are behind it (loop_timers.c) */
 	/* The turn's events that are still to be handled, so that a removal can strike out later ones. */
 	struct epoll_event *events;

@@ -97,6 +97,8 @@ static inline void account(struct lcore *lc, bool busy, uint64_t ticks) RUNS_ON(
 /* What it does between two rounds, of which the last one ended `now` and moved nothing: whether it has slept. */
 static inline bool lcore_idle(struct lcore *lc, uint64_t now, uint64_t since) RUNS_ON(lcore_thread)
 {
+	/* If a kick woke it up, it was in vain. */
+	lc->rest.kicked = 0;
 	if (lcores.busy_poll || since <= VIGIL_LEAST_US * lcores.us || now < lc->rest.sleep_at ||
 	    since <= lcore_vigil(&lc->rest))
 		return false;
@@ -138,7 +140,7 @@ static int lcore_main(void *arg)
 		    now - lc->rest.woke > BELL_AFTER_US * lcores.us)
 			bell_listen(lc, true);
 		if (busy) {
-			lcore_note_gap(&lc->rest, now - moved);
+			lcore_note_gap(lc, now - moved, now);
 			moved = now;
 		} else if (lcore_idle(lc, now, now - moved)) {
 			before = lc->rest.woke = rte_rdtsc();
@@ -346,6 +348,11 @@ const struct poll_set *lcore_poll_set(const struct lcore *lcore)
 void lcore_reset_longest(struct lcore *lcore)
 {
 	atomic_fetch_add(&lcore->counters.reset, 1);
+}
+
+void lcore_try_waking(struct lcore *lcore)
+{
+	doorbell_ring(&lcore->bell);
 }
 
 uint64_t lcore_cycles_per_second(void)

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "balance.h"
+#include "histogram.h"
 #include "port.h"
 #include "punt.h"
 #include "rcu.h"
@@ -48,6 +49,8 @@ struct lcore_counters {
 	_Atomic uint64_t rings;	  /* kicks of queues that were not polled */
 	_Atomic uint64_t longest; /* longest round, since the last reset */
 	_Atomic uint64_t reset;	  /* bumped by control: forget `longest` */
+	struct histogram wakes;	  /* ns from the ring of its doorbell until it runs */
+	struct histogram starts;  /* ns from when a kick has woken it until it has moved the first frames */
 };
 
 struct lcore;
@@ -110,6 +113,8 @@ bool lcore_crosses(const struct lcore *lcore, const struct port_rxq *q) RUNS_ON(
 const struct lcore_counters *lcore_counters(const struct lcore *lcore);
 const struct poll_set *lcore_poll_set(const struct lcore *lcore) RUNS_ON(control_thread);
 void lcore_reset_longest(struct lcore *lcore) RUNS_ON(control_thread);
+/* Wakes it up for nothing, if it sleeps: how long that takes is in its counters then. */
+void lcore_try_waking(struct lcore *lcore) RUNS_ON(control_thread);
 uint64_t lcore_cycles_per_second(void);
 
 #endif

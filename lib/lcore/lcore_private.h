@@ -20,6 +20,7 @@ struct lcore_rest {
 	uint32_t soon, later; /* of the last gaps, how many were over within VIGIL_SOON_US, VIGIL_LATER_US; VIGIL_ALL: all */
 	uint64_t woke;	      /* TSC when it woke up last */
 	uint64_t sleep_at;    /* not before: it has just found out that it could not */
+	uint64_t kicked;      /* TSC when a kick woke it up, and it has moved no frame since; 0: it has */
 	bool bell_on;	      /* the bell listens for it */
 };
 enum { VIGIL_ALL = 4096 };
@@ -71,14 +72,21 @@ bool lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
  * mostly come so soon lately. */
 enum { VIGIL_LEAST_US = 8, VIGIL_SOON_US = 100, VIGIL_LATER_US = 1000, VIGIL_PARTS = 8 };
 
-/* Learns from a round that moved frames, `gap` ticks after the one before; what any vigil bridges teaches nothing. */
-static inline void lcore_note_gap(struct lcore_rest *rest, uint64_t gap)
+/* lcore_sleep.c. The first frames since a kick woke it up have been moved, and it is `now`. */
+void lcore_has_started(struct lcore *lc, uint64_t now) RUNS_ON(lcore_thread);
+
+/* Learns from a round that moved frames and ended `now`, `gap` ticks after the one before; what any vigil bridges teaches
+ * nothing. */
+static inline void lcore_note_gap(struct lcore *lc, uint64_t gap, uint64_t now) RUNS_ON(lcore_thread)
 {
+	struct lcore_rest *rest = &lc->rest;
 	uint32_t soon = gap < VIGIL_SOON_US * lcores.us ? VIGIL_ALL : 0;
 	uint32_t later = gap < VIGIL_LATER_US * lcores.us ? VIGIL_ALL : 0;
 
 	if (__builtin_expect(gap <= VIGIL_LEAST_US * lcores.us, 1))
 		return;
+	if (rest->kicked != 0)
+		lcore_has_started(lc, now);
 	rest->soon = (rest->soon * (VIGIL_PARTS - 1) + soon) / VIGIL_PARTS;
 	rest->later = (rest->later * (VIGIL_PARTS - 1) + later) / VIGIL_PARTS;
 }

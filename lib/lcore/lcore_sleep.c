@@ -53,6 +53,25 @@ static int wait_until(struct lcore *lc, struct epoll_event *events, uint64_t ns)
 	return epoll_pwait2(lc->epoll_fd, events, SLEEP_EVENTS, ns == UINT64_MAX ? NULL : &timeout, NULL);
 }
 
+/* It runs again: since when it should, if that is known, and from when on it looks for what it was kicked for. A kick is a
+ * guest's, and has no stamp; the doorbell has one. */
+static void note_waking(struct lcore *lc, int events_n) RUNS_ON(lcore_thread)
+{
+	uint64_t rung = doorbell_rung(&lc->bell), now;
+
+	if (rung != 0) {
+		now = clock_ns();
+		histogram_add(&lc->counters.wakes, now > rung ? now - rung : 0);
+	}
+	lc->rest.kicked = events_n > (rung != 0) ? rte_rdtsc() : 0;
+}
+
+void lcore_has_started(struct lcore *lc, uint64_t now)
+{
+	histogram_add(&lc->counters.starts, (now - lc->rest.kicked) * 1000 / lcores.us);
+	lc->rest.kicked = 0;
+}
+
 static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread)
 {
 	struct epoll_event events[SLEEP_EVENTS];
@@ -63,6 +82,7 @@ static void wait_in_kernel(struct lcore *lc, bool all_wake) RUNS_ON(lcore_thread
 	rcu_offline(lc->ctx.index);
 	watchdog_asleep();
 	n = wait_until(lc, events, all_wake ? UINT64_MAX : SLEEP_BLIND_NS);
+	note_waking(lc, n);
 	watchdog_awake();
 	rcu_online(lc->ctx.index);
 	count(&lc->counters.sleeps, 1);

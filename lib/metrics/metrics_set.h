@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "histogram.h"
+
 enum {
 	METRICS_LABELS_MAX = 4,
 	METRICS_KINDS_MAX = 16,
@@ -51,6 +53,11 @@ struct metrics_row {
 	const uint64_t *bounds; /* METRICS_HISTOGRAM: the upper bounds of its buckets, ascending */
 	unsigned int bounds_n;
 };
+
+/* What a row of a struct histogram is. */
+#define METRICS_TIMES                                                                              \
+	.type = METRICS_HISTOGRAM, .unit = "seconds", .decimals = METRICS_NS,                      \
+	.bounds = histogram_bounds, .bounds_n = HISTOGRAM_BOUNDS
 
 struct metrics_kind {
 	const char *title; /* "Ports" */

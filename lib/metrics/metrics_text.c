@@ -95,12 +95,13 @@ static void put_value(struct metrics_text *text, uint64_t value, unsigned int de
 
 /* --- samples ----------------------------------------------------------------------------------------------------- */
 
-/* Labels of a sample: `n` of the object's, and one more. */
+/* Labels of a sample: `n` of the object's, the row's own, and the bound of a bucket. */
 struct labels {
 	const char *const *key, *const *info;
 	unsigned int keys_n, n;
 	const char *texts; /* the object's, one behind the other */
-	const char *more, *more_value;
+	const char *more, *more_value; /* NULL: none */
+	const char *bound;	       /* NULL: it is none of a bucket */
 };
 
 static void put_label(struct metrics_text *text, const char *key, const char *value, bool first)
@@ -124,8 +125,10 @@ static void put_labels(struct metrics_text *text, const struct labels *labels)
 		value += strlen(value) + 1;
 	}
 	if (labels->more != NULL)
-		put_label(text, labels->more, labels->more_value, i == 0);
-	put(text, i > 0 || labels->more != NULL ? "} " : " ");
+		put_label(text, labels->more, labels->more_value, i++ == 0);
+	if (labels->bound != NULL)
+		put_label(text, "le", labels->bound, i++ == 0);
+	put(text, i > 0 ? "} " : " ");
 }
 
 static void put_sample(struct metrics_text *text, const char *name, const char *suffix,
@@ -154,12 +157,11 @@ static void put_histogram(struct metrics_text *text, const struct metrics_row *r
 			put(&bound, "+Inf");
 		add(&bound, "", 1);
 		text->failed = text->failed || bound.failed;
-		labels.more = "le";
-		labels.more_value = bound.failed ? "" : bound.bytes;
+		labels.bound = bound.failed ? "" : bound.bytes;
 		put_sample(text, row->name, "_bucket", &labels, sum, 0);
 		free(bound.bytes);
 	}
-	labels.more = NULL;
+	labels.bound = NULL;
 	put_sample(text, row->name, "_count", &labels, sum, 0);
 	put_sample(text, row->name, "_sum", &labels, values[row->bounds_n + 1], row->decimals);
 }

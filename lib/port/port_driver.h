@@ -157,6 +157,8 @@ struct port_driver {
 	bool arguments;	    /* on the command line, what is no key is an argument of the first value: up0=net_tap0,iface=tap0 */
 	const struct option_table *options;
 	const struct metrics_kind *const *metrics; /* metrics of such ports beside those that all have; ended by NULL; or NULL */
+	/* Control thread. Adds to a set what is the driver's own and no port's, of these kinds. NULL: nothing is. */
+	void (*measure)(struct metrics_set *set);
 
 	/* What no table can say: one option against another, a path. Fills in what follows from others; `common` has what was
 	 * said for all ports. 0 or -errno with a line in `fail`. */

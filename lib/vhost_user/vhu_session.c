@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhu_answered.h"
 #include "vhu_monitor.h"
 #include "vhu_session.h"
 #include "vhu_stall.h"
@@ -232,6 +233,12 @@ static void vhu_session_send_reply(struct vhu_device *device, uint32_t request, 
 				false);
 }
 
+/* The request is done with. */
+static void note_answered(const struct vhu_device *device, uint32_t request) RUNS_ON(control_thread)
+{
+	vhu_answered(request, clock_ns() - device->asked_ns);
+}
+
 static bool wants_ack(const struct vhu_device *device, const struct vhu_header *request)
 {
 	return (request->flags & VHU_FLAG_NEED_REPLY) != 0 && agreed(device, VHU_P_REPLY_ACK);
@@ -242,6 +249,7 @@ static void vhu_session_answer(struct vhu_device *device) RUNS_ON(control_thread
 	struct vhu_reply reply = {.size = sizeof(uint64_t), .payload.u64 = 0, .fd = -1};
 
 	device->answer_due = false;
+	note_answered(device, device->request.request);
 	vhu_monitor_done(device, device->request.request);
 	if (vhu_requests[device->request.request].answer != NULL)
 		vhu_requests[device->request.request].answer(device, device->request_ring, &reply);
@@ -266,6 +274,7 @@ void vhu_session_refuse(struct vhu_device *device, const struct vhu_header *requ
 	    (empty || (wants_ack(device, request) && (spec == NULL || spec->answer == VHU_ANSWER_ACK)))) {
 		log_limited(&device->log, LOG_WARN, device->name, "%s", why);
 		snprintf(device->last_error, sizeof(device->last_error), "%s", why);
+		note_answered(device, request->request);
 		vhu_session_send_reply(device, request->request, &no);
 	} else {
 		vhu_session_end(device, why, false);
@@ -293,6 +302,7 @@ static void vhu_session_message_came(struct vhu_connection *connection, struct v
 
 	role_assert_control();
 	device->messages++;
+	device->asked_ns = loop_turn_began(device->loop);
 	error = vhu_message_check(msg, &context);
 	if (error == VHU_OK && msg->commit)
 		error = vhu_postcopy_commit(device, msg, &fail);

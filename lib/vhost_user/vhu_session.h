@@ -71,6 +71,7 @@ struct vhu_device {
 	struct vhu_journal journal;
 
 	struct vhu_pending pending;
+	uint64_t asked_ns; /* when the turn began in which the last request came */
 	bool answer_due; /* `request` is to be answered when nothing is pending */
 	struct vhu_header request;
 	unsigned int request_ring;

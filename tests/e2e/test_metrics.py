@@ -141,13 +141,16 @@ def test_prometheus_reads_it(switch: tuple[Switch, str], tmp_path: Path) -> None
         known = prometheus.api("metadata")
         assert known["vuswitch_port_rx_bytes"][0] == {
             "type": "counter", "help": "their bytes, without FCS", "unit": "bytes"}
-        assert known["vuswitch_scrape_slice_seconds"][0]["type"] == "histogram"
+        for name in ("scrape_slice", "vhost_request", "control_request", "control_turn", "lcore_wake", "lcore_first_frame"):
+            assert known[f"vuswitch_{name}_seconds"][0]["type"] == "histogram"
+        # Each time that it reads, sleeping lcores are woken up: that is in what it reads then.
+        assert float(prometheus.query("sum(vuswitch_lcore_wake_seconds_count)")[0]["value"][1]) > 0
         for panel, expression in expressions():
             assert prometheus.query(expression), f"{panel}: nothing is found by {expression}"
         rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
         wait_until(lambda: all(rule["health"] == "ok" for group in prometheus.api("rules")["groups"]
                                for rule in group["rules"]), 30, "each rule to be evaluated")
-        assert len(rules) == 10
+        assert len(rules) == 13
         assert not prometheus.query('ALERTS{alertstate="firing"}')
     finally:
         prometheus.process.stop()

@@ -169,6 +169,66 @@ static void they_are_what_vusctl_says(void **state)
 	free(text);
 }
 
+/* How much is in a histogram: of all samples that have these labels first. */
+static double added_n(const char *text, const char *name, const char *labels)
+{
+	char count[128];
+	double sum = 0;
+
+	snprintf(count, sizeof(count), "\n%s_count{%s", name, labels);
+	for (const char *at = strstr(text, count); at != NULL; at = strstr(at + 1, count))
+		sum += strtod(strchr(at, ' '), NULL);
+	return sum;
+}
+
+/* What a front end and vusctl ask is in the histograms, once each; lcores that sleep are woken by each reader. */
+static void waiting_is_measured(void **state)
+{
+	static const struct {
+		const char *name, *labels;
+		unsigned int more; /* at least */
+	} grows[] = {
+		{"vuswitch_vhost_request_seconds", "about=\"device\"", 5},
+		{"vuswitch_vhost_request_seconds", "about=\"memory\"", 1},
+		{"vuswitch_vhost_request_seconds", "about=\"ring\"", 8},
+		{"vuswitch_control_request_seconds", "request=\"look\"", 3},
+		{"vuswitch_control_request_seconds", "request=\"change\"", 1},
+		{"vuswitch_lcore_wake_seconds", "lcore=", 1},
+		{"vuswitch_lcore_first_frame_seconds", "lcore=", 1},
+	};
+	enum { GROWS = sizeof(grows) / sizeof(grows[0]) };
+	double before[GROWS];
+	int64_t end = fg_now_ms() + READ_MS;
+	char *text = scrape(socket_path);
+	json_t *change;
+
+	for (size_t i = 0; i < GROWS; i++)
+		before[i] = added_n(text, grows[i].name, grows[i].labels);
+	free(text);
+	OK(fg_victims_pause(&fixture.victims));
+	settle(guest_run("h0", NULL), guest_run("h1", NULL));
+	for (unsigned int i = 0; i < 3; i++)
+		fg_counter(&fixture.sw, "h0", "rx_ok");
+	change = fg_switch_ask(&fixture.sw,
+			       "{\"command\": \"log.level\", \"topic\": \"h1\", \"level\": \"info\"}\n");
+	assert_non_null(change);
+	if (json_object_get(change, "error") != NULL)
+		fail_msg("%s", json_string_value(json_object_get(change, "error")));
+	json_decref(change);
+	for (size_t i = 0; i < GROWS;) {
+		text = scrape(socket_path);
+		if (added_n(text, grows[i].name, grows[i].labels) >= before[i] + grows[i].more)
+			i++;
+		else if (fg_now_ms() > end)
+			fail_msg("%s{%s} is %.0f, and was %.0f", grows[i].name, grows[i].labels,
+				 added_n(text, grows[i].name, grows[i].labels), before[i]);
+		else
+			poll(NULL, 0, 150);
+		free(text);
+	}
+	OK(fg_victims_run(&fixture.victims));
+}
+
 static void other_requests_are_answered(void **state)
 {
 	static const struct {
@@ -510,6 +570,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(they_are_what_vusctl_says),
 		TEST_CASE(a_closed_port_is_told),
+		TEST_CASE(waiting_is_measured),
 		TEST_CASE(other_requests_are_answered),
 		TEST_CASE(whatever_readers_do_nobody_notices),
 		TEST_CASE(descriptors_that_are_sent_are_dropped),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lines for people, errors on their way to one, and the doorbell that wakes a sleeper. */
+/* Lines for people, errors on their way to one, the doorbell that wakes a sleeper, and times in buckets. */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,8 +11,10 @@
 
 #include "cases.h"
 #include "clock.h"
+#include "dice.h"
 #include "doorbell.h"
 #include "fail.h"
+#include "histogram.h"
 #include "log.h"
 #include "names.h"
 #include "one_line.h"
@@ -222,6 +224,30 @@ static void rings_only_for_a_sleeper(void **state)
 	doorbell_fini(&bell);
 }
 
+/* A sleeper that was woken knows since when it should be awake; one that woke up by itself knows that. */
+static void a_ring_has_its_time(void **state)
+{
+	uint64_t before, rung;
+	struct doorbell bell;
+
+	assert_int_equal(doorbell_init(&bell), 0);
+	doorbell_ring(&bell);
+	assert_int_equal(doorbell_rung(&bell), 0);
+	doorbell_arm(&bell);
+	assert_int_equal(doorbell_rung(&bell), 0);
+	before = clock_ns();
+	doorbell_ring(&bell);
+	rung = doorbell_rung(&bell);
+	assert_in_range(rung, before, clock_ns());
+	usleep(1000);
+	doorbell_ring(&bell);
+	assert_int_equal(doorbell_rung(&bell), rung);
+	doorbell_disarm(&bell);
+	doorbell_arm(&bell);
+	assert_int_equal(doorbell_rung(&bell), 0);
+	doorbell_fini(&bell);
+}
+
 enum { RINGERS = 3, WORK = 20000 };
 
 struct workshop {
@@ -273,6 +299,47 @@ static void no_ring_is_lost(void **state)
 	doorbell_fini(&shop.bell);
 }
 
+/* --- times ------------------------------------------------------------------------------------------------------- */
+
+/* At a bound, next to one, or anywhere. */
+static uint64_t any_time(void)
+{
+	uint64_t bound = histogram_bounds[dice(HISTOGRAM_BOUNDS)];
+
+	switch (dice(4)) {
+	case 0:
+		return bound + dice(3) - 1;
+	case 1:
+		return dice(3);
+	default:
+		return ((uint64_t)dice(UINT32_MAX) << 31 ^ dice(UINT32_MAX)) >> dice(64);
+	}
+}
+
+static void times_are_in_the_bucket_below_their_bound(void **state)
+{
+	struct histogram histogram = {0};
+	uint64_t wanted[HISTOGRAM_VALUES] = {0}, values[HISTOGRAM_VALUES];
+
+	for (unsigned int i = 1; i < HISTOGRAM_BOUNDS; i++)
+		assert_int_equal(histogram_bounds[i], 2 * histogram_bounds[i - 1]);
+	for (unsigned int i = 0; i < 100000; i++) {
+		uint64_t ns = any_time();
+		unsigned int bucket = 0;
+
+		while (bucket < HISTOGRAM_BOUNDS && ns > histogram_bounds[bucket])
+			bucket++;
+		assert_int_equal(histogram_bucket(ns), bucket);
+		histogram_add(&histogram, ns);
+		wanted[bucket]++;
+		wanted[HISTOGRAM_VALUES - 1] += ns;
+	}
+	histogram_read(&histogram, values);
+	assert_memory_equal(values, wanted, sizeof(values));
+	for (unsigned int i = 0; i < HISTOGRAM_VALUES - 1; i++)
+		assert_true(values[i] > 0);
+}
+
 /* --- names ------------------------------------------------------------------------------------------------------- */
 
 static void names_are_found(void **state)
@@ -314,7 +381,9 @@ int main(void)
 		cmocka_unit_test(what_is_cut_says_so),
 		cmocka_unit_test(the_clock_goes_forward),
 		cmocka_unit_test(rings_only_for_a_sleeper),
+		cmocka_unit_test(a_ring_has_its_time),
 		cmocka_unit_test(no_ring_is_lost),
+		cmocka_unit_test(times_are_in_the_bucket_below_their_bound),
 		cmocka_unit_test(names_are_found),
 	};
 

@@ -104,6 +104,57 @@ static void no_wake_up_is_lost(void **state)
 	source_take(&source[1]);
 }
 
+static uint64_t added_n(size_t offset)
+{
+	uint64_t n = 0;
+
+	for (unsigned int l = 0; l < lcores_n(); l++) {
+		const struct histogram *histogram =
+			(const struct histogram *)((const char *)lcore_counters(lcore_at(l)) + offset);
+		uint64_t values[HISTOGRAM_VALUES];
+
+		histogram_read(histogram, values);
+		for (unsigned int i = 0; i <= HISTOGRAM_BOUNDS; i++)
+			n += values[i];
+	}
+	return n;
+}
+
+/* A kick that brings frames is timed until they have been moved, one in vain is not; control's ring until the lcore runs. */
+static void wake_ups_are_timed(void **state)
+{
+	const size_t wakes = offsetof(struct lcore_counters, wakes), starts = offsetof(struct lcore_counters, starts);
+	uint64_t wakes_n, starts_n;
+
+	role_assert_control();
+	source_add(&source[0]);
+	await_sleep();
+	wakes_n = added_n(wakes);
+	starts_n = added_n(starts);
+	for (unsigned int i = 1; i <= 20; i++) {
+		source_send(&source[0], 1);
+		assert_true(await_equal(&source[0].pending, 0));
+		await_sleep();
+		assert_int_equal(added_n(starts), starts_n + i);
+	}
+	assert_int_equal(added_n(wakes), wakes_n);
+	eventfd_write(source[0].rxq.wake_fd, 1);
+	usleep(5000);
+	await_sleep();
+	assert_int_equal(added_n(starts), starts_n + 20);
+	assert_int_equal(added_n(wakes), wakes_n);
+	for (unsigned int i = 1; i <= 20; i++) {
+		for (unsigned int l = 0; l < lcores_n(); l++)
+			lcore_try_waking(lcore_at(l));
+		for (uint64_t end = clock_ns() + 10 * NS_PER_S; added_n(wakes) < wakes_n + i * lcores_n();)
+			assert_true(clock_ns() < end && usleep(100) == 0);
+		await_sleep();
+	}
+	assert_int_equal(added_n(wakes), wakes_n + 20 * lcores_n());
+	assert_int_equal(added_n(starts), starts_n + 20);
+	source_take(&source[0]);
+}
+
 /* A kick is not read, and must not keep the lcore awake for ever. */
 static void a_kick_wakes_once(void **state)
 {
@@ -538,6 +589,7 @@ int main(void)
 		cmocka_unit_test(queues_are_spread_and_polled),
 		cmocka_unit_test(silence_is_slept_through),
 		cmocka_unit_test(no_wake_up_is_lost),
+		cmocka_unit_test(wake_ups_are_timed),
 		cmocka_unit_test(a_kick_wakes_once),
 		cmocka_unit_test(a_change_of_the_set_wakes),
 		cmocka_unit_test(a_queue_without_a_wake_up),

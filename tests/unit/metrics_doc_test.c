@@ -83,9 +83,9 @@ static void print_page(FILE *to)
 		"compares it.\n\n"
 		"These names, their types, labels and units are promised: they stay, with their "
 		"meaning, within a major\n"
-		"version. More may come, and more values of `reason`, `state` and `on`. Names end "
-		"in their unit; times are\n"
-		"seconds. A counter only grows while the process lives.\n\n"
+		"version. More may come, and more values of `reason`, `state`, `on`, `about` and "
+		"`request`. Names end in their unit;\n"
+		"times are seconds. A counter only grows while the process lives.\n\n"
 		"Below a metric with a label of its own are the values of that label.\n");
 	for (unsigned int i = 0; i < n; i++)
 		print_kind(to, kinds[i]);

@@ -194,6 +194,44 @@ static void a_bucket_has_what_is_below_its_bound(void **state)
 	}
 }
 
+/* A label of the row's own stands before the bound, and is in the sum and the count, too. */
+static void a_histogram_has_labels(void **state)
+{
+	static const struct metrics_row both[] = {
+		{.name = "t_seconds", METRICS_TIMES, .help = "h", .label = "of", .value = "a"},
+		{.name = "t_seconds", METRICS_TIMES, .help = "h", .label = "of", .value = "b"},
+	};
+	static const struct metrics_kind two = {
+		.title = "Two", METRICS_ROWS(both), .label = {"thing"}};
+	static const char *const lines[] = {
+		"# HELP t_seconds h\nt_seconds_bucket{thing=\"x\",of=\"a\",le=\"0.000001\"} 0\n",
+		"t_seconds_bucket{thing=\"x\",of=\"a\",le=\"0.000256\"} 0\n",
+		"t_seconds_bucket{thing=\"x\",of=\"a\",le=\"0.000512\"} 1\n",
+		"t_seconds_bucket{thing=\"x\",of=\"a\",le=\"8.388608\"} 1\n"
+		"t_seconds_bucket{thing=\"x\",of=\"a\",le=\"+Inf\"} 2\n"
+		"t_seconds_count{thing=\"x\",of=\"a\"} 2\n"
+		"t_seconds_sum{thing=\"x\",of=\"a\"} 9.000300000\n"
+		"t_seconds_bucket{thing=\"x\",of=\"b\",le=\"0.000001\"} 0\n",
+		"t_seconds_count{thing=\"x\",of=\"b\"} 0\n",
+	};
+	struct metrics_set *set = set_of(&two);
+	uint64_t values[2 * HISTOGRAM_VALUES];
+	struct histogram a = {0}, b = {0};
+	char *text;
+
+	histogram_add(&a, 300000);
+	histogram_add(&a, UINT64_C(9000000000));
+	histogram_read(&a, values);
+	histogram_read(&b, values + HISTOGRAM_VALUES);
+	metrics_set_add(set, &two, (const char *const[]){"x"}, values);
+	text = text_of(set, METRICS_OPENMETRICS);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(text, lines[i]) == NULL)
+			fail_msg("not there: %s", lines[i]);
+	free(text);
+	metrics_set_free(set);
+}
+
 /* Each family stands in one place, with a sample for each object and reason, in the order of the
  * objects. */
 static void a_thousand_objects_are_all_there(void **state)
@@ -282,6 +320,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_a_whole_text_too),
 		cmocka_unit_test(numbers_have_their_decimals),
 		cmocka_unit_test(a_bucket_has_what_is_below_its_bound),
+		cmocka_unit_test(a_histogram_has_labels),
 		cmocka_unit_test(a_thousand_objects_are_all_there),
 		cmocka_unit_test(addresses_are_read_or_refused),
 	};
