@@ -140,7 +140,7 @@ int capabilities_keep(capabilities kept)
 	for (unsigned int capability = 0; capability <= CAPABILITY_MAX; capability++)
 		/* Fails for numbers that the kernel does not know. */
 		if ((kept >> capability & 1) == 0)
-			(void)capng_update(CAPNG_DROP, ALL_SETS, capability);
+			(void)capng_update(CAPNG_DROP, (capng_type_t)ALL_SETS, capability);
 	if (can_cut && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
 		return -errno;
 	return capng_apply(CAPNG_SELECT_CAPS) == 0 ? 0 : -errno;
