@@ -238,8 +238,9 @@ static void vuswitch_take_config(void *arg, struct config *config, const struct 
 	vus->settled = false;
 	take_text(vus, config);
 	config_tell_idle(config, vuswitch_warn, NULL);
+	/* switch_apply() may answer whoever has asked. */
+	ctl_metrics_apply(vus->metrics, &config->options);
 	switch_apply(vus->sw, config);
-	ctl_metrics_apply(vus->metrics);
 }
 
 static const char *vuswitch_failed(void *arg, unsigned int i)
@@ -441,7 +442,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if ((vus->settled || is_too_little(vus)) && !vuswitch_begin(vus))
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
-	ctl_metrics_apply(vus->metrics);
+	ctl_metrics_apply(vus->metrics, &switch_config(vus->sw)->options);
 	ctl_socket_take_changes(vus->ctl, vus->changes);
 	heartbeat_start(&vus->heartbeat, vus->loop);
 	loop_run(vus->loop);

@@ -572,9 +572,8 @@ static void apply(struct ctl_metrics *metrics, unsigned int i, const char *where
 			 strchr(where, ':') != NULL ? "" : "127.0.0.1:", where);
 }
 
-void ctl_metrics_apply(struct ctl_metrics *metrics)
+void ctl_metrics_apply(struct ctl_metrics *metrics, const struct switch_options *options)
 {
-	const struct switch_options *options = &switch_config(metrics->sw)->options;
 	const struct rights rights = {
 		.given = {[RIGHTS_OWNER] = option_given(&switch_options, options, "metrics-owner"),
 			  [RIGHTS_GROUP] = option_given(&switch_options, options, "metrics-group"),

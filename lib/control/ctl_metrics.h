@@ -31,10 +31,10 @@ unsigned int ctl_metrics_kinds(const struct port_driver *const *drivers,
 /* Nothing runs yet. `cpus`: where readers' threads do. NULL: no memory. */
 struct ctl_metrics *ctl_metrics_create(struct loop *loop, struct vus_switch *sw,
 				       const cpu_set_t *cpus) RUNS_ON(control_thread);
-/* Listens as the switch's configuration says, where that differs from before or could not be done
- * then. What cannot be listened at is logged, and the switch goes on without it until the next
- * time. */
-void ctl_metrics_apply(struct ctl_metrics *metrics) RUNS_ON(control_thread);
+/* Listens as `options` say, where that differs from before or could not be done then. What cannot
+ * be listened at is logged, and the switch goes on without it until the next time. Before
+ * switch_apply(), which may answer whoever has asked for the reload. */
+void ctl_metrics_apply(struct ctl_metrics *metrics, const struct switch_options *options) RUNS_ON(control_thread);
 /* Of what could not be listened at the last time, the line about the i-th; NULL: there are no more. */
 const char *ctl_metrics_failed(const struct ctl_metrics *metrics, unsigned int i) RUNS_ON(control_thread);
 /* Nobody is answered any more: before the switch goes. NULL is fine. */
