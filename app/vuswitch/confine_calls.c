@@ -112,6 +112,10 @@ static const int of_device[] = {
 /* Threads of ours, also those that control makes, give up capabilities and load a filter when they have said what they are. */
 static const int of_beginning[] = {SCMP_SYS(seccomp), SCMP_SYS(capset)};
 
+/* What the C library asks now and then on behalf of an allocation or a sort, and goes on without: how memory is overcommitted, how
+ * many CPUs there are. Who has no use for paths is refused. */
+static const int of_questions[] = {SCMP_SYS(openat), SCMP_SYS(sysinfo), SCMP_SYS(prlimit64), SCMP_SYS(uname)};
+
 #define LIST(name) name, sizeof(name) / sizeof((name)[0])
 static const struct {
 	const int *call;
@@ -188,6 +192,14 @@ static bool is_of(uint32_t kinds, enum thread_kind kind)
 	return kind == THREAD_OTHER || (kinds >> kind & 1) != 0;
 }
 
+static bool is_question(int call)
+{
+	for (size_t i = 0; i < sizeof(of_questions) / sizeof(of_questions[0]); i++)
+		if (of_questions[i] == call)
+			return true;
+	return false;
+}
+
 enum confine_listed confine_calls_list(enum thread_kind kind, int call)
 {
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -197,6 +209,8 @@ enum confine_listed confine_calls_list(enum thread_kind kind, int call)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (is_of(rules[i].kinds, kind) && rules[i].call == call)
 			return CONFINE_SOME;
+	if (is_question(call))
+		return CONFINE_ALLOWED;
 	return call == SCMP_SYS(tgkill) ? CONFINE_SOME : CONFINE_NONE;
 }
 
@@ -218,6 +232,8 @@ int confine_calls_add(scmp_filter_ctx filter, enum thread_kind kind)
 	for (size_t i = 0; error == 0 && i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (is_of(rules[i].kinds, kind))
 			error = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, rules[i].n, rules[i].arg);
+	for (size_t i = 0; error == 0 && !is_of(SERVANTS, kind) && i < sizeof(of_questions) / sizeof(of_questions[0]); i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), of_questions[i], 0);
 	for (int call = CONFINE_NEWER_FIRST; error == 0 && call <= NEWER_LAST; call++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), call, 0);
 	return error == 0 ? allow_own_signals(filter) : error;
