@@ -112,8 +112,8 @@ static const int of_device[] = {
 /* Threads of ours, also those that control makes, give up capabilities and load a filter when they have said what they are. */
 static const int of_beginning[] = {SCMP_SYS(seccomp), SCMP_SYS(capset)};
 
-/* What the C library asks now and then on behalf of an allocation or a sort, and goes on without: how memory is overcommitted, how
- * many CPUs there are. Who has no use for paths is refused. */
+/* What the C library asks now and then on behalf of an allocation or a sort, and goes on without: how memory is overcommitted,
+ * how many CPUs there are. Who has no use for paths is refused. */
 static const int of_questions[] = {SCMP_SYS(openat), SCMP_SYS(sysinfo), SCMP_SYS(prlimit64), SCMP_SYS(uname)};
 
 #define LIST(name) name, sizeof(name) / sizeof((name)[0])

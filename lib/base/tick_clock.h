@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tick_clock.h: monotonic time for who has just read the cycle counter: a multiplication, where clock_ns() costs more than a small
- * burst may.
+/* tick_clock.h: monotonic time for who has just read the cycle counter: a multiplication, where clock_ns() costs more than a
+ * small burst may.
  *
  *	tick_clock_init(&clock, hz);
  *	now = tick_clock_ns(&clock, ticks);

@@ -34,5 +34,7 @@ verdict_t bridge_storm(struct lcore_ctx *ctx, const struct policy *policy, const
 	if (!rate_limit_is_set(limit))
 		return VERDICT_PASS;
 	packets = frame_wire_packets(frame);
-	return rate_meter_take(&policy->meters->storm[storm], limit, lcore_ctx_ns(ctx), &packets, 1) == 1 ? VERDICT_PASS : why[storm];
+	if (rate_meter_take(&policy->meters->storm[storm], limit, lcore_ctx_ns(ctx), &packets, 1) == 1)
+		return VERDICT_PASS;
+	return why[storm];
 }

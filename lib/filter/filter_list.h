@@ -50,8 +50,9 @@ struct filter_list {
 /* What becomes of a frame, and by which rule. */
 struct filter_outcome {
 	uint32_t rule;
-	uint32_t steps;		     /* instructions that were run */
-	enum filter_verdict verdict; /* FILTER_MATCH: it may pass; FILTER_NO_MATCH: a rule denies it; FILTER_UNKNOWN: it is dropped */
+	uint32_t steps; /* instructions that were run */
+	/* FILTER_MATCH: it may pass; FILTER_NO_MATCH: a rule denies it; FILTER_UNKNOWN: it is dropped. */
+	enum filter_verdict verdict;
 };
 
 /* Returns: 0, or -errno with one line in `fail`: which rule, and libpcap's words.

@@ -453,18 +453,13 @@ static uint32_t through_gotos(const struct planning *p, uint32_t i)
 	return p->flat[i].code == GOTO ? p->flat[i].yes : i;
 }
 
-static enum filter_op load_op(enum filter_op op, uint16_t code)
-{
-	return (enum filter_op)(op + (filter_size_of(code) == 4 ? 0 : filter_size_of(code) == 2 ? 1 : 2));
-}
-
 static enum filter_op op_of_ld(uint16_t code)
 {
 	switch (BPF_MODE(code)) {
 	case BPF_ABS:
-		return load_op(FILTER_LD, code);
+		return filter_size_of(code) == 4 ? FILTER_LD : filter_size_of(code) == 2 ? FILTER_LD_2 : FILTER_LD_1;
 	case BPF_IND:
-		return load_op(FILTER_LD_IND, code);
+		return FILTER_LD_IND;
 	case BPF_IMM:
 		return FILTER_LD_IMM;
 	case BPF_LEN:
@@ -490,18 +485,7 @@ static enum filter_op op_of_ldx(uint16_t code)
 
 static enum filter_op op_of_jump(uint16_t code)
 {
-	if (BPF_SRC(code) == BPF_X)
-		return FILTER_JUMP;
-	switch (BPF_OP(code)) {
-	case BPF_JEQ:
-		return FILTER_JEQ;
-	case BPF_JGT:
-		return FILTER_JGT;
-	case BPF_JGE:
-		return FILTER_JGE;
-	default:
-		return FILTER_JSET;
-	}
+	return BPF_SRC(code) == BPF_K && BPF_OP(code) == BPF_JEQ ? FILTER_JEQ : FILTER_JUMP;
 }
 
 static enum filter_op op_of(uint16_t code)
@@ -596,7 +580,8 @@ static void write_step(const struct planning *p, uint32_t i, struct filter_step 
 {
 	const struct flat *flat = &p->flat[i];
 
-	*step = (struct filter_step){.op = (uint8_t)op_of(flat->code), .code = (uint8_t)flat->code, .rule = flat->rule, .k = flat->k};
+	*step = (struct filter_step){
+		.op = (uint8_t)op_of(flat->code), .code = (uint8_t)flat->code, .rule = flat->rule, .k = flat->k};
 	if (flat->code == DECIDE)
 		return;
 	if (has_other(p, flat))
@@ -605,7 +590,7 @@ static void write_step(const struct planning *p, uint32_t i, struct filter_step 
 		step[1] = (struct filter_step){.op = FILTER_GO, .rule = flat->rule, .other = place_of(p, flat->yes)};
 	} else if (through_gotos(p, flat->yes) != p->follower[i]) {
 		/* It goes on where it does not hold. */
-		step->op = (uint8_t)(step->op + FILTER_JEQ_NOT - FILTER_JEQ);
+		step->op = step->op == FILTER_JEQ ? FILTER_JEQ_NOT : FILTER_JUMP_NOT;
 		step->other = place_of(p, flat->yes);
 	}
 }

@@ -24,9 +24,7 @@ enum filter_op {
 	FILTER_LD, /* k: where */
 	FILTER_LD_2,
 	FILTER_LD_1,
-	FILTER_LD_IND, /* k and the index */
-	FILTER_LD_IND_2,
-	FILTER_LD_IND_1,
+	FILTER_LD_IND, /* k and the index; code: the instruction's, here and below */
 	FILTER_LD_IMM,
 	FILTER_LD_LEN,
 	FILTER_LD_MEM,
@@ -39,18 +37,10 @@ enum filter_op {
 	FILTER_TAX,
 	FILTER_TXA,
 	FILTER_AND,
-	FILTER_ALU, /* code: the instruction's */
-	/* To `other` where the comparison of the accumulator with k does not hold. */
-	FILTER_JEQ,
-	FILTER_JGT,
-	FILTER_JGE,
-	FILTER_JSET,
-	FILTER_JUMP, /* with the index; code: the instruction's */
-	/* To `other` where it holds. */
+	FILTER_ALU,
+	FILTER_JEQ, /* to `other` where the accumulator is not k */
 	FILTER_JEQ_NOT,
-	FILTER_JGT_NOT,
-	FILTER_JGE_NOT,
-	FILTER_JSET_NOT,
+	FILTER_JUMP, /* to `other` where a comparison does not hold */
 	FILTER_JUMP_NOT,
 	FILTER_GO,     /* to `other` */
 	FILTER_DECIDE, /* by the rule; k: whether it allows */

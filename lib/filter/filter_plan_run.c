@@ -26,124 +26,112 @@ static inline struct filter_outcome outcome_of(const struct filter_step *step, u
 }
 
 /* A plan reads no word and no register that it has not written. */
+struct registers {
+	uint32_t a, x;
+	uint32_t memory[FILTER_WORDS];
+};
+
+/* What neither loads from the frame nor decides anything. Few plans have it. */
+static inline void move(const struct filter_step *step, const struct packet *packet, struct registers *r)
+{
+	switch ((enum filter_op)step->op) {
+	case FILTER_LD_IMM:
+		r->a = step->k;
+		break;
+	case FILTER_LD_LEN:
+		r->a = packet->len;
+		break;
+	case FILTER_LD_MEM:
+		r->a = r->memory[step->k];
+		break;
+	case FILTER_LDX_IMM:
+		r->x = step->k;
+		break;
+	case FILTER_LDX_LEN:
+		r->x = packet->len;
+		break;
+	case FILTER_LDX_MEM:
+		r->x = r->memory[step->k];
+		break;
+	case FILTER_ST:
+		r->memory[step->k] = r->a;
+		break;
+	case FILTER_STX:
+		r->memory[step->k] = r->x;
+		break;
+	case FILTER_TAX:
+		r->x = r->a;
+		break;
+	default: /* FILTER_TXA */
+		r->a = r->x;
+		break;
+	}
+}
+
+static inline uint32_t operand(const struct filter_step *step, const struct registers *r)
+{
+	return BPF_SRC(step->code) == BPF_X ? r->x : step->k;
+}
+
 static struct filter_outcome run(const struct filter_step *plan, const struct packet packet)
 {
-	uint32_t a = 0, x = 0, memory[FILTER_WORDS], steps = 0;
+	const struct filter_step *step = plan;
+	struct registers r;
+	uint32_t steps = 0;
 
-	for (const struct filter_step *step = plan;; steps++) {
+	for (r.a = r.x = 0;; steps++) {
 		enum loaded loaded = LOADED;
+		bool follows = true;
 
 		switch ((enum filter_op)step->op) {
 		case FILTER_LD:
-			loaded = load(&packet, step->k, 4, &a);
+			loaded = load(&packet, step->k, 4, &r.a);
 			break;
 		case FILTER_LD_2:
-			loaded = load(&packet, step->k, 2, &a);
+			loaded = load(&packet, step->k, 2, &r.a);
 			break;
 		case FILTER_LD_1:
-			loaded = load(&packet, step->k, 1, &a);
+			loaded = load(&packet, step->k, 1, &r.a);
 			break;
 		case FILTER_LD_IND:
-			loaded = load(&packet, (uint64_t)x + step->k, 4, &a);
-			break;
-		case FILTER_LD_IND_2:
-			loaded = load(&packet, (uint64_t)x + step->k, 2, &a);
-			break;
-		case FILTER_LD_IND_1:
-			loaded = load(&packet, (uint64_t)x + step->k, 1, &a);
-			break;
-		case FILTER_LD_IMM:
-			a = step->k;
-			break;
-		case FILTER_LD_LEN:
-			a = packet.len;
-			break;
-		case FILTER_LD_MEM:
-			a = memory[step->k];
+			loaded = load(&packet, (uint64_t)r.x + step->k, filter_size_of(step->code), &r.a);
 			break;
 		case FILTER_LDX_MSH:
-			loaded = load(&packet, step->k, 1, &x);
-			x = loaded == LOADED ? (x & 0xf) << 2 : x;
-			break;
-		case FILTER_LDX_IMM:
-			x = step->k;
-			break;
-		case FILTER_LDX_LEN:
-			x = packet.len;
-			break;
-		case FILTER_LDX_MEM:
-			x = memory[step->k];
-			break;
-		case FILTER_ST:
-			memory[step->k] = a;
-			break;
-		case FILTER_STX:
-			memory[step->k] = x;
-			break;
-		case FILTER_TAX:
-			x = a;
-			break;
-		case FILTER_TXA:
-			a = x;
+			loaded = load(&packet, step->k, 1, &r.x);
+			r.x = loaded == LOADED ? (r.x & 0xf) << 2 : r.x;
 			break;
 		case FILTER_AND:
-			a &= step->k;
+			r.a &= step->k;
 			break;
 		case FILTER_ALU:
-			if (!filter_compute(step->code, &a, BPF_SRC(step->code) == BPF_X ? x : step->k))
-				goto other;
+			follows = filter_compute(step->code, &r.a, operand(step, &r));
 			break;
 		case FILTER_JEQ:
-			if (a != step->k)
-				goto other;
-			break;
-		case FILTER_JGT:
-			if (a <= step->k)
-				goto other;
-			break;
-		case FILTER_JGE:
-			if (a < step->k)
-				goto other;
-			break;
-		case FILTER_JSET:
-			if ((a & step->k) == 0)
-				goto other;
-			break;
-		case FILTER_JUMP:
-			if (!filter_compares(step->code, a, x))
+			if (r.a != step->k)
 				goto other;
 			break;
 		case FILTER_JEQ_NOT:
-			if (a == step->k)
+			if (r.a == step->k)
 				goto other;
 			break;
-		case FILTER_JGT_NOT:
-			if (a > step->k)
-				goto other;
-			break;
-		case FILTER_JGE_NOT:
-			if (a >= step->k)
-				goto other;
-			break;
-		case FILTER_JSET_NOT:
-			if ((a & step->k) != 0)
-				goto other;
-			break;
+		case FILTER_JUMP:
 		case FILTER_JUMP_NOT:
-			if (filter_compares(step->code, a, x))
-				goto other;
+			follows = filter_compares(step->code, r.a, operand(step, &r)) == (step->op == FILTER_JUMP);
 			break;
 		case FILTER_GO:
 			goto other;
 		case FILTER_DECIDE:
 			return outcome_of(step, steps, step->k != 0 ? FILTER_MATCH : FILTER_NO_MATCH);
+		default:
+			move(step, &packet, &r);
+			break;
 		}
-		if (__builtin_expect(loaded == LOADED, 1)) {
+		if (__builtin_expect(loaded == UNSEEN, 0))
+			return outcome_of(step, steps, FILTER_UNKNOWN);
+		if (__builtin_expect(loaded == LOADED && follows, 1)) {
 			step++;
 			continue;
 		}
-		if (loaded == UNSEEN)
-			return outcome_of(step, steps, FILTER_UNKNOWN);
 other:
 		step = plan + step->other;
 	}

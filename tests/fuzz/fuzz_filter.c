@@ -113,7 +113,8 @@ static enum filter_verdict compare(const struct filter_insn *insn, uint32_t head
 }
 
 /* A list of this program: its plan decides as it does. */
-static void fuzz_plan(const struct filter_insn *insn, unsigned int n, enum filter_verdict verdict, uint32_t head_len, uint32_t len)
+static void fuzz_plan(const struct filter_insn *insn, unsigned int n, enum filter_verdict verdict, uint32_t head_len,
+		      uint32_t len)
 {
 	const struct filter_rule rules[] = {{.allow = true, .n = (uint16_t)n}, {.insn = n}};
 	struct filter_plans *plans = filter_plans_make(rules, 2, insn);

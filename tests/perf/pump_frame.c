@@ -4,7 +4,8 @@
 
 #include "pump.h"
 
-enum { ETHERNET = 14, IP = 20, UDP = 8, TCP = 32, SEGMENT = 1448, NEEDS_CSUM = 1, GSO_TCPV4 = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
+enum { ETHERNET = 14, IP = 20, UDP = 8, TCP = 32, SEGMENT = 1448, NEEDS_CSUM = 1, GSO_TCPV4 = 1 };
+enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
 static void put16(uint8_t *at, uint32_t value) /* as networks write it */
 {

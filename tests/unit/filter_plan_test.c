@@ -170,7 +170,8 @@ static void programs_are_planned_exactly(void **state)
 			head_len = dice(2) ? p.len : 1 + dice(p.len);
 			head = head_of(&p, head_len);
 			classes[filter_class_of(head, head_len)]++;
-			assert_same(filter_plans_run(plans, head, head_len, p.len), run_each(rules, insns, head, head_len, p.len));
+			assert_same(filter_plans_run(plans, head, head_len, p.len),
+				    run_each(rules, insns, head, head_len, p.len));
 			free(head);
 		}
 		free(plans);
@@ -181,9 +182,13 @@ static void programs_are_planned_exactly(void **state)
 /* What the program before has left in the accumulator is not what a program begins with. */
 static void what_was_not_written_is_not_planned_for(void **state)
 {
-	const struct filter_insn insns[] = {{.code = BPF_LD | BPF_IMM, .k = 7}, {.code = BPF_RET | BPF_K},
-					    {.code = BPF_JMP | BPF_JEQ | BPF_K, .jf = 1, .k = 0}, {.code = BPF_RET | BPF_K, .k = 1},
-					    {.code = BPF_RET | BPF_K}};
+	const struct filter_insn insns[] = {
+		{.code = BPF_LD | BPF_IMM, .k = 7},
+		{.code = BPF_RET | BPF_K},
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .jf = 1, .k = 0},
+		{.code = BPF_RET | BPF_K, .k = 1},
+		{.code = BPF_RET | BPF_K},
+	};
 	const struct filter_rule rules[] = {{.n = 2}, {.n = 3, .insn = 2, .allow = true}, {.insn = 5}};
 
 	assert_null(filter_plans_make(rules, 3, insns));
