@@ -22,12 +22,14 @@ static const char middle[] =
 	"  --journal FOLDER where ports keep what the next process needs if this one is\n"
 	"                   killed (default: `journal` beside the control socket)\n"
 	"  --busy-poll      never let an idle lcore sleep\n"
-	"  --dumpable       let a crash leave a core dump, and other processes of the same user\n"
-	"                   look into this one\n"
-	"  --keep-rights    keep the capabilities that devices need, although none is configured yet\n"
+	"  --dumpable       let a crash leave a core dump, and other processes of the\n"
+	"                   same user look into this one\n"
+	"  --keep-rights    keep the capabilities that devices need, although none is\n"
+	"                   configured yet\n"
 	"  --seccomp on|log|off\n"
-	"                   whether each thread can make those system calls only that it has a use for:\n"
-	"                   on, another one ends the switch (default); log, it is made, and a line says so\n";
+	"                   whether each thread can make those system calls only that it\n"
+	"                   has a use for: on, another one ends the switch (default);\n"
+	"                   log, it is made, and a line says so\n";
 
 static const char tail[] =
 	"  --check          read the configuration, say what would be done, exit; warns\n"
