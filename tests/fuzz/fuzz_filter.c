@@ -74,11 +74,17 @@ static const char *const words[] = {
 static void take_frame(struct fuzz *in)
 {
 	static const uint8_t start[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x08, 0x00, 0x45, 0};
+	static const uint8_t protocols[] = {6, 17, 1};
 
 	memset(frame, 0, sizeof(frame));
 	memcpy(frame, start, sizeof(start));
 	for (unsigned int n = fuzz_below(in, 16); n > 0; n--)
 		frame[fuzz_below(in, 64)] = fuzz_uint8(in);
+	/* Many are of a class, or would be but for being fragments. */
+	if (fuzz_chance(in, 128))
+		frame[23] = protocols[fuzz_below(in, sizeof(protocols))];
+	if (fuzz_chance(in, 64))
+		frame[20 + fuzz_below(in, 2)] = fuzz_uint8(in);
 }
 
 static bool pcap_says(const struct filter_insn *insn, uint32_t len, uint32_t caplen)
@@ -131,6 +137,8 @@ static void fuzz_plan(const struct filter_insn *insn, unsigned int n, enum filte
 /* Of any instructions; but shifts by 32 and more are no number in libpcap. */
 static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 {
+	/* What programs ask for first, so that some ask twice. */
+	static const uint8_t where[] = {12, 14, 20, 23};
 	struct filter_insn insn[WORDS + INSNS_MAX];
 	unsigned int n = WORDS;
 
@@ -142,7 +150,9 @@ static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 		*at = (struct filter_insn){.code = fuzz_uint8(in),
 					   .jt = fuzz_below(in, 12),
 					   .jf = fuzz_below(in, 12),
-					   .k = fuzz_chance(in, 230) ? fuzz_uint8(in) : fuzz_uint32(in)};
+					   .k = fuzz_chance(in, 128)   ? where[fuzz_below(in, sizeof(where))]
+						: fuzz_chance(in, 200) ? fuzz_uint8(in)
+								       : fuzz_uint32(in)};
 		if (BPF_CLASS(at->code) == BPF_ALU && (BPF_OP(at->code) == BPF_LSH || BPF_OP(at->code) == BPF_RSH))
 			at->k %= 32;
 	}
