@@ -44,16 +44,21 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 
 /* --- out --------------------------------------------------------------------------------------------------------- */
 
-void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-			     struct frame *const *frames, uint16_t n)
+struct frame_capabilities ethdev_capabilities(const struct ethdev *dev)
 {
-	const struct frame_capabilities caps = {
+	return (struct frame_capabilities){
 		.offloads = dev->offloads,
 		.len_max = dev->frame_max,
 		.cut_max = dev->cut_max,
 		.plain = true,
 		.too_big = 1 + TX_DROP_TOO_BIG,
 	};
+}
+
+void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+			     struct frame *const *frames, uint16_t n)
+{
+	const struct frame_capabilities caps = ethdev_capabilities(dev);
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct frame_finish finish;
 

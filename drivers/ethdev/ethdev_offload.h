@@ -20,6 +20,9 @@ struct rte_eth_dev_info;
 uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 			     struct rte_eth_conf *conf);
 
+/* What the device takes. */
+struct frame_capabilities ethdev_capabilities(const struct ethdev *dev);
+
 /* As ethdev_deliver(), for a burst in which a frame needs an offload. */
 void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 			     struct frame *const *frames, uint16_t n);

@@ -8,11 +8,13 @@
 #include "clock.h"
 #include "ethdev_device.h"
 #include "ethdev_dma.h"
+#include "ethdev_offload.h"
 #include "ethdev_private.h"
 #include "ethdev_setup.h"
 #include "ethdev_zc.h"
 #include "mem_arena.h"
 #include "port_link.h"
+#include "port_terms.h"
 
 static const uint64_t LINK_LOOK_NS = 250 * NS_PER_MS;
 /* Whoever waits for a device for this long is told. */
@@ -246,6 +248,19 @@ static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fra
 	ethdev_deliver(&ethdev_port_of(port)->dev, port, ctx, frames, n);
 }
 
+/* A device that is starting, or ending, has no link. */
+static void terms(struct port *port, const struct frame *frame VUS_UNUSED, struct port_terms *terms)
+{
+	const struct ethdev *dev = &ethdev_port_of(port)->dev;
+
+	role_assert_control();
+	if (port->starting || !atomic_load_explicit(&dev->up, memory_order_relaxed))
+		terms->refuses = TX_DROP_NOT_READY;
+	terms->takes = ethdev_capabilities(dev);
+	terms->mbufs = true;
+	terms->room = port->starting ? FRAME_HEAD : dev->room;
+}
+
 static const struct port_ops ops = {
 	.receive = ethdev_receive,
 	.complete = ethdev_complete,
@@ -256,6 +271,7 @@ static const struct port_ops ops = {
 	.disarm = ethdev_disarm,
 	.state = ethdev_state,
 	.show = ethdev_show,
+	.terms = terms,
 	.measure = ethdev_measure,
 	.destroy = ethdev_port_destroy,
 };

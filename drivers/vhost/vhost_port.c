@@ -222,6 +222,7 @@ static const struct port_ops vhost_ops = {
 	.ring_broken = ring_broken,
 	.state = vhost_state,
 	.show = vhost_show,
+	.terms = vhost_terms,
 	.measure = vhost_measure,
 	.reconfigure = reconfigure,
 	.destroy = vhost_port_destroy,

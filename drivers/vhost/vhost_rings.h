@@ -121,6 +121,9 @@ void vhost_lane_retire(struct vhost_port *vhost) RUNS_ON(control_thread);
 /* vhost_port.c: whether it is up may have changed, for those who listen (monitor.h). */
 void vhost_tell_link(struct vhost_port *vhost) RUNS_ON(control_thread);
 
+/* port_ops.terms. */
+void vhost_terms(struct port *port, const struct frame *frame, struct port_terms *terms);
+
 /* vhost_show.c: port_ops.state and .show. */
 void vhost_state(struct port *port, struct port_state *state);
 void vhost_show(struct port *port, struct json_t *object);

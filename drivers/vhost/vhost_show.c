@@ -3,7 +3,9 @@
 #include <jansson.h>
 
 #include "clock.h"
+#include "port_terms.h"
 #include "vhost_rings.h"
+#include "vnet.h"
 
 static json_t *names_of(uint64_t bits, const char *(*name_of)(unsigned int bit))
 {
@@ -84,6 +86,22 @@ void vhost_state(struct port *port, struct port_state *state)
 {
 	role_assert_control();
 	state->up = vhu_device_state(vhost_port_of(port)->device, state->text, sizeof(state->text)) > 0;
+}
+
+/* Of several queues a frame goes to one. While its memory arrives a guest has what a lane takes. */
+void vhost_terms(struct port *port, const struct frame *frame, struct port_terms *terms)
+{
+	struct vhost_port *vhost = vhost_port_of(port);
+	const struct vhost_tx_set *set = rcu_get(&vhost->tx);
+	uint32_t queue = set != NULL && set->n > 1 && frame != NULL ? frame_flow_hash(frame) % set->n : 0;
+
+	role_assert_control();
+	terms->asks = vnet_asks(vhost->rxq[0].ring);
+	if (rcu_get(&vhost->lane) != NULL)
+		return;
+	terms->refuses = set == NULL ? TX_DROP_NOT_READY
+				     : vnet_terms(set->queue[queue].ring,
+						  atomic_load_explicit(&vhost->len_max, memory_order_relaxed), &terms->takes);
 }
 
 void vhost_show(struct port *port, struct json_t *object)

@@ -35,6 +35,7 @@ struct option_entry;
 struct option_table;
 struct port;
 struct port_rxq;
+struct port_terms;
 struct port_word;
 struct rcu_readers;
 
@@ -101,6 +102,9 @@ struct port_ops {
 	/* Control thread. Adds the driver's part of `vusctl port NAME` to a JSON object (drivers use jansson). `link`
 	 * of the object ("up", "down") and `state` (one line in plain words) are mandatory. */
 	void (*show)(struct port *port, struct json_t *object);
+	/* Control thread. What deliver() would find of this frame, NULL: of any, and what may come from the port (port_terms.h):
+	 * `terms` are those of a port that takes all. NULL: they are those. */
+	void (*terms)(struct port *port, const struct frame *frame, struct port_terms *terms);
 	/* Control thread. Adds what the port is and has of the driver's own kinds (port_driver.metrics) to a set of metrics
 	 * (metrics_set.h). NULL: the type has none. */
 	void (*measure)(struct port *port, struct metrics_set *set);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "frame.h"
+#include "frame_finish.h"
 #include "frame_rate.h"
 #include "port_counters.h"
 #include "port_rxq.h"
@@ -38,6 +39,12 @@ void vnet_complete(struct virtq *q, struct burst *burst) RUNS_ON(lcore_thread);
  * Returns: what that cost beyond what the frames say (share.h). */
 uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
 		  struct port_counters *counters) RUNS_ON(lcore_thread);
+
+/* What vnet_deliver() would find of a queue without looking into the guest's memory: TX_DROPS, and what it takes in *caps; or why
+ * it would drop all. And what frames from a from_guest queue may ask for.
+ * Context: the control thread, which publishes what is looked at. */
+enum tx_drop vnet_terms(const struct virtq *q, uint32_t len_max, struct frame_capabilities *caps) RUNS_ON(control_thread);
+uint32_t vnet_asks(const struct virtq *q) RUNS_ON(control_thread);
 
 /* A to_guest queue that was started and not delivered to yet: what the process before us had delivered and not shown to
  * the guest is shown, instead of with the next frame. */

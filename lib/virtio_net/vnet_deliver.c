@@ -307,16 +307,41 @@ static void fill_ring(struct delivery *d, struct frame *const *frames, uint16_t 
 		fill_as(d, frames, n, &virtq_split);
 }
 
+/* What a guest has agreed to take, of frames that need offload. */
+static inline struct frame_capabilities capabilities_of(const struct virtq_conf *conf, uint32_t len_max)
+{
+	return (struct frame_capabilities){
+		.offloads = frame_offloads_to_guest(conf->features),
+		.len_max = len_max,
+		.cut_max = FRAME_LEN_MAX,
+		.too_big = 1 + TX_DROP_TOO_BIG,
+	};
+}
+
+enum tx_drop vnet_terms(const struct virtq *q, uint32_t len_max, struct frame_capabilities *caps)
+{
+	const struct virtq_conf *conf = rcu_get(&q->conf);
+
+	if (virtq_fault(q) != VIRTQ_OK)
+		return TX_DROP_BROKEN;
+	if (conf == NULL || rcu_get(&q->memory->map) == NULL)
+		return TX_DROP_NOT_READY;
+	*caps = capabilities_of(conf, len_max);
+	return TX_DROPS;
+}
+
+uint32_t vnet_asks(const struct virtq *q)
+{
+	const struct virtq_conf *conf = rcu_get(&q->conf);
+
+	return conf != NULL ? frame_offloads_from_guest(conf->features) : 0;
+}
+
 /* Some of the frames need offload: what this guest has not agreed to take is done for it. */
 static __attribute__((noinline)) void fill_finished(struct delivery *d, struct frame *const *frames,
 						    uint16_t n)
 {
-	const struct frame_capabilities caps = {
-		.offloads = frame_offloads_to_guest(d->view.conf->features),
-		.len_max = d->len_max,
-		.cut_max = FRAME_LEN_MAX,
-		.too_big = 1 + TX_DROP_TOO_BIG,
-	};
+	const struct frame_capabilities caps = capabilities_of(d->view.conf, d->len_max);
 	struct frame_finish finish;
 
 	/* From here on it is wire lengths that were checked against the guest's MTU. */
