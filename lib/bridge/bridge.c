@@ -98,6 +98,11 @@ struct fdb *bridge_fdb(struct bridge *bridge)
 	return bridge->fdb;
 }
 
+bool bridge_has_port(const struct bridge *bridge, const struct port *port)
+{
+	return rcu_own(&bridge->members)->by_id[port->id] == port;
+}
+
 unsigned int bridge_ports_n(const struct bridge *bridge)
 {
 	return rcu_own(&bridge->members)->n;
@@ -190,9 +195,8 @@ void bridge_forget_port(struct bridge *bridge, struct port *port)
 	fdb_flush(bridge->fdb, port->id, false);
 }
 
-/* A port with loop-guard takes no address from another one that has it still, and a mirror's sink takes none; the lcore may not
- * have known yet. */
-static bool may_learn(const struct bridge *bridge, fdb_key_t key, const struct port *port) RUNS_ON(control_thread)
+/* The lcore may not have known yet. */
+bool bridge_may_learn(const struct bridge *bridge, fdb_key_t key, const struct port *port)
 {
 	const struct policy *policy = rcu_own(&port->policy);
 	const struct mirror_map *mirrors = rcu_own(&bridge->mirrors);
@@ -214,7 +218,7 @@ void bridge_learn(struct bridge *bridge, fdb_key_t key, uint16_t port)
 	const struct port *member = port < PORTS_MAX ? rcu_own(&bridge->members)->by_id[port] : NULL;
 
 	/* A report may be older than the port's removal. */
-	if (member != NULL && may_learn(bridge, key, member))
+	if (member != NULL && bridge_may_learn(bridge, key, member))
 		fdb_learn(bridge->fdb, key, port, bridge->epoch);
 }
 

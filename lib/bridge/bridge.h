@@ -57,6 +57,8 @@ int bridge_remove_port(struct bridge *bridge, struct port *port) RUNS_ON(control
 /* The port's addresses are forgotten: its peer is another one now. */
 void bridge_forget_port(struct bridge *bridge, struct port *port) RUNS_ON(control_thread);
 
+/* Whether it is a member. */
+bool bridge_has_port(const struct bridge *bridge, const struct port *port) RUNS_ON(control_thread);
 unsigned int bridge_ports_n(const struct bridge *bridge) RUNS_ON(control_thread);
 
 /* Frames that the switch itself sends into the bridge from no port: their rate, and how many were refused. */

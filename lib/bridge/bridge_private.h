@@ -46,4 +46,8 @@ struct bridge {
 	char name[NAME_LEN_MAX + 1];
 };
 
+/* Whether an address that was seen behind a member may be behind it: a port with loop-guard takes none from another one that has
+ * it still, and a mirror's sink takes none. */
+bool bridge_may_learn(const struct bridge *bridge, fdb_key_t key, const struct port *port) RUNS_ON(control_thread);
+
 #endif

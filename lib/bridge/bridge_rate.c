@@ -11,7 +11,7 @@ uint16_t bridge_rate_to(struct lcore_ctx *ctx, struct port *port, const struct p
 	return taken;
 }
 
-static enum port_storm storm_of(const struct frame *frame)
+enum port_storm bridge_storm_of(const struct frame *frame)
 {
 	mac_key_t dst = mac_at(frame->head);
 
@@ -27,7 +27,7 @@ verdict_t bridge_storm(struct lcore_ctx *ctx, const struct policy *policy, const
 		[PORT_STORM_MULTICAST] = RX_DROP_STORM_MULTICAST,
 		[PORT_STORM_UNKNOWN] = RX_DROP_STORM_UNKNOWN,
 	};
-	enum port_storm storm = storm_of(frame);
+	enum port_storm storm = bridge_storm_of(frame);
 	const struct rate_limit *limit = &policy->rates.storm[storm];
 	uint32_t packets;
 

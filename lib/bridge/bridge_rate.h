@@ -14,6 +14,10 @@
 uint16_t bridge_rate_to(struct lcore_ctx *ctx, struct port *port, const struct policy *policy, struct frame *const *frames,
 			uint16_t n) RUNS_ON(lcore_thread);
 
+/* What kind of a flood a frame is, by its destination.
+ * Context: any thread. */
+enum port_storm bridge_storm_of(const struct frame *frame);
+
 /* Whether a frame from a port, which has this policy with POLICY_STORM, may be flooded.
  * Returns: VERDICT_PASS; or why not, not counted yet. */
 verdict_t bridge_storm(struct lcore_ctx *ctx, const struct policy *policy, const struct frame *frame)

@@ -63,7 +63,7 @@ static struct mirror *mirror_for(const struct making *making, const struct bridg
 	for (unsigned int i = 0; before != NULL && i < before->n; i++)
 		if (mirror_is(before->mirror[i], &config))
 			return before->mirror[i];
-	return mirror_create(&config, making->sw->host.lcores);
+	return mirror_create(&config, making->sw->host.lcores + 1);
 }
 
 static bool was_there(const struct mirror_map *before, const struct mirror *mirror)
