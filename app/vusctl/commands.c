@@ -125,6 +125,12 @@ const struct command commands[] = {
 	 .missing = "what of which frame? as in `vusctl filter test 'tcp port 25' capture.pcap`",
 	 .options = "", .run = run_filter_test, .alone = true,
 	 .help = "whether an expression of pcap-filter(7) matches frames, of a capture or in hexadecimal digits; asks no switch"},
+	{.name = "why", .arguments = "PORT FRAME|--next [FILTER]", .argument = {ARGUMENT_PORT, ARGUMENT_FILE}, .pairs = true,
+	 .needed = 1,
+	 .missing = "of which frame, from which port? as in `vusctl why vm1 capture.pcap`",
+	 .options = "oLNT", .question = {ask_why}, .show = view_why,
+	 .help = "what would become of a frame from this port, in hexadecimal digits or a capture's first, by which decision; "
+		 "nothing is sent"},
 	{.name = "bridges", .options = OF_TABLES "l", .question = {ask_bridges}, .show = view_bridges,
 	 .help = "every bridge and its address table"},
 	{.name = "bridge add", .arguments = "NAME [KEY=VALUE...]", .argument = {ARGUMENT_ANY}, .pairs = true, .needed = 1,

@@ -12,7 +12,7 @@
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
 
-enum { SPECS_MAX = 32, LETTERS = 128 };
+enum { SPECS_MAX = 32, LETTERS = 128, TIMEOUT_DEFAULT = 10 };
 
 struct vusctl_options options;
 static bool given[LETTERS];
@@ -34,6 +34,11 @@ const struct option_spec option_specs[] = {
 	{'x', "drops", .help = "only frames that are dropped"},
 	{'S', "snap", "BYTES", .help = "so many of each frame, from its beginning"},
 	{'W', "write", "FILE", .file = true, .help = "where to; - is standard output"},
+	{'o', "offload", "WHAT",
+	 .help = "the frame's sender left this to be done: csum, tcp4:SIZE, tcp6:SIZE, udp:SIZE a segment"},
+	{'L', "length", "BYTES", .help = "the frame is so long, and given are its first bytes, 128 at least"},
+	{'N', "next", .help = "of the next frame that comes from the port"},
+	{'T', "timeout", "SECONDS", .help = "so long at most that is waited for (10)"},
 	{'d', "dry-run", .help = "says what would be done, and does nothing"},
 	{'h', "help", .always = true, .help = "this"},
 	{'V', "version", .always = true, .help = "of vusctl"},
@@ -76,11 +81,37 @@ static void take_of_capture(char letter, const char *value)
 	}
 }
 
+/* Of `why`. */
+static void take_for_why(char letter, const char *value)
+{
+	char *end = NULL;
+
+	switch (letter) {
+	case 'N':
+		options.next = true;
+		break;
+	case 'T':
+		options.timeout = strtol(value, &end, 10);
+		if (*end != '\0' || options.timeout < 1 || options.timeout > 86400)
+			die("--timeout %s is not a number of seconds; use 1 or more", value);
+		break;
+	case 'o':
+		options.offload = value;
+		break;
+	case 'L':
+		options.length = strtol(value, &end, 10);
+		if (*end != '\0' || options.length < 14 || options.length > 1000000)
+			die("--length %s is not a frame's; use 14 or more", value);
+		break;
+	}
+}
+
 static void take(char letter, const char *value)
 {
 	char *end = NULL;
 
 	given[(unsigned char)letter] = true;
+	take_for_why(letter, value);
 	take_of_capture(letter, value);
 	switch (letter) {
 	case 'c':
@@ -150,6 +181,7 @@ char options_parse(int argc, char **argv)
 
 	_Static_assert(sizeof(option_specs) / sizeof(option_specs[0]) <= SPECS_MAX, "room for getopt");
 	options.control = options_default_control();
+	options.timeout = TIMEOUT_DEFAULT;
 	make_getopt(list, letters);
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, letters, list, NULL)) != -1) {

@@ -14,11 +14,13 @@ struct vusctl_options {
 	const char *control;
 	bool json, names, reset, reverse, dry_run;
 	long count;    /* how many times a view is shown; 0: no end */
-	bool drops;
+	bool drops, next;
+	long timeout;  /* seconds */
+	long length;   /* of the frame; 0: not given */
 	long snap;     /* 0: not given */
 	long vlan;     /* 0: not given */
 	double watch;  /* seconds between two of them; 0: it is shown once */
-	const char *sort, *filter, *port, *direction, *write; /* NULL: not given */
+	const char *sort, *filter, *port, *direction, *write, *offload; /* NULL: not given */
 	const char *word[OPTION_WORDS_MAX + 1]; /* what is no option, ended by NULL */
 	int words;
 };

@@ -38,6 +38,11 @@ void run_events(void);
 void run_capture(void);
 /* What an expression says to frames that are given in hexadecimal digits, or as a capture. */
 void run_filter_test(void);
+
+/* "why PORT FRAME": asks with the first frame. Ends the program where there is none. */
+json_t *ask_why(void);
+void view_why(const struct replies *replies);
+
 /* Members of an object as a number (0 if there is none) and as text ("-" if there is none). */
 double number_of(const json_t *object, const char *key);
 const char *text_of(const json_t *object, const char *key);

@@ -12,6 +12,7 @@
  *				  and `routers`; and each `group` with its `ports`, which `expires` in so many seconds
  *	mirrors {bridge}	  the mirrors of a bridge, or of all, and how many frames each has copied
  *	filters {name}		  the rules of a port's filters, and how many frames each has decided
+ *	why {name, frame, length, offload}  what would become of a frame that comes from a port, and by which decision (ctl_why.h)
  *	bridges			  every bridge: its numbers, and what its table did
  *	lcores {reset: true}	  every lcore: where its time went, what it polls; reset forgets the longest round
  *	lcore {lcore}		  one lcore

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge_why.h"
 #include "clock.h"
 #include "lcore.h"
 #include "lcore_readers.h"
@@ -49,6 +50,11 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 		.loop = loop,
 		.lcores = lcores_n(),
 	};
+	sw->why = bridge_why_create((uint16_t)sw->host.lcores);
+	if (sw->why == NULL) {
+		free(sw);
+		return fail_set(fail, -ENOMEM, "switch: no memory");
+	}
 	sw->reports_ready = (struct loop_fd){.fd = reports_bell->fd, .ready = reports_ready};
 	sw->reports_pause.fire = reports_pause_over;
 	sw->second.fire = second_over;
@@ -57,6 +63,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	switch_groups_listen(sw);
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
+		bridge_why_destroy(sw->why);
 		free(sw);
 		return fail_set(fail, error, "switch: the lcores' doorbell cannot be watched: %s",
 				strerror(-error));
@@ -81,6 +88,7 @@ void switch_destroy(struct vus_switch *sw)
 	config_free(&sw->config);
 	names_clear(&sw->links_down);
 	names_clear(&sw->pins);
+	bridge_why_destroy(sw->why);
 	free(sw);
 }
 
@@ -197,6 +205,11 @@ const struct bridge_options *switch_bridge_options(const struct vus_switch *sw, 
 uint16_t switch_epoch(const struct vus_switch *sw)
 {
 	return sw->epoch;
+}
+
+struct bridge_why *switch_why(struct vus_switch *sw)
+{
+	return sw->why;
 }
 
 /* --- what drivers tell ------------------------------------------------------------------------------------------ */

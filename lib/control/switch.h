@@ -35,6 +35,7 @@
 #include "punt.h"
 #include "role.h"
 
+struct bridge_why;
 struct vus_switch;
 
 /* `drivers` is a list of the types of ports there are, ended by NULL; `reports_bell` is the one given to
@@ -185,6 +186,9 @@ struct switch_groups_view {
 	const struct group_queriers *queriers;
 };
 bool switch_groups_of(const struct vus_switch *sw, unsigned int index, struct switch_groups_view *view) RUNS_ON(control_thread);
+
+/* What bridge_why() is asked with. */
+struct bridge_why *switch_why(struct vus_switch *sw) RUNS_ON(control_thread);
 
 /* Seconds since the switch was made; wraps as epochs do. */
 uint16_t switch_epoch(const struct vus_switch *sw) RUNS_ON(control_thread);

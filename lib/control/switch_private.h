@@ -131,6 +131,7 @@ struct vus_switch {
 	uint16_t epoch;
 	unsigned int uneven_for; /* intervals in a row in which a move was worth making */
 	uint64_t moves;		 /* made */
+	struct bridge_why *why;
 };
 
 void switch_wanted_free(struct switch_wanted *wanted, unsigned int n);
