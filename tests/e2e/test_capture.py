@@ -140,3 +140,19 @@ def test_what_is_wrong_is_said(switch: Switch) -> None:
     assert "syntax error" in said("a", "tcp", "port")
     assert "use rx, tx or both" in said("a", "--dir", "up")
     assert "of which port?" in said()
+
+
+def test_why_of_the_next_frame(switch: Switch, guests: Guests) -> None:
+    """What a port sends is explained; the filter picks it, and where nothing comes that is said."""
+    why = [str(program("vusctl")), "-c", str(switch.control), "why", "a", "--next"]
+    asks = subprocess.Popen([*why, "--timeout", "120", "tcp", "dst", "port", "25"], stdout=subprocess.PIPE, text=True)
+    await_begun(switch, 1)
+    guests.send("a", B + A + "0800" + "11" * 50)
+    guests.send("a", B + A + IPV4)
+    lines = asks.communicate(timeout=150 * SLOW)[0].splitlines()
+    assert asks.returncode == 0
+    assert lines[0] == ("from a: 54 bytes, 02:00:00:00:00:01 to 02:00:00:00:00:02, IPv4 from 10.0.0.1 to 10.0.0.2, protocol 6, "
+                        "no tag")
+    assert "vlan: VLAN 10 (access 10)" in lines and lines[-1] == "to b: delivered, with the tag of VLAN 10"
+    silent = subprocess.run([*why, "-T", "1", "arp"], capture_output=True, text=True, timeout=60 * SLOW, check=False)
+    assert silent.returncode == 1 and "a has sent no such frame for 1 s" in silent.stderr

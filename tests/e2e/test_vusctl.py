@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,40 @@ def test_what_the_switch_refuses(tmp_path: Path) -> None:
     assert '"not-found"' in shown and shown.endswith("vusctl: there is no port vm3\n")
     _, shown = changes(tmp_path, {"changed": False, "changes": [], "time_ns": 1}, "port", "ensure", "vm3")
     assert "nothing to change" in shown
+
+
+WHY = {"why": {
+    "port": "vm1", "bridge": "lan", "dropped": "isolated",
+    "steps": [{"step": "from vm1", "text": "130 bytes"}, {"step": "vlan", "text": "VLAN 10 (access 10)", "option": "access 10"}],
+    "receivers": [{"port": "vm2", "delivered": False, "reason": "isolated", "text": "dropped (isolated): isolated, as vm1 is"}],
+    "mirrors": [{"mirror": "m", "direction": "from", "of": "vm1", "sink": "cap", "text": "a copy of what comes from vm1, to cap"}],
+}, "time_ns": 1}
+
+
+def capture(*frames: bytes) -> bytes:
+    """A pcap file."""
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    return head + b"".join(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame for frame in frames)
+
+
+@pytest.mark.parametrize("words, asked", [
+    ([bytes(14).hex(":")], {"frame": bytes(14).hex(), "length": 14}),
+    (["capture.pcap"], {"frame": bytes(range(200)).hex(), "length": 200}),
+    (["-L", "9000", "--offload", "tcp4:1448", bytes(128).hex()],
+     {"frame": bytes(128).hex(), "length": 9000, "offload": "tcp4:1448"}),
+    ([bytes(1000).hex()], {"frame": bytes(384).hex(), "length": 1000}),
+])
+def test_why(tmp_path: Path, words: list[str], asked: dict[str, Any]) -> None:
+    """The first bytes of the frame are asked about, of a capture's first; the answer is a line for each decision."""
+    (tmp_path / "capture.pcap").write_bytes(capture(bytes(range(200)), bytes(14)))
+    words = [str(tmp_path / word) if word.endswith(".pcap") else word for word in words]
+    with PlayedSwitch(tmp_path, lambda _: WHY) as switch:
+        shown = run([program("vusctl"), "--control", switch.control, "why", "vm1", *words]).splitlines()
+        assert switch.asked == [{"command": "why", "name": "vm1", **asked}]
+    assert shown == [
+        "from vm1: 130 bytes",
+        "vlan: VLAN 10 (access 10)",
+        "to vm2: dropped (isolated): isolated, as vm1 is",
+        "mirror m: a copy of what comes from vm1, to cap",
+        "dropped, counted as isolated of vm1",
+    ]
