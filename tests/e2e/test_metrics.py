@@ -47,9 +47,11 @@ def get(url: str, **headers: str) -> str:
 
 @pytest.fixture(name="switch")
 def _switch(lab: Lab) -> Iterator[tuple[Switch, str]]:
-    """A switch with a VM's port and a device, and where its metrics are."""
+    """A switch with a VM's port and a device, which a mirror copies to, and where its metrics are."""
     port = free_port()
-    switch = lab.switch(["--vhost", f"vm1={lab.folder}/vm1.sock", "--ethdev", "n0=net_null0,no-rx=1",
+    file = lab.folder / "file.yaml"
+    file.write_text("bridges: [{name: br0, mirrors: [{name: watch, ports: vm1, to: n0}]}]\n", encoding="ascii")
+    switch = lab.switch(["--config", str(file), "--vhost", f"vm1={lab.folder}/vm1.sock", "--ethdev", "n0=net_null0,no-rx=1",
                          "--metrics", f"{lab.folder}/metrics.sock", "--metrics-listen", str(port)], ["-m", "128"])
     switch.start()
     yield switch, f"127.0.0.1:{port}"
