@@ -74,15 +74,19 @@ static const char *const words[] = {
 static void take_frame(struct fuzz *in)
 {
 	static const uint8_t start[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x08, 0x00, 0x45, 0};
-	static const uint8_t protocols[] = {6, 17, 1};
 
 	memset(frame, 0, sizeof(frame));
 	memcpy(frame, start, sizeof(start));
 	for (unsigned int n = fuzz_below(in, 16); n > 0; n--)
 		frame[fuzz_below(in, 64)] = fuzz_uint8(in);
-	/* Many are of a class, or would be but for being fragments. */
-	if (fuzz_chance(in, 128))
-		frame[23] = protocols[fuzz_below(in, sizeof(protocols))];
+}
+
+/* Of a class, or it would be but for being a fragment. */
+static void take_class(struct fuzz *in)
+{
+	static const uint8_t protocols[] = {6, 17, 1};
+
+	frame[23] = protocols[fuzz_below(in, sizeof(protocols))];
 	if (fuzz_chance(in, 64))
 		frame[20 + fuzz_below(in, 2)] = fuzz_uint8(in);
 }
@@ -142,6 +146,8 @@ static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 	struct filter_insn insn[WORDS + INSNS_MAX];
 	unsigned int n = WORDS;
 
+	if (fuzz_chance(in, 128))
+		take_class(in);
 	for (unsigned int i = 0; i < WORDS; i++)
 		insn[i] = (struct filter_insn){.code = BPF_ST, .k = i};
 	while (in->left > 0 && n < WORDS + INSNS_MAX) {
@@ -150,8 +156,8 @@ static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 		*at = (struct filter_insn){.code = fuzz_uint8(in),
 					   .jt = fuzz_below(in, 12),
 					   .jf = fuzz_below(in, 12),
-					   .k = fuzz_chance(in, 128)   ? where[fuzz_below(in, sizeof(where))]
-						: fuzz_chance(in, 200) ? fuzz_uint8(in)
+					   .k = fuzz_chance(in, 64)    ? where[fuzz_below(in, sizeof(where))]
+						: fuzz_chance(in, 220) ? fuzz_uint8(in)
 								       : fuzz_uint32(in)};
 		if (BPF_CLASS(at->code) == BPF_ALU && (BPF_OP(at->code) == BPF_LSH || BPF_OP(at->code) == BPF_RSH))
 			at->k %= 32;
