@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* filter_class.h: what most frames are, by bytes that most programs begin with: no tag, and of IPv4 no options and no fragment.
- * filter_plan.c knows the same bytes by heart; lib/filter only.
+ * filter_known.c knows the same bytes by heart; lib/filter only.
  *
  * Context: any thread.
  * Units: bytes.
