@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* filter_planning.h: a plan while it is made (filter_plan.h): the programs of a list in one, and what is known at each instruction;
- * lib/filter only.
+/* filter_planning.h: a plan while it is made (filter_plan.h): the programs of a list in one, and what is known at each
+ * instruction; lib/filter only.
  *
  * Context: any thread but an lcore.
  */
