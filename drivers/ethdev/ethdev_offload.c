@@ -67,7 +67,7 @@ void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore
 		ethdev_send(dev, port, ctx, finish.out, n);
 		frame_finish_tell(&finish, n);
 	}
-	count(&counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
+	count_tx_drop(counters, TX_DROP_TOO_BIG, finish.too_big, finish.big);
 	count(&counters->tx_checksummed, finish.checksummed);
 	count(&counters->tx_segmented, finish.segmented);
 	count(&counters->tx_segments, finish.segments);

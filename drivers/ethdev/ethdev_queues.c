@@ -147,7 +147,7 @@ uint16_t ethdev_receive(struct port_rxq *rxq, struct lcore_ctx *ctx)
 		if (why == RX_DROPS) {
 			mbuf[burst->n++] = mbuf[i];
 		} else {
-			count(&port_counters_of(rxq->port, ctx)->rx_drop[why], 1);
+			count_rx_drop(port_counters_of(rxq->port, ctx), why, 1, NULL);
 			rte_pktmbuf_free(mbuf[i]);
 		}
 	}
@@ -399,7 +399,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	struct ethdev_note note[BURST_MAX];
 	/* Pairs with zc_from_now(): dev->zc is there. */
 	bool zero_copy = atomic_load_explicit(&dev->zero_copy, memory_order_acquire);
-	uint16_t ready = 0, kept, refused, sent, too_big = 0;
+	uint16_t ready = 0, kept, sent;
 	uint64_t bytes = 0;
 
 	role_assert_lcore();
@@ -409,8 +409,7 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		if (frame_wire_len(frames[i]) > dev->frame_max) {
-			frames_say_dropped(&frames[i], 1, TX_DROP_TOO_BIG);
-			too_big++;
+			drop_tx_frames(counters, TX_DROP_TOO_BIG, &frames[i], 1);
 			continue;
 		}
 		mbuf[ready] = __builtin_expect(zero_copy, 0)
@@ -420,27 +419,21 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		if (__builtin_expect(mbuf[ready] != NULL, 1))
 			ready++;
 		else
-			frames_say_dropped(&frames[i], 1, TX_DROP_NO_BUFFER);
+			drop_tx_frames(counters, TX_DROP_NO_BUFFER, &frames[i], 1);
 	}
 	kept = dev->offloads != 0 && frames_need_offload(frames, n)
 		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, of, ready)
 		       : ready;
-	refused = (uint16_t)(ready - kept);
 	if (dev->txq_shared)
 		sent = transmit_shared(dev, ctx->index % dev->txq_n, mbuf, kept);
 	else
 		sent = transmit(dev->id, ctx->index, mbuf, kept);
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += of[i]->len;
-	frames_say_dropped(of + sent, (uint64_t)(kept - sent), TX_DROP_NO_BUFFER);
+	drop_tx_frames(counters, TX_DROP_NO_BUFFER, of + sent, (uint64_t)(kept - sent));
 	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
 	if (__builtin_expect(zero_copy, 0))
 		ethdev_zc_sent(dev, ctx, note, ready, sent);
 	count(&counters->tx_ok, sent);
 	count(&counters->tx_bytes, bytes);
-	if (too_big > 0)
-		port_drop_tx(port, ctx, TX_DROP_TOO_BIG, too_big);
-	if (sent + too_big + refused < n)
-		port_drop_tx(port, ctx, TX_DROP_NO_BUFFER,
-			     (uint64_t)(n - sent - too_big - refused));
 }

@@ -54,8 +54,8 @@ static void vhost_handover_lcores_left(struct rcu_wait *wait)
 
 	role_assert_control();
 	fold(vhost);
-	count(&mine->rx_drop[RX_DROP_LANE], vhost_handover_drain(vhost->link, &vhost->link->from_guest));
-	count(&mine->tx_drop[TX_DROP_LANE], left_to_guest(vhost));
+	count_rx_drop(mine, RX_DROP_LANE, vhost_handover_drain(vhost->link, &vhost->link->from_guest), NULL);
+	count_tx_drop(mine, TX_DROP_LANE, left_to_guest(vhost), NULL);
 	lane_link_destroy(vhost->link);
 	vhost->link = NULL;
 	vhost_tell_link(vhost);

@@ -190,7 +190,7 @@ static void vhost_home_look(struct loop_timer *timer)
 	look->own[0] = (struct node_span){.at = vhost, .size = vhost_size(vhost->pairs)};
 	look->own[1] = (struct node_span){
 		.at = vhost->port.counters,
-		.size = vhost->port.counters_n * sizeof(struct port_counters),
+		.size = port_counters_size(vhost->port.counters_n),
 	};
 	look->own_n = 2 + vhu_device_own(vhost->device, &look->own[2]);
 	vhost->home.look = look;

@@ -40,8 +40,8 @@ static void deliver_rest(struct port *port, struct lcore_ctx *ctx, struct lane_l
 	}
 }
 
-/* To the lane, what it takes of n frames, and what it has room for: their number. */
-static uint16_t send_to_lane(struct lane_link *link, struct frame *const *frames, uint16_t n)
+/* To the lane, what it takes of n frames, and what it has room for; the rest is dropped. */
+static void send_to_lane(struct port_counters *counters, struct lane_link *link, struct frame *const *frames, uint16_t n)
 {
 	struct frame *taken[BURST_MAX];
 	uint16_t takes = 0, sent;
@@ -51,27 +51,23 @@ static uint16_t send_to_lane(struct lane_link *link, struct frame *const *frames
 		if (lane_takes(frames[i]))
 			takes++;
 		else
-			frames_say_dropped(&frames[i], 1, TX_DROP_LANE);
+			drop_tx_frames(counters, TX_DROP_LANE, &frames[i], 1);
 	}
 	sent = lane_send(&link->to_guest, taken, takes);
-	frames_say_dropped(taken + sent, (uint64_t)(takes - sent), TX_DROP_LANE);
-	return sent;
+	drop_tx_frames(counters, TX_DROP_LANE, taken + sent, (uint64_t)(takes - sent));
 }
 
 void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_link *link,
 			struct frame **frames, uint16_t n)
 {
 	const struct vhost_tx_set *set = rcu_get(&vhost_port_of(port)->tx);
-	uint16_t sent;
 
 	lane_take(link);
 	if (ended(link) && set != NULL) {
 		deliver_rest(port, ctx, link, set);
 		vhost_fill_queues(port, ctx, set, frames, n);
 	} else {
-		sent = send_to_lane(link, frames, n);
-		if (sent < n)
-			port_drop_tx(port, ctx, TX_DROP_LANE, (uint64_t)(n - sent));
+		send_to_lane(port_counters_of(port, ctx), link, frames, n);
 	}
 	lane_leave(link);
 }

@@ -32,7 +32,7 @@ static __attribute__((noinline)) void report_broken(struct port *port, struct lc
 static __attribute__((noinline)) uint16_t discard(struct vhost_rxq *rxq, struct lcore_ctx *ctx,
 						  uint16_t n) RUNS_ON(lcore_thread)
 {
-	count(&port_counters_of(rxq->q.port, ctx)->rx_drop[RX_DROP_DISABLED], n);
+	count_rx_drop(port_counters_of(rxq->q.port, ctx), RX_DROP_DISABLED, n, n > 0 ? &ctx->burst->frame[n - 1] : NULL);
 	vnet_complete(rxq->ring, ctx->burst);
 	ctx->burst->n = 0;
 	return 0;

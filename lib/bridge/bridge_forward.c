@@ -51,7 +51,7 @@ struct sorting {
 static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, struct frame **frames,
 					   uint16_t n) RUNS_ON(lcore_thread)
 {
-	count(&s->counters->rx_drop[why], n);
+	count_rx_drop(s->counters, why, n, frames[n - 1]);
 	s->ok = (uint16_t)(s->ok - n);
 	for (uint16_t i = 0; i < n; i++)
 		s->bytes -= frames[i]->len;
@@ -424,7 +424,7 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
 			verdict = bridge_filter_ingress(&s->in, frame, &outcome);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
-			count(&s->counters->rx_drop[verdict], 1);
+			count_rx_drop(s->counters, verdict, 1, frame);
 			if (strict && s->in.capture != NULL)
 				capture_from_dropped(s->in.capture, ctx, frame, verdict);
 			continue;
@@ -497,7 +497,7 @@ static void drop_of_sink(struct sorting *s, struct burst *burst, uint32_t i) RUN
 {
 	const struct capture_points *capture = s->in.capture;
 
-	count(&s->counters->rx_drop[RX_DROP_MIRROR_SINK], burst->n - i);
+	count_rx_drop(s->counters, RX_DROP_MIRROR_SINK, burst->n - i, &burst->frame[burst->n - 1]);
 	burst->next = burst->n;
 	if (capture == NULL)
 		return;
@@ -571,5 +571,6 @@ bool bridge_go_on(struct lcore_ctx *ctx, struct port_rxq *q)
 
 void bridge_give_up(struct lcore_ctx *ctx, struct port_rxq *q)
 {
-	count(&port_counters_of(q->port, ctx)->rx_drop[RX_DROP_WITHDRAWN], (uint64_t)(ctx->burst->n - ctx->burst->next));
+	/* Its bytes are not to be touched any more. */
+	count_rx_drop(port_counters_of(q->port, ctx), RX_DROP_WITHDRAWN, (uint64_t)(ctx->burst->n - ctx->burst->next), NULL);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "bridge_why.h"
 #include "clock.h"
 #include "lcore.h"
@@ -49,9 +51,12 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 		.readers = host_readers,
 		.loop = loop,
 		.lcores = lcores_n(),
+		.drops = drop_tables_create(lcores_n(), rte_get_tsc_hz() / 1000 * DROPS_INTERVAL_MS),
 	};
 	sw->why = bridge_why_create((uint16_t)sw->host.lcores);
-	if (sw->why == NULL) {
+	if (sw->why == NULL || sw->host.drops == NULL) {
+		bridge_why_destroy(sw->why);
+		drop_tables_free(sw->host.drops, sw->host.lcores);
 		free(sw);
 		return fail_set(fail, -ENOMEM, "switch: no memory");
 	}
@@ -64,6 +69,7 @@ int switch_create(struct loop *loop, const struct port_driver *const *drivers,
 	error = loop_fd_add(loop, &sw->reports_ready, EPOLLIN);
 	if (error != 0) {
 		bridge_why_destroy(sw->why);
+		drop_tables_free(sw->host.drops, sw->host.lcores);
 		free(sw);
 		return fail_set(fail, error, "switch: the lcores' doorbell cannot be watched: %s",
 				strerror(-error));
@@ -89,6 +95,9 @@ void switch_destroy(struct vus_switch *sw)
 	names_clear(&sw->links_down);
 	names_clear(&sw->pins);
 	bridge_why_destroy(sw->why);
+	/* Ports that are left at the end of the process may be in the hands of lcores. */
+	if (sw->ports_n == 0)
+		drop_tables_free(sw->host.drops, sw->host.lcores);
 	free(sw);
 }
 

@@ -16,7 +16,7 @@ static void take_punt(struct vus_switch *sw, const struct punt *punt) RUNS_ON(co
 
 	/* Punts of a port are taken before it goes (switch_port.c). */
 	if (take == NULL || sp->state != SWITCH_PORT_IN) {
-		count(&port_counters_of_control(sp->port)->punt_drop[PUNT_DROP_UNHANDLED], 1);
+		count_drop(port_counters_of_control(sp->port), PORT_DROP_PUNT + PUNT_DROP_UNHANDLED, 1, NULL);
 		return;
 	}
 	count(&port_counters_of_control(sp->port)->punted, 1);

@@ -119,6 +119,7 @@ static void frame_finish_put(struct frame_finish *finish, struct round *round, s
 	if (frame_wire_len(frame) > finish->caps->len_max) {
 		frame->tx_drop = finish->caps->too_big;
 		finish->too_big++;
+		finish->big = frame;
 	} else if (!frame_needs_offload(frame) || takes(finish->caps, frame)) {
 		finish->of[round->n] = frame;
 		finish->out[round->n++] = frame;

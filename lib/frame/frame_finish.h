@@ -38,6 +38,7 @@ struct frame_finish {
 
 	/* So far. A frame too big is not passed on. */
 	uint16_t too_big;
+	struct frame *big; /* the last of these */
 	uint64_t checksummed; /* frames whose checksum was finished here */
 	uint64_t segmented;   /* frames cut up */
 	uint64_t segments;    /* frames that there are more than before, by that */

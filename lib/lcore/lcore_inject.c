@@ -41,7 +41,7 @@ void lcore_injects_fini(struct lcore *lc)
 static void send_out_of(struct lcore_ctx *ctx, struct port *port, struct frame *frame) RUNS_ON(lcore_thread)
 {
 	if (!bridge_inject_port(ctx, port, frame))
-		count(&port_counters_of(port, ctx)->inject_drop[INJECT_DROP_REFUSED], 1);
+		count_drop(port_counters_of(port, ctx), PORT_DROP_INJECT + INJECT_DROP_REFUSED, 1, frame);
 }
 
 static void send_inject(struct lcore_ctx *ctx, struct inject *inject) RUNS_ON(lcore_thread)
@@ -51,7 +51,7 @@ static void send_inject(struct lcore_ctx *ctx, struct inject *inject) RUNS_ON(lc
 	if (inject->bridge == NULL)
 		send_out_of(ctx, inject->port, &frame);
 	else if (bridge_inject(ctx, inject->bridge, inject->port, &frame) == 0 && inject->port != NULL)
-		count(&port_counters_of(inject->port, ctx)->inject_drop[INJECT_DROP_ALONE], 1);
+		count_drop(port_counters_of(inject->port, ctx), PORT_DROP_INJECT + INJECT_DROP_ALONE, 1, &frame);
 }
 
 /* Whether the caller has it now: the other side did not take it before. */
@@ -102,13 +102,13 @@ static int check(struct rate *rate, uint16_t len)
 	return rate_take(rate, clock_ns(), CONTROL_FRAMES_RATE, CONTROL_FRAMES_BURST) ? 0 : -EAGAIN;
 }
 
-static void count_drop(struct port *port, int error) RUNS_ON(control_thread)
+static void refuse(struct port *port, int error) RUNS_ON(control_thread)
 {
 	enum inject_drop why = error == -EMSGSIZE ? INJECT_DROP_LONG :
 			       error == -EAGAIN	  ? INJECT_DROP_RATE :
 						    INJECT_DROP_FULL;
 
-	count(&port_counters_of_control(port)->inject_drop[why], 1);
+	count_drop(port_counters_of_control(port), PORT_DROP_INJECT + (unsigned int)why, 1, NULL);
 }
 
 int lcores_inject_port(struct port *to, const uint8_t *bytes, uint16_t len)
@@ -118,7 +118,7 @@ int lcores_inject_port(struct port *to, const uint8_t *bytes, uint16_t len)
 	if (error == 0)
 		error = inject(to->id, to, NULL, bytes, len);
 	if (error != 0)
-		count_drop(to, error);
+		refuse(to, error);
 	return error;
 }
 
@@ -129,7 +129,7 @@ int lcores_inject_bridge(struct bridge *bridge, struct port *from, const uint8_t
 	if (error == 0)
 		error = inject(bridge_index(bridge), from, bridge, bytes, len);
 	if (error != 0 && from != NULL)
-		count_drop(from, error);
+		refuse(from, error);
 	else if (error != 0)
 		bridge_injects(bridge)->drops++;
 	return error;
@@ -148,7 +148,7 @@ static void lcore_inject_forget(const struct port *port, const struct bridge *br
 			bool meant = port != NULL ? slot->port == port : slot->bridge == bridge;
 
 			if (meant && lcore_inject_take(slot) && slot->port != NULL)
-				count(&port_counters_of_control(slot->port)->inject_drop[INJECT_DROP_GONE], 1);
+				count_drop(port_counters_of_control(slot->port), PORT_DROP_INJECT + INJECT_DROP_GONE, 1, NULL);
 		}
 	}
 }

@@ -19,14 +19,27 @@ static void port_readers(const struct rcu_scope *scope, struct rcu_readers *read
 		rcu_readers_all(readers);
 }
 
+/* They lie behind the counters. Control drops frames that it has no bytes of. */
+static void init_drops(struct port *port, const struct port_host *host, uint16_t id)
+{
+	struct port_drops *drops = (struct port_drops *)(void *)(port->counters + port->counters_n);
+
+	for (unsigned int i = 0; i < port->counters_n; i++) {
+		drops[i].port = id;
+		drops[i].table = host->drops != NULL && i < host->lcores ? &host->drops[i] : NULL;
+		port->counters[i].drops = &drops[i];
+	}
+}
+
 int port_init(struct port *port, struct port_host *host, const struct port_ops *ops,
 	      const struct port_spec *spec, uint16_t id)
 {
 	memset(port, 0, sizeof(*port));
-	port->counters = node_alloc(sizeof(struct port_counters) * (host->lcores + 1), NODE_UNKNOWN);
+	port->counters = node_alloc(port_counters_size(host->lcores + 1), NODE_UNKNOWN);
 	if (!port->counters)
 		return -ENOMEM;
 	port->counters_n = host->lcores + 1;
+	init_drops(port, host, id);
 	port->ops = ops;
 	port->host = host;
 	port->id = id;
@@ -84,7 +97,7 @@ void port_fini(struct port *port)
 		free(port->policy_part[i]);
 		port->policy_part[i] = NULL;
 	}
-	node_free(port->counters, sizeof(struct port_counters) * port->counters_n);
+	node_free(port->counters, port_counters_size(port->counters_n));
 	port->counters = NULL;
 	port->counters_n = 0;
 }

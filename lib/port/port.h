@@ -17,6 +17,7 @@
 #include "offence.h"
 #include "port_counters.h"
 #include "port_driver.h"
+#include "port_drops.h"
 #include "port_rxq.h"
 #include "rate.h"
 #include "rcu.h"
@@ -48,7 +49,7 @@ struct port {
 	bool starting;
 	/* Control's (port_link.h): frames can pass, as the driver says; and a request has set the link down. */
 	bool link_up, link_set_down;
-	struct port_counters *counters; /* [host->lcores], and one that is control's */
+	struct port_counters *counters; /* [host->lcores], and one that is control's; port_counters_size() bytes */
 	unsigned int counters_n;
 	struct port_host *host;
 	char name[NAME_LEN_MAX + 1];
@@ -71,6 +72,12 @@ int port_init(struct port *port, struct port_host *host, const struct port_ops *
 int port_alloc_rxqs(struct port *port, uint16_t n);
 void port_fini(struct port *port);
 
+/* Counters, and what is known of drops beside them, of so many threads. */
+static inline size_t port_counters_size(unsigned int n)
+{
+	return n * (sizeof(struct port_counters) + sizeof(struct port_drops));
+}
+
 /* The sum over all threads.
  * Context: any thread. */
 void port_counters_sum(const struct port *port, struct port_counters *sum);
@@ -87,25 +94,18 @@ static inline struct port_counters *port_counters_of_control(struct port *port)
 	return &port->counters[port->counters_n - 1];
 }
 
-/* Frames for the port are dropped, which is counted elsewhere: they say why. */
-static inline void frames_say_dropped(struct frame *const *frames, uint64_t n, enum tx_drop why)
+/* Counts n frames for a port as dropped, and each says why. */
+static inline void drop_tx_frames(struct port_counters *counters, enum tx_drop why, struct frame *const *frames, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
 		frames[i]->tx_drop = (uint8_t)(1 + why);
+	count_tx_drop(counters, why, n, n > 0 ? frames[n - 1] : NULL);
 }
 
-static inline void port_drop_tx(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,
-				uint64_t n)
-{
-	count(&port_counters_of(port, ctx)->tx_drop[why], n);
-}
-
-/* Counts n frames as dropped, and each says why. */
 static inline void port_drop_tx_frames(struct port *port, const struct lcore_ctx *ctx, enum tx_drop why,
 				       struct frame *const *frames, uint64_t n)
 {
-	frames_say_dropped(frames, n, why);
-	port_drop_tx(port, ctx, why, n);
+	drop_tx_frames(port_counters_of(port, ctx), why, frames, n);
 }
 
 #endif

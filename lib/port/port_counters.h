@@ -13,6 +13,8 @@
  * became by being cut up for it. `injected` counts a frame that the switch made, at each port that it was sent out of;
  * `mirrored` a copy that a mirror made, at the port that it was made for. There is no "other".
  *
+ * Drops are counted by count_drop() of port_drops.h, which knows more of them than how many there were.
+ *
  * A new counter, or a new reason for a drop, is one row below and the line that counts it. Sums, JSON, vusctl, telemetry and the
  * tests walk port_counter_table; `scripts/lib/counters --write` makes the lists of watch.md and vusctl(8) from the rows.
  *
@@ -178,8 +180,11 @@ enum { PORT_COUNTERS = PORT_COUNTERS_ALONE + RX_DROPS + TX_DROPS + PUNT_DROPS + 
 		};                                                                                   \
 	}
 
+struct port_drops;
+
 struct port_counters {
 	_Alignas(LINE_BYTES) PORT_COUNTER_VALUES(_Atomic uint64_t);
+	struct port_drops *drops; /* port_drops.h; NULL: of no port, but a sum, or a lane's */
 };
 WHOLE_LINES(struct port_counters);
 _Static_assert(offsetof(struct port_counters, tx_bytes) < LINE_BYTES, "what every burst counts lies in one line");

@@ -146,6 +146,7 @@ struct port_host {
 	const char *journal; /* folder for what ports leave to the next process, or NULL */
 	bool ending;	     /* the process ends: ports that are destroyed now are expected back */
 	unsigned int lcores; /* how many there are: bound of lcore_ctx.index */
+	struct drop_table *drops; /* [lcores]: heads of what is dropped (port_drops.h); NULL: they are not kept */
 };
 
 /* A type of port. What a user may say of one is a table of options (option.h); the first row is what it is made of, a socket

@@ -53,21 +53,21 @@ static void finish_checksum(struct punt *punt, const struct frame *frame)
 
 void punt_post(struct lcore_ctx *ctx, struct port *port, enum punt_kind kind, const struct frame *frame)
 {
-	_Atomic uint64_t *drop = port_counters_of(port, ctx)->punt_drop;
+	struct port_counters *counters = port_counters_of(port, ctx);
 	struct punt *punt;
 
 	if (frame->len > sizeof(punt->bytes)) {
-		count(&drop[PUNT_DROP_LONG], 1);
+		count_drop(counters, PORT_DROP_PUNT + PUNT_DROP_LONG, 1, frame);
 		return;
 	}
 	punt = slot_ring_claim(&ctx->punts->slots);
 	if (punt == NULL) {
-		count(&drop[PUNT_DROP_FULL], 1);
+		count_drop(counters, PORT_DROP_PUNT + PUNT_DROP_FULL, 1, frame);
 		return;
 	}
 	/* Last, because it takes from the port what the others would waste. */
 	if (!rate_take(&port->punts, clock_ns(), CONTROL_FRAMES_RATE, CONTROL_FRAMES_BURST)) {
-		count(&drop[PUNT_DROP_RATE], 1);
+		count_drop(counters, PORT_DROP_PUNT + PUNT_DROP_RATE, 1, frame);
 		return;
 	}
 	punt->port = port->id;

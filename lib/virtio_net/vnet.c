@@ -7,6 +7,7 @@
 #include "mem_copy.h"
 #include "mem_touch.h"
 #include "poke.h"
+#include "port_drops.h"
 #include "share.h"
 #include "vnet_aside.h"
 #include "vnet_private.h"
@@ -34,7 +35,7 @@ static inline __attribute__((always_inline)) bool begin_as(struct virtq *q,
 		return false;
 	}
 	if (counters != NULL)
-		count(&counters->rx_drop[RX_DROP_RESTART], (uint64_t)n);
+		count_rx_drop(counters, RX_DROP_RESTART, (uint64_t)n, NULL);
 	if (format->publish(view, 0)) {
 		count(&q->counters.interrupts, 1);
 		vnet_interrupt(q, view);
@@ -298,7 +299,7 @@ static inline void read_heads(struct burst *burst, const struct virtq_conf *conf
 {
 	for (uint32_t i = 0; i < burst->n; i++) {
 		if (__builtin_expect(!read_head(burst, i, conf), 0)) {
-			count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
+			count_rx_drop(counters, RX_DROP_OFFLOAD, 1, &burst->frame[i]);
 			burst_remove(burst, (uint16_t)i--);
 		}
 	}
@@ -327,7 +328,7 @@ static __attribute__((noinline)) void read_heads_within(struct burst *burst, str
 	while (n-- > 0) {
 		if ((refused[n / 64] >> n % 64 & 1) == 0)
 			continue;
-		count(&counters->rx_drop[RX_DROP_OFFLOAD], 1);
+		count_rx_drop(counters, RX_DROP_OFFLOAD, 1, &burst->frame[n]);
 		burst_remove(burst, n);
 	}
 }
@@ -428,8 +429,8 @@ receive_as(struct virtq *q, const struct virtq_view *opened, struct burst *burst
 		read_heads_within(burst, &found, view->conf, counters, allowance);
 	}
 	if (__builtin_expect(found.chains > burst->n, 0)) {
-		count(&counters->rx_drop[RX_DROP_SHORT], found.too_short);
-		count(&counters->rx_drop[RX_DROP_LONG], found.too_long);
+		count_rx_drop(counters, RX_DROP_SHORT, found.too_short, NULL);
+		count_rx_drop(counters, RX_DROP_LONG, found.too_long, NULL);
 	}
 	if (found.chains > 0) {
 		if (allowance == NULL) {

@@ -285,15 +285,12 @@ fill_as(struct delivery *d, struct frame *const *frames, uint16_t n,
 		int drop = virtq_fault(d->q) != VIRTQ_OK ? TX_DROP_BROKEN : copy_chained(d, frames);
 
 		if (drop == TX_DROP_NO_BUFFER || drop == TX_DROP_BROKEN || drop == TX_DROP_UNTOUCHED) {
-			frames_say_dropped(frames, (uint64_t)(end - frames), (enum tx_drop)drop);
-			count(&d->counters->tx_drop[drop], (uint64_t)(end - frames));
+			drop_tx_frames(d->counters, (enum tx_drop)drop, frames, (uint64_t)(end - frames));
 			count(&d->q->counters.full, drop == TX_DROP_NO_BUFFER);
 			break;
 		}
-		if (drop >= 0) {
-			frames_say_dropped(frames, 1, (enum tx_drop)drop);
-			count(&d->counters->tx_drop[drop], 1);
-		}
+		if (drop >= 0)
+			drop_tx_frames(d->counters, (enum tx_drop)drop, frames, 1);
 		frames++;
 	}
 	d->interrupt |= format->publish(&d->view, 0);
@@ -351,7 +348,7 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 		fill_ring(d, finish.out, n);
 		frame_finish_tell(&finish, n);
 	}
-	count(&d->counters->tx_drop[TX_DROP_TOO_BIG], finish.too_big);
+	count_tx_drop(d->counters, TX_DROP_TOO_BIG, finish.too_big, finish.big);
 	count(&d->counters->tx_checksummed, finish.checksummed);
 	count(&d->counters->tx_segmented, finish.segmented);
 	count(&d->counters->tx_segments, finish.segments);
@@ -432,8 +429,7 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 	} else {
 		enum tx_drop why = virtq_fault(q) != VIRTQ_OK ? TX_DROP_BROKEN : TX_DROP_NOT_READY;
 
-		frames_say_dropped(frames, n, why);
-		count(&counters->tx_drop[why], n);
+		drop_tx_frames(counters, why, frames, n);
 	}
 	mem_note_close(MEM_NOTE_TO);
 	count(&q->counters.interrupts, d.interrupt);

@@ -81,7 +81,7 @@ static void sums_over_threads(void **state)
 		count(&mine->tx_ok, 100);
 		count(&mine->tx_bytes, 1000);
 		count(&mine->rx_drop[RX_DROP_ALONE], i);
-		port_drop_tx(&port, &ctx, TX_DROP_BROKEN, 4);
+		count_tx_drop(port_counters_of(&port, &ctx), TX_DROP_BROKEN, 4, NULL);
 	}
 	port_counters_sum(&port, &sum);
 	assert_int_equal(counted(&sum.rx_ok), 6);
