@@ -80,7 +80,7 @@ json_t *ctl_command(struct vus_switch *sw, const json_t *request)
 			json_object_set_new(reply, "time_ns", json_integer((json_int_t)clock_ns()));
 		return reply;
 	}
-	return ctl_error("command \"%.64s\" is not known; there are ports, port, filters, macs, vlans, groups, mirrors, "
+	return ctl_error("command \"%.64s\" is not known; there are ports, port, drops, filters, macs, vlans, groups, mirrors, "
 			 "bridges, profiles, lcores, lcore, rebalance, why, version, config, save, events, and to change "
 			 "something " CHANGES_COMMANDS,
 			 name);

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "ctl_commands.h"
+#include "ctl_drops.h"
 #include "group_querier.h"
 #include "group_table.h"
 #include "policy.h"
@@ -33,6 +34,8 @@ struct ctl_list {
 	unsigned int at;		/* the port, or the bridge, that is next, */
 	uint32_t place;			/* and where in its FDB */
 	char only[NAME_LEN_MAX + 1];	/* this bridge's addresses; "": those of all */
+	bool some;			/* only the drops of these ports, by their ids; else of all */
+	uint64_t some_ports[PORTS_MAX / 64];
 	const char *bridge;		/* whose addresses are being added */
 	uint16_t vlan;			/* only addresses of this one; 0: of all */
 	uint16_t vlan_first;		/* of VLANs with the same ports, the first; 0: none yet */
@@ -160,6 +163,46 @@ static uint64_t ports_total(const struct ctl_list *list)
 {
 	role_assert_control();
 	return switch_ports_n(list->sw);
+}
+
+/* --- drops ------------------------------------------------------------------------------------------------------ */
+
+static bool add_drops(struct ctl_list *list)
+{
+	const struct port *port;
+
+	role_assert_control();
+	port = switch_port_at(list->sw, list->at);
+	if (port != NULL && (!list->some || (list->some_ports[list->at / 64] >> list->at % 64 & 1) != 0) && ctl_drops_any(port) &&
+	    takes_next(list)) {
+		entry_begins(list);
+		ctl_drops_put(list->text, port);
+		ctl_text_put(list->text, "}");
+	}
+	return ++list->at < PORTS_MAX && list->shown < list->limit;
+}
+
+/* The names of a request. NULL, or why not. */
+static json_t *take_ports(struct ctl_list *list, const json_t *ports) RUNS_ON(control_thread)
+{
+	const json_t *name;
+	size_t i;
+
+	if (ports == NULL)
+		return NULL;
+	if (!json_is_array(ports))
+		return ctl_error("ports is a list of names, as in {\"command\": \"drops\", \"ports\": [\"vm1\"]}");
+	list->some = json_array_size(ports) > 0;
+	json_array_foreach(ports, i, name)
+	{
+		const char *text = json_string_value(name);
+		const struct port *port = text != NULL ? switch_find_port(list->sw, text) : NULL;
+
+		if (port == NULL)
+			return ctl_error("there is no port \"%.64s\"; `vusctl ports` lists them", text != NULL ? text : "");
+		list->some_ports[port->id / 64] |= UINT64_C(1) << port->id % 64;
+	}
+	return NULL;
 }
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */
@@ -449,6 +492,7 @@ static const struct ctl_list_kind kinds[] = {
 	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total},
 	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, total_seen},
 	{"groups", MACS_LIMIT_DEFAULT, add_groups, total_seen},
+	{"drops", PORTS_MAX, add_drops, total_seen},
 };
 
 static const struct ctl_list_kind *kind_of(const char *command)
@@ -490,9 +534,12 @@ struct ctl_list *ctl_list_begin(struct vus_switch *sw, const json_t *request, js
 		snprintf(list->only, sizeof(list->only), "%s", only);
 	for (unsigned int i = 0; i < BRIDGES_MAX && !found; i++)
 		found = switch_bridge_at(sw, i) != NULL && strcmp(bridge_name(switch_bridge_at(sw, i)), only) == 0;
-	if (found)
+	if (!found)
+		*error = ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
+	else if (list->kind->add == add_drops)
+		*error = take_ports(list, json_object_get(request, "ports"));
+	if (*error == NULL)
 		return list;
-	*error = ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
 	free(list);
 	return NULL;
 }

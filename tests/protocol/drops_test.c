@@ -3,6 +3,10 @@
  */
 #include "account.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 /* Each reason to refuse a frame at its entry, 7 times each. */
 static void every_drop_at_the_entry_has_its_name(void **state)
 {
@@ -123,6 +127,84 @@ static void the_mtu_is_kept(void **state)
 	assert_traffic(a, b, 3, 9014);
 }
 
+/* The reason's entry in the reply to `drops`, which the caller releases with the reply. */
+static json_t *reason_of(const char *port, const char *reason, json_t **reply)
+{
+	json_t *ports, *entry;
+	char line[128];
+	size_t i;
+
+	snprintf(line, sizeof(line), "{\"command\": \"drops\", \"ports\": [\"%s\"]}\n", port);
+	*reply = fg_switch_ask(&fixture.sw, line);
+	ports = json_object_get(*reply, "drops");
+	assert_int_equal(json_array_size(ports), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(ports, 0), "port")), port);
+	json_array_foreach(json_object_get(json_array_get(ports, 0), "reasons"), i, entry)
+	{
+		if (strcmp(json_string_value(json_object_get(entry, "reason")), reason) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+static json_int_t number_in(const json_t *entry, const char *key)
+{
+	const json_t *value = json_object_get(entry, key);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+/* This many frames so far, the last of which began with these addresses. */
+static void expect_kept(const char *port, const char *reason, json_int_t frames, json_int_t len, const uint8_t *to,
+			const uint8_t *from)
+{
+	char digits[25] = "";
+	const char *bytes;
+	json_t *reply, *entry = reason_of(port, reason, &reply), *kept = json_object_get(entry, "frame");
+
+	assert_non_null(entry);
+	assert_true(number_in(entry, "frames") >= frames);
+	assert_true(number_in(entry, "first_ms") >= number_in(entry, "last_ms"));
+	assert_int_equal(number_in(kept, "len"), len);
+	assert_true(number_in(kept, "ago_ms") >= number_in(entry, "last_ms"));
+	bytes = json_string_value(json_object_get(kept, "bytes"));
+	for (int i = 0; i < 12; i++)
+		snprintf(digits + (size_t)2 * i, 3, "%02x", i < 6 ? to[i] : from[i - 6]);
+	assert_int_equal(strlen(bytes), 2 * (len < 128 ? len : 128));
+	assert_memory_equal(bytes, digits, 24);
+	json_decref(reply);
+}
+
+/* At the entry, at the exit, and of what has no bytes to show. */
+static void the_last_frame_is_kept(void **state)
+{
+	static const uint8_t zero[6];
+	struct guest *a = guest_run("a", NULL), *b = guest_run("b", NULL), *e = guest_run("e", NULL);
+	json_t *reply, *entry;
+
+	settle(a, b);
+	settle(b, a);
+	send_raw(a, b->nic.mac, zero, 3, 300);
+	expect_kept("a", "rx_drop.source", 3, 300, b->nic.mac, zero);
+	usleep(20000);
+	send_raw(a, b->nic.mac, zero, 2, 90);
+	expect_kept("a", "rx_drop.source", 5, 90, b->nic.mac, zero);
+	send_raw(a, a->nic.mac, a->nic.mac, 4, 100);
+	expect_kept("a", "rx_drop.reflection", 4, 100, a->nic.mac, a->nic.mac);
+	send_raw(e, everybody, e->nic.mac, 7, 1000);
+	expect_kept("z", "tx_drop.not_ready", 7, 1000, everybody, e->nic.mac);
+	send_raw(a, b->nic.mac, a->nic.mac, 2, 13);
+	entry = reason_of("a", "rx_drop.short", &reply);
+	assert_non_null(entry);
+	assert_true(number_in(entry, "first_ms") >= 0);
+	assert_null(json_object_get(entry, "frame"));
+	json_decref(reply);
+	reply = fg_switch_ask(&fixture.sw, "{\"command\": \"drops\", \"ports\": [\"nobody\"]}\n");
+	assert_non_null(json_object_get(reply, "error"));
+	json_decref(reply);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -130,6 +212,7 @@ int main(void)
 		TEST_CASE(every_drop_at_the_exit_has_its_name),
 		TEST_CASE(copies_are_counted),
 		TEST_CASE(the_mtu_is_kept),
+		TEST_CASE(the_last_frame_is_kept),
 	};
 
 	return fixture_main_on(&account_fixture, "drops", CASES(cases));
