@@ -44,6 +44,15 @@ static json_t *ask_filters(void)
 	return json_pack("{s:s, s:s}", "command", "filters", "name", command_word(0));
 }
 
+static json_t *ask_drops(void)
+{
+	json_t *ports = json_array();
+
+	for (int i = 0; command_word(i) != NULL; i++)
+		json_array_append_new(ports, json_string(command_word(i)));
+	return json_pack("{s:s, s:o}", "command", "drops", "ports", ports);
+}
+
 static json_t *ask_bridges(void)
 {
 	return json_pack("{s:s}", "command", "bridges");
@@ -117,9 +126,12 @@ const struct command commands[] = {
 	 .missing = "of which port? `vusctl ports` lists them",
 	 .options = OF_TABLES, .question = {ask_filters}, .show = view_filters,
 	 .help = "the rules of a port's filter-from-vm and filter-to-vm, and how many frames each has decided"},
+	{.name = "drops", .arguments = "[PORT...]", .argument = {ARGUMENT_PORT, ARGUMENT_PORT, ARGUMENT_PORT}, .pairs = true,
+	 .options = OF_TABLES "x", .question = {ask_drops}, .show = view_drops, .pair = true,
+	 .help = "what was dropped at these ports, or at all, why and since when, and the last frame of each reason"},
 	{.name = "capture", .arguments = "PORT[,PORT...] [FILTER]", .argument = {ARGUMENT_PORT, ARGUMENT_ANY}, .pairs = true,
 	 .needed = 1, .missing = "of which port? as in `vusctl capture vm1 --write vm1.pcapng tcp port 25`",
-	 .options = "DxSnW", .run = run_capture,
+	 .options = "DXSnW", .run = run_capture,
 	 .help = "the frames of ports as pcapng, for tshark and Wireshark, until Ctrl-C; FILTER is of pcap-filter(7)"},
 	{.name = "filter test", .arguments = "EXPRESSION FRAME", .argument = {ARGUMENT_ANY, ARGUMENT_FILE}, .needed = 2,
 	 .missing = "what of which frame? as in `vusctl filter test 'tcp port 25' capture.pcap`",

@@ -31,7 +31,8 @@ const struct option_spec option_specs[] = {
 	{'v', "vlan", "VID", .help = "only what is in this VLAN"},
 	{'r', "reset", .help = "forgets the longest round"},
 	{'D', "dir", "rx|tx|both", .help = "only frames that come from the ports (rx), or go to them (tx)"},
-	{'x', "drops", .help = "only frames that are dropped"},
+	{'X', "drops", .help = "only frames that are dropped"},
+	{'x', "hex", .help = "the first bytes of frames, too, in hexadecimal digits"},
 	{'S', "snap", "BYTES", .help = "so many of each frame, from its beginning"},
 	{'W', "write", "FILE", .file = true, .help = "where to; - is standard output"},
 	{'o', "offload", "WHAT",
@@ -75,7 +76,7 @@ static void take_of_capture(char letter, const char *value)
 	case 'W':
 		options.write = value;
 		break;
-	case 'x':
+	case 'X':
 		options.drops = true;
 		break;
 	}
@@ -145,6 +146,9 @@ static void take(char letter, const char *value)
 		options.count = strtol(value, &end, 10);
 		if (*end != '\0' || options.count < 1)
 			die("-n %s is not a number of times; use 1 or more", value);
+		break;
+	case 'x':
+		options.hex = true;
 		break;
 	case 'v':
 		options.vlan = strtol(value, &end, 10);

@@ -12,7 +12,7 @@ enum { OPTION_WORDS_MAX = 64 };
 
 struct vusctl_options {
 	const char *control;
-	bool json, names, reset, reverse, dry_run;
+	bool json, names, reset, reverse, dry_run, hex;
 	long count;    /* how many times a view is shown; 0: no end */
 	bool drops, next;
 	long timeout;  /* seconds */

@@ -18,6 +18,8 @@ void view_vlans(const struct replies *replies);
 void view_groups(const struct replies *replies);
 void view_filters(const struct replies *replies);
 void view_mirrors(const struct replies *replies);
+/* With the rates between two replies. */
+void view_drops(const struct replies *replies);
 void view_bridges(const struct replies *replies);
 void view_profiles(const struct replies *replies);
 void view_version(const struct replies *replies);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""vusctl capture: tshark reads what it writes, from a file, and live through a pipe."""
+"""vusctl capture: tshark reads what it writes, from a file, and live through a pipe. vusctl drops: what was dropped, in words."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import signal
 import stat
@@ -130,6 +132,24 @@ def test_a_number_of_frames(lab: Lab, switch: Switch, guests: Guests) -> None:
         guests.send("a", B + A + IPV4)
     assert "3 frames" in capture.communicate(timeout=30 * SLOW)[1]
     assert len(read(file)) == 3
+
+
+def test_drops_are_told(switch: Switch, guests: Guests) -> None:
+    """How many, since when, and the last of them; a port that has dropped nothing has no row."""
+    words = [str(program("vusctl")), "-c", str(switch.control), "drops"]
+    assert run([*words, "a", "b"]) == "nothing was dropped\n"
+    for _ in range(3):
+        guests.send("a", B + NOBODY + IPV4)
+    said = run([*words, "--hex"])
+    assert re.search(r"^a +rx_drop\.source +3 +0 +\S.* 00:00:00:00:00:00 > 02:00:00:00:00:02, TCP 10\.0\.0\.1:1024 > 10\.0\.0\.2:25, "
+                     r"54 bytes$", said, re.M)
+    assert "\na rx_drop.source: 54 of 54 bytes\n  0000  02 00 00 00 00 02 00 00 00 00 00 00 08 00 45 00\n" in said
+    assert run([*words, "b"]) == "nothing was dropped\n"
+    (port,) = json.loads(run([*words, "a", "-j"]))["drops"]
+    (reason,) = port["reasons"]
+    assert reason["reason"] == "rx_drop.source" and reason["frames"] == 3 and reason["first_ms"] >= reason["last_ms"]
+    assert reason["frame"]["bytes"] == B + NOBODY + IPV4 and reason["frame"]["len"] == 54
+    assert "there is no port" in subprocess.run([*words, "nobody"], capture_output=True, text=True, check=False).stderr
 
 
 def test_what_is_wrong_is_said(switch: Switch) -> None:

@@ -116,7 +116,7 @@ def test_every_row_is_offered(switch: PlayedSwitch) -> None:
     assert offers("vusctl", "-c", switch.control, "bridge", "remove", "s") == ["storage"]
     assert offers("vusctl", "ensure", "") == [":files"]
     words = re.findall(r"^  -\w, (--[a-z-]+)", text, re.M)
-    commands = ("lcores", "ports", "macs", "events", "reload", "capture", "why")
+    commands = ("lcores", "ports", "macs", "events", "reload", "capture", "drops", "why")
     offered = {word for command in commands for word in offers("vusctl", command, "-")}
     assert words and offered == set(words)
     text = run([program("vuswitch"), "--help"])
