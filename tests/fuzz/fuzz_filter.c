@@ -81,16 +81,6 @@ static void take_frame(struct fuzz *in)
 		frame[fuzz_below(in, 64)] = fuzz_uint8(in);
 }
 
-/* Of a class, or it would be but for being a fragment. */
-static void take_class(struct fuzz *in)
-{
-	static const uint8_t protocols[] = {6, 17, 1};
-
-	frame[23] = protocols[fuzz_below(in, sizeof(protocols))];
-	if (fuzz_chance(in, 64))
-		frame[20 + fuzz_below(in, 2)] = fuzz_uint8(in);
-}
-
 static bool pcap_says(const struct filter_insn *insn, uint32_t len, uint32_t caplen)
 {
 	return bpf_filter((const struct bpf_insn *)(const void *)insn, frame, len, caplen) != 0;
@@ -141,13 +131,9 @@ static void fuzz_plan(const struct filter_insn *insn, unsigned int n, enum filte
 /* Of any instructions; but shifts by 32 and more are no number in libpcap. */
 static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 {
-	/* What programs ask for first, so that some ask twice. */
-	static const uint8_t where[] = {12, 14, 20, 23};
 	struct filter_insn insn[WORDS + INSNS_MAX];
 	unsigned int n = WORDS;
 
-	if (fuzz_chance(in, 128))
-		take_class(in);
 	for (unsigned int i = 0; i < WORDS; i++)
 		insn[i] = (struct filter_insn){.code = BPF_ST, .k = i};
 	while (in->left > 0 && n < WORDS + INSNS_MAX) {
@@ -156,9 +142,7 @@ static void fuzz_program(struct fuzz *in, uint32_t head_len, uint32_t len)
 		*at = (struct filter_insn){.code = fuzz_uint8(in),
 					   .jt = fuzz_below(in, 12),
 					   .jf = fuzz_below(in, 12),
-					   .k = fuzz_chance(in, 64)    ? where[fuzz_below(in, sizeof(where))]
-						: fuzz_chance(in, 220) ? fuzz_uint8(in)
-								       : fuzz_uint32(in)};
+					   .k = fuzz_chance(in, 230) ? fuzz_uint8(in) : fuzz_uint32(in)};
 		if (BPF_CLASS(at->code) == BPF_ALU && (BPF_OP(at->code) == BPF_LSH || BPF_OP(at->code) == BPF_RSH))
 			at->k %= 32;
 	}
