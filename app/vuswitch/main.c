@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -397,7 +398,23 @@ static int vuswitch_create(struct vuswitch *vus, struct fail *fail) RUNS_ON(cont
 	return 0;
 }
 
-/* What requests had added, and is not there, is out of the way of what they will add. */
+/* A level that is missing is made, as it is for sockets. */
+static void make_state_folder(const struct vuswitch *vus) RUNS_ON(control_thread)
+{
+	char copy[PATH_MAX];
+	const char *folder;
+	struct stat st;
+
+	if (vus->options.state == NULL)
+		return;
+	snprintf(copy, sizeof(copy), "%s", vus->options.state);
+	folder = dirname(copy);
+	if (stat(folder, &st) != 0 && mkdir(folder, 0755) != 0)
+		log_warn("vuswitch", "--state %s: there is no folder %s (%s); make it, or no change by a request can be kept, or made",
+			 vus->options.state, folder, strerror(errno));
+}
+
+/* What requests had added, and is not there, is out of the way of what they will add. One that was set aside before stays. */
 static void set_aside_state(struct vuswitch *vus) RUNS_ON(control_thread)
 {
 	char aside[PATH_MAX];
@@ -405,6 +422,8 @@ static void set_aside_state(struct vuswitch *vus) RUNS_ON(control_thread)
 	if (vus->state.text[0] == '\0')
 		return;
 	snprintf(aside, sizeof(aside), "%s.broken", vus->options.state);
+	for (unsigned int i = 2; i < 10 && access(aside, F_OK) == 0; i++)
+		snprintf(aside, sizeof(aside), "%s.broken.%u", vus->options.state, i);
 	log_error("vuswitch", "starts without what requests had added: %s", vus->state.text);
 	if (rename(vus->options.state, aside) == 0)
 		log_error("vuswitch", "that file is %s now; `vusctl ensure` may take it once it is mended", aside);
@@ -430,6 +449,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 		return -1;
 	thread_begins(THREAD_CONTROL);
 	take_text(vus, config);
+	make_state_folder(vus);
 	set_aside_state(vus);
 	config_tell_idle(config, vuswitch_warn, NULL);
 	/* A device that is gone since the last good configuration, or a request, was kept is reported, and leaves the other ports

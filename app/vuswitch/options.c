@@ -354,6 +354,24 @@ static int read_last_good(const struct options *options, struct tree *requests, 
 	return fail_set(fail, -ENOMEM, "%s: no memory", options->config);
 }
 
+/* What was saved in the file is the file's: with the rest of what requests had added. If that cannot be, `config` stays. */
+static int read_rest(const struct options *options, const struct tree *requests, struct config *config)
+{
+	struct tree *rest = config_state_rest(requests, config);
+	struct config with;
+	struct fail fail;
+	int error;
+
+	if (rest == NULL)
+		return -ENOMEM;
+	error = options_read_config(options, rest, &with, &fail);
+	if (error != 0)
+		return error;
+	config_free(config);
+	*config = with;
+	return 0;
+}
+
 /* The file, with what requests had added or without; or else the last good one. */
 static int read_any(const struct options *options, struct tree *requests, struct config *config, struct fail *state,
 		    struct fail *fail)
@@ -367,6 +385,8 @@ static int read_any(const struct options *options, struct tree *requests, struct
 	/* What the file has by now may not go with what requests had added: then the file counts. */
 	if (requests != NULL)
 		error = options_read_config(options, NULL, config, fail);
+	if (requests != NULL && error == 0 && read_rest(options, requests, config) == 0)
+		return 0;
 	first = *fail;
 	if (error != 0) {
 		if (read_last_good(options, requests, error, &first, config, fail) == 0)

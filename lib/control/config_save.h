@@ -20,5 +20,7 @@ int config_save(const struct config *config, char **text, size_t *len, struct fa
 int config_state_write(const char *file, const struct config *config, struct fail *fail);
 /* Reads them again: `*requests` is the caller's, and NULL where there is no such file. What they say is checked with the rest. */
 int config_state_read(const char *file, struct tree **requests, struct fail *fail);
+/* What requests had added, but for what the configuration has as well, and the same: it was saved there. NULL: no memory. */
+struct tree *config_state_rest(const struct tree *requests, const struct config *config);
 
 #endif

@@ -74,3 +74,59 @@ int config_state_read(const char *file, struct tree **requests, struct fail *fai
 	config_edit_free(&edit);
 	return error;
 }
+
+/* --- what was saved in the file meanwhile ------------------------------------------------------------------------ */
+
+/* The entry of this name in the configuration, or NULL. */
+static const struct tree *entry_of(const struct config *config, const char *key, const char *name)
+{
+	const struct config_profile *profile = strcmp(key, "profiles") == 0 ? config_find_profile(config, name) : NULL;
+	const struct config_bridge *bridge = strcmp(key, "bridges") == 0 ? config_find_bridge(config, name) : NULL;
+	const struct config_port *port = strcmp(key, "ports") == 0 ? config_find_port(config, name) : NULL;
+
+	if (profile != NULL)
+		return profile->entry.node;
+	if (bridge != NULL)
+		return bridge->node;
+	return port != NULL ? port->node : NULL;
+}
+
+static bool is_same(const struct tree *one, const struct tree *other)
+{
+	json_t *a = tree_to_json(one), *b = tree_to_json(other);
+	bool same = a != NULL && b != NULL && json_equal(a, b) != 0;
+
+	json_decref(a);
+	json_decref(b);
+	return same;
+}
+
+static int add_rest(struct tree *rest, const struct tree_item *list, const struct config *config)
+{
+	struct tree *left = tree_new(TREE_LIST, 0);
+	int error = left != NULL ? 0 : -ENOMEM;
+
+	for (unsigned int i = 0; error == 0 && i < list->value->n; i++) {
+		struct tree *node = list->value->item[i].value;
+		const struct tree *there = entry_of(config, list->key, config_text_of(node, "name"));
+
+		if (there == NULL || !is_same(node, there))
+			error = tree_add(left, NULL, 0, tree_hold(node));
+	}
+	if (error == 0)
+		return tree_add(rest, list->key, 0, left);
+	tree_free(left);
+	return error;
+}
+
+struct tree *config_state_rest(const struct tree *requests, const struct config *config)
+{
+	struct tree *rest = tree_new(TREE_MAP, 0);
+
+	for (unsigned int i = 0; rest != NULL && i < requests->n; i++)
+		if (add_rest(rest, &requests->item[i], config) != 0) {
+			tree_free(rest);
+			return NULL;
+		}
+	return rest;
+}

@@ -122,7 +122,7 @@ static void hint_at_key(const struct option_part *parts, unsigned int parts_n, c
 static int option_fail_unknown(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,
 			       const struct tree_item *item, struct fail *fail)
 {
-	char known[320] = "", hint[80];
+	char known[1024] = "", hint[80];
 	size_t at = 0;
 
 	for (unsigned int i = 0; i < parts_n; i++)
@@ -136,10 +136,12 @@ static int option_fail_unknown(const struct option_entry *entry, const struct op
 						       row->key);
 		}
 	hint_at_key(parts, parts_n, item->key, hint, sizeof(hint));
-	return fail_set(fail, -EINVAL, "%s: key \"%s\"%s%s is not known%s%s%s; known here: %s",
+	/* Who is told which key it may be needs no list. */
+	return fail_set(fail, -EINVAL, "%s: key \"%s\"%s%s is not known%s%s%s%s%s",
 			option_place(entry, item->key).text, item->key, entry->what != NULL ? " of " : "",
 			entry->what != NULL ? entry->what : "", entry->list != NULL ? " under " : "",
-			entry->list != NULL ? entry->list : "", hint, known);
+			entry->list != NULL ? entry->list : "", hint, hint[0] == '\0' ? "; known here: " : "",
+			hint[0] == '\0' ? known : "");
 }
 
 int option_check_keys(const struct option_entry *entry, const struct option_part *parts, unsigned int parts_n,

@@ -84,6 +84,15 @@ static void what_is_broken_is_set_aside(void **test)
 	assert_true(log_lines("port b is here, and is a request's as well") > 0);
 	assert_true(is_there("f"));
 	OK(unlink(aside));
+	/* What was saved there is the file's, and costs nobody else anything. */
+	expect(&client, "changed", "port c: comes", "{'command': 'port.add', " PORT("c", "") "}");
+	expect(&client, "changed", "port d: comes", "{'command': 'port.add', " PORT("d", "") "}");
+	write_file("ports:\n- {name: b, type: vhost-user, socket: @/f}\n- {name: c, type: vhost-user, socket: @/c}\n");
+	kill_and_restart(&client);
+	assert_true(is_there("c") && is_there("d") && access(aside, F_OK) != 0);
+	expect(&client, "changed", "port d: goes", "{'command': 'port.remove', 'name': 'd'}");
+	expect(&client, "from-file", "port c", "{'command': 'port.remove', 'name': 'c'}");
+	write_file("ports:\n- {name: b, type: vhost-user, socket: @/f}\n");
 	/* The socket of the one that was killed, which no port has any more. */
 	snprintf(left, sizeof(left), "%s/b", requester_folder);
 	OK(unlink(left));

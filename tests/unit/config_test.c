@@ -191,7 +191,8 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
-	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?; known here: profiles, bridges, ports, rebalance, "
+	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?"},
+	{"weather: []\n", 1, "key \"weather\" is not known; known here: profiles, bridges, ports, rebalance, "
 	 "change-users, change-groups, metrics, metrics-owner, metrics-group, "
 	 "metrics-mode, metrics-listen, socket-owner, socket-group, socket-mode"},
 	{"ports: []\nrebalance: often\n", 2, "rebalance \"often\" is not known; use on"},
@@ -199,8 +200,7 @@ static const struct {
 	{"ports: []\nmetrics: m.sock\n", 2, "metrics: \"m.sock\" is no path from the root"},
 	{"ports: []\nmetrics-listen: localhost:9321\n", 2, "\"localhost:9321\" is no address to listen at"},
 	{"bridges:\n  - name: b\n    mac-aging: 4\n    mac-tabel-size: 4\n", 4,
-	 "key \"mac-tabel-size\" of bridge b is not known under bridges; did you mean mac-table-size?; known here: name, "
-	 "mac-table-size"},
+	 "key \"mac-tabel-size\" of bridge b is not known under bridges; did you mean mac-table-size?"},
 	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" of port a is not known under ports; known"},
 	{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
 	{"ports:\n  - {name: a, type: [ethdev]}\n", 2, "type has to be a single word"},

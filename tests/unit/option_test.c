@@ -131,7 +131,9 @@ static void says_what_is_wrong(void **state)
 		 "file:2: thing x: speed has to be off, or a whole number that may end in k, M, G or T, as in 50M, not 'M'"},
 		{"path: /a\nsafe: 1\n", "file:2: thing x: safe \"1\" is not known; use on or off"},
 		{"path: /a\nfest: on\n",
-		 "file:2: key \"fest\" of thing x is not known under things; did you mean fast?; known here: path, "
+		 "file:2: key \"fest\" of thing x is not known under things; did you mean fast?"},
+		{"path: /a\nweather: on\n",
+		 "file:2: key \"weather\" of thing x is not known under things; known here: path, "
 		 "size, mode, owner, fast, safe, speed, places, calm"},
 		{"path: /a\nsize: 3\npath: /b\n", "file:3: path is written twice, first at line 1; remove one"},
 		{"path: /a\nplaces: 7\n",
