@@ -110,8 +110,9 @@ static int check_text(const char *path, const struct option_entry *entry, struct
 				   "socket \"%s\" names a folder; give the socket in it a name, as in "
 				   "/run/vuswitch/vm1.sock",
 				   path);
-	/* Where the switch will be started is not known in a file. */
-	if (path[0] != '/' && entry->node->line != 0)
+	/* Where the switch will be started is not known in a file, nor where it was started to who sends a request: only to the
+	 * command line, an option of which is the source. */
+	if (path[0] != '/' && strncmp(entry->source, "--", 2) != 0)
 		return option_fail(fail, -EINVAL, entry, "socket",
 				   "socket \"%s\" is not a path from the root; write it whole, as in /run/vuswitch/%s",
 				   path, name);

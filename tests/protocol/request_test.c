@@ -57,6 +57,8 @@ static void good_and_wrong_ones(void **state)
 		{"not-found", "there is no port b", "{'command': 'port.set', 'port': {'name': 'b', 'queues': 2}}"},
 		{"not-found", "there is no port b", "{'command': 'port.remove', 'name': 'b'}"},
 		{"exists", "already", "{'command': 'port.add', 'port': {'name': 'b', 'type': 'vhost-user', 'socket': '@/a'}}"},
+		{"invalid", "not a path from the root",
+		 "{'command': 'port.add', 'port': {'name': 'b', 'type': 'vhost-user', 'socket': 'b.sock'}}"},
 		{"invalid", "has no type", "{'command': 'port.add', 'port': {'name': 'b', 'bridge': 'br0'}}"},
 		{"invalid", "which port", "{'command': 'port.add', 'port': {'type': 'vhost-user'}}"},
 		{"invalid", "which port", "{'command': 'port.add'}"},
