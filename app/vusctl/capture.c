@@ -154,8 +154,6 @@ static int capture_file(void)
 {
 	int fd;
 
-	if (options.write == NULL && isatty(STDOUT_FILENO))
-		die("a capture is nothing for a terminal: --write FILE, or | tshark -i -");
 	if (options.write == NULL || strcmp(options.write, "-") == 0)
 		return STDOUT_FILENO;
 	/* It is what guests say to each other. */
@@ -186,11 +184,15 @@ void run_capture(void)
 {
 	static uint8_t piece[PIECE];
 	const struct sigaction end = {.sa_handler = ask_for_the_end};
-	int to = capture_file();
 	ssize_t n;
+	int to;
 
+	if (options.write == NULL && isatty(STDOUT_FILENO))
+		die("a capture is nothing for a terminal: --write FILE, or | tshark -i -");
 	signal(SIGPIPE, SIG_IGN);
 	from = client_ask_stream(capture_request());
+	/* A file that is there keeps what it has if the switch refuses. */
+	to = capture_file();
 	sigaction(SIGINT, &end, NULL);
 	sigaction(SIGTERM, &end, NULL);
 	while ((n = read(from, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR)) {

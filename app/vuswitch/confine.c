@@ -96,9 +96,9 @@ static void tell(enum thread_kind kind, unsigned int call)
 	else
 		append_number(line, call);
 	append(line, confine.mode == CONFINE_ON
-			     ? ", which is not on its list, and the switch ends; if it does so again, start it with --seccomp "
-			       "log, and report the lines it writes then"
-			     : ", which --seccomp on would end the switch for");
+			     ? ", which is not on its list, and is refused; please report this line; --seccomp log lets such "
+			       "calls pass"
+			     : ", which --seccomp on would refuse");
 	line[strlen(line) + 1] = '\0';
 	line[strlen(line)] = '\n';
 	/* If standard error is gone, there is no other place to say so. */
@@ -106,19 +106,7 @@ static void tell(enum thread_kind kind, unsigned int call)
 		return;
 }
 
-static void die(void)
-{
-	struct sigaction normal = {.sa_handler = SIG_DFL};
-	sigset_t it;
-
-	sigaction(SIGSYS, &normal, NULL);
-	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), SIGSYS);
-	sigemptyset(&it);
-	sigaddset(&it, SIGSYS);
-	pthread_sigmask(SIG_UNBLOCK, &it, NULL);
-	_exit(128 + SIGSYS);
-}
-
+/* In place of a call that was not made: its result, EPERM or what it would have been. */
 static void sigsys(int number, siginfo_t *info, void *context)
 {
 	unsigned int call = (unsigned int)info->si_syscall;
@@ -126,18 +114,18 @@ static void sigsys(int number, siginfo_t *info, void *context)
 	int saved = errno;
 
 	(void)number;
-	if (confine.mode == CONFINE_ON) {
-		tell(kind, call);
-		die();
-	}
 	if (call >= CALLS || !atomic_exchange(&confine.told[kind][call], true))
 		tell(kind, call);
 #ifdef CALL_RESULT
 	{
 		ucontext_t *at = context;
-		long result = syscall(call, CALL_ARGS(CALL_REGISTERS(at)), confine.pass);
+		long result = -EPERM;
 
-		CALL_REGISTERS(at)[CALL_RESULT] = result < 0 ? -errno : result;
+		if (confine.mode == CONFINE_LOG) {
+			result = syscall(call, CALL_ARGS(CALL_REGISTERS(at)), confine.pass);
+			result = result < 0 ? -errno : result;
+		}
+		CALL_REGISTERS(at)[CALL_RESULT] = result;
 	}
 #else
 	(void)context;
@@ -231,7 +219,7 @@ static int make_program(enum thread_kind kind)
 #ifdef CALL_RESULT
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 #else
-	scmp_filter_ctx filter = seccomp_init(confine.mode == CONFINE_LOG ? SCMP_ACT_LOG : SCMP_ACT_TRAP);
+	scmp_filter_ctx filter = seccomp_init(confine.mode == CONFINE_LOG ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(EPERM));
 #endif
 	int error = filter == NULL ? -ENOMEM : 0;
 

@@ -5,10 +5,10 @@
  * threads of ours begin, one filter with all that any of them may do is laid on the whole process, DPDK's threads
  * included; each thread of ours then adds its own when it has said what it is (thread_kind.h).
  *
- * A call that is on no list ends the switch with SIGSYS, and a line names the thread and the call. It is not made to fail:
- * code that nobody has seen with that error would go on, and so would whoever has taken over the thread. A service manager
- * starts the switch anew, and its guests go on (docs/architecture.md). With CONFINE_LOG such a call is made all the same,
- * and each is told once for each kind of thread. Not seen there: calls that take six arguments (mmap() of memory that runs);
+ * A call that is on no list is refused: it fails with EPERM, and a line names the thread and the call, once for each kind of thread.
+ * The switch does not end by it: whoever has taken over a thread gains nothing either way, and what a driver or a library of
+ * another version asks for, and nobody has seen, is to cost its own port at most, and not every VM its network. With CONFINE_LOG
+ * such a call is made all the same, and told. Not seen there: calls that take six arguments (mmap() of memory that runs);
  * those that begin a process are in the kernel's log only.
  *
  * Context: the main thread, after EAL has started and before there is a thread of ours.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/userfaultfd.h>
+#include <linux/sockios.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,6 +71,9 @@ static const int of_connections[] = {
 	SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 };
 
+/* What libpcap asks about an interface that a burst finds to be down. */
+static const int of_devices_that_go[] = {SCMP_SYS(getsockopt), SCMP_SYS(getsockname)};
+
 /* Paths, and what lies there: a lane is started, sockets and journals are made, devices found. */
 static const int of_paths[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(creat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
@@ -128,6 +132,7 @@ static const struct {
 	{LIST(of_open_files), SERVANTS | KIND(LCORE) | KIND(WATCH) | KIND(DISPOSAL) | KIND(WRITER)},
 	{LIST(of_changed_files), SERVANTS | KIND(DISPOSAL) | KIND(WRITER)},
 	{LIST(of_connections), SERVANTS | KIND(DISPOSAL) | KIND(METRICS)},
+	{LIST(of_devices_that_go), KIND(LCORE)},
 	{LIST(of_paths), SERVANTS},
 	{LIST(of_servants), SERVANTS},
 	{LIST(of_helper), KIND(HELPER)},
@@ -176,6 +181,9 @@ static const struct {
 	{SCMP_SYS(ioctl), KIND(CONTROL) | KIND(WRITER), 1, {IS(1, TCGETS)}},
 	/* The interrupt of a NIC is acknowledged where its queue is polled. */
 	{SCMP_SYS(ioctl), KIND(LCORE) | KIND(CONTROL), 1, {IOCTL_OF(VFIO_TYPE)}},
+	{SCMP_SYS(ioctl), KIND(LCORE), 1, {IS(1, SIOCGIFFLAGS)}},
+	{SCMP_SYS(ioctl), KIND(LCORE), 1, {IS(1, SIOCGIFNAME)}},
+	{SCMP_SYS(ioctl), KIND(LCORE), 1, {IS(1, SIOCGIFINDEX)}},
 	/* Interfaces and taps: devices that EAL was given and no port has are closed by control, at the end. */
 	{SCMP_SYS(ioctl), KIND(CONTROL), 1, {IOCTL_OF(0x89)}},
 	{SCMP_SYS(ioctl), KIND(CONTROL), 1, {IOCTL_WITH(_IOC_WRITE, 'T')}},

@@ -66,8 +66,6 @@ void eal_log_start(void)
 {
 	FILE *stream;
 
-	if (getenv("JOURNAL_STREAM") == NULL)
-		return;
 	stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = eal_log_put});
 	/* Without it they come as they always did. */
 	if (stream != NULL && rte_openlog_stream(stream) != 0)

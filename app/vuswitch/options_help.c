@@ -28,8 +28,8 @@ static const char middle[] =
 	"                   configured yet\n"
 	"  --seccomp on|log|off\n"
 	"                   whether each thread can make those system calls only that it\n"
-	"                   has a use for: on, another one ends the switch (default);\n"
-	"                   log, it is made, and a line says so\n";
+	"                   has a use for: on, another one is refused, and a line says\n"
+	"                   so (default); log, it is made, and a line says so\n";
 
 static const char tail[] =
 	"  --check          read the configuration, say what would be done, exit; warns\n"

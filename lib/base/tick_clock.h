@@ -24,7 +24,8 @@ struct tick_clock {
 
 static inline void tick_clock_init(struct tick_clock *clock, uint64_t hz)
 {
-	*clock = (struct tick_clock){.each = ((uint64_t)NS_PER_S << 32) / hz, .fresh = hz / 1000};
+	/* A counter of 0, which nobody has read, is not fresh. */
+	*clock = (struct tick_clock){.ticks = 0 - hz / 1000, .each = ((uint64_t)NS_PER_S << 32) / hz, .fresh = hz / 1000};
 }
 
 static inline uint64_t tick_clock_ns(struct tick_clock *clock, uint64_t ticks)

@@ -80,15 +80,14 @@ static void hear(struct capture *capture)
 }
 
 /* Waits until control has something to say, or the reader has, or takes more (`writes`); so long at most (-1: for ever). */
-static void wait_for(struct capture *capture, bool writes, int ms)
+static void wait_for(struct capture *capture, unsigned int seen, bool writes, int ms)
 {
 	struct pollfd fds[2] = {{.fd = capture->bell.fd, .events = POLLIN},
 				{.fd = capture->broken ? -1 : capture->fd,
 				 .events = (short)((capture->eof ? 0 : POLLIN) | (writes ? POLLOUT : 0))}};
-	int before = (int)state_of(capture);
 
 	doorbell_arm(&capture->bell);
-	if ((int)state_of(capture) == before)
+	if (state_of(capture) == seen)
 		poll(fds, 2, ms);
 	doorbell_disarm(&capture->bell);
 	if ((fds[1].revents & POLLERR) != 0 || ((fds[1].revents & POLLHUP) != 0 && capture->eof))
@@ -105,6 +104,7 @@ static void send_out(struct capture *capture)
 	capture->moved_ns = clock_ns();
 	while (sent < capture->out_n && !capture->broken) {
 		ssize_t n = send(capture->fd, capture->out + sent, capture->out_n - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		unsigned int state;
 		bool closed;
 
 		if (n > 0) {
@@ -118,9 +118,10 @@ static void send_out(struct capture *capture)
 			capture->broken = true;
 			break;
 		}
-		closed = state_of(capture) == CAPTURE_CLOSED;
+		state = state_of(capture);
+		closed = state == CAPTURE_CLOSED;
 		capture->broken = closed && clock_ns() > capture->moved_ns + CAPTURE_LINGER_MS * NS_PER_MS;
-		wait_for(capture, true, closed ? 100 : -1);
+		wait_for(capture, state, true, closed ? 100 : -1);
 		if (capture->eof)
 			tell_end(capture);
 	}
@@ -239,8 +240,8 @@ static void run(struct capture *capture)
 
 	while (!capture->broken) {
 		/* Before the look: then no lcore adds anything after it. */
-		bool closed = state_of(capture) == CAPTURE_CLOSED;
-		bool moved = drain(capture);
+		unsigned int state = state_of(capture);
+		bool closed = state == CAPTURE_CLOSED, moved = drain(capture);
 
 		if (closed && !moved)
 			break;
@@ -248,7 +249,7 @@ static void run(struct capture *capture)
 			tell_end(capture);
 		looks = moved ? 0 : looks + 1;
 		if (!moved && !capture->broken)
-			wait_for(capture, false, looks > RESTS_AFTER ? REST_MS : LOOK_MS);
+			wait_for(capture, state, false, looks > RESTS_AFTER ? REST_MS : LOOK_MS);
 	}
 	if (!capture->broken) {
 		put_statistics(capture);
@@ -276,13 +277,14 @@ static void put_line(struct capture *capture)
 void *capture_main(void *arg)
 {
 	struct capture *capture = arg;
+	unsigned int state;
 
 	/* Names of protocols and services are looked up in files. */
 	compile(capture);
 	thread_begins(THREAD_WRITER);
 	tell(capture, &capture->opened);
 	while (state_of(capture) == CAPTURE_OPENS)
-		wait_for(capture, false, -1);
+		wait_for(capture, CAPTURE_OPENS, false, -1);
 	put_line(capture);
 	if (capture->begun)
 		put_header(capture);
@@ -290,8 +292,8 @@ void *capture_main(void *arg)
 	if (capture->begun)
 		run(capture);
 	tell_end(capture);
-	while (state_of(capture) != CAPTURE_CLOSED)
-		wait_for(capture, false, -1);
+	while ((state = state_of(capture)) != CAPTURE_CLOSED)
+		wait_for(capture, state, false, -1);
 	close(capture->fd);
 	/* Its share goes with the call. */
 	if (!tell(capture, &capture->gone))

@@ -31,7 +31,8 @@ enum {
 
 static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
 {
-	memcpy(at, bytes, n);
+	if (n > 0)
+		memcpy(at, bytes, n);
 	return at + n;
 }
 

@@ -64,6 +64,8 @@ void lcore_send_injects(struct lcore *lc)
 {
 	struct inject *inject;
 
+	/* It may have visited no queue for long, and limits of ports take the time of a visit. */
+	lc->ctx.at = rte_rdtsc();
 	for (int i = 0; i < INJECTS_AT_ONCE && (inject = slot_ring_next(&lc->injects)) != NULL; i++) {
 		if (lcore_inject_take(inject))
 			send_inject(&lc->ctx, inject);

@@ -236,6 +236,31 @@ def test_bridges_are_separate(lab: Lab) -> None:
     assert switch.ports()["p2"]["tx_ok"] == 0
 
 
+def test_interfaces_go_down_and_away(lab: Lab) -> None:
+    """What a driver asks an interface that goes under traffic is no reason to end, and nothing that a thread may not ask."""
+    inside, outside = lab.netns(), lab.netns()
+    for number in range(2):
+        veth(inside, f"near{number}", outside, f"far{number}")
+        inside.run("ip", "link", "set", f"near{number}", "up")
+        outside.address(f"far{number}", f"10.3.{number}.2/24")
+    switch = lab.switch(["--ethdev", "packet=net_af_packet0,iface=near0", "--ethdev", "capture=net_pcap0,iface=near1",
+                         "--ethdev", "tap=net_tap0,iface=vut0"], netns=inside)
+    switch.start()
+    inside.wait_device("vut0")
+    inside.address("vut0", "10.3.0.1/24")
+    inside.reach("10.3.0.2")
+    for interface in ("near0", "near1", "vut0"):
+        inside.run("ip", "link", "set", interface, "down")
+        time.sleep(0.3)
+        inside.run("ip", "link", "set", interface, "up")
+    inside.run("ip", "link", "del", "near0")
+    inside.run("ip", "link", "del", "near1")
+    time.sleep(0.5)
+    assert set(switch.ports()) == {"packet", "capture", "tap"}
+    assert "system call" not in switch.log.read_text(), switch.report()
+    assert switch.terminate() == 0
+
+
 def test_idle_switch_sleeps(lab: Lab) -> None:
     """Without --busy-poll a switch with nothing to do leaves the CPU to others."""
     switch = lab.switch(lab.vhost("g0"))

@@ -171,6 +171,26 @@ static void what_may_not_leave(void **state)
 	await_sleep();
 }
 
+/* Time goes on for an lcore that visits no queue: what a port's limit has taken comes back. */
+static void what_is_limited(void **state)
+{
+	uint64_t delivered = atomic_load(&source[3].delivered), dropped = COUNTER(3, tx_drop[TX_DROP_RATE]);
+	struct policy_rates rates = {0};
+
+	role_assert_control();
+	frame_limits_set(&rates.to, 0, 100, 10 * NS_PER_MS);
+	assert_int_equal(port_policy_set(&source[3].port, &(struct policy_config){.rates = &rates}), 0);
+	for (unsigned int i = 1; i <= 5; i++) {
+		await_sleep();
+		usleep(30000);
+		assert_int_equal(lcores_inject_port(&source[3].port, everybody, LEN), 0);
+		assert_true(await_equal(&source[3].delivered, delivered + i));
+	}
+	assert_int_equal(COUNTER(3, tx_drop[TX_DROP_RATE]), dropped);
+	assert_int_equal(port_policy_set(&source[3].port, &(struct policy_config){0}), 0);
+	await_sleep();
+}
+
 /* A sink gets copies of what control sends to others, and nothing of control's own. */
 static void what_is_mirrored(void **state)
 {
@@ -375,7 +395,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(into_a_bridge), CASE(out_of_one_port),  CASE(what_is_refused),	       CASE(a_full_ring),
 		CASE(each_port_has_its_rate), CASE(out_of_no_port), CASE(a_port_with_a_full_ring_goes),
-		CASE(what_may_not_leave), CASE(what_is_mirrored),
+		CASE(what_may_not_leave), CASE(what_is_limited), CASE(what_is_mirrored),
 		CASE(an_echo),	     CASE(a_port_that_goes), CASE(a_port_that_goes_meanwhile),
 	};
 
