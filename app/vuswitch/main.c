@@ -410,7 +410,7 @@ static void make_state_folder(const struct vuswitch *vus) RUNS_ON(control_thread
 	snprintf(copy, sizeof(copy), "%s", vus->options.state);
 	folder = dirname(copy);
 	if (stat(folder, &st) != 0 && mkdir(folder, 0755) != 0)
-		log_warn("vuswitch", "--state %s: there is no folder %s (%s); make it, or no change by a request can be kept, or made",
+		log_warn("vuswitch", "--state %s: there is no folder %s (%s); make it, or no change by a request can be made",
 			 vus->options.state, folder, strerror(errno));
 }
 
