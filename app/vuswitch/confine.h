@@ -7,9 +7,9 @@
  *
  * A call that is on no list is refused: it fails with EPERM, and a line names the thread and the call, once for each kind of
  * thread. The switch does not end by it: whoever has taken over a thread gains nothing either way, and what a driver or a
- * library of another version asks for, and nobody has seen, is to cost its own port at most, and not every VM its network. With
- * CONFINE_LOG such a call is made all the same, and told. Not seen there: calls that take six arguments (mmap() of memory that runs);
- * those that begin a process are in the kernel's log only.
+ * library of another version asks for, and nobody has seen, is to cost its own port at most, and not every VM its network.
+ * With CONFINE_LOG such a call is made all the same, and told. Not seen there: calls that take six arguments (mmap() of memory
+ * that runs); those that begin a process are in the kernel's log only.
  *
  * Context: the main thread, after EAL has started and before there is a thread of ours.
  */

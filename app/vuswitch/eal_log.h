@@ -3,8 +3,8 @@
  * have (log.h).
  *
  * DPDK by itself prints them without a priority and sends them to syslog as well, so the journal has each twice; and a thread
- * that writes to syslog may have to connect to it, which an lcore must not. A line gets its prefix when it is written and standard
- * error is the journal.
+ * that writes to syslog may have to connect to it, which an lcore must not. A line gets its prefix when it is written and
+ * standard error is the journal.
  *
  * Context: the main thread; from its start it is the control thread.
  */
