@@ -40,6 +40,7 @@
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
+#include "rights.h"
 #include "running.h"
 #include "signals.h"
 #include "spare_cpus.h"
@@ -594,6 +595,7 @@ int main(int argc, char **argv)
 	role_take(ROLE_CONTROL);
 	role_assert_control();
 	keep_standard_descriptors();
+	rights_ask_files();
 	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
 		complete_line(argc - 2, argv + 2);
 		return EXIT_SUCCESS;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <nss.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,12 @@ void rights_fill(struct rights *rights, const struct rights *before)
 		else
 			rights->mode = MODE_MAX & ~own_umask();
 	}
+}
+
+void rights_ask_files(void)
+{
+	__nss_configure_lookup("passwd", "files");
+	__nss_configure_lookup("group", "files");
 }
 
 /* A name, or "" where the number has none. */

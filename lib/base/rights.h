@@ -24,6 +24,10 @@ struct rights {
 	mode_t mode;
 };
 
+/* From here on names of users and groups are those of /etc/passwd and /etc/group: who asks a name service that does not answer
+ * waits for it. */
+void rights_ask_files(void);
+
 /* Reads one part: the name or number of a user or a group, or an octal mode of 0 to 0777 ("0660"). 0, -EINVAL for what
  * is none, -ENOENT for a name that this machine does not know. */
 int rights_parse(struct rights *rights, enum rights_part part, const char *text);
