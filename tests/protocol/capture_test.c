@@ -312,14 +312,16 @@ static void drops_at_the_exit(void **state)
 	read_packets(&reader, 23);
 	for (unsigned int i = 14; i < 23; i++)
 		assert_string_equal(reader.is.packet[i].why, i < 16 ? "" : "tx_drop.no_buffer");
-	fg_ring_avail(b->nic.rx, 0xffff);
+	/* A packed ring has no such index, and no buffer for the last seven either. */
+	if (!b->nic.rx->packed)
+		fg_ring_avail(b->nic.rx, 0xffff);
 	send_raw(a, b->nic.mac, a->nic.mac, 7, 100);
 	read_packets(&reader, 30);
 	finish(&reader);
 	assert_int_equal(cr_count(&reader.is, "z", 2, "tx_drop.not_ready"), 7);
 	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.too_big"), 7);
-	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.no_buffer"), 7);
-	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.broken"), 7);
+	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.no_buffer"), b->nic.rx->packed ? 14 : 7);
+	assert_int_equal(cr_count(&reader.is, "b", 2, "tx_drop.broken"), b->nic.rx->packed ? 0 : 7);
 	forget(&reader);
 }
 
