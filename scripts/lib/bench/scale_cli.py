@@ -54,7 +54,7 @@ def parse(arguments):
     add("--no-huge", action="store_true", help="do not use 2 MiB hugepages")
     add("--json", metavar="FILE", help="write everything that was measured to FILE")
     add("--keep-logs", action="store_true", help="leave the logs of all processes, say where")
-    parser.set_defaults(generator="fake", testpmd=[], vpp="", settings=[], ip=False, regions=1, macs=1, straight=False, tso=False, bridges=1, rounds=1,
+    parser.set_defaults(generator="fake", testpmd=[], vpp="", settings=[], ovs_with=[], ip=False, regions=1, macs=1, straight=False, tso=False, bridges=1, rounds=1,
                         sizes=[64], bursts=0, generator_devargs="")
     options = parser.parse_args(arguments)
     options.rows = options.rows.split(",")
