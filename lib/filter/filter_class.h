@@ -8,6 +8,8 @@
 #ifndef VUS_FILTER_CLASS_H
 #define VUS_FILTER_CLASS_H
 
+#include <linux/if_ether.h>
+#include <netinet/in.h>
 #include <stdint.h>
 
 enum filter_class {
@@ -28,13 +30,6 @@ enum {
 	FILTER_CLASS_BYTES_IPV6 = 14 + 40 + 4,
 	FILTER_CLASS_BYTES_ARP = 14 + 28,
 	FILTER_CLASS_BYTES = FILTER_CLASS_BYTES_IPV6, /* at most */
-	FILTER_PROTOCOL_ICMP = 1,
-	FILTER_PROTOCOL_TCP = 6,
-	FILTER_PROTOCOL_UDP = 17,
-	FILTER_PROTOCOL_ICMP6 = 58,
-	FILTER_TYPE_IPV4 = 0x0800,
-	FILTER_TYPE_ARP = 0x0806,
-	FILTER_TYPE_IPV6 = 0x86dd,
 	FILTER_FRAGMENT = 0x3fff, /* more fragments, and where this one is */
 };
 
@@ -46,9 +41,9 @@ static inline uint32_t filter_be16(const uint8_t *at)
 /* `tcp`: the first class of this version of IP. */
 static inline enum filter_class filter_class_by(uint8_t protocol, enum filter_class tcp, uint8_t icmp)
 {
-	if (protocol == FILTER_PROTOCOL_TCP)
+	if (protocol == IPPROTO_TCP)
 		return tcp;
-	if (protocol == FILTER_PROTOCOL_UDP)
+	if (protocol == IPPROTO_UDP)
 		return (enum filter_class)(tcp + 1);
 	return protocol == icmp ? (enum filter_class)(tcp + 2) : FILTER_CLASS_ANY;
 }
@@ -58,15 +53,15 @@ static inline enum filter_class filter_class_of(const uint8_t *head, uint32_t he
 	if (head_len < FILTER_CLASS_BYTES_IPV4)
 		return FILTER_CLASS_ANY;
 	switch (filter_be16(head + 12)) {
-	case FILTER_TYPE_IPV4:
+	case ETH_P_IP:
 		if (head[14] == 0x45 && (filter_be16(head + 20) & FILTER_FRAGMENT) == 0)
-			return filter_class_by(head[23], FILTER_CLASS_TCP4, FILTER_PROTOCOL_ICMP);
+			return filter_class_by(head[23], FILTER_CLASS_TCP4, IPPROTO_ICMP);
 		return FILTER_CLASS_ANY;
-	case FILTER_TYPE_IPV6:
+	case ETH_P_IPV6:
 		if (head[14] >> 4 == 6 && head_len >= FILTER_CLASS_BYTES_IPV6)
-			return filter_class_by(head[20], FILTER_CLASS_TCP6, FILTER_PROTOCOL_ICMP6);
+			return filter_class_by(head[20], FILTER_CLASS_TCP6, IPPROTO_ICMPV6);
 		return FILTER_CLASS_ANY;
-	case FILTER_TYPE_ARP:
+	case ETH_P_ARP:
 		return head_len >= FILTER_CLASS_BYTES_ARP ? FILTER_CLASS_ARP : FILTER_CLASS_ANY;
 	default:
 		return FILTER_CLASS_ANY;

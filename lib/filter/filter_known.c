@@ -40,9 +40,9 @@ static void know16(struct value *byte, uint32_t at, uint32_t bits, uint32_t know
 static uint32_t know_class(enum filter_class class, struct value byte[FILTER_CLASS_BYTES])
 {
 	static const uint8_t protocol[] = {
-		[FILTER_CLASS_TCP4] = FILTER_PROTOCOL_TCP,   [FILTER_CLASS_UDP4] = FILTER_PROTOCOL_UDP,
-		[FILTER_CLASS_ICMP4] = FILTER_PROTOCOL_ICMP, [FILTER_CLASS_TCP6] = FILTER_PROTOCOL_TCP,
-		[FILTER_CLASS_UDP6] = FILTER_PROTOCOL_UDP,   [FILTER_CLASS_ICMP6] = FILTER_PROTOCOL_ICMP6,
+		[FILTER_CLASS_TCP4] = IPPROTO_TCP,   [FILTER_CLASS_UDP4] = IPPROTO_UDP,
+		[FILTER_CLASS_ICMP4] = IPPROTO_ICMP, [FILTER_CLASS_TCP6] = IPPROTO_TCP,
+		[FILTER_CLASS_UDP6] = IPPROTO_UDP,   [FILTER_CLASS_ICMP6] = IPPROTO_ICMPV6,
 	};
 
 	memset(byte, 0, FILTER_CLASS_BYTES * sizeof(*byte));
@@ -50,7 +50,7 @@ static uint32_t know_class(enum filter_class class, struct value byte[FILTER_CLA
 	case FILTER_CLASS_TCP4:
 	case FILTER_CLASS_UDP4:
 	case FILTER_CLASS_ICMP4:
-		know16(byte, 12, FILTER_TYPE_IPV4, 0xffff);
+		know16(byte, 12, ETH_P_IP, 0xffff);
 		know(byte, 14, 0x45, 0xff);
 		know16(byte, 20, 0, FILTER_FRAGMENT);
 		know(byte, 23, protocol[class], 0xff);
@@ -58,12 +58,12 @@ static uint32_t know_class(enum filter_class class, struct value byte[FILTER_CLA
 	case FILTER_CLASS_TCP6:
 	case FILTER_CLASS_UDP6:
 	case FILTER_CLASS_ICMP6:
-		know16(byte, 12, FILTER_TYPE_IPV6, 0xffff);
+		know16(byte, 12, ETH_P_IPV6, 0xffff);
 		know(byte, 14, 0x60, 0xf0);
 		know(byte, 20, protocol[class], 0xff);
 		return FILTER_CLASS_BYTES_IPV6;
 	case FILTER_CLASS_ARP:
-		know16(byte, 12, FILTER_TYPE_ARP, 0xffff);
+		know16(byte, 12, ETH_P_ARP, 0xffff);
 		return FILTER_CLASS_BYTES_ARP;
 	default:
 		return 0;

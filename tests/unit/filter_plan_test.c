@@ -59,7 +59,7 @@ static void make_any(struct packet *p)
 		p->len = fg_packet_build(&plain, station, station, p->byte, &header);
 	switch (dice(10)) {
 	case 0:
-		p->byte[plain.ipv6 ? 20 : 23] = plain.ipv6 ? FILTER_PROTOCOL_ICMP6 : FILTER_PROTOCOL_ICMP;
+		p->byte[plain.ipv6 ? 20 : 23] = plain.ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 		break;
 	case 1:
 		memcpy(p->byte + 12, (uint8_t[]){0x08, 0x06}, 2);
