@@ -151,23 +151,25 @@ static void check_save(const struct config *config)
 		check_line(&fail);
 }
 
-/* What `vusctl config` says is what the switch would read again. */
-static void check_json(const struct config *config)
+/* What `vusctl config` says is what the switch would read again. The command line alone may name a socket from the current
+ * folder: one whose path from the root does not fit stays so. */
+static void check_json(const struct config *config, bool typed)
 {
 	struct config again = {.drivers = drivers};
 	json_t *first = config_to_json(config), *second;
 	struct fail fail = {.text = ""};
 
 	FUZZ_CHECK(config_read_json(&again, source, first, &fail) == 0);
-	if (config_check(&again, &fail) != 0) {
+	if (config_check(&again, &fail) == 0) {
+		check_same(config, &again);
+		second = config_to_json(&again);
+		FUZZ_CHECK(json_equal(first, second));
+		json_decref(second);
+	} else if (!typed || strstr(fail.text, "is not a path from the root") == NULL) {
 		fprintf(stderr, "%s\n", fail.text);
 		FUZZ_CHECK(!"what was written is accepted");
 	}
-	check_same(config, &again);
-	second = config_to_json(&again);
-	FUZZ_CHECK(json_equal(first, second));
 	json_decref(first);
-	json_decref(second);
 	config_free(&again);
 }
 
@@ -237,7 +239,7 @@ void fuzz_input(struct fuzz *in)
 		check_copies(&config);
 		/* JSON says of a text of the command line that is no UTF-8 only that. */
 		if (characters != NULL)
-			check_json(&config);
+			check_json(&config, typed);
 		check_save(&config);
 	}
 	json_decref(characters);

@@ -93,8 +93,10 @@ static void what_is_broken_is_set_aside(void **test)
 	expect(&client, "changed", "port d: goes", "{'command': 'port.remove', 'name': 'd'}");
 	expect(&client, "from-file", "port c", "{'command': 'port.remove', 'name': 'c'}");
 	write_file("ports:\n- {name: b, type: vhost-user, socket: @/f}\n");
-	/* The socket of the one that was killed, which no port has any more. */
+	/* The sockets of those that were killed, which no port has any more. */
 	snprintf(left, sizeof(left), "%s/b", requester_folder);
+	OK(unlink(left));
+	snprintf(left, sizeof(left), "%s/c", requester_folder);
 	OK(unlink(left));
 	/* A device that is not there any more: the others are. */
 	write_state("{\"ports\": [{\"name\": \"n\", \"type\": \"ethdev\", \"device\": \"net_nope0\"}]}");
