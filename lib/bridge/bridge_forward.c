@@ -35,6 +35,9 @@ struct sorting {
 	struct outbox *last;
 	uint16_t outboxes;
 	struct outbox outbox[BURST_MAX];
+	/* On a vlan-aware bridge: how the last frame is tagged, and whether those that are held back for ports are not all like it. */
+	uint32_t tagging;
+	bool mixed;
 	uint16_t floods;
 	struct frame *flood[BURST_MAX];
 	const struct group_map *groups; /* NULL: the bridge does not snoop */
@@ -60,22 +63,22 @@ static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, 
 			capture_from_dropped(s->in.capture, s->in.ctx, frames[i], why);
 }
 
-/* The same on a vlan-aware bridge: frames of different VLANs, and the port may have left one of them. */
-static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct outbox *out) RUNS_ON(lcore_thread)
+/* On a vlan-aware bridge, frames that are not all alike: the port may have left the VLAN of some. What is left of `out` is to leave
+ * by it; whether a tag of theirs is pushed or popped first. */
+static __attribute__((noinline)) bool judge_each(struct sorting *s, struct outbox *out, const struct policy_vlan *vlan)
+	RUNS_ON(lcore_thread)
 {
-	const struct policy *policy = rcu_get(&out->port->policy);
-	const struct policy_vlan *vlan = policy_vlan_of(policy);
 	uint32_t stays = FRAME_TAGGING_NONE; /* of the last frame that leaves as it is: most are like it */
 	bool retags = false;
-	verdict_t verdict;
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < out->n; i++) {
 		struct frame *frame = out->frame[i];
 		uint32_t tagging = frame_tagging(frame);
+		verdict_t verdict;
 
 		out->frame[n++] = frame;
-		if (__builtin_expect(tagging == stays, 1))
+		if (tagging == stays)
 			continue;
 		verdict = bridge_vlan_egress(vlan, frame);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
@@ -87,9 +90,30 @@ static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct
 		else
 			retags = true;
 	}
-	verdict = n > 0 ? bridge_egress_by(&s->in, out->port, policy, retags, out->frame, n) : VERDICT_PASS;
+	out->n = n;
+	return retags;
+}
+
+/* The same on a vlan-aware bridge. */
+static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct outbox *out) RUNS_ON(lcore_thread)
+{
+	const struct policy *policy = rcu_get(&out->port->policy);
+	const struct policy_vlan *vlan = policy_vlan_of(policy);
+	verdict_t verdict = VERDICT_PASS;
+	bool retags;
+
+	if (__builtin_expect(s->mixed, 0)) {
+		retags = judge_each(s, out, vlan);
+		if (out->n == 0)
+			return;
+	} else {
+		verdict = bridge_vlan_egress(vlan, out->frame[0]);
+		retags = !bridge_vlan_stays(vlan, out->frame[0]);
+	}
+	if (verdict == VERDICT_PASS)
+		verdict = bridge_egress_by(&s->in, out->port, policy, retags, out->frame, out->n);
 	if (__builtin_expect(verdict != VERDICT_PASS, 0))
-		drop(s, verdict, out->frame, n);
+		drop(s, verdict, out->frame, out->n);
 }
 
 static inline __attribute__((always_inline)) void send_outbox(struct sorting *s, struct outbox *out)
@@ -140,6 +164,7 @@ static void send_known(struct sorting *s) RUNS_ON(lcore_thread)
 			send_outbox(s, &s->outbox[i]);
 	s->cost += s->outboxes * SHARE_DELIVERY;
 	s->outboxes = 0;
+	s->mixed = false;
 	s->last_to = TO_NONE;
 }
 
@@ -379,12 +404,23 @@ static inline __attribute__((always_inline)) void sorting_begin(struct sorting *
 	s->members = rcu_get(&q->port->bridge->members);
 	s->last_to = TO_NONE;
 	s->outboxes = s->floods = s->ok = 0;
+	s->tagging = FRAME_TAGGING_NONE;
+	s->mixed = false;
 	s->bytes = s->copies = 0;
 	s->groups = rcu_get(&q->port->bridge->groups);
 	s->flood_to = NULL;
 	s->flood_punted = false;
 	s->cost = 0;
 	s->left = false;
+}
+
+/* Before a frame is sorted: those of a burst of one VLAN are judged together on their way out. */
+static inline void note_tagging(struct sorting *s, uint32_t tagging)
+{
+	if (__builtin_expect(tagging == s->tagging, 1))
+		return;
+	s->tagging = tagging;
+	s->mixed = s->outboxes > 0;
 }
 
 /* What guards and filters judge is what receivers will see. */
@@ -403,19 +439,22 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 	RUNS_ON(lcore_thread)
 {
 	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
+	struct vlan_untagged untagged = vlans ? bridge_vlan_untagged(s->in.vlan) : (struct vlan_untagged){0};
 	struct burst *burst = ctx->burst;
+	struct frame *frame = &burst->frame[i], *end = &burst->frame[burst->n];
 
-	for (; i < burst->n; i++) {
-		struct frame *frame = &burst->frame[i];
+	for (; frame < end; frame++) {
 		struct filter_outcome outcome;
+		uint32_t to, tagging = 0;
 		uint16_t fid;
-		uint32_t to;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
 		if (strict && s->in.capture != NULL)
 			capture_from(s->in.capture, ctx, frame);
-		if (vlans && verdict == VERDICT_PASS)
-			verdict = bridge_vlan_ingress(s->in.vlan, frame, &fid);
+		if (vlans && verdict == VERDICT_PASS) {
+			verdict = bridge_vlan_ingress(s->in.vlan, untagged, frame, &tagging);
+			fid = tagging_fid(tagging);
+		}
 		if ((guards || (strict && s->in.filter != NULL)) && __builtin_expect(frame_needs_offload(frame), 0) &&
 		    verdict == VERDICT_PASS)
 			verdict = settle(s, frame);
@@ -429,6 +468,8 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 				capture_from_dropped(s->in.capture, ctx, frame, verdict);
 			continue;
 		}
+		if (vlans)
+			note_tagging(s, tagging);
 		to = bridge_lookup(ctx, q, fid, frame);
 		if (to == s->last_to) {
 			s->last->frame[s->last->n++] = frame;
@@ -442,7 +483,7 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		s->ok++;
 		s->bytes += frame->len;
 	}
-	burst->next = (uint16_t)i;
+	burst->next = (uint16_t)(frame - burst->frame);
 	send_known(s);
 	send_floods(s);
 }

@@ -34,9 +34,9 @@ static bool leaves_by(const struct ingress *in, struct port *port, struct frame 
 bool bridge_inject_port(struct lcore_ctx *ctx, struct port *to, struct frame *frame)
 {
 	const struct ingress in = ingress_of(ctx, to->bridge, NULL);
-	uint16_t fid;
+	uint32_t tagging;
 
-	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, frame, &fid) != VERDICT_PASS)
+	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, bridge_vlan_untagged(in.vlan), frame, &tagging) != VERDICT_PASS)
 		return false;
 	if (!leaves_by(&in, to, frame))
 		return false;
@@ -49,15 +49,15 @@ unsigned int bridge_inject(struct lcore_ctx *ctx, const struct bridge *bridge, s
 {
 	const struct bridge_members *members = rcu_get(&bridge->members);
 	const struct ingress in = ingress_of(ctx, bridge, from);
-	uint16_t fid = FID_DEFAULT;
+	uint32_t tagging = 0;
 	const struct port *known;
 	unsigned int sent = 0;
 
 	if (in.mirrors != NULL && bridge_mirror_is_sink(&in))
 		return 0;
-	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, frame, &fid) != VERDICT_PASS)
+	if (in.vlan != NULL && bridge_vlan_ingress(in.vlan, bridge_vlan_untagged(in.vlan), frame, &tagging) != VERDICT_PASS)
 		return 0;
-	known = bridge_inject_find(bridge, members, fid, frame);
+	known = bridge_inject_find(bridge, members, in.vlan != NULL ? tagging_fid(tagging) : FID_DEFAULT, frame);
 	for (unsigned int i = 0; i < members->n; i++) {
 		struct port *port = members->port[i];
 

@@ -147,9 +147,11 @@ static void copy_to_each(const struct ingress *in, const struct port *port, unsi
 /* What the tag says is written down as ingress does it, which does so again. */
 static void find_vids(const struct ingress *in, struct frame *frames, uint16_t *vid, uint16_t n) RUNS_ON(lcore_thread)
 {
+	const struct vlan_untagged untagged = bridge_vlan_untagged(in->vlan);
+	uint32_t tagging;
+
 	for (uint16_t i = 0; i < n; i++)
-		if (bridge_vlan_ingress(in->vlan, &frames[i], &vid[i]) != VERDICT_PASS)
-			vid[i] = 0;
+		vid[i] = bridge_vlan_ingress(in->vlan, untagged, &frames[i], &tagging) == VERDICT_PASS ? tagging_fid(tagging) : 0;
 }
 
 void bridge_mirror_from(const struct ingress *in, struct frame *frames, uint16_t n)

@@ -4,7 +4,7 @@
 /* What the head says, whether it may come in or not. */
 static inline void read_tag(struct frame *frame)
 {
-	uint8_t tag = FRAME_TAGGED;
+	uint16_t tag = FRAME_TAGGED;
 
 	frame->vlan = type_at(frame, VLAN_TCI_AT);
 	if (type_at(frame, VLAN_TYPE_AT) == FRAME_TYPE_SERVICE_TAG)
@@ -24,10 +24,17 @@ static verdict_t enter_tunnel(const struct policy_vlan *vlan, struct frame *fram
 	return frame->len > FRAME_LEN_MAX - FRAME_TAG ? RX_DROP_LONG : VERDICT_PASS;
 }
 
-verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame)
+static verdict_t enter_untagged(const struct policy_vlan *vlan, struct frame *frame)
 {
-	if (vlan->tunnel)
-		return enter_tunnel(vlan, frame);
+	frame->vlan = vlan->native;
+	frame->tag = 0;
+	if (frame->len > FRAME_LEN_MAX - FRAME_TAG)
+		return RX_DROP_LONG;
+	return vlan->native == 0 ? RX_DROP_VLAN_UNTAGGED : VERDICT_PASS;
+}
+
+static verdict_t enter_tagged(const struct policy_vlan *vlan, struct frame *frame)
+{
 	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG)
 		return RX_DROP_VLAN_SHORT;
 	read_tag(frame);
@@ -46,6 +53,15 @@ verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame
 	return VERDICT_PASS;
 }
 
+verdict_t bridge_vlan_classify(const struct policy_vlan *vlan, struct frame *frame)
+{
+	if (vlan->tunnel)
+		return enter_tunnel(vlan, frame);
+	if (frame_type_is_tag(type_at(frame, VLAN_TYPE_AT)))
+		return enter_tagged(vlan, frame);
+	return enter_untagged(vlan, frame);
+}
+
 /* The head is the lcore's own, and has the tag. What frame->vlan says stays. */
 static inline void pop(struct frame *frame)
 {
@@ -53,7 +69,7 @@ static inline void pop(struct frame *frame)
 
 	frame_head_pop_tag(frame);
 	frame->vlan = vlan;
-	frame->tag &= (uint8_t) ~(FRAME_TAGGED | FRAME_TAG_OTHER);
+	frame->tag &= (uint16_t) ~(FRAME_TAGGED | FRAME_TAG_OTHER);
 }
 
 static inline void push(struct frame *frame)

@@ -27,28 +27,54 @@ static inline uint16_t type_at(const struct frame *frame, uint16_t at)
 
 enum { VLAN_TYPE_AT = 12, VLAN_TCI_AT = 14, VLAN_NEXT_AT = 16 };
 
-/* A frame that begins with a tag, or comes from a customer (qinq). */
-verdict_t bridge_vlan_tagged(const struct policy_vlan *vlan, struct frame *frame) RUNS_ON(lcore_thread);
-
-/* Which VLAN a frame is in that comes from a port, in frame->vlan and *fid. Reads the head and changes nothing of it.
- * Returns: VERDICT_PASS; or why it is dropped, not counted yet. */
-static inline verdict_t bridge_vlan_ingress(const struct policy_vlan *vlan, struct frame *frame, uint16_t *fid)
-	RUNS_ON(lcore_thread)
+/* Frames of which this is the same leave by a port in the same way. */
+static const uint32_t FRAME_TAGGING_NONE = UINT32_MAX;
+static inline uint32_t frame_tagging(const struct frame *frame)
 {
-	verdict_t verdict = VERDICT_PASS;
+	return (uint32_t)frame->vlan << 16 | frame->tag;
+}
 
-	if (__builtin_expect(vlan->tunnel, 0) || frame_type_is_tag(type_at(frame, VLAN_TYPE_AT))) {
-		verdict = bridge_vlan_tagged(vlan, frame);
-	} else {
-		frame->vlan = vlan->native;
-		frame->tag = 0;
-		/* With a tag it would be longer than what is switched. */
-		if (__builtin_expect(frame->len > FRAME_LEN_MAX - FRAME_TAG, 0))
-			return RX_DROP_LONG;
-		if (__builtin_expect(vlan->native == 0, 0))
-			return RX_DROP_VLAN_UNTAGGED;
+/* The filtering database of a frame: its VLAN. */
+static inline uint16_t tagging_fid(uint32_t tagging)
+{
+	return tagging >> 16 & VLAN_VID_MASK;
+}
+
+/* What all frames of a burst that come without a tag have in common. */
+struct vlan_untagged {
+	uint32_t tagging;
+	uint32_t len_max; /* of those that are plain; 0: of this port none is */
+};
+
+/* With a tag a frame may not be longer than what is switched. */
+static inline struct vlan_untagged bridge_vlan_untagged(const struct policy_vlan *vlan)
+{
+	return (struct vlan_untagged){
+		.tagging = (uint32_t)vlan->native << 16,
+		.len_max = vlan->tunnel || vlan->native == 0 ? 0 : FRAME_LEN_MAX - FRAME_TAG,
+	};
+}
+
+/* A frame that is not plain: it begins with a tag, is too long for one, or comes from a port that takes no other, as a
+ * customer's (qinq). */
+verdict_t bridge_vlan_classify(const struct policy_vlan *vlan, struct frame *frame) RUNS_ON(lcore_thread);
+
+/* Which VLAN a frame is in that comes from a port, and how its head says so, in the frame and in *tagging. Reads the head and changes
+ * nothing of it.
+ * Returns: VERDICT_PASS; or why it is dropped, not counted yet. */
+static inline verdict_t bridge_vlan_ingress(const struct policy_vlan *vlan, struct vlan_untagged untagged, struct frame *frame,
+					    uint32_t *tagging) RUNS_ON(lcore_thread)
+{
+	verdict_t verdict;
+
+	if (__builtin_expect(!frame_type_is_tag(type_at(frame, VLAN_TYPE_AT)) && frame->len <= untagged.len_max, 1)) {
+		*tagging = untagged.tagging;
+		frame->tag = (uint16_t)untagged.tagging;
+		frame->vlan = (uint16_t)(untagged.tagging >> 16);
+		return VERDICT_PASS;
 	}
-	*fid = frame_vid(frame);
+	verdict = bridge_vlan_classify(vlan, frame);
+	*tagging = frame_tagging(frame);
 	return verdict;
 }
 
@@ -69,13 +95,6 @@ static inline verdict_t bridge_vlan_egress(const struct policy_vlan *vlan, const
 static inline bool bridge_vlan_stays(const struct policy_vlan *vlan, const struct frame *frame)
 {
 	return (frame->tag & (FRAME_TAGGED | FRAME_TAG_OTHER)) == (frame_vid(frame) != vlan->untagged ? FRAME_TAGGED : 0);
-}
-
-/* Frames of which this is the same leave by a port in the same way. */
-static const uint32_t FRAME_TAGGING_NONE = UINT32_MAX;
-static inline uint32_t frame_tagging(const struct frame *frame)
-{
-	return (uint32_t)frame->vlan << 8 | frame->tag;
 }
 
 /* Whether the same ports take both of two frames that are flooded. */

@@ -40,17 +40,17 @@ struct frame {
 	struct virtio_net_hdr offload;
 	/* VIRTIO_NET_HDR_F_DATA_VALID: the device it came from found its checksums right. Else 0. */
 	uint8_t valid;
+	/* A deliverer's: 1 + the reason (enum tx_drop) for which it has dropped the frame, or a piece of it. It is written then
+	 * only: who wants to know clears it before. */
+	uint8_t tx_drop;
 	/* On a vlan-aware bridge: FRAME_TAGGED | ..., how the head says what `vlan` says. */
-	uint8_t tag;
+	uint16_t tag;
 	/* The VLAN the frame is in, with its priority: what is between the type and the next header in a tag (TCI). 0: none. The
 	 * head may have tags of its own besides; frame_head.h moves one from here to there and back. */
 	uint16_t vlan;
 	/* How many of the first bytes of `mbuf` the head stands for, once it is another one (frame_head_own()). 0: the mbuf
 	 * is the frame as it is. */
 	uint16_t mbuf_skip;
-	/* A deliverer's: 1 + the reason (enum tx_drop) for which it has dropped the frame, or a piece of it. It is written then
-	 * only: who wants to know clears it before. */
-	uint8_t tx_drop;
 };
 _Static_assert(sizeof(struct frame) <= 64, "a frame is one cache line");
 

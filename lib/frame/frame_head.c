@@ -80,7 +80,7 @@ bool frame_head_pop_tag(struct frame *frame)
 	/* Behind the tag there is a type: what is left is not shorter than an Ethernet header. */
 	if (frame->head_len < FRAME_LEN_MIN + FRAME_TAG || !frame_type_is_tag(type))
 		return false;
-	frame->tag = (uint8_t)((frame->tag & ~FRAME_TAG_SERVICE) | (type == FRAME_TYPE_SERVICE_TAG ? FRAME_TAG_SERVICE : 0));
+	frame->tag = (uint16_t)((frame->tag & ~FRAME_TAG_SERVICE) | (type == FRAME_TYPE_SERVICE_TAG ? FRAME_TAG_SERVICE : 0));
 	frame->vlan = (uint16_t)(tag[2] << 8 | tag[3]);
 	memmove(frame->head + FRAME_TAG, frame->head, ADDRESSES);
 	head_moved(frame, -FRAME_TAG);

@@ -16,7 +16,9 @@
  * With --alone one thread does both sides in turn: no line crosses between CPUs, which leaves the instructions. (Under
  * valgrind --tool=callgrind it counts them.)
  *
- *	stages [--alone] [--ms WINDOW] BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...      e.g. 64:split:256:1:1:2
+ * --vlans: the bridges are vlan-aware, and all frames without a tag.
+ *
+ *	stages [--alone] [--vlans] [--ms WINDOW] BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...      e.g. 64:split:256:1:1:2
  *
  * Exit status 1: a frame was lost, late or came twice.
  */
@@ -31,6 +33,7 @@
 
 #include "bridge.h"
 #include "eal.h"
+#include "policy_vlan.h"
 #include "quick_guest.h"
 #include "rcu.h"
 #include "vnet.h"
@@ -50,6 +53,7 @@ static struct bridge *bridges[PAIRS_MAX];
 static struct qg_lane lanes[PAIRS_MAX];
 static struct port_host host = {.lcores = 1};
 static struct lcore_ctx ctx;
+static bool vlans;
 
 /* The switch's thread writes, the other reads. */
 static _Alignas(64) struct {
@@ -226,11 +230,17 @@ static int vm_open(struct vm *vm, struct bridge *bridge, const struct qg_shape *
 	return error != 0 ? error : bridge_add_port(bridge, &vm->port);
 }
 
+static fdb_key_t key_of(uint32_t pair, uint32_t side, uint32_t i)
+{
+	return fdb_key(vlans ? policy_vlan_default.native : FID_DEFAULT, qg_mac(pair, side, i));
+}
+
 static int pair_open(const struct qg_shape *shape, uint32_t i)
 {
 	struct bridge_config config = {
 		.name = "br",
 		.mac_table_size = shape->macs < 8192 ? 8192 : shape->macs,
+		.vlan_aware = vlans,
 	};
 	struct vm *from = &vms[2 * i], *to = &vms[2 * i + 1];
 
@@ -240,8 +250,8 @@ static int pair_open(const struct qg_shape *shape, uint32_t i)
 	    vm_open(to, bridges[i], shape, (uint16_t)(2 * i + 1)) != 0)
 		return -1;
 	for (uint32_t mac = 0; mac < shape->macs / 2; mac++) {
-		bridge_learn(bridges[i], qg_mac(i, 0, mac), from->port.id);
-		bridge_learn(bridges[i], qg_mac(i, 1, mac), to->port.id);
+		bridge_learn(bridges[i], key_of(i, 0, mac), from->port.id);
+		bridge_learn(bridges[i], key_of(i, 1, mac), to->port.id);
 	}
 	qg_lane_open(&lanes[i], &from->guest, &to->guest, shape, i);
 	return 0;
@@ -455,11 +465,13 @@ int main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (strcmp(argv[at], "--alone") == 0)
 			alone = true;
+		else if (strcmp(argv[at], "--vlans") == 0)
+			vlans = true;
 		else if (strcmp(argv[at], "--ms") == 0 && at + 1 < argc)
 			ms = strtoul(argv[++at], NULL, 10);
 	}
 	if (at == argc || begin() != 0) {
-		fprintf(stderr, "usage: stages [--alone] [--ms WINDOW] "
+		fprintf(stderr, "usage: stages [--alone] [--vlans] [--ms WINDOW] "
 				"BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...\n");
 		return 1;
 	}
