@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes between a record and what is fetched for later ones: some short frames. */
+enum { AHEAD = 512 };
+
 int capture_ring_init(struct capture_ring *ring)
 {
 	memset(ring, 0, sizeof(*ring));
@@ -25,10 +28,13 @@ struct capture_record *capture_ring_claim(struct capture_ring *ring, uint32_t n)
 	uint32_t fill = size > to_end ? to_end : 0;
 	struct capture_record *record;
 
+	if (ring->full)
+		return NULL;
 	if (ring->claimed + fill + size - ring->tail_seen > CAPTURE_RING_BYTES) {
-		/* Pairs with capture_ring_done(): the consumer has read what lay there. */
+		/* Pairs with tell_tail(): the consumer has read what lay there. */
 		ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
-		if (ring->claimed + fill + size - ring->tail_seen > CAPTURE_RING_BYTES)
+		ring->full = ring->claimed + fill + size - ring->tail_seen > CAPTURE_RING_BYTES;
+		if (ring->full)
 			return NULL;
 	}
 	if (fill > 0) {
@@ -42,27 +48,45 @@ struct capture_record *capture_ring_claim(struct capture_ring *ring, uint32_t n)
 	record->size = size;
 	record->skip = false;
 	ring->claimed += size;
+	/* The consumer has read these lines last. */
+	__builtin_prefetch(capture_ring_at(ring, ring->claimed + AHEAD), 1);
+	__builtin_prefetch(capture_ring_at(ring, ring->claimed + AHEAD + LINE_BYTES), 1);
 	return record;
+}
+
+/* What has been done since was so much. */
+static void tell_tail(struct capture_ring *ring, uint32_t at_least)
+{
+	if (ring->next - atomic_load_explicit(&ring->tail, memory_order_relaxed) >= at_least)
+		/* Pairs with capture_ring_claim(). */
+		atomic_store_explicit(&ring->tail, ring->next, memory_order_release);
+}
+
+/* Past what is not to be written. */
+static bool find(struct capture_ring *ring)
+{
+	const struct capture_record *record;
+
+	while (ring->next != ring->head_seen && (record = capture_ring_at(ring, ring->next))->skip)
+		ring->next += record->size;
+	return ring->next != ring->head_seen;
 }
 
 struct capture_record *capture_ring_next(struct capture_ring *ring)
 {
-	/* Pairs with capture_ring_publish(). */
-	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-	struct capture_record *record = NULL;
-
-	while (tail != head && (record = capture_ring_at(ring, tail))->skip)
-		tail += record->size;
-	/* Pairs with capture_ring_claim(). */
-	atomic_store_explicit(&ring->tail, tail, memory_order_release);
-	return tail != head ? record : NULL;
+	if (!find(ring)) {
+		/* Pairs with capture_ring_publish(). */
+		ring->head_seen = atomic_load_explicit(&ring->head, memory_order_acquire);
+		if (!find(ring)) {
+			tell_tail(ring, 1);
+			return NULL;
+		}
+	}
+	return capture_ring_at(ring, ring->next);
 }
 
 void capture_ring_done(struct capture_ring *ring, const struct capture_record *record)
 {
-	uint32_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-
-	/* Pairs with capture_ring_claim(). */
-	atomic_store_explicit(&ring->tail, tail + record->size, memory_order_release);
+	ring->next += record->size;
+	tell_tail(ring, CAPTURE_TAIL_STEP);
 }

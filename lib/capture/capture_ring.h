@@ -23,6 +23,8 @@
 enum {
 	CAPTURE_RING_BYTES = 4 << 20, /* 4 ms of 8 Gbit/s; the writer looks each millisecond */
 	CAPTURE_RECORD_ALIGN = 8,
+	/* What the consumer has done is told in pieces of this: a line that both write goes back and forth. */
+	CAPTURE_TAIL_STEP = 64 << 10,
 };
 
 struct capture_record {
@@ -43,14 +45,19 @@ struct capture_ring {
 	_Alignas(LINE_BYTES) uint32_t claimed; /* the producer's */
 	uint32_t tail_seen;
 	bool held;	  /* what is claimed is not to be published yet */
+	bool full;	  /* the tail was looked at since something was published, and there was no room */
 	uint64_t time_ns; /* of the burst for which it is held */
-	_Atomic uint32_t head; /* written by the producer */
 	/* The producer's, while it is held: what was done with the frame of this number of its burst, and where it is. */
 	uint8_t taken[BURST_MAX];
 	uint32_t at[BURST_MAX];
-	_Alignas(LINE_BYTES) _Atomic uint32_t tail; /* written by the consumer */
+	_Alignas(LINE_BYTES) _Atomic uint32_t head; /* written by the producer */
+	_Alignas(LINE_BYTES) uint32_t next; /* the consumer's */
+	uint32_t head_seen;
+	_Alignas(LINE_BYTES) _Atomic uint32_t tail; /* written by the consumer: at most CAPTURE_TAIL_STEP before `next` */
 };
 BEGINS_A_LINE(struct capture_ring, claimed);
+BEGINS_A_LINE(struct capture_ring, head);
+BEGINS_A_LINE(struct capture_ring, next);
 BEGINS_A_LINE(struct capture_ring, tail);
 WHOLE_LINES(struct capture_ring);
 
@@ -63,12 +70,14 @@ static inline struct capture_record *capture_ring_at(const struct capture_ring *
 	return (struct capture_record *)(void *)(ring->bytes + (position & (CAPTURE_RING_BYTES - 1)));
 }
 
-/* Producer. A record with room for `n` bytes, of which `size` is filled in, and skip is false. NULL: the ring is full. */
+/* Producer. A record with room for `n` bytes, of which `size` is filled in, and skip is false. NULL: the ring is full, and stays so
+ * until something is published. */
 struct capture_record *capture_ring_claim(struct capture_ring *ring, uint32_t n);
 
 /* Producer. All that was claimed is the consumer's from now on, unless it is held. */
 static inline void capture_ring_publish(struct capture_ring *ring)
 {
+	ring->full = false;
 	/* Pairs with capture_ring_next(): the records before the position. */
 	if (!ring->held)
 		atomic_store_explicit(&ring->head, ring->claimed, memory_order_release);

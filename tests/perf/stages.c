@@ -16,9 +16,10 @@
  * With --alone one thread does both sides in turn: no line crosses between CPUs, which leaves the instructions. (Under
  * valgrind --tool=callgrind it counts them.)
  *
+ * --capture: the first guest is captured, both ways. (With --alone the thread that writes has the other CPU.)
  * --vlans: the bridges are vlan-aware, and all frames without a tag.
  *
- *	stages [--alone] [--vlans] [--ms WINDOW] BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...      e.g. 64:split:256:1:1:2
+ *	stages [--alone] [--capture] [--vlans] [--ms WINDOW] BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...      e.g. 64:split:256:1:1:2
  *
  * Exit status 1: a frame was lost, late or came twice.
  */
@@ -36,6 +37,7 @@
 #include "policy_vlan.h"
 #include "quick_guest.h"
 #include "rcu.h"
+#include "stages_capture.h"
 #include "vnet.h"
 
 enum { PAIRS_MAX = 64, MACS_MAX = 1 << 20, WARM_MS = 20, DRAIN_MS = 2000 };
@@ -53,7 +55,7 @@ static struct bridge *bridges[PAIRS_MAX];
 static struct qg_lane lanes[PAIRS_MAX];
 static struct port_host host = {.lcores = 1};
 static struct lcore_ctx ctx;
-static bool vlans;
+static bool vlans, captures;
 
 /* The switch's thread writes, the other reads. */
 static _Alignas(64) struct {
@@ -119,19 +121,27 @@ static void go_round(unsigned int n) RUNS_ON(lcore_thread)
 
 static cpu_set_t cpus; /* as they were before EAL chose one */
 
-static void pin(int which)
+/* The CPU of this number, of those; or all, where there are fewer. */
+static cpu_set_t cpu_number(int which)
 {
 	cpu_set_t one;
 	int cpu = -1;
 
 	if (CPU_COUNT(&cpus) <= which)
-		return;
+		return cpus;
 	for (int i = 0; i <= which; i++)
 		do
 			cpu++;
 		while (!CPU_ISSET(cpu, &cpus));
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
+	return one;
+}
+
+static void pin(int which)
+{
+	cpu_set_t one = cpu_number(which);
+
 	sched_setaffinity(0, sizeof(one), &one);
 }
 
@@ -413,6 +423,7 @@ static int perform(struct qg_shape *shape, uint64_t ms, bool alone)
 
 static int measure(struct qg_shape *shape, uint64_t ms, bool alone)
 {
+	cpu_set_t other = cpu_number(1);
 	uint32_t opened = 0;
 	int error = 0;
 
@@ -420,8 +431,12 @@ static int measure(struct qg_shape *shape, uint64_t ms, bool alone)
 	memset(&work, 0, sizeof(work));
 	for (; error == 0 && opened < shape->pairs; opened++)
 		error = pair_open(shape, opened);
+	if (error == 0 && captures)
+		error = stages_capture_begin(&vms[0].port, &other);
 	if (error == 0)
 		error = perform(shape, ms, alone);
+	if (opened == shape->pairs && captures)
+		stages_capture_end(&vms[0].port);
 	for (uint32_t i = 0; i < opened; i++)
 		pair_close(i);
 	return error;
@@ -465,13 +480,15 @@ int main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (strcmp(argv[at], "--alone") == 0)
 			alone = true;
+		else if (strcmp(argv[at], "--capture") == 0)
+			captures = true;
 		else if (strcmp(argv[at], "--vlans") == 0)
 			vlans = true;
 		else if (strcmp(argv[at], "--ms") == 0 && at + 1 < argc)
 			ms = strtoul(argv[++at], NULL, 10);
 	}
 	if (at == argc || begin() != 0) {
-		fprintf(stderr, "usage: stages [--alone] [--vlans] [--ms WINDOW] "
+		fprintf(stderr, "usage: stages [--alone] [--capture] [--vlans] [--ms WINDOW] "
 				"BYTES:FORMAT:RING:REGIONS:PAIRS:MACS...\n");
 		return 1;
 	}

@@ -78,8 +78,10 @@ static void as_the_model(void **state)
 		if (random() % 100 < 55) {
 			record = capture_ring_claim(ring, n);
 			if (record == NULL) {
-				/* All but one record of the longest, and what fills up the end twice. */
-				assert_true(used + 3 * (65550 + sizeof(*record)) > CAPTURE_RING_BYTES);
+				/* All but one record of the longest, what fills up the end twice, and what is not told yet. */
+				assert_true(used + 3 * (65550 + sizeof(*record)) + CAPTURE_TAIL_STEP > CAPTURE_RING_BYTES);
+				assert_null(capture_ring_claim(ring, 0));
+				capture_ring_publish(ring);
 				refused++;
 				continue;
 			}
@@ -115,8 +117,10 @@ static void *produce(void *arg)
 	for (uint32_t i = 0; i < RECORDS;) {
 		struct capture_record *record = capture_ring_claim(ring, i % 1500);
 
-		if (record == NULL)
+		if (record == NULL) {
+			capture_ring_publish(ring);
 			continue;
+		}
 		fill(record, i, i % 1500);
 		i++;
 		if (i % 7 == 0 || i == RECORDS)
