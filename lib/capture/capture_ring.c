@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes between a record and what is fetched for later ones: some short frames. */
-enum { AHEAD = 512 };
+/* Bytes between a record and what is fetched for later ones: a long frame, or some short ones. */
+enum { AHEAD = 2048 };
 
 int capture_ring_init(struct capture_ring *ring)
 {
@@ -49,8 +49,8 @@ struct capture_record *capture_ring_claim(struct capture_ring *ring, uint32_t n)
 	record->skip = false;
 	ring->claimed += size;
 	/* The consumer has read these lines last. */
-	__builtin_prefetch(capture_ring_at(ring, ring->claimed + AHEAD), 1);
-	__builtin_prefetch(capture_ring_at(ring, ring->claimed + AHEAD + LINE_BYTES), 1);
+	for (uint32_t at = 0; at < size; at += LINE_BYTES)
+		__builtin_prefetch(capture_ring_at(ring, ring->claimed + AHEAD + at), 1);
 	return record;
 }
 
