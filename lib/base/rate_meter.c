@@ -78,15 +78,43 @@ void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *lim
 	atomic_fetch_sub_explicit(&meter->through, steps_of(limit, size), memory_order_relaxed);
 }
 
+void rate_meter_copy(struct rate_meter *copy, const struct rate_meter *meter)
+{
+	atomic_init(&copy->through, atomic_load_explicit(&meter->through, memory_order_relaxed));
+}
+
+/* Steps of one limit as those that the same size takes of another, at most `most`. */
+static uint64_t steps_under(const struct rate_limit *limit, const struct rate_limit *was, uint64_t steps, uint64_t most)
+{
+	unsigned __int128 under = (unsigned __int128)steps * limit->each / was->each;
+
+	return under < most ? (uint64_t)under : most;
+}
+
 void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
 		      const struct rate_limit *was, uint64_t now_ns)
 {
 	uint64_t now = now_ns * RATE_STEPS, ahead = ahead_of(atomic_load_explicit(&from->through, memory_order_relaxed), now);
 	bool same = limit->each == was->each && limit->burst == was->burst;
 
-	if (!same && ahead > limit->burst)
-		ahead = limit->burst;
+	if (!rate_limit_is_set(limit) || !rate_limit_is_set(was))
+		ahead = 0;
+	else if (!same && ahead < was->burst)
+		ahead = limit->burst - steps_under(limit, was, was->burst - ahead, limit->burst);
+	else if (!same)
+		ahead = limit->burst + steps_under(limit, was, ahead - was->burst, RATE_AHEAD_MOST - 1 - limit->burst);
 	atomic_init(&meter->through, now + ahead);
+}
+
+void rate_meter_carry_since(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
+			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns)
+{
+	uint64_t then = seen_ns * RATE_STEPS;
+	uint64_t before = ahead_of(atomic_load_explicit(&seen->through, memory_order_relaxed), then);
+	uint64_t after = ahead_of(atomic_load_explicit(&from->through, memory_order_relaxed), then);
+
+	if (after > before && rate_limit_is_set(limit) && rate_limit_is_set(was))
+		rate_meter_charge(meter, limit, seen_ns, (uint64_t)(((unsigned __int128)(after - before) << 32) / was->each));
 }
 
 uint64_t rate_meter_wait_ns(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t worth_ns)

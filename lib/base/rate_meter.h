@@ -59,11 +59,16 @@ uint16_t rate_meter_take(struct rate_meter *meter, const struct rate_limit *limi
 void rate_meter_charge(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t size);
 /* Of what was taken, so much was not used. */
 void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *limit, uint64_t size);
-/* Sets a meter that nobody else knows yet to what `from` is, which goes on under another limit: what was taken still counts, up
- * to the burst of the new limit, unless the limit is the same. What waited under a low rate does not wait under
- * a higher one. */
+/* Sets a meter that nobody else knows yet to what another one is. */
+void rate_meter_copy(struct rate_meter *copy, const struct rate_meter *meter);
+/* Sets a meter that nobody else knows yet to what `from` is, which goes on under another limit: what is there, or is owed, stays
+ * as much, up to the burst of the new limit. So what comes under limits that change is no more than each allows in its time, and
+ * the largest burst; and what waited long under a low rate does not under a higher one. Without a limit before, the burst is there. */
 void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
 		      const struct rate_limit *was, uint64_t now_ns);
+/* Takes from a meter that was carried what has been taken of `from` after it was `seen` like this, at `seen_ns`. */
+void rate_meter_carry_since(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
+			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns);
 /* Returns: how many things of one size may be taken now, at most. */
 uint64_t rate_meter_enough_for(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint32_t size);
 

@@ -109,6 +109,13 @@ static uint32_t flags_of(const struct policy_config *config)
 	return flags;
 }
 
+/* Those of one go on from those of the other. */
+static bool meters_have_changed(const struct policy *policy, const struct policy *before)
+{
+	return policy != NULL && before != NULL && policy->meters != NULL && before->meters != NULL &&
+	       policy->meters != before->meters;
+}
+
 int port_policy_set(struct port *port, const struct policy_config *config)
 {
 	const struct policy *before = rcu_own(&port->policy);
@@ -121,6 +128,8 @@ int port_policy_set(struct port *port, const struct policy_config *config)
 			return -ENOMEM;
 	}
 	rcu_set(&port->policy, policy);
+	if (meters_have_changed(policy, before))
+		policy_meters_settle(policy->meters, &policy->rates, before->meters, &before->rates);
 	rcu_free((void *)(uintptr_t)before);
 	for (unsigned int i = 0; i < PARTS; i++) {
 		void *part = part_of(policy, i);

@@ -30,7 +30,7 @@ struct policy_meters *policy_meters_create(const struct policy_rates *rates, con
 	static const struct policy_meters unused;
 	static const struct policy_rates none;
 	struct policy_meters *meters = aligned_alloc(_Alignof(struct policy_meters), sizeof(*meters));
-	uint64_t now_ns = clock_ns();
+	struct policy_meters_seen *before;
 
 	if (meters == NULL)
 		return NULL;
@@ -38,9 +38,27 @@ struct policy_meters *policy_meters_create(const struct policy_rates *rates, con
 		from = &unused;
 		was = &none;
 	}
-	frame_meters_carry(&meters->from, &rates->from, &from->from, &was->from, now_ns);
-	frame_meters_carry(&meters->to, &rates->to, &from->to, &was->to, now_ns);
-	for (int i = 0; i < PORT_STORMS; i++)
-		rate_meter_carry(&meters->storm[i], &rates->storm[i], &from->storm[i], &was->storm[i], now_ns);
+	before = &meters->before;
+	before->ns = clock_ns();
+	frame_meters_copy(&before->from, &from->from);
+	frame_meters_copy(&before->to, &from->to);
+	frame_meters_carry(&meters->from, &rates->from, &before->from, &was->from, before->ns);
+	frame_meters_carry(&meters->to, &rates->to, &before->to, &was->to, before->ns);
+	for (int i = 0; i < PORT_STORMS; i++) {
+		rate_meter_copy(&before->storm[i], &from->storm[i]);
+		rate_meter_carry(&meters->storm[i], &rates->storm[i], &before->storm[i], &was->storm[i], before->ns);
+	}
 	return meters;
+}
+
+void policy_meters_settle(struct policy_meters *meters, const struct policy_rates *rates, const struct policy_meters *from,
+			  const struct policy_rates *was)
+{
+	const struct policy_meters_seen *seen = &meters->before;
+
+	frame_meters_carry_since(&meters->from, &rates->from, &from->from, &was->from, &seen->from, seen->ns);
+	frame_meters_carry_since(&meters->to, &rates->to, &from->to, &was->to, &seen->to, seen->ns);
+	for (int i = 0; i < PORT_STORMS; i++)
+		rate_meter_carry_since(&meters->storm[i], &rates->storm[i], &from->storm[i], &was->storm[i], &seen->storm[i],
+				       seen->ns);
 }

@@ -38,11 +38,24 @@ void frame_limits_set(struct frame_limits *limits, uint64_t bits, uint64_t packe
 	limits->burst_ns = burst_ns;
 }
 
+void frame_meters_copy(struct frame_meters *copy, const struct frame_meters *meters)
+{
+	rate_meter_copy(&copy->bits, &meters->bits);
+	rate_meter_copy(&copy->packets, &meters->packets);
+}
+
 void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
 			const struct frame_limits *was, uint64_t now_ns)
 {
 	rate_meter_carry(&meters->bits, &limits->bits, &from->bits, &was->bits, now_ns);
 	rate_meter_carry(&meters->packets, &limits->packets, &from->packets, &was->packets, now_ns);
+}
+
+void frame_meters_carry_since(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
+			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns)
+{
+	rate_meter_carry_since(&meters->bits, &limits->bits, &from->bits, &was->bits, &seen->bits, seen_ns);
+	rate_meter_carry_since(&meters->packets, &limits->packets, &from->packets, &was->packets, &seen->packets, seen_ns);
 }
 
 /* What each of n frames takes, of those limits that are set. They lie side by side, or are where `at` says. */

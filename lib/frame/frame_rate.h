@@ -49,9 +49,12 @@ static inline bool frame_limits_are_set(const struct frame_limits *limits)
 	return rate_limit_is_set(&limits->bits) || rate_limit_is_set(&limits->packets);
 }
 
-/* As rate_meter_carry(), of both. */
+/* As rate_meter_copy(), rate_meter_carry() and rate_meter_carry_since(), of both. */
+void frame_meters_copy(struct frame_meters *copy, const struct frame_meters *meters);
 void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
 			const struct frame_limits *was, uint64_t now_ns);
+void frame_meters_carry_since(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
+			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns);
 
 /* Takes the first of n frames (BURST_MAX at most), as many as the limits allow now.
  * Returns: how many. */

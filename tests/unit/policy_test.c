@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What configuration says of a port, as frames meet it: isolated ports. */
+#include <unistd.h>
+
 #include "bridge_rig.h"
 #include "cases.h"
 #include "clock.h"
@@ -131,9 +133,9 @@ static uint64_t most_wait(struct recorder *recorder, const struct policy_rates *
 	return most;
 }
 
-/* A debt is that of its limit: another part of the policy leaves it, and another limit ends it, also of who has the policy
- * before still. */
-static void another_limit_owes_no_more_than_its_burst(void **state)
+/* Another part of the policy leaves a debt, and another limit keeps what it is of: under a higher one that is soon paid. Who has
+ * the policy before still owes nothing to the new one. */
+static void another_limit_owes_as_much(void **state)
 {
 	struct policy_rates rates = {0};
 	struct policy_config config = {.rates = &rates};
@@ -153,10 +155,22 @@ static void another_limit_owes_no_more_than_its_burst(void **state)
 	old = rcu_get(&port[0].port.policy)->meters;
 	set_rates(&rates, UINT64_C(10000000000), 100000);
 	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
-	assert_in_range(most_wait(&port[0], &rates), 0, 1);
+	/* 480 kbit at 10 Gbit/s, 112 frames at 100000 a second. */
+	assert_in_range(most_wait(&port[0], &rates), 0, 1120000);
+	usleep(2000);
+	assert_int_equal(most_wait(&port[0], &rates), 0);
 	/* It lives until no lcore can have it. */
 	rate_meter_charge(&old->from.bits, &(struct rate_limit){.each = UINT64_MAX}, clock_ns(), 100);
-	assert_in_range(most_wait(&port[0], &rates), 0, 1);
+	assert_int_equal(most_wait(&port[0], &rates), 0);
+	/* Lowered, so that seconds are owed again; and what is owed counts however often a limit is set. */
+	set_rates(&rates, 64000, 16);
+	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	owe_seconds(&port[0], &rates);
+	for (unsigned int i = 0; i < 100; i++) {
+		set_rates(&rates, 64000 + i % 2, 16 + i % 2);
+		assert_int_equal(port_policy_set(&port[0].port, &config), 0);
+	}
+	assert_true(least_wait(&port[0], &rates) > NS_PER_S);
 	/* The debt of a limit that goes is gone with it. */
 	set_rates(&rates, 64000, 16);
 	assert_int_equal(port_policy_set(&port[0].port, &config), 0);
@@ -175,7 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(isolated_ports),
 		cmocka_unit_test(isolated_from_all),
-		cmocka_unit_test(another_limit_owes_no_more_than_its_burst),
+		cmocka_unit_test(another_limit_owes_as_much),
 	};
 
 	return bridge_rig_run(CASES(tests));

@@ -174,15 +174,25 @@ static void what_is_given_back_may_be_taken_again(void **state)
 	assert_int_equal(rate_meter_take(&meter, &limit, NS_PER_S + NS_PER_S / 2, &all, 1), 1);
 }
 
-/* What was taken counts under another limit, too, up to its burst; under the same one, all of it. */
+/* What a meter has to give, below 0 what it owes, in sizes: how long all of the burst takes to come says it. */
+static long double left_of(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t rate, uint64_t now)
+{
+	uint64_t burst_ns = limit->burst / RATE_STEPS, wait = rate_meter_wait_ns(meter, limit, now, burst_ns);
+
+	return ((long double)burst_ns - (long double)wait) * (long double)rate / NS_PER_S;
+}
+
+/* What there is, or is owed, is as much under another limit, up to its burst, and what is taken meanwhile of the meter before is
+ * taken of the new one. */
 static void another_limit_goes_on(void **state)
 {
 	for (unsigned int i = 0; i < MODELS * 10; i++) {
-		uint64_t rate = dice_rate(), rate_after = dice_rate(), now = dice(1 << 30), ahead, burst, want;
+		uint64_t rate = dice_rate(), rate_after = dice_rate(), now = dice(1 << 30);
 		uint64_t burst_ns = (1 + dice(1000)) * NS_PER_MS, burst_ns_after = (1 + dice(1000)) * NS_PER_MS;
+		uint64_t debt = dice(2) == 0 ? 0 : dice(1 << 20);
 		struct rate_limit was, limit;
-		struct rate_meter from = {0}, meter;
-		const uint32_t one = 1;
+		struct rate_meter from = {0}, meter, seen;
+		long double want, burst, step, least;
 
 		if (dice(3) == 0) {
 			rate_after = rate;
@@ -190,18 +200,64 @@ static void another_limit_goes_on(void **state)
 		}
 		rate_limit_set(&was, rate, burst_ns);
 		rate_limit_set(&limit, rate_after, burst_ns_after);
-		rate_meter_charge(&from, &was, now, (uint64_t)((unsigned __int128)rate * dice(10000) / 1000));
+		rate_meter_charge(&from, &was, now, (uint64_t)((unsigned __int128)rate * dice(1000) / 1000) + debt);
 		now += dice(1 << 30);
-		ahead = rate_meter_wait_ns(&from, &(struct rate_limit){.each = 1}, now, 0);
-		burst = burst_ns_after;
-		want = (rate == rate_after && burst_ns == burst_ns_after) || ahead < burst ? ahead : burst;
-		rate_meter_carry(&meter, &limit, &from, &was, now);
-		assert_in_range(rate_meter_wait_ns(&meter, &(struct rate_limit){.each = 1}, now, 0), want, want + 1);
-		if (want <= burst)
-			assert_int_equal(rate_meter_take(&meter, &limit, now + 1, &one, 1), 1);
+		rate_meter_copy(&seen, &from);
+		rate_meter_carry(&meter, &limit, &seen, &was, now);
+		burst = (long double)rate_after * burst_ns_after / NS_PER_S;
+		want = left_of(&from, &was, rate, now);
+		want = want < burst ? want : burst;
+		/* No longer than a meter can be ahead. */
+		least = burst - (long double)RATE_AHEAD_MOST / RATE_STEPS * rate_after / NS_PER_S;
+		want = want > least ? want : least;
+		/* A nanosecond of either rate, by which times are rounded, and what a limit itself is rounded by. */
+		step = 2 * ((long double)rate + rate_after) / NS_PER_S + 1e-6L * burst + 1e-7L * distance(want) + 1;
+		assert_true(distance(left_of(&meter, &limit, rate_after, now) - want) <= step);
+		debt = want > least / 2 ? dice(1 << 16) : 0;
+		rate_meter_charge(&from, &was, now + dice(1000), debt);
+		rate_meter_carry_since(&meter, &limit, &from, &was, &seen, now);
+		step += 1000 * ((long double)rate + rate_after) / NS_PER_S;
+		assert_true(distance(left_of(&meter, &limit, rate_after, now) - (want - debt)) <= step);
 		/* No limit owes nothing. */
 		rate_meter_carry(&meter, &(struct rate_limit){0}, &from, &was, now);
-		assert_int_equal(rate_meter_take(&meter, &was, now, &one, 1), 1);
+		assert_int_equal(rate_meter_wait_ns(&meter, &was, now, burst_ns), 0);
+		rate_meter_carry(&meter, &limit, &(struct rate_meter){0}, &(struct rate_limit){0}, now);
+		assert_int_equal(rate_meter_wait_ns(&meter, &limit, now, burst_ns_after), 0);
+	}
+}
+
+/* However often the limit changes, no more comes than its rates allow, each in its time, and the largest burst and a thing. */
+static void limits_that_change_add_up(void **state)
+{
+	enum { SIZE = 1 << 19, CHANGES = 300 };
+
+	for (unsigned int i = 0; i < MODELS / 10; i++) {
+		uint64_t now = dice(1 << 30), taken = 0;
+		long double may = 0, burst_most = 0;
+		struct rate_meter meter = {0};
+		struct rate_limit limit = {0};
+
+		for (unsigned int k = 0; k < CHANGES; k++) {
+			uint64_t rate = 64000 + dice(100000000), burst_ns = (1 + dice(100)) * NS_PER_MS, start = now, end;
+			long double burst = (long double)rate * burst_ns / NS_PER_S;
+			struct rate_limit was = limit;
+			struct rate_meter from;
+
+			burst_most = burst > burst_most ? burst : burst_most;
+			rate_meter_copy(&from, &meter);
+			rate_limit_set(&limit, rate, burst_ns);
+			rate_meter_carry(&meter, &limit, &from, &was, now);
+			for (end = now + dice(200000000); now < end; now += 1 + dice(3000000)) {
+				uint32_t size = 1 + dice(SIZE);
+
+				if (rate_meter_take(&meter, &limit, now, &size, 1) == 1)
+					taken += size;
+			}
+			may += (long double)rate * (now - start) / NS_PER_S;
+			assert_true(taken <= may + burst_most + SIZE);
+		}
+		/* Who always asks gets most of it: what is lost is what a lower burst has no room for. */
+		assert_true(taken >= may / 2);
 	}
 }
 
@@ -371,6 +427,7 @@ int main(void)
 		cmocka_unit_test(says_how_many_it_may_be_enough_for),
 		cmocka_unit_test(what_is_given_back_may_be_taken_again),
 		cmocka_unit_test(another_limit_goes_on),
+		cmocka_unit_test(limits_that_change_add_up),
 		cmocka_unit_test(a_long_time_is_no_debt),
 		cmocka_unit_test(several_threads_share_one),
 		cmocka_unit_test(a_frame_takes_what_its_pieces_do),
