@@ -72,7 +72,7 @@ void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_li
 	lane_leave(link);
 }
 
-/* What comes out of a lane has left the guest's ring: it waits in the lane's. The allowance may be gone beyond by one visit. */
+/* What comes out of a lane has left the guest's ring: it waits in the lane's. */
 static uint16_t receive_within(struct lane_link *link, struct lcore_ctx *ctx, uint16_t max) RUNS_ON(lcore_thread)
 {
 	struct frame_allowance *allowance = ctx->allowance;
@@ -84,7 +84,10 @@ static uint16_t receive_within(struct lane_link *link, struct lcore_ctx *ctx, ui
 		return 0;
 	max = frame_allowance_begin(allowance, max);
 	n = max > 0 ? lane_receive(&link->from_guest, ctx->burst, max) : 0;
-	frame_allowance_charge(allowance, ctx->burst->frame, n);
+	if (n > 0) {
+		n = frame_allowance_take(allowance, ctx->burst->frame, n);
+		lane_keep(&link->from_guest, ctx->burst, n);
+	}
 	return n;
 }
 

@@ -135,18 +135,3 @@ uint16_t frame_allowance_take(struct frame_allowance *allowance, struct frame *f
 	size_up(allowance->limits, &sizes, frames, NULL, n);
 	return take(allowance->limits, allowance->meters, allowance->now_ns, &sizes, n);
 }
-
-void frame_allowance_charge(struct frame_allowance *allowance, const struct frame *frames, uint16_t n)
-{
-	const struct frame_limits *limits = allowance->limits;
-	uint64_t bits = 0, packets = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		bits += frame_wire_bits(&frames[i]);
-		packets += frame_wire_packets(&frames[i]);
-	}
-	if (rate_limit_is_set(&limits->bits))
-		rate_meter_charge(&allowance->meters->bits, &limits->bits, allowance->now_ns, bits);
-	if (rate_limit_is_set(&limits->packets))
-		rate_meter_charge(&allowance->meters->packets, &limits->packets, allowance->now_ns, packets);
-}

@@ -65,7 +65,5 @@ uint16_t frame_limits_take(const struct frame_limits *limits, struct frame_meter
 uint16_t frame_allowance_begin(struct frame_allowance *allowance, uint16_t n);
 /* Takes for the first of n frames that lie side by side: how many. */
 uint16_t frame_allowance_take(struct frame_allowance *allowance, struct frame *frames, uint16_t n);
-/* Takes for all of them: they have been received. */
-void frame_allowance_charge(struct frame_allowance *allowance, const struct frame *frames, uint16_t n);
 
 #endif

@@ -166,6 +166,12 @@ uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint1
 	return burst->n;
 }
 
+void lane_keep(struct lane_consumer *consumer, struct burst *burst, uint16_t n)
+{
+	while (burst->n > n)
+		consumer->next -= lane_record_bytes(burst->frame[--burst->n].len);
+}
+
 void lane_done(struct lane_consumer *consumer)
 {
 	mem_fetch_end();

@@ -80,6 +80,8 @@ bool lane_wants_wake(struct lane_producer *producer);
 /* Fills a burst with what has come, at most `max` frames, and BURST_BYTES and the frame that passes them: burst->n, 0 for
  * nothing, or for a ring that is (or has turned out to be) broken. The frames are valid until lane_done(). */
 uint16_t lane_receive(struct lane_consumer *consumer, struct burst *burst, uint16_t max);
+/* Of the burst that was received last, all but the first n frames stay in the ring: they come again. */
+void lane_keep(struct lane_consumer *consumer, struct burst *burst, uint16_t n);
 void lane_done(struct lane_consumer *consumer);
 /* Nothing is there that was not given back. */
 bool lane_empty(const struct lane_consumer *consumer);

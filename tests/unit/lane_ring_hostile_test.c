@@ -147,6 +147,36 @@ static void a_ring_can_be_full_to_the_brim(void **state)
 	assert_false(consumer.broken);
 }
 
+/* Of each burst only a part is received, or nothing: every frame comes once, in order, and none is overwritten before. */
+static void what_is_kept_comes_again(void **state)
+{
+	uint32_t sent = 0, got = 0;
+
+	ring_at(LANE_RING_BYTES - 96);
+	for (unsigned int i = 0; i < 2000; i++) {
+		uint16_t n, part = (uint16_t)(i % 5 == 0 ? 0 : i % 37);
+
+		while (send_one(sent, 60 + sent % 5000))
+			sent++;
+		n = lane_receive(&consumer, burst, BURST_MAX);
+		part = part < n ? part : n;
+		lane_keep(&consumer, burst, part);
+		assert_int_equal(burst->n, part);
+		for (uint16_t k = 0; k < part; k++, got++)
+			check(&burst->frame[k], got, 60 + got % 5000);
+		if (part > 0)
+			lane_done(&consumer);
+	}
+	assert_true(got > 10000);
+	while (lane_receive(&consumer, burst, BURST_MAX) > 0) {
+		got += burst->n;
+		lane_done(&consumer);
+	}
+	assert_int_equal(got, sent);
+	assert_int_equal(lane_room(&producer), LANE_RING_BYTES);
+	assert_false(consumer.broken);
+}
+
 static void a_burst_ends_at_its_bounds(void **state)
 {
 	uint64_t bytes = 0;
@@ -427,6 +457,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_length_at_every_place, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_ring_takes_no_more, begin, end),
 		cmocka_unit_test_setup_teardown(a_ring_can_be_full_to_the_brim, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_kept_comes_again, begin, end),
 		cmocka_unit_test_setup_teardown(a_burst_ends_at_its_bounds, begin, end),
 		cmocka_unit_test_setup_teardown(a_sleeper_is_woken_once, begin, end),
 		cmocka_unit_test_setup_teardown(heads_that_cannot_be, begin, end),
