@@ -17,20 +17,26 @@
 #include "policy_filter.h"
 
 /* What of a policy has a say; what only looks at frames does not see those that are asked about. */
+enum { FEW = 2 + MIRRORS_MAX };
 enum { DECIDES = POLICY_ISOLATED | POLICY_VLAN | POLICY_GUARD | POLICY_CLOSED | POLICY_RATES | POLICY_FILTER };
+
+/* What the policy of a port says. */
+struct stand_in_rules {
+	struct policy policy;
+	struct policy_meters meters; /* of `policy` */
+};
 
 /* A port of the copy. */
 struct stand_in {
 	struct port port;
-	struct policy policy;	     /* of one that has one, with */
-	struct policy_meters meters; /* these */
+	struct stand_in_rules *rules; /* NULL: it has none */
 	struct port *real;
 	bool given; /* a frame, since the last run began */
 };
 
 /* What a run is about: the source alone, all members, or one receiver. */
-struct scratch {
-	struct bridge_why answer; /* first */
+struct bridge_why {
+	struct why_answer answer;
 	uint16_t counts_as;
 	struct lcore_ctx ctx;
 	struct doorbell bell; /* nobody listens */
@@ -45,23 +51,21 @@ struct scratch {
 	/* Of a question. */
 	const struct bridge *real;
 	const struct frame *frame;
-	struct stand_in *stand_in; /* of each member of the real bridge, in the same order */
-	unsigned int stand_ins_n;
+	struct stand_in *stand_in; /* of each member of the real bridge, or of a `few` */
+	struct stand_in_rules *rules; /* for those of them that have a policy */
+	unsigned int stand_ins_n, rules_n;
+	struct stand_in few[FEW]; /* the source, one receiver, and sinks of mirrors */
+	struct stand_in_rules few_rules[FEW];
 	struct stand_in *from;
 	struct why_receiver *record; /* writes down what it is given; NULL: nobody does */
 };
-
-static struct scratch *scratch_of(struct bridge_why *why)
-{
-	return (struct scratch *)(void *)why;
-}
 
 /* --- a run --------------------------------------------------------------------------------------------------------- */
 
 /* In place of a driver's. A mirror's sink is given what its own policy is not asked about, and no record is of it. */
 static void write_down(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n VUS_UNUSED)
 {
-	struct scratch *scratch = container_of(ctx, struct scratch, ctx);
+	struct bridge_why *scratch = container_of(ctx, struct bridge_why, ctx);
 	struct stand_in *stand_in = container_of(port, struct stand_in, port);
 	struct why_receiver *record = scratch->record;
 	const struct frame *frame = frames[0];
@@ -78,7 +82,7 @@ static void write_down(struct port *port, struct lcore_ctx *ctx, struct frame **
 static const struct port_ops ops = {.deliver = write_down};
 
 /* The one frame of the burst, as receive() would have left it. */
-static void fill_burst(struct scratch *scratch)
+static void fill_burst(struct bridge_why *scratch)
 {
 	const struct frame *from = scratch->frame;
 	struct frame *frame = &scratch->burst.frame[0];
@@ -108,15 +112,18 @@ static void meters_copy(struct stand_in *stand_in) RUNS_ON(control_thread)
 	const struct policy *policy = rcu_own(&stand_in->real->policy);
 	const struct policy_meters *from;
 
+	struct policy_meters *to;
+
 	if (policy == NULL || policy->meters == NULL)
 		return;
 	from = policy->meters;
-	meter_copy(&stand_in->meters.from.bits, &from->from.bits);
-	meter_copy(&stand_in->meters.from.packets, &from->from.packets);
-	meter_copy(&stand_in->meters.to.bits, &from->to.bits);
-	meter_copy(&stand_in->meters.to.packets, &from->to.packets);
+	to = &stand_in->rules->meters;
+	meter_copy(&to->from.bits, &from->from.bits);
+	meter_copy(&to->from.packets, &from->from.packets);
+	meter_copy(&to->to.bits, &from->to.bits);
+	meter_copy(&to->to.packets, &from->to.packets);
 	for (int i = 0; i < PORT_STORMS; i++)
-		meter_copy(&stand_in->meters.storm[i], &from->storm[i]);
+		meter_copy(&to->storm[i], &from->storm[i]);
 }
 
 static void counters_clear(struct port_counters *counters)
@@ -132,12 +139,16 @@ static struct port_counters *counters_of(struct stand_in *stand_in)
 
 static void members_add(struct bridge_members *members, struct stand_in *stand_in)
 {
-	members->port[members->n++] = &stand_in->port;
+	unsigned int at = members->n++;
+
+	for (; at > 0 && members->port[at - 1]->id > stand_in->port.id; at--)
+		members->port[at] = members->port[at - 1];
+	members->port[at] = &stand_in->port;
 	members->by_id[stand_in->port.id] = &stand_in->port;
 }
 
 /* Of the source and `other`; of all, if that is NULL and `all`. Sinks can be found, and are flooded to by nobody. */
-static void choose_members(struct scratch *scratch, struct stand_in *other, bool all) RUNS_ON(control_thread)
+static void choose_members(struct bridge_why *scratch, struct stand_in *other, bool all) RUNS_ON(control_thread)
 {
 	struct bridge_members *members = &scratch->members;
 	const struct mirror_map *mirrors = rcu_own(&scratch->real->mirrors);
@@ -164,7 +175,7 @@ static enum role become_lcore(void) ROLE_PROOF(lcore_thread)
 	return role;
 }
 
-static void forward(struct scratch *scratch) RUNS_ON(control_thread)
+static void forward(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
 	enum role role = become_lcore();
 	struct bridge_memo *memo = bridge_memo_of(&scratch->rxq);
@@ -175,7 +186,7 @@ static void forward(struct scratch *scratch) RUNS_ON(control_thread)
 	role_take(role);
 }
 
-static void run(struct scratch *scratch, struct stand_in *other, bool all) RUNS_ON(control_thread)
+static void run(struct bridge_why *scratch, struct stand_in *other, bool all) RUNS_ON(control_thread)
 {
 	choose_members(scratch, other, all);
 	fill_burst(scratch);
@@ -192,7 +203,7 @@ static void run(struct scratch *scratch, struct stand_in *other, bool all) RUNS_
 /* --- what a run has left ------------------------------------------------------------------------------------------ */
 
 /* The rule of a filter that has decided, and nothing of it is left. */
-static int take_rule(const struct scratch *scratch, const struct port *port, enum filter_direction direction)
+static int take_rule(const struct bridge_why *scratch, const struct port *port, enum filter_direction direction)
 	RUNS_ON(control_thread)
 {
 	const struct policy *policy = rcu_own(&port->policy);
@@ -213,7 +224,7 @@ static int take_rule(const struct scratch *scratch, const struct port *port, enu
 }
 
 /* The mirrors that have copied something, a bit each, `twice`: more than once; and nothing of it is left. */
-static uint8_t take_mirrors(const struct scratch *scratch, bool (*one)(uint64_t frames, unsigned int mirror, const void *arg),
+static uint8_t take_mirrors(const struct bridge_why *scratch, bool (*one)(uint64_t frames, unsigned int mirror, const void *arg),
 			    const void *arg) RUNS_ON(control_thread)
 {
 	const struct mirror_map *map = rcu_own(&scratch->real->mirrors);
@@ -265,9 +276,9 @@ static enum tx_drop refused_as(struct stand_in *to)
 }
 
 /* Address reports and frames for control. */
-static void take_reports(struct scratch *scratch) RUNS_ON(control_thread)
+static void take_reports(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
-	struct bridge_why *why = &scratch->answer;
+	struct why_answer *why = &scratch->answer;
 	struct report report;
 	const struct punt *punt;
 	struct fdb_value value;
@@ -289,9 +300,9 @@ static void take_reports(struct scratch *scratch) RUNS_ON(control_thread)
 	}
 }
 
-static void forget_reports(struct scratch *scratch) RUNS_ON(control_thread)
+static void forget_reports(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
-	struct bridge_why before = scratch->answer;
+	struct why_answer before = scratch->answer;
 
 	take_reports(scratch);
 	scratch->answer = before;
@@ -300,9 +311,9 @@ static void forget_reports(struct scratch *scratch) RUNS_ON(control_thread)
 }
 
 /* What the queue remembers. */
-static void take_destination(struct scratch *scratch) RUNS_ON(control_thread)
+static void take_destination(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
-	struct bridge_why *why = &scratch->answer;
+	struct why_answer *why = &scratch->answer;
 	const struct bridge_memo *memo = &scratch->memo;
 
 	if (memo->src == BRIDGE_MEMO_NONE) {
@@ -318,9 +329,9 @@ static void take_destination(struct scratch *scratch) RUNS_ON(control_thread)
 
 /* --- limits ------------------------------------------------------------------------------------------------------- */
 
-static void look_at_limits(struct scratch *scratch) RUNS_ON(control_thread)
+static void look_at_limits(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
-	struct bridge_why *why = &scratch->answer;
+	struct why_answer *why = &scratch->answer;
 	const struct policy *policy = rcu_own(&scratch->from->real->policy);
 	struct rate_meter full = {0};
 
@@ -331,7 +342,7 @@ static void look_at_limits(struct scratch *scratch) RUNS_ON(control_thread)
 	meters_copy(scratch->from);
 	if ((policy->flags & POLICY_RATE_FROM) != 0) {
 		struct frame_allowance allowance = {
-			.meters = &scratch->from->meters.from, .limits = &policy->rates.from, .now_ns = clock_ns()};
+			.meters = &scratch->from->rules->meters.from, .limits = &policy->rates.from, .now_ns = clock_ns()};
 
 		frame_allowance_begin(&allowance, 1);
 		why->wait_ns = allowance.wait_ns;
@@ -343,14 +354,14 @@ static void look_at_limits(struct scratch *scratch) RUNS_ON(control_thread)
 		if (!rate_limit_is_set(limit))
 			return;
 		why->storm = storm;
-		why->storm_left = rate_meter_enough_for(&scratch->from->meters.storm[storm], limit, clock_ns(), 1);
+		why->storm_left = rate_meter_enough_for(&scratch->from->rules->meters.storm[storm], limit, clock_ns(), 1);
 		why->storm_most = rate_meter_enough_for(&full, limit, clock_ns(), 1);
 	}
 }
 
 /* --- a question --------------------------------------------------------------------------------------------------- */
 
-static void stand_in_init(struct scratch *scratch, struct stand_in *stand_in, struct port *real, bool is_source)
+static void stand_in_init(struct bridge_why *scratch, struct stand_in *stand_in, struct port *real, bool is_source)
 	RUNS_ON(control_thread)
 {
 	const struct policy *policy = rcu_own(&real->policy);
@@ -363,35 +374,35 @@ static void stand_in_init(struct scratch *scratch, struct stand_in *stand_in, st
 	stand_in->port.counters_n = scratch->counts_as + 1u;
 	stand_in->port.counters = scratch->counters + (is_source ? 0 : scratch->counts_as + 1);
 	if (policy != NULL) {
-		stand_in->policy = *policy;
-		stand_in->policy.flags &= DECIDES;
-		stand_in->policy.meters = &stand_in->meters;
-		policy = &stand_in->policy;
+		stand_in->rules = &scratch->rules[scratch->rules_n++];
+		memset(&stand_in->rules->meters, 0, sizeof(stand_in->rules->meters));
+		stand_in->rules->policy = *policy;
+		stand_in->rules->policy.flags &= DECIDES;
+		stand_in->rules->policy.meters = &stand_in->rules->meters;
+		policy = &stand_in->rules->policy;
 	}
 	rcu_set(&stand_in->port.policy, policy);
 	meters_copy(stand_in);
 }
 
-/* A port for each member, and the bridge they are in. */
-static int copy_bridge(struct scratch *scratch, struct port *from) RUNS_ON(control_thread)
+static struct stand_in *stand_in_add(struct bridge_why *scratch, struct port *real, bool is_source) RUNS_ON(control_thread)
 {
-	const struct bridge *real = from->bridge;
-	const struct bridge_members *members = rcu_own(&real->members);
+	struct stand_in *stand_in = &scratch->stand_in[scratch->stand_ins_n++];
 
-	free(scratch->stand_in);
-	free(scratch->answer.receiver);
-	scratch->answer.receiver = calloc(members->n, sizeof(*scratch->answer.receiver));
-	scratch->stand_in = aligned_alloc(_Alignof(struct stand_in), members->n * sizeof(*scratch->stand_in));
-	if (scratch->answer.receiver == NULL || scratch->stand_in == NULL)
-		return -ENOMEM;
+	stand_in_init(scratch, stand_in, real, is_source);
+	return stand_in;
+}
+
+/* The bridge, and no port of it yet but the source. */
+static void copy_bridge(struct bridge_why *scratch, const struct why_question *question) RUNS_ON(control_thread)
+{
+	const struct bridge *real = question->from->bridge;
+
+	scratch->frame = question->frame;
+	scratch->ctx.epoch = question->epoch;
 	scratch->real = real;
-	scratch->stand_ins_n = members->n;
-	scratch->from = NULL;
-	for (unsigned int i = 0; i < members->n; i++) {
-		stand_in_init(scratch, &scratch->stand_in[i], members->port[i], members->port[i] == from);
-		if (members->port[i] == from)
-			scratch->from = &scratch->stand_in[i];
-	}
+	scratch->stand_ins_n = scratch->rules_n = 0;
+	scratch->from = stand_in_add(scratch, question->from, true);
 	scratch->bridge.fdb = real->fdb;
 	scratch->bridge.vlan_aware = real->vlan_aware;
 	scratch->bridge.drops_link_local = real->drops_link_local;
@@ -400,11 +411,61 @@ static int copy_bridge(struct scratch *scratch, struct port *from) RUNS_ON(contr
 	rcu_set(&scratch->bridge.groups, rcu_own(&real->groups));
 	rcu_set(&scratch->bridge.mirrors, rcu_own(&real->mirrors));
 	port_rxq_init(&scratch->rxq, &scratch->from->port, 0);
+}
+
+static void free_all(struct bridge_why *scratch) RUNS_ON(control_thread)
+{
+	free(scratch->stand_in);
+	free(scratch->rules);
+	scratch->stand_in = NULL;
+	scratch->rules = NULL;
+}
+
+/* A port for each member. */
+static int copy_all(struct bridge_why *scratch, const struct why_question *question) RUNS_ON(control_thread)
+{
+	const struct bridge_members *members = rcu_own(&question->from->bridge->members);
+
+	unsigned int rules = 1;
+
+	for (unsigned int i = 0; i < members->n; i++)
+		rules += rcu_own(&members->port[i]->policy) != NULL;
+	scratch->stand_in = aligned_alloc(_Alignof(struct stand_in), members->n * sizeof(*scratch->stand_in));
+	scratch->rules = aligned_alloc(_Alignof(struct stand_in_rules), rules * sizeof(*scratch->rules));
+	if (scratch->stand_in == NULL || scratch->rules == NULL) {
+		free_all(scratch);
+		return -ENOMEM;
+	}
+	copy_bridge(scratch, question);
+	for (unsigned int i = 0; i < members->n; i++)
+		if (members->port[i] != question->from)
+			stand_in_add(scratch, members->port[i], false);
 	return 0;
 }
 
+/* One for a receiver, and for each other that copies go to. Returns: the receiver's. */
+static struct stand_in *copy_few(struct bridge_why *scratch, const struct why_question *question, struct port *to)
+	RUNS_ON(control_thread)
+{
+	const struct bridge_members *members = rcu_own(&question->from->bridge->members);
+	const struct mirror_map *mirrors = rcu_own(&question->from->bridge->mirrors);
+	struct stand_in *stand_in;
+
+	scratch->stand_in = scratch->few;
+	scratch->rules = scratch->few_rules;
+	copy_bridge(scratch, question);
+	stand_in = stand_in_add(scratch, to, false);
+	for (unsigned int i = 0; mirrors != NULL && i < mirrors->n; i++) {
+		struct port *sink = mirrors->sink[i] < PORTS_MAX ? members->by_id[mirrors->sink[i]] : NULL;
+
+		if (sink != NULL && sink != to && sink != question->from)
+			stand_in_add(scratch, sink, false);
+	}
+	return stand_in;
+}
+
 /* A frame that control has is not dropped, whoever else refuses it: then the steps of a flood are asked for their reason. */
-static enum rx_drop hidden_reason(struct scratch *scratch, const struct stand_in *to) RUNS_ON(control_thread)
+static enum rx_drop hidden_reason(struct bridge_why *scratch, const struct stand_in *to) RUNS_ON(control_thread)
 {
 	const struct ingress in = {.policy = rcu_own(&scratch->from->port.policy)};
 	const struct policy *policy = rcu_own(&to->port.policy);
@@ -427,10 +488,10 @@ static enum rx_drop hidden_reason(struct scratch *scratch, const struct stand_in
 }
 
 /* Of the frame and one member. A flood knows no reason of a port that is not in its VLAN. */
-static void ask_receiver(struct scratch *scratch, struct stand_in *to) RUNS_ON(control_thread)
+static void ask_receiver(struct bridge_why *scratch, struct stand_in *to, struct why_receiver *receiver)
+	RUNS_ON(control_thread)
 {
-	struct bridge_why *why = &scratch->answer;
-	struct why_receiver *receiver = &why->receiver[why->receivers_n++];
+	const struct why_answer *why = &scratch->answer;
 	const struct mirror_map *mirrors = rcu_own(&scratch->real->mirrors);
 	bool sink = mirrors != NULL && port_set_has(&mirrors->sinks, to->port.id);
 
@@ -456,7 +517,7 @@ static void ask_receiver(struct scratch *scratch, struct stand_in *to) RUNS_ON(c
 }
 
 /* Whether a frame that was dropped had come as far as its receivers. */
-static bool was_for_receivers(const struct bridge_why *why)
+static bool was_for_receivers(const struct why_answer *why)
 {
 	switch (why->dropped) {
 	case RX_DROP_LINK_LOCAL:
@@ -471,7 +532,7 @@ static bool was_for_receivers(const struct bridge_why *why)
 }
 
 /* The source alone has nobody to send to: what is copied then is what comes from it. */
-static void ask_mirrors(struct scratch *scratch) RUNS_ON(control_thread)
+static void ask_mirrors(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
 	run(scratch, NULL, false);
 	take_rule(scratch, scratch->from->real, FILTER_FROM);
@@ -479,9 +540,9 @@ static void ask_mirrors(struct scratch *scratch) RUNS_ON(control_thread)
 	forget_reports(scratch);
 }
 
-static void ask_all(struct scratch *scratch) RUNS_ON(control_thread)
+static void ask_all(struct bridge_why *scratch) RUNS_ON(control_thread)
 {
-	struct bridge_why *why = &scratch->answer;
+	struct why_answer *why = &scratch->answer;
 
 	for (unsigned int i = 0; i < scratch->stand_ins_n; i++)
 		meters_copy(&scratch->stand_in[i]);
@@ -497,27 +558,43 @@ static void ask_all(struct scratch *scratch) RUNS_ON(control_thread)
 	offence_reset(&scratch->from->port);
 }
 
-int bridge_why(struct bridge_why *why, struct port *from, const struct frame *frame, uint16_t epoch)
+static bool may_receive(const struct why_answer *why, const struct port *from, const struct port *port)
 {
-	struct scratch *scratch = scratch_of(why);
+	return port != from && (why->to == WHY_FLOODED || why->to == port->id);
+}
 
-	why->receivers_n = 0;
-	scratch->frame = frame;
-	scratch->ctx.epoch = epoch;
-	if (copy_bridge(scratch, from) != 0)
+int bridge_why(struct bridge_why *scratch, const struct why_question *question, struct why_answer *answer)
+{
+	const struct bridge_members *members = rcu_own(&question->from->bridge->members);
+
+	scratch->answer = (struct why_answer){.dropped = RX_DROPS};
+	if (copy_all(scratch, question) != 0)
 		return -ENOMEM;
 	ask_mirrors(scratch);
 	ask_all(scratch);
 	look_at_limits(scratch);
-	if (!was_for_receivers(why))
-		return 0;
-	for (unsigned int i = 0; i < scratch->stand_ins_n; i++) {
-		struct stand_in *at = &scratch->stand_in[i];
-
-		if (at != scratch->from && (why->to == WHY_FLOODED || why->to == at->port.id))
-			ask_receiver(scratch, at);
-	}
+	free_all(scratch);
+	*answer = scratch->answer;
+	for (unsigned int i = 0; was_for_receivers(answer) && i < members->n; i++)
+		answer->receivers_n += may_receive(answer, question->from, members->port[i]);
 	return 0;
+}
+
+bool bridge_why_next(struct bridge_why *scratch, const struct why_question *question, const struct why_answer *answer,
+		     unsigned int *place, struct why_receiver *receiver)
+{
+	const struct bridge_members *members = rcu_own(&question->from->bridge->members);
+
+	while (answer->receivers_n > 0 && *place < PORTS_MAX) {
+		struct port *port = members->by_id[(*place)++];
+
+		if (port == NULL || !may_receive(answer, question->from, port))
+			continue;
+		scratch->answer = *answer;
+		ask_receiver(scratch, copy_few(scratch, question, port), receiver);
+		return true;
+	}
+	return false;
 }
 
 /* --- its life ----------------------------------------------------------------------------------------------------- */
@@ -525,7 +602,7 @@ int bridge_why(struct bridge_why *why, struct port *from, const struct frame *fr
 struct bridge_why *bridge_why_create(uint16_t counts_as)
 {
 	size_t counters = 2 * (counts_as + 1u) * sizeof(struct port_counters);
-	struct scratch *scratch = aligned_alloc(_Alignof(struct scratch), sizeof(*scratch));
+	struct bridge_why *scratch = aligned_alloc(_Alignof(struct bridge_why), sizeof(*scratch));
 
 	if (scratch == NULL)
 		return NULL;
@@ -540,22 +617,18 @@ struct bridge_why *bridge_why_create(uint16_t counts_as)
 	scratch->ctx.reports = report_ring_create(counts_as, &scratch->bell);
 	scratch->ctx.punts = punt_ring_create(&scratch->bell);
 	if (scratch->counters != NULL && scratch->ctx.reports != NULL && scratch->ctx.punts != NULL)
-		return &scratch->answer;
-	bridge_why_destroy(&scratch->answer);
+		return scratch;
+	bridge_why_destroy(scratch);
 	errno = ENOMEM;
 	return NULL;
 }
 
-void bridge_why_destroy(struct bridge_why *why)
+void bridge_why_destroy(struct bridge_why *scratch)
 {
-	struct scratch *scratch = scratch_of(why);
-
-	if (why == NULL)
+	if (scratch == NULL)
 		return;
 	report_ring_destroy(scratch->ctx.reports);
 	punt_ring_destroy(scratch->ctx.punts);
 	free(scratch->counters);
-	free(scratch->stand_in);
-	free(scratch->answer.receiver);
 	free(scratch);
 }

@@ -8,14 +8,18 @@
  * is taken from a limit, learned, or counted.
  *
  * Who refuses a flood, and why, is found by asking again with one receiver at a time: then the reason for which the frame is
- * dropped is that receiver's.
+ * dropped is that receiver's. Each is asked in its own call, which is about what the bridge is at that moment: of a thousand
+ * receivers, control asks some, does something else, and goes on. Nothing is kept from one call to the next.
  *
- *	error = bridge_why(why, from, &frame, epoch);
- *	... why->dropped, why->receiver[0 .. why->receivers_n) ...
+ *	struct why_question question = {.from = port, .frame = &frame, .epoch = epoch};
+ *
+ *	error = bridge_why(why, &question, &answer);
+ *	while (bridge_why_next(why, &question, &answer, &place, &receiver))
+ *		...
  *
  * Context: control thread.
  * Units: bytes.
- * Ownership: the answer is good until the next question.
+ * Ownership: question, answer and receiver are the caller's.
  */
 #ifndef VUS_BRIDGE_WHY_H
 #define VUS_BRIDGE_WHY_H
@@ -49,7 +53,15 @@ struct why_receiver {
 	uint8_t head[WHY_HEAD_MAX + FRAME_TAG];
 };
 
-struct bridge_why {
+struct why_question {
+	struct port *from; /* a member of a bridge */
+	/* Its head is WHY_HEAD_MAX bytes at most, and what a sender left to be done was checked; its bytes behind the head are not
+	 * looked at. `mbuf` is not NULL: it is a NIC's; it is not followed. */
+	const struct frame *frame;
+	uint16_t epoch; /* that of lcore_ctx */
+};
+
+struct why_answer {
 	enum rx_drop dropped; /* RX_DROPS: it goes to a receiver, or to control */
 	int to;		      /* a port, WHY_FLOODED, WHY_NOT_LOOKED_UP: it was dropped before */
 	uint16_t fid;	      /* where it was looked up */
@@ -61,19 +73,24 @@ struct bridge_why {
 	uint64_t wait_ns;     /* that it waits with its sender, by the port's limits */
 	enum port_storm storm; /* what kind of a flood it is, where that is limited; PORT_STORMS: it is not */
 	uint64_t storm_left, storm_most; /* packets that may be flooded now, this one among them, and of a meter that is full */
-	unsigned int receivers_n;
-	struct why_receiver *receiver; /* by ascending numbers of ports: of a flood all others, else one at most */
+	unsigned int receivers_n; /* of a flood all others, else one at most; 0: the frame does not come as far as that */
 };
+
+struct bridge_why;
 
 /* `counts_as`: the block of counters that is control's (port.counters). EAL must be initialised. NULL and errno. */
 struct bridge_why *bridge_why_create(uint16_t counts_as) RUNS_ON(control_thread);
 /* NULL is fine. */
 void bridge_why_destroy(struct bridge_why *why) RUNS_ON(control_thread);
 
-/* Of a frame from a port that is a member of a bridge, in the second `epoch` (lcore_ctx). Its head is WHY_HEAD_MAX bytes at most,
- * and what a sender left to be done was checked; its bytes behind the head are not looked at. `mbuf` is not NULL: it is a NIC's;
- * it is not followed.
+/* What is decided before any receiver.
  * Returns: 0 or -ENOMEM. */
-int bridge_why(struct bridge_why *why, struct port *from, const struct frame *frame, uint16_t epoch) RUNS_ON(control_thread);
+int bridge_why(struct bridge_why *why, const struct why_question *question, struct why_answer *answer) RUNS_ON(control_thread);
+
+/* What the next receiver does: by ascending numbers of ports, from `*place` on (0 at first), which then is behind it. The source
+ * is in the bridge that it was in when `answer` was given.
+ * Returns: false: there is none any more. */
+bool bridge_why_next(struct bridge_why *why, const struct why_question *question, const struct why_answer *answer,
+		     unsigned int *place, struct why_receiver *receiver) RUNS_ON(control_thread);
 
 #endif

@@ -15,7 +15,6 @@
 #include "clock.h"
 #include "ctl_list.h"
 #include "ctl_show.h"
-#include "ctl_why.h"
 #include "one_line.h"
 #include "vus_version.h"
 
@@ -33,7 +32,6 @@ static json_t *show_lcore(struct vus_switch *sw, const json_t *request);
 static json_t *rebalance(struct vus_switch *sw, const json_t *request);
 static json_t *show_version(struct vus_switch *sw, const json_t *request);
 static json_t *show_config(struct vus_switch *sw, const json_t *request);
-static json_t *show_why(struct vus_switch *sw, const json_t *request);
 
 static const struct {
 	const char *name;
@@ -41,7 +39,7 @@ static const struct {
 } commands[] = {
 	{"port", show_port},	     {"filters", show_filters}, {"bridges", show_bridges}, {"profiles", show_profiles},
 	{"lcores", show_lcores},     {"lcore", show_lcore},	{"rebalance", rebalance},  {"version", show_version},
-	{"config", show_config},     {"mirrors", show_mirrors},	{"why", show_why},
+	{"config", show_config},     {"mirrors", show_mirrors},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -119,12 +117,6 @@ static json_t *show_filters(struct vus_switch *sw, const json_t *request)
 	role_assert_control();
 	port = port_of(sw, request, &error);
 	return port != NULL ? json_pack("{s:o}", "filters", ctl_show_filters(port)) : error;
-}
-
-static json_t *show_why(struct vus_switch *sw, const json_t *request)
-{
-	role_assert_control();
-	return ctl_why(sw, request);
 }
 
 /* --- bridges ---------------------------------------------------------------------------------------------------- */

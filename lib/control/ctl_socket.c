@@ -19,6 +19,7 @@
 #include "ctl_events.h"
 #include "ctl_list.h"
 #include "ctl_peer.h"
+#include "ctl_why.h"
 #include "disposal.h"
 #include "log.h"
 #include "socket_read.h"
@@ -36,7 +37,8 @@ struct ctl_client {
 	struct loop_fd source; /* fd -1: a free place */
 	uint64_t turn;	       /* ctl->turns when it was last heard of */
 	uint64_t asked_ns;     /* when the turn began in which its last request was read */
-	struct ctl_list *list; /* the rest of the reply, still to be made */
+	struct ctl_list *list; /* the rest of the reply, still to be made: of a list, */
+	struct ctl_why *why;   /* or of what would become of a frame */
 	struct change *change; /* the reply comes when this has been made; nothing is read meanwhile */
 	char *reply;	       /* being sent; nothing is read meanwhile */
 	size_t reply_len, reply_sent;
@@ -77,23 +79,32 @@ static void client_close(struct ctl_client *client) RUNS_ON(control_thread)
 	free(client->request);
 	free(client->reply);
 	ctl_list_end(client->list);
+	ctl_why_end(client->why);
 	*client = (struct ctl_client){.ctl = client->ctl, .source.fd = -1};
+}
+
+/* There is more of a reply that is made a piece at a time. */
+static bool has_more(const struct ctl_client *client)
+{
+	return client->list != NULL || client->why != NULL;
 }
 
 /* A reply is on its way to it, or is being made. */
 static bool is_answered(const struct ctl_client *client)
 {
-	return client->reply != NULL || client->list != NULL || client->change != NULL;
+	return client->reply != NULL || has_more(client) || client->change != NULL;
 }
 
-/* Makes the next piece of a list. False: no memory. */
+/* Makes the next piece of a reply. False: no memory. */
 static bool next_piece(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	struct ctl_text text = {0};
 
-	if (!ctl_list_next(client->list, &text)) {
+	if (client->list != NULL ? !ctl_list_next(client->list, &text) : !ctl_why_next(client->why, &text)) {
 		ctl_list_end(client->list);
+		ctl_why_end(client->why);
 		client->list = NULL;
+		client->why = NULL;
 		ctl_text_add(&text, "\n", 1);
 	}
 	client->reply = text.bytes;
@@ -102,7 +113,7 @@ static bool next_piece(struct ctl_client *client) RUNS_ON(control_thread)
 	return !text.failed;
 }
 
-/* Sends what fits; of a list, a piece at a time, so that others' requests have their turn. False: the client is gone. */
+/* Sends what fits; of a long reply, a piece at a time, so that others' requests have their turn. False: the client is gone. */
 static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thread)
 {
 	/* It is only heard whether it hangs up. */
@@ -126,8 +137,8 @@ static bool ctl_socket_send_reply(struct ctl_client *client) RUNS_ON(control_thr
 	}
 	free(client->reply);
 	client->reply = NULL;
-	loop_fd_change(client->ctl->loop, &client->source, client->list != NULL ? EPOLLOUT : EPOLLIN);
-	return client->list == NULL || next_piece(client);
+	loop_fd_change(client->ctl->loop, &client->source, has_more(client) ? EPOLLOUT : EPOLLIN);
+	return !has_more(client) || next_piece(client);
 }
 
 /* A reply that is made at once. False: no memory. */
@@ -153,6 +164,14 @@ static bool begin_list(struct ctl_client *client, const json_t *request) RUNS_ON
 
 	client->list = ctl_list_begin(client->ctl->sw, request, &error);
 	return client->list != NULL ? next_piece(client) : set_reply(client, error);
+}
+
+static bool begin_why(struct ctl_client *client, const json_t *request) RUNS_ON(control_thread)
+{
+	json_t *error;
+
+	client->why = ctl_why_begin(client->ctl->sw, request, &error);
+	return client->why != NULL ? next_piece(client) : set_reply(client, error);
 }
 
 /* From here on the client is a listener to events, and its place is free. False: it is. True: it is answered why not. */
@@ -259,6 +278,8 @@ static bool ctl_socket_answer(struct ctl_client *client, size_t line_len) RUNS_O
 		made = set_reply(client, ctl_error("the request is not JSON: %s", error.text));
 	else if (command != NULL && ctl_list_is(command))
 		made = begin_list(client, request);
+	else if (command != NULL && strcmp(command, "why") == 0)
+		made = begin_why(client, request);
 	else if (command != NULL && strcmp(command, "events") == 0)
 		made = stays(client, request);
 	else if (command != NULL && strcmp(command, "capture") == 0)

@@ -9,9 +9,14 @@
  *
  *	{"why": {"port", "bridge", "steps": [{"step", "text", "option", "dropped"}...], "dropped": REASON or null,
  *		 "receivers": [{"port", "delivered", "reason", "counter", "option", "text"}...],
- *		 "mirrors": [{"mirror", "direction", "of", "sink", "text"}...]}}
+ *		 "mirrors": [{"mirror", "direction", "of", "sink", "text"}...]}, "time_ns"}
+ *
+ * The reply is made a piece at a time, for a flood goes to a thousand ports: what is decided before any receiver is in the first
+ * piece, and then each receiver as it is when its turn comes. If the port that the frame comes from has gone by then, or is in
+ * another bridge, the reply ends there, with an "error".
  *
  * Context: control thread.
+ * Ownership: ctl_why_end() frees what ctl_why_begin() has made.
  */
 #ifndef VUS_CTL_WHY_H
 #define VUS_CTL_WHY_H
@@ -19,14 +24,22 @@
 #include <jansson.h>
 
 #include "bridge_why.h"
+#include "ctl_text.h"
 #include "port_terms.h"
 #include "switch.h"
 
-/* A reply that the caller releases; NULL: no memory. */
-json_t *ctl_why(struct vus_switch *sw, const json_t *request) RUNS_ON(control_thread);
+struct ctl_why;
 
-/* What was asked, and what was found out before any bridge had it. */
-struct ctl_why {
+/* NULL: there is nothing to say; `error` says why, or is NULL, too: no memory. The caller releases it. */
+struct ctl_why *ctl_why_begin(struct vus_switch *sw, const json_t *request, json_t **error) RUNS_ON(control_thread);
+/* Adds the next piece, the last of which ends the JSON object. Whether there are more. */
+bool ctl_why_next(struct ctl_why *why, struct ctl_text *text) RUNS_ON(control_thread);
+/* NULL is fine. */
+void ctl_why_end(struct ctl_why *why);
+
+/* --- ctl_why_words.c: with what was asked, and what was found out before any bridge had it -------------------------- */
+
+struct ctl_why_asked {
 	struct vus_switch *sw;
 	struct port *from;
 	struct bridge *bridge; /* that it is in; NULL: none */
@@ -35,10 +48,18 @@ struct ctl_why {
 	bool offload;	       /* it asks for one */
 	enum rx_drop dropped;  /* RX_DROPS: the bridge has it */
 	struct port_terms terms; /* of `from` */
-	const struct bridge_why *why;
+	bool answered;		 /* a bridge has had it: */
+	struct why_answer why;
 };
 
-/* ctl_why_words.c: the object "why". NULL: no memory. */
-json_t *ctl_why_words(const struct ctl_why *asked) RUNS_ON(control_thread);
+/* An object with all of "why" but for receivers and mirrors. NULL: no memory. */
+json_t *ctl_why_words(const struct ctl_why_asked *asked) RUNS_ON(control_thread);
+/* An entry of the receivers: of one that was asked; */
+json_t *ctl_why_receiver(const struct ctl_why_asked *asked, const struct why_receiver *to) RUNS_ON(control_thread);
+/* of a port that is to be in the bridge, and is not: nothing is flooded to it. NULL: it is no such port. */
+json_t *ctl_why_absent(const struct ctl_why_asked *asked, const struct port *port) RUNS_ON(control_thread);
+/* Adds entries of mirrors: those of `mirrors`, a bit each, that copy what comes from (`from`) or goes to the port `of`. */
+void ctl_why_mirrors(const struct ctl_why_asked *asked, uint8_t mirrors, const struct port *of, bool from, json_t *list)
+	RUNS_ON(control_thread);
 
 #endif

@@ -118,7 +118,7 @@ static bool has_word(const char *list, const char *word)
 }
 
 /* "access 10, macs 52:54:00:00:00:01": those of `options` that are given, or the one that there is. */
-static struct words options_of(const struct ctl_why *asked, const struct port *port, const char *options) RUNS_ON(control_thread)
+static struct words options_of(const struct ctl_why_asked *asked, const struct port *port, const char *options) RUNS_ON(control_thread)
 {
 	const struct bridge_port_options *values = &switch_port_config(asked->sw, port)->member;
 	struct words words = {.n = 0};
@@ -172,7 +172,7 @@ static bool begins_with_tag(const struct frame *frame)
 
 /* --- on the way to the bridge -------------------------------------------------------------------------------------- */
 
-static void say_frame(const struct ctl_why *asked, json_t *steps)
+static void say_frame(const struct ctl_why_asked *asked, json_t *steps)
 {
 	const struct frame *frame = &asked->frame;
 	struct words words = {.n = 0}, step = {.n = 0};
@@ -190,7 +190,7 @@ static void say_frame(const struct ctl_why *asked, json_t *steps)
 }
 
 /* A port whose peer is not there can be asked about still. */
-static void say_state(const struct ctl_why *asked, json_t *steps) RUNS_ON(control_thread)
+static void say_state(const struct ctl_why_asked *asked, json_t *steps) RUNS_ON(control_thread)
 {
 	struct port_state state = {.up = false};
 	struct words words = {.n = 0};
@@ -208,7 +208,7 @@ static void say_state(const struct ctl_why *asked, json_t *steps) RUNS_ON(contro
 		add_step(steps, "link", &words, NULL, NULL);
 }
 
-static void say_offload(const struct ctl_why *asked, json_t *steps)
+static void say_offload(const struct ctl_why_asked *asked, json_t *steps)
 {
 	const struct frame *frame = &asked->frame;
 	struct words words = {.n = 0};
@@ -226,15 +226,15 @@ static void say_offload(const struct ctl_why *asked, json_t *steps)
 	add_step(steps, "offload", &words, NULL, dropped ? rx_reason(asked->dropped)->name : NULL);
 }
 
-static void say_rate(const struct ctl_why *asked, json_t *steps) RUNS_ON(control_thread)
+static void say_rate(const struct ctl_why_asked *asked, json_t *steps) RUNS_ON(control_thread)
 {
 	const struct words options = options_of(asked, asked->from, "rate-from-vm,packets-from-vm");
 	struct words words = {.n = 0};
 
 	if (options.n == 0)
 		return;
-	if (asked->why->wait_ns > 0)
-		say(&words, "waits %.3f ms with its sender: %s", (double)asked->why->wait_ns / 1e6, options.text);
+	if (asked->why.wait_ns > 0)
+		say(&words, "waits %.3f ms with its sender: %s", (double)asked->why.wait_ns / 1e6, options.text);
 	else
 		say(&words, "within %s", options.text);
 	add_step(steps, "rate", &words, &options, NULL);
@@ -242,18 +242,18 @@ static void say_rate(const struct ctl_why *asked, json_t *steps) RUNS_ON(control
 
 /* --- ingress and look-up ------------------------------------------------------------------------------------------- */
 
-static void say_vlan(const struct ctl_why *asked, struct words *words, const struct words *options)
+static void say_vlan(const struct ctl_why_asked *asked, struct words *words, const struct words *options)
 {
-	if (asked->why->to == WHY_NOT_LOOKED_UP)
+	if (asked->why.to == WHY_NOT_LOOKED_UP)
 		say(words, "%s", options->n > 0 ? options->text : "as nothing is said of its VLANs");
 	else
-		say(words, "VLAN %u (%s)", asked->why->fid, options->n > 0 ? options->text : "nothing is said of its VLANs");
+		say(words, "VLAN %u (%s)", asked->why.fid, options->n > 0 ? options->text : "nothing is said of its VLANs");
 }
 
 /* What an address is, and where it is. */
-static void say_lookup(const struct ctl_why *asked, struct words *words) RUNS_ON(control_thread)
+static void say_lookup(const struct ctl_why_asked *asked, struct words *words) RUNS_ON(control_thread)
 {
-	const struct bridge_why *why = asked->why;
+	const struct why_answer *why = &asked->why;
 	const struct port *to = why->to >= 0 ? switch_port_at(asked->sw, (unsigned int)why->to) : NULL;
 	mac_key_t mac = mac_key(asked->frame.head);
 	char vlan[24] = "";
@@ -274,7 +274,7 @@ static void say_lookup(const struct ctl_why *asked, struct words *words) RUNS_ON
 }
 
 /* A step that the frame has passed. Returns: false: there is nothing to say of it. */
-static bool say_passed(const struct ctl_why *asked, enum step step, struct words *words, struct words *options)
+static bool say_passed(const struct ctl_why_asked *asked, enum step step, struct words *words, struct words *options)
 	RUNS_ON(control_thread)
 {
 	static const char *const storms[PORT_STORMS + 1] = {[PORT_STORM_BROADCAST] = "storm-broadcast",
@@ -292,31 +292,31 @@ static bool say_passed(const struct ctl_why *asked, enum step step, struct words
 		say(words, "pass it: %s", options->text);
 		return policy != NULL && policy->guard != NULL;
 	case STEP_FILTER:
-		say_rule(words, asked->from, FILTER_FROM, asked->why->rule);
+		say_rule(words, asked->from, FILTER_FROM, asked->why.rule);
 		return words->n > 0;
 	case STEP_LOOKUP:
 		say_lookup(asked, words);
 		return true;
 	case STEP_STORM:
-		*options = options_of(asked, asked->from, storms[asked->why->storm]);
-		say(words, "%s: %llu left of %llu", options->text, (unsigned long long)asked->why->storm_left,
-		    (unsigned long long)asked->why->storm_most);
-		return asked->why->storm != PORT_STORMS;
+		*options = options_of(asked, asked->from, storms[asked->why.storm]);
+		say(words, "%s: %llu left of %llu", options->text, (unsigned long long)asked->why.storm_left,
+		    (unsigned long long)asked->why.storm_most);
+		return asked->why.storm != PORT_STORMS;
 	default:
 		return false;
 	}
 }
 
-static void say_dropped(const struct ctl_why *asked, enum step step, json_t *steps) RUNS_ON(control_thread)
+static void say_dropped(const struct ctl_why_asked *asked, enum step step, json_t *steps) RUNS_ON(control_thread)
 {
-	enum rx_drop why = asked->why->dropped;
+	enum rx_drop why = asked->why.dropped;
 	const struct words options = options_of(asked, asked->from, reasons[why].options);
 	struct words words = {.n = 0};
 
 	say(&words, "dropped (%s)", rx_reason(why)->name);
-	if (step == STEP_FILTER && asked->why->rule != WHY_NO_RULE) {
+	if (step == STEP_FILTER && asked->why.rule != WHY_NO_RULE) {
 		say(&words, ", ");
-		say_rule(&words, asked->from, FILTER_FROM, asked->why->rule);
+		say_rule(&words, asked->from, FILTER_FROM, asked->why.rule);
 	}
 	if (why != RX_DROP_FILTER)
 		say(&words, ": %s%s%s", rx_reason(why)->help, options.n > 0 ? "; " : "", options.text);
@@ -324,9 +324,9 @@ static void say_dropped(const struct ctl_why *asked, enum step step, json_t *ste
 }
 
 /* Every decision up to the one that drops it; where that is a receiver's, all. */
-static void say_steps(const struct ctl_why *asked, json_t *steps) RUNS_ON(control_thread)
+static void say_steps(const struct ctl_why_asked *asked, json_t *steps) RUNS_ON(control_thread)
 {
-	const struct bridge_why *why = asked->why;
+	const struct why_answer *why = &asked->why;
 	bool early = why->dropped != RX_DROPS && (why->to == WHY_NOT_LOOKED_UP || why->receivers_n == 0);
 	enum step last = early ? reasons[why->dropped].at : STEPS;
 
@@ -359,7 +359,7 @@ static json_t *receiver_of(const struct port *port, bool delivered, const char *
 	return object;
 }
 
-static json_t *refused_by_bridge(const struct ctl_why *asked, const struct why_receiver *to) RUNS_ON(control_thread)
+static json_t *refused_by_bridge(const struct ctl_why_asked *asked, const struct why_receiver *to) RUNS_ON(control_thread)
 {
 	const struct words options = options_of(asked, to->port, to->why == RX_DROP_LONG ? NULL : reasons[to->why].options);
 	struct words words = {.n = 0};
@@ -368,7 +368,7 @@ static json_t *refused_by_bridge(const struct ctl_why *asked, const struct why_r
 	if (to->why == RX_DROP_ISOLATED)
 		say(&words, ": isolated, as %s is", asked->from->name);
 	else if (to->why == RX_DROP_VLAN_NOT_MEMBER)
-		say(&words, ": not in VLAN %u (%s)", asked->why->fid,
+		say(&words, ": not in VLAN %u (%s)", asked->why.fid,
 		    options.n > 0 ? options.text : "nothing is said of its VLANs");
 	else if (to->why == RX_DROP_MIRROR_SINK)
 		say(&words, ": it gets the copies of a mirror, and nothing else");
@@ -379,7 +379,7 @@ static json_t *refused_by_bridge(const struct ctl_why *asked, const struct why_r
 	return receiver_of(to->port, false, rx_reason(to->why)->name, NULL, &options, &words);
 }
 
-static json_t *refused_by_port(const struct ctl_why *asked, const struct why_receiver *to, enum tx_drop why)
+static json_t *refused_by_port(const struct ctl_why_asked *asked, const struct why_receiver *to, enum tx_drop why)
 	RUNS_ON(control_thread)
 {
 	const struct words options = options_of(asked, to->port, why == TX_DROP_RATE ? "rate-to-vm,packets-to-vm" : NULL);
@@ -403,7 +403,7 @@ static json_t *refused_by_port(const struct ctl_why *asked, const struct why_rec
 }
 
 /* It leaves by the port: what its driver would do. */
-static json_t *given_to(const struct ctl_why *asked, const struct why_receiver *to) RUNS_ON(control_thread)
+static json_t *given_to(const struct ctl_why_asked *asked, const struct why_receiver *to) RUNS_ON(control_thread)
 {
 	struct frame frame = to->frame;
 	struct words words = {.n = 0};
@@ -429,43 +429,30 @@ static json_t *given_to(const struct ctl_why *asked, const struct why_receiver *
 	return receiver_of(to->port, true, NULL, NULL, NULL, &words);
 }
 
-/* Ports that are to be in the bridge, and are not: nothing is flooded to them. */
-static void say_absent(const struct ctl_why *asked, json_t *receivers) RUNS_ON(control_thread)
+json_t *ctl_why_absent(const struct ctl_why_asked *asked, const struct port *port)
 {
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		const struct port *port = switch_port_at(asked->sw, i);
-		struct words words = {.n = 0};
+	struct words words = {.n = 0};
 
-		if (port == NULL || port == asked->from || bridge_has_port(asked->bridge, port) ||
-		    strcmp(switch_port_config(asked->sw, port)->member.bridge, bridge_name(asked->bridge)) != 0)
-			continue;
-		if (switch_link_is_set_down(asked->sw, port->name))
-			say(&words, "nothing: its link is set down (vusctl port link %s up)", port->name);
-		else
-			say(&words, "nothing: it is starting");
-		json_array_append_new(receivers, receiver_of(port, false, "absent", NULL, NULL, &words));
-	}
+	if (port == asked->from || bridge_has_port(asked->bridge, port) ||
+	    strcmp(switch_port_config(asked->sw, port)->member.bridge, bridge_name(asked->bridge)) != 0)
+		return NULL;
+	if (switch_link_is_set_down(asked->sw, port->name))
+		say(&words, "nothing: its link is set down (vusctl port link %s up)", port->name);
+	else
+		say(&words, "nothing: it is starting");
+	return receiver_of(port, false, "absent", NULL, NULL, &words);
 }
 
-static void say_receivers(const struct ctl_why *asked, json_t *receivers) RUNS_ON(control_thread)
+json_t *ctl_why_receiver(const struct ctl_why_asked *asked, const struct why_receiver *to)
 {
-	const struct bridge_why *why = asked->why;
-
-	for (unsigned int i = 0; i < why->receivers_n; i++) {
-		const struct why_receiver *to = &why->receiver[i];
-
-		json_array_append_new(receivers, to->leaves	       ? given_to(asked, to)
-						 : to->why != RX_DROPS ? refused_by_bridge(asked, to)
-								       : refused_by_port(asked, to, to->to));
-	}
-	if (why->to == WHY_FLOODED && (why->dropped == RX_DROPS || why->receivers_n > 0))
-		say_absent(asked, receivers);
+	if (to->leaves)
+		return given_to(asked, to);
+	return to->why != RX_DROPS ? refused_by_bridge(asked, to) : refused_by_port(asked, to, to->to);
 }
 
 /* --- mirrors, and all of it ------------------------------------------------------------------------------------------ */
 
-static void say_mirrors(const struct ctl_why *asked, uint8_t mirrors, const struct port *of, bool from, json_t *list)
-	RUNS_ON(control_thread)
+void ctl_why_mirrors(const struct ctl_why_asked *asked, uint8_t mirrors, const struct port *of, bool from, json_t *list)
 {
 	const struct mirror_map *map = bridge_mirrors(asked->bridge);
 
@@ -485,29 +472,24 @@ static void say_mirrors(const struct ctl_why *asked, uint8_t mirrors, const stru
 	}
 }
 
-static void say_bridge(const struct ctl_why *asked, json_t *steps, json_t *receivers, json_t *mirrors) RUNS_ON(control_thread)
+static void say_bridge(const struct ctl_why_asked *asked, json_t *steps) RUNS_ON(control_thread)
 {
 	static const char *const punts[PUNT_KINDS] = {"LACP", "LLDP", "IGMP", "MLD", "ARP"};
-	const struct bridge_why *why = asked->why;
 	struct words words = {.n = 0};
 
 	say_rate(asked, steps);
-	say_mirrors(asked, why->mirrors, asked->from, true, mirrors);
 	say_steps(asked, steps);
-	if (why->punt != PUNT_KINDS) {
-		say(&words, "a copy, for %s", punts[why->punt]);
+	if (asked->why.punt != PUNT_KINDS) {
+		say(&words, "a copy, for %s", punts[asked->why.punt]);
 		add_step(steps, "control", &words, NULL, NULL);
 	}
-	say_receivers(asked, receivers);
-	for (unsigned int i = 0; i < why->receivers_n; i++)
-		say_mirrors(asked, why->receiver[i].mirrors, why->receiver[i].port, false, mirrors);
 }
 
-json_t *ctl_why_words(const struct ctl_why *asked)
+json_t *ctl_why_words(const struct ctl_why_asked *asked)
 {
-	json_t *steps = json_array(), *receivers = json_array(), *mirrors = json_array();
 	enum rx_drop dropped = asked->dropped;
 	struct words words = {.n = 0};
+	json_t *steps = json_array();
 
 	say_frame(asked, steps);
 	say_state(asked, steps);
@@ -517,11 +499,11 @@ json_t *ctl_why_words(const struct ctl_why *asked)
 	} else {
 		say_offload(asked, steps);
 	}
-	if (asked->why != NULL) {
-		say_bridge(asked, steps, receivers, mirrors);
-		dropped = asked->why->dropped;
+	if (asked->answered) {
+		say_bridge(asked, steps);
+		dropped = asked->why.dropped;
 	}
-	return json_pack("{s:s, s:s*, s:o, s:o, s:s?, s:o}", "port", asked->from->name, "bridge",
-			 asked->bridge != NULL ? bridge_name(asked->bridge) : NULL, "steps", steps, "receivers", receivers,
-			 "dropped", dropped != RX_DROPS ? rx_reason(dropped)->name : NULL, "mirrors", mirrors);
+	return json_pack("{s:s, s:s*, s:o, s:s?}", "port", asked->from->name, "bridge",
+			 asked->bridge != NULL ? bridge_name(asked->bridge) : NULL, "steps", steps, "dropped",
+			 dropped != RX_DROPS ? rx_reason(dropped)->name : NULL);
 }

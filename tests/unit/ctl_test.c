@@ -185,6 +185,100 @@ static void one_conversation_many_questions(void **state)
 	loop_turn(loop, 0);
 }
 
+/* --- what would become of a frame, where there are many ports ------------------------------------------------------ */
+
+enum { MANY = PORTS_MAX - 2 };
+static const char why_line[] = "{\"command\": \"why\", \"name\": \"a\", \"frame\": "
+			       "\"ffffffffffff0200000000010800000000000000000000000000\"}\n";
+
+/* Ports c0, c1, ..., b, and a, unless it is to go. */
+static void have_ports(int n, bool has_a) RUNS_ON(control_thread)
+{
+	struct config config = {.drivers = drivers};
+	struct fail fail;
+	char text[32];
+
+	if (has_a)
+		assert_int_equal(config_add_port(&config, "--vhost", "a=/a", &fail), 0);
+	assert_int_equal(config_add_port(&config, "--vhost", "b=/b", &fail), 0);
+	for (int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "c%d=/c%d", i, i);
+		assert_int_equal(config_add_port(&config, "--vhost", text, &fail), 0);
+	}
+	assert_int_equal(config_check(&config, &fail), 0);
+	assert_int_equal(switch_apply(sw, &config), 0);
+	config_free(&config);
+	TURN_UNTIL(loop, switch_has_settled(sw));
+}
+
+/* What has come of an answer. Returns: whether that is all of it. */
+static bool take(int fd, char *reply, size_t *n, size_t size)
+{
+	ssize_t more = read(fd, reply + *n, size - *n);
+
+	*n += more > 0 ? (size_t)more : 0;
+	return *n > 0 && reply[*n - 1] == '\n';
+}
+
+/* Who asks for less behind it is answered before it is whole; and no turn of the loop is long. */
+static void why_of_a_thousand_ports_delays_nobody(void **state)
+{
+	enum { REPLY_BYTES = MANY * 256 };
+	int fd = fg_socket_connect(path, SOCK_NONBLOCK), other = fg_socket_connect(path, SOCK_NONBLOCK);
+	char *reply = malloc(REPLY_BYTES), line[1024];
+	uint64_t longest_ns = 0, end = clock_ns() + 20 * NS_PER_S;
+	size_t n = 0, other_n = 0;
+	bool whole = false, first = false;
+	json_t *json;
+
+	role_assert_control();
+	have_ports(MANY, true);
+	loop_turn(loop, 0);
+	ctl_say(fd, why_line);
+	ctl_say(other, "{\"command\": \"version\"}\n");
+	while (!whole && clock_ns() < end) {
+		uint64_t begin = clock_thread_cpu_ns();
+
+		loop_turn(loop, 0);
+		begin = clock_thread_cpu_ns() - begin;
+		longest_ns = begin > longest_ns ? begin : longest_ns;
+		whole = take(fd, reply, &n, REPLY_BYTES);
+		first |= !whole && take(other, line, &other_n, sizeof(line));
+	}
+	close(fd);
+	close(other);
+	assert_true(whole && first);
+	json = json_loadb(reply, n, 0, NULL);
+	free(reply);
+	assert_int_equal(json_array_size(json_object_get(json_object_get(json, "why"), "receivers")), MANY + 1);
+	assert_null(json_object_get(json, "error"));
+	json_decref(json);
+	print_message("the longest turn took %.2f ms\n", (double)longest_ns / (double)NS_PER_MS);
+	assert_true(longest_ns < 20 * NS_PER_MS);
+	have_ports(0, true);
+}
+
+/* Then the answer is not whole, and says so. */
+static void why_of_a_port_that_goes_meanwhile(void **state)
+{
+	int fd = fg_socket_connect(path, SOCK_NONBLOCK);
+	json_t *json, *receivers;
+
+	role_assert_control();
+	have_ports(MANY, true);
+	loop_turn(loop, 0);
+	ctl_say(fd, why_line);
+	loop_turn(loop, 0);
+	have_ports(MANY, false);
+	json = ctl_hear(loop, fd);
+	close(fd);
+	receivers = json_object_get(json_object_get(json, "why"), "receivers");
+	assert_true(json_array_size(receivers) > 0 && json_array_size(receivers) < MANY + 1);
+	assert_non_null(strstr(json_string_value(json_object_get(json, "error")), "port a has gone"));
+	json_decref(json);
+	have_ports(0, true);
+}
+
 /* --- clients that do not ---------------------------------------------------------------------------------------- */
 
 static void nonsense_is_answered(void **state)
@@ -385,6 +479,8 @@ int main(void)
 		cmocka_unit_test(answers),
 		cmocka_unit_test(lists_addresses),
 		cmocka_unit_test(a_long_list_delays_nobody),
+		cmocka_unit_test(why_of_a_thousand_ports_delays_nobody),
+		cmocka_unit_test(why_of_a_port_that_goes_meanwhile),
 		cmocka_unit_test(one_conversation_many_questions),
 		cmocka_unit_test(nonsense_is_answered),
 		cmocka_unit_test(an_endless_line_is_cut),
