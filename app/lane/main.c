@@ -266,8 +266,8 @@ int main(void)
 
 	if (getsockopt(LANE_SOCKET, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
 	    type != SOCK_SEQPACKET) {
-		fputs("vuswitch-lane is a part of vuswitch, which starts it for a virtual machine that "
-		      "arrives by postcopy migration: there is nothing to be done with it by hand\n",
+		fputs("vuswitch-lane is a part of vuswitch, which starts it for a virtual machine\n"
+		      "that arrives by postcopy migration: there is nothing to be done with it by hand\n",
 		      stderr);
 		return 2;
 	}

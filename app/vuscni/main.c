@@ -10,8 +10,9 @@
 #include "time_limit.h"
 #include "vus_version.h"
 
-static const char help[] = "vuscni is run by a container runtime, with CNI_COMMAND and the others in the environment\n"
-			   "and a network configuration on standard input; vuscni(8) has an example.\n"
+static const char help[] = "vuscni is run by a container runtime, with CNI_COMMAND and the others in the\n"
+			   "environment and a network configuration on standard input; vuscni(8) has an\n"
+			   "example.\n"
 			   "\n"
 			   "  --help       this\n"
 			   "  --version    of vuscni, and of the CNI specification\n";
