@@ -68,11 +68,11 @@ struct attachment_name attachment_name(const char *network, const char *containe
 	return name;
 }
 
-void attachment_mac(const char *network, const char *container, const char *ifname, char mac[MAC_TEXT_BYTES])
+struct mac_text attachment_mac(const char *network, const char *container, const char *ifname)
 {
 	const char *const texts[] = {network, container, ifname};
 	const struct hash hash = hash_of(texts, 3);
-	const uint8_t *bytes = hash.bytes;
+	const uint8_t *bytes = hash.bytes, mac[] = {0x02, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]};
 
-	snprintf(mac, MAC_TEXT_BYTES, "02:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]);
+	return mac_text(mac);
 }

@@ -11,9 +11,8 @@
 #ifndef VUSCNI_ATTACHMENT_H
 #define VUSCNI_ATTACHMENT_H
 
+#include "mac_text.h"
 #include "vus_limits.h"
-
-enum { MAC_TEXT_BYTES = 18 };
 
 struct attachment_name {
 	char text[NAME_LEN_MAX + 1];
@@ -23,6 +22,6 @@ struct attachment_name {
 struct attachment_name attachment_prefix(const char *network);
 struct attachment_name attachment_name(const char *network, const char *container, const char *ifname);
 /* An address of its own, the same each time: locally administered, 02:... */
-void attachment_mac(const char *network, const char *container, const char *ifname, char mac[MAC_TEXT_BYTES]);
+struct mac_text attachment_mac(const char *network, const char *container, const char *ifname);
 
 #endif

@@ -53,7 +53,8 @@ static int make_port(const struct netconf *conf, const struct cni_args *args, co
 static int do_add(const struct netconf *conf, const struct cni_args *args, json_t **answer, struct cni_error *error)
 {
 	struct attachment_name port = attachment_name(conf->name, args->container, args->ifname);
-	char socket[SOCKET_PATH_BYTES], mac[MAC_TEXT_BYTES];
+	char socket[SOCKET_PATH_BYTES];
+	struct mac_text mac;
 	struct cni_error ignored;
 	json_t *from_ipam;
 	int code = pod_socket(conf, args, port.text, socket, error);
@@ -61,15 +62,15 @@ static int do_add(const struct netconf *conf, const struct cni_args *args, json_
 	if (code != 0)
 		return code;
 	if (conf->mac[0] != '\0')
-		strcpy(mac, conf->mac);
+		strcpy(mac.text, conf->mac);
 	else
-		attachment_mac(conf->name, args->container, args->ifname, mac);
+		mac = attachment_mac(conf->name, args->container, args->ifname);
 	code = ipam_run(conf, args, "ADD", &from_ipam, error);
 	if (code != 0)
 		return code;
 	code = make_port(conf, args, port.text, socket, error);
 	if (code == 0) {
-		*answer = result_make(conf, args, port.text, socket, mac, from_ipam);
+		*answer = result_make(conf, args, port.text, socket, mac.text, from_ipam);
 		code = *answer != NULL ? pod_config_write(conf, args, socket, *answer, error)
 				       : cni_fail(error, CNI_IO_FAILURE, "no memory");
 	}

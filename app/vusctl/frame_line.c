@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "mac_text.h"
+
 enum {
 	TAGS_MAX = 3,
 	ETHERTYPE_8021AD = 0x88a8,
@@ -181,7 +183,7 @@ static void say_type(struct reading *r)
 
 static void say_mac(struct reading *r, const uint8_t *mac)
 {
-	say(r, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	say(r, "%s", mac_text(mac).text);
 }
 
 void frame_line(const uint8_t *bytes, size_t n, size_t len, char *text, size_t size)

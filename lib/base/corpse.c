@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "process_name.h"
 
 enum {
 	PATH_BYTES = 64,
@@ -109,21 +110,11 @@ static bool all_dead(pid_t pid, struct threads *seen)
 /* By the name of its first thread, which is that of the file it was started from. */
 static bool called_as_we_are(pid_t pid)
 {
-	char path[PATH_BYTES], name[2][COMM_BYTES + 1];
+	char own[COMM_BYTES + 1], name[COMM_BYTES + 1];
 
-	for (int i = 0; i < 2; i++) {
-		FILE *file;
-		bool read;
-
-		snprintf(path, sizeof(path), "/proc/%d/comm", (int)(i == 0 ? getpid() : pid));
-		file = fopen(path, "re");
-		read = file != NULL && fgets(name[i], sizeof(name[i]), file) != NULL;
-		if (file != NULL)
-			fclose(file);
-		if (!read)
-			return false;
-	}
-	return strcmp(name[0], name[1]) == 0;
+	process_name(getpid(), own, sizeof(own));
+	process_name(pid, name, sizeof(name));
+	return own[0] != '\0' && strcmp(own, name) == 0;
 }
 
 static bool look(pid_t pid, struct threads *seen)

@@ -35,6 +35,13 @@ void mark_cut(char *text, size_t size, size_t wanted)
 	memcpy(text + at, mark, sizeof(mark));
 }
 
+void only_ascii(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 void one_line(char *text, size_t size)
 {
 	bool cut = false;

@@ -13,6 +13,9 @@
  * "..." stands for it. */
 void one_line(char *text, size_t size);
 
+/* Writes '?' for each byte that is not printable ASCII, in place: a peer's bytes may be no UTF-8, which jansson refuses. */
+void only_ascii(char *text);
+
 /* Where a text of `wanted` bytes, as snprintf() counts them, was written into `size` and did not fit, it ends in "...", behind a
  * whole character of UTF-8. */
 void mark_cut(char *text, size_t size, size_t wanted);

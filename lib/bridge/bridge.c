@@ -13,6 +13,15 @@
 
 enum { AGED_AT_ONCE = 256 };
 
+struct mac_text mac_key_text(mac_key_t mac)
+{
+	uint8_t bytes[6];
+
+	for (unsigned int i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(mac >> 8 * i);
+	return mac_text(bytes);
+}
+
 struct bridge *bridge_create(const struct bridge_config *config, uint16_t index)
 {
 	struct fdb_config fdb = {

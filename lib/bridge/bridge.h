@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "fdb.h"
+#include "mac_text.h"
 #include "port.h"
 #include "role.h"
 
@@ -123,5 +124,7 @@ static inline mac_key_t mac_key(const uint8_t *bytes)
 	return (mac_key_t)bytes[0] | (mac_key_t)bytes[1] << 8 | (mac_key_t)bytes[2] << 16 |
 	       (mac_key_t)bytes[3] << 24 | (mac_key_t)bytes[4] << 32 | (mac_key_t)bytes[5] << 40;
 }
+/* Any thread but an lcore. */
+struct mac_text mac_key_text(mac_key_t mac);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "filter_list.h"
+#include "mac_text.h"
 #include "names.h"
 #include "vus_limits.h"
 
@@ -97,10 +98,8 @@ const struct bridge_static_mac *bridge_static_mac(const struct bridge_options *o
 struct bridge_static_mac_text bridge_static_mac_text(const struct bridge_options *options, unsigned int i)
 {
 	const struct bridge_static_mac *entry = bridge_static_mac(options, i);
-	const uint8_t *mac = entry->mac;
 	struct bridge_static_mac_text text;
-	int n = snprintf(text.text, sizeof(text.text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-			 mac[5]);
+	int n = snprintf(text.text, sizeof(text.text), "%s", mac_text(entry->mac).text);
 
 	if (entry->vlan != 0)
 		snprintf(text.text + n, sizeof(text.text) - (size_t)n, " vlan %u", entry->vlan);

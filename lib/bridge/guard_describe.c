@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAC_BYTES = 18 };
+#include "mac_text.h"
 
 struct words {
 	char *at;
@@ -27,12 +27,6 @@ static __attribute__((format(printf, 2, 3))) void say(struct words *words, const
 	words->room -= (size_t)n;
 }
 
-static const char *mac_text(const uint8_t *mac, char text[MAC_BYTES])
-{
-	snprintf(text, MAC_BYTES, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-	return text;
-}
-
 static const char *ip_text(int family, const uint8_t *ip, char text[INET6_ADDRSTRLEN])
 {
 	return inet_ntop(family, ip, text, INET6_ADDRSTRLEN) != NULL ? text : "?";
@@ -40,9 +34,9 @@ static const char *ip_text(int family, const uint8_t *ip, char text[INET6_ADDRST
 
 static void say_arp(struct words *words, const uint8_t *arp, const char *name)
 {
-	char station[MAC_BYTES], from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 
-	say(words, ", %s from %s at %s for %s", name, ip_text(AF_INET, arp + 14, from), mac_text(arp + 8, station),
+	say(words, ", %s from %s at %s for %s", name, ip_text(AF_INET, arp + 14, from), mac_text(arp + 8).text,
 	    ip_text(AF_INET, arp + 24, to));
 }
 
@@ -73,13 +67,12 @@ struct guard_text guard_describe(const struct frame *frame)
 {
 	struct guard_text text = {""};
 	struct words words = {text.text, sizeof(text.text)};
-	char from[MAC_BYTES], to[MAC_BYTES];
 	struct frame_net net;
 	bool read = frame_net_find(frame, &net);
 	uint32_t rest = net.l3 != 0 ? (uint32_t)frame->head_len - net.l3 : 0;
 	const uint8_t *packet = frame->head + net.l3;
 
-	say(&words, "%s to %s", mac_text(frame->head + 6, from), mac_text(frame->head, to));
+	say(&words, "%s to %s", mac_text(frame->head + 6).text, mac_text(frame->head).text);
 	if (net.type == FRAME_NET_ARP && rest >= 28)
 		say_arp(&words, packet, "ARP");
 	else if (net.type == FRAME_NET_RARP && rest >= 28)

@@ -65,9 +65,7 @@ static void put_from(FILE *to, const char *from)
 
 	snprintf(text, sizeof(text), "%s", from);
 	one_line(text, sizeof(text));
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x7f)
-			*c = '?';
+	only_ascii(text);
 	fprintf(to, "  # %s\n", text);
 }
 

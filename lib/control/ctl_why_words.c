@@ -91,16 +91,13 @@ static __attribute__((format(printf, 2, 3))) void say(struct words *words, const
 		words->n = sizeof(words->text) - 1;
 }
 
-/* What a user wrote may be no UTF-8, which jansson refuses. */
 static void set_text(json_t *object, const char *key, const struct words *words)
 {
 	char text[TEXT_BYTES];
 
 	memcpy(text, words->text, words->n + 1);
 	one_line(text, sizeof(text));
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
+	only_ascii(text);
 	json_object_set_new(object, key, json_string(text));
 }
 

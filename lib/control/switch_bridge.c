@@ -166,7 +166,6 @@ void switch_bridge_set_static(struct switch_bridge *bridge, const struct config_
 			continue;
 		if (fdb_set_static(fdb, key, port->id) != 0)
 			log_warn(bridge->name,
-				 "no room for static address %02x:%02x:%02x:%02x:%02x:%02x; make mac-table-size larger",
-				 entry->mac[0], entry->mac[1], entry->mac[2], entry->mac[3], entry->mac[4], entry->mac[5]);
+				 "no room for static address %s; make mac-table-size larger", mac_text(entry->mac).text);
 	}
 }

@@ -446,14 +446,8 @@ static const struct port *port_of_address(const struct switch_port *sp, fdb_key_
 
 static void tell_moved(const struct switch_port *sp, fdb_key_t key, const struct port *from) RUNS_ON(control_thread)
 {
-	mac_key_t mac = fdb_key_mac(key);
-	char text[18];
-
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", (unsigned int)(mac & 0xff), (unsigned int)(mac >> 8 & 0xff),
-		 (unsigned int)(mac >> 16 & 0xff), (unsigned int)(mac >> 24 & 0xff), (unsigned int)(mac >> 32 & 0xff),
-		 (unsigned int)(mac >> 40 & 0xff));
-	monitor_emit(MONITOR_MAC_MOVED, sp->made.name, "{s:s, s:s, s:s}", "bridge", bridge_name(sp->bridge->bridge), "mac", text,
-		     "from", from->name);
+	monitor_emit(MONITOR_MAC_MOVED, sp->made.name, "{s:s, s:s, s:s}", "bridge", bridge_name(sp->bridge->bridge), "mac",
+		     mac_key_text(fdb_key_mac(key)).text, "from", from->name);
 }
 
 void switch_port_learn(struct switch_port *sp, fdb_key_t key)

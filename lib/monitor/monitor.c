@@ -243,8 +243,6 @@ const char *monitor_text(const char *text)
 	static char ascii[MONITOR_TEXT_MAX];
 
 	mark_cut(ascii, sizeof(ascii), (size_t)snprintf(ascii, sizeof(ascii), "%s", text));
-	for (char *c = ascii; *c != '\0'; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	only_ascii(ascii);
 	return ascii;
 }

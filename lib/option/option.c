@@ -2,11 +2,11 @@
 /* option.c: what is done row by row. */
 #include "option.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "like.h"
 #include "option_private.h"
 
 #define EACH_ROW(table, row) \
@@ -65,42 +65,10 @@ static bool has_row(const struct option_part *part, const struct option_row *row
 	return row != NULL && (!part->common || row->common);
 }
 
-static bool same_character(char a, char b)
-{
-	return tolower((unsigned char)a) == tolower((unsigned char)b) || (a == '_' && b == '-');
-}
-
-/* How many characters are to be added, removed or replaced. */
-static unsigned int edits(const char *written, const char *key)
-{
-	enum { KEY_MAX = 31 };
-	unsigned int row[KEY_MAX + 1];
-	size_t n = strlen(key);
-
-	if (n > KEY_MAX)
-		return n;
-	for (size_t j = 0; j <= n; j++)
-		row[j] = (unsigned int)j;
-	for (size_t i = 0; written[i] != '\0'; i++) {
-		unsigned int diagonal = row[0];
-
-		row[0]++;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned int best = diagonal + !same_character(written[i], key[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[n];
-}
-
-/* Two edits make any short word of any other: mtu, mac. */
 const char *option_like(const struct option_table *table, const char *key)
 {
 	EACH_ROW (table, row)
-		if (edits(key, row->key) <= (strlen(row->key) > 5 ? 2 : 1))
+		if (like_edits(key, row->key) >= 0)
 			return row->key;
 	return NULL;
 }

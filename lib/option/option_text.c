@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "mac_text.h"
 #include "one_line.h"
 #include "option_private.h"
 #include "option_rate.h"
@@ -71,7 +72,7 @@ void option_value_text(const struct option_row *row, const void *values, char *t
 		snprintf(text, size, "%04o", number_of(row, values));
 		break;
 	case OPTION_MAC:
-		snprintf(text, size, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		snprintf(text, size, "%s", mac_text(mac).text);
 		break;
 	case OPTION_LIST:
 		snprintf(text, size, "%u entries", ((const struct option_list *)at)->n);

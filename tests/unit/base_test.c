@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -15,9 +16,12 @@
 #include "doorbell.h"
 #include "fail.h"
 #include "histogram.h"
+#include "like.h"
 #include "log.h"
+#include "mac_text.h"
 #include "names.h"
 #include "one_line.h"
+#include "process_name.h"
 #include "role.h"
 
 /* --- what is written to standard error --------------------------------------------------------------------------- */
@@ -153,6 +157,88 @@ static void messages_stay_one_line(void **state)
 	listen_to_stderr();
 	log_warn("vm1", "device %s", "x\ny");
 	assert_int_equal(lines_said(), 1);
+}
+
+/* For JSON, whose texts are UTF-8, and for terminals. */
+static void foreign_text_is_ascii(void **state)
+{
+	char text[] = " ~\x7f\n\xc3\xa9z", name[16];
+
+	only_ascii(text);
+	assert_string_equal(text, " ~????z");
+	assert_int_equal(prctl(PR_SET_NAME, "na\tm\xe9"), 0);
+	process_name(getpid(), name, sizeof(name));
+	assert_string_equal(name, "na?m?");
+	process_name(-1, name, sizeof(name));
+	assert_string_equal(name, "");
+}
+
+static void addresses_have_one_form(void **state)
+{
+	const uint8_t mac[] = {0x02, 0x00, 0x0a, 0xff, 0x10, 0x09};
+
+	assert_string_equal(mac_text(mac).text, "02:00:0a:ff:10:09");
+}
+
+/* Levenshtein's distance as it is defined. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int one, two, both;
+
+	if (*a == '\0' || *b == '\0')
+		return (unsigned int)(strlen(a) + strlen(b));
+	both = distance(a + 1, b + 1) + (*a != *b);
+	one = distance(a + 1, b) + 1;
+	two = distance(a, b + 1) + 1;
+	both = one < both ? one : both;
+	return two < both ? two : both;
+}
+
+static void words_are_alike_by_their_edits(void **state)
+{
+	int found = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		char word[2][7];
+		unsigned int n;
+
+		for (int w = 0; w < 2; w++) {
+			unsigned int len = dice(7);
+
+			for (unsigned int k = 0; k < len; k++)
+				word[w][k] = (char)('a' + dice(2));
+			word[w][len] = '\0';
+		}
+		n = distance(word[0], word[1]);
+		if (n > (strlen(word[1]) > 5 ? 2 : 1))
+			assert_int_equal(like_edits(word[0], word[1]), -1);
+		else
+			assert_int_equal(like_edits(word[0], word[1]), n);
+		found += like_edits(word[0], word[1]) >= 0;
+	}
+	assert_true(found > 100 && found < 2900);
+}
+
+/* Of several that are as near none was meant. */
+static void a_name_that_was_meant(void **state)
+{
+	static char longest[100000];
+	struct like like = {.written = "vm9"};
+
+	like_try(&like, "uplink");
+	assert_null(like_found(&like));
+	assert_string_equal(like_hint(&like).text, "");
+	like_try(&like, "vm1");
+	assert_string_equal(like_hint(&like).text, "; did you mean vm1?");
+	like_try(&like, "vm2");
+	assert_null(like_found(&like));
+	assert_string_equal(like_hint(&like).text, "");
+	like_try(&like, "VM9");
+	assert_string_equal(like_found(&like), "VM9");
+	assert_int_equal(like_edits("static_macs", "static-macs"), 0);
+	memset(longest, 'x', sizeof(longest) - 1);
+	assert_int_equal(like_edits(longest, "xx"), -1);
+	assert_int_equal(like_edits("y", longest), -1);
 }
 
 static const char *cut_to(char *text, size_t size, const char *whole)
@@ -378,6 +464,10 @@ int main(void)
 		cmocka_unit_test(a_flood_of_lines),
 		cmocka_unit_test(failures_are_one_line),
 		cmocka_unit_test(messages_stay_one_line),
+		cmocka_unit_test(foreign_text_is_ascii),
+		cmocka_unit_test(addresses_have_one_form),
+		cmocka_unit_test(words_are_alike_by_their_edits),
+		cmocka_unit_test(a_name_that_was_meant),
 		cmocka_unit_test(what_is_cut_says_so),
 		cmocka_unit_test(the_clock_goes_forward),
 		cmocka_unit_test(rings_only_for_a_sleeper),

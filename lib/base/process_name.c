@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "one_line.h"
+
 void process_name(pid_t pid, char *text, size_t size)
 {
 	char path[32];
@@ -18,7 +20,5 @@ void process_name(pid_t pid, char *text, size_t size)
 		text[0] = '\0';
 	fclose(file);
 	text[strcspn(text, "\n")] = '\0';
-	for (char *c = text; *c != '\0'; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+	only_ascii(text);
 }
