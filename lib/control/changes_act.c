@@ -136,7 +136,8 @@ static int check_port(const struct change *change, struct fail *fail) RUNS_ON(co
 
 	if (name[0] == '\0' || config_find_port(switch_config(change->sw), name) != NULL)
 		return 0;
-	return fail_set(fail, -ENOENT, "there is no port %s", name);
+	return fail_set(fail, -ENOENT, "there is no port %s%s; `vusctl ports` lists them", name,
+			config_like_port(switch_config(change->sw), name).text);
 }
 
 /* The port is to be where it is to be before this is answered. */
@@ -176,7 +177,8 @@ static int run_flush(struct change *change, struct fail *fail)
 
 	role_assert_control();
 	if (!of_port && config_find_bridge(switch_config(change->sw), name) == NULL)
-		return fail_set(fail, -ENOENT, "there is no bridge %s", name);
+		return fail_set(fail, -ENOENT, "there is no bridge %s%s; `vusctl bridges` lists them", name,
+				config_like_bridge(switch_config(change->sw), name).text);
 	if (!change->dry_run)
 		n = of_port ? switch_flush_port(change->sw, name) : switch_flush_bridge(change->sw, name);
 	if (change->dry_run)

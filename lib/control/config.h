@@ -25,6 +25,7 @@
 
 #include "bridge_options.h"
 #include "fail.h"
+#include "like.h"
 #include "names.h"
 #include "option.h"
 #include "port_driver.h"
@@ -156,6 +157,10 @@ void config_free(struct config *config);
 const struct config_profile *config_find_profile(const struct config *config, const char *name);
 const struct config_bridge *config_find_bridge(const struct config *config, const char *name);
 const struct config_port *config_find_port(const struct config *config, const char *name);
+/* config_like.c: "; did you mean vm1?", where `name` is none's and one alone is like it; else "". */
+struct like_hint config_like_profile(const struct config *config, const char *name);
+struct like_hint config_like_bridge(const struct config *config, const char *name);
+struct like_hint config_like_port(const struct config *config, const char *name);
 /* The port that takes this; NULL: none does. */
 const struct config_port *config_find_taker(const struct config *config, const struct port_driver *driver,
 					    const char *takes);

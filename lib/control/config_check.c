@@ -603,10 +603,12 @@ static int check_bridge_of(struct config *config, const struct config_port *port
 		return option_fail(fail, -ENOENT, &entry, "bridge",
 				   "bridge %s is a request's, and not there at the next start; list it beside the port", name);
 	if (port->from == CONFIG_FROM_REQUEST && strcmp(name, DEFAULT_BRIDGE) != 0)
-		return option_fail(fail, -ENOENT, &entry, "bridge", "there is no bridge %s; add it first", name);
+		return option_fail(fail, -ENOENT, &entry, "bridge", "there is no bridge %s%s; add it first", name,
+				   config_like_bridge(config, name).text);
 	if (port->from == CONFIG_FROM_FILE && strcmp(name, DEFAULT_BRIDGE) != 0)
 		return option_fail(fail, -ENOENT, &entry, "bridge",
-				   "there is no bridge %s; add \"- name: %s\" under bridges:", name, name);
+				   "there is no bridge %s%s; add \"- name: %s\" under bridges:", name,
+				   config_like_bridge(config, name).text, name);
 	return add_implied_bridge(config, name, fail);
 }
 

@@ -259,9 +259,22 @@ static bool same_tree(const struct tree *a, const struct tree *b)
 	return true;
 }
 
+/* What the file or the command line has is not asked for: it is not there for requests. */
+static int fail_none(const struct config_edit_item *item, const struct editing *list, struct fail *fail)
+{
+	const char *kind = config_edit_kinds[item->list];
+	struct like like = {.written = item->name};
+
+	for (unsigned int i = 0; i < list->n; i++)
+		if (list->entry[i] != NULL)
+			like_try(&like, config_text_of(list->entry[i], "name"));
+	return fail_set(fail, -ENOENT, "there is no %s %s%s; `vusctl %ss` lists them", kind, item->name, like_hint(&like).text,
+			kind);
+}
+
 /* The verb goes with what there is. */
-static int check_verb(const struct config_edit_item *item, const struct tree *now, const struct tree *elsewhere,
-		      struct fail *fail)
+static int check_verb(const struct config_edit_item *item, const struct editing *list, const struct tree *now,
+		      const struct tree *elsewhere, struct fail *fail)
 {
 	const char *kind = config_edit_kinds[item->list];
 
@@ -272,7 +285,7 @@ static int check_verb(const struct config_edit_item *item, const struct tree *no
 		return fail_set(fail, -EEXIST, "there is a %s %s already; set changes it, ensure makes it what it is to be", kind,
 				item->name);
 	if ((item->verb == CONFIG_EDIT_SET || item->verb == CONFIG_EDIT_REMOVE) && now == NULL)
-		return fail_set(fail, -ENOENT, "there is no %s %s", kind, item->name);
+		return fail_none(item, list, fail);
 	return 0;
 }
 
@@ -325,7 +338,7 @@ static int edit_one(struct config_edit_item *item, const struct config *config, 
 		if (at >= 0 && list->edited[at])
 			return fail_set(fail, -EINVAL, "%s %s is there twice; leave one out", kind, item->name);
 		elsewhere = now == NULL ? elsewhere_of(config, item) : NULL;
-		error = check_verb(item, now, elsewhere, fail);
+		error = check_verb(item, list, now, elsewhere, fail);
 		if (error != 0 || elsewhere != NULL)
 			return error;
 		item->before = tree_hold(now);

@@ -171,9 +171,11 @@ int config_profile_check(const struct config *config, enum config_from from, con
 				   "profile %s is a request's, and not there at the next start; list it beside the port", name);
 	if (from == CONFIG_FROM_REQUEST)
 		return option_fail(fail, -ENOENT, port, "profile",
-				   "there is no profile \"%s\"; add it first, or give the port another one", name);
+				   "there is no profile \"%s\"%s; add it first, or give the port another one", name,
+				   config_like_profile(config, name).text);
 	return option_fail(fail, -ENOENT, port, "profile",
-			   "there is no profile \"%s\"; add it under profiles:, or remove it here", name);
+			   "there is no profile \"%s\"%s; add it under profiles:, or remove it here", name,
+			   config_like_profile(config, name).text);
 }
 
 void config_profiles_to_json(const struct config *config, json_t *list)

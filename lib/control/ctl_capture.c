@@ -207,7 +207,7 @@ static json_t *read_ports(struct vus_switch *sw, const json_t *request, struct c
 		const char *name = json_string_value(port);
 
 		if (name == NULL || switch_find_port(sw, name) == NULL)
-			return ctl_error("there is no port \"%.64s\"; `vusctl ports` lists them", name != NULL ? name : "");
+			return ctl_no_port(sw, name != NULL ? name : "");
 		for (unsigned int k = 0; k < i; k++)
 			if (strcmp(options->port[k], name) == 0)
 				return ctl_error("port \"%s\" is named twice", name);

@@ -53,11 +53,20 @@ json_t *ctl_error(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	one_line(text, sizeof(text));
-	/* A peer's bytes may be no UTF-8, which jansson refuses. */
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
+	only_ascii(text);
 	return json_pack("{s:s}", "error", text);
+}
+
+json_t *ctl_no_port(const struct vus_switch *sw, const char *name)
+{
+	return ctl_error("there is no port \"%.64s\"%s; `vusctl ports` lists them", name,
+			 config_like_port(switch_config(sw), name).text);
+}
+
+json_t *ctl_no_bridge(const struct vus_switch *sw, const char *name)
+{
+	return ctl_error("there is no bridge \"%.64s\"%s; `vusctl bridges` lists them", name,
+			 config_like_bridge(switch_config(sw), name).text);
 }
 
 json_t *ctl_command(struct vus_switch *sw, const json_t *request)
@@ -95,7 +104,7 @@ static struct port *port_of(struct vus_switch *sw, const json_t *request, json_t
 	if (name == NULL)
 		*error = ctl_error("which port? the request has no \"name\"");
 	else if (port == NULL)
-		*error = ctl_error("there is no port %.64s; `vusctl ports` lists them", name);
+		*error = ctl_no_port(sw, name);
 	return port;
 }
 
@@ -150,7 +159,7 @@ static json_t *show_mirrors(struct vus_switch *sw, const json_t *request)
 	if (any || name == NULL)
 		return json_pack("{s:o}", "mirrors", list);
 	json_decref(list);
-	return ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", name);
+	return ctl_no_bridge(sw, name);
 }
 
 /* --- profiles --------------------------------------------------------------------------------------------------- */

@@ -38,5 +38,8 @@
 json_t *ctl_command(struct vus_switch *sw, const json_t *request) RUNS_ON(control_thread);
 
 json_t *ctl_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* That there is none of this name, and which may have been meant. */
+json_t *ctl_no_port(const struct vus_switch *sw, const char *name) RUNS_ON(control_thread);
+json_t *ctl_no_bridge(const struct vus_switch *sw, const char *name) RUNS_ON(control_thread);
 
 #endif

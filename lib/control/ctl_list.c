@@ -199,7 +199,7 @@ static json_t *take_ports(struct ctl_list *list, const json_t *ports) RUNS_ON(co
 		const struct port *port = text != NULL ? switch_find_port(list->sw, text) : NULL;
 
 		if (port == NULL)
-			return ctl_error("there is no port \"%.64s\"; `vusctl ports` lists them", text != NULL ? text : "");
+			return ctl_no_port(list->sw, text != NULL ? text : "");
 		list->some_ports[port->id / 64] |= UINT64_C(1) << port->id % 64;
 	}
 	return NULL;
@@ -210,9 +210,7 @@ static json_t *take_ports(struct ctl_list *list, const json_t *ports) RUNS_ON(co
 static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 {
 	struct ctl_list *list = arg;
-	mac_key_t mac = fdb_key_mac(key);
 	const struct port *port;
-	char text[32];
 
 	role_assert_control();
 	if (list->vlan != 0 && list->vlan != fdb_key_fid(key))
@@ -221,11 +219,9 @@ static bool add_mac(void *arg, fdb_key_t key, const struct fdb_value *value)
 	if (!takes_next(list))
 		return list->vlan != 0 || list->shown < list->limit;
 	port = value->destination < PORTS_MAX ? switch_port_at(list->sw, value->destination) : NULL;
-	snprintf(text, sizeof(text), "\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\"", (unsigned int)(mac & 0xff),
-		 (unsigned int)(mac >> 8 & 0xff), (unsigned int)(mac >> 16 & 0xff), (unsigned int)(mac >> 24 & 0xff),
-		 (unsigned int)(mac >> 32 & 0xff), (unsigned int)(mac >> 40 & 0xff));
 	entry_begins(list);
-	ctl_text_put(list->text, text);
+	ctl_text_put(list->text, "\"mac\":");
+	ctl_text_string(list->text, mac_key_text(fdb_key_mac(key)).text);
 	add_string(list->text, "bridge", list->bridge);
 	if (fdb_key_fid(key) != FID_DEFAULT)
 		add_number(list->text, "vlan", fdb_key_fid(key));
@@ -535,7 +531,7 @@ struct ctl_list *ctl_list_begin(struct vus_switch *sw, const json_t *request, js
 	for (unsigned int i = 0; i < BRIDGES_MAX && !found; i++)
 		found = switch_bridge_at(sw, i) != NULL && strcmp(bridge_name(switch_bridge_at(sw, i)), only) == 0;
 	if (!found)
-		*error = ctl_error("there is no bridge %.64s; `vusctl bridges` lists them", only);
+		*error = ctl_no_bridge(sw, only);
 	else if (list->kind->add == add_drops)
 		*error = take_ports(list, json_object_get(request, "ports"));
 	if (*error == NULL)

@@ -177,7 +177,7 @@ struct ctl_why *ctl_why_begin(struct vus_switch *sw, const json_t *request, json
 	if (name == NULL)
 		*error = ctl_error("from which port? the request has no \"name\"");
 	else if (from == NULL)
-		*error = ctl_error("there is no port %.64s; `vusctl ports` lists them", name);
+		*error = ctl_no_port(sw, name);
 	if (from == NULL)
 		return NULL;
 	why = calloc(1, sizeof(*why));

@@ -295,7 +295,7 @@ static void nonsense_is_answered(void **state)
 	assert_error("{\"command\": \"port\"}", "has no \"name\"");
 	assert_error("{\"command\": \"port\", \"name\": []}", "has no \"name\"");
 	assert_error("{\"command\": \"port\", \"name\": \"\xc3\xa9\"}", "there is no port");
-	assert_error("{\"command\": \"macs\", \"bridge\": \"x\"}", "there is no bridge x");
+	assert_error("{\"command\": \"macs\", \"bridge\": \"x\"}", "there is no bridge \"x\"");
 }
 
 static void an_endless_line_is_cut(void **state)
