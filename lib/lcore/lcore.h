@@ -5,10 +5,10 @@
  * set, all of them, is an immutable array published by RCU; the control thread makes a new one whenever a queue appears, goes
  * or moves. What is quiet is looked at less and less, and then not at all until it rings (lcore_tiers.h).
  *
- * Idle. After a while without a frame, which is a millisecond where frames have come that often lately and ten
- * microseconds where they have not, an lcore arms the queues that it still looks at, looks once more, goes offline for RCU
- * and sleeps on all queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own doorbell, which
- * the control thread rings when the set has changed. A queue that cannot wake its lcore limits the sleep to a millisecond.
+ * Idle. After a while without a frame, which is a millisecond where frames have come that often lately and some
+ * microseconds where they have not (lcore_vigil()), an lcore arms the queues that it still looks at, looks once more, goes
+ * offline for RCU and sleeps on all queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own
+ * doorbell, which the control thread rings when the set has changed. A queue that cannot wake its lcore limits the sleep to a millisecond.
  * busy_poll turns sleeping off.
  *
  * Load. Each queue counts the cycles its bursts took; once an interval control takes them (lcores_measure()), and from them
@@ -74,9 +74,9 @@ int lcores_add_queue(struct port_rxq *q) RUNS_ON(control_thread);
 int lcores_remove_queue(struct port_rxq *q) RUNS_ON(control_thread);
 /* A queue leaves its set and joins that of another lcore the next time it is added, for which the caller waits as above.
  * 0, -ENOMEM, or -ENOENT: it is in no set. */
+int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
 /* What its port's policy says of it has changed: it is looked at again, held or not. */
 void lcores_look_at(struct port_rxq *q) RUNS_ON(control_thread);
-int lcores_move_queue(struct port_rxq *q, unsigned int to) RUNS_ON(control_thread);
 /* Whether a queue that is polled should be so by another lcore, *to, now that the node of its memory is known. */
 bool lcores_nearer(const struct port_rxq *q, unsigned int *to) RUNS_ON(control_thread);
 
@@ -108,7 +108,7 @@ uint32_t lcore_load(const struct lcore *lcore) RUNS_ON(control_thread);
 unsigned int lcore_id(const struct lcore *lcore);  /* EAL's number */
 int lcore_cpu(const struct lcore *lcore);	   /* first CPU it may run on */
 int lcore_node(const struct lcore *lcore) RUNS_ON(control_thread); /* NUMA node of that, or NODE_UNKNOWN */
-/* Its memory lies on another node. */
+/* The queue's memory lies on another node than the lcore. */
 bool lcore_crosses(const struct lcore *lcore, const struct port_rxq *q) RUNS_ON(control_thread);
 const struct lcore_counters *lcore_counters(const struct lcore *lcore);
 const struct poll_set *lcore_poll_set(const struct lcore *lcore) RUNS_ON(control_thread);

@@ -6,10 +6,10 @@
  * lcores, and one way in, deliver(), which any lcore may call at any time that polls a port of its bridge or sends a frame of
  * control's into it (port_host.readers).
  *
- * Context: control creates, shows and destroys. An lcore calls receive(), complete(), arm() and disarm() of the queues
- * in its poll set, and deliver() of any port; one queue is in one poll set only. deliver() may run on several lcores at
- * once: how they share what is behind it is the driver's affair, but it must not wait for anything but another lcore's
- * burst. A port and its queues are freed only after every lcore has left them.
+ * Context: control creates, shows and destroys. An lcore calls what takes a queue for the queues in its poll set
+ * only, and one queue is in one poll set only; deliver() and ahead() may run on several lcores at once: how they share what
+ * is behind it is the driver's affair, but deliver() must not wait for anything but another lcore's burst. A port and its
+ * queues are freed only after every lcore has left them.
  *
  * Ownership: frames given to deliver() remain the caller's and are valid during the call; a driver that needs the bytes
  * later copies them or takes an mbuf reference. deliver() accounts for each frame it is given: tx_ok or one tx_drop, which it
@@ -126,8 +126,8 @@ struct port_spec {
 
 /* What the switch does for a port, called by drivers on the control thread. */
 struct port_host {
-	/* The set of receive queues that want polling has changed (a ring started, a link came): port->rxqs of
-	 * `port` is to be read again. */
+	/* The set of receive queues that want polling has changed (a ring started, a link came): port->rxq
+	 * and `ready` of these are to be read again. */
 	void (*queues_changed)(struct port_host *host, struct port *port);
 	/* The nodes of the queues' memory (port_rxq.node) have changed: those that are polled from another one move to an
 	 * lcore that is nearer. */
