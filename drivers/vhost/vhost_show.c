@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "port_terms.h"
 #include "vhost_rings.h"
+#include "vhu_feature.h"
 #include "vnet.h"
 
 static json_t *names_of(uint64_t bits, const char *(*name_of)(unsigned int bit))

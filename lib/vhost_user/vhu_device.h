@@ -154,8 +154,4 @@ unsigned int vhu_device_state(const struct vhu_device *device, char *text, size_
 void vhu_device_status(const struct vhu_device *device, struct vhu_status *status)
 	RUNS_ON(control_thread);
 
-/* "VERSION_1", "MRG_RXBUF", ... for a bit; NULL for one without a name. */
-const char *vhu_feature_name(unsigned int bit);
-const char *vhu_protocol_feature_name(unsigned int bit);
-
 #endif

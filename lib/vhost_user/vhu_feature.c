@@ -6,7 +6,6 @@
 #include <linux/virtio_ring.h>
 #include <stddef.h>
 
-#include "vhu_device.h"
 #include "vhu_message.h"
 
 #define BIT(n) (UINT64_C(1) << (n))

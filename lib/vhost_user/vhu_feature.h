@@ -25,4 +25,8 @@ uint64_t vhu_features_tolerated(void);
 /* `postcopy`: it is possible here, and wanted (vhu_postcopy.h). */
 uint64_t vhu_protocol_features_offered(bool postcopy);
 
+/* "VERSION_1", "MRG_RXBUF", ... for a bit; NULL for one without a name. */
+const char *vhu_feature_name(unsigned int bit);
+const char *vhu_protocol_feature_name(unsigned int bit);
+
 #endif

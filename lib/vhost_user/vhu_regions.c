@@ -166,19 +166,28 @@ struct vhu_release *vhu_regions_release(struct vhu_regions *regions, uint32_t pi
 				  released, regions);
 }
 
-/* Publishes `map` (maybe NULL); the one before goes with `release`. */
-static void vhu_regions_publish(struct vhu_regions *regions, struct mem_map *map, struct vhu_release *release)
-	RUNS_ON(control_thread)
+/* Publishes `map` (maybe NULL). Returns: the one before, which lcores may still have. */
+static const struct mem_map *publish(struct vhu_regions *regions, struct mem_map *map) RUNS_ON(control_thread)
 {
 	const struct mem_map *before = vhu_regions_map(regions);
 
-	dma_withdrawn();
 	regions->generation++;
 	if (map != NULL) {
 		map->generation = regions->generation;
 		map->touch = mem_arena_touch(regions->arena);
 	}
 	rcu_set(&regions->table.map, map);
+	return before;
+}
+
+/* The same; the one before goes with `release`. */
+static void publish_and_release(struct vhu_regions *regions, struct mem_map *map, struct vhu_release *release)
+	RUNS_ON(control_thread)
+{
+	const struct mem_map *before;
+
+	dma_withdrawn();
+	before = publish(regions, map);
 	vhu_release_after(release, waits);
 	vhu_release_start(release, before);
 }
@@ -236,10 +245,7 @@ int vhu_regions_add(struct vhu_regions *regions, struct vhu_mapper *mapper, stru
 	regions->mapping[i] = piece->mapping;
 	regions->n++;
 	vhu_mapper_taken(mapper);
-	map->generation = ++regions->generation;
-	map->touch = mem_arena_touch(regions->arena);
-	rcu_set(&regions->table.map, map);
-	rcu_free_in(regions->pending->scope, (void *)(uintptr_t)old);
+	rcu_free_in(regions->pending->scope, (void *)(uintptr_t)publish(regions, map));
 	return 0;
 }
 
@@ -264,7 +270,7 @@ int vhu_regions_remove(struct vhu_regions *regions, const struct vhu_memory_regi
 	regions->n--;
 	memmove(&regions->mapping[at], &regions->mapping[at + 1],
 		(regions->n - (uint32_t)at) * sizeof(regions->mapping[0]));
-	vhu_regions_publish(regions, map, release);
+	publish_and_release(regions, map, release);
 	return 0;
 }
 
@@ -311,7 +317,7 @@ int vhu_regions_replace(struct vhu_regions *regions, struct vhu_mapper *mapper, 
 				regions->mapping[i] = mapper->piece[k].mapping;
 	regions->n = mapper->n;
 	vhu_mapper_taken(mapper);
-	vhu_regions_publish(regions, map, release);
+	publish_and_release(regions, map, release);
 	return 0;
 }
 
@@ -338,7 +344,7 @@ void vhu_regions_clear(struct vhu_regions *regions)
 	for (uint32_t i = 0; i < regions->n; i++)
 		retire(regions, i, release);
 	regions->n = 0;
-	vhu_regions_publish(regions, NULL, release);
+	publish_and_release(regions, NULL, release);
 }
 
 static void unmap_arena(struct disposal_job *job)

@@ -6,13 +6,12 @@
 
 #include "vhu_feature.h"
 #include "vhu_request.h"
-#include "vhu_session.h"
 
 enum {
 	MTU_MIN = 68, /* RFC 791 */
 };
 
-static enum vhu_error vhu_request_bad_value(struct fail *fail, const char *text)
+enum vhu_error vhu_request_bad_value(struct fail *fail, const char *text)
 {
 	fail_set(fail, 0, "%s", text);
 	return VHU_BAD_VALUE;

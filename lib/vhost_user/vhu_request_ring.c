@@ -3,15 +3,8 @@
 #include <linux/virtio_config.h>
 
 #include "vhu_request.h"
-#include "vhu_session.h"
 
 enum { LOG_ADDR_FLAG = 1 };
-
-static enum vhu_error vhu_request_ring_bad_value(struct fail *fail, const char *text)
-{
-	fail_set(fail, 0, "%s", text);
-	return VHU_BAD_VALUE;
-}
 
 /* Agreed upon: what only a packed ring can have is refused before that. */
 static bool packed(const struct vhu_device *device)
@@ -28,7 +21,7 @@ enum vhu_error vhu_set_vring_num(struct vhu_device *device, struct vhu_message *
 	role_assert_control();
 	/* Looked at again when the ring starts: then all of the geometry is known. */
 	if (num == 0 || num > VIRTQ_SIZE_MAX || (!packed(device) && (num & (num - 1)) != 0))
-		return vhu_request_ring_bad_value(fail, "the size of a ring is 1 to 32768, of a split one a power of two");
+		return vhu_request_bad_value(fail, "the size of a ring is 1 to 32768, of a split one a power of two");
 	if (ring->started) {
 		log_limited(&device->log, LOG_INFO, device->name,
 			    "SET_VRING_NUM of running ring %u: it is stopped, and begins anew when it is kicked", ring->index);
@@ -49,9 +42,9 @@ enum vhu_error vhu_set_vring_addr(struct vhu_device *device, struct vhu_message 
 
 	role_assert_control();
 	if ((addr->flags & ~(uint32_t)LOG_ADDR_FLAG) != 0)
-		return vhu_request_ring_bad_value(fail, "unknown flags");
+		return vhu_request_bad_value(fail, "unknown flags");
 	if (addr->desc % 16 != 0 || addr->avail % 2 != 0 || addr->used % 4 != 0)
-		return vhu_request_ring_bad_value(fail, "a part of the ring is misaligned");
+		return vhu_request_bad_value(fail, "a part of the ring is misaligned");
 	if (ring->started && ring->addressed && !same)
 		return VHU_BAD_STATE;
 	ring->desc = addr->desc;
@@ -66,7 +59,7 @@ enum vhu_error vhu_set_vring_base(struct vhu_device *device, struct vhu_message 
 				     struct fail *fail)
 {
 	if (msg->payload.state.num > UINT16_MAX && !packed(device))
-		return vhu_request_ring_bad_value(fail, "the index of a split ring has 16 bits");
+		return vhu_request_bad_value(fail, "the index of a split ring has 16 bits");
 	device->ring[msg->ring].base = device->ring[msg->ring].reported = msg->payload.state.num;
 	device->ring[msg->ring].begun = false;
 	return VHU_OK;
@@ -147,7 +140,7 @@ enum vhu_error vhu_set_vring_enable(struct vhu_device *device, struct vhu_messag
 				       struct fail *fail)
 {
 	if (msg->payload.state.num > 1)
-		return vhu_request_ring_bad_value(fail, "a ring is enabled (1) or disabled (0)");
+		return vhu_request_bad_value(fail, "a ring is enabled (1) or disabled (0)");
 	device->ring[msg->ring].enabled = msg->payload.state.num == 1;
 	return VHU_OK;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 static void replace_fd(struct vhu_ring *ring, int *fd, int with) RUNS_ON(control_thread)
 {
 	disposal_close(ring->account, *fd);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "vhu_device.h"
 #include "vhu_feature.h"
 #include "vhu_message.h"
 
