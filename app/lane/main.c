@@ -266,9 +266,7 @@ int main(void)
 
 	if (getsockopt(LANE_SOCKET, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
 	    type != SOCK_SEQPACKET) {
-		fputs("vuswitch-lane is a part of vuswitch, which starts it for a virtual machine\n"
-		      "that arrives by postcopy migration: there is nothing to be done with it by hand\n",
-		      stderr);
+		fputs("vuswitch-lane is a part of vuswitch, which starts it; nobody starts it by hand\n", stderr);
 		return 2;
 	}
 	error = lane_begin();
