@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "capture_lcore.h"
 
-#include <time.h>
-
 #include "capture_private.h"
 #include "clock.h"
 #include "filter.h"
 #include "pcapng.h"
 #include "share.h"
-
-static uint64_t time_since_1970(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* Writes the first n bytes of the frame to `to`. */
 static void copy_first(const struct frame *frame, uint8_t *to, uint32_t n)
@@ -86,7 +76,7 @@ static struct capture_ring *ring_of(const struct capture_points *points, unsigne
 
 void capture_from_begin(const struct capture_points *points, const struct lcore_ctx *ctx)
 {
-	uint64_t now_ns = time_since_1970();
+	uint64_t now_ns = clock_since_1970_ns();
 
 	for (unsigned int i = 0; i < points->n; i++) {
 		ring_of(points, i, ctx)->held = true;
@@ -181,7 +171,7 @@ uint64_t capture_to_begin(struct frame *const *frames, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++)
 		frames[i]->tx_drop = 0;
-	return time_since_1970();
+	return clock_since_1970_ns();
 }
 
 void capture_to(const struct capture_points *points, const struct lcore_ctx *ctx, struct frame *const *frames, uint16_t n,

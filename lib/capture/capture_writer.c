@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capture_private.h"
@@ -32,14 +31,6 @@ static enum capture_state state_of(struct capture *capture)
 {
 	/* Pairs with set_state(). */
 	return (enum capture_state)atomic_load_explicit(&capture->state, memory_order_acquire);
-}
-
-static uint64_t now_since_1970(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* --- control ----------------------------------------------------------------------------------------------------- */
@@ -135,7 +126,7 @@ static void put_header(struct capture *capture)
 	const char *filter = capture->filter_text[0] != '\0' ? capture->filter_text : NULL;
 	uint32_t snap = capture->options.snap < FRAME_LEN_MAX ? capture->options.snap : 0;
 
-	capture->begun_ns = now_since_1970();
+	capture->begun_ns = clock_since_1970_ns();
 	capture->out_n += pcapng_section(capture->out + capture->out_n, "vuswitch " VUS_VERSION);
 	for (unsigned int i = 0; i < capture->options.ports_n; i++)
 		capture->out_n += pcapng_interface(
@@ -173,7 +164,7 @@ static void put_record(struct capture *capture, const struct capture_record *rec
 
 static void put_statistics(struct capture *capture)
 {
-	uint64_t now_ns = now_since_1970();
+	uint64_t now_ns = clock_since_1970_ns();
 
 	for (unsigned int i = 0; i < capture->options.ports_n; i++) {
 		struct capture_sum sum;

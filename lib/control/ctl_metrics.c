@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <rte_version.h>
 
@@ -599,12 +598,10 @@ struct ctl_metrics *ctl_metrics_create(struct loop *loop, struct vus_switch *sw,
 				       const cpu_set_t *cpus)
 {
 	struct ctl_metrics *metrics = calloc(1, sizeof(*metrics));
-	struct timespec now;
 
 	if (metrics == NULL)
 		return NULL;
-	clock_gettime(CLOCK_REALTIME, &now);
-	metrics->start_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	metrics->start_ns = clock_since_1970_ns();
 	metrics->loop = loop;
 	metrics->sw = sw;
 	metrics->cpus = *cpus;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "watchdog.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -212,14 +211,6 @@ static bool sleeps_in_a_fault(const struct watched *watched)
 	return pread(watched->where, text, sizeof(text), 0) >= 3 && memcmp(text, "-1 ", 3) == 0;
 }
 
-static uint64_t cpu_ns(const struct watched *watched)
-{
-	struct timespec time = {0};
-
-	clock_gettime(watched->cpu, &time);
-	return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-}
-
 static bool stays_in(const struct watched *watched, uint32_t turn)
 {
 	return __atomic_load_n(&watched->note->turn, __ATOMIC_RELAXED) == turn;
@@ -230,10 +221,10 @@ static bool runs_in(const struct watched *watched, uint32_t turn)
 {
 	enum { PAUSE_NS = 60000 };
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	uint64_t before = cpu_ns(watched);
+	uint64_t before = clock_of_ns(watched->cpu);
 
 	ppoll(NULL, 0, &pause, NULL);
-	return stays_in(watched, turn) && cpu_ns(watched) - before >= PAUSE_NS / 2;
+	return stays_in(watched, turn) && clock_of_ns(watched->cpu) - before >= PAUSE_NS / 2;
 }
 
 /* The huge page that a thread clears. It runs, in one turn all the while, and the first page that is absent is a huge one: a
