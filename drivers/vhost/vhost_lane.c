@@ -4,20 +4,6 @@
 
 #include "frame_rate.h"
 
-/* lcores take turns at a lane, a burst each, as they do at a guest's queue. */
-static void lane_take(struct lane_link *link)
-{
-	/* Pairs with lane_leave(). */
-	while (atomic_flag_test_and_set_explicit(&link->busy, memory_order_acquire))
-		__builtin_ia32_pause();
-}
-
-static void lane_leave(struct lane_link *link)
-{
-	/* Pairs with lane_take(). */
-	atomic_flag_clear_explicit(&link->busy, memory_order_release);
-}
-
 static bool ended(struct lane_link *link)
 {
 	/* Pairs with lane_link_end(): `rest` is there. */
@@ -62,14 +48,14 @@ void vhost_lane_deliver(struct port *port, struct lcore_ctx *ctx, struct lane_li
 {
 	const struct vhost_tx_set *set = rcu_get(&vhost_port_of(port)->tx);
 
-	lane_take(link);
+	burst_turn_take(&link->turn);
 	if (ended(link) && set != NULL) {
 		deliver_rest(port, ctx, link, set);
 		vhost_fill_queues(port, ctx, set, frames, n);
 	} else {
 		send_to_lane(port_counters_of(port, ctx), link, frames, n);
 	}
-	lane_leave(link);
+	burst_turn_leave(&link->turn);
 }
 
 /* What comes out of a lane has left the guest's ring: it waits in the lane's. */
@@ -104,9 +90,9 @@ uint16_t vhost_lane_receive(struct vhost_rxq *rxq, struct lcore_ctx *ctx, struct
 	/* There may be no frame for the guest soon: the lcore that polls it sees to the rest. */
 	set = rcu_get(&vhost_port_of(rxq->q.port)->tx);
 	if (set != NULL) {
-		lane_take(link);
+		burst_turn_take(&link->turn);
 		deliver_rest(rxq->q.port, ctx, link, set);
-		lane_leave(link);
+		burst_turn_leave(&link->turn);
 	}
 	return 0;
 }

@@ -47,7 +47,7 @@ struct lane_link *lane_link_create(void)
 		errno = error;
 		return NULL;
 	}
-	atomic_flag_clear(&link->busy);
+	burst_turn_init(&link->turn);
 	link->to_guest.ring = &link->shared->to_guest;
 	link->from_guest.ring = &link->shared->from_guest;
 	atomic_store(&link->shared->len_max, FRAME_LEN_MAX);

@@ -8,7 +8,7 @@
  * struct lane_link is the switch's end. docs/postcopy.md; L6.
  *
  * Context: control creates and frees it. The lcore that polls the port's first receive queue consumes from_guest; any lcore
- * may produce into to_guest, a burst each in turn (`busy`). When the lane has ended in good order (`ended`), lcores consume
+ * may produce into to_guest, a burst each (`turn`). When the lane has ended in good order (`ended`), lcores consume
  * what it left in to_guest too, one at a time.
  */
 #ifndef VUS_LANE_LINK_H
@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "burst_turn.h"
 #include "lane_ring.h"
 #include "port_counters.h"
 
@@ -33,7 +34,7 @@ struct lane_link {
 	int memory_fd; /* of the shared memory: for the lane */
 	int wake_fd;   /* an eventfd: the lane writes it when frames come while their lcore sleeps */
 	struct lane_consumer from_guest;
-	atomic_flag busy;
+	struct burst_turn turn; /* to_guest, or `rest` */
 	struct lane_producer to_guest;
 	atomic_bool ended;	    /* the lane is gone, and orderly */
 	struct lane_consumer rest;  /* once ended: to_guest, from where the lane left off */

@@ -45,7 +45,7 @@ static void fetch_ring(struct virtq *q, struct vnet_ahead *ahead) RUNS_ON(lcore_
 
 	ahead->conf = NULL;
 	ahead->map = rcu_get(&q->memory->map);
-	if (conf == NULL || ahead->map == NULL || virtq_fault(q) != VIRTQ_OK || !vnet_queue_try(q))
+	if (conf == NULL || ahead->map == NULL || virtq_fault(q) != VIRTQ_OK || !burst_turn_try(&q->turn))
 		return;
 	if (!dp->fresh) {
 		ahead->conf = conf;
@@ -56,7 +56,7 @@ static void fetch_ring(struct virtq *q, struct vnet_ahead *ahead) RUNS_ON(lcore_
 		else
 			fetch_split(conf, dp->last_avail, dp->last_used);
 	}
-	vnet_queue_leave(q);
+	burst_turn_leave(&q->turn);
 }
 
 /* What the ring names next, whether it has been made available or not: so it may name the same twice, and each word that is read

@@ -355,13 +355,6 @@ static __attribute__((noinline)) void fill_finished(struct delivery *d, struct f
 	d->cost += (uint32_t)(finish.checksummed + finish.segments) * SHARE_FINISH;
 }
 
-/* Only lcores wait here, and only for one another. */
-static void queue_take(struct virtq *q)
-{
-	while (!vnet_queue_try(q))
-		__builtin_ia32_pause();
-}
-
 /* Asks for the pages of buffers that frames come to later: so they are there in time. Of the furthest that the guest has given,
  * AHEAD at most from here, or of each up to there. */
 static inline __attribute__((always_inline)) void
@@ -400,11 +393,11 @@ void vnet_resume(struct virtq *q)
 {
 	struct virtq_view view;
 
-	queue_take(q);
+	burst_turn_take(&q->turn);
 	if (vnet_view_open(q, &view, NULL) && view.map->touch != NULL)
 		ask_ahead(&view, true);
 	mem_note_close(MEM_NOTE_TO);
-	vnet_queue_leave(q);
+	burst_turn_leave(&q->turn);
 }
 
 uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, uint32_t len_max,
@@ -412,7 +405,7 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 {
 	struct delivery d = {.q = q, .counters = counters, .len_max = len_max};
 
-	queue_take(q);
+	burst_turn_take(&q->turn);
 	if (vnet_view_open(q, &d.view, NULL)) {
 		d.takes_valid = (d.view.conf->features >> VIRTIO_NET_F_GUEST_CSUM & 1) != 0
 					? VIRTIO_NET_HDR_F_DATA_VALID
@@ -433,7 +426,7 @@ uint32_t vnet_deliver(struct virtq *q, struct frame *const *frames, uint16_t n, 
 	}
 	mem_note_close(MEM_NOTE_TO);
 	count(&q->counters.interrupts, d.interrupt);
-	vnet_queue_leave(q);
+	burst_turn_leave(&q->turn);
 	if (d.interrupt)
 		vnet_interrupt(q, &d.view);
 	return d.cost;

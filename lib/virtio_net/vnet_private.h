@@ -36,19 +36,6 @@ static inline __attribute__((always_inline)) bool vnet_view_open(struct virtq *q
 	return __builtin_expect(!view->dp->fresh, 1) || vnet_begin(q, view, counters);
 }
 
-/* lcores take turns at a guest's receive queue, a burst each. */
-static inline bool vnet_queue_try(struct virtq *q)
-{
-	/* Pairs with vnet_queue_leave(): the position as the lcore before us left it. */
-	return !atomic_flag_test_and_set_explicit(&q->busy, memory_order_acquire);
-}
-
-static inline void vnet_queue_leave(struct virtq *q)
-{
-	/* Pairs with vnet_queue_try(). */
-	atomic_flag_clear_explicit(&q->busy, memory_order_release);
-}
-
 /* The guest wrote what no driver writes: the ring is not touched any more. */
 void vnet_break(struct virtq *q, int fault);
 void vnet_interrupt(struct virtq *q, const struct virtq_view *view);

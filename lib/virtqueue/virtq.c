@@ -15,7 +15,8 @@ static bool feature(const struct virtq_setup *setup, unsigned int bit)
 
 void virtq_init(struct virtq *q, const struct mem_table *memory, struct virtq_record *record)
 {
-	*q = (struct virtq){.memory = memory, .busy = ATOMIC_FLAG_INIT};
+	*q = (struct virtq){.memory = memory};
+	burst_turn_init(&q->turn);
 	q->record = record != NULL ? record : &q->own;
 }
 

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "burst_turn.h"
 #include "lines.h"
 #include "mem_map.h"
 #include "rcu.h"
@@ -112,7 +113,7 @@ struct virtq {
 	 * that has the position sets `referenced`: chains are in hand after complete(). */
 	_Atomic bool draining, referenced;
 	struct frame_refs *refs;	/* NULL: every body is copied; set once */
-	atomic_flag busy;		/* to-guest queues: lcores take turns, a burst each */
+	struct burst_turn turn;		/* to-guest queues */
 	struct virtq_record *record;	/* its place in the port's journal, or `own`; set once */
 	struct stall_meter *meter;	/* the device's: what slow interrupts are charged to; NULL: nobody; set once */
 	_Atomic uint32_t spare_ns;	/* that an interrupt may take beyond what is usual and is not charged */

@@ -124,10 +124,10 @@ static void queues_that_are_left_alone(void **state)
 	rcu_set(&rig.table.map, NULL);
 	all_steps(ring, 1);
 	rcu_set(&rig.table.map, rig.map);
-	assert_false(atomic_flag_test_and_set(&ring->q.busy));
+	assert_true(burst_turn_try(&ring->q.turn));
 	all_steps(ring, 1);
-	assert_true(atomic_flag_test_and_set(&ring->q.busy)); /* it is not given back for another */
-	atomic_flag_clear(&ring->q.busy);
+	assert_false(burst_turn_try(&ring->q.turn)); /* it is not given back for another */
+	burst_turn_leave(&ring->q.turn);
 	deliver(ring, 1);
 	atomic_store(&ring->q.fault, VIRTQ_FAULT_HEAD);
 	all_steps(ring, 1);
