@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bridge_snoop.h"
 
+#include <linux/if_ether.h>
 #include <netinet/in.h>
 
 #include "bridge_vlan.h"
+#include "group_types.h"
 
 enum {
-	IPV4_TYPE = 0x0800,
-	IPV6_TYPE = 0x86dd,
 	IPV4_HEADER = 20,
 	IPV6_HEADER = 40,
 	OPTIONS_HEADER = 8, /* of IPv6, at least */
@@ -43,14 +43,14 @@ enum message_is {
 static enum message_is igmp_is(uint8_t type)
 {
 	switch (type) {
-	case 0x12:
-	case 0x16:
-	case 0x17:
-	case 0x22:
+	case IGMP_REPORT_V1:
+	case IGMP_REPORT_V2:
+	case IGMP_LEAVE:
+	case IGMP_REPORT_V3:
 		return IS_REPORT;
-	case 0x11:
-	case 0x30:
-	case 0x32:
+	case IGMP_QUERY:
+	case IGMP_MRD_ADVERTISEMENT:
+	case IGMP_MRD_TERMINATION:
 		return IS_TOLD;
 	default:
 		return IS_OTHER;
@@ -61,13 +61,13 @@ static enum message_is igmp_is(uint8_t type)
 static enum message_is mld_is(uint8_t type)
 {
 	switch (type) {
-	case 131:
-	case 132:
-	case 143:
+	case MLD_REPORT_V1:
+	case MLD_DONE:
+	case MLD_REPORT_V2:
 		return IS_REPORT;
-	case 130:
-	case 151:
-	case 153:
+	case MLD_QUERY:
+	case MLD_MRD_ADVERTISEMENT:
+	case MLD_MRD_TERMINATION:
 		return IS_TOLD;
 	default:
 		return IS_OTHER;
@@ -142,11 +142,11 @@ struct snooped bridge_snoop(const struct group_map *map, const struct frame *fra
 
 	if ((mac & 0xffffff) == 0x5e0001) {
 		packet = packet_of(frame, vlans);
-		return packet.type == IPV4_TYPE ? snoop_ipv4(map, &packet, key) : to_all;
+		return packet.type == ETH_P_IP ? snoop_ipv4(map, &packet, key) : to_all;
 	}
 	if ((mac & 0xffff) == 0x3333) {
 		packet = packet_of(frame, vlans);
-		return packet.type == IPV6_TYPE ? snoop_ipv6(map, &packet, key) : to_all;
+		return packet.type == ETH_P_IPV6 ? snoop_ipv6(map, &packet, key) : to_all;
 	}
 	return to_all;
 }

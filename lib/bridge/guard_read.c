@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "guard.h"
 
+#include "be16.h"
+
 static const enum rx_drop PASS = RX_DROPS;
 
 /* Where things stand in a header. */
@@ -9,7 +11,6 @@ enum {
 	IPV4_SOURCE_AT = 12,
 	IPV4_DESTINATION_AT = 16,
 	IPV6_SOURCE_AT = 8,
-	IPV6_DESTINATION_AT = 24,
 	ARP_OPERATION_AT = 6,
 	ARP_STATION_AT = 8,
 	ARP_SENDER_AT = 14,
@@ -42,11 +43,6 @@ enum {
 	DHCP6_RELAYED = 13,
 	DHCP6_DHCP4_RESPONSE = 21
 };
-
-static inline uint16_t be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /* --- addresses --------------------------------------------------------------------------------------------------- */
 
@@ -113,7 +109,7 @@ static enum rx_drop read_arp(const struct policy_guard *guard, const struct fram
 
 	if (!frame_net_has(frame, net, net->l3, ARP_LEN) || memcmp(arp, ethernet_ipv4, sizeof(ethernet_ipv4)) != 0)
 		return RX_DROP_GUARD_ODD;
-	operation = be16(arp + ARP_OPERATION_AT);
+	operation = be16_at(arp + ARP_OPERATION_AT);
 	if (operation < (reverse ? RARP_REQUEST : ARP_REQUEST) || operation > (reverse ? RARP_REPLY : ARP_REPLY))
 		return RX_DROP_GUARD_ODD;
 	if (operation == RARP_REPLY && (guard->checks & GUARD_DHCP) != 0)
@@ -155,16 +151,16 @@ static enum rx_drop read_udp4(const struct policy_guard *guard, const struct fra
 
 	if (!frame_net_has(frame, net, net->l4, UDP_LEN))
 		return RX_DROP_GUARD_ODD;
-	if (be16(udp + 2) == GUARD_DHCP_CLIENT && (guard->checks & GUARD_DHCP) != 0)
+	if (be16_at(udp + 2) == GUARD_DHCP_CLIENT && (guard->checks & GUARD_DHCP) != 0)
 		return RX_DROP_GUARD_DHCP;
-	if (be16(udp + 2) != GUARD_DHCP_SERVER)
+	if (be16_at(udp + 2) != GUARD_DHCP_SERVER)
 		return unset ? RX_DROP_GUARD_IP : PASS;
 	verdict = read_dhcp_request(guard, frame, net);
 	if (verdict != PASS || !unset)
 		return verdict;
-	return be16(udp) == GUARD_DHCP_CLIENT && udp[UDP_LEN] == DHCP_REQUEST &&
-			       be16(frame->head + net->l3 + IPV4_DESTINATION_AT) == 0xffff &&
-			       be16(frame->head + net->l3 + IPV4_DESTINATION_AT + 2) == 0xffff
+	return be16_at(udp) == GUARD_DHCP_CLIENT && udp[UDP_LEN] == DHCP_REQUEST &&
+			       be16_at(frame->head + net->l3 + IPV4_DESTINATION_AT) == 0xffff &&
+			       be16_at(frame->head + net->l3 + IPV4_DESTINATION_AT + 2) == 0xffff
 		       ? PASS
 		       : RX_DROP_GUARD_IP;
 }
@@ -259,7 +255,7 @@ static enum rx_drop read_udp6(const struct policy_guard *guard, const struct fra
 		return PASS;
 	if (!frame_net_has(frame, net, net->l4, UDP_LEN))
 		return RX_DROP_GUARD_ODD;
-	port = be16(udp + 2);
+	port = be16_at(udp + 2);
 	if (port == GUARD_DHCP6_CLIENT)
 		return RX_DROP_GUARD_DHCP;
 	if (port != GUARD_DHCP6_SERVER)
@@ -316,7 +312,7 @@ static enum rx_drop read_llc(const struct policy_guard *guard, const struct fram
 
 	if (net->type < 3 || (uint32_t)net->l3 + net->type > frame->len || net->l3 + 3u > frame->head_len)
 		return RX_DROP_GUARD_ODD;
-	access = be16(frame->head + net->l3);
+	access = be16_at(frame->head + net->l3);
 	if (access == SPANNING_TREE && (guard->checks & GUARD_BPDU) != 0)
 		return RX_DROP_GUARD_BPDU;
 	if (access == SPANNING_TREE || access == ROUTERS || (guard->checks & GUARD_READS) == 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "frame.h"
 
+#include <linux/if_ether.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_hash_crc.h>
 
+#include "be16.h"
 #include "frame_head.h"
 #include "mem_copy.h"
 
@@ -60,11 +62,6 @@ enum {
 };
 
 /* The head is not aligned to anything once there is a tag. */
-static inline uint16_t be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 static inline uint32_t hash4(const uint8_t *at, uint32_t hash)
 {
 	uint32_t word;
@@ -92,7 +89,7 @@ static uint32_t hash_ipv4(const uint8_t *ip, uint32_t len, uint32_t hash)
 {
 	uint32_t ip_len = (ip[0] & 0x0f) * 4u;
 	uint8_t protocol = ip[9];
-	bool fragment = be16(ip + 6) & 0x3fff; /* more fragments, or an offset: only the first has ports */
+	bool fragment = be16_at(ip + 6) & 0x3fff; /* more fragments, or an offset: only the first has ports */
 
 	hash = hash8(ip + 12, hash);
 	if (fragment || ip_len < IPV4_LEN_MIN || !has_ports(protocol) || len < ip_len + 4)
@@ -120,18 +117,18 @@ uint32_t frame_flow_hash(const struct frame *frame)
 
 	if (len < ETHER_LEN)
 		return 0;
-	type = be16(head + at);
+	type = be16_at(head + at);
 	for (int tags = 0; tags < VLANS_MAX && frame_type_is_tag(type); tags++) {
 		if (len < at + VLAN_LEN + 2)
 			break;
-		hash = rte_hash_crc_4byte(be16(head + at + 2) & 0x0fff, hash);
+		hash = rte_hash_crc_4byte(be16_at(head + at + 2) & 0x0fff, hash);
 		at += VLAN_LEN;
-		type = be16(head + at);
+		type = be16_at(head + at);
 	}
 	at += 2;
-	if (type == 0x0800 && len >= at + IPV4_LEN_MIN && head[at] >> 4 == 4)
+	if (type == ETH_P_IP && len >= at + IPV4_LEN_MIN && head[at] >> 4 == 4)
 		return hash_ipv4(head + at, len - at, hash);
-	if (type == 0x86dd && len >= at + IPV6_LEN && head[at] >> 4 == 6)
+	if (type == ETH_P_IPV6 && len >= at + IPV6_LEN && head[at] >> 4 == 6)
 		return hash_ipv6(head + at, len - at, hash);
 	return hash4(head + 8, hash8(head, hash));
 }

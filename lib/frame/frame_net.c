@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "frame_net.h"
 
+#include "be16.h"
 #include "frame_head.h"
 
 enum { TYPE_AT = 12, TAGS_MAX = 2, IPV4_LEN = 20, IPV6_LEN = 40 };
@@ -20,11 +21,6 @@ enum {
 	EXPERIMENT_2 = 254,
 };
 
-static inline uint16_t be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 static bool find_ipv4(const struct frame *frame, struct frame_net *net)
 {
 	const uint8_t *ip = frame->head + net->l3;
@@ -33,14 +29,14 @@ static bool find_ipv4(const struct frame *frame, struct frame_net *net)
 	if (!frame_net_has(frame, net, net->l3, IPV4_LEN) || ip[0] >> 4 != 4)
 		return false;
 	len = (ip[0] & 0x0fu) * 4;
-	total = be16(ip + 2);
+	total = be16_at(ip + 2);
 	if (len < IPV4_LEN || total < len || net->l3 + total > net->end)
 		return false;
 	net->end = net->l3 + total;
 	net->protocol = ip[9];
 	/* More fragments, or an offset in units of 8 bytes. */
-	net->fragment = (be16(ip + 6) & 0x3fff) != 0;
-	offset = be16(ip + 6) & 0x1fff;
+	net->fragment = (be16_at(ip + 6) & 0x3fff) != 0;
+	offset = be16_at(ip + 6) & 0x1fff;
 	if (net->l3 + len > frame->head_len)
 		return false;
 	net->l4 = offset == 0 ? (uint16_t)(net->l3 + len) : 0;
@@ -102,7 +98,7 @@ static bool find_ipv6(const struct frame *frame, struct frame_net *net)
 
 	if (!frame_net_has(frame, net, net->l3, IPV6_LEN) || ip[0] >> 4 != 6)
 		return false;
-	payload = be16(ip + 4);
+	payload = be16_at(ip + 4);
 	net->protocol = ip[6];
 	/* No length is a jumbogram's (RFC 2675), which no frame is long enough for. */
 	if (at + payload > net->end || (payload == 0 && net->protocol != NO_NEXT))
@@ -118,7 +114,7 @@ static bool find_ipv6(const struct frame *frame, struct frame_net *net)
 			if (net->fragment)
 				return false;
 			net->fragment = true;
-			if ((be16(header + 2) & 0xfff8) != 0) {
+			if ((be16_at(header + 2) & 0xfff8) != 0) {
 				net->protocol = header[0];
 				return true;
 			}
@@ -140,7 +136,7 @@ bool frame_net_find(const struct frame *frame, struct frame_net *net)
 
 	*net = (struct frame_net){.end = frame->len};
 	for (int tags = 0; at + 2 <= frame->head_len; tags++, at += FRAME_TAG) {
-		uint16_t type = be16(frame->head + at);
+		uint16_t type = be16_at(frame->head + at);
 
 		if (frame_type_is_tag(type)) {
 			if (tags == TAGS_MAX)

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "be16.h"
 #include "group_wire.h"
 
 /* A part of a frame that is still to be read. */
@@ -19,11 +20,6 @@ struct part {
 struct addressed {
 	const uint8_t *mac, *ip;
 };
-
-static uint16_t get16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */
 
@@ -105,7 +101,7 @@ static size_t record_len(enum group_family family, struct part rest)
 
 	if (rest.len < record_bytes(family))
 		return 0;
-	len = record_bytes(family) + get16(rest.at + 2) * group_address_bytes(family) + 4u * rest.at[1];
+	len = record_bytes(family) + be16_at(rest.at + 2) * group_address_bytes(family) + 4u * rest.at[1];
 	return len <= rest.len ? len : 0;
 }
 
@@ -116,7 +112,7 @@ static int read_records(struct part body, struct group_message *m)
 
 	m->kind = GROUP_MESSAGE_REPORT;
 	m->records = rest.at;
-	m->records_n = get16(body.at + 6);
+	m->records_n = be16_at(body.at + 6);
 	for (uint16_t i = 0; i < m->records_n; i++) {
 		size_t len = record_len(m->family, rest);
 		struct group_address group;
@@ -174,8 +170,8 @@ bool group_message_next(struct group_message *m, struct group_record *record)
 		return true;
 	}
 	record->group = address_at(m->family, at + 4);
-	record->what = meaning_of(at[0], get16(at + 2));
-	m->records += record_bytes(m->family) + get16(at + 2) * group_address_bytes(m->family) + 4u * at[1];
+	record->what = meaning_of(at[0], be16_at(at + 2));
+	m->records += record_bytes(m->family) + be16_at(at + 2) * group_address_bytes(m->family) + 4u * at[1];
 	return true;
 }
 
@@ -188,7 +184,7 @@ static int read_query_more(struct part body, size_t at, struct group_message *m)
 
 	if (body.len < at + 4)
 		return -EBADMSG;
-	sources = get16(body.at + at + 2);
+	sources = be16_at(body.at + at + 2);
 	if (body.len - at - 4 < sources * group_address_bytes(m->family))
 		return -EBADMSG;
 	m->suppress = (body.at[at] & 8) != 0;
@@ -244,9 +240,9 @@ static int read_mld_query(struct part body, struct addressed to, struct group_me
 
 	m->kind = GROUP_MESSAGE_QUERY;
 	m->group = address_at(m->family, body.at + 8);
-	m->response_ms = get16(body.at + 4);
+	m->response_ms = be16_at(body.at + 4);
 	if (body.len > MLD_BYTES) {
-		m->response_ms = code16(get16(body.at + 4));
+		m->response_ms = code16(be16_at(body.at + 4));
 		error = read_query_more(body, MLD_BYTES, m);
 	}
 	return error != 0 ? error : check_query(m, to);
@@ -276,14 +272,14 @@ static int read_pim(struct part body, struct group_message *m)
 	for (; at < body.len; at += len) {
 		if (body.len - at < 4)
 			return -EBADMSG;
-		len = 4u + get16(body.at + at + 2);
+		len = 4u + be16_at(body.at + at + 2);
 		if (len > body.len - at)
 			return -EBADMSG;
-		if (get16(body.at + at) != HOLDTIME)
+		if (be16_at(body.at + at) != HOLDTIME)
 			continue;
 		if (len != 6)
 			return -EBADMSG;
-		hold_s = get16(body.at + at + 4);
+		hold_s = be16_at(body.at + at + 4);
 	}
 	m->kind = hold_s > 0 ? GROUP_MESSAGE_ROUTER : GROUP_MESSAGE_ROUTER_GONE;
 	m->hold_ms = hold_s * 1000;
@@ -323,13 +319,13 @@ static int read_ipv4(const uint8_t *mac, struct part packet, struct group_messag
 	if (packet.len < IPV4_BYTES || ip[0] >> 4 != 4)
 		return -EBADMSG;
 	header = 4u * (ip[0] & 0xf);
-	len = get16(ip + 2);
+	len = be16_at(ip + 2);
 	if (header < IPV4_BYTES || len < header || len > packet.len || group_wire_sum(0, ip, header) != 0xffff)
 		return -EBADMSG;
 	if (ip[9] != IPPROTO_IGMP && ip[9] != IPPROTO_PIM)
 		return -ENOMSG;
 	/* A fragment, or from beyond the link, or from a group. */
-	if ((get16(ip + 6) & 0x3fff) != 0 || ip[8] != 1 || ip[12] >> 4 == 0xe)
+	if ((be16_at(ip + 6) & 0x3fff) != 0 || ip[8] != 1 || ip[12] >> 4 == 0xe)
 		return -EBADMSG;
 	m->family = GROUP_IPV4;
 	m->from = address_at(GROUP_IPV4, ip + 12);
@@ -384,7 +380,7 @@ static size_t read_hop_by_hop(struct part options)
 		}
 		if (end - at < 2 || option[1] + 2u > end - at)
 			return 0;
-		alert |= option[0] == IPV6_OPTION_ALERT && option[1] == 2 && get16(option + 2) == 0;
+		alert |= option[0] == IPV6_OPTION_ALERT && option[1] == 2 && be16_at(option + 2) == 0;
 		at += option[1] + 2u;
 	}
 	return alert ? end : 0;
@@ -397,7 +393,7 @@ static int read_ipv6(const uint8_t *mac, struct part packet, struct group_messag
 	size_t options = 0;
 	uint8_t protocol;
 
-	if (packet.len < IPV6_BYTES || ip[0] >> 4 != 6 || get16(ip + 4) > packet.len - IPV6_BYTES)
+	if (packet.len < IPV6_BYTES || ip[0] >> 4 != 6 || be16_at(ip + 4) > packet.len - IPV6_BYTES)
 		return -EBADMSG;
 	if (ip[6] != IPPROTO_HOPOPTS && ip[6] != IPPROTO_PIM)
 		return -ENOMSG;
@@ -406,7 +402,7 @@ static int read_ipv6(const uint8_t *mac, struct part packet, struct group_messag
 	/* RFC 3810, 5.1.14 and 5.2.13: from a link-local address; a host that has none yet reports from none. */
 	if (ip[7] != 1 || !(group_address_is_none(&m->from) || (ip[8] == 0xfe && (ip[9] & 0xc0) == 0x80)))
 		return -EBADMSG;
-	body = (struct part){ip + IPV6_BYTES, get16(ip + 4)};
+	body = (struct part){ip + IPV6_BYTES, be16_at(ip + 4)};
 	protocol = ip[6];
 	if (protocol == IPPROTO_HOPOPTS) {
 		if (body.len >= 8 && body.at[0] != IPPROTO_ICMPV6)
@@ -433,14 +429,14 @@ int group_message_read(const uint8_t *frame, size_t len, struct group_message *m
 		return -EBADMSG;
 	packet = (struct part){frame + ETHERNET_BYTES, len - ETHERNET_BYTES};
 	*m = (struct group_message){.records_n = 0};
-	type = get16(frame + ETHERNET_BYTES - 2);
-	if (type == ETHERNET_TAG || type == ETHERNET_SERVICE_TAG) {
+	type = be16_at(frame + ETHERNET_BYTES - 2);
+	if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
 		if (packet.len < 4)
 			return -EBADMSG;
-		type = get16(packet.at + 2);
+		type = be16_at(packet.at + 2);
 		packet = (struct part){packet.at + 4, packet.len - 4};
 	}
-	if (type == ETHERNET_IPV4)
+	if (type == ETH_P_IP)
 		return read_ipv4(frame, packet, m);
-	return type == ETHERNET_IPV6 ? read_ipv6(frame, packet, m) : -ENOMSG;
+	return type == ETH_P_IPV6 ? read_ipv6(frame, packet, m) : -ENOMSG;
 }

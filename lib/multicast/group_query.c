@@ -55,11 +55,11 @@ static uint8_t *write_ethernet(const struct group_query *q, const struct group_a
 	group_mac(q->family, to, frame);
 	memcpy(frame + 6, q->mac, 6);
 	if (q->vlan != 0) {
-		put16(at, ETHERNET_TAG);
+		put16(at, ETH_P_8021Q);
 		put16(at + 2, q->vlan);
 		at += 4;
 	}
-	put16(at, q->family == GROUP_IPV4 ? ETHERNET_IPV4 : ETHERNET_IPV6);
+	put16(at, q->family == GROUP_IPV4 ? ETH_P_IP : ETH_P_IPV6);
 	return at + 2;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* group_wire.h: numbers and checksums of the messages of group_message.h and group_query.h.
+/* group_wire.h: lengths and checksums of the messages of group_message.h and group_query.h; lib/multicast only.
  *
  * Context: any thread.
  * Units: bytes.
@@ -7,46 +7,21 @@
 #ifndef VUS_GROUP_WIRE_H
 #define VUS_GROUP_WIRE_H
 
+#include <linux/if_ether.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
 #include <rte_ip.h>
 
+#include "group_types.h"
+
 enum {
 	ETHERNET_BYTES = 14,
-	ETHERNET_IPV4 = 0x0800,
-	ETHERNET_IPV6 = 0x86dd,
-	ETHERNET_TAG = 0x8100,
-	ETHERNET_SERVICE_TAG = 0x88a8,
 	IPV4_BYTES = 20,
 	IPV6_BYTES = 40,
 	IPV6_OPTION_PAD1 = 0,
 	IPV6_OPTION_ALERT = 5, /* RFC 2711 */
-};
-
-/* Types of IGMP messages. */
-enum {
-	IGMP_BYTES = 8,
-	IGMP_QUERY = 0x11,
-	IGMP_REPORT_V1 = 0x12,
-	IGMP_REPORT_V2 = 0x16,
-	IGMP_LEAVE = 0x17,
-	IGMP_REPORT_V3 = 0x22,
-	IGMP_MRD_ADVERTISEMENT = 0x30, /* RFC 4286 */
-	IGMP_MRD_TERMINATION = 0x32,
-};
-
-/* Types of ICMPv6 messages. */
-enum {
-	MLD_BYTES = 24,
-	MRD_IPV6_BYTES = 4,
-	MLD_QUERY = 130,
-	MLD_REPORT_V1 = 131,
-	MLD_DONE = 132,
-	MLD_REPORT_V2 = 143,
-	MLD_MRD_ADVERTISEMENT = 151, /* RFC 4286 */
-	MLD_MRD_TERMINATION = 153,
 };
 
 /* The sum (RFC 1071) of what was summed before, and of these bytes; 0xffff if a right checksum is among them. */
