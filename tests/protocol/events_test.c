@@ -229,15 +229,6 @@ static void guest_arrives_by_postcopy(void **state)
 	guest_close(peer);
 }
 
-static void ask_ok(const char *request)
-{
-	json_t *answer = fg_switch_ask(&fixture.sw, request);
-
-	if (answer == NULL || json_object_get(answer, "error") != NULL)
-		fail_msg("%s: %s", request, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
-	json_decref(answer);
-}
-
 /* By a frame of spanning tree, for a second. */
 static void port_is_closed_and_changed(void **state)
 {

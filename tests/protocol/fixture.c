@@ -443,6 +443,23 @@ int fixture_check(void **state)
 	return err;
 }
 
+void ask_ok(const char *line)
+{
+	json_t *answer = fg_switch_ask(&fixture.sw, line);
+
+	if (answer == NULL || json_object_get(answer, "error") != NULL)
+		fail_msg("%s: %s", line, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
+	json_decref(answer);
+}
+
+void ask_port_ok(const char *what, const char *port, const char *options)
+{
+	char line[768];
+
+	snprintf(line, sizeof(line), "{\"command\": \"port.%s\", \"port\": {\"name\": \"%s\"%s}}\n", what, port, options);
+	ask_ok(line);
+}
+
 static void keep_most(double *most, double ms)
 {
 	*most = ms > *most ? ms : *most;

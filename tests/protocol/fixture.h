@@ -132,6 +132,11 @@ enum verdict verdict_of_state(struct fg_session *, uint32_t request, uint32_t in
 void assert_no(enum verdict, const char *what);
 void assert_yes(enum verdict, const char *what);
 
+/* The control socket does what this line asks for. */
+void ask_ok(const char *line);
+/* "add" or "set" of a port, with these options of it behind its name: ", \"access\": 20". */
+void ask_port_ok(const char *what, const char *port, const char *options);
+
 /* How long answers of the control socket took at most: by the clock, and without what its thread and we waited for a CPU, which
  * is the same however many want one. */
 struct answers {

@@ -51,15 +51,6 @@ static void await_groups(const char *words, bool wanted)
 	}
 }
 
-static void ask_ok(const char *line)
-{
-	json_t *answer = fg_switch_ask(&fixture.sw, line);
-
-	if (answer == NULL || json_object_get(answer, "error") != NULL)
-		fail_msg("%s: %s", line, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
-	json_decref(answer);
-}
-
 static void add_port(const char *name, const char *bridge)
 {
 	char line[300];

@@ -44,15 +44,6 @@ struct made {
 
 static unsigned int compared, skipped, dropped_by_bridge, refused, cut, punted, mirrored;
 
-static void ask_ok(const char *line)
-{
-	json_t *answer = fg_switch_ask(&fixture.sw, line);
-
-	if (answer == NULL || json_object_get(answer, "error") != NULL)
-		fail_msg("%s: %s", line, answer != NULL ? json_string_value(json_object_get(answer, "error")) : "no answer");
-	json_decref(answer);
-}
-
 /* --- options ------------------------------------------------------------------------------------------------------- */
 
 static const char *one_of(const char *const *values, unsigned int n)
