@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* main.c: vuswitch on one screen: parse, create, wire, run, stop. */
+/* main.c: parse, create, wire, run, stop. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,37 +16,29 @@
 #include <rte_version.h>
 
 #include "capabilities.h"
-#include "changes.h"
 #include "clock.h"
 #include "complete_line.h"
 #include "confine.h"
 #include "corpse.h"
 #include "ctl_metrics.h"
-#include "ctl_socket.h"
 #include "ctl_telemetry.h"
-#include "doorbell.h"
 #include "eal.h"
 #include "ethdev_port.h"
-#include "heartbeat.h"
-#include "last_good.h"
 #include "lcore.h"
 #include "log.h"
-#include "loop.h"
 #include "mem_arena.h"
 #include "notify.h"
-#include "options.h"
-#include "watchdog.h"
 #include "poke.h"
 #include "predecessor.h"
 #include "rcu.h"
 #include "rights.h"
 #include "running.h"
-#include "signals.h"
 #include "spare_cpus.h"
-#include "switch.h"
 #include "thread_kind.h"
 #include "vhost_port.h"
 #include "vus_version.h"
+#include "vuswitch.h"
+#include "watchdog.h"
 
 /* SIGTERM to the end: under a second, whatever a device's close may take. With a sanitizer, which tells what stays behind as a
  * leak, ports have longer to close. */
@@ -61,207 +52,12 @@ enum { DESCRIPTORS_ROOM = 16384 };
 
 const struct port_driver *const port_drivers[] = {&vhost_port_driver, &ethdev_port_driver, NULL};
 
-struct vuswitch {
-	struct options options;
-	bool eal; /* started */
-	struct doorbell reports_bell;
-	struct loop *loop;
-	struct signals signals;
-	struct vus_switch *sw;
-	struct ctl_socket *ctl;
-	struct changes *changes;
-	struct ctl_metrics *metrics;
-	struct last_good last_good;
-	struct heartbeat heartbeat;
-	unsigned int failed; /* bridges and ports that could not be made of what was applied last */
-	char *text;	     /* of the file that was applied, until it is known whether all of it could be made */
-	size_t text_len;
-	struct fail state; /* why what requests had added is not there, or "" */
-	bool reloading;	     /* the service manager waits for the end of it */
-	bool settled;	     /* vuswitch_settled() was told of what was applied last */
-	bool runs;	     /* the loop is about to run */
-	bool ready;	     /* all of the first configuration has come, and the service manager was told */
-	bool cannot_begin;   /* ... or not all of it could be made */
-};
-
 static void vuswitch_stop(void *arg)
 {
 	struct vuswitch *vus = arg;
 
 	role_assert_control();
 	loop_stop(vus->loop);
-}
-
-static void vuswitch_tell_state(struct vuswitch *vus) RUNS_ON(control_thread)
-{
-	const struct config *config = switch_config(vus->sw);
-	unsigned int ports = switch_ports_n(vus->sw);
-	char failed[48] = "";
-
-	if (vus->failed == SWITCH_NOT_TAKEN)
-		snprintf(failed, sizeof(failed), " (no memory for other ones)");
-	else if (vus->failed > 0)
-		snprintf(failed, sizeof(failed), " (%u could not be made)", vus->failed);
-	notify("READY=1\nSTATUS=%u port%s%s%s%.200s%s%.400s", ports, ports == 1 ? "" : "s", failed,
-	       config->file != NULL ? ", as in " : "", config->file != NULL ? config->file : "",
-	       config->in_place_of != NULL ? ", because: " : "",
-	       config->in_place_of != NULL ? config->in_place_of : "");
-}
-
-/* last_good_keep() is done. */
-static void vuswitch_kept(void *arg)
-{
-	struct vuswitch *vus = arg;
-
-	role_assert_control();
-	/* The file before may have been on its way to the disk still, or another one is being read. */
-	if (!vus->settled || changes_reload_is_due(vus->changes))
-		return;
-	if (vus->reloading)
-		vuswitch_tell_state(vus);
-	vus->reloading = false;
-}
-
-/* Takes the text of a file from `config`, or nothing; the one before is dropped. */
-static void take_text(struct vuswitch *vus, struct config *config)
-{
-	free(vus->text);
-	vus->text = config != NULL ? config->text : NULL;
-	vus->text_len = config != NULL ? config->text_len : 0;
-	if (config != NULL)
-		config->text = NULL;
-}
-
-/* Whether all is there that is no request's: a start that cannot have that is none. */
-static bool file_is_made(const struct vuswitch *vus) RUNS_ON(control_thread)
-{
-	const struct config *config = switch_config(vus->sw);
-	bool made = vus->failed != SWITCH_NOT_TAKEN;
-
-	for (unsigned int i = 0; i < config->bridges_n; i++)
-		made = made && (config->bridges[i].from == CONFIG_FROM_REQUEST ||
-				switch_bridge_progress(vus->sw, config->bridges[i].name) != SWITCH_FAILED);
-	for (unsigned int i = 0; i < config->ports_n; i++)
-		made = made && (config->ports[i].from == CONFIG_FROM_REQUEST ||
-				switch_port_progress(vus->sw, config->ports[i].name, NULL) != SWITCH_FAILED);
-	return made;
-}
-
-/* A reload that replaces the first configuration before all of it has come ends nothing, whatever can be made of it. */
-static bool is_too_little(const struct vuswitch *vus) RUNS_ON(control_thread)
-{
-	return vus->failed > 0 && switch_config(vus->sw)->in_place_of == NULL && !vus->reloading && !file_is_made(vus);
-}
-
-/* All of the first configuration is there, or as much of it as can be. False, logged: it is too little, and the switch is to
- * end. */
-static bool vuswitch_begin(struct vuswitch *vus) RUNS_ON(control_thread)
-{
-	bool fall_back = switch_config(vus->sw)->in_place_of != NULL;
-	unsigned int ports = switch_ports_n(vus->sw);
-
-	if (is_too_little(vus)) {
-		log_error("vuswitch", "ends, because %u of its ports and bridges could not be made", vus->failed);
-		return false;
-	}
-	vus->ready = true;
-	for (unsigned int i = 0; i < lcores_n(); i++)
-		log_info("vuswitch", "lcore %u polls on CPU %d%s", lcore_id(lcore_at(i)),
-			 lcore_cpu(lcore_at(i)),
-			 vus->options.busy_poll ? " without rest" : ", and sleeps when idle");
-	log_info("vuswitch", "ready: %u port%s%s; vusctl --control %s", ports, ports == 1 ? "" : "s",
-		 fall_back ? " of the last good configuration" : "", vus->options.control);
-	vuswitch_tell_state(vus);
-	return true;
-}
-
-/* A file of which all could be made is kept, when the last port has come that waited for another one to go. What of requests
- * could not be made is not the file's. */
-static void vuswitch_settled(void *arg, unsigned int failed)
-{
-	struct vuswitch *vus = arg;
-	char *text = vus->text;
-
-	role_assert_control();
-	vus->text = NULL;
-	vus->settled = true;
-	vus->failed = failed;
-	if (failed == SWITCH_NOT_TAKEN)
-		log_error("vuswitch", "no memory for the configuration; nothing was changed");
-	else if (vus->reloading && failed > 0)
-		log_error("vuswitch", "configuration read again, but %u of its ports and bridges could not be made",
-			  failed);
-	else if (vus->reloading)
-		log_info("vuswitch", "configuration read again");
-	if (!file_is_made(vus) || switch_config(vus->sw)->in_place_of != NULL) {
-		free(text);
-		text = NULL;
-	}
-	last_good_keep(&vus->last_good, text, vus->text_len);
-	if (vus->runs && !vus->ready && !vuswitch_begin(vus)) {
-		vus->cannot_begin = true;
-		loop_stop(vus->loop);
-	}
-}
-
-static void vuswitch_warn(void *arg, const char *line)
-{
-	(void)arg;
-	log_warn("vuswitch", "%s", line);
-}
-
-static void vuswitch_tell_change(void *arg, const struct config_told *told)
-{
-	(void)arg;
-	log_info("vuswitch", "%s", told->line);
-}
-
-/* On the loop's helper; the options do not change. */
-static int vuswitch_read_config(void *arg, struct tree *requests, struct config *config, struct fail *fail)
-{
-	const struct vuswitch *vus = arg;
-
-	return options_read_config(&vus->options, requests, config, fail);
-}
-
-static void vuswitch_take_config(void *arg, struct config *config, const struct fail *fail)
-{
-	struct vuswitch *vus = arg;
-
-	role_assert_control();
-	if (config == NULL) {
-		log_error("vuswitch", "nothing was changed: %s", fail->text);
-		if (!changes_reload_is_due(vus->changes))
-			notify("%sSTATUS=nothing was changed: %s", vus->ready ? "READY=1\n" : "", fail->text);
-		return;
-	}
-	config_tell_changes(switch_config(vus->sw), config, vuswitch_tell_change, NULL);
-	vus->reloading = true;
-	vus->settled = false;
-	take_text(vus, config);
-	config_tell_idle(config, vuswitch_warn, NULL);
-	/* switch_apply() may answer whoever has asked. */
-	ctl_metrics_apply(vus->metrics, &config->options);
-	switch_apply(vus->sw, config);
-}
-
-static const char *vuswitch_failed(void *arg, unsigned int i)
-{
-	const struct vuswitch *vus = arg;
-
-	role_assert_control();
-	return ctl_metrics_failed(vus->metrics, i);
-}
-
-/* Notifies the service manager when it begins and ends: `systemctl reload` returns when the new configuration is in force,
- * and on the disk as the last good one. */
-static void vuswitch_reload(void *arg)
-{
-	struct vuswitch *vus = arg;
-
-	role_assert_control();
-	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / NS_PER_US);
-	changes_reload(vus->changes);
 }
 
 /* Each VM port needs a handful of descriptors a queue, and one for each slot of memory on its way in. The kernel's table of them
@@ -449,7 +245,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	if (vus->options.confine != CONFINE_OFF && loop_device_thread(vus->loop) != 0)
 		return -1;
 	thread_begins(THREAD_CONTROL);
-	take_text(vus, config);
+	vuswitch_take_text(vus, config);
 	make_state_folder(vus);
 	set_aside_state(vus);
 	config_tell_idle(config, vuswitch_warn, NULL);
@@ -460,7 +256,7 @@ static int run(struct vuswitch *vus, struct config *config) RUNS_ON(control_thre
 	vus->failed = switch_catch_up(vus->sw);
 	vus->runs = true;
 	/* Devices start on a thread of their own, and VMs are served meanwhile. */
-	if ((vus->settled || is_too_little(vus)) && !vuswitch_begin(vus))
+	if ((vus->settled || vuswitch_has_too_little(vus)) && !vuswitch_begin(vus))
 		return -1;
 	ctl_telemetry_start(vus->loop, vus->sw);
 	ctl_metrics_apply(vus->metrics, &switch_config(vus->sw)->options);
@@ -485,7 +281,7 @@ static void vuswitch_drain(struct vuswitch *vus) RUNS_ON(control_thread)
 	/* That every port goes needs no line each. */
 	log_set_level(LOG_WARN);
 	switch_on_settled(vus->sw, NULL, NULL);
-	take_text(vus, NULL);
+	vuswitch_take_text(vus, NULL);
 	switch_end(vus->sw);
 	switch_apply(vus->sw, &nothing);
 	config_free(&nothing);
