@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "frame_segment.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include <rte_byteorder.h>

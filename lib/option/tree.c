@@ -2,8 +2,8 @@
 #include "tree.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

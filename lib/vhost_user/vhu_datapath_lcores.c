@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lcores as a data path (vhu_datapath.h): a ring runs while its geometry is published and its owner polls it. */
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "frame_ref.h"

@@ -2,7 +2,6 @@
 #include "vhu_folder.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>

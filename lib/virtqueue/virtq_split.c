@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "virtq_split.h"
 
-#include <errno.h>
 #include <stddef.h>
 
 #include "vus_limits.h"
