@@ -50,7 +50,7 @@ struct sorting {
 	bool left;     /* a flood, for a later visit: and the burst with it */
 };
 
-/* Frames that were counted as sent and went nowhere. */
+/* Frames that were counted as sent, or are about to be, and go nowhere. */
 static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, struct frame **frames,
 					   uint16_t n) RUNS_ON(lcore_thread)
 {
@@ -94,7 +94,7 @@ static __attribute__((noinline)) bool judge_each(struct sorting *s, struct outbo
 	return retags;
 }
 
-/* The same on a vlan-aware bridge. */
+/* send_outbox() on a vlan-aware bridge. */
 static __attribute__((noinline)) void send_outbox_vlan(struct sorting *s, struct outbox *out) RUNS_ON(lcore_thread)
 {
 	const struct policy *policy = rcu_get(&out->port->policy);
@@ -260,8 +260,8 @@ static struct flooding flood(struct sorting *s, uint32_t from) RUNS_ON(lcore_thr
 	return flooding;
 }
 
-/* Remembers what is being flooded, and where it was left. */
-static __attribute__((noinline)) void leave(struct sorting *s, uint32_t at)
+/* Remembers what is being flooded, and the member that it was left at. */
+static __attribute__((noinline)) void leave(struct sorting *s, uint32_t next)
 {
 	struct burst *burst = s->in.ctx->burst;
 
@@ -271,7 +271,7 @@ static __attribute__((noinline)) void leave(struct sorting *s, uint32_t at)
 
 		burst->flooded[at / 64] |= UINT64_C(1) << at % 64;
 	}
-	burst->port = (uint16_t)at;
+	burst->port = (uint16_t)next;
 	s->left = true;
 }
 
@@ -433,9 +433,9 @@ static __attribute__((noinline)) verdict_t settle(struct sorting *s, struct fram
 }
 
 /* The frames of the burst from number `i` on. Of most ports constants: `vlans`, whether the bridge is vlan-aware; `guards`,
- * whether the port has some; and `strict`, whether it has a filter for what comes from it, or captures. */
+ * whether the port has some; and `inspects`, whether it has a filter for what comes from it, or captures. */
 static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
-								uint32_t i, bool vlans, bool guards, bool strict)
+								uint32_t i, bool vlans, bool guards, bool inspects)
 	RUNS_ON(lcore_thread)
 {
 	bool passes_plain = guards && bridge_guard_passes_plain(&s->in);
@@ -449,22 +449,22 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		uint16_t fid;
 		verdict_t verdict = bridge_ingress(frame, &fid);
 
-		if (strict && s->in.capture != NULL)
+		if (inspects && s->in.capture != NULL)
 			capture_from(s->in.capture, ctx, frame);
 		if (vlans && verdict == VERDICT_PASS) {
 			verdict = bridge_vlan_ingress(s->in.vlan, untagged, frame, &tagging);
 			fid = tagging_fid(tagging);
 		}
-		if ((guards || (strict && s->in.filter != NULL)) && __builtin_expect(frame_needs_offload(frame), 0) &&
+		if ((guards || (inspects && s->in.filter != NULL)) && __builtin_expect(frame_needs_offload(frame), 0) &&
 		    verdict == VERDICT_PASS)
 			verdict = settle(s, frame);
 		if (guards && verdict == VERDICT_PASS)
 			verdict = bridge_guard(&s->in, passes_plain, q->port->bridge, frame, fid);
-		if (strict && s->in.filter != NULL && verdict == VERDICT_PASS)
+		if (inspects && s->in.filter != NULL && verdict == VERDICT_PASS)
 			verdict = bridge_filter_ingress(&s->in, frame, &outcome);
 		if (__builtin_expect(verdict != VERDICT_PASS, 0)) {
 			count_rx_drop(s->counters, verdict, 1, frame);
-			if (strict && s->in.capture != NULL)
+			if (inspects && s->in.capture != NULL)
 				capture_from_dropped(s->in.capture, ctx, frame, verdict);
 			continue;
 		}
@@ -474,11 +474,11 @@ static inline __attribute__((always_inline)) void sort_burst_as(struct sorting *
 		if (to == s->last_to) {
 			s->last->frame[s->last->n++] = frame;
 		} else if (__builtin_expect(!sort_frame(s, frame, to), 0)) {
-			if (strict && s->in.capture != NULL)
+			if (inspects && s->in.capture != NULL)
 				capture_from_undo(s->in.capture, ctx, frame);
 			break;
 		}
-		if (strict && s->in.filter != NULL)
+		if (inspects && s->in.filter != NULL)
 			bridge_filter_passed(&s->in, &outcome);
 		s->ok++;
 		s->bytes += frame->len;
@@ -500,7 +500,7 @@ static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, stru
 	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true, false);
 }
 
-static __attribute__((noinline)) void sort_burst_strict(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
+static __attribute__((noinline)) void sort_burst_inspected(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
 	RUNS_ON(lcore_thread)
 {
 	if (s->in.capture != NULL)
@@ -514,7 +514,7 @@ static inline __attribute__((always_inline)) void sort_burst(struct sorting *s, 
 							     uint32_t i) RUNS_ON(lcore_thread)
 {
 	if (__builtin_expect(s->in.filter != NULL || s->in.capture != NULL, 0))
-		sort_burst_strict(s, ctx, q, i);
+		sort_burst_inspected(s, ctx, q, i);
 	else if (__builtin_expect(s->in.guard != NULL, 0))
 		sort_burst_guarded(s, ctx, q, i);
 	else if (__builtin_expect(s->in.vlan != NULL, 0))
