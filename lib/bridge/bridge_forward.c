@@ -35,7 +35,7 @@ struct sorting {
 	struct outbox *last;
 	uint16_t outboxes;
 	struct outbox outbox[BURST_MAX];
-	/* On a vlan-aware bridge: how the last frame is tagged, and whether those that are held back for ports are not all like it. */
+	/* On a vlan-aware bridge: how the last frame is tagged, and whether some that are held back for ports are not like it. */
 	uint32_t tagging;
 	bool mixed;
 	uint16_t floods;
@@ -63,8 +63,9 @@ static __attribute__((noinline)) void drop(struct sorting *s, enum rx_drop why, 
 			capture_from_dropped(s->in.capture, s->in.ctx, frames[i], why);
 }
 
-/* On a vlan-aware bridge, frames that are not all alike: the port may have left the VLAN of some. What is left of `out` is to leave
- * by it; whether a tag of theirs is pushed or popped first. */
+/* On a vlan-aware bridge, frames that are not all alike: the port may have left the VLAN of some. Those that are to leave by it
+ * are what `out` has then.
+ * Returns: whether a tag of theirs is pushed or popped first. */
 static __attribute__((noinline)) bool judge_each(struct sorting *s, struct outbox *out, const struct policy_vlan *vlan)
 	RUNS_ON(lcore_thread)
 {
@@ -500,8 +501,8 @@ static __attribute__((noinline)) void sort_burst_guarded(struct sorting *s, stru
 	sort_burst_as(s, ctx, q, i, s->in.vlan != NULL, true, false);
 }
 
-static __attribute__((noinline)) void sort_burst_inspected(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q, uint32_t i)
-	RUNS_ON(lcore_thread)
+static __attribute__((noinline)) void sort_burst_inspected(struct sorting *s, struct lcore_ctx *ctx, struct port_rxq *q,
+							     uint32_t i) RUNS_ON(lcore_thread)
 {
 	if (s->in.capture != NULL)
 		capture_from_begin(s->in.capture, ctx);
