@@ -45,7 +45,6 @@ void only_ascii(char *text)
 void one_line(char *text, size_t size)
 {
 	bool cut = false;
-
 	size_t len = strlen(text);
 
 	for (size_t i = 0; i < len; i++) {
