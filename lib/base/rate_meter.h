@@ -63,7 +63,8 @@ void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *lim
 void rate_meter_copy(struct rate_meter *copy, const struct rate_meter *meter);
 /* Sets a meter that nobody else knows yet to what `from` is, which goes on under another limit: what is there, or is owed, stays
  * as much, up to the burst of the new limit. So what comes under limits that change is no more than each allows in its time, and
- * the largest burst; and what waited long under a low rate does not under a higher one. Without a limit before, the burst is there. */
+ * the largest burst; and what waited long under a low rate does not under a higher one. Without a limit before, the burst is
+ * there. */
 void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
 		      const struct rate_limit *was, uint64_t now_ns);
 /* Takes from a meter that was carried what has been taken of `from` after it was `seen` like this, at `seen_ns`. */

@@ -2,9 +2,9 @@
 /* policy_rate.h: what configuration says of how much may come from a port, go to it, and be flooded from it; and how much of
  * that has been taken.
  *
- * Limits and their meters change together: a policy with other limits has meters of its own, which begin with what the ones before
- * have. An lcore that still has the policy before takes from those; what it takes after they were looked at and before the new
- * policy is there counts, too. They go on when another part of the policy changes.
+ * Limits and their meters change together: a policy with other limits has meters of its own, which begin with what the ones
+ * before have. An lcore that still has the policy before takes from those; what it takes after they were looked at and before the
+ * new policy is there counts, too. They go on when another part of the policy changes.
  *
  * Context: control makes and frees meters; lcores take from them. Ownership: of the port (port.policy_part). One piece of
  * memory, so that free() frees all of it.
