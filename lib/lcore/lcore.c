@@ -41,8 +41,8 @@ static __attribute__((noinline)) void run_work(struct lcore *lc) RUNS_ON(lcore_t
 	}
 }
 
-/* Once over what may have frames, from the moment `at` on: whether there was anything to do. */
-static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
+/* Once over what may have frames, from the moment `at` on. 0: there was nothing to do; else how often there was, at least. */
+static inline uint32_t lcore_round_over(struct lcore *lc, const struct poll_set *set, uint64_t at)
 	RUNS_ON(lcore_thread)
 {
 	struct lcore_tiers *tiers = &lc->tiers;
@@ -77,7 +77,7 @@ static inline bool lcore_round_over(struct lcore *lc, const struct poll_set *set
 	if (__builtin_expect(lc->ctx.work != NULL, 0))
 		run_work(lc);
 	share_next(&lc->ctx.share, movers + (others > 0), tiers->hot_n);
-	return movers + others > 0;
+	return movers + others;
 }
 
 static inline void account(struct lcore *lc, bool busy, uint64_t ticks) RUNS_ON(lcore_thread)
@@ -129,17 +129,19 @@ static int lcore_main(void *arg)
 	role_assert_lcore();
 	rcu_online(lc->ctx.index);
 	while (!atomic_load_explicit(&lcores.stop, memory_order_relaxed)) {
-		bool busy = lcore_round_over(lc, rcu_get(&lc->set), before);
+		uint32_t moves = lcore_round_over(lc, rcu_get(&lc->set), before);
 		uint64_t now = rte_rdtsc();
 
 		rcu_quiescent(lc->ctx.index);
-		account(lc, busy, now - before);
+		account(lc, moves > 0, now - before);
 		before = now;
 		lc->ctx.epoch = atomic_load_explicit(&lcores.epoch, memory_order_relaxed);
 		if (__builtin_expect(!lc->rest.bell_on, 0) && lc->tiers.cold_n > 0 &&
 		    now - lc->rest.woke > BELL_AFTER_US * lcores.us)
 			bell_listen(lc, true);
-		if (busy) {
+		if (moves > 0) {
+			if (lcore_was_foreseen(lc, moves))
+				continue;
 			lcore_note_gap(lc, now - moved, now);
 			moved = now;
 		} else if (lcore_idle(lc, now, now - moved)) {

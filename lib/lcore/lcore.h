@@ -9,7 +9,7 @@
  * microseconds where they have not (lcore_vigil()), an lcore arms the queues that it still looks at, looks once more, goes
  * offline for RCU and sleeps on all queues' descriptors (epoll, edge-triggered: nothing has to be read) and on its own
  * doorbell, which the control thread rings when the set has changed. A queue that cannot wake its lcore limits the sleep to a
- * millisecond. busy_poll turns sleeping off.
+ * millisecond, and one that is held to its time. Frames whose time was known keep no lcore awake. busy_poll turns sleeping off.
  *
  * Load. Each queue counts the cycles its bursts took; once an interval control takes them (lcores_measure()), and from them
  * follows which queues should move to another lcore (balance.h).

@@ -6,6 +6,7 @@
  * held (lcore_tiers.h) until there will be a worth of it, so that a limit costs few wake-ups and few visits of a frame or two. It
  * is far less than the burst, which is what the meters keep for a queue that comes late. One that has just taken something waits
  * for two: another queue of the port that has frames, too, comes first then. */
+#include "container_of.h"
 #include "frame_rate.h"
 #include "lcore_private.h"
 
@@ -44,6 +45,8 @@ uint16_t lcore_receive_paced(struct lcore_ctx *ctx, struct port_rxq *q, const st
 	}
 	if (pace->since != 0)
 		count(&q->waited, now - pace->since);
+	if (n > 0 && pace->since != 0)
+		container_of(ctx, struct lcore, ctx)->rest.foreseen++;
 	pace->since = 0;
 	if (n > 0)
 		pace->took = true;

@@ -21,6 +21,7 @@ struct lcore_rest {
 	uint64_t woke;	      /* TSC when it woke up last */
 	uint64_t sleep_at;    /* not before: it has just found out that it could not */
 	uint64_t kicked;      /* TSC when a kick woke it up, and it has moved no frame since; 0: it has */
+	uint32_t foreseen;    /* visits of this round whose frames had waited for their time (lcore_pace.c) */
 	bool bell_on;	      /* the bell listens for it */
 };
 enum { VIGIL_ALL = 4096 };
@@ -65,6 +66,9 @@ struct lcores {
 };
 extern struct lcores lcores;
 
+/* A sleep until a queue that is held has its time costs about a tenth of so long. */
+enum { SLEEP_LEAST_US = 50 };
+
 /* lcore_sleep.c. Arms the queues, looks once more, and waits in the kernel until there may be work. Whether it has waited. */
 bool lcore_sleep(struct lcore *lc) RUNS_ON(lcore_thread);
 
@@ -74,6 +78,18 @@ enum { VIGIL_LEAST_US = 8, VIGIL_SOON_US = 100, VIGIL_LATER_US = 1000, VIGIL_PAR
 
 /* lcore_sleep.c. The first frames since a kick woke it up have been moved, and it is `now`. */
 void lcore_has_started(struct lcore *lc, uint64_t now) RUNS_ON(lcore_thread);
+
+/* Whether a round has only moved what was known to be moved then: nobody need look out for more of it, nor learns when frames
+ * come. `moves`: what lcore_round_over() says. */
+static inline bool lcore_was_foreseen(struct lcore *lc, uint32_t moves) RUNS_ON(lcore_thread)
+{
+	uint32_t foreseen = lc->rest.foreseen;
+
+	if (__builtin_expect(foreseen == 0, 1))
+		return false;
+	lc->rest.foreseen = 0;
+	return foreseen == moves;
+}
 
 /* Learns from a round that moved frames and ended `now`, `gap` ticks after the one before; what any vigil bridges teaches
  * nothing. */

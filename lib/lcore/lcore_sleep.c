@@ -105,11 +105,26 @@ static bool tiers_hold(struct lcore *lc) RUNS_ON(lcore_thread)
 	       atomic_load_explicit(&lc->rung.given_up, memory_order_acquire) == lc->tiers.given_up;
 }
 
+/* A queue that is held, or will be, has its time so soon that it does not pay to sleep. */
+static bool held_for_little(struct lcore *lc) RUNS_ON(lcore_thread)
+{
+	const struct lcore_tiers *tiers = &lc->tiers;
+	uint64_t now = rte_rdtsc(), until = tiers->held_until;
+
+	for (uint32_t i = 0; i < tiers->hot_n; i++) {
+		const struct port_rxq *q = tiers->hot[i].q;
+
+		if (q->pace.until > now && q->pace.until < until)
+			until = q->pace.until;
+	}
+	return until != UINT64_MAX && until < now + SLEEP_LEAST_US * lcores.us;
+}
+
 bool lcore_sleep(struct lcore *lc)
 {
 	bool all_wake, sleeps;
 
-	if (!tiers_hold(lc))
+	if (!tiers_hold(lc) || held_for_little(lc))
 		return false;
 	doorbell_arm(&lc->bell);
 	sleeps = lcore_cool_all(lc, &all_wake) && nothing_to_do(lc);

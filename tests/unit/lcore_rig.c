@@ -12,6 +12,7 @@
 #include "bridge.h"
 #include "cases.h"
 #include "clock.h"
+#include "frame_rate.h"
 #include "rcu_drain.h"
 
 enum { ASLEEP_MS = 20 };
@@ -28,6 +29,17 @@ static struct source *source_of(struct port_rxq *q)
 	return (struct source *)(void *)q->port;
 }
 
+/* How many of n frames a limit allows: all of them are alike. */
+static uint16_t source_within(struct frame_allowance *allowance, uint16_t n)
+{
+	struct frame frames[BURST_MAX];
+
+	n = frame_allowance_begin(allowance, n);
+	for (uint16_t i = 0; i < n; i++)
+		frames[i] = (struct frame){.len = LEN};
+	return frame_allowance_take(allowance, frames, n);
+}
+
 static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 {
 	struct source *from = source_of(q);
@@ -38,6 +50,8 @@ static uint16_t source_receive(struct port_rxq *q, struct lcore_ctx *ctx)
 
 	atomic_fetch_add(&from->polls, 1);
 	atomic_store(&from->polled_by, ctx->index);
+	if (ctx->allowance != NULL && n > 0)
+		n = source_within(ctx->allowance, n);
 	if (atomic_load(&from->gone))
 		atomic_fetch_add(&from->late, 1);
 	if (atomic_load(&from->chatty))
