@@ -8,6 +8,7 @@
  * may keep the switch from its work.
  */
 #include "account.h"
+#include "vus_limits.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -483,6 +484,65 @@ static void an_lcore_that_sleeps_wakes_in_time(void **state)
 	no_limits("f");
 }
 
+/* How long each lcore has been awake so far, in seconds. */
+static void read_awake(double awake[LCORES_MAX])
+{
+	json_t *answer = fg_switch_query(&fixture.sw, "lcores", NULL);
+	double hz = (double)json_integer_value(json_object_get(answer, "cycles_per_second"));
+	const json_t *lcore;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "lcores"), i, lcore)
+		awake[i] = (double)(json_integer_value(json_object_get(lcore, "busy_cycles")) +
+				    json_integer_value(json_object_get(lcore, "idle_cycles"))) / hz;
+	json_decref(answer);
+}
+
+/* The part of a while for which the one lcore is awake that is so for longest, while `f` sends all the time. */
+static double awake_while_sending(struct guest *f, struct guest *r)
+{
+	double before[LCORES_MAX] = {0}, after[LCORES_MAX] = {0}, most = 0;
+	int64_t deadline = fg_deadline(MEASURED_MS);
+	uint64_t began = fg_now_us();
+
+	read_awake(before);
+	for (; fg_left_ms(deadline) > 0; fg_sleep_us(1000)) {
+		fill(f, FRAME, 512);
+		receive_all(r);
+	}
+	read_awake(after);
+	for (unsigned int i = 0; i < LCORES_MAX; i++)
+		if (after[i] - before[i] > most)
+			most = after[i] - before[i];
+	return most / ((double)(fg_now_us() - began) / 1e6);
+}
+
+/* An lcore that has nothing else sleeps until the time has come: in one of some tries, for the machine may keep it from that. */
+static void what_waits_costs_no_lcores_time(void **state)
+{
+	static const double rates[] = {10e6, 50e6};
+	struct guest *f, *r;
+
+	open_pair(&f, &r, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		double awake = 1;
+		char options[64];
+
+		snprintf(options, sizeof(options), "\"rate-from-vm\": \"%.0f\", \"burst-from-vm\": 10", rates[i]);
+		set("f", options);
+		make(f, r->nic.mac, FRAME);
+		for (unsigned int try = 0; awake > 0.15 && try < TRIES; try++) {
+			awake = awake_while_sending(f, r);
+			print_message("%.0f Mbit/s: an lcore is awake for %.3f of the time\n", rates[i] / 1e6, awake);
+		}
+		assert_true(awake <= 0.15);
+		no_limits("f");
+		for (int64_t deadline = fg_deadline(FG_WAIT_MS); fg_nic_drain_tx(&f->nic, 0) != 0 && fg_left_ms(deadline) > 0;)
+			receive_all(r);
+		receive_all(r);
+	}
+}
+
 /* Two that talk beside one that waits with a full ring. */
 static void nobody_else_waits(void **state)
 {
@@ -647,6 +707,7 @@ int main(void)
 		RATE_CASE(a_queue_that_is_switched_off_is_let_go),
 		RATE_CASE(a_guest_that_begins_anew_or_goes_is_let_go),
 		RATE_CASE(an_lcore_that_sleeps_wakes_in_time),
+		RATE_CASE(what_waits_costs_no_lcores_time),
 		RATE_CASE(nobody_else_waits),
 		RATE_CASE(what_exceeds_the_rate_to_a_vm_is_dropped),
 		RATE_CASE(storms_are_dropped_by_name),
