@@ -13,26 +13,30 @@ static bool same_character(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b) || (a == '_' && b == '-');
 }
 
-/* Of `n` characters to `m`, both MIDDLE_MAX at most. */
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* Of `n` characters to `m`, both MIDDLE_MAX at most: from the first i to the first j it is row[i % 3][j]. */
 static unsigned int edits(const char *from, size_t n, const char *to, size_t m)
 {
-	unsigned int row[MIDDLE_MAX + 1];
+	unsigned int row[3][MIDDLE_MAX + 1];
 
 	for (size_t j = 0; j <= m; j++)
-		row[j] = (unsigned int)j;
-	for (size_t i = 0; i < n; i++) {
-		unsigned int diagonal = row[0];
+		row[0][j] = (unsigned int)j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned int *now = row[i % 3];
+		const unsigned int *last = row[(i - 1) % 3], *before = row[(i + 1) % 3];
 
-		row[0]++;
+		now[0] = (unsigned int)i;
 		for (size_t j = 1; j <= m; j++) {
-			unsigned int best = diagonal + !same_character(from[i], to[j - 1]);
-
-			diagonal = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + !same_character(from[i - 1], to[j - 1]));
+			if (i > 1 && j > 1 && same_character(from[i - 1], to[j - 2]) && same_character(from[i - 2], to[j - 1]))
+				now[j] = least(now[j], before[j - 2] + 1);
 		}
 	}
-	return row[m];
+	return row[n % 3][m];
 }
 
 int like_edits(const char *written, const char *word)

@@ -16,8 +16,8 @@ struct like {
 	bool several;	    /* others are as near, as vm1 and vm2 are to vm3 */
 };
 
-/* How many characters are to be added, removed or replaced, upper case or not, '_' or '-': at most one, and two in a word of more
- * than five. -1: `word` is another word. */
+/* How many characters are to be added, removed, replaced, or exchanged with the next one, upper case or not, '_' or '-': at most
+ * one, and two in a word of more than five. -1: `word` is another word. */
 int like_edits(const char *written, const char *word);
 
 void like_try(struct like *like, const char *name);

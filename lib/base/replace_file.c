@@ -77,6 +77,8 @@ int replace_file(const char *path, const char *text, size_t len, struct fail *fa
 	/* A new file, whatever is there: no user may read here what he could not read there. */
 	unlink(beside);
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == ENOENT)
+		return fail_set(fail, -ENOENT, "%s: its folder is not there; make it first", path);
 	if (fd < 0)
 		return fail_set(fail, -errno, "%s: %s", beside, strerror(errno));
 	error = write_all(fd, text, len);

@@ -333,8 +333,7 @@ static int check_any_key(const struct config *config, const struct option_entry 
 	return option_check_keys(entry, parts, n, fail);
 }
 
-const struct port_driver *config_driver_of(const struct config *config, const char *type, const char *between, char *known,
-					   size_t size)
+const struct port_driver *config_driver_of(const struct config *config, const char *type, char *known, size_t size)
 {
 	size_t at = 0;
 
@@ -342,9 +341,21 @@ const struct port_driver *config_driver_of(const struct config *config, const ch
 		if (strcmp((*driver)->type, type) == 0)
 			return *driver;
 		if (at < size)
-			at += (size_t)snprintf(known + at, size - at, "%s%s", at > 0 ? between : "", (*driver)->type);
+			at += (size_t)snprintf(known + at, size - at, "%s%s", at > 0 ? " or " : "", (*driver)->type);
 	}
 	return NULL;
+}
+
+/* What a port of each type is made of: to write that is enough. */
+static int fail_no_type(const struct config *config, const struct option_entry *entry, struct fail *fail)
+{
+	char keys[128] = "";
+	size_t at = 0;
+
+	for (const struct port_driver *const *driver = config->drivers; *driver != NULL && at < sizeof(keys); driver++)
+		at += (size_t)snprintf(keys + at, sizeof(keys) - at, "%s%s (type %s)", at > 0 ? " or " : "",
+				       (*driver)->options->row[0].key, (*driver)->type);
+	return fail_set(fail, -EINVAL, "%s: %s has no type; add %s", option_place(entry, NULL).text, entry->what, keys);
 }
 
 static int find_driver(const struct config *config, struct config_port *port, const struct option_entry *entry,
@@ -356,7 +367,7 @@ static int find_driver(const struct config *config, struct config_port *port, co
 
 	if (item != NULL && item->value->kind != TREE_TEXT)
 		return option_fail(fail, -EINVAL, entry, "type", "type has to be a single word");
-	port->driver = config_driver_of(config, type, item == NULL ? " or type: " : " or ", known, sizeof(known));
+	port->driver = config_driver_of(config, type, known, sizeof(known));
 	/* What it is made of tells. */
 	for (unsigned int i = 0; item == NULL && port->driver == NULL && config->drivers[i] != NULL; i++)
 		if (tree_find(port->node, config->drivers[i]->options->row[0].key) != NULL)
@@ -366,8 +377,7 @@ static int find_driver(const struct config *config, struct config_port *port, co
 	if (item == NULL && check_any_key(config, entry, fail) != 0)
 		return -EINVAL;
 	if (item == NULL)
-		return fail_set(fail, -EINVAL, "%s: %s has no type; add type: %s", option_place(entry, NULL).text,
-				entry->what, known);
+		return fail_no_type(config, entry, fail);
 	return option_fail(fail, -EINVAL, entry, "type", "type \"%s\" is not known; use %s", type, known);
 }
 

@@ -39,9 +39,8 @@ int config_check_name(const char *kind, const char *key, const char *name, const
 struct option_entry config_top_entry(const struct config *config, const char *key);
 /* The text of a key, or "". */
 const char *config_text_of(const struct tree *node, const char *key);
-/* The driver of ports of this type; NULL: there is none, and `known` names those that there are, with `between` between them. */
-const struct port_driver *config_driver_of(const struct config *config, const char *type, const char *between, char *known,
-					   size_t size);
+/* The driver of ports of this type; NULL: there is none, and `known` names those that there are. */
+const struct port_driver *config_driver_of(const struct config *config, const char *type, char *known, size_t size);
 
 /* config_profile.c: the file's, and those of requests. */
 int config_profiles_read(struct config *config, struct fail *fail);

@@ -83,7 +83,7 @@ static int read_options(const struct config *config, struct config_profile *prof
 	unsigned int n = 2;
 	char known[128];
 
-	only = config_driver_of(config, type, " or ", known, sizeof(known));
+	only = config_driver_of(config, type, known, sizeof(known));
 	if (type[0] != '\0' && only == NULL)
 		return option_fail(fail, -EINVAL, entry, "type", "type \"%s\" is not known; use %s", type, known);
 	for (unsigned int i = 0; config->drivers[i] != NULL; i++)

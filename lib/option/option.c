@@ -183,6 +183,9 @@ static int fail_no_map(const struct option_entry *entry, const struct option_par
 	const char *key = parts_n > 0 ? parts[0].table->row[0].key : "name";
 	bool more = parts_n == 0;
 
+	if (entry->what == NULL && entry->list == NULL)
+		return fail_set(fail, -EINVAL, "%s: the file has to be keys with values, each at the beginning of a line, as in "
+					       "\"ports:\"", option_place(entry, NULL).text);
 	for (unsigned int i = 0; i < parts_n; i++)
 		EACH_ROW (parts[i].table, row)
 			more |= row->needed != NULL && strcmp(row->key, key) != 0;

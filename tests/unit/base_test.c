@@ -180,7 +180,12 @@ static void addresses_have_one_form(void **state)
 	assert_string_equal(mac_text(mac).text, "02:00:0a:ff:10:09");
 }
 
-/* Levenshtein's distance as it is defined. */
+static unsigned int least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* The distance as it is defined (Levenshtein, and two neighbours that are exchanged). */
 static unsigned int distance(const char *a, const char *b)
 {
 	unsigned int one, two, both;
@@ -190,8 +195,9 @@ static unsigned int distance(const char *a, const char *b)
 	both = distance(a + 1, b + 1) + (*a != *b);
 	one = distance(a + 1, b) + 1;
 	two = distance(a, b + 1) + 1;
-	both = one < both ? one : both;
-	return two < both ? two : both;
+	if (a[0] == b[1] && a[1] == b[0] && a[1] != '\0')
+		one = least(one, distance(a + 2, b + 2) + 1);
+	return least(both, least(one, two));
 }
 
 static void words_are_alike_by_their_edits(void **state)
@@ -236,6 +242,7 @@ static void a_name_that_was_meant(void **state)
 	like_try(&like, "VM9");
 	assert_string_equal(like_found(&like), "VM9");
 	assert_int_equal(like_edits("static_macs", "static-macs"), 0);
+	assert_int_equal(like_edits("lna", "lan"), 1);
 	memset(longest, 'x', sizeof(longest) - 1);
 	assert_int_equal(like_edits(longest, "xx"), -1);
 	assert_int_equal(like_edits("y", longest), -1);

@@ -191,6 +191,7 @@ static const struct {
 	{"ports:\n  - a\n", 2, "keys with values"},
 	{"ports: []\nports: []\n", 2, "ports is written twice, first at line 1; remove one"},
 	/* keys */
+	{"- vm1\n", 1, "the file has to be keys with values, each at the beginning of a line, as in \"ports:\""},
 	{"port: []\n", 1, "key \"port\" is not known; did you mean ports?"},
 	{"weather: []\n", 1, "key \"weather\" is not known; known here: profiles, bridges, ports, rebalance, "
 	 "change-users, change-groups, metrics, metrics-owner, metrics-group, "
@@ -204,7 +205,7 @@ static const struct {
 	{"ports:\n" PORT(", dev: x"), 2, "key \"dev\" of port a is not known under ports; known"},
 	{"bridges:\n  - mac-aging: 4\n", 2, "has no name"},
 	{"ports:\n  - {name: a, type: [ethdev]}\n", 2, "type has to be a single word"},
-	{"ports:\n  - {name: a}\n", 2, "port a has no type; add type: vhost-user or type: ethdev"},
+	{"ports:\n  - {name: a}\n", 2, "port a has no type; add socket (type vhost-user) or device (type ethdev)"},
 	{"ports:\n  - {name: a, type:vhost-user}\n", 2, "key \"type:vhost-user\" of port a is not known under ports; is a space "
 	 "missing behind ':'?"},
 	{"ports:\n" PORT(", quues: 2"), 2, "key \"quues\" of port a is not known under ports; did you mean queues?"},
