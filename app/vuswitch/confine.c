@@ -277,6 +277,22 @@ static void name_calls(void)
 			confine.name[call] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
 }
 
+/* Some calls no line can be written about: their owner finds them elsewhere. */
+static void tell_where(void)
+{
+#ifdef CALL_RESULT
+	log_info("vuswitch",
+		 "--seccomp log: a call that is on no list is made, and a line says so; calls that begin a program or a thread "
+		 "are in the kernel's log alone: journalctl -k -g 'type=1326.* pid=%d '",
+		 (int)getpid());
+#else
+	log_info("vuswitch",
+		 "--seccomp log: a call that is on no list is made; on this machine such calls are in the kernel's log alone: "
+		 "journalctl -k -g 'type=1326.* pid=%d '",
+		 (int)getpid());
+#endif
+}
+
 int confine_start(enum confine_mode mode, struct fail *fail)
 {
 	int error = 0;
@@ -302,5 +318,7 @@ int confine_start(enum confine_mode mode, struct fail *fail)
 		return fail_set(fail, error,
 				"vuswitch: its system calls cannot be limited: %s; a kernel without seccomp needs --seccomp off",
 				strerror(-error));
+	if (mode == CONFINE_LOG)
+		tell_where();
 	return 0;
 }
