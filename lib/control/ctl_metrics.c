@@ -246,6 +246,11 @@ static const struct metrics_row queue_rows[] = {
 	 .unit = "seconds",
 	 .decimals = METRICS_NS,
 	 .help = "how long lcores were busy with these bursts"},
+	{.name = "vuswitch_queue_waited_seconds",
+	 .type = METRICS_COUNTER,
+	 .unit = "seconds",
+	 .decimals = METRICS_NS,
+	 .help = "how long frames have waited in its ring, held by rate-from-vm or packets-from-vm"},
 	{.name = "vuswitch_queue_moved",
 	 .type = METRICS_COUNTER,
 	 .help = "how often the queue moved to another lcore"},
@@ -375,7 +380,7 @@ static void gather_queues(struct metrics_set *set, const struct port *port) RUNS
 		snprintf(queue, sizeof(queue), "%u", i);
 		metrics_set_add(set, &queue_kind, (const char *const[]){port->name, queue},
 				(const uint64_t[]){counted(&q->frames), counted(&q->bursts),
-						   cycles_ns(counted(&q->cycles)), q->moves});
+						   cycles_ns(counted(&q->cycles)), cycles_ns(counted(&q->waited)), q->moves});
 	}
 }
 

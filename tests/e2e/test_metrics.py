@@ -152,7 +152,7 @@ def test_prometheus_reads_it(switch: tuple[Switch, str], tmp_path: Path) -> None
         rules = [rule for group in prometheus.api("rules")["groups"] for rule in group["rules"]]
         wait_until(lambda: all(rule["health"] == "ok" for group in prometheus.api("rules")["groups"]
                                for rule in group["rules"]), 30, "each rule to be evaluated")
-        assert len(rules) == 13
+        assert len(rules) == 14
         assert not prometheus.query('ALERTS{alertstate="firing"}')
     finally:
         prometheus.process.stop()

@@ -563,6 +563,43 @@ static void a_closed_port_is_told(void **state)
 	json_decref(answer);
 }
 
+/* In the ring of a guest that sends more than it may; slow as the machine is, some do. */
+static void frames_that_wait_are_told(void **state)
+{
+	struct guest *x, *to = guest_run("h1", NULL);
+	int64_t begun = fg_now_ms();
+	json_t *answer;
+	char line[512];
+	double waited;
+
+	snprintf(line, sizeof(line),
+		 "{\"command\": \"port.add\", \"port\": {\"name\": \"x\", \"socket\": \"%s\", \"packets-from-vm\": 100, "
+		 "\"burst-from-vm\": 10}}\n",
+		 fg_switch_socket(&fixture.sw, "x"));
+	answer = fg_switch_ask(&fixture.sw, line);
+	assert_null(json_object_get(answer, "error"));
+	json_decref(answer);
+	x = guest_run("x", NULL);
+	settle(x, to);
+	do {
+		char *text;
+
+		assert_traffic(x, to, 8, 100);
+		/* What is as old as that is not given again. */
+		poll(NULL, 0, 200);
+		text = scrape(socket_path);
+		waited = port_sample(text, "vuswitch_queue_waited_seconds_total", "port=\"x\",queue=\"0\"");
+		assert_true(port_sample(text, "vuswitch_queue_waited_seconds_total", "port=\"h1\",queue=\"0\"") == 0);
+		free(text);
+	} while (waited == 0 && fg_now_ms() < begun + READ_MS);
+	if (waited <= 0 || waited * 1e3 > (double)(fg_now_ms() - begun))
+		fail_msg("frames have waited %.3f s", waited);
+	guest_close(x);
+	answer = fg_switch_ask(&fixture.sw, "{\"command\": \"port.remove\", \"name\": \"x\"}\n");
+	assert_null(json_object_get(answer, "error"));
+	json_decref(answer);
+}
+
 int main(void)
 {
 	static const char *const ports[] = {"v0", "v1", "h0,queues=4", "h1", NULL};
@@ -570,6 +607,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		TEST_CASE(they_are_what_vusctl_says),
 		TEST_CASE(a_closed_port_is_told),
+		TEST_CASE(frames_that_wait_are_told),
 		TEST_CASE(waiting_is_measured),
 		TEST_CASE(other_requests_are_answered),
 		TEST_CASE(whatever_readers_do_nobody_notices),
