@@ -164,6 +164,8 @@ json_t *ask_flush(void)
 {
 	json_t *request = new_request("macs.flush");
 
+	if ((command_word(0) == NULL) == (options.port == NULL))
+		die("whose addresses? either a bridge's, as in `vusctl macs flush lan`, or with --port those of one port");
 	add_word(request, "bridge", command_word(0));
 	add_word(request, "port", options.port);
 	return request;
@@ -252,6 +254,8 @@ void view_changes(const struct replies *replies)
 		put("nothing to change: all of it is so already\n");
 	else if (json_is_true(json_object_get(reply, "dry-run")))
 		put("(--dry-run: nothing was done)\n");
+	if (json_object_get(reply, "note") != NULL)
+		put(MARK_WARN "%s" MARK_PLAIN "\n", text_of(reply, "note"));
 	json_array_foreach(json_object_get(reply, "waits"), i, entry)
 		put(MARK_WARN "%s %s: is still waited for" MARK_PLAIN "\n", text_of(entry, "kind"), text_of(entry, "name"));
 }

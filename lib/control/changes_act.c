@@ -151,12 +151,33 @@ static int wait_for_port(struct change *change)
 	return change->others_n == 1 ? 0 : -ENOMEM;
 }
 
+/* A link that is up moves nothing while a guard has closed the port. */
+static void note_closed(struct change *change) RUNS_ON(control_thread)
+{
+	const char *name = change->act.port;
+	const struct config_port *config = config_find_port(switch_config(change->sw), name);
+	const struct port *port = switch_find_port(change->sw, name);
+	unsigned int closed = port != NULL ? switch_port_closed_seconds(change->sw, port) : 0;
+	char how[96] = "";
+
+	if (closed == 0)
+		return;
+	if (config->from == CONFIG_FROM_REQUEST)
+		snprintf(how, sizeof(how), "; at once: vusctl port set %s bpdu-guard=drop", name);
+	else if (config->from == CONFIG_FROM_FILE)
+		snprintf(how, sizeof(how), "; at once: write bpdu-guard: drop in the file, then vusctl reload");
+	snprintf(change->note, sizeof(change->note), "port %s is closed by bpdu-guard, and opens by itself in %u s%s", name,
+		 closed, how);
+}
+
 static int run_link(struct change *change, struct fail *fail)
 {
 	static const char cost[] = "frames go neither way";
 	const struct change_act *act = &change->act;
 
 	role_assert_control();
+	if (act->up)
+		note_closed(change);
 	if (switch_link_is_set_down(change->sw, act->port) == !act->up)
 		return 0;
 	tell(change, "port", act->port, act->up ? NULL : cost, "port %s: link %s", act->port,

@@ -46,6 +46,7 @@ struct change {
 	change_answered answered; /* NULL: nobody is told */
 	void *arg;
 	json_t *told;	 /* what becomes of what */
+	char note[256];	 /* what it does not change, and who asked may think that it does; "" */
 	char **others; /* ports that it does not edit, but whose profile it does */
 	unsigned int others_n;
 	unsigned int at; /* items of the edit, and then others, before this one are there, gone or failed */

@@ -96,6 +96,8 @@ json_t *change_reply_told(struct change *change)
 
 	if (change->dry_run)
 		json_object_set_new(reply, "dry-run", json_true());
+	if (change->note[0] != '\0')
+		json_object_set_new(reply, "note", json_string(change->note));
 	return reply;
 }
 

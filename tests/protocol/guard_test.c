@@ -224,6 +224,25 @@ static void send_bpdu(struct guest *x)
 	send_bytes(x, bpdu, sizeof(bpdu), &split_head);
 }
 
+/* To set its link up does not open it, and the answer says so. */
+static void expect_note(const char *link, bool noted)
+{
+	char line[128];
+	json_t *answer;
+	const char *note;
+
+	snprintf(line, sizeof(line), "{\"command\": \"port.link\", \"name\": \"x\", \"link\": \"%s\"}\n", link);
+	answer = fg_switch_ask(&fixture.sw, line);
+	assert_null(json_object_get(answer, "error"));
+	note = json_string_value(json_object_get(answer, "note"));
+	assert_int_equal(note != NULL, noted);
+	if (noted) {
+		assert_non_null(strstr(note, "port x is closed by bpdu-guard, and opens by itself in "));
+		assert_non_null(strstr(note, " s; at once: vusctl port set x bpdu-guard=drop"));
+	}
+	json_decref(answer);
+}
+
 static void a_bpdu_closes_the_port(void **state)
 {
 	struct guest *h0 = guest_run("h0", NULL), *h1 = guest_run("h1", NULL), *x;
@@ -245,12 +264,16 @@ static void a_bpdu_closes_the_port(void **state)
 	read_account("h0", &h0_0);
 	send_raw(h0, everybody, h0->nic.mac, 1, 100);
 	assert_silence(x);
+	expect_note("up", true);
+	expect_note("down", false);
+	expect_note("up", true);
 	/* Another guard changes nothing of that; another answer to spanning tree opens it. */
 	ask_port_ok("set", "x", ", \"loop-guard\": true");
 	assert_true(is_closed());
 	ask_port_ok("set", "x", ", \"bpdu-guard\": \"drop\"");
 	assert_false(is_closed());
 	assert_false(is_closed_in_list());
+	expect_note("up", false);
 	settle(x, h0);
 	send_bpdu(x);
 	settle(x, h0);
