@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "client.h"
+#include "like.h"
 #include "options.h"
 #include "out.h"
 #include "screen.h"
@@ -75,6 +76,21 @@ static const char *command_names(void)
 	return text;
 }
 
+/* "; did you mean port set?": a name of two words, or else one of one that the first is not. */
+static struct like_hint command_hint(const char *const *word)
+{
+	char both[64] = "";
+	struct like one = {.written = word[0]}, two = {.written = both};
+
+	if (word[1] != NULL)
+		snprintf(both, sizeof(both), "%s %s", word[0], word[1]);
+	for (const struct command *each = commands; each->name != NULL; each++)
+		like_try(strchr(each->name, ' ') != NULL ? &two : &one, each->name);
+	if (like_found(&two) != NULL || one.best == NULL || one.edits == 0)
+		return like_hint(&two);
+	return like_hint(&one);
+}
+
 /* Options that are not the command's, words that are too many or missing. */
 static void check_line(void)
 {
@@ -83,12 +99,22 @@ static void check_line(void)
 	while (most < COMMAND_ARGUMENTS && command->argument[most] != ARGUMENT_NONE)
 		most++;
 	if (words > most && !command->pairs)
-		die("\"%s\" is one word too many; see --help", options.word[words_used + most]);
+		die("\"%s\" is one word too many%s; see --help", options.word[words_used + most],
+		    command_hint(options.word).text);
 	if (words < command->needed)
 		die("%s", command->missing);
 	for (const struct option_spec *spec = option_specs; spec->name != NULL; spec++)
 		if (option_was_given(spec->letter) && !spec->always && strchr(command->options, spec->letter) == NULL)
 			die("--%s is not for %s; see --help", spec->name, command->name);
+}
+
+static void die_unknown(void)
+{
+	struct like_hint hint = command_hint(options.word);
+
+	if (hint.text[0] != '\0')
+		die("\"%s\" is not known%s; see --help", options.word[0], hint.text);
+	die("\"%s\" is not known; there are %s", options.word[0], command_names());
 }
 
 static void find_command(void)
@@ -97,7 +123,7 @@ static void find_command(void)
 		die("what is to be shown? %s", command_names());
 	command = command_find(options.word, &words_used);
 	if (command == NULL)
-		die("\"%s\" is not known; there are %s", options.word[0], command_names());
+		die_unknown();
 }
 
 void commands_print(void)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "like.h"
 #include "out.h"
 
 #define RUNTIME_DIRECTORY_DEFAULT "/run/vuswitch"
@@ -177,6 +178,19 @@ static void make_getopt(struct option *list, char *letters)
 	*letters = '\0';
 }
 
+static void die_unknown(const char *word)
+{
+	char name[64];
+	struct like like = {.written = name};
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word + strspn(word, "-"));
+	for (const struct option_spec *spec = option_specs; spec->name != NULL && strncmp(word, "--", 2) == 0; spec++)
+		like_try(&like, spec->name);
+	if (like_found(&like) != NULL)
+		die("%s is not an option; did you mean --%s?; see --help", word, like_found(&like));
+	die("%s is not an option; see --help", word);
+}
+
 char options_parse(int argc, char **argv)
 {
 	struct option list[SPECS_MAX + 1];
@@ -192,7 +206,7 @@ char options_parse(int argc, char **argv)
 		if (option == ':')
 			die("%s needs a value; see --help", argv[optind - 1]);
 		if (option == '?')
-			die("%s is not an option; see --help", argv[optind - 1]);
+			die_unknown(argv[optind - 1]);
 		if (option == 'h' || option == 'V')
 			return (char)option;
 		take((char)option, optarg);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config_save.h"
+#include "like.h"
 
 enum {
 	OPT_CONFIG = 256,
@@ -142,6 +143,22 @@ static void default_journal(struct options *options)
 	snprintf(options->journal, sizeof(options->journal), "%.*sjournal", len, options->control);
 }
 
+static int fail_unknown(const char *word, struct fail *fail)
+{
+	char name[64];
+	struct like like = {.written = name};
+	const char *found;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word + strspn(word, "-"));
+	for (const struct option *option = long_options; option->name != NULL && strncmp(word, "--", 2) == 0; option++)
+		like_try(&like, option->name);
+	found = like_found(&like);
+	return fail_set(fail, -EINVAL,
+			"%s is not an option of vuswitch%s%s%s; see --help, and write EAL's own "
+			"options before `--`: vuswitch [EAL options] -- [options]",
+			word, found != NULL ? "; did you mean --" : "", found != NULL ? found : "", found != NULL ? "?" : "");
+}
+
 /* `index` is of long_options[]. */
 static int options_take(struct options *options, int option, int index, char **argv, struct fail *fail)
 {
@@ -191,10 +208,7 @@ static int options_take(struct options *options, int option, int index, char **a
 	case ':':
 		return fail_set(fail, -EINVAL, "%s needs a value; see --help", argv[optind - 1]);
 	default:
-		return fail_set(fail, -EINVAL,
-				"%s is not an option of vuswitch; see --help, and write EAL's own "
-				"options before `--`: vuswitch [EAL options] -- [options]",
-				argv[optind - 1]);
+		return fail_unknown(argv[optind - 1], fail);
 	}
 }
 

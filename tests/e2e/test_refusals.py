@@ -237,7 +237,19 @@ def test_what_is_given_twice_or_is_misspelt() -> None:
 
     assert "--config is given twice, as /a and /b" in said("vuswitch", "--check", "--config", "/a", "--config", "/b")
     assert "did you mean isolated?" in said("vuswitch", "--check", "--ethdev", "up0=net_tap0,iface=tapx,isolatd=on")
-    assert '"porst" is not known; there are ports, ' in said("vusctl", "porst")
+    assert "--vhots is not an option of vuswitch; did you mean --vhost?; see --help" in said("vuswitch", "--check", "--vhots", "a=/a")
+    assert "did you mean" not in said("vuswitch", "--check", "--nonsense")
+    for words, wanted in {
+        "porst": '"porst" is not known; there are ports, ',  # port or ports
+        "prots": '"prots" is not known; did you mean ports?; see --help',
+        "filter tset arp x": '"filter" is not known; did you mean filter test?',
+        "port sett vm1 queues=2": '"vm1" is one word too many; did you mean port set?',
+        "macs flush lan": "no vuswitch is at",
+        "ports all": '"all" is one word too many; see --help',
+        "ports --nmaes": "--nmaes is not an option; did you mean --names?",
+        "ports -q": "-q is not an option; see --help",
+    }.items():
+        assert wanted in said("vusctl", "-c", "/none", *words.split()), words
 
 
 def test_a_tap_that_ignored_its_arguments(lab: Lab) -> None:

@@ -109,6 +109,8 @@ def test_ensure_reads_yaml_and_json(tmp_path: Path, text: str) -> None:
     (["port", "add", "vm3", "=2"], "no KEY=VALUE"),
     (["port", "add", "vm3", "queues=2", "queues=4"], "there twice"),
     (["port", "remove", "vm3", "vm4"], "one word too many"),
+    (["macs", "flush"], "either a bridge's, as in `vusctl macs flush lan`, or with --port"),
+    (["macs", "flush", "lan", "--port", "vm3"], "either a bridge's"),
     (["ports", "--dry-run"], "--dry-run is not for ports"),
     (["ensure", "/none"], "No such file"),
     (["ensure", "/dev/null"], "there is nothing in this file"),
