@@ -133,10 +133,11 @@ const struct command commands[] = {
 	 .needed = 1, .missing = "of which port? as in `vusctl capture vm1 --write vm1.pcapng tcp port 25`",
 	 .options = "DXSnW", .run = run_capture,
 	 .help = "the frames of ports as pcapng, for tshark and Wireshark, until Ctrl-C; FILTER is of pcap-filter(7)"},
-	{.name = "filter test", .arguments = "EXPRESSION FRAME", .argument = {ARGUMENT_ANY, ARGUMENT_FILE}, .needed = 2,
+	{.name = "filter test", .arguments = "EXPRESSION|RULES FRAME", .argument = {ARGUMENT_ANY, ARGUMENT_FILE}, .needed = 2,
 	 .missing = "what of which frame? as in `vusctl filter test 'tcp port 25' capture.pcap`",
 	 .options = "", .run = run_filter_test, .alone = true,
-	 .help = "whether an expression of pcap-filter(7) matches frames, of a capture or in hexadecimal digits; asks no switch"},
+	 .help = "whether an expression of pcap-filter(7) matches frames, of a capture or in hexadecimal digits, or which of the "
+		 "rules of a port's filter decides; asks no switch"},
 	{.name = "why", .arguments = "PORT FRAME|--next [FILTER]", .argument = {ARGUMENT_PORT, ARGUMENT_FILE}, .pairs = true,
 	 .needed = 1,
 	 .missing = "of which frame, from which port? as in `vusctl why vm1 capture.pcap`",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""vusctl filter test: what an expression says to frames, without a switch."""
+"""vusctl filter test: what an expression, or a port's rules, say to frames, without a switch."""
 
 import json
 import struct
@@ -40,6 +40,20 @@ def test_a_frame_in_digits(expression, frame, answer):
     assert say("-j", "filter", "test", expression, frame.hex()) == (0, json.dumps([answer.split(":")[0]]) + "\n", "")
 
 
+@pytest.mark.parametrize("rules, frame, verdict, said", [
+    ("allow arp; deny tcp dst port 25; allow", MAIL, ("deny", 2), "deny, by rule 2: deny tcp dst port 25"),
+    ("allow arp; deny tcp dst port 25; allow", ARP, ("allow", 1), "allow, by rule 1: allow arp"),
+    ("allow arp; deny", MAIL, ("deny", 2), "deny, by rule 2: deny"),
+    ("deny", ARP, ("deny", 1), "deny, by rule 1: deny"),
+    ("  allow arp; deny tcp[200] = 1; allow", MAIL + bytes(400), ("unknown", 2),
+     "unknown: it asks for a byte that is not among the first 128 of 454, at rule 2: deny tcp[200] = 1"),
+])
+def test_rules_of_a_port(rules, frame, verdict, said):
+    """With allow or deny before the first expression they are what a port's filter-from-vm has."""
+    assert say("filter", "test", rules, frame.hex()) == (0, said + "\n", "")
+    assert json.loads(say("-j", "filter", "test", rules, frame.hex())[1]) == [{"verdict": verdict[0], "rule": verdict[1]}]
+
+
 def test_a_capture(tmp_path):
     file = capture(tmp_path / "frames.pcap", [MAIL, ARP, MAIL])
     assert say("filter", "test", "tcp port 25", file)[1] == "match\nno match\nmatch\n"
@@ -63,3 +77,5 @@ def test_what_is_wrong_is_said(tmp_path):
     assert "shorter than an Ethernet header" in say("filter", "test", "arp", "0102")[2]
     assert "no Ethernet frames" in say("filter", "test", "arp", capture(tmp_path / "raw.pcap", [ARP], link=101))[2]
     assert say("filter", "test", "arp")[0] == 1
+    said = say("filter", "test", "deny tcp port 25", ARP.hex())[2]
+    assert "the last rule has to be allow or deny" in said and "without allow or deny" in said
