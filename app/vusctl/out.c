@@ -140,6 +140,11 @@ static size_t fitting(const char *text, unsigned int columns, bool word)
 	return space > 0 && text[space - 1] != ' ' ? space : at;
 }
 
+size_t bytes_in_columns(const char *text, unsigned int columns)
+{
+	return fitting(text, columns, false);
+}
+
 static void end_line(void)
 {
 	unsigned int hang = out.hang + HANG_ROOM <= out.width ? out.hang : 0;

@@ -48,5 +48,7 @@ void put_hang(unsigned int column);
 void put_entry(const char *usage, const char *help);
 /* Columns that a text takes: its characters without marks. */
 unsigned int columns_of(const char *text);
+/* How many of its bytes fit into so many columns. */
+size_t bytes_in_columns(const char *text, unsigned int columns);
 
 #endif

@@ -31,6 +31,7 @@ static struct {
 	int columns;
 	char title[COLUMNS_MAX][32];
 	bool right[COLUMNS_MAX];
+	bool cut; /* the last one is, in place of going on below */
 	unsigned int width[COLUMNS_MAX];
 	struct cell *cell;
 	size_t cells;
@@ -47,7 +48,8 @@ void table_begin(const char *const *titles)
 		int i = table.columns;
 
 		table.right[i] = titles[i][0] == '>';
-		snprintf(table.title[i], sizeof(table.title[i]), "%s", titles[i] + table.right[i]);
+		table.cut = titles[i][0] == '<';
+		snprintf(table.title[i], sizeof(table.title[i]), "%s", titles[i] + (table.right[i] || table.cut));
 		table.width[i] = columns_of(table.title[i]);
 		if (table_shape.sort != NULL && strcasecmp(table_shape.sort, table.title[i]) == 0)
 			table.sort = i;
@@ -190,17 +192,24 @@ static int group_end(int from, unsigned int room)
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-/* A cell's text, padded; what is cut ends in "..". */
-static void put_text(const char *text, const char *mark, int column, bool pad)
+/* A cell's text, padded, at column `at` of the line; what is cut ends in "..". */
+static void put_text(const char *text, const char *mark, int column, unsigned int at, bool pad)
 {
 	unsigned int width = table.width[column], len = columns_of(text), blank = len < width ? width - len : 0;
+	unsigned int line = out_width();
+	bool cut = !is_words(column);
+
+	if (table.cut && is_words(column) && line >= at + TEXT_COLUMNS) {
+		width = line - at;
+		cut = true;
+	}
 
 	if (mark != NULL)
 		put("%s", mark);
 	if (table.right[column])
 		put("%*s%s", (int)blank, "", text);
-	else if (len > width && !is_words(column))
-		put("%.*s..", (int)width - 2, text);
+	else if (len > width && cut)
+		put("%.*s..", (int)bytes_in_columns(text, width - 2), text);
 	else
 		put("%s%*s", text, pad ? (int)blank : 0, "");
 	if (mark != NULL)
@@ -220,7 +229,7 @@ static void put_row(const struct cell *row, const char *indent, int from, int en
 
 		if (is_words(i))
 			put_hang(at);
-		put_text(text, row != NULL ? row[i].mark : NULL, i, i < end - 1);
+		put_text(text, row != NULL ? row[i].mark : NULL, i, at, i < end - 1);
 		at += table.width[i] + BETWEEN;
 		if (i < end - 1)
 			put("%*s", BETWEEN, "");

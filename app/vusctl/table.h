@@ -2,7 +2,7 @@
 /* table.h: aligned columns that fit the terminal; rows in the order, and those only, that are asked for.
  *
  * A table that is too wide has its names cut, then its columns in groups, each with the first column in front: one group below
- * the other, or, on a page, the one that is asked for. The last column, if it is words, goes on below itself.
+ * the other, or, on a page, the one that is asked for. The last column, if it is words, goes on below itself, or is cut.
  *
  * Context: the one thread of vusctl.
  */
@@ -29,7 +29,8 @@ struct table_seen {
 };
 extern struct table_seen table_seen;
 
-/* Begins a table; `titles` is a list ended by NULL, a title that begins with '>' stands over numbers (right-aligned). */
+/* Begins a table; `titles` is a list ended by NULL, a title that begins with '>' stands over numbers (right-aligned), a
+ * last one that begins with '<' over words that do not go on below: where there is no room for all of them they end in "..". */
 void table_begin(const char *const *titles);
 /* The next cell, row by row: text; or what is a number, which rows are sorted by. */
 void table_cell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

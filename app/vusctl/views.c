@@ -61,7 +61,7 @@ static void put_names(const json_t *list)
 void view_ports(const struct replies *replies)
 {
 	static const char *const titles[] = {"PORT",   "BRIDGE",   "TYPE",  "LINK", ">RX",
-					     ">TX", ">DROPPED", "STATE", NULL};
+					     ">TX", ">DROPPED", "<STATE", NULL};
 	const json_t *list = json_object_get(replies->now[0], "ports"), *port;
 	size_t i;
 
@@ -386,7 +386,7 @@ static void rate_cell(double grown, double seconds)
 static void rates_table(const json_t *before, const json_t *after)
 {
 	static const char *const titles[] = {"PORT",  "LINK",	   ">RX/s",	 ">RX bit/s",
-					     ">TX/s", ">TX bit/s", ">DROPPED/s", "STATE",     NULL};
+					     ">TX/s", ">TX bit/s", ">DROPPED/s", "<STATE",    NULL};
 	double seconds = seconds_between(before, after);
 	const json_t *port;
 	size_t i;

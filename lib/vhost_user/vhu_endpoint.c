@@ -351,7 +351,7 @@ void vhu_endpoint_describe(const struct vhu_endpoint *endpoint, char *text, size
 	int error = endpoint->last_error;
 
 	if (endpoint->mode == VHU_SERVER)
-		snprintf(text, size, "waiting: listening on %s, no front end is connected%s%s", path,
+		snprintf(text, size, "waiting: no front end is connected, listening on %s%s%s", path,
 			 hint[0] != '\0' ? "; " : "", hint);
 	else if (endpoint->last_try_ns == 0 || error == 0)
 		snprintf(text, size, "waiting: about to connect to %s", path);

@@ -199,6 +199,17 @@ def test_nothing_is_wrapped(switch: PlayedSwitch, words: str) -> None:
         assert len(lines) > 1 and max(map(len, lines)) <= columns, "\n".join(lines)
 
 
+def test_a_line_a_port(switch: PlayedSwitch) -> None:
+    """A state that is long ends in "..": `vusctl port` has all of it, and so has a pipe."""
+    for columns in (120, 80):
+        with Terminal(["sh", "-c", f"{program('vusctl')} -c {switch.control} ports; sleep 60"], columns, 70, {}) as terminal:
+            lines = [line for line in terminal.wait_for(lambda lines: any("vm60 " in line for line in lines)) if line.strip()]
+            assert len(lines) == PORTS + 1 and max(map(len, lines)) <= columns
+            assert sum(line.endswith("..") and "  no front end: " in line for line in lines) == PORTS // 3
+    piped = subprocess.run(vusctl(switch, "ports"), stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
+    assert piped.count("connection after 12 s; listening\n") == PORTS // 3
+
+
 def _read(descriptor: int) -> bytes:
     """b"": the program has ended."""
     try:

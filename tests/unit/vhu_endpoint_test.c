@@ -409,7 +409,7 @@ static void test_server_says_who_may_connect(void **state)
 	left = endpoint.alone.due_ns - clock_ns();
 	assert_true(left > (HINT_AFTER_S - 20) * NS_PER_S && left <= HINT_AFTER_S * NS_PER_S);
 	vhu_endpoint_describe(&endpoint, text, sizeof(text));
-	snprintf(words, sizeof(words), "waiting: listening on %s, no front end is connected", t.path);
+	snprintf(words, sizeof(words), "waiting: no front end is connected, listening on %s", t.path);
 	assert_string_equal(text, words);
 
 	loop_timer_start(t.loop, &endpoint.alone, 0);
