@@ -98,13 +98,15 @@ static void wrong_ones(void **state)
 	static const struct {
 		const char *verdict, *words, *request;
 	} rows[] = {
-		{"not-found", "there is no port p; `vusctl ports` lists them", "{'command': 'port.link', 'name': 'p', 'link': 'down'}"},
+		{"not-found", "there is no port p; `vusctl ports` lists them",
+		 "{'command': 'port.link', 'name': 'p', 'link': 'down'}"},
 		{"invalid", "use up or down", "{'command': 'port.link', 'name': 'h0', 'link': 'off'}"},
 		{"invalid", "no \"link\"", "{'command': 'port.link', 'name': 'h0'}"},
 		{"invalid", "there are name, link, command", "{'command': 'port.link', 'name': 'h0', 'link': 'up', 'force': 1}"},
 		{"invalid", "whose addresses", "{'command': 'macs.flush'}"},
 		{"invalid", "whose addresses", "{'command': 'macs.flush', 'port': 'h0', 'bridge': 'br0'}"},
-		{"not-found", "there is no bridge none; `vusctl bridges` lists them", "{'command': 'macs.flush', 'bridge': 'none'}"},
+		{"not-found", "there is no bridge none; `vusctl bridges` lists them",
+		 "{'command': 'macs.flush', 'bridge': 'none'}"},
 		{"not-found", "there is no bridge br1; did you mean br0?", "{'command': 'macs.flush', 'bridge': 'br1'}"},
 		{"not-found", "there is no port none", "{'command': 'macs.flush', 'port': 'none'}"},
 		{"not-found", "no lcore 77", "{'command': 'queue.pin', 'port': 'h0', 'queue': 0, 'lcore': 77}"},

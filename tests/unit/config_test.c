@@ -363,8 +363,10 @@ static const struct {
 	{"bridges:\n  - name: br0\n    static-macs:\n"
 	 "      - {mac: \"52:54:00:00:00:01\", port: b}\nports:\n" PORT(""),
 	 4, "there is no port b on bridge br0"},
-	{"bridges:\n  - name: storage\nports:\n" PORT(", bridge: strorage"), 4, "there is no bridge strorage; did you mean storage?; add"},
-	{"profiles:\n  - {name: web, queues: 2}\nports:\n" PORT(", profile: wed"), 4, "there is no profile \"wed\"; did you mean web?; add"},
+	{"bridges:\n  - name: storage\nports:\n" PORT(", bridge: strorage"), 4,
+	 "there is no bridge strorage; did you mean storage?; add"},
+	{"profiles:\n  - {name: web, queues: 2}\nports:\n" PORT(", profile: wed"), 4,
+	 "there is no profile \"wed\"; did you mean web?; add"},
 };
 
 static void says_what_is_wrong(void **state)
