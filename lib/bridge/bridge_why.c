@@ -224,8 +224,9 @@ static int take_rule(const struct bridge_why *scratch, const struct port *port, 
 }
 
 /* The mirrors that have copied something, a bit each, `twice`: more than once; and nothing of it is left. */
-static uint8_t take_mirrors(const struct bridge_why *scratch, bool (*one)(uint64_t frames, unsigned int mirror, const void *arg),
-			    const void *arg) RUNS_ON(control_thread)
+static uint8_t take_mirrors(const struct bridge_why *scratch,
+			    bool (*one)(uint64_t frames, unsigned int mirror, const void *arg), const void *arg)
+	RUNS_ON(control_thread)
 {
 	const struct mirror_map *map = rcu_own(&scratch->real->mirrors);
 	uint8_t mirrors = 0;

@@ -55,8 +55,8 @@ struct why_receiver {
 
 struct why_question {
 	struct port *from; /* a member of a bridge */
-	/* Its head is WHY_HEAD_MAX bytes at most, and what a sender left to be done was checked; its bytes behind the head are not
-	 * looked at. `mbuf` is not NULL: it is a NIC's; it is not followed. */
+	/* Its head is WHY_HEAD_MAX bytes at most, and what a sender left to be done was checked; its bytes behind the head
+	 * are not looked at. `mbuf` is not NULL: it is a NIC's; it is not followed. */
 	const struct frame *frame;
 	uint16_t epoch; /* that of lcore_ctx */
 };

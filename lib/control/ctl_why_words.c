@@ -115,7 +115,8 @@ static bool has_word(const char *list, const char *word)
 }
 
 /* "access 10, macs 52:54:00:00:00:01": those of `options` that are given, or the one that there is. */
-static struct words options_of(const struct ctl_why_asked *asked, const struct port *port, const char *options) RUNS_ON(control_thread)
+static struct words options_of(const struct ctl_why_asked *asked, const struct port *port, const char *options)
+	RUNS_ON(control_thread)
 {
 	const struct bridge_port_options *values = &switch_port_config(asked->sw, port)->member;
 	struct words words = {.n = 0};
