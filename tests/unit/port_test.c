@@ -138,6 +138,13 @@ static void full_ring_drops_and_counts(void **state)
 	doorbell_fini(&bell);
 }
 
+static unsigned int drained(struct report_ring *ring) RUNS_ON(control_thread)
+{
+	static struct report got[REPORTS_MAX];
+
+	return report_drain(ring, got, REPORTS_MAX);
+}
+
 /* Control is late: what a few addresses do over and over has room in the ring, and so have new ones. */
 static void few_addresses_do_not_fill_it(void **state)
 {
@@ -179,6 +186,30 @@ static void few_addresses_do_not_fill_it(void **state)
 	assert_int_equal(report_drain(ring, got, REPORTS_MAX), REPORTS_MAX);
 	assert_true(report_address(ring, &report));
 	report_ring_destroy(ring);
+	doorbell_fini(&bell);
+}
+
+/* Whatever word the table was made with. Five of a thousand addresses that share a line of four would do it. */
+static void no_table_is_unlucky(void **state)
+{
+	enum { TABLES = 64, ADDRESSES = 1000, ROUNDS = 3 };
+	struct report report = {.kind = REPORT_MAC_SEEN, .port = 3, .bridge = 1};
+	struct doorbell bell;
+
+	role_assert_lcore();
+	assert_int_equal(doorbell_init(&bell), 0);
+	for (int i = 0; i < TABLES; i++) {
+		struct report_ring *ring = report_ring_create(0, &bell);
+
+		assert_non_null(ring);
+		role_assert_control();
+		for (unsigned int k = 0; k < ROUNDS * ADDRESSES; k++) {
+			report.key = 1 + k % ADDRESSES;
+			assert_true(report_address(ring, &report));
+		}
+		assert_int_equal(drained(ring), ADDRESSES);
+		report_ring_destroy(ring);
+	}
 	doorbell_fini(&bell);
 }
 
@@ -368,6 +399,7 @@ int main(void)
 		cmocka_unit_test(sums_over_threads),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(full_ring_drops_and_counts),
 		cmocka_unit_test(long_names_are_cut),	    cmocka_unit_test(few_addresses_do_not_fill_it),
+		cmocka_unit_test(no_table_is_unlucky),
 		cmocka_unit_test(what_is_renewed_waits_for_others), cmocka_unit_test(few_that_are_renewed_do_not_ring),
 		cmocka_unit_test(rings_the_bell_once),	    cmocka_unit_test(two_threads),
 	};
