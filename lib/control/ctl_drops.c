@@ -5,6 +5,8 @@
 
 #include <rte_cycles.h>
 
+#include "lcore.h"
+#include "mirror_map.h"
 #include "port_drops.h"
 
 static uint64_t frames_of(const struct port *port, unsigned int reason)
@@ -93,4 +95,72 @@ void ctl_drops_put(struct ctl_text *text, const struct port *port)
 		first = false;
 	}
 	ctl_text_put(text, "]");
+}
+
+/* --- what is no port's ---------------------------------------------------------------------------------------------- */
+
+struct own {
+	const char *of, *name, *bridge, *reason; /* `name` and `bridge` may be NULL */
+	uint64_t count;
+};
+
+/* Nothing where there was none. */
+static void put_own(struct ctl_text *text, bool *first, const struct own *own)
+{
+	if (own->count == 0)
+		return;
+	ctl_text_put(text, *first ? "{\"of\":\"" : ",{\"of\":\"");
+	ctl_text_put(text, own->of);
+	ctl_text_put(text, "\"");
+	if (own->name != NULL) {
+		ctl_text_put(text, ",\"name\":");
+		ctl_text_string(text, own->name);
+	}
+	if (own->bridge != NULL) {
+		ctl_text_put(text, ",\"bridge\":");
+		ctl_text_string(text, own->bridge);
+	}
+	ctl_text_put(text, ",\"reason\":\"");
+	ctl_text_put(text, own->reason);
+	ctl_text_put(text, "\"");
+	put_number(text, "count", own->count);
+	ctl_text_put(text, "}");
+	*first = false;
+}
+
+static void put_bridge(struct ctl_text *text, bool *first, struct bridge *bridge) RUNS_ON(control_thread)
+{
+	const struct mirror_map *map = bridge_mirrors(bridge);
+	const char *name = bridge_name(bridge);
+
+	put_own(text, first,
+		&(struct own){.of = "bridge", .name = name, .reason = "inject_drops", .count = bridge_injects(bridge)->drops});
+	for (unsigned int i = 0; map != NULL && i < map->n; i++)
+		put_own(text, first,
+			&(struct own){.of = "mirror",
+				      .name = map->mirror[i]->name,
+				      .bridge = name,
+				      .reason = "dropped",
+				      .count = mirror_sum(map->mirror[i]).dropped});
+}
+
+void ctl_drops_put_switch(struct ctl_text *text, const struct vus_switch *sw)
+{
+	bool first = true;
+
+	put_own(text, &first, &(struct own){.of = "switch", .reason = "reports_lost", .count = lcores_reports_lost()});
+	for (unsigned int i = 0; i < BRIDGES_MAX; i++) {
+		struct bridge *bridge = switch_bridge_at(sw, i);
+
+		if (bridge != NULL)
+			put_bridge(text, &first, bridge);
+	}
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		const struct port *port = switch_port_at(sw, i);
+
+		if (port != NULL)
+			put_own(text, &first,
+				&(struct own){.of = "capture", .name = port->name, .reason = "lost",
+					      .count = switch_captures_lost(sw, port)});
+	}
 }

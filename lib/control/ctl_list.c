@@ -545,6 +545,11 @@ static void end_text(struct ctl_list *list) RUNS_ON(control_thread)
 	uint64_t total = list->kind->total(list), end = list->first + list->shown;
 
 	ctl_text_put(list->text, "]");
+	if (list->kind->add == add_drops && !list->some) {
+		ctl_text_put(list->text, ",\"switch\":[");
+		ctl_drops_put_switch(list->text, list->sw);
+		ctl_text_put(list->text, "]");
+	}
 	add_number(list->text, "total", total);
 	add_number(list->text, "more", list->shown == list->limit && total > end ? total - end : 0);
 	add_number(list->text, "time_ns", clock_ns());

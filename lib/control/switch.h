@@ -126,6 +126,8 @@ int switch_capture(struct vus_switch *sw, const char *port, struct capture *capt
 int switch_uncapture(struct vus_switch *sw, const struct capture *capture) RUNS_ON(control_thread);
 /* Whether those of any port do. */
 bool switch_captures(const struct vus_switch *sw, const struct capture *capture) RUNS_ON(control_thread);
+/* Frames of the port that those that run now had no room for. */
+uint64_t switch_captures_lost(const struct vus_switch *sw, const struct port *port) RUNS_ON(control_thread);
 /* From now on `gone` hears of each port that ends. NULL: nobody does. */
 void switch_on_port_gone(struct vus_switch *sw, void (*gone)(void *arg, const char *port), void *arg) RUNS_ON(control_thread);
 

@@ -2,6 +2,7 @@
 /* switch_capture.c: which captures look at the frames of which ports: a part of a port's policy. */
 #include <errno.h>
 
+#include "capture.h"
 #include "switch_private.h"
 
 /* -1: it does not look at the port's frames. */
@@ -74,6 +75,20 @@ bool switch_captures(const struct vus_switch *sw, const struct capture *capture)
 		if (sw->port[id] != NULL && point_of(sw->port[id], capture) >= 0)
 			return true;
 	return false;
+}
+
+uint64_t switch_captures_lost(const struct vus_switch *sw, const struct port *port)
+{
+	const struct capture_points *points = &sw->port[port->id]->captures;
+	uint64_t lost = 0;
+
+	for (int i = 0; i < points->n; i++) {
+		struct capture_sum sum;
+
+		capture_sum(points->at[i].capture, points->at[i].interface, &sum);
+		lost += sum.lost;
+	}
+	return lost;
 }
 
 void switch_on_port_gone(struct vus_switch *sw, void (*gone)(void *arg, const char *port), void *arg)

@@ -167,3 +167,27 @@ def test_why(tmp_path: Path, words: list[str], asked: dict[str, Any]) -> None:
         "mirror m: a copy of what comes from vm1, to cap",
         "dropped, counted as isolated of vm1",
     ]
+
+
+DROPS = {
+    "drops": [{"port": "vm1", "reasons": [{"reason": "rx_drop.isolated", "frames": 3}]}],
+    "switch": [{"of": "switch", "reason": "reports_lost", "count": 5},
+               {"of": "mirror", "name": "all", "bridge": "lan", "reason": "dropped", "count": 2}],
+    "total": 1, "more": 0,
+}
+
+
+def test_drops_of_no_port(tmp_path: Path) -> None:
+    """They stand below those of ports, and their rates are their own."""
+    seconds = iter(range(1, 100))
+
+    def answer(_: Any) -> dict[str, Any]:
+        now = next(seconds)
+        own = [{**entry, "count": entry["count"] * now} for entry in DROPS["switch"]]
+        return {**DROPS, "switch": own, "time_ns": now * 10**9}
+
+    with PlayedSwitch(tmp_path, answer) as switch:
+        shown = run([program("vusctl"), "--control", switch.control, "drops"]).splitlines()
+    assert [line.split("  ")[0] for line in shown[1:]] == ["vm1", "(switch)", "(mirror all of lan)"], shown
+    assert shown[2].split()[1:4] == ["reports_lost", "10", "5"] and "addresses" in shown[2]
+    assert shown[3].split()[4:7] == ["dropped", "4", "2"]

@@ -185,14 +185,38 @@ static void one_conversation_many_questions(void **state)
 	loop_turn(loop, 0);
 }
 
+/* What is no port's is there, unless ports were asked for. */
+static void shows_drops_of_no_port(void **state)
+{
+	json_t *reply, *own, *entry = NULL;
+	size_t i;
+
+	role_assert_control();
+	bridge_injects(switch_bridge_at(sw, 0))->drops += 7;
+	reply = ask("{\"command\": \"drops\"}");
+	own = json_object_get(reply, "switch");
+	json_array_foreach(own, i, entry)
+		if (strcmp(json_string_value(json_object_get(entry, "of")), "bridge") == 0)
+			break;
+	assert_non_null(entry);
+	assert_string_equal(json_string_value(json_object_get(entry, "name")), "br0");
+	assert_string_equal(json_string_value(json_object_get(entry, "reason")), "inject_drops");
+	assert_int_equal(json_integer_value(json_object_get(entry, "count")), 7);
+	json_decref(reply);
+	reply = ask("{\"command\": \"drops\", \"ports\": [\"a\"]}");
+	assert_null(json_object_get(reply, "switch"));
+	assert_non_null(json_object_get(reply, "drops"));
+	json_decref(reply);
+}
+
 /* --- what would become of a frame, where there are many ports ------------------------------------------------------ */
 
 enum { MANY = PORTS_MAX - 2 };
 static const char why_line[] = "{\"command\": \"why\", \"name\": \"a\", \"frame\": "
 			       "\"ffffffffffff0200000000010800000000000000000000000000\"}\n";
 
-/* Ports c0, c1, ..., b, and a, unless it is to go. */
-static void have_ports(int n, bool has_a) RUNS_ON(control_thread)
+/* Ports c0, c1, ..., b, a, unless it is to go, and one more; what goes is on its way. */
+static void begin_ports(int n, bool has_a, const char *more) RUNS_ON(control_thread)
 {
 	struct config config = {.drivers = drivers};
 	struct fail fail;
@@ -205,9 +229,17 @@ static void have_ports(int n, bool has_a) RUNS_ON(control_thread)
 		snprintf(text, sizeof(text), "c%d=/c%d", i, i);
 		assert_int_equal(config_add_port(&config, "--vhost", text, &fail), 0);
 	}
+	if (more != NULL)
+		assert_int_equal(config_add_port(&config, "--vhost", more, &fail), 0);
 	assert_int_equal(config_check(&config, &fail), 0);
 	assert_int_equal(switch_apply(sw, &config), 0);
 	config_free(&config);
+}
+
+/* ... and has gone. */
+static void have_ports(int n, bool has_a) RUNS_ON(control_thread)
+{
+	begin_ports(n, has_a, NULL);
 	TURN_UNTIL(loop, switch_has_settled(sw));
 }
 
@@ -478,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers),
 		cmocka_unit_test(lists_addresses),
+		cmocka_unit_test(shows_drops_of_no_port),
 		cmocka_unit_test(a_long_list_delays_nobody),
 		cmocka_unit_test(why_of_a_thousand_ports_delays_nobody),
 		cmocka_unit_test(why_of_a_port_that_goes_meanwhile),
