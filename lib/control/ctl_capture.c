@@ -22,6 +22,7 @@ struct ctl_capture {
 	bool waits;		 /* for them to have passed */
 	bool closed;
 	bool told; /* that it has begun */
+	char *refused; /* else what its reader is told instead, once no lcore has it any more */
 	struct rcu_wait wait;
 	struct loop_timer retry; /* memory was short */
 	char names[NAMES_BYTES], who[WHO_BYTES];
@@ -41,7 +42,8 @@ static void passed(struct rcu_wait *wait)
 
 	role_assert_control();
 	place->closed = true;
-	capture_close(place->capture, NULL);
+	capture_close(place->capture, place->refused);
+	place->refused = NULL;
 }
 
 /* No lcore is to have it any more; the rest follows when they have passed. */
@@ -157,8 +159,8 @@ static void opened(void *arg, struct capture *capture, const struct fail *fail)
 		monitor_emit(MONITOR_CAPTURE_BEGUN, NULL, "{s:s, s:s}", "ports", place->names, "by", monitor_text(place->who));
 		capture_begin(capture, begun_line(capture));
 	} else {
-		capture_begin(capture, line_of(error == -ENOENT ? ctl_error("one of these ports has just gone: %s", place->names)
-								: ctl_error("no memory for a capture")));
+		place->refused = line_of(error == -ENOENT ? ctl_error("one of these ports has just gone: %s", place->names)
+							  : ctl_error("no memory for a capture"));
 		end(place);
 	}
 }
@@ -297,6 +299,8 @@ void ctl_captures_destroy(struct ctl_captures *captures)
 		loop_timer_stop(captures->loop, &place->retry);
 		if (place->begun && !place->closed)
 			switch_uncapture(captures->sw, place->capture);
+		free(place->refused);
+		place->refused = NULL;
 		waits |= place->waits && !place->closed;
 		capture_put(place->capture, !place->begun || place->closed);
 	}

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "cases.h"
+#include "changes.h"
 #include "clock.h"
 #include "ctl_client.h"
 #include "ctl_commands.h"
@@ -311,6 +312,60 @@ static void why_of_a_port_that_goes_meanwhile(void **state)
 	have_ports(0, true);
 }
 
+/* --- a capture that does not come about ---------------------------------------------------------------------------- */
+
+/* All that comes until the other side closes; the caller's. */
+static char *hear_all(int fd, size_t *n)
+{
+	uint64_t end = clock_ns() + 5 * NS_PER_S;
+	char *bytes = calloc(1, 1 << 16);
+
+	role_assert_control();
+	*n = 0;
+	while (clock_ns() < end) {
+		ssize_t more = read(fd, bytes + *n, (1 << 16) - 1 - *n);
+
+		if (more == 0)
+			return bytes;
+		*n += more > 0 ? (size_t)more : 0;
+		loop_turn(loop, NS_PER_MS);
+	}
+	fail_msg("%s: not closed", bytes);
+	return bytes;
+}
+
+/* A port goes while the capture's thread reads the filter (one that is starting, as that waits for no lcore): the reader has a
+ * line that says so, and nothing else, though the other port's frames were captured for a moment. */
+static void a_port_goes_while_its_capture_opens(void **state)
+{
+	int fd = fg_socket_connect(path, SOCK_NONBLOCK);
+	struct changes *changes;
+	size_t n;
+	char *all;
+	json_t *json;
+
+	role_assert_control();
+	changes = changes_create(&(struct changes_options){.loop = loop, .sw = sw});
+	assert_non_null(changes);
+	ctl_socket_take_changes(ctl, changes);
+	begin_ports(0, true, "s=/starting");
+	loop_turn(loop, 0);
+	ctl_say(fd, "{\"command\": \"capture\", \"ports\": [\"a\", \"s\"], \"filter\": \"udp\"}\n");
+	loop_turn(loop, 0);
+	begin_ports(0, true, NULL);
+	all = hear_all(fd, &n);
+	close(fd);
+	assert_true(n > 0 && memchr(all, '\n', n) == all + n - 1);
+	json = json_loadb(all, n, 0, NULL);
+	free(all);
+	assert_non_null(strstr(json_string_value(json_object_get(json, "error")), "has just gone"));
+	json_decref(json);
+	ctl_socket_take_changes(ctl, NULL);
+	changes_end(changes);
+	changes_destroy(changes);
+	have_ports(0, true);
+}
+
 /* --- clients that do not ---------------------------------------------------------------------------------------- */
 
 static void nonsense_is_answered(void **state)
@@ -514,6 +569,7 @@ int main(void)
 		cmocka_unit_test(a_long_list_delays_nobody),
 		cmocka_unit_test(why_of_a_thousand_ports_delays_nobody),
 		cmocka_unit_test(why_of_a_port_that_goes_meanwhile),
+		cmocka_unit_test(a_port_goes_while_its_capture_opens),
 		cmocka_unit_test(one_conversation_many_questions),
 		cmocka_unit_test(nonsense_is_answered),
 		cmocka_unit_test(an_endless_line_is_cut),
