@@ -13,6 +13,8 @@
 static const uint64_t ANSWER_NS = 3 * NS_PER_S;
 /* Of clients that have gone, too. */
 enum { CHANGES_MAX = 64 };
+/* That are checked one after the other, and are on the disk together. */
+enum { TOGETHER_MAX = 16 };
 
 TAILQ_HEAD(change_list, change);
 
@@ -22,6 +24,14 @@ struct old_config {
 	struct old_config *next;
 };
 
+/* A change that is being read and checked, or waits to be taken then. */
+struct checked {
+	struct change *change; /* NULL: it has been taken */
+	struct config config;  /* that it makes of the one before it */
+	struct fail fail;
+	int error;
+};
+
 struct changes {
 	struct changes_options options;
 	struct change_list queue, applied;
@@ -29,14 +39,15 @@ struct changes {
 	unsigned int lingering; /* that are, and go on */
 	bool ended;
 
-	/* The one that is being read and checked; `config` is in use until it has been taken as well. */
-	struct change *now;
-	bool busy;
+	/* From when they are checked until the last of them has been taken, one in a turn of the loop; the helper's while it
+	 * `checks`. */
+	struct checked together[TOGETHER_MAX];
+	unsigned int together_n, together_at; /* the next that is to be taken */
+	unsigned int checked_n;		      /* the others wait once more */
+	bool busy, checks;
 	struct loop_job check;
-	struct config config;
+	struct loop_timer next;
 	struct tree *requests; /* for `read` */
-	struct fail fail;
-	int error;
 
 	struct loop_job clear;
 	struct old_config *old, *clearing; /* the helper's while `clears` */
@@ -219,48 +230,82 @@ static void drop_config(struct changes *changes, struct config *config) RUNS_ON(
 
 /* --- one after the other ---------------------------------------------------------------------------------------- */
 
-/* Before it is done: whoever is told that it is finds it there after a restart. */
-static int keep_requests(struct changes *changes, const struct change *change)
+/* It changes what is kept over a restart. */
+static bool is_to_be_kept(const struct checked *checked)
 {
-	const char *state = changes->options.state;
-	struct fail why;
+	const struct config_edit *edit = &checked->change->edit;
 	bool any = false;
 
-	for (unsigned int i = 0; i < change->edit.n; i++)
-		any |= change->edit.item[i].before != change->edit.item[i].after;
-	if (state == NULL || change->dry_run || !any || config_state_write(state, &changes->config, &why) == 0)
-		return 0;
-	return fail_set(&changes->fail, -EIO, "nothing was changed, because that cannot be kept: %s", why.text);
+	for (unsigned int i = 0; i < edit->n; i++)
+		any |= edit->item[i].before != edit->item[i].after;
+	return checked->error == 0 && !checked->change->dry_run && any;
 }
 
+/* Before they are done: whoever is told that it is finds it there after a restart. All that were checked are written at once.
+ * What cannot be written is tried with the first alone, which is told then, and the others wait once more: none of them is
+ * refused for what another has asked for. */
+static void keep_all(struct changes *changes)
+{
+	const char *state = changes->options.state;
+	struct checked *first = NULL, *last = NULL;
+	struct fail why;
+
+	for (unsigned int i = 0; i < changes->checked_n; i++) {
+		if (!is_to_be_kept(&changes->together[i]))
+			continue;
+		last = &changes->together[i];
+		first = first != NULL ? first : last;
+	}
+	if (state == NULL || last == NULL || config_state_write(state, &last->config, &why) == 0)
+		return;
+	changes->checked_n = (unsigned int)(first - changes->together) + 1;
+	if (first == last || config_state_write(state, &first->config, &why) != 0)
+		first->error = fail_set(&first->fail, -EIO, "nothing was changed, because that cannot be kept: %s", why.text);
+}
+
+static void check_one(struct changes *changes, struct checked *checked)
+{
+	const struct changes_options *options = &changes->options;
+	struct change *change = checked->change;
+
+	if (checked->error != 0 || change->act.run != NULL)
+		return;
+	if (change->reloads) {
+		checked->error = options->read(options->arg, changes->requests, &checked->config, &checked->fail);
+		return;
+	}
+	checked->error = config_edit_apply(&change->edit, &checked->config, &checked->fail);
+	if (checked->error == 0)
+		checked->error = config_check(&checked->config, &checked->fail);
+	if (checked->error == 0 && options->control != NULL)
+		checked->error = config_check_control(&checked->config, options->control, &checked->fail);
+	if (checked->error == 0)
+		checked->error = change_find_others(change, &checked->config, &checked->fail);
+	if (checked->error == 0 && change->saves)
+		checked->error = config_save(&checked->config, &change->text, &change->text_len, &checked->fail);
+}
+
+/* Each begins with what the one before has made: one that is refused is the last. */
 static void check_run(struct loop_job *job)
 {
 	struct changes *changes = container_of(job, struct changes, check);
-	const struct changes_options *options = &changes->options;
-	struct change *change = changes->now;
 
-	if (changes->error != 0 || change->act.run != NULL)
-		return;
-	if (change->reloads) {
-		changes->error = options->read(options->arg, changes->requests, &changes->config, &changes->fail);
-		return;
+	for (unsigned int i = 0; i < changes->together_n; i++) {
+		struct checked *checked = &changes->together[i];
+
+		if (i > 0)
+			checked->error = config_share(&checked->config, &changes->together[i - 1].config, &checked->fail);
+		check_one(changes, checked);
+		changes->checked_n = i + 1;
+		if (checked->error != 0)
+			break;
 	}
-	changes->error = config_edit_apply(&change->edit, &changes->config, &changes->fail);
-	if (changes->error == 0)
-		changes->error = config_check(&changes->config, &changes->fail);
-	if (changes->error == 0 && options->control != NULL)
-		changes->error = config_check_control(&changes->config, options->control, &changes->fail);
-	if (changes->error == 0)
-		changes->error = change_find_others(change, &changes->config, &changes->fail);
-	if (changes->error == 0 && change->saves)
-		changes->error = config_save(&changes->config, &change->text, &change->text_len, &changes->fail);
-	else if (changes->error == 0)
-		changes->error = keep_requests(changes, change);
+	keep_all(changes);
 }
 
-static void tell_costs(struct change *change) RUNS_ON(control_thread)
+static void tell_costs(struct change *change, const struct config *config) RUNS_ON(control_thread)
 {
-	const struct config *config = &change->changes->config, *now = switch_config(change->changes->options.sw);
+	const struct config *now = switch_config(change->changes->options.sw);
 
 	if (change->reloads) {
 		config_tell_changes(now, config, change_add_told, change);
@@ -276,7 +321,7 @@ static void tell_costs(struct change *change) RUNS_ON(control_thread)
 }
 
 /* 0 or -ENOMEM. */
-static int apply_edit(struct changes *changes, const struct change *change) RUNS_ON(control_thread)
+static int apply_edit(struct changes *changes, const struct change *change, struct config *config) RUNS_ON(control_thread)
 {
 	const char **names = calloc(change->edit.n + change->others_n + 1, sizeof(*names));
 	unsigned int n = 0;
@@ -288,22 +333,25 @@ static int apply_edit(struct changes *changes, const struct change *change) RUNS
 	for (unsigned int i = 0; names != NULL && i < change->others_n; i++)
 		names[n++] = change->others[i];
 	if (names != NULL)
-		error = switch_apply_ports(changes->options.sw, &changes->config, names, n);
+		error = switch_apply_ports(changes->options.sw, config, names, n);
 	free(names);
 	return error;
 }
 
-static void apply(struct changes *changes, struct change *change) RUNS_ON(control_thread)
+/* Returns: false: there is no memory, and nothing was changed. */
+static bool apply(struct changes *changes, struct change *change, struct checked *checked) RUNS_ON(control_thread)
 {
 	/* It may be there before this returns: changes_stepped() finds it on the list then. */
 	TAILQ_INSERT_TAIL(&changes->applied, change, link);
 	loop_timer_start(changes->options.loop, &change->limit, ANSWER_NS);
 	if (change->reloads) {
-		changes->options.taken(changes->options.arg, &changes->config, &changes->fail);
-	} else if (apply_edit(changes, change) != 0) {
+		changes->options.taken(changes->options.arg, &checked->config, &checked->fail);
+	} else if (apply_edit(changes, change, &checked->config) != 0) {
 		TAILQ_REMOVE(&changes->applied, change, link);
 		answer(change, change_reply_error(-ENOMEM, &(struct fail){.text = "no memory for the change"}));
+		return false;
 	}
+	return true;
 }
 
 static void take_act(struct changes *changes, struct change *change) RUNS_ON(control_thread)
@@ -334,83 +382,143 @@ static void warn(void *arg, const char *line)
 }
 
 /* Of ports that an edit is about; those of a reload are the owner's (changes_options.taken()). */
-static void warn_of_idle(const struct changes *changes, const struct change *change)
+static void warn_of_idle(const struct change *change, const struct config *config)
 {
 	for (unsigned int i = 0; i < change->edit.n; i++)
 		if (change->edit.item[i].list == CONFIG_EDIT_PORTS)
-			config_tell_idle_of(&changes->config, change->edit.item[i].name, warn, NULL);
+			config_tell_idle_of(config, change->edit.item[i].name, warn, NULL);
 }
 
-/* The change has been read and checked. */
-static void take(struct changes *changes, struct change *change) RUNS_ON(control_thread)
+/* The change has been read and checked. Returns: false: what was checked behind it is about what is not there. */
+static bool take(struct changes *changes, struct change *change, struct checked *checked) RUNS_ON(control_thread)
 {
-	if (changes->error != 0) {
+	if (checked->error != 0) {
 		if (change->reloads && !change->dry_run)
-			changes->options.taken(changes->options.arg, NULL, &changes->fail);
+			changes->options.taken(changes->options.arg, NULL, &checked->fail);
 		else if (change->answered == NULL)
-			log_warn("control", "%s, but: %s", change->what, changes->fail.text);
-		answer(change, change_reply_error(changes->error, &changes->fail));
-		return;
+			log_warn("control", "%s, but: %s", change->what, checked->fail.text);
+		answer(change, change_reply_error(checked->error, &checked->fail));
+		return true;
 	}
 	if (change->saves) {
 		answer(change, json_pack("{s:s%}", "text", change->text, change->text_len));
-		return;
+		return true;
 	}
 	if (change->act.run != NULL) {
 		take_act(changes, change);
-		return;
+		return true;
 	}
 	if (!change->signalled || monitor_listeners != NULL)
-		tell_costs(change);
+		tell_costs(change, &checked->config);
 	if (change->dry_run) {
 		answer(change, change_reply_told(change));
-		return;
+		return true;
 	}
 	if (!change->signalled && json_array_size(change->told) > 0)
 		log_info("control", "%s: %s", change->what, change->who);
 	change_log_told(change);
-	warn_of_idle(changes, change);
-	apply(changes, change);
+	warn_of_idle(change, &checked->config);
+	return apply(changes, change, checked);
+}
+
+/* Those from `from` on are checked once more, before all others. */
+static void wait_once_more(struct changes *changes, unsigned int from) RUNS_ON(control_thread)
+{
+	while (changes->together_n > from) {
+		struct checked *checked = &changes->together[--changes->together_n];
+
+		change_free_others(checked->change);
+		TAILQ_INSERT_HEAD(&changes->queue, checked->change, link);
+		drop_config(changes, &checked->config);
+	}
+}
+
+static void take_next(struct changes *changes) RUNS_ON(control_thread)
+{
+	struct checked *checked = &changes->together[changes->together_at++];
+	struct change *change = checked->change;
+
+	checked->change = NULL;
+	if (!take(changes, change, checked))
+		wait_once_more(changes, changes->together_at);
+	drop_config(changes, &checked->config);
+	if (changes->together_at < changes->together_n) {
+		loop_timer_start(changes->options.loop, &changes->next, 0);
+		return;
+	}
+	changes->together_n = 0;
+	changes->busy = false;
+	start_next(changes);
+}
+
+static void take_in_turn(struct loop_timer *timer)
+{
+	role_assert_control();
+	take_next(container_of(timer, struct changes, next));
+}
+
+/* Nobody hears of them. */
+static void free_together(struct changes *changes) RUNS_ON(control_thread)
+{
+	for (unsigned int i = 0; i < changes->together_n; i++) {
+		if (changes->together[i].change != NULL)
+			change_free(changes->together[i].change);
+		changes->together[i].change = NULL;
+	}
 }
 
 static void check_done(struct loop_job *job)
 {
 	struct changes *changes = container_of(job, struct changes, check);
-	struct change *change = changes->now;
 
 	role_assert_control();
-	changes->now = NULL;
+	changes->checks = false;
 	if (changes->ended) {
-		change_free(change);
+		free_together(changes);
 		return;
 	}
-	take(changes, change);
-	drop_config(changes, &changes->config);
-	changes->busy = false;
-	start_next(changes);
+	wait_once_more(changes, changes->checked_n);
+	take_next(changes);
+}
+
+/* An edit that is to be made: others can be checked with what it makes of the configuration. */
+static bool is_edit(const struct change *change)
+{
+	return !change->reloads && !change->saves && !change->dry_run && change->act.run == NULL;
+}
+
+/* The next change; and those behind it, if all of them are edits. */
+static void choose_next(struct changes *changes) RUNS_ON(control_thread)
+{
+	struct change *change = TAILQ_FIRST(&changes->queue);
+	bool more;
+
+	changes->together_n = changes->together_at = changes->checked_n = 0;
+	do {
+		TAILQ_REMOVE(&changes->queue, change, link);
+		if (change->told == NULL)
+			change->told = json_array();
+		changes->together[changes->together_n++] = (struct checked){
+			.change = change, .config.drivers = switch_config(changes->options.sw)->drivers};
+		more = is_edit(change);
+		change = TAILQ_FIRST(&changes->queue);
+	} while (more && change != NULL && is_edit(change) && changes->together_n < TOGETHER_MAX);
 }
 
 static void start_next(struct changes *changes)
 {
-	struct change *change = TAILQ_FIRST(&changes->queue);
 	const struct config *config;
+	struct checked *first = &changes->together[0];
 
-	if (changes->busy || changes->ended || change == NULL)
+	if (changes->busy || changes->ended || TAILQ_EMPTY(&changes->queue))
 		return;
-	TAILQ_REMOVE(&changes->queue, change, link);
+	choose_next(changes);
 	config = switch_config(changes->options.sw);
-	change->told = json_array();
-	changes->error = 0;
-	if (change->reloads) {
-		changes->config = (struct config){.drivers = config->drivers};
+	if (first->change->reloads)
 		changes->requests = tree_hold(config->requests);
-	} else if (change->act.run != NULL) {
-		changes->config = (struct config){.drivers = config->drivers};
-	} else {
-		changes->error = config_share(&changes->config, config, &changes->fail);
-	}
-	changes->busy = true;
-	changes->now = change;
+	else if (first->change->act.run == NULL)
+		first->error = config_share(&first->config, config, &first->fail);
+	changes->busy = changes->checks = true;
 	changes->check = (struct loop_job){.run = check_run, .done = check_done};
 	loop_job_start(changes->options.loop, &changes->check);
 }
@@ -440,13 +548,21 @@ struct change *changes_ask(struct changes *changes, const json_t *request, const
 	return change;
 }
 
+static bool is_checked(const struct changes *changes, const struct change *change)
+{
+	for (unsigned int i = 0; i < changes->together_n; i++)
+		if (changes->together[i].change == change)
+			return true;
+	return false;
+}
+
 void changes_forget(struct change *change)
 {
 	struct changes *changes = change->changes;
 
 	change->answered = NULL;
 	/* It changes nothing, and whoever may only look does not keep others from changing something. */
-	if (change->saves && change != changes->now) {
+	if (change->saves && !is_checked(changes, change)) {
 		TAILQ_REMOVE(&changes->queue, change, link);
 		change_free(change);
 	}
@@ -476,7 +592,12 @@ bool changes_reload_is_due(const struct changes *changes)
 	TAILQ_FOREACH (change, &changes->queue, link)
 		if (change->reloads && !change->dry_run)
 			return true;
-	return changes->now != NULL && changes->now->reloads && !changes->now->dry_run;
+	for (unsigned int i = 0; i < changes->together_n; i++) {
+		change = changes->together[i].change;
+		if (change != NULL && change->reloads && !change->dry_run)
+			return true;
+	}
+	return false;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
@@ -488,6 +609,7 @@ struct changes *changes_create(const struct changes_options *options)
 	if (changes == NULL)
 		return NULL;
 	changes->options = *options;
+	changes->next.fire = take_in_turn;
 	TAILQ_INIT(&changes->queue);
 	TAILQ_INIT(&changes->applied);
 	switch_on_step(options->sw, changes_stepped, changes);
@@ -510,15 +632,19 @@ void changes_end(struct changes *changes)
 		return;
 	changes->ended = true;
 	switch_on_step(changes->options.sw, NULL, NULL);
+	loop_timer_stop(changes->options.loop, &changes->next);
 	free_list(&changes->queue);
 	free_list(&changes->applied);
+	if (!changes->checks)
+		free_together(changes);
 }
 
 void changes_destroy(struct changes *changes)
 {
 	if (changes == NULL)
 		return;
-	config_free(&changes->config);
+	for (unsigned int i = 0; i < TOGETHER_MAX; i++)
+		config_free(&changes->together[i].config);
 	old_free(changes->clearing);
 	old_free(changes->old);
 	free(changes);

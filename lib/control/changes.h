@@ -17,7 +17,8 @@
  *	log.level {topic, level}
  *
  * and with {dry-run: true} each says what it would do. docs/api.md has them, and the replies. What is kept over a restart is on
- * the disk before it is done. `save` changes nothing, and is answered by the text of a file that says all of it.
+ * the disk before it is done; changes that come while that is written are checked and written together. `save` changes nothing,
+ * and is answered by the text of a file that says all of it.
  *
  * Context: control thread, but for what `read` says.
  * Ownership: a struct change is the module's; who has asked keeps a pointer to it until it is answered or forgotten.

@@ -416,12 +416,29 @@ static int edit_lists(struct config_edit *edit, const struct config *config, str
 	return error;
 }
 
+/* What a try before has found. */
+static void forget_try(struct config_edit *edit)
+{
+	for (unsigned int i = 0; i < edit->n; i++) {
+		struct config_edit_item *item = &edit->item[i];
+
+		tree_free(item->after);
+		item->after = NULL;
+		if (item->verb == CONFIG_EDIT_RESTORE)
+			continue;
+		tree_free(item->before);
+		item->before = NULL;
+	}
+}
+
 int config_edit_apply(struct config_edit *edit, struct config *config, struct fail *fail)
 {
 	struct editing lists[CONFIG_EDIT_LISTS] = {0};
 	struct tree *requests = NULL;
-	int error = edit_lists(edit, config, lists, fail);
+	int error;
 
+	forget_try(edit);
+	error = edit_lists(edit, config, lists, fail);
 	if (error == 0) {
 		requests = tree_new(TREE_MAP, 0);
 		error = requests == NULL ? -ENOMEM : 0;

@@ -61,7 +61,7 @@ int config_edit_read_document(struct config_edit *edit, const struct json_t *doc
 /* Adds an item that undoes item `i` of another edit, which has been applied. */
 int config_edit_add_restore(struct config_edit *edit, const struct config_edit *other, unsigned int i);
 
-/* Makes config->requests, in place of what it was, what the edit makes of it. */
+/* Makes config->requests, in place of what it was, what the edit makes of it. May be called again, for another config. */
 int config_edit_apply(struct config_edit *edit, struct config *config, struct fail *fail);
 
 void config_edit_free(struct config_edit *edit);

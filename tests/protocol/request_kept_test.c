@@ -4,6 +4,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -178,6 +179,123 @@ static void what_cannot_be_kept_is_not_done(void **test)
 	client_close(&client);
 }
 
+/* --- many at once ------------------------------------------------------------------------------------------------- */
+
+enum { CLIENTS = 8, TRIES = 50 };
+
+/* Each asks for a port of its own, before any of them has heard. */
+static void all_say(struct client *clients, bool add)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		char text[256];
+
+		if (add)
+			snprintf(text, sizeof(text),
+				 "{'command': 'port.add', 'port': {'name': 'm%d', 'type': 'vhost-user', 'socket': '@/m%d'}}",
+				 i, i);
+		else
+			snprintf(text, sizeof(text), "{'command': 'port.remove', 'name': 'm%d'}", i);
+		say_request(&clients[i], text);
+	}
+}
+
+static void all_hear(struct client *clients, const char *verdict, const char *words)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		json_t *reply = hear(&clients[i]);
+		char *text = json_dumps(reply, 0);
+
+		if (strcmp(verdict_in(reply), verdict) != 0 || strstr(text, words) == NULL)
+			fail_msg("client %d: %s", i, text);
+		free(text);
+		json_decref(reply);
+	}
+}
+
+static void assert_ports(bool there)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "m%d", i);
+		assert_int_equal(is_there(name), there);
+	}
+}
+
+/* Each is told that what it asked for cannot be kept; and what is kept then is there after a restart. */
+static void each_of_many_is_told(void **test)
+{
+	struct client clients[CLIENTS], client = client_open();
+	char elsewhere[80];
+
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = client_open();
+	snprintf(elsewhere, sizeof(elsewhere), "%s.not", state_folder);
+	OK(rename(state_folder, elsewhere));
+	for (int i = 0; i < 3; i++) {
+		all_say(clients, true);
+		all_hear(clients, "failed", "cannot be kept");
+		assert_ports(false);
+	}
+	OK(rename(elsewhere, state_folder));
+	all_say(clients, true);
+	all_hear(clients, "changed", "comes");
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&clients[i]);
+	kill_and_restart(&client);
+	assert_ports(true);
+	clean(&client);
+	assert_ports(false);
+	client_close(&client);
+}
+
+/* How often the file was replaced since this was asked last. */
+static int replaced(int watch)
+{
+	_Alignas(struct inotify_event) char bytes[4096];
+	int n = 0;
+	ssize_t len;
+
+	while ((len = read(watch, bytes, sizeof(bytes))) > 0)
+		for (char *at = bytes; at < bytes + len; at += sizeof(struct inotify_event)) {
+			const struct inotify_event *event = (const struct inotify_event *)(void *)at;
+
+			n += (event->mask & IN_MOVED_TO) != 0 && event->len > 0 && strstr(state, event->name) != NULL;
+			at += event->len;
+		}
+	return n;
+}
+
+/* Changes that come while another is written are written together: the file is replaced less often than there are changes. */
+static void many_share_a_write(void **test)
+{
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), fewest = CLIENTS, tries = 0;
+	struct client clients[CLIENTS], client = client_open();
+
+	/* Two events that follow each other and are alike would be one: so what the file was called before is watched, too. */
+	assert_true(watch >= 0 && inotify_add_watch(watch, state_folder, IN_MOVED_FROM | IN_MOVED_TO) >= 0);
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = client_open();
+	for (; tries < TRIES && fewest > CLIENTS / 2; tries++) {
+		int n;
+
+		all_say(clients, true);
+		all_hear(clients, "changed", "comes");
+		n = replaced(watch);
+		assert_true(n >= 1 && n <= CLIENTS);
+		fewest = n < fewest ? n : fewest;
+		all_say(clients, false);
+		all_hear(clients, "changed", "goes");
+		replaced(watch);
+	}
+	print_message("%d changes were written at %d times at the least, of %d tries\n", CLIENTS, fewest, tries);
+	assert_true(fewest <= CLIENTS / 2);
+	for (int i = 0; i < CLIENTS; i++)
+		client_close(&clients[i]);
+	close(watch);
+	client_close(&client);
+}
+
 /* --- saved ------------------------------------------------------------------------------------------------------- */
 
 /* What `vuswitch --check` says of a file, beside the switch that runs. */
@@ -303,7 +421,7 @@ static void killed_at_any_moment(void **test)
 /* A switch that is killed while it makes or ends a socket leaves that, or its draft. */
 static void sweep(void)
 {
-	static const char *const left[] = {"p*", ".p*"};
+	static const char *const left[] = {"p*", ".p*", "m*", ".m*"};
 	char pattern[96];
 	glob_t found;
 
@@ -327,6 +445,8 @@ int main(void)
 		TEST_CASE(what_is_broken_is_set_aside),
 		TEST_CASE(a_good_file_is_kept_as_the_last_good_one),
 		TEST_CASE(what_cannot_be_kept_is_not_done),
+		TEST_CASE(each_of_many_is_told),
+		TEST_CASE(many_share_a_write),
 		TEST_CASE(what_is_saved_is_the_same_switch),
 		TEST_CASE(killed_at_any_moment),
 	};
