@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_if.h"
+
 static void counted_free(struct ethdev_counted *counted)
 {
 	if (counted == NULL)
@@ -49,8 +51,10 @@ void ethdev_look(uint16_t id, bool whole, struct ethdev_look *look)
 		look->link.link_status = RTE_ETH_LINK_DOWN;
 	if (!whole)
 		return;
-	if (rte_eth_dev_info_get(id, &info) == 0 && info.driver_name != NULL)
+	if (rte_eth_dev_info_get(id, &info) == 0 && info.driver_name != NULL) {
 		snprintf(look->driver, sizeof(look->driver), "%s", info.driver_name);
+		look->elsewhere = info.if_index != 0 && !kernel_if_is_here(info.if_index);
+	}
 	look->has_mac = rte_eth_macaddr_get(id, &look->mac) == 0;
 	look->counted = ask_counters(id);
 }
@@ -81,7 +85,10 @@ void ethdev_look_text(const struct ethdev_look *look, char *text, size_t size)
 {
 	const struct rte_eth_link *link = &look->link;
 
-	if (link->link_status != RTE_ETH_LINK_UP)
+	if (link->link_status != RTE_ETH_LINK_UP && look->elsewhere)
+		snprintf(text, size,
+			 "down: its interface is not in this network namespace; nothing goes to it, but it is heard");
+	else if (link->link_status != RTE_ETH_LINK_UP)
 		snprintf(text, size, "down: the device has no link (cable, peer or interface)");
 	else if (link->link_speed == RTE_ETH_SPEED_NUM_NONE || link->link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
 		snprintf(text, size, "up");

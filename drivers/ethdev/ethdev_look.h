@@ -32,6 +32,7 @@ struct ethdev_look {
 	char driver[RTE_ETH_NAME_MAX_LEN]; /* "": it does not say */
 	struct rte_ether_addr mac;
 	bool has_mac;
+	bool elsewhere; /* its kernel interface was moved to another network namespace: it is down here, and may be heard */
 	int node; /* NUMA node; negative: unknown */
 	struct ethdev_counted *counted; /* NULL: it does not say, or there was no memory */
 };

@@ -39,6 +39,13 @@ bool kernel_if_exists(const char *name)
 	return name[0] != '.' && strchr(name, '/') == NULL && if_nametoindex(name) != 0;
 }
 
+bool kernel_if_is_here(unsigned int index)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname(index, name) != NULL;
+}
+
 static bool is_pci(const char *text)
 {
 	unsigned int domain, bus, slot, function;

@@ -19,6 +19,8 @@ bool device_argument(const char *device, const char *key, char *value, size_t si
 bool device_needs_interface(const char *device, char *name, size_t size);
 
 bool kernel_if_exists(const char *name);
+/* Whether an interface of this number is in the network namespace of the process. */
+bool kernel_if_is_here(unsigned int index);
 
 /* The PCI address of the NIC behind an interface, "0000:03:00.0". False: it has none. */
 bool kernel_if_pci(const char *name, char *address, size_t size);

@@ -261,6 +261,26 @@ def test_interfaces_go_down_and_away(lab: Lab) -> None:
     assert switch.terminate() == 0
 
 
+def test_a_tap_is_moved_away(lab: Lab) -> None:
+    """Its port says where it is not: there is no link, and what it sends from there comes in."""
+    inside, elsewhere = lab.netns(), lab.netns()
+    switch = lab.switch(["--ethdev", "tap=net_tap0,iface=vut0"], netns=inside)
+    switch.start()
+    inside.wait_device("vut0")
+    inside.address("vut0", "10.4.0.1/24")
+    switch.wait_link("tap")
+    inside.run("ip", "link", "set", "vut0", "netns", elsewhere.name)
+    wait_until(lambda: "not in this network namespace" in switch.port("tap")["state"], 10, "a word on the tap")
+    elsewhere.address("vut0", "10.4.0.1/24")
+    before = switch.port("tap")["rx_drops"]
+    elsewhere.ping("10.4.0.2", 2)
+    wait_until(lambda: switch.port("tap")["rx_drops"] > before, 10, "what the tap sends")
+    assert switch.port("tap")["link"] == "down"
+    elsewhere.run("ip", "link", "set", "vut0", "netns", inside.name)
+    inside.run("ip", "link", "set", "vut0", "up")
+    switch.wait_link("tap")
+
+
 def test_idle_switch_sleeps(lab: Lab) -> None:
     """Without --busy-poll a switch with nothing to do leaves the CPU to others."""
     switch = lab.switch(lab.vhost("g0"))
