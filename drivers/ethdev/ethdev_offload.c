@@ -56,15 +56,19 @@ struct frame_capabilities ethdev_capabilities(const struct ethdev *dev)
 }
 
 void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-			     struct frame *const *frames, uint16_t n)
+			     struct frame *const *frames, uint16_t n, bool inserts)
 {
-	const struct frame_capabilities caps = ethdev_capabilities(dev);
+	struct frame_capabilities caps = ethdev_capabilities(dev);
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct frame_finish finish;
 
+	caps.inserts = inserts;
 	frame_finish_begin(&finish, frames, n, &caps);
 	while ((n = frame_finish_next(&finish)) > 0) {
-		ethdev_send(dev, port, ctx, finish.out, n);
+		if (inserts)
+			ethdev_send_inserting(dev, port, ctx, finish.out, n);
+		else
+			ethdev_send(dev, port, ctx, finish.out, n);
 		frame_finish_tell(&finish, n);
 	}
 	count_tx_drop(counters, TX_DROP_TOO_BIG, finish.too_big, finish.big);

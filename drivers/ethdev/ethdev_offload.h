@@ -23,9 +23,9 @@ uint32_t ethdev_offload_plan(const struct rte_eth_dev_info *info, bool virtio,
 /* What the device takes. */
 struct frame_capabilities ethdev_capabilities(const struct ethdev *dev);
 
-/* As ethdev_deliver(), for a burst in which a frame needs an offload. */
+/* As ethdev_deliver(), or, with `inserts`, ethdev_insert(), for a burst in which a frame needs an offload. */
 void ethdev_deliver_offloads(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-			     struct frame *const *frames, uint16_t n);
+			     struct frame *const *frames, uint16_t n, bool inserts);
 
 /* Tells a copy of the frame, which the device takes, what is asked of the device. */
 void ethdev_offload_request(const struct ethdev *dev, const struct frame *frame, struct rte_mbuf *mbuf);

@@ -23,6 +23,10 @@ static const struct option_row rows[] = {
 	{ROW("offloads", OPTION_FLAG, offloads), .normal = true,
 	 .on = "checksums and segmentation are left to the receiver, if it can do them",
 	 .help = "whether checksums and segmentation may be left to the device"},
+	{ROW("vlan-offload", OPTION_FLAG, vlan_offload), .normal = true,
+	 .on = "VLAN tags are put in by the device, if it can do it",
+	 .help = "whether the device puts VLAN tags into frames, if it does that itself; written out, a driver that does it "
+		 "with a CPU does it, too"},
 	{ROW("zero-copy-tx", OPTION_FLAG, zero_copy_tx),
 	 .on = "long frames of guests are sent from where they lie, if the device can",
 	 .help = "whether long frames of VMs are sent from where they lie in their memory, which is then pinned for a NIC"},

@@ -13,7 +13,7 @@ struct ethdev_options {
 	uint64_t given;
 	char *device; /* a name or PCI address EAL knows, with arguments behind commas */
 	uint32_t mtu; /* bytes of payload; 0: what the device or its kernel interface is set to */
-	bool offloads, zero_copy_tx;
+	bool offloads, vlan_offload, zero_copy_tx;
 };
 
 extern const struct option_table ethdev_options;

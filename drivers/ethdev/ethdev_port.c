@@ -248,6 +248,11 @@ static void deliver(struct port *port, struct lcore_ctx *ctx, struct frame **fra
 	ethdev_deliver(&ethdev_port_of(port)->dev, port, ctx, frames, n);
 }
 
+static void insert(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	ethdev_insert(&ethdev_port_of(port)->dev, port, ctx, frames, n);
+}
+
 /* A device that is starting, or ending, has no link. */
 static void terms(struct port *port, const struct frame *frame VUS_UNUSED, struct port_terms *terms)
 {
@@ -267,6 +272,7 @@ static const struct port_ops ops = {
 	.set_aside = ethdev_set_aside,
 	.take_up = ethdev_take_up,
 	.deliver = deliver,
+	.insert = insert,
 	.arm = ethdev_arm,
 	.disarm = ethdev_disarm,
 	.state = ethdev_state,
@@ -314,6 +320,7 @@ static int run(struct ethdev_port *ep) RUNS_ON(control_thread)
 		return fail_set(&ep->fail, -ENOMEM, "device %s: no memory for its queues", ep->options.device);
 	for (uint16_t i = 0; i < dev->rxq_n; i++)
 		ep->port.rxq[i] = &dev->rxq[i]->rxq;
+	ep->port.inserts = dev->vlan == ETHDEV_VLAN_INSERTS;
 	ep->runs = true;
 	ethdev_zc_begin(dev);
 	dev->dma = dev->dma && dev->zc != NULL;

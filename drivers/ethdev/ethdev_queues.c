@@ -10,6 +10,7 @@
 #include <rte_mempool.h>
 
 #include "ethdev_offload.h"
+#include "ethdev_vlan.h"
 #include "ethdev_zc.h"
 #include "loop.h"
 
@@ -253,7 +254,8 @@ static struct rte_mbuf *copy_to_chain(const struct ethdev *dev, const struct fra
 	return seg[0];
 }
 
-static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const struct frame *frame)
+/* Padded to `shortest`. */
+static inline struct rte_mbuf *copy_to_mbuf_of(const struct ethdev *dev, const struct frame *frame, uint32_t shortest)
 {
 	uint32_t len = frame->len;
 	struct rte_mbuf *mbuf;
@@ -266,13 +268,18 @@ static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const stru
 		return NULL;
 	data = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	frame_copy(frame, data);
-	if (len < ETHDEV_FRAME_MIN) {
-		memset(data + len, 0, ETHDEV_FRAME_MIN - len);
-		len = ETHDEV_FRAME_MIN;
+	if (len < shortest) {
+		memset(data + len, 0, shortest - len);
+		len = shortest;
 	}
 	mbuf->data_len = (uint16_t)len;
 	mbuf->pkt_len = len;
 	return mbuf;
+}
+
+static inline struct rte_mbuf *copy_to_mbuf(const struct ethdev *dev, const struct frame *frame)
+{
+	return copy_to_mbuf_of(dev, frame, ETHDEV_FRAME_MIN);
 }
 
 /* A NIC's frame with another head (frame_head_own()): the head in a fresh mbuf, and behind it what the frame keeps of its
@@ -340,6 +347,23 @@ static inline struct rte_mbuf *to_mbuf(const struct ethdev *dev, const struct fr
 	return mbuf;
 }
 
+/* The same for a frame into which the device may have to put a tag: then it is a guest's. */
+static inline struct rte_mbuf *to_mbuf_inserting(const struct ethdev *dev, const struct frame *frame,
+						 const struct rte_mempool **spare)
+{
+	struct rte_mbuf *mbuf;
+
+	if (frame_inserted_len(frame) == 0)
+		return to_mbuf(dev, frame, spare);
+	mbuf = copy_to_mbuf_of(dev, frame, ETHDEV_FRAME_MIN - FRAME_TAG);
+	if (mbuf == NULL)
+		return NULL;
+	if (frame_needs_offload(frame))
+		ethdev_offload_request(dev, frame, mbuf);
+	ethdev_vlan_request(frame, mbuf);
+	return mbuf;
+}
+
 static inline uint16_t transmit(uint16_t id, uint16_t queue, struct rte_mbuf **mbuf, uint16_t n)
 {
 	uint16_t sent = 0, more;
@@ -384,13 +408,29 @@ void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx
 		    struct frame **frames, uint16_t n)
 {
 	if (__builtin_expect(frames_need_offload(frames, n), 0))
-		ethdev_deliver_offloads(dev, port, ctx, frames, n);
+		ethdev_deliver_offloads(dev, port, ctx, frames, n, false);
 	else
 		ethdev_send(dev, port, ctx, frames, n);
 }
 
-void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
-		 struct frame *const *frames, uint16_t n)
+void ethdev_insert(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n)
+{
+	if (frames_need_offload(frames, n))
+		ethdev_deliver_offloads(dev, port, ctx, frames, n, true);
+	else
+		ethdev_send_inserting(dev, port, ctx, frames, n);
+}
+
+/* Whether the driver is to look over a burst before it is sent. */
+static inline bool is_to_prepare(const struct ethdev *dev, struct frame *const *frames, uint16_t n, bool inserts)
+{
+	return (inserts && dev->soft_tags) || (dev->offloads != 0 && frames_need_offload(frames, n));
+}
+
+/* `inserts` is a constant: a port that puts no tags in has no trace of it. */
+static inline __attribute__((always_inline)) void send_frames(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+							      struct frame *const *frames, uint16_t n, bool inserts)
+	RUNS_ON(lcore_thread)
 {
 	struct port_counters *counters = port_counters_of(port, ctx);
 	struct rte_mbuf *mbuf[BURST_MAX];
@@ -398,42 +438,54 @@ void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 	const struct rte_mempool *spare = NULL;
 	struct ethdev_note note[BURST_MAX];
 	/* Pairs with zc_from_now(): dev->zc is there. */
-	bool zero_copy = atomic_load_explicit(&dev->zero_copy, memory_order_acquire);
+	bool zero_copy = !inserts && atomic_load_explicit(&dev->zero_copy, memory_order_acquire);
 	uint16_t ready = 0, kept, sent;
 	uint64_t bytes = 0;
 
-	role_assert_lcore();
 	if (!atomic_load_explicit(&dev->up, memory_order_relaxed)) {
 		port_drop_tx_frames(port, ctx, TX_DROP_NOT_READY, frames, n);
 		return;
 	}
 	for (uint16_t i = 0; i < n; i++) {
-		if (frame_wire_len(frames[i]) > dev->frame_max) {
+		if (frame_wire_len(frames[i]) + (inserts ? frame_inserted_len(frames[i]) : 0) > dev->frame_max) {
 			drop_tx_frames(counters, TX_DROP_TOO_BIG, &frames[i], 1);
 			continue;
 		}
-		mbuf[ready] = __builtin_expect(zero_copy, 0)
-				      ? to_mbuf_zc(dev, ctx, frames[i], &spare, &note[ready])
-				      : to_mbuf(dev, frames[i], &spare);
+		if (inserts)
+			mbuf[ready] = to_mbuf_inserting(dev, frames[i], &spare);
+		else
+			mbuf[ready] = __builtin_expect(zero_copy, 0) ? to_mbuf_zc(dev, ctx, frames[i], &spare, &note[ready])
+								     : to_mbuf(dev, frames[i], &spare);
 		of[ready] = frames[i];
 		if (__builtin_expect(mbuf[ready] != NULL, 1))
 			ready++;
 		else
 			drop_tx_frames(counters, TX_DROP_NO_BUFFER, &frames[i], 1);
 	}
-	kept = dev->offloads != 0 && frames_need_offload(frames, n)
-		       ? ethdev_offload_prepare(dev, port, ctx, mbuf, of, ready)
-		       : ready;
+	kept = is_to_prepare(dev, frames, n, inserts) ? ethdev_offload_prepare(dev, port, ctx, mbuf, of, ready) : ready;
 	if (dev->txq_shared)
 		sent = transmit_shared(dev, ctx->index % dev->txq_n, mbuf, kept);
 	else
 		sent = transmit(dev->id, ctx->index, mbuf, kept);
 	for (uint16_t i = 0; i < sent; i++)
-		bytes += of[i]->len;
+		bytes += of[i]->len + (inserts ? frame_inserted_len(of[i]) : 0);
 	drop_tx_frames(counters, TX_DROP_NO_BUFFER, of + sent, (uint64_t)(kept - sent));
 	rte_pktmbuf_free_bulk(mbuf + sent, (unsigned int)(kept - sent));
 	if (__builtin_expect(zero_copy, 0))
 		ethdev_zc_sent(dev, ctx, note, ready, sent);
 	count(&counters->tx_ok, sent);
 	count(&counters->tx_bytes, bytes);
+}
+
+void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
+		 struct frame *const *frames, uint16_t n)
+{
+	role_assert_lcore();
+	send_frames(dev, port, ctx, frames, n, false);
+}
+
+void ethdev_send_inserting(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx, struct frame *const *frames, uint16_t n)
+{
+	role_assert_lcore();
+	send_frames(dev, port, ctx, frames, n, true);
 }

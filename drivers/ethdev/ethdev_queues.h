@@ -3,10 +3,11 @@
  *
  * In: a received mbuf is the frame; its first segment is the head, further ones are the body. The queue holds the mbufs
  * until complete(). Out: a frame that is an mbuf is sent as it is, with a reference of its own, if the device takes its
- * shape and its pool can spare it; one whose head was rewritten since (frame_head.h) goes out as a fresh head with a
+ * shape and its pool can spare it; one whose head is another by now (frame_head.h) goes out as a fresh head with a
  * reference to the rest of it behind, or, if it is short, as a copy; a guest's long frame may be read in place
- * (ethdev_zc.h); everything else is copied once into an mbuf of this port's pool. Nothing ever writes to an mbuf it
- * did not allocate: several ports may be sending it.
+ * (ethdev_zc.h); everything else is copied once into an mbuf of this port's pool, into which the device may put a tag
+ * (ethdev_vlan.h). Nothing writes to an mbuf it did not allocate, as several ports may be sending it, but for a head that
+ * nobody else has (frame_head.h).
  *
  * Context: a receive queue belongs to the lcore that polls it; deliver is for every lcore.
  */
@@ -15,6 +16,7 @@
 
 #include <rte_spinlock.h>
 
+#include "ethdev_vlan.h"
 #include "lines.h"
 #include "port.h"
 
@@ -37,7 +39,9 @@ struct ethdev {
 	uint16_t mtu;
 	uint32_t frame_max;	  /* longest frame on its wire */
 	uint32_t offloads;	  /* what it does for us: FRAME_CSUM | ... */
+	enum ethdev_vlan vlan;	  /* how it is with putting tags in */
 	uint32_t cut_max;	  /* longest frame it cuts up */
+	bool soft_tags;		  /* tags are put in by rte_eth_tx_prepare(), or by the driver, on this CPU */
 	bool writes_ipv4;	  /* it computes IPv4's checksum where it cuts up */
 	struct rte_mempool *pool; /* this port's: receive buffers, and copies of guests' frames */
 	struct ethdev_rxq *rxq[VHOST_QUEUE_PAIRS_MAX];
@@ -91,9 +95,13 @@ enum port_taken ethdev_take_up(struct port_rxq *rxq, struct lcore_ctx *ctx);
 void ethdev_deliver(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		    struct frame **frames, uint16_t n);
 
-/* The same for frames that need no offload which the device lacks. */
+/* For port_ops.insert(). */
+void ethdev_insert(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
+
+/* The same for frames that need no offload which the device lacks; into some of those of the second a tag is to be put. */
 void ethdev_send(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx,
 		 struct frame *const *frames, uint16_t n);
+void ethdev_send_inserting(struct ethdev *dev, struct port *port, struct lcore_ctx *ctx, struct frame *const *frames, uint16_t n);
 
 /* Control, once every lcore has left the queue: mbufs still in it are freed. */
 void ethdev_rxq_drain(struct ethdev_rxq *q);

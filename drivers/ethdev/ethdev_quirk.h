@@ -17,6 +17,7 @@ struct ethdev_quirk {
 	bool chains;	 /* it takes and gives chains of buffers, without saying so */
 	bool virtio;	 /* what it is asked to do is asked of the other side, as it is */
 	bool soft;	 /* it sums and cuts up on this CPU: we do that better, and it is counted */
+	bool soft_tags;	 /* it puts tags in on this CPU */
 	bool reads;	 /* it reads frames by our addresses, with a CPU of ours */
 	bool no_intr;	 /* with receive interrupts it closes descriptors twice as it ends, others' by then */
 	bool handler;	 /* its interrupt handler may outlive its stop, and its alarms its end (ethdev_intr.h) */

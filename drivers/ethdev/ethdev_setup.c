@@ -20,6 +20,7 @@
 #include "ethdev_offload.h"
 #include "ethdev_pool.h"
 #include "ethdev_quirk.h"
+#include "ethdev_vlan.h"
 #include "ethdev_zc.h"
 #include "log.h"
 
@@ -40,6 +41,8 @@ struct plan {
 	uint16_t room;
 	uint16_t mtu;
 	uint32_t offloads; /* FRAME_CSUM | ... */
+	enum ethdev_vlan vlan;
+	bool soft_tags;
 	bool virtio;
 	bool chains; /* a frame may be several buffers, both ways */
 	bool pieces; /* a frame that is sent may be */
@@ -177,6 +180,8 @@ static int plan_make(struct plan *plan, uint16_t id, const struct port *port,
 	if (!attempt->bare && !plan->zero_copy && !quirk->soft &&
 	    options->offloads)
 		plan->offloads = ethdev_offload_plan(&plan->info, quirk->virtio, &plan->conf);
+	plan->vlan = attempt->bare ? ETHDEV_VLAN_NONE : ethdev_vlan_plan(&plan->info, quirk, options, &plan->conf);
+	plan->soft_tags = quirk->soft_tags;
 	plan->chains |= (plan->offloads & ~(uint32_t)FRAME_CSUM) != 0;
 	plan->conf.intr_conf.rxq = plan->intr;
 	if (plan->rxq_n > 1 && plan->info.flow_type_rss_offloads & flows) {
@@ -386,6 +391,8 @@ int ethdev_start(struct ethdev *dev, struct port *port, const struct ethdev_opti
 	dev->room = plan.room;
 	dev->offloads = plan.offloads;
 	dev->cut_max = cut_max(&plan);
+	dev->vlan = plan.vlan;
+	dev->soft_tags = plan.soft_tags;
 	dev->writes_ipv4 = !plan.virtio;
 	dev->mtu = plan.mtu;
 	dev->frame_max = RTE_MIN((uint32_t)plan.mtu + FRAME_OVERHEAD, (uint32_t)FRAME_LEN_MAX);

@@ -82,6 +82,7 @@ static void show_queues(const struct ethdev *dev, json_t *object)
 			     (dev->offloads & FRAME_TSO4) != 0	 ? "checksums, segmentation"
 			     : (dev->offloads & FRAME_CSUM) != 0 ? "checksums"
 								 : "none");
+	ethdev_show_set_text(object, "vlan_offload", ethdev_vlan_text(dev->vlan));
 	set_number(object, "tx_queues", dev->txq_n);
 	json_object_set_new(object, "tx_queues_shared", json_boolean(dev->txq_shared));
 	ethdev_show_set_text(object, "wakes_by", wakes ? "interrupt" : "a look every millisecond");

@@ -50,3 +50,11 @@ void bridge_egress_some(const struct ingress *in, struct port *port, const struc
 
 	bridge_egress_pass(in, port, policy, &frames, n, pass);
 }
+
+void bridge_egress_insert(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+			  uint16_t n)
+{
+	bridge_vlan_insert(policy_vlan_of(policy), in->ctx->burst, frames, n);
+	port->ops->insert(port, in->ctx, frames, n);
+	bridge_vlan_inserted(frames, n);
+}

@@ -24,6 +24,10 @@ void bridge_egress_some(const struct ingress *in, struct port *port, const struc
 uint16_t bridge_egress_pass(const struct ingress *in, struct port *port, const struct policy *policy, struct frame ***frames,
 			    uint16_t n, struct frame **pass) RUNS_ON(lcore_thread);
 
+/* The way of frames out of a port that puts tags in, where nobody looks at them on the way. */
+void bridge_egress_insert(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
+			  uint16_t n) RUNS_ON(lcore_thread);
+
 /* What bridge_egress_by() does on a bridge with mirrors: bridge_mirror.c. */
 verdict_t bridge_egress_mirrored(const struct ingress *in, struct port *port, const struct policy *policy, struct frame **frames,
 				 uint16_t n) RUNS_ON(lcore_thread);
@@ -45,8 +49,13 @@ static inline verdict_t bridge_egress_by(const struct ingress *in, struct port *
 		if (verdict != VERDICT_PASS)
 			return verdict;
 	}
-	if (__builtin_expect(retags, 0))
+	if (__builtin_expect(retags, 0)) {
+		if (port->inserts && (policy == NULL || (policy->flags & POLICY_EGRESS_FRAMES) == 0)) {
+			bridge_egress_insert(in, port, policy, frames, n);
+			return VERDICT_PASS;
+		}
 		bridge_vlan_retag(policy_vlan_of(policy), in->ctx->burst, frames, n);
+	}
 	if (__builtin_expect(policy != NULL && (policy->flags & POLICY_EGRESS_FRAMES) != 0, 0))
 		bridge_egress_some(in, port, policy, frames, n);
 	else

@@ -78,17 +78,44 @@ static inline void push(struct frame *frame)
 	frame->tag |= FRAME_TAGGED;
 }
 
-void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+/* What a device puts in: one tag of type 0x8100, in front of none, of a frame that is copied anyway. */
+static inline bool is_for_device(const struct frame *frame)
+{
+	return frame->mbuf == NULL && (frame->tag & (FRAME_TAGGED | FRAME_TAG_INNER | FRAME_TAG_SERVICE)) == 0;
+}
+
+static inline __attribute__((always_inline)) void retag(const struct policy_vlan *vlan, struct burst *burst,
+							struct frame *const *frames, uint16_t n, bool inserts)
 {
 	for (uint16_t i = 0; i < n; i++) {
 		struct frame *frame = frames[i];
 
 		if (bridge_vlan_stays(vlan, frame))
 			continue;
+		if (inserts && is_for_device(frame)) {
+			frame->tag |= FRAME_TAG_INSERT;
+			continue;
+		}
 		frame_head_own_in(burst, frame);
 		if ((frame->tag & FRAME_TAGGED) != 0)
 			pop(frame);
 		if (frame_vid(frame) != vlan->untagged)
 			push(frame);
 	}
+}
+
+void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+{
+	retag(vlan, burst, frames, n, false);
+}
+
+void bridge_vlan_insert(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+{
+	retag(vlan, burst, frames, n, true);
+}
+
+void bridge_vlan_inserted(struct frame *const *frames, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		frames[i]->tag &= (uint16_t)~FRAME_TAG_INSERT;
 }

@@ -108,4 +108,10 @@ static inline bool bridge_vlan_same(const struct frame *one, const struct frame 
 void bridge_vlan_retag(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
 	RUNS_ON(lcore_thread);
 
+/* The same for a port whose device puts tags in (port.inserts): frames that want no more than that say so, and their heads stay
+ * as they are. When they are delivered bridge_vlan_inserted() follows: for the next port they are without a tag. */
+void bridge_vlan_insert(const struct policy_vlan *vlan, struct burst *burst, struct frame *const *frames, uint16_t n)
+	RUNS_ON(lcore_thread);
+void bridge_vlan_inserted(struct frame *const *frames, uint16_t n) RUNS_ON(lcore_thread);
+
 #endif

@@ -60,6 +60,8 @@ enum {
 	FRAME_TAG_OTHER = 1 << 1,   /* ... with another TCI: it names no VLAN, only a priority */
 	FRAME_TAG_INNER = 1 << 2,   /* without the tag, the head begins with one still */
 	FRAME_TAG_SERVICE = 1 << 3, /* the tag is, or is to be, of type 0x88a8 (IEEE 802.1ad) and not 0x8100 */
+	/* During port_ops.insert(): the head has not got the tag, of type 0x8100 and in front of none; the port puts it in. */
+	FRAME_TAG_INSERT = 1 << 4,
 };
 
 /* Where a head of our own lies: a line begins it, and in front there is room for what is put there later. */

@@ -74,6 +74,8 @@ static void put_checksummed(struct frame_finish *finish, struct round *round,
 		.head_len = (uint16_t)kept,
 		.len = frame->len,
 		.body = spans,
+		.tag = frame->tag,
+		.vlan = frame->vlan,
 	};
 	*checksum = frame_checksum(frame, start);
 	memcpy(own->head, frame->head, kept);
@@ -116,7 +118,7 @@ static void put_pieces(struct frame_finish *finish, struct round *round)
 
 static void frame_finish_put(struct frame_finish *finish, struct round *round, struct frame *frame)
 {
-	if (frame_wire_len(frame) > finish->caps->len_max) {
+	if (frame_wire_len(frame) + (finish->caps->inserts ? frame_inserted_len(frame) : 0) > finish->caps->len_max) {
 		frame->tx_drop = finish->caps->too_big;
 		finish->too_big++;
 		finish->big = frame;

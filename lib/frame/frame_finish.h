@@ -29,6 +29,7 @@ struct frame_capabilities {
 	uint32_t len_max;  /* longest frame on its wire */
 	uint32_t cut_max;  /* longest frame that it cuts up itself */
 	bool plain;	   /* only TCP and UDP behind IP, with no extension header between, and nothing in tunnels */
+	bool inserts;	   /* frames may say that a tag is to be put in (FRAME_TAG_INSERT), pieces as what they are cut out of */
 	uint8_t too_big;   /* what a frame that is longer than len_max says (frame.tx_drop) */
 };
 

@@ -85,6 +85,12 @@ bool frame_offload_settle(struct frame *frame);
 /* The offloads that a checked frame needs. */
 uint32_t frame_offloads_needed(const struct frame *frame);
 
+/* What the port adds to the frame, and to each piece of it, where it puts tags in. */
+static inline uint32_t frame_inserted_len(const struct frame *frame)
+{
+	return (frame->tag & FRAME_TAG_INSERT) != 0 ? FRAME_TAG : 0;
+}
+
 /* The longest frame that will be on a wire, once a checked frame is cut up. */
 static inline uint32_t frame_wire_len(const struct frame *frame)
 {

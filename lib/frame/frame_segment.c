@@ -108,6 +108,8 @@ void frame_cut_next(struct frame_cut *cut, struct frame *piece, uint8_t *head,
 		.len = offload->hdr_len + len,
 		.body = spans,
 		.body_spans = take_spans(cut, len, spans),
+		.tag = cut->whole->tag,
+		.vlan = cut->whole->vlan,
 	};
 	write_ip(cut, piece);
 	if (cut->layers.tcp)

@@ -47,6 +47,7 @@ struct port {
 	/* Control's. create() goes on: until port_host.started() it has no queues, nobody delivers to it, and of its driver only
 	 * state(), show(), reconfigure() and destroy() are called. */
 	bool starting;
+	bool inserts; /* it has port_ops.insert(); set before any lcore sees it */
 	/* Control's (port_link.h): frames can pass, as the driver says; and a request has set the link down. */
 	bool link_up, link_set_down;
 	struct port_counters *counters; /* [host->lcores], and one that is control's; port_counters_size() bytes */

@@ -79,6 +79,9 @@ struct port_ops {
 	 * nothing to be gained. */
 	void (*ahead)(struct port *port, enum port_ahead_step step, struct frame *const *frames, uint16_t n,
 		      struct port_ahead *ahead);
+	/* As deliver(), and puts a tag that says frame->vlan into each frame that says so (FRAME_TAG_INSERT), and into all that
+	 * is cut out of it. Only where port.inserts says so. */
+	void (*insert)(struct port *port, struct lcore_ctx *ctx, struct frame **frames, uint16_t n);
 	/* The lcore polls the queue no more: from now on wake_fd tells of frames. Returns true if frames are waiting already,
 	 * in which case the lcore goes on polling. An armed queue may be received from, and armed again. */
 	bool (*arm)(struct port_rxq *q);

@@ -36,7 +36,7 @@ static void record(struct port *port, struct lcore_ctx *ctx, struct frame **fram
 		port_drop_tx_frames(port, ctx, TX_DROP_NO_BUFFER, frames + taken, (uint64_t)(n - taken));
 }
 
-static const struct port_ops recorder_ops = {.deliver = record};
+static const struct port_ops recorder_ops = {.deliver = record, .insert = record};
 static struct port_host host = {.lcores = THREADS};
 
 void recorder_open(struct recorder *recorder, uint16_t id)

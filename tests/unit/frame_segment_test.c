@@ -223,7 +223,7 @@ static void look_at_inner(struct frame *frame, uint32_t number)
  * border; and the receiver does it, if it can at all, but no device that wants to know the headers. */
 static void a_checksum_anywhere_is_finished(void **state)
 {
-	struct frame_capabilities caps = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true, 0};
+	struct frame_capabilities caps = {FRAME_OFFLOADS, 9000, FRAME_LEN_MAX, true, false, 0};
 
 	for (uint32_t at = 14; at < 300; at++) {
 		const struct fg_packet packet = {
@@ -329,7 +329,7 @@ static void what_is_taken_goes_through(void **state)
 static void a_taker_of_plain_headers_gets_plain_headers(void **state)
 {
 	const struct fg_packet packet = {.payload = 9000, .gso_size = 1000, .ipv6 = true, .ip_more = 8};
-	struct frame_capabilities caps = {FRAME_OFFLOADS, 1522, FRAME_LEN_MAX, true, 0};
+	struct frame_capabilities caps = {FRAME_OFFLOADS, 1522, FRAME_LEN_MAX, true, false, 0};
 	struct frame frame = make(&packet, 3), *one = &frame;
 
 	sent = &packet;

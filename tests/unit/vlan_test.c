@@ -25,6 +25,7 @@ static struct seen seen[PORTS];
 static struct policy_vlan vlans[PORTS]; /* of the ports */
 static struct packet buffer[BURST], before[BURST];
 static uint64_t drops[RX_DROPS]; /* as the model has them */
+static uint64_t inserted;	  /* tags that devices put in */
 
 static unsigned int dice(unsigned int n)
 {
@@ -39,6 +40,17 @@ static void see(struct recorder *to, const struct frame *frame)
 	assert_true(at->n <= SEEN_MAX && frame->len <= BYTES_MAX);
 	packet->len = frame->len;
 	frame_copy(frame, packet->byte);
+	if ((frame->tag & FRAME_TAG_INSERT) == 0)
+		return;
+	/* The port's device puts the tag in, and can do nothing else. */
+	assert_true(to->port.inserts && frame->mbuf == NULL);
+	memmove(packet->byte + 16, packet->byte + 12, packet->len - 12);
+	packet->len += 4;
+	packet->byte[12] = 0x81;
+	packet->byte[13] = 0;
+	packet->byte[14] = (uint8_t)(frame->vlan >> 8);
+	packet->byte[15] = (uint8_t)frame->vlan;
+	inserted++;
 }
 
 /* --- the model --------------------------------------------------------------------------------------------------- */
@@ -182,6 +194,7 @@ static void make_ports(void)
 		struct policy_config config = {.vlan = vlan};
 
 		*vlan = policy_vlan_default;
+		port[p].port.inserts = dice(2) == 0;
 		if (dice(8) == 0) {
 			config.vlan = NULL;
 		} else if (dice(2) == 0) {
@@ -345,6 +358,7 @@ static void frames_are_where_the_model_has_them(void **state)
 		assert_memory_equal(buffer, before, sizeof(buffer));
 	}
 	ctx[0].bound = 0;
+	assert_true(inserted > ROUNDS);
 	/* Each of them has happened. */
 	for (int why = RX_DROP_LINK_LOCAL; why <= RX_DROP_VLAN_SHORT; why++)
 		assert_true(drops[why] > 0);
