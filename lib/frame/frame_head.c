@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <rte_mbuf.h>
+
 enum { ADDRESSES = 12 };
 
 void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_span *spans)
@@ -26,13 +28,24 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
 	frame->mbuf_skip = len;
 }
 
+/* Whether a head in an mbuf may be rewritten where it is: no port has a reference to send it later, the buffer is the mbuf's
+ * own, and the head is where the mbuf says. Whoever gave a reference back has read what it was for: the count is lowered with
+ * release semantics, and what is written here depends on it. */
+static inline bool is_alone(const struct frame *frame)
+{
+	const struct rte_mbuf *mbuf = frame->mbuf;
+
+	return rte_mbuf_refcnt_read(mbuf) == 1 && RTE_MBUF_DIRECT(mbuf) && mbuf->data_off >= FRAME_TAG &&
+	       frame->head == rte_pktmbuf_mtod(mbuf, uint8_t *);
+}
+
 void frame_head_own_in(struct burst *burst, struct frame *frame)
 {
 	struct mem_span *spans;
 	size_t i;
 
 	/* It may be none of the burst's (bridge_inject()), or its body be in burst.rest already. */
-	if (frame_head_is_own(frame))
+	if (frame_head_is_own(frame) || is_alone(frame))
 		return;
 	i = (size_t)(frame - burst->frame);
 	spans = frame->body_spans > 0 ? &burst->span[frame->body - burst->span] - 1 : &burst->rest[i];
@@ -44,7 +57,13 @@ void frame_head_own_in(struct burst *burst, struct frame *frame)
 static void head_moved(struct frame *frame, int more)
 {
 	struct virtio_net_hdr *offload = &frame->offload;
+	struct rte_mbuf *mbuf = frame->mbuf;
 
+	if (mbuf != NULL && frame->mbuf_skip == 0) {
+		mbuf->data_off = (uint16_t)(mbuf->data_off - more);
+		mbuf->data_len = (uint16_t)(mbuf->data_len + more);
+		mbuf->pkt_len = (uint32_t)((int)mbuf->pkt_len + more);
+	}
 	frame->head -= more;
 	frame->head_len = (uint16_t)(frame->head_len + more);
 	frame->len = (uint32_t)((int)frame->len + more);

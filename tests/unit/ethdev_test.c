@@ -559,6 +559,45 @@ static void shared_heads_are_not_rewritten(void **state)
 		flooded_with_a_tag_and_without(shapes[i / 2], i % 2 == 0);
 }
 
+/* A tag is put into the mbuf itself as long as nobody else has it, and the mbuf is sent as it is; for the next port, which
+ * wants the frame without, it is not touched any more. */
+static void a_head_of_nobody_elses_is_rewritten(void **state)
+{
+	const uint8_t tag[] = {0x81, 0, 0x20, 0x07};
+	struct port *in = port_on("in", "net_ring0"), *a = port_on("a", "net_ring1"), *b = port_on("b", "net_ring2");
+	struct rte_mbuf *mbuf = foreign_chain(1, 1000, 9);
+	struct frame *frame = &burst.frame[0];
+	const char *reason;
+
+	assert_int_equal(rte_eth_tx_burst(device_of("net_ring0"), 1, &mbuf, 1), 1);
+	assert_int_equal(receive(in, 1), 1);
+	frame_head_own_in(&burst, frame);
+	frame->vlan = 0x2007;
+	frame->tag = 0;
+	assert_true(frame_head_push_tag(frame));
+	deliver_one(a, frame);
+	assert_int_equal(rte_mbuf_refcnt_read(mbuf), 2);
+	frame_head_own_in(&burst, frame);
+	assert_true(frame_head_pop_tag(frame));
+	deliver_one(b, frame);
+	complete(in, 1);
+	assert_int_equal(receive(a, 1), 1);
+	assert_ptr_equal(burst.frame[0].mbuf, mbuf);
+	assert_int_equal(rte_mbuf_check(mbuf, 1, &reason), 0);
+	assert_int_equal(burst.frame[0].len, 1004);
+	assert_memory_equal(burst.frame[0].head, bytes, 12);
+	assert_memory_equal(burst.frame[0].head + 12, tag, 4);
+	assert_memory_equal(burst.frame[0].head + 16, bytes + 12, 1000 - 12);
+	complete(a, 1);
+	assert_int_equal(receive(b, 1), 1);
+	assert_frame(&burst.frame[0], 1000, 1000);
+	complete(b, 1);
+	assert_true(rte_mempool_full(foreign));
+	end(a);
+	end(b);
+	end(in);
+}
+
 /* The ring is not read: what does not fit is counted, and costs no buffer (A5, E4). */
 static void full_ring_drops_and_counts(void **state)
 {
@@ -719,6 +758,7 @@ int main(void)
 		cmocka_unit_test(flooded_mbufs_are_shared),
 		cmocka_unit_test(nic_to_nic_is_the_mbuf_itself),
 		cmocka_unit_test(shared_heads_are_not_rewritten),
+		cmocka_unit_test(a_head_of_nobody_elses_is_rewritten),
 		cmocka_unit_test(full_ring_drops_and_counts),
 		cmocka_unit_test(does_not_zc_its_last_buffers),
 		cmocka_unit_test(ends_while_others_hold_its_buffers),
