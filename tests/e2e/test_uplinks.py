@@ -7,6 +7,7 @@ Hosts are network namespaces. A switch with a tap runs inside one, so its tap is
 from __future__ import annotations
 
 import struct
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from vulab.flow import flow_frame
 from vulab.lab import Lab
 from vulab.net import veth
 from vulab.paths import build_folder
-from vulab.process import Process, run, wait_until
+from vulab.process import SLOW, Process, run, wait_until
 from vulab.testpmd import accounts_agree, dropped
 
 
@@ -75,6 +76,58 @@ def _read_pcap(path: Path) -> list[bytes]:
         frames.append(data[at + 16:at + 16 + length])
         at += 16 + length
     return frames
+
+
+def _vm_frames(lab: Lab) -> list[bytes]:
+    """A VM sends frames of many lengths through port vm: what it sent."""
+    frames = [b"\xff" * 6 + bytes([2, 0, 0, 0, 9, 9]) + struct.pack("!HH", 0x88B5, length) + bytes(range(256)) * 6
+              for length in range(16, 1515, 13)]
+    frames = [frame[:struct.unpack_from("!H", frame, 14)[0]] for frame in frames]
+    done = subprocess.run([str(build_folder() / "tests/e2e/frames"), str(lab.folder), "vm"], capture_output=True, text=True,
+                          input="".join(f"vm {frame.hex()}\n" for frame in frames), timeout=30 * SLOW, check=True)
+    assert done.stdout.count(".\n") == len(frames), done.stdout[-200:]
+    return frames
+
+
+@pytest.mark.parametrize("offload", ["on", "off"])
+def test_a_trunk_on_a_cable(lab: Lab, offload: str) -> None:
+    """Two switches at a cable, with hosts behind taps in two VLANs of the trunk, and a VM. The driver puts in the tags of the VM's
+    frames, or the switch; those of the hosts' frames the switches put in and take off where they lie."""
+    hosts = [lab.netns(), lab.netns()]
+    veth(hosts[0], "cable0", hosts[1], "cable1")
+    config, dump = lab.folder / "trunk.yaml", lab.folder / "cable.pcap"
+    config.write_text("bridges: [{name: br0, vlan-aware: on}]\n")
+    switches = []
+    for end, host in enumerate(hosts):
+        host.run("ip", "link", "set", f"cable{end}", "up")
+        vm = ["--vhost", f"vm={lab.socket('vm')},access=10"] if end == 0 else []
+        switch = lab.switch(["--config", str(config), *vm, "--ethdev", "ten=net_tap0,access=10",
+                             "--ethdev", "twenty=net_tap1,access=20", "--ethdev", f"up=net_af_packet0,trunk=10+20,vlan-offload={offload}"],
+                            ["--vdev", f"net_tap0,iface=vut{end}0", "--vdev", f"net_tap1,iface=vut{end}1",
+                             "--vdev", f"net_af_packet0,iface=cable{end}"], name=f"end{end}", netns=host)
+        switch.start()
+        switches.append(switch)
+        for number in (0, 1):
+            host.wait_device(f"vut{end}{number}")
+            host.address(f"vut{end}{number}", f"10.{number}.0.{end + 1}/24")
+    for switch in switches:
+        switch.wait_link("ten", "twenty", "up")
+    for number in (0, 1):
+        hosts[0].reach(f"10.{number}.0.2")
+        assert hosts[0].ping(f"10.{number}.0.2", 5) == 5
+        assert hosts[1].ping(f"10.{number}.0.1", 5, size=1400) == 5
+    assert switches[0].port("up")["vlan_offload"] == ("on: the device puts tags into frames of VMs" if offload == "on" else "off")
+    tcpdump = Process("tcpdump", [*hosts[1].prefix, "tcpdump", "-U", "-Q", "in", "-i", "cable1", "-w", str(dump)],
+                      lab.folder / "tcpdump.log", dialogue=True)
+    lab.keep(tcpdump)
+    tcpdump.wait_for("listening on", 10)
+    want = [(frame[:12] + b"\x81\x00\x00\x0a" + frame[12:]).ljust(60, b"\0") for frame in _vm_frames(lab)]
+
+    def seen() -> list[bytes]:
+        return [frame for frame in _read_pcap(dump) if frame[16:18] == b"\x88\xb5"]
+
+    wait_until(lambda: len(seen()) >= len(want), 10, "the VM's frames on the cable")
+    assert seen() == want
 
 
 def _frame(number: int, size: int) -> bytes:
