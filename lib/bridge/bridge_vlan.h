@@ -59,8 +59,8 @@ static inline struct vlan_untagged bridge_vlan_untagged(const struct policy_vlan
  * customer's (qinq). */
 verdict_t bridge_vlan_classify(const struct policy_vlan *vlan, struct frame *frame) RUNS_ON(lcore_thread);
 
-/* Which VLAN a frame is in that comes from a port, and how its head says so, in the frame and in *tagging. Reads the head and changes
- * nothing of it.
+/* Which VLAN a frame is in that comes from a port, and how its head says so, in the frame and in *tagging. Reads the head and
+ * changes nothing of it.
  * Returns: VERDICT_PASS; or why it is dropped, not counted yet. */
 static inline verdict_t bridge_vlan_ingress(const struct policy_vlan *vlan, struct vlan_untagged untagged, struct frame *frame,
 					    uint32_t *tagging) RUNS_ON(lcore_thread)

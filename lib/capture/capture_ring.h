@@ -70,8 +70,8 @@ static inline struct capture_record *capture_ring_at(const struct capture_ring *
 	return (struct capture_record *)(void *)(ring->bytes + (position & (CAPTURE_RING_BYTES - 1)));
 }
 
-/* Producer. A record with room for `n` bytes, of which `size` is filled in, and skip is false. NULL: the ring is full, and stays so
- * until something is published. */
+/* Producer. A record with room for `n` bytes, of which `size` is filled in, and skip is false. NULL: the ring is full, and stays
+ * so until something is published. */
 struct capture_record *capture_ring_claim(struct capture_ring *ring, uint32_t n);
 
 /* Producer. All that was claimed is the consumer's from now on, unless it is held. */
