@@ -107,7 +107,7 @@ static void wrong_ones(void **state)
 		{"invalid", "whose addresses", "{'command': 'macs.flush', 'port': 'h0', 'bridge': 'br0'}"},
 		{"not-found", "there is no bridge none; `vusctl bridges` lists them",
 		 "{'command': 'macs.flush', 'bridge': 'none'}"},
-		{"not-found", "there is no bridge br1; did you mean br0?", "{'command': 'macs.flush', 'bridge': 'br1'}"},
+		{"not-found", "there is no bridge br0x; did you mean br0?", "{'command': 'macs.flush', 'bridge': 'br0x'}"},
 		{"not-found", "there is no port none", "{'command': 'macs.flush', 'port': 'none'}"},
 		{"not-found", "no lcore 77", "{'command': 'queue.pin', 'port': 'h0', 'queue': 0, 'lcore': 77}"},
 		{"invalid", "out of range", "{'command': 'queue.pin', 'port': 'h0', 'queue': 300, 'lcore': 1}"},
