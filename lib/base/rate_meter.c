@@ -63,14 +63,18 @@ uint16_t rate_meter_take(struct rate_meter *meter, const struct rate_limit *limi
 	return i;
 }
 
-void rate_meter_charge(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t size)
+static void take_steps(struct rate_meter *meter, uint64_t now, uint64_t steps)
 {
-	uint64_t now = now_ns * RATE_STEPS, before = atomic_load_explicit(&meter->through, memory_order_relaxed);
+	uint64_t before = atomic_load_explicit(&meter->through, memory_order_relaxed);
 
-	while (!atomic_compare_exchange_weak_explicit(&meter->through, &before,
-						      now + ahead_of(before, now) + steps_of(limit, size),
+	while (!atomic_compare_exchange_weak_explicit(&meter->through, &before, now + ahead_of(before, now) + steps,
 						      memory_order_relaxed, memory_order_relaxed))
 		continue;
+}
+
+void rate_meter_charge(struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t size)
+{
+	take_steps(meter, now_ns * RATE_STEPS, steps_of(limit, size));
 }
 
 void rate_meter_give_back(struct rate_meter *meter, const struct rate_limit *limit, uint64_t size)
@@ -107,14 +111,17 @@ void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, 
 }
 
 void rate_meter_carry_since(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
-			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns)
+			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns, uint64_t now_ns)
 {
-	uint64_t then = seen_ns * RATE_STEPS;
-	uint64_t before = ahead_of(atomic_load_explicit(&seen->through, memory_order_relaxed), then);
-	uint64_t after = ahead_of(atomic_load_explicit(&from->through, memory_order_relaxed), then);
+	struct rate_meter began, begins;
+	uint64_t now = now_ns * RATE_STEPS, before, after;
 
-	if (after > before && rate_limit_is_set(limit) && rate_limit_is_set(was))
-		rate_meter_charge(meter, limit, seen_ns, (uint64_t)(((unsigned __int128)(after - before) << 32) / was->each));
+	rate_meter_carry(&began, limit, seen, was, seen_ns);
+	rate_meter_carry(&begins, limit, from, was, now_ns);
+	before = ahead_of(atomic_load_explicit(&began.through, memory_order_relaxed), now);
+	after = ahead_of(atomic_load_explicit(&begins.through, memory_order_relaxed), now);
+	if (after > before)
+		take_steps(meter, now, after - before);
 }
 
 uint64_t rate_meter_wait_ns(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint64_t worth_ns)

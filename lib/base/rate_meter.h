@@ -67,9 +67,11 @@ void rate_meter_copy(struct rate_meter *copy, const struct rate_meter *meter);
  * there. */
 void rate_meter_carry(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
 		      const struct rate_limit *was, uint64_t now_ns);
-/* Takes from a meter that was carried what has been taken of `from` after it was `seen` like this, at `seen_ns`. */
+/* A meter that was carried when `from` was `seen` like this, at `seen_ns`, has no more to give from now on than if it were
+ * carried now, less what has been taken of it. What was taken of `from` meanwhile its own limit allowed: nobody waits for it at
+ * another rate. */
 void rate_meter_carry_since(struct rate_meter *meter, const struct rate_limit *limit, const struct rate_meter *from,
-			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns);
+			    const struct rate_limit *was, const struct rate_meter *seen, uint64_t seen_ns, uint64_t now_ns);
 /* Returns: how many things of one size may be taken now, at most. */
 uint64_t rate_meter_enough_for(const struct rate_meter *meter, const struct rate_limit *limit, uint64_t now_ns, uint32_t size);
 

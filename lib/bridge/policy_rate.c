@@ -55,10 +55,11 @@ void policy_meters_settle(struct policy_meters *meters, const struct policy_rate
 			  const struct policy_rates *was)
 {
 	const struct policy_meters_seen *seen = &meters->before;
+	uint64_t now = clock_ns();
 
-	frame_meters_carry_since(&meters->from, &rates->from, &from->from, &was->from, &seen->from, seen->ns);
-	frame_meters_carry_since(&meters->to, &rates->to, &from->to, &was->to, &seen->to, seen->ns);
+	frame_meters_carry_since(&meters->from, &rates->from, &from->from, &was->from, &seen->from, seen->ns, now);
+	frame_meters_carry_since(&meters->to, &rates->to, &from->to, &was->to, &seen->to, seen->ns, now);
 	for (int i = 0; i < PORT_STORMS; i++)
 		rate_meter_carry_since(&meters->storm[i], &rates->storm[i], &from->storm[i], &was->storm[i], &seen->storm[i],
-				       seen->ns);
+				       seen->ns, now);
 }

@@ -52,10 +52,11 @@ void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *
 }
 
 void frame_meters_carry_since(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
-			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns)
+			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns, uint64_t now_ns)
 {
-	rate_meter_carry_since(&meters->bits, &limits->bits, &from->bits, &was->bits, &seen->bits, seen_ns);
-	rate_meter_carry_since(&meters->packets, &limits->packets, &from->packets, &was->packets, &seen->packets, seen_ns);
+	rate_meter_carry_since(&meters->bits, &limits->bits, &from->bits, &was->bits, &seen->bits, seen_ns, now_ns);
+	rate_meter_carry_since(&meters->packets, &limits->packets, &from->packets, &was->packets, &seen->packets, seen_ns,
+			       now_ns);
 }
 
 /* What each of n frames takes, of those limits that are set. They lie side by side, or are where `at` says. */

@@ -54,7 +54,7 @@ void frame_meters_copy(struct frame_meters *copy, const struct frame_meters *met
 void frame_meters_carry(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
 			const struct frame_limits *was, uint64_t now_ns);
 void frame_meters_carry_since(struct frame_meters *meters, const struct frame_limits *limits, const struct frame_meters *from,
-			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns);
+			      const struct frame_limits *was, const struct frame_meters *seen, uint64_t seen_ns, uint64_t now_ns);
 
 /* Takes the first of n frames (BURST_MAX at most), as many as the limits allow now.
  * Returns: how many. */

@@ -192,7 +192,7 @@ static void another_limit_goes_on(void **state)
 		uint64_t debt = dice(2) == 0 ? 0 : dice(1 << 20);
 		struct rate_limit was, limit;
 		struct rate_meter from = {0}, meter, seen;
-		long double want, burst, step, least;
+		long double want, burst, step, least, left;
 
 		if (dice(3) == 0) {
 			rate_after = rate;
@@ -215,9 +215,13 @@ static void another_limit_goes_on(void **state)
 		assert_true(distance(left_of(&meter, &limit, rate_after, now) - want) <= step);
 		debt = want > least / 2 ? dice(1 << 16) : 0;
 		rate_meter_charge(&from, &was, now + dice(1000), debt);
-		rate_meter_carry_since(&meter, &limit, &from, &was, &seen, now);
+		now += 1000;
+		rate_meter_carry_since(&meter, &limit, &from, &was, &seen, now - 1000, now);
+		left = left_of(&from, &was, rate, now);
+		want = left < want ? left : want;
+		want = want > least ? want : least;
 		step += 1000 * ((long double)rate + rate_after) / NS_PER_S;
-		assert_true(distance(left_of(&meter, &limit, rate_after, now) - (want - debt)) <= step);
+		assert_true(distance(left_of(&meter, &limit, rate_after, now) - want) <= step);
 		/* No limit owes nothing. */
 		rate_meter_carry(&meter, &(struct rate_limit){0}, &from, &was, now);
 		assert_int_equal(rate_meter_wait_ns(&meter, &was, now, burst_ns), 0);
@@ -226,38 +230,91 @@ static void another_limit_goes_on(void **state)
 	}
 }
 
-/* However often the limit changes, no more comes than its rates allow, each in its time, and the largest burst and a thing. */
+enum { SIZE = 1 << 19 };
+
+/* Takes a thing now and then, or, of two, of one or the other. Returns: how much. */
+static uint64_t take_until(struct rate_meter *meter, const struct rate_limit *limit, struct rate_meter *other,
+			   const struct rate_limit *others, uint64_t now, uint64_t end)
+{
+	uint64_t taken = 0;
+
+	for (; now < end; now += 1 + dice(3000000)) {
+		bool one = other == NULL || dice(2) == 0;
+		uint32_t size = 1 + dice(SIZE);
+
+		if (rate_meter_take(one ? meter : other, one ? limit : others, now, &size, 1) == 1)
+			taken += size;
+	}
+	return taken;
+}
+
+/* However often the limit changes, no more comes than its rates allow, each in its time, and the largest burst and a thing. While
+ * it does, some take of the meter before still: of that one more. */
 static void limits_that_change_add_up(void **state)
 {
-	enum { SIZE = 1 << 19, CHANGES = 300 };
+	enum { CHANGES = 300 };
 
 	for (unsigned int i = 0; i < MODELS / 10; i++) {
 		uint64_t now = dice(1 << 30), taken = 0;
 		long double may = 0, burst_most = 0;
 		struct rate_meter meter = {0};
-		struct rate_limit limit = {0};
+		struct rate_limit limit;
+		uint64_t rate = 64000;
 
+		rate_limit_set(&limit, rate, NS_PER_MS);
 		for (unsigned int k = 0; k < CHANGES; k++) {
-			uint64_t rate = 64000 + dice(100000000), burst_ns = (1 + dice(100)) * NS_PER_MS, start = now, end;
-			long double burst = (long double)rate * burst_ns / NS_PER_S;
+			uint64_t rate_before = rate, burst_ns = (1 + dice(100)) * NS_PER_MS, end = now + dice(2) * dice(10000000);
 			struct rate_limit was = limit;
-			struct rate_meter from;
+			struct rate_meter from, seen;
+			long double burst;
 
+			rate = 64000 + dice(100000000);
+			burst = (long double)rate * burst_ns / NS_PER_S;
 			burst_most = burst > burst_most ? burst : burst_most;
 			rate_meter_copy(&from, &meter);
+			rate_meter_copy(&seen, &meter);
 			rate_limit_set(&limit, rate, burst_ns);
-			rate_meter_carry(&meter, &limit, &from, &was, now);
-			for (end = now + dice(200000000); now < end; now += 1 + dice(3000000)) {
-				uint32_t size = 1 + dice(SIZE);
-
-				if (rate_meter_take(&meter, &limit, now, &size, 1) == 1)
-					taken += size;
-			}
-			may += (long double)rate * (now - start) / NS_PER_S;
-			assert_true(taken <= may + burst_most + SIZE);
+			rate_meter_carry(&meter, &limit, &seen, &was, now);
+			taken += take_until(&from, &was, &meter, &limit, now, end);
+			rate_meter_carry_since(&meter, &limit, &from, &was, &seen, now, end);
+			may += (long double)rate_before * (end - now) / NS_PER_S;
+			now = end;
+			end = now + dice(200000000);
+			taken += take_until(&meter, &limit, NULL, NULL, now, end);
+			may += (long double)rate * (end - now) / NS_PER_S;
+			now = end;
+			assert_true(taken <= may + burst_most + 2 * SIZE);
 		}
 		/* Who always asks gets most of it: what is lost is what a lower burst has no room for. */
 		assert_true(taken >= may / 2);
+	}
+}
+
+/* What is taken while a limit changes was allowed by the limit before: the new one does not make up for it, however much more the
+ * one before let through, and however long control was kept from saying that the new one holds. */
+static void a_change_makes_nobody_wait_for_long(void **state)
+{
+	for (unsigned int i = 0; i < MODELS; i++) {
+		uint64_t rate = dice_rate(), rate_after = dice_rate(), now = NS_PER_S + dice(1 << 30), end = now + dice(50000000);
+		uint64_t burst_ns = (1 + dice(1000)) * NS_PER_MS, burst_ns_after = (1 + dice(1000)) * NS_PER_MS;
+		struct rate_meter from = {0}, meter, seen;
+		struct rate_limit was, limit;
+		uint32_t largest = 0;
+
+		rate_limit_set(&was, rate, burst_ns);
+		rate_limit_set(&limit, rate_after, burst_ns_after);
+		rate_meter_copy(&seen, &from);
+		rate_meter_carry(&meter, &limit, &seen, &was, now);
+		for (uint64_t at = now; at < end; at += 1 + dice(1000000)) {
+			uint32_t size = 1 + dice(12000);
+
+			if (rate_meter_take(&from, &was, at, &size, 1) == 1)
+				largest = size > largest ? size : largest;
+		}
+		rate_meter_carry_since(&meter, &limit, &from, &was, &seen, now, end);
+		/* What is owed is the end of the last thing, at most. */
+		assert_true(rate_meter_wait_ns(&meter, &limit, end, burst_ns_after) <=
+			    burst_ns_after + (uint64_t)((long double)(largest + 1) * NS_PER_S / rate_after) + 1000);
 	}
 }
 
@@ -428,6 +485,7 @@ int main(void)
 		cmocka_unit_test(what_is_given_back_may_be_taken_again),
 		cmocka_unit_test(another_limit_goes_on),
 		cmocka_unit_test(limits_that_change_add_up),
+		cmocka_unit_test(a_change_makes_nobody_wait_for_long),
 		cmocka_unit_test(a_long_time_is_no_debt),
 		cmocka_unit_test(several_threads_share_one),
 		cmocka_unit_test(a_frame_takes_what_its_pieces_do),
