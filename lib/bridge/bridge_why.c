@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "container_of.h"
 #include "doorbell.h"
+#include "frame_head.h"
 #include "mirror_map.h"
 #include "policy_filter.h"
 
@@ -89,6 +90,8 @@ static void fill_burst(struct bridge_why *scratch)
 	struct mem_span *span = &scratch->burst.span[1]; /* one is free in front of those of an mbuf */
 
 	*frame = *from;
+	if (from->mbuf != NULL)
+		frame->mbuf = frame_head_stand_in();
 	/* A head of the lcore's own has room in front, and one of an mbuf is never written. */
 	frame->head = from->mbuf != NULL ? scratch->head + FRAME_HEADROOM : scratch->burst.room[0].head;
 	memcpy(frame->head, from->head, from->head_len);

@@ -39,6 +39,13 @@ static inline bool is_alone(const struct frame *frame)
 	       frame->head == rte_pktmbuf_mtod(mbuf, uint8_t *);
 }
 
+struct rte_mbuf *frame_head_stand_in(void)
+{
+	static struct rte_mbuf stand_in = {.refcnt = 2};
+
+	return &stand_in;
+}
+
 void frame_head_own_in(struct burst *burst, struct frame *frame)
 {
 	struct mem_span *spans;

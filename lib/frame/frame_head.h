@@ -33,6 +33,9 @@ void frame_head_own(struct frame *frame, struct frame_room *room, struct mem_spa
  * may be rewritten where it is. */
 void frame_head_own_in(struct burst *burst, struct frame *frame);
 
+/* In place of the mbuf of a frame that is only thought of: it has no bytes, and is never the frame's alone. */
+struct rte_mbuf *frame_head_stand_in(void);
+
 /* The types of tags: IEEE 802.1Q's, and a service provider's (802.1ad). */
 enum { FRAME_TYPE_TAG = 0x8100, FRAME_TYPE_SERVICE_TAG = 0x88a8 };
 static inline bool frame_type_is_tag(uint16_t type)

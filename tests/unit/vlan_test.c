@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 
 #include "bridge_rig.h"
+#include "bridge_why.h"
 #include "cases.h"
 #include "vlan_set.h"
 
@@ -467,6 +468,38 @@ static void an_injected_frame_is_in_the_ports_vlan(void **state)
 	close_bridge(4);
 }
 
+/* What is asked about has no mbuf, and is never written where it is. */
+static void why_of_a_nics_frame_that_gets_a_tag(void **state)
+{
+	const struct policy_vlan access10 = {.native = 10, .untagged = 10, .members.word[0] = 1 << 10};
+	const struct policy_vlan trunk = {.tagged = true, .members.word[0] = 1 << 10};
+	struct bridge_why *why = bridge_why_create(THREADS);
+	uint8_t bytes[ROOM] = {0}, as_before[ROOM];
+	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM, .mbuf = (struct rte_mbuf *)1};
+	struct why_question question = {.frame = &frame, .from = &port[0].port};
+	struct why_answer answer;
+	struct why_receiver to;
+	unsigned int place = 0;
+
+	role_assert_control();
+	assert_non_null(why);
+	open_bridge_as(2, &(struct bridge_config){.name = "br0", .vlan_aware = true});
+	assert_int_equal(port_policy_set(&port[0].port, &(struct policy_config){.vlan = &access10}), 0);
+	assert_int_equal(port_policy_set(&port[1].port, &(struct policy_config){.vlan = &trunk}), 0);
+	mac_write(bytes, EVERYBODY);
+	mac_write(bytes + 6, home(1));
+	memcpy(as_before, bytes, sizeof(bytes));
+	assert_int_equal(bridge_why(why, &question, &answer), 0);
+	assert_int_equal(answer.dropped, RX_DROPS);
+	assert_true(bridge_why_next(why, &question, &answer, &place, &to));
+	assert_true(to.leaves);
+	assert_int_equal(to.frame.len, ROOM + 4);
+	assert_int_equal(to.head[15], 10);
+	assert_memory_equal(bytes, as_before, sizeof(bytes));
+	close_bridge(2);
+	bridge_why_destroy(why);
+}
+
 static uint32_t cost_of_floods(unsigned int ports, unsigned int floods)
 {
 	const struct policy_vlan trunk = {.tagged = true, .members.word[0] = 3 << 10};
@@ -517,6 +550,7 @@ static void a_set_is_read(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(why_of_a_nics_frame_that_gets_a_tag),
 		cmocka_unit_test(ports_that_are_passed_over_are_paid_for),
 		cmocka_unit_test(a_set_is_read),
 		cmocka_unit_test(frames_are_where_the_model_has_them),
