@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VLANs: generated frames through generated ports of a vlan-aware bridge, compared byte by byte with a model that works on
  * strings of bytes and knows nothing of heads. A part of the frames has its head in an mbuf, which must not be written while
- * somebody else has it, too. */
+ * somebody else has it, too. Frames of a burst are alike in their tags and where they go, in runs of any length; some are as long
+ * as a frame can be. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +11,15 @@
 #include "bridge_rig.h"
 #include "bridge_why.h"
 #include "cases.h"
+#include "filter_list.h"
+#include "guard.h"
 #include "vlan_set.h"
 
-enum { BYTES_MAX = 400, SEEN_MAX = 64, STATIONS = 8, BURST = 24, ROUNDS = 4000 };
+enum { BYTES_MAX = 400, SEEN_MAX = BURST_MAX, STATIONS = 40, ROUNDS = 4000 };
 
 struct packet {
-	uint32_t len;
+	uint32_t len;  /* of what is in `byte`, */
+	uint32_t more; /* and of what follows, which nobody looks at */
 	uint8_t byte[BYTES_MAX];
 };
 
@@ -25,10 +29,12 @@ struct seen {
 	unsigned int n, wanted;
 };
 
-static struct seen seen[PORTS];
-static struct policy_vlan vlans[PORTS]; /* of the ports */
-static struct rte_mbuf mbufs[BURST];
-static uint8_t buffer[BURST][FRAME_HEADROOM + BYTES_MAX], before[BURST][FRAME_HEADROOM + BYTES_MAX]; /* their bytes */
+static struct seen seen[PORTS_MANY];
+static unsigned int ports;
+static struct policy_vlan vlans[PORTS_MANY]; /* of the ports */
+static struct rte_mbuf mbufs[BURST_MAX];
+/* Their bytes. */
+static uint8_t buffer[BURST_MAX][FRAME_HEADROOM + BYTES_MAX], before[BURST_MAX][FRAME_HEADROOM + BYTES_MAX];
 static uint64_t rewritten, kept; /* frames in mbufs that a port was given in another shape; and mbufs that one has kept */
 static uint64_t drops[RX_DROPS]; /* as the model has them */
 static uint64_t inserted;	  /* tags that devices put in */
@@ -60,16 +66,23 @@ static void see(struct recorder *to, const struct frame *frame)
 	struct seen *at = &seen[to - port];
 	struct packet *packet = &at->got[at->n++];
 
-	assert_true(at->n <= SEEN_MAX && frame->len <= BYTES_MAX);
-	packet->len = frame->len;
-	frame_copy(frame, packet->byte);
+	assert_true(at->n <= SEEN_MAX && frame->len <= FRAME_LEN_MAX);
+	*packet = (struct packet){.len = frame->len};
+	if (frame->len <= BYTES_MAX) {
+		frame_copy(frame, packet->byte);
+	} else {
+		static uint8_t all[FRAME_LEN_MAX];
+
+		frame_copy(frame, all);
+		memcpy(packet->byte, all, BYTES_MAX);
+	}
 	if (frame->mbuf != NULL && frame->mbuf_skip == 0)
 		see_mbuf(frame);
 	if ((frame->tag & FRAME_TAG_INSERT) == 0)
 		return;
 	/* The port's device puts the tag in, and can do nothing else. */
 	assert_true(to->port.inserts && frame->mbuf == NULL);
-	memmove(packet->byte + 16, packet->byte + 12, packet->len - 12);
+	memmove(packet->byte + 16, packet->byte + 12, (packet->len < BYTES_MAX - 4 ? packet->len : BYTES_MAX - 4) - 12);
 	packet->len += 4;
 	packet->byte[12] = 0x81;
 	packet->byte[13] = 0;
@@ -103,6 +116,7 @@ static void model_take_tag(struct model *m, const struct packet *packet)
 	m->type = word_at(packet, 12);
 	m->tci = word_at(packet, 14);
 	m->bare.len = packet->len - 4;
+	m->bare.more = packet->more;
 	memcpy(m->bare.byte, packet->byte, 12);
 	memcpy(m->bare.byte + 12, packet->byte + 16, packet->len - 16);
 	m->inner = tag_at(&m->bare, 12);
@@ -113,6 +127,10 @@ static void model_ingress(struct model *m, const struct packet *packet, const st
 	bool tagged = tag_at(packet, 12);
 
 	*m = (struct model){.bare = *packet, .type = 0x8100, .drop = -1};
+	if ((in->tunnel || !tagged) && packet->len + packet->more + 4 > FRAME_LEN_MAX) {
+		m->drop = RX_DROP_LONG;
+		return;
+	}
 	if (in->tunnel) {
 		m->type = in->service ? 0x88a8 : 0x8100;
 		m->tci = in->native;
@@ -166,7 +184,7 @@ static void model_flood(const struct model *m, unsigned int from)
 	int why = RX_DROP_ALONE;
 	bool reached = false;
 
-	for (unsigned int p = 0; p < PORTS; p++) {
+	for (unsigned int p = 0; p < ports; p++) {
 		int drop = p != from ? model_egress(m, p) : RX_DROP_VLAN_NOT_MEMBER;
 
 		reached |= drop < 0;
@@ -180,7 +198,7 @@ static void model_flood(const struct model *m, unsigned int from)
 static void model_forward(const struct packet *packet, unsigned int from, unsigned int station, bool link_local)
 {
 	struct model m;
-	unsigned int home_port = station % PORTS;
+	unsigned int home_port = station % ports;
 	int drop;
 
 	model_ingress(&m, packet, &vlans[from]);
@@ -211,13 +229,22 @@ static uint16_t some_vid(void)
 	return vids[dice(6)];
 }
 
-static void make_ports(void)
+static void make_ports(struct filter_list *allow)
 {
+	struct policy_guard_wrong wrong;
+	struct policy_guard guard;
+
 	role_assert_control();
-	for (unsigned int p = 0; p < PORTS; p++) {
+	/* Nobody else has these addresses. */
+	assert_int_equal(policy_guard_read(&guard, NULL, NULL, GUARD_LOOP, &wrong), 0);
+	for (unsigned int p = 0; p < ports; p++) {
 		struct policy_vlan *vlan = &vlans[p];
 		struct policy_config config = {.vlan = vlan};
 
+		/* What looks at frames, and lets all of them pass. */
+		config.filter[FILTER_FROM] = dice(4) == 0 ? allow : NULL;
+		config.filter[FILTER_TO] = dice(4) == 0 ? allow : NULL;
+		config.guard = dice(4) == 0 ? &guard : NULL;
 		*vlan = policy_vlan_default;
 		port[p].port.inserts = dice(2) == 0;
 		if (dice(8) == 0) {
@@ -257,29 +284,35 @@ static uint32_t put_tag(uint8_t *at)
 
 static const mac_key_t LINK_LOCAL = UINT64_C(0x0e0000c28001);
 
-static void make_packet(struct packet *packet, unsigned int from, unsigned int station, bool link_local)
+/* `tags`: up to three, which are in front of all of a run. */
+static void make_packet(struct packet *packet, unsigned int from, unsigned int station, bool link_local, const uint8_t *tags,
+			uint32_t tags_len)
 {
-	uint32_t at = 12;
+	uint32_t at = 12 + tags_len;
 
 	packet->len = 14 + dice(dice(4) > 0 ? 60 : BYTES_MAX - 14 - 4);
+	packet->more = dice(16) == 0 ? FRAME_LEN_MAX - packet->len - dice(10) : 0;
 	for (uint32_t i = 0; i < BYTES_MAX; i++)
 		packet->byte[i] = (uint8_t)random();
 	mac_write(packet->byte, station < STATIONS ? home(station) : station % 2 ? EVERYBODY : home(99));
 	if (link_local)
 		mac_write(packet->byte, LINK_LOCAL);
 	mac_write(packet->byte + 6, home(100 + from));
-	for (unsigned int tags = dice(4) > 0 ? dice(2) : dice(4); tags > 0; tags--)
-		at += put_tag(packet->byte + at);
+	memcpy(packet->byte + 12, tags, tags_len);
 	packet->byte[at] = 0x08;
 	packet->byte[at + 1] = 0x00;
 }
+
+enum { SPANS = 8 };
+_Static_assert(SPANS * BURST_MAX <= BURST_SPANS, "a burst has so many");
 
 /* As a guest's, or as a NIC's: all in one segment, or in several. */
 static void put_packet(const struct packet *packet, unsigned int i)
 {
 	struct burst *burst = ctx[0].burst;
+	static uint8_t rest[FRAME_LEN_MAX];
 	struct frame *frame = &burst->frame[burst->n];
-	struct mem_span *span = &burst->span[8 * burst->n + 1];
+	struct mem_span *span = &burst->span[SPANS * burst->n + 1];
 	uint32_t head_len = packet->len < FRAME_HEAD ? packet->len : FRAME_HEAD;
 	bool nic = dice(3) == 0;
 	uint8_t *data = buffer[i] + FRAME_HEADROOM;
@@ -289,10 +322,10 @@ static void put_packet(const struct packet *packet, unsigned int i)
 	if (nic)
 		head_len = dice(2) == 0 ? packet->len : head_len + dice(packet->len - head_len + 1);
 	*frame = (struct frame){.head = burst->room[burst->n].head, .head_len = (uint16_t)head_len, .len = packet->len,
-				.tag = (uint8_t)random()};
+				.tag = (uint16_t)random()};
 	if (nic) {
 		mbufs[i] = (struct rte_mbuf){.buf_addr = buffer[i], .data_off = FRAME_HEADROOM, .data_len = (uint16_t)head_len,
-					     .pkt_len = packet->len};
+					     .pkt_len = packet->len + packet->more};
 		rte_mbuf_refcnt_set(&mbufs[i], (uint16_t)(1 + dice(2)));
 		frame->mbuf = &mbufs[i];
 		frame->head = data;
@@ -308,6 +341,9 @@ static void put_packet(const struct packet *packet, unsigned int i)
 		span[frame->body_spans++] = (struct mem_span){data + head_len, part};
 		head_len += part;
 	}
+	if (packet->more > 0)
+		span[frame->body_spans++] = (struct mem_span){rest, packet->more};
+	frame->len += packet->more;
 	burst->n++;
 }
 
@@ -317,13 +353,15 @@ static void compare(uint64_t given)
 {
 	uint64_t ok = 0, copies = 0, out = 0, dropped = 0;
 
-	for (unsigned int p = 0; p < PORTS; p++) {
+	for (unsigned int p = 0; p < ports; p++) {
 		struct port_counters *counters = port_counters_of(&port[p].port, &ctx[0]);
 
 		assert_int_equal(seen[p].n, seen[p].wanted);
 		for (unsigned int i = 0; i < seen[p].n; i++) {
-			assert_int_equal(seen[p].got[i].len, seen[p].want[i].len);
-			assert_memory_equal(seen[p].got[i].byte, seen[p].want[i].byte, seen[p].got[i].len);
+			const struct packet *got = &seen[p].got[i], *want = &seen[p].want[i];
+
+			assert_int_equal(got->len, want->len + want->more);
+			assert_memory_equal(got->byte, want->byte, want->len < BYTES_MAX ? want->len : BYTES_MAX);
 		}
 		ok += counted(&counters->rx_ok);
 		copies += counted(&counters->copies);
@@ -332,7 +370,7 @@ static void compare(uint64_t given)
 	for (int why = 0; why < RX_DROPS; why++) {
 		uint64_t sum = 0;
 
-		for (unsigned int p = 0; p < PORTS; p++)
+		for (unsigned int p = 0; p < ports; p++)
 			sum += rx_drop(&port[p], (enum rx_drop)why);
 		assert_int_equal(sum, drops[why]);
 		dropped += sum;
@@ -342,11 +380,11 @@ static void compare(uint64_t given)
 }
 
 /* What several have is as it was; of the others, what stands behind the tag. */
-static void compare_buffers(void)
+static void compare_buffers(unsigned int n)
 {
 	const size_t behind = FRAME_HEADROOM + FRAME_LEN_MIN + FRAME_TAG;
 
-	for (unsigned int i = 0; i < BURST; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		size_t from = mbufs[i].buf_addr != NULL && rte_mbuf_refcnt_read(&mbufs[i]) == 1 ? behind : 0;
 
 		assert_memory_equal(buffer[i] + from, before[i] + from, sizeof(buffer[i]) - from);
@@ -360,20 +398,49 @@ static void learn_stations(void)
 	for (uint16_t vid = 0; vid < VLAN_VIDS; vid += 2)
 		for (unsigned int i = 0; i < STATIONS; i++)
 			if (vid < 30 || vid == 4094)
-				bridge_learn(bridge, fdb_key(vid, home(i)), (uint16_t)(i % PORTS));
+				bridge_learn(bridge, fdb_key(vid, home(i)), (uint16_t)(i % ports));
 }
 
-static void one_burst(unsigned int from)
+/* How long runs of frames are that are alike: seldom the same again, or mostly. */
+struct run {
+	unsigned int again; /* of 32 */
+	unsigned int station;
+	bool link_local;
+	uint8_t tags[12];
+	uint32_t tags_len;
+};
+
+static void make_alike(struct run *run)
 {
-	memset(seen, 0, sizeof(seen));
-	for (unsigned int i = 0; i < BURST; i++) {
-		unsigned int station = dice(STATIONS + 6);
-		bool link_local = dice(20) == 0;
+	if (dice(32) >= run->again) {
+		run->station = dice(STATIONS + 6);
+		run->link_local = dice(20) == 0;
+	}
+	if (dice(32) < run->again)
+		return;
+	run->tags_len = 0;
+	for (unsigned int tags = dice(4) > 0 ? dice(2) : dice(4); tags > 0; tags--)
+		run->tags_len += put_tag(run->tags + run->tags_len);
+}
+
+/* Returns: how many frames. */
+static unsigned int one_burst(unsigned int from)
+{
+	static const unsigned int again[] = {0, 16, 28, 31};
+	struct run run = {.again = 0};
+	unsigned int n = 1 + dice(dice(2) == 0 ? BURST_MAX : 24);
+
+	for (unsigned int p = 0; p < ports; p++)
+		seen[p].n = seen[p].wanted = 0;
+	for (unsigned int i = 0; i < n; i++) {
 		struct packet packet;
 
-		make_packet(&packet, from, station, link_local);
-		model_forward(&packet, from, station, link_local);
+		make_alike(&run);
+		make_packet(&packet, from, run.station, run.link_local, run.tags, run.tags_len);
+		model_forward(&packet, from, run.station, run.link_local);
 		put_packet(&packet, i);
+		if (i == 0)
+			run.again = again[dice(4)];
 	}
 	role_assert_lcore();
 	/* Floods are left in the middle, and taken up. */
@@ -382,30 +449,52 @@ static void one_burst(unsigned int from)
 		while (!bridge_go_on(&ctx[0], &port[from].rxq))
 			;
 	ctx[0].burst->n = 0;
+	return n;
 }
 
-static void frames_are_where_the_model_has_them(void **state)
+static void frames_are_where_the_model_has_them(unsigned int ports_n)
 {
+	struct filter_list *allow;
+	struct fail why;
+	uint64_t given = 0;
+	unsigned int n;
+
 	role_assert_control();
-	open_bridge_as(PORTS, &(struct bridge_config){.name = "br0", .vlan_aware = true, .drops_link_local = true});
+	ports = ports_n;
+	open_bridge_as(ports, &(struct bridge_config){.name = "br0", .vlan_aware = true, .drops_link_local = true});
+	assert_int_equal(filter_list_read("allow", &allow, &why), 0);
 	srandom(5);
 	memset(drops, 0, sizeof(drops));
-	for (unsigned int p = 0; p < PORTS; p++)
+	for (unsigned int p = 0; p < ports; p++)
 		port[p].seen = see;
 	learn_stations();
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		make_ports();
-		one_burst(dice(PORTS));
-		compare((round + 1) * (uint64_t)BURST);
-		compare_buffers();
+		make_ports(allow);
+		n = one_burst(dice(ports));
+		given += n;
+		compare(given);
+		compare_buffers(n);
 	}
 	ctx[0].bound = 0;
-	assert_true(inserted > ROUNDS && rewritten > ROUNDS / 10 && kept > ROUNDS / 10);
+	assert_true(inserted > ROUNDS / 10 && rewritten > ROUNDS / 10 && kept > ROUNDS / 10);
 	/* Each of them has happened. */
-	for (int why = RX_DROP_LINK_LOCAL; why <= RX_DROP_VLAN_SHORT; why++)
-		assert_true(drops[why] > 0);
+	for (int why_not = RX_DROP_LINK_LOCAL; why_not <= RX_DROP_VLAN_SHORT; why_not++)
+		assert_true(drops[why_not] > 0);
+	assert_true(drops[RX_DROP_LONG] > 0);
 	learn(); /* nothing of this is left for the next test */
-	close_bridge(PORTS);
+	close_bridge(ports);
+	filter_list_free(allow);
+}
+
+static void few_ports_have_what_the_model_has(void **state)
+{
+	frames_are_where_the_model_has_them(PORTS);
+}
+
+/* So many that a burst goes to them in turn. */
+static void many_ports_have_what_the_model_has(void **state)
+{
+	frames_are_where_the_model_has_them(PORTS_MANY);
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------------- */
@@ -500,14 +589,14 @@ static void why_of_a_nics_frame_that_gets_a_tag(void **state)
 	bridge_why_destroy(why);
 }
 
-static uint32_t cost_of_floods(unsigned int ports, unsigned int floods)
+static uint32_t cost_of_floods(unsigned int members, unsigned int floods)
 {
 	const struct policy_vlan trunk = {.tagged = true, .members.word[0] = 3 << 10};
 	static const uint8_t tag[] = {0x81, 0x00, 0x00};
 	uint32_t before = ctx[0].cost;
 
 	role_assert_control();
-	open_bridge_as(ports, &(struct bridge_config){.name = "br0", .vlan_aware = true});
+	open_bridge_as(members, &(struct bridge_config){.name = "br0", .vlan_aware = true});
 	assert_int_equal(port_policy_set(&port[0].port, &(struct policy_config){.vlan = &trunk}), 0);
 	for (unsigned int i = 0; i < floods; i++) {
 		put(&ctx[0], EVERYBODY, home(7));
@@ -517,7 +606,7 @@ static uint32_t cost_of_floods(unsigned int ports, unsigned int floods)
 	forward(&port[0]);
 	assert_int_equal(rx_drop(&port[0], RX_DROP_ALONE), floods);
 	learn();
-	close_bridge(ports);
+	close_bridge(members);
 	return ctx[0].cost - before;
 }
 
@@ -553,7 +642,8 @@ int main(void)
 		cmocka_unit_test(why_of_a_nics_frame_that_gets_a_tag),
 		cmocka_unit_test(ports_that_are_passed_over_are_paid_for),
 		cmocka_unit_test(a_set_is_read),
-		cmocka_unit_test(frames_are_where_the_model_has_them),
+		cmocka_unit_test(few_ports_have_what_the_model_has),
+		cmocka_unit_test(many_ports_have_what_the_model_has),
 		cmocka_unit_test(an_address_is_learned_in_its_vlan),
 		cmocka_unit_test(an_injected_frame_is_in_the_ports_vlan),
 	};
