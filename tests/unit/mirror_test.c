@@ -6,6 +6,7 @@
 
 #include "bridge_rig.h"
 #include "cases.h"
+#include "frame_head.h"
 #include "mirror_map.h"
 
 enum { BYTES_MAX = 400, SEEN_MAX = 2048, STATIONS = 7, BURST = 16, ROUNDS = 3000, KIND_AT = 24, FAR_AT = 120 };
@@ -235,7 +236,6 @@ static void change_mirrors(bool aware)
 /* A frame of the burst: head and body, with or without a tag, of a guest or of a NIC. */
 static void add_frame(unsigned int from, bool aware)
 {
-	static char nic;
 	struct burst *burst = ctx[0].burst;
 	struct frame *frame = &burst->frame[burst->n];
 	uint32_t number = put(&ctx[0], dice(3) > 0 ? home(dice(STATIONS)) : EVERYBODY, home(from));
@@ -266,7 +266,7 @@ static void add_frame(unsigned int from, bool aware)
 		left -= part;
 	}
 	if (dice(3) == 0)
-		frame->mbuf = (struct rte_mbuf *)(void *)&nic;
+		frame->mbuf = frame_head_stand_in();
 	else if (dice(3) == 0)
 		frame->offload = (struct virtio_net_hdr){
 			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6};

@@ -562,15 +562,16 @@ static void why_of_a_nics_frame_that_gets_a_tag(void **state)
 {
 	const struct policy_vlan access10 = {.native = 10, .untagged = 10, .members.word[0] = 1 << 10};
 	const struct policy_vlan trunk = {.tagged = true, .members.word[0] = 1 << 10};
-	struct bridge_why *why = bridge_why_create(THREADS);
 	uint8_t bytes[ROOM] = {0}, as_before[ROOM];
 	struct frame frame = {.head = bytes, .head_len = ROOM, .len = ROOM, .mbuf = (struct rte_mbuf *)1};
 	struct why_question question = {.frame = &frame, .from = &port[0].port};
 	struct why_answer answer;
 	struct why_receiver to;
 	unsigned int place = 0;
+	struct bridge_why *why;
 
 	role_assert_control();
+	why = bridge_why_create(THREADS);
 	assert_non_null(why);
 	open_bridge_as(2, &(struct bridge_config){.name = "br0", .vlan_aware = true});
 	assert_int_equal(port_policy_set(&port[0].port, &(struct policy_config){.vlan = &access10}), 0);
