@@ -128,7 +128,7 @@ def test_it_needs_no_right_in_a_container(package: Installed, anybodys: Path) ->
     try:
         process.wait_for(" ready: ", 60)
         ports = run([*namespaces, anybodys / "vusctl", "--control", control, "ports"])
-        assert re.findall(r"^(vm\d) .*waiting: listening", ports, re.M) == ["vm1", "vm2"], ports
+        assert re.findall(r"^(vm\d) .*waiting: no front end is connected, listening", ports, re.M) == ["vm1", "vm2"], ports
     finally:
         status = process.stop(60)
     assert status == 0, (anybodys / "log").read_text()
