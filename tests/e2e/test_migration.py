@@ -285,7 +285,7 @@ def test_reset_and_cancelled_on_the_way(lab: Lab, qemu: Path, image: Path) -> No
     end(migration)
     here, there = there, here
     migration = begin("rebooted")
-    here.guest.reboot()
+    here.guest.reboot(by_machine=True)
     settle(here.guest)
     start_many(peer, here.guest)
     end(migration)
