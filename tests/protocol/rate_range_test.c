@@ -28,18 +28,6 @@ static const double JUDGED = 1e9; /* always, up to here */
 
 static uint8_t frame[FG_FRAME_MAX], got[FG_FRAME_MAX];
 
-static void ask(const char *what, const char *port, const char *options)
-{
-	char line[512];
-	json_t *answer;
-
-	snprintf(line, sizeof(line), "{\"command\": \"port.%s\", \"port\": {\"name\": \"%s\", %s}}\n", what, port, options);
-	answer = fg_switch_ask(&fixture.sw, line);
-	if (answer == NULL || json_object_get(answer, "error") != NULL)
-		fail_msg("%s: %s", line, answer != NULL ? json_dumps(answer, 0) : "no answer");
-	json_decref(answer);
-}
-
 /* Ports of requests, which a request can change, before the fixture counts what the switch holds. */
 static int open_with_ports(void **state)
 {
@@ -49,9 +37,9 @@ static int open_with_ports(void **state)
 
 	for (unsigned int i = 0; !there && i < 2; i++) {
 		snprintf(options, sizeof(options),
-			 "\"type\": \"vhost-user\", \"bridge\": \"br0\", \"postcopy\": true, \"socket\": \"%s\"",
+			 ", \"type\": \"vhost-user\", \"bridge\": \"br0\", \"postcopy\": true, \"socket\": \"%s\"",
 			 fg_switch_socket(&fixture.sw, names[i]));
-		ask("add", names[i], options);
+		ask_port_ok("add", names[i], options);
 	}
 	there = true;
 	return migration_open_case(state);
@@ -61,8 +49,8 @@ static void limit(const char *port, double rate, unsigned int burst_ms)
 {
 	char options[128];
 
-	snprintf(options, sizeof(options), "\"rate-from-vm\": \"%.0fk\", \"burst-from-vm\": %u", rate / 1e3, burst_ms);
-	ask("set", port, rate > 0 ? options : "\"rate-from-vm\": \"off\"");
+	snprintf(options, sizeof(options), ", \"rate-from-vm\": \"%.0fk\", \"burst-from-vm\": %u", rate / 1e3, burst_ms);
+	ask_port_ok("set", port, rate > 0 ? options : ", \"rate-from-vm\": \"off\"");
 }
 
 /* What may have come by now, in bits, since `began`. */

@@ -26,21 +26,12 @@ static uint8_t frame[FG_FRAME_MAX], got[FG_FRAME_MAX];
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-static void ask(const char *what, const char *port, const char *options)
-{
-	char line[512];
-	json_t *answer;
-
-	snprintf(line, sizeof(line), "{\"command\": \"port.%s\", \"port\": {\"name\": \"%s\", %s}}\n", what, port, options);
-	answer = fg_switch_ask(&fixture.sw, line);
-	if (answer == NULL || json_object_get(answer, "error") != NULL)
-		fail_msg("%s: %s", line, answer != NULL ? json_dumps(answer, 0) : "no answer");
-	json_decref(answer);
-}
-
 static void set(const char *port, const char *options)
 {
-	ask("set", port, options);
+	char behind[512];
+
+	snprintf(behind, sizeof(behind), ", %s", options);
+	ask_port_ok("set", port, behind);
 }
 
 /* What is a request's can be changed by one. */
@@ -52,9 +43,9 @@ static int open_with_ports(void **state)
 
 	for (unsigned int i = 0; !there && i < 4; i++) {
 		snprintf(options, sizeof(options),
-			 "\"type\": \"vhost-user\", \"socket\": \"%s\", \"bridge\": \"br1\", \"queues\": %d",
+			 ", \"type\": \"vhost-user\", \"socket\": \"%s\", \"bridge\": \"br1\", \"queues\": %d",
 			 fg_switch_socket(&fixture.sw, names[i]), names[i][0] == 'm' ? 2 : 1);
-		ask("add", names[i], options);
+		ask_port_ok("add", names[i], options);
 	}
 	there = true;
 	return fixture_open(state);
