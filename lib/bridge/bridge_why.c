@@ -429,7 +429,6 @@ static void free_all(struct bridge_why *scratch) RUNS_ON(control_thread)
 static int copy_all(struct bridge_why *scratch, const struct why_question *question) RUNS_ON(control_thread)
 {
 	const struct bridge_members *members = rcu_own(&question->from->bridge->members);
-
 	unsigned int rules = 1;
 
 	for (unsigned int i = 0; i < members->n; i++)

@@ -43,12 +43,13 @@ struct ctl_list {
 	struct ctl_text *text;
 };
 
-/* A kind of list: adds entries for a while; whether there may be more. */
+/* A kind of list: adds entries for a while; whether there may be more. And what the reply has beside them, if anything. */
 struct ctl_list_kind {
 	const char *name;
 	uint64_t limit;
 	bool (*add)(struct ctl_list *list);
 	uint64_t (*total)(const struct ctl_list *list);
+	void (*beside)(struct ctl_list *list);
 };
 
 /* Whether the next entry is among those asked for. */
@@ -180,6 +181,17 @@ static bool add_drops(struct ctl_list *list)
 		ctl_text_put(list->text, "}");
 	}
 	return ++list->at < PORTS_MAX && list->shown < list->limit;
+}
+
+/* What is no port's, unless some ports are asked for. */
+static void drops_beside(struct ctl_list *list)
+{
+	role_assert_control();
+	if (list->some)
+		return;
+	ctl_text_put(list->text, ",\"switch\":[");
+	ctl_drops_put_switch(list->text, list->sw);
+	ctl_text_put(list->text, "]");
 }
 
 /* The names of a request. NULL, or why not. */
@@ -484,11 +496,11 @@ static bool add_groups(struct ctl_list *list)
 /* --- any list --------------------------------------------------------------------------------------------------- */
 
 static const struct ctl_list_kind kinds[] = {
-	{"ports", PORTS_MAX, add_next_port, ports_total},
-	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total},
-	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, total_seen},
-	{"groups", MACS_LIMIT_DEFAULT, add_groups, total_seen},
-	{"drops", PORTS_MAX, add_drops, total_seen},
+	{"ports", PORTS_MAX, add_next_port, ports_total, NULL},
+	{"macs", MACS_LIMIT_DEFAULT, add_macs, macs_total, NULL},
+	{"vlans", VLAN_VIDS * BRIDGES_MAX, add_vlans, total_seen, NULL},
+	{"groups", MACS_LIMIT_DEFAULT, add_groups, total_seen, NULL},
+	{"drops", PORTS_MAX, add_drops, total_seen, drops_beside},
 };
 
 static const struct ctl_list_kind *kind_of(const char *command)
@@ -545,11 +557,8 @@ static void end_text(struct ctl_list *list) RUNS_ON(control_thread)
 	uint64_t total = list->kind->total(list), end = list->first + list->shown;
 
 	ctl_text_put(list->text, "]");
-	if (list->kind->add == add_drops && !list->some) {
-		ctl_text_put(list->text, ",\"switch\":[");
-		ctl_drops_put_switch(list->text, list->sw);
-		ctl_text_put(list->text, "]");
-	}
+	if (list->kind->beside != NULL)
+		list->kind->beside(list);
 	add_number(list->text, "total", total);
 	add_number(list->text, "more", list->shown == list->limit && total > end ? total - end : 0);
 	add_number(list->text, "time_ns", clock_ns());
